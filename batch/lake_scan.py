@@ -1,14 +1,15 @@
-"""`goldpan lake scan`: what today's policy would still replace in tables and releases, as counts.
+"""`goldpan lake scan`: counts what today's policy would still replace in tables and releases.
 
-Rows are redacted once more, in memory, and counted by where they lie, day, and the policy that they
-were stored under; nothing of a row is kept. One file of a table, or one release, is in memory at a
+Rows are redacted again in memory, and the results counted by location, day, and the policy that the
+rows were stored under; no content is kept. One file of a table, or one release, is in memory at a
 time.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -17,6 +18,7 @@ import pyarrow.parquet as pq
 
 from batch.erase.table_set import refresh_files
 from batch.lake_scan_records import CarrierRecord, StoredRow, wrap_release_row, wrap_row
+from batch.progress import ReportProgress, no_progress
 from batch.release.format.files import DATA
 from batch.release.format.reader import read_release_rows
 from batch.release.publish.repository import ReleaseRepository, ReleaseVersion
@@ -28,18 +30,17 @@ from schemas.arrow import PRIMARY_TABLES
 from schemas.record_batches import RecordKind
 
 UNREADABLE: Final = "unreadable"
-"""The reason for which a row counts that is no record of the contract any more."""
+"""The reason of rows that are no longer valid records of the contract."""
 
-_ROWS: Final = 256  # at a time
-ReportProgress = Callable[[str, int, int], None]
+_ROWS_PER_BATCH: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
 class ScanRequest:
-    """What to look through: tables by name, days (UTC, both included), and how thoroughly.
+    """What to scan: tables by name, days (UTC, both included), and how thoroughly.
 
-    ``releases`` says whether releases are looked through. With ``sample`` about so many rows of
-    each table and release are taken, evenly spread; with ``older`` none of today's policy.
+    ``releases``: scan releases too. ``sample``: scan about so many rows of each table and release,
+    evenly spread. ``older``: skip the rows stored under today's policy.
     """
 
     tables: Sequence[str]
@@ -51,7 +52,7 @@ class ScanRequest:
 
 
 class ScanLocation(NamedTuple):
-    """Where rows lie: a table, or a release (``name@version``); their day; their policy's hash."""
+    """The location of rows: a table, or a release (``name@version``); day; hash of the policy."""
 
     table: str
     release: str | None
@@ -61,204 +62,215 @@ class ScanLocation(NamedTuple):
 
 @dataclass(slots=True)
 class ScanCounts:
-    """What was found in the rows of one place. ``found_in`` counts the rows in which anything was.
+    """The findings in the rows of one location. ``rows_found`` counts the rows with findings.
 
-    ``refused`` counts rows that the worker would set aside today, by reason.
+    ``refused`` counts rows that the worker would quarantine today, by reason.
     """
 
     rows: int = 0
-    found_in: int = 0
+    rows_found: int = 0
     types: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
 
-    def add(self, found: Sequence[RecordLeftovers]) -> bool:
-        """Count one row by what is left in each of its records; return whether anything is."""
+    def add(self, records: Sequence[RecordLeftovers]) -> bool:
+        """Count one row by the leftovers in each of its records; return whether there are any."""
         self.rows += 1
-        any_left = not all(one.nothing for one in found)
-        self.found_in += any_left
-        for one in found:
-            self.types.update(one.types)
-            if one.refused is not None:
-                self.refused[one.refused] += 1
-        return any_left
+        has_findings = not all(leftovers.nothing for leftovers in records)
+        self.rows_found += has_findings
+        for leftovers in records:
+            self.types.update(leftovers.types)
+            if leftovers.refused is not None:
+                self.refused[leftovers.refused] += 1
+        return has_findings
 
 
 @dataclass(slots=True)
 class TopicExtent:
-    """The offsets of the rows of one topic in which something was found: both ends belong to it."""
+    """The first and the last offset of the rows of one topic with findings."""
 
     first: int
     last: int
 
-    def reach(self, offset: int) -> None:
-        """Widen the extent to an offset."""
+    def extend(self, offset: int) -> None:
+        """Extend the extent to an offset."""
         self.first, self.last = min(self.first, offset), max(self.last, offset)
 
 
 @dataclass(slots=True)
 class LakeScanReport:
-    """All that was found. ``topics`` are by table and topic, of primary tables only.
+    """The result of a scan. ``topics`` are by table and topic, of primary tables only.
 
-    ``passed_over`` counts rows outside of the sample, or of today's policy where only older ones
-    were asked for.
+    ``passed_over`` counts the rows outside of the sample, and those of today's policy where only
+    older rows were requested.
     """
 
     policy: str
-    places: dict[ScanLocation, ScanCounts] = field(default_factory=dict)
+    counts: dict[ScanLocation, ScanCounts] = field(default_factory=dict)
     topics: dict[tuple[str, str], TopicExtent] = field(default_factory=dict)
     passed_over: int = 0
 
     @property
     def ok(self) -> bool:
         """Return whether today's policy would change nothing."""
-        return not any(one.found_in for one in self.places.values())
+        return not any(counts.rows_found for counts in self.counts.values())
 
     @property
     def rows(self) -> int:
-        """Return how many rows were looked at."""
-        return sum(one.rows for one in self.places.values())
+        """Return how many rows were scanned."""
+        return sum(counts.rows for counts in self.counts.values())
 
-    def found(self) -> list[tuple[ScanLocation, ScanCounts]]:
-        """Return the places where anything was found, in order."""
-        some = [(where, tally) for where, tally in self.places.items() if tally.found_in]
-        return sorted(some, key=lambda one: (one[0].release or "", *one[0][::2], one[0].policy))
+    def findings(self) -> list[tuple[ScanLocation, ScanCounts]]:
+        """Return the locations with findings, in order."""
+        locations = [item for item in self.counts.items() if item[1].rows_found]
+        return sorted(
+            locations, key=lambda item: (item[0].release or "", *item[0][::2], item[0].policy)
+        )
 
     def types(self) -> Counter[str]:
-        """Return how many values were found in all, by type."""
-        return sum((tally.types for tally in self.places.values()), Counter())
+        """Return how many values were found in total, by type."""
+        return sum((counts.types for counts in self.counts.values()), Counter())
 
     def releases(self) -> list[str]:
-        """Return the releases in which anything was found."""
-        found = {where.release for where, tally in self.places.items() if tally.found_in}
-        return sorted(name for name in found if name is not None)
+        """Return the releases with findings."""
+        releases = {location.release for location, _ in self.findings()}
+        return sorted(name for name in releases if name is not None)
 
     def tables(self) -> list[str]:
-        """Return the tables in which anything was found."""
-        found = {w.table for w, tally in self.places.items() if tally.found_in and not w.release}
-        return sorted(found)
+        """Return the tables with findings."""
+        return sorted({location.table for location, _ in self.findings() if not location.release})
 
 
 class LakeScanner:
-    """Looks through a lake and the releases on a shelf."""
+    """Scans the tables of a lake and its releases."""
 
     def __init__(
         self,
         lake: Lake,
-        shelf: ReleaseRepository,
+        repository: ReleaseRepository,
         finder: LeftoverFinder,
         *,
         retry: Retry,
-        progress: ReportProgress = lambda _what, _done, _of: None,
+        progress: ReportProgress = no_progress,
     ) -> None:
-        self._lake, self._shelf, self._finder = lake, shelf, finder
+        self._lake, self._repository, self._finder = lake, repository, finder
         self._retry, self._progress = retry, progress
 
-    def run(self, asked: ScanRequest) -> LakeScanReport:
-        """Look through what is asked; FatalError if the lake does not answer in time."""
+    def run(self, request: ScanRequest) -> LakeScanReport:
+        """Scan what is requested; FatalError if the lake does not answer in time."""
         report = LakeScanReport(self._finder.policy_hash)
-        for name in asked.tables:
-            self._table(self._lake.table(name), asked, report)
-        if asked.releases:
-            for name in self._shelf.names():
-                for one in self._shelf.standing(name):
-                    if one.published:
-                        self._release(one, asked, report)
+        for name in request.tables:
+            self._scan_table(self._lake.table(name), request, report)
+        if request.releases:
+            for name in self._repository.names():
+                for version in self._repository.standing(name):
+                    if version.published:
+                        self._scan_release(version, request, report)
         return report
 
-    def _table(self, table: Table, asked: ScanRequest, report: LakeScanReport) -> None:
+    def _scan_table(self, table: Table, request: ScanRequest, report: LakeScanReport) -> None:
         what = f"reading table {table.name}"
         files = self._retry.call(what, lambda: refresh_files(table))
-        files = [file for file in files if asked.first <= file.day <= asked.last]
+        files = [file for file in files if request.first <= file.day <= request.last]
         total = sum(file.rows for file in files)
-        source = _Source(table.name, None, _Pace(total, asked.sample), older=asked.older)
+        source = _RowSource(table.name, None, _Sampling(total, request.sample), request.older)
         for file in files:
-            data = self._retry.call(what, lambda file=file: table.files.get(file.path))  # type: ignore[misc]
-            for rows in _of_file(data, file):
-                self._progress(f"table {table.name}", source.pace.seen, total)
-                self._count(rows, source, report)
+            data = self._retry.call(what, partial(table.files.get, file.path))
+            for rows in _read_batches(data, file):
+                self._progress(f"table {table.name}", source.sampling.rows, total)
+                self._scan_rows(rows, source, report)
 
-    def _release(self, one: ReleaseVersion, asked: ScanRequest, report: LakeScanReport) -> None:
-        named = f"{one.name}@{one.version}"
-        table = read_release_rows(self._shelf.read(one, DATA))
-        source = _Source("traces", named, _Pace(len(table), asked.sample), older=asked.older)
-        for batch in table.to_batches(max_chunksize=_ROWS):
-            self._progress(f"release {named}", source.pace.seen, len(table))
+    def _scan_release(
+        self, version: ReleaseVersion, request: ScanRequest, report: LakeScanReport
+    ) -> None:
+        reference = f"{version.name}@{version.version}"
+        table = read_release_rows(self._repository.read(version, DATA))
+        sampling = _Sampling(len(table), request.sample)
+        source = _RowSource("traces", reference, sampling, request.older)
+        for batch in table.to_batches(max_chunksize=_ROWS_PER_BATCH):
+            self._progress(f"release {reference}", sampling.rows, len(table))
             rows = [{**row, "day": row["started_at"].date()} for row in batch.to_pylist()]
-            rows = [row for row in rows if asked.first <= row["day"] <= asked.last]
-            self._count(rows, source, report)
+            rows = [row for row in rows if request.first <= row["day"] <= request.last]
+            self._scan_rows(rows, source, report)
 
-    def _count(self, rows: Iterable[StoredRow], source: "_Source", report: LakeScanReport) -> None:
-        """Look through some rows of one table or release."""
-        chosen = []
+    def _scan_rows(
+        self, rows: Iterable[StoredRow], source: "_RowSource", report: LakeScanReport
+    ) -> None:
+        """Scan some rows of one table or release."""
+        selected = []
         for row in rows:
-            if source.pace.takes() and not (source.older and row["_policy"] == report.policy):
-                chosen.append(row)
+            if source.sampling.next() and not (source.older and row["_policy"] == report.policy):
+                selected.append(row)
             else:
                 report.passed_over += 1
-        for row, found in zip(chosen, self._left(chosen, source), strict=True):
-            where = ScanLocation(
+        for row, records in zip(selected, self._find_leftovers(selected, source), strict=True):
+            location = ScanLocation(
                 source.table, source.release, row["day"].isoformat(), row["_policy"]
             )
-            if report.places.setdefault(where, ScanCounts()).add(found) and not source.release:
-                _reach(report.topics, source.table, row)
+            counts = report.counts.setdefault(location, ScanCounts())
+            if counts.add(records) and not source.release:
+                _extend_topic(report.topics, source.table, row)
 
-    def _left(self, rows: Sequence[StoredRow], source: "_Source") -> list[list[RecordLeftovers]]:
-        """Return what is left in each row, by its records."""
-        found: list[list[RecordLeftovers]] = [[] for _ in rows]
-        waiting: dict[RecordKind, list[tuple[int, Any]]] = {kind: [] for kind in RecordKind}
-        for number, row in enumerate(rows):
-            made = _carriers(row, source)
-            if made is None:
-                found[number].append(RecordLeftovers({}, UNREADABLE))
+    def _find_leftovers(
+        self, rows: Sequence[StoredRow], source: "_RowSource"
+    ) -> list[list[RecordLeftovers]]:
+        """Return the leftovers in each row, by its records."""
+        by_row: list[list[RecordLeftovers]] = [[] for _ in rows]
+        by_kind: dict[RecordKind, list[tuple[int, Any]]] = {kind: [] for kind in RecordKind}
+        for index, row in enumerate(rows):
+            records = _wrap(row, source)
+            if records is None:
+                by_row[index].append(RecordLeftovers({}, UNREADABLE))
                 continue
-            for kind, record in made:
-                waiting[kind].append((number, record))
-        for kind, some in waiting.items():
-            results = self._finder.find(kind, [record for _, record in some])
-            for (number, _), left in zip(some, results, strict=True):
-                found[number].append(left)
-        return found
+            for kind, record in records:
+                by_kind[kind].append((index, record))
+        for kind, indexed in by_kind.items():
+            results = self._finder.find(kind, [record for _, record in indexed])
+            for (index, _), leftovers in zip(indexed, results, strict=True):
+                by_row[index].append(leftovers)
+        return by_row
 
 
-class _Pace:
-    """Takes each row, or about as many of a number of rows as a sample wants, evenly spread."""
+class _Sampling:
+    """Selects all of ``total`` rows, or about as many as a sample has, evenly spread."""
 
     def __init__(self, total: int, sample: int | None) -> None:
         self._step = 1 if not sample else max(1, -(-total // sample))
-        self.seen = 0
+        self.rows = 0
 
-    def takes(self) -> bool:
-        """Tell whether the next row is taken."""
-        self.seen += 1
-        return (self.seen - 1) % self._step == 0
+    def next(self) -> bool:
+        """Return whether the next row is selected."""
+        self.rows += 1
+        return (self.rows - 1) % self._step == 0
 
 
 @dataclass(frozen=True, slots=True)
-class _Source:
-    """A table or a release under way; with ``older`` rows of today's policy are passed over."""
+class _RowSource:
+    """The table or release being scanned; with ``older`` rows of today's policy are skipped."""
 
     table: str
     release: str | None
-    pace: _Pace
+    sampling: _Sampling
     older: bool
 
 
-def _of_file(data: bytes, file: LiveFile) -> Iterator[list[dict[str, Any]]]:
-    """Yield the rows of a file, some at a time, each with its day."""
-    for batch in pq.ParquetFile(pa.BufferReader(data)).iter_batches(_ROWS):
+def _read_batches(data: bytes, file: LiveFile) -> Iterator[list[dict[str, Any]]]:
+    """Yield the rows of a file in batches, each with its day."""
+    for batch in pq.ParquetFile(pa.BufferReader(data)).iter_batches(_ROWS_PER_BATCH):
         yield [{**row, "day": file.day} for row in batch.to_pylist()]
 
 
-def _carriers(row: StoredRow, source: _Source) -> list[CarrierRecord] | None:
-    """Return the records of a row, None if it is none; what was wrong may hold its content."""
+def _wrap(row: StoredRow, source: _RowSource) -> list[CarrierRecord] | None:
+    """Return a row as records, None if it is invalid; the error may quote its content."""
     try:
         return wrap_release_row(row) if source.release else wrap_row(source.table, row)
     except (msgspec.ValidationError, KeyError, TypeError, ValueError):
         return None
 
 
-def _reach(topics: dict[tuple[str, str], TopicExtent], table: str, row: Mapping[str, Any]) -> None:
-    """Take down that something was found in a row, if it can be replayed."""
+def _extend_topic(
+    topics: dict[tuple[str, str], TopicExtent], table: str, row: Mapping[str, Any]
+) -> None:
+    """Record that a row has findings, if it can be replayed."""
     if table in PRIMARY_TABLES:
-        at = row["_offset"]
-        topics.setdefault((table, row["_topic"]), TopicExtent(at, at)).reach(at)
+        offset = row["_offset"]
+        topics.setdefault((table, row["_topic"]), TopicExtent(offset, offset)).extend(offset)

@@ -1,7 +1,7 @@
-"""Stored rows as records that redaction knows: those of every table, and those of a release.
+"""Wraps stored rows of any table, or of a release, into records that redaction can process.
 
-A trace and a remark are what they were. The texts and ids of other rows are laid into a trace or a
-remark where the policy treats them alike: what a reviewer wrote goes the way of a comment.
+Traces and feedback become what they were. The texts and ids of other rows are put into fields of a
+trace or of feedback that the policy treats alike: a reviewer's comment becomes a comment.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +14,7 @@ from schemas.record_batches import RecordKind
 from schemas.records import Feedback, Message, Trace
 
 PLACEHOLDER_ID: Final = "-"
-_SOME_TIME: Final = 1_000_000_000_000_000  # of no meaning: redaction does not look at times
+_ANY_TIME: Final = 1_000_000_000_000_000  # redaction ignores times
 
 StoredRow = Mapping[str, Any]
 
@@ -27,52 +27,56 @@ class CarrierRecord(NamedTuple):
 
 
 def wrap_row(table: str, row: StoredRow) -> list[CarrierRecord]:
-    """Return the records that hold all texts of a row of a table, kept ids included.
+    """Return the records that hold all texts of a row of a table, including kept ids.
 
-    Raises msgspec.ValidationError, whose text must not be shown, if a row is no record.
+    Raises msgspec.ValidationError, whose text must not be shown, if a row is no valid record.
     """
-    return list(_MADE[table](row))
+    return list(_WRAPPERS[table](row))
 
 
 def wrap_release_row(row: StoredRow) -> list[CarrierRecord]:
     """Return the same for a row of a release; errors as `wrap_row`."""
-    return [*_trace(row), *_said(row["label_event_id"], row["expected_response"], row)]
+    return [*_trace(row), *_correction(row["label_event_id"], row["expected_response"], row)]
 
 
 def _trace(row: StoredRow) -> Iterator[CarrierRecord]:
-    yield CarrierRecord(RecordKind.TRACE, _converted(row, Trace))
+    yield CarrierRecord(RecordKind.TRACE, _convert(row, Trace))
 
 
 def _feedback(row: StoredRow) -> Iterator[CarrierRecord]:
-    yield CarrierRecord(RecordKind.FEEDBACK, _converted(row, Feedback))
+    yield CarrierRecord(RecordKind.FEEDBACK, _convert(row, Feedback))
 
 
 def _label(row: StoredRow) -> Iterator[CarrierRecord]:
-    remarks = [one["feedback_id"] for one in row["evidence"] or ()]
+    feedback_ids = [evidence["feedback_id"] for evidence in row["evidence"] or ()]
     yield CarrierRecord(
         RecordKind.TRACE,
         Trace(
             trace_id=row["trace_id"],
             request_id=row["label_event_id"],
             app=row["app"] or PLACEHOLDER_ID,
-            started_at=_SOME_TIME,
+            started_at=_ANY_TIME,
             status="ok",
-            messages=[Message(role=PLACEHOLDER_ID, tool_call_id=one) for one in remarks if one],
+            messages=[
+                Message(role=PLACEHOLDER_ID, tool_call_id=id_) for id_ in feedback_ids if id_
+            ],
             segments=dict(row["segments"] or ()),
         ),
     )
-    yield from _said(row["label_event_id"], row["expected_response"], row)
+    yield from _correction(row["label_event_id"], row["expected_response"], row)
 
 
-def _said(event: str | None, text: str | None, row: StoredRow) -> Iterator[CarrierRecord]:
-    """Yield what somebody said should have been answered, if anything."""
+def _correction(event_id: str | None, text: str | None, row: StoredRow) -> Iterator[CarrierRecord]:
+    """Yield what a reviewer or user expected as the response, if anything."""
     if text:
-        said = _remark(event or PLACEHOLDER_ID, row["trace_id"], corrected_response=text)
-        yield CarrierRecord(RecordKind.FEEDBACK, said)
+        feedback = _make_feedback(
+            event_id or PLACEHOLDER_ID, row["trace_id"], corrected_response=text
+        )
+        yield CarrierRecord(RecordKind.FEEDBACK, feedback)
 
 
 def _review(row: StoredRow) -> Iterator[CarrierRecord]:
-    said = _remark(
+    feedback = _make_feedback(
         row["review_id"],
         row["trace_id"],
         session_id=row["submission"],
@@ -80,17 +84,17 @@ def _review(row: StoredRow) -> Iterator[CarrierRecord]:
         comment=row["comment"],
         corrected_response=row["expected_response"],
     )
-    yield CarrierRecord(RecordKind.FEEDBACK, said)
+    yield CarrierRecord(RecordKind.FEEDBACK, feedback)
 
 
-def _aside(row: StoredRow) -> Iterator[CarrierRecord]:
-    """Yield what quarantine says of a record; its payload is sealed, and no row of the lake."""
+def _quarantined(row: StoredRow) -> Iterator[CarrierRecord]:
+    """Yield what quarantine says of a record; its sealed payload is no row of the lake."""
     yield CarrierRecord(
         RecordKind.TRACE,
         Trace(
             trace_id=PLACEHOLDER_ID,
             app=PLACEHOLDER_ID,
-            started_at=_SOME_TIME,
+            started_at=_ANY_TIME,
             status="error",
             error_type=row["field"],
             error_message=row["detail"],
@@ -98,30 +102,30 @@ def _aside(row: StoredRow) -> Iterator[CarrierRecord]:
     )
 
 
-_MADE: Final[Mapping[str, Callable[[StoredRow], Iterator[CarrierRecord]]]] = {
+_WRAPPERS: Final[Mapping[str, Callable[[StoredRow], Iterator[CarrierRecord]]]] = {
     "traces": _trace,
     "feedback": _feedback,
     LABELS_TABLE: _label,
     REVIEWS_TABLE: _review,
-    QUARANTINE_TABLE: _aside,
+    QUARANTINE_TABLE: _quarantined,
 }
-TABLES_WITH_TEXT: Final = tuple(_MADE)
-"""The tables that hold texts; the audit holds coordinates, types and counts only."""
+TABLES_WITH_TEXT: Final = tuple(_WRAPPERS)
+"""The tables with texts; the audit holds only coordinates, types and counts."""
 
 
-def _remark(feedback_id: str, trace_id: str, **fields: Any) -> Feedback:
+def _make_feedback(feedback_id: str, trace_id: str, **fields: Any) -> Feedback:
     return Feedback(
         feedback_id=feedback_id,
         trace_id=trace_id,
         kind="correction",
         actor="reviewer",
-        occurred_at=_SOME_TIME,
+        occurred_at=_ANY_TIME,
         **fields,
     )
 
 
-def _converted(row: StoredRow, kind: type[msgspec.Struct]) -> Any:
-    """Return a row as a record of a kind. A column that its file lacks is as if it were empty."""
+def _convert(row: StoredRow, kind: type[msgspec.Struct]) -> Any:
+    """Return a row as a record of a kind. Columns that its file lacks count as empty."""
     fields = {name: row[name] for name in kind.__struct_fields__ if row.get(name) is not None}
     for name in ("segments", "attributes"):
         if name in fields:

@@ -1,12 +1,12 @@
-"""What labels say against what is true, before and after reviews, with intervals.
+"""Compares labels with the truth, before and after reviews, with intervals.
 
 python -m benchmarks.calibration [--seeds 10] [--reviews 200] [--preset agent]
 
-Two tables, over every preset and every world of tests/labels/known_truth.py at 10, 30 and 50 %
-bad answers: Brier scores on traces with a signal before any calibration, beside the signals taken
-at their word; the calibration error of all traces that nobody reviewed, against their true
-probabilities, with how often the interval of a label holds the truth. Reviewers err (sensitivity
-.93 to 1, specificity .95 to 1); the audit draws 5 %.
+Prints two tables, over every preset and every world of tests/labels/known_truth.py, at 10, 30 and
+50 % bad answers. The first has Brier scores of traces with a signal, before any calibration, beside
+the signals taken literally. The second has the calibration error of all traces without a review,
+against their true probabilities, and how often a label's interval covers the truth. Reviewers err
+(sensitivity .93 to 1, specificity .95 to 1); the audit draws 5 %.
 """
 
 import statistics
@@ -25,7 +25,7 @@ TRACES_A_REVIEW = 40
 
 
 class Run(NamedTuple):
-    """One simulation: errors before and after the reviews, and what the intervals come to."""
+    """One simulation: errors before and after the reviews, coverage and width of intervals."""
 
     before: float
     after: float
@@ -37,7 +37,7 @@ class Run(NamedTuple):
 
 
 def run(policy: LabelPolicy, world: str, bad: float, reviews: int, seed: int) -> Run:
-    """Draw traces, review some, learn, and hold all others against the truth."""
+    """Draw traces, review some, learn, and compare all others with the truth."""
     traces = max(4_000, TRACES_A_REVIEW * reviews)
     drawn = kt.draw(kt.world(world, policy), bad, traces, seed)
     priors = LabelScorer(policy)
@@ -60,7 +60,7 @@ def run(policy: LabelPolicy, world: str, bad: float, reviews: int, seed: int) ->
 
 
 def scores(policy: LabelPolicy, world: str, bad: float, seeds: int) -> tuple[float, float]:
-    """Return the Brier score of labels before any calibration, and of signals at their word."""
+    """Return the Brier score of labels before any calibration, and of signals taken literally."""
     drawn = [kt.draw(kt.world(world, policy), bad, 10_000, seed) for seed in range(seeds)]
     scales = LabelScorer(policy)
     return (
@@ -75,7 +75,7 @@ def scores(policy: LabelPolicy, world: str, bad: float, seeds: int) -> tuple[flo
 @click.option("--preset", "presets", multiple=True, default=PRESETS, show_default=True)
 @click.option("--world", "worlds", multiple=True, default=kt.WORLDS, show_default=True)
 def main(*, seeds: int, reviews: int, presets: Sequence[str], worlds: Sequence[str]) -> None:
-    """Print both tables, the intervals in the second, and the means over all of it."""
+    """Print both tables, with the intervals in the second, and the means over all simulations."""
     click.echo("Brier score of traces with a signal: labels before any calibration / signals")
     for preset in presets:
         policy = load_label_policy(preset)
@@ -111,7 +111,8 @@ def main(*, seeds: int, reviews: int, presets: Sequence[str], worlds: Sequence[s
 
 
 def _mean(runs: Sequence[Run], name: str) -> float:
-    return statistics.mean(getattr(each, name) for each in runs)
+    values: list[float] = [getattr(simulation, name) for simulation in runs]
+    return statistics.mean(values)
 
 
 def _line(preset: str, world: str, cells: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""What a commit costs: requests to S3 and CPU time, with and without remembered numbers.
+"""Measures a commit: requests to S3 and CPU time, with and without cached transaction versions.
 
 python -m benchmarks.commits [--versions 1000] [--no-s3]
 """
@@ -58,7 +58,7 @@ def flush(table: Table, partitions: int, number: int) -> None:
 
 
 def opened(uri: str, endpoint: str | None, *, plain: bool) -> Table:
-    """Open the table, with numbers remembered or asked for again and again."""
+    """Open the table, with cached transaction versions or through plain delta-rs."""
     lake = Lake(LakeSettings(uri=uri, s3_endpoint_url=endpoint))
     table = lake.table("feedback")
     if plain:
@@ -68,7 +68,7 @@ def opened(uri: str, endpoint: str | None, *, plain: bool) -> Table:
 
 
 def fill(table: Table, partitions: int, versions: int) -> int:
-    """Make commits, with a checkpoint as often as workers make one; return how many."""
+    """Make commits, with checkpoints as often as workers write them; return how many."""
     for number in range(versions):
         flush(table, partitions, number)
         if number % CHECKPOINT_EVERY == CHECKPOINT_EVERY - 1:
@@ -78,7 +78,7 @@ def fill(table: Table, partitions: int, versions: int) -> int:
 
 
 def measured(table: Table, partitions: int, begin: int, count: Callable[[], int]) -> str:
-    """Make commits; return what one of them took, in the mean of 10 after the first."""
+    """Make commits; return the mean cost of 10 of them after the first."""
     flush(table, partitions, begin)
     cpu, wall, requests = time.process_time(), time.monotonic(), count()
     for number in range(begin + 1, begin + 1 + MEASURED):
@@ -92,7 +92,7 @@ def measured(table: Table, partitions: int, begin: int, count: Callable[[], int]
 
 
 def on_disk(versions: int, folder: Path) -> None:
-    """CPU of a commit after many versions, in a folder."""
+    """Measure the CPU time of a commit after many versions, in a folder."""
     for partitions in (1, 64):
         uri = str(folder / f"lake-{partitions}")
         Lake(LakeSettings(uri=uri)).init()
@@ -105,9 +105,9 @@ def on_disk(versions: int, folder: Path) -> None:
 
 
 def counting_proxy(upstream: str, wire: Connection) -> None:
-    """Serve as a proxy, and tell the number of requests so far when asked; runs as a process.
+    """Run a proxy that reports its number of requests on demand; runs as a process.
 
-    In this process it could not answer: delta-rs holds the interpreter while it waits.
+    In this process it could not answer: delta-rs holds the interpreter lock while it waits.
     """
     with FaultyS3(upstream) as proxy:
         wire.send(proxy.endpoint)
@@ -116,7 +116,7 @@ def counting_proxy(upstream: str, wire: Connection) -> None:
 
 
 def on_s3(folder: Path) -> None:
-    """Requests of a commit, from 5 versions after a checkpoint on."""
+    """Measure the requests of a commit, from 5 versions after a checkpoint on."""
     server = make_s3(prepare_s3(), folder / "s3").start()
     context = multiprocessing.get_context("spawn")
     wire, theirs = context.Pipe()

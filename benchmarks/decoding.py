@@ -1,4 +1,4 @@
-"""CPU time to decode one trace, by wire format, and of Avro by the way it is read.
+"""Measures the CPU time to decode one trace, by wire format, and for Avro by decoder.
 
 python -m benchmarks.decoding [--size 1800]
 """
@@ -9,7 +9,7 @@ from collections.abc import Callable
 import click
 import msgspec
 
-from decode.avro_reader import AvroReader, PreparedSchema, _read_with_care, prepare_schema
+from decode.avro_reader import AvroReader, PreparedSchema, _read_with_fastavro, prepare_schema
 from decode.json_reader import JsonReader
 from schemas.contract import CONTRACTS, Avsc
 from schemas.record_batches import RecordKind
@@ -22,19 +22,19 @@ ROUNDS, TIMES = 15, 1000
 
 
 class OneSchema:
-    """A source of the contract's own schema."""
+    """A schema source that returns the contract's own schema."""
 
     def by_id(self, _schema_id: int) -> Avsc:
-        """Return it."""
+        """Return the schema."""
         return CONTRACTS[RecordKind.TRACE].avro
 
     def by_fingerprint(self, _fingerprint: str) -> Avsc:
-        """Return it."""
+        """Return the schema."""
         return self.by_id(0)
 
 
 def micros(step: Callable[[], object]) -> float:
-    """Return the CPU time of a step in microseconds, in the best of some rounds."""
+    """Return the CPU time of a step in microseconds, the best of several rounds."""
     best = float("inf")
     for _ in range(ROUNDS):
         began = time.process_time()
@@ -56,7 +56,7 @@ def main(*, size: int) -> None:
     json, avro = JsonReader(contract, Trace), AvroReader(contract, Trace, OneSchema())
 
     def by_fastavro() -> object:
-        return msgspec.convert(_read_with_care(body, HEADER_BYTES, schema), Trace)
+        return msgspec.convert(_read_with_fastavro(body, HEADER_BYTES, schema), Trace)
 
     click.echo(f"JSON, {len(text)} bytes: {micros(lambda: json.read(text)):.1f} us")
     click.echo(f"Avro, {len(body)} bytes: {micros(lambda: avro.read_framed(body)):.1f} us")

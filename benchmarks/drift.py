@@ -1,9 +1,9 @@
-"""`goldpan drift` over a lake of five weeks: time and memory as the lake grows.
+"""Measures `goldpan drift` over a lake of five weeks: time and memory as the lake grows.
 
 python -m benchmarks.drift [--traces 200000 --traces 1000000] [--memory-mib 256]
 
-Each comparison is a process of its own; its peak of memory includes what Python and its libraries
-take before anything is read. The lake lies in a folder that is removed at the end.
+Each comparison runs in its own process. Its peak memory includes what Python and its libraries use
+before anything is read. The lake is in a folder that is removed at the end.
 """
 
 import os
@@ -24,7 +24,7 @@ KILO = 1024
 
 
 def compared(folder: Path, memory_mib: int) -> str:
-    """Run the command as a person does; tell seconds, processor seconds and the peak of memory."""
+    """Run the command; return wall time, CPU time and peak memory as text."""
     last = (START + timedelta(days=DAYS - 1)).date()
     command = [
         sys.executable,

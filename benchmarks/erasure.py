@@ -1,4 +1,4 @@
-"""Time and memory of erasing one person from a lake of so many traces.
+"""Measures the time and memory of erasing one person from a lake of many traces.
 
 python -m benchmarks.erasure [--traces N]
 """
@@ -30,7 +30,7 @@ ANSWER = "It is on its way, <PERSON:abcdefghij27>, and will come on Friday. " * 
 
 
 def fill(lake: Lake, files: int) -> None:
-    """Put traces into a lake; in one file of ten are three of the person."""
+    """Put traces into a lake; one file in ten has three of the person."""
     others = [person(f"user-{n}") for n in range(PERSONS)]
     text = [Message(role="user", content=QUESTION)]
     one = trace("x", session_id="s", messages=text, response=ANSWER, attributes={"k": "v"})
@@ -65,7 +65,7 @@ def _with(batch: pa.RecordBatch, columns: dict[str, Any]) -> pa.RecordBatch:
 
 
 def timed(what: str, step: Callable[[], Any]) -> Any:
-    """Do something, and print how long it took."""
+    """Run a step, and print how long it took."""
     began, cpu = time.monotonic(), time.process_time()
     result = step()
     seconds = time.monotonic() - began
@@ -74,7 +74,7 @@ def timed(what: str, step: Callable[[], Any]) -> Any:
 
 
 def main() -> None:
-    """Measure a look, an erasure, and a second run that has nothing to do."""
+    """Measure a scan, an erasure, and a second run that has nothing to do."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--traces", type=int, default=1_000_000)
     files = parser.parse_args().traces // IN_A_FILE
@@ -84,15 +84,15 @@ def main() -> None:
         lake.init()
         fill(lake, files)
         before = {file.path for file in list_live_files(open_lake(uri).table("traces"))}
-        timed("dry run", lambda: erasure(open_lake(uri)).look())
+        timed("dry run", lambda: erasure(open_lake(uri)).scan())
         ended = timed("erasure", lambda: erasure(open_lake(uri)).run())
         timed("again", lambda: erasure(open_lake(uri)).run())
         left = {file.path for file in list_live_files(open_lake(uri).table("traces"))}
-        said = json.loads(ended.receipt)["tables"]["traces"]
+        removed = json.loads(ended.receipt)["tables"]["traces"]
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         print(
-            f"{files * IN_A_FILE} traces in {len(before)} files: {said['own']} erased, "
-            f"{len(before - left)} files written again, peak memory {peak} MiB"
+            f"{files * IN_A_FILE} traces in {len(before)} files: {removed['own']} erased, "
+            f"{len(before - left)} files rewritten, peak memory {peak} MiB"
         )
 
 

@@ -1,12 +1,12 @@
-"""What redaction changes in traffic that names nobody, under the policy as it is by default.
+"""Measures what redaction changes in traffic without names, under the default policy.
 
     python -m benchmarks.harmless [--numbers 1000] [--catalogues /usr/share/locale]
 
-Counts (1) tool results with a random id, an epoch, a decimal or a UUID that come out changed or are
-refused; (2) words lost of harmless texts by kind, said by a user, where the model for names looks
-at them; (3) with the shared conversations beside the checkout, words of tau-bench that are lost
-without being personal. With ``--catalogues`` messages of installed programs in German, Spanish,
-French and Japanese are read too (gettext's `.mo` files).
+Counts (1) tool results with a random id, an epoch, a decimal or a UUID that are changed or refused;
+(2) words lost from harmless texts by kind, sent by a user, where the model for names reads them;
+(3) with the shared conversations beside the checkout, words of tau-bench that are lost without
+being personal. With ``--catalogues`` messages of installed programs in German, Spanish, French and
+Japanese are read too (gettext's `.mo` files).
 """
 
 import argparse
@@ -46,10 +46,10 @@ _ID_KEYS = (
 )  # fmt: skip
 
 
-class Kept(NamedTuple):
+class ChangedShare(NamedTuple):
     """Of ``whole`` things (records, or words), how many were changed, and how many refused."""
 
-    whole: int
+    total: int
     changed: int
     refused: int
     examples: tuple[str, ...]
@@ -57,36 +57,36 @@ class Kept(NamedTuple):
     @property
     def share(self) -> float:
         """Return which share was changed or refused."""
-        return (self.changed + self.refused) / max(self.whole, 1)
+        return (self.changed + self.refused) / max(self.total, 1)
 
 
-def numbers(kind: str, count: int, seed: int = 1) -> Kept:
+def numbers(kind: str, count: int, seed: int = 1) -> ChangedShare:
     """Redact tool results and log lines, each with one number of a kind (or two)."""
     rng = Random(seed)  # noqa: S311
     records = [_record(_NUMBERS[kind](rng), rng) for _ in range(count)]
-    done = outputs(records, "trace")
-    pairs = list(zip(records, done, strict=True))
+    redacted = outputs(records, "trace")
+    pairs = list(zip(records, redacted, strict=True))
     changed = [r for r, o in pairs if o is not None and _content(r) != _content(o)]
     refused = sum(o is None for _, o in pairs)
-    return Kept(count, len(changed), refused, tuple(map(_content, changed[:5])))
+    return ChangedShare(count, len(changed), refused, tuple(map(_content, changed[:5])))
 
 
-def words(texts: Iterable[str], most: int | None = None) -> Kept:
+def words(texts: Iterable[str], most: int | None = None) -> ChangedShare:
     """Redact texts as messages of a user, and count the words that are gone."""
     records = [said(text) for text in islice(texts, most)]
-    done = outputs(records, "trace")
+    redacted = outputs(records, "trace")
     count = lost = 0
     examples: list[str] = []
-    for record, output in zip(records, done, strict=True):
+    for record, output in zip(records, redacted, strict=True):
         before = _words(_content(record))
         gone = before if output is None else before - _words(_content(output))
         count += before.total()
         lost += gone.total()
         examples += gone
-    return Kept(count, lost, 0, tuple(examples[:12]))
+    return ChangedShare(count, lost, 0, tuple(examples[:12]))
 
 
-def conversations_of_tau_bench() -> Kept | None:
+def conversations_of_tau_bench() -> ChangedShare | None:
     """Count words of real conversations that are lost without being personal; None without data."""
     if not (SHARED / "airline.jsonl").exists():
         return None
@@ -94,7 +94,7 @@ def conversations_of_tau_bench() -> Kept | None:
     engine = cast("PolicyRedactor", redactor())
     figures = measure(engine, conversations(SHARED, 2), subjects)
     worst = tuple(word for word, _ in figures.taken.most_common(12))
-    return Kept(figures.tokens, figures.harmless_taken, figures.rejected, worst)
+    return ChangedShare(figures.tokens, figures.harmless_taken, figures.rejected, worst)
 
 
 def catalogues(folder: Path, language: str) -> Iterator[str]:
@@ -176,18 +176,18 @@ def main() -> None:
         _print(kind, words(texts()), "words")
     if args.catalogues:
         for language in _LANGUAGES:
-            found = words(catalogues(args.catalogues, language), 2_000)
-            _print(f"programs, {language}", found, "words")
-    tau = conversations_of_tau_bench()
-    if tau is not None:
-        _print("tau-bench", tau, "words")
+            lost_words = words(catalogues(args.catalogues, language), 2_000)
+            _print(f"programs, {language}", lost_words, "words")
+    tau_bench = conversations_of_tau_bench()
+    if tau_bench is not None:
+        _print("tau-bench", tau_bench, "words")
 
 
-def _print(kind: str, kept: Kept, unit: str) -> None:
-    share = f"{100 * kept.share:.3f} %"
-    what = f"{kept.changed:>6} changed, {kept.refused} refused of {kept.whole} {unit}"
+def _print(kind: str, result: ChangedShare, unit: str) -> None:
+    share = f"{100 * result.share:.3f} %"
+    what = f"{result.changed:>6} changed, {result.refused} refused of {result.total} {unit}"
     print(f"{kind:<24}{what}: {share}")
-    for example in kept.examples:
+    for example in result.examples:
         print(f"    {example[:110]!r}")
 
 

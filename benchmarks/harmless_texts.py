@@ -1,7 +1,7 @@
-"""Texts that name nobody: code, docstrings, logs, everyday messages in four languages, terms.
+"""Texts without names: code, docstrings, logs, everyday messages in four languages, terms.
 
-Code and docstrings are those of the Python that runs this; log lines are drawn by a seed; the
-others were written for this benchmark and are invented.
+Code and docstrings are from the Python that runs this; log lines are drawn with a seed. The others
+were written for this benchmark and are invented.
 """
 
 import ast

@@ -1,10 +1,10 @@
-"""The join: rebuild time and memory as the window grows tenfold, and signals a second.
+"""Measures the join: rebuild time and memory as the window grows tenfold, and signals a second.
 
 python -m benchmarks.labels_join [--traces 100000] [--times 2]
 
-Each window holds so many traces of 30-character ids in sessions of ten, and one feedback event for
-every ten traces, two in a hundred of them corrections of 300 characters. Cost grows with the
-traces in the window for a rebuild, and with the signals alone afterwards.
+Each window holds so many traces with 30-character ids in sessions of ten, and one feedback event
+per ten traces, two in a hundred of them corrections of 300 characters. The cost of a rebuild grows
+with the traces in the window; afterwards it grows with the signals alone.
 """
 
 import resource
@@ -84,7 +84,7 @@ def _coordinates(numbers: range) -> dict[str, pa.Array]:
 
 
 def measured(traces: int) -> None:
-    """Rebuild a window of so many traces, then let 20,000 signals come in."""
+    """Rebuild a window of so many traces, then process 20,000 signals."""
     join = LabelJoin(LabelScorer(load_label_policy("chat_support")))
     lake = [list(trace_batches(0, traces, BLOCK)), list(feedback_batches(0, traces // 20, BLOCK))]
     before, peak = process_time(), _peak()

@@ -1,11 +1,10 @@
-"""Labels against a known truth: calibrated, by the priors alone, and "thumbs down is fail".
+"""Compares labels with a known truth: calibrated, by the priors, and "thumbs down is fail".
 
 python -m benchmarks.labels_quality [--seeds 20] [--reviews 200] [--off 1.0]
 
-Real conversations with made-up signals; the process is written in tests/labels/simulation.py. A
-calibration is learnt on one half of the tasks and judged on the other. The policy's weights happen
-to be near the truth; ``--off 2`` doubles them and ``--off 0.4`` cuts them, so that the priors are
-wrong.
+Uses real conversations with simulated signals (tests/labels/simulation.py). A calibration is
+learned on one half of the tasks and tested on the other. The policy's weights happen to be close
+to the truth; ``--off 2`` doubles them and ``--off 0.4`` cuts them, so that the priors are wrong.
 """
 
 import statistics
@@ -50,7 +49,7 @@ def policy(off: float) -> LabelPolicy:
 
 
 def measured(seed: int, count: int, rules: LabelPolicy) -> dict[str, Numbers]:
-    """Return what each way of labelling comes to in one simulation."""
+    """Return the scores of each way of labelling in one simulation."""
     to_learn, to_test = truths()
     priors = LabelScorer(rules)
     past = play(to_learn, max(3_000, 15 * count) // len(to_learn), seed, "past")
@@ -60,12 +59,12 @@ def measured(seed: int, count: int, rules: LabelPolicy) -> dict[str, Numbers]:
         rules, learn_calibration(rules, found, population(events, priors), version=1)
     )
     test = play(to_test, 3_000 // len(to_test), seed, "test")
-    down = [
-        any(s.kind == "thumbs" and s.value == -1 for s in item.knowledge.feedback) for item in test
+    down = [any(s.kind == "thumbs" and s.value == -1 for s in item.knowledge.feedback) for item in test]
+    predictions = [
+        JudgedPrediction(float(d), item.failed) for d, item in zip(down, test, strict=True)
     ]
-    said = [JudgedPrediction(float(d), item.failed) for d, item in zip(down, test, strict=True)]
     return {
-        "thumbs down is fail": _numbers(test, said, ["fail" if d else "pass" for d in down]),
+        "thumbs down is fail": _numbers(test, predictions, ["fail" if d else "pass" for d in down]),
         "policy, priors only": _of_scales(test, priors),
         f"after {count} reviews": _of_scales(test, learnt),
     }
@@ -78,14 +77,14 @@ def _of_scales(test: list[Played], scales: LabelScorer) -> Numbers:
 
 
 def _numbers(
-    test: list[Played], said: Sequence[JudgedPrediction], labels: Sequence[str]
+    test: list[Played], predictions: Sequence[JudgedPrediction], labels: Sequence[str]
 ) -> Numbers:
     score = score_labels(labels, [item.failed for item in test])
     return {
-        "Brier": brier_score(said),
-        "calibration error": calibration_error(said),
-        "debiased": calibration_error(said, debiased=True),
-        "by chance": calibration_error_by_chance(said),
+        "Brier": brier_score(predictions),
+        "calibration error": calibration_error(predictions),
+        "debiased": calibration_error(predictions, debiased=True),
+        "by chance": calibration_error_by_chance(predictions),
         "F1 of fail": score.f1,
         "precision": score.precision,
         "recall": score.recall,

@@ -1,9 +1,9 @@
-"""The batch join over a lake: time and memory as the lake grows, in one bucket and in several.
+"""Measures the batch join: time and memory as the lake grows, in one bucket and in several.
 
 python -m benchmarks.labels_reconcile [--traces 50000 --traces 200000] [--bucket 50000]
 
-Each run is a process of its own, so that its peak of memory is its own. The lake lies in a folder
-that is removed at the end; one trace in five has feedback, and traces have sessions of four.
+Each run is in its own process, to measure its own peak memory. The lake is in a folder that is
+removed at the end; one trace in five has feedback, and sessions have four traces.
 """
 
 import json
@@ -58,7 +58,7 @@ def run(folder: Path, bucket: int) -> dict[str, float]:
 @click.option("--bucket", default=50_000, show_default=True)
 @click.option("--folder", hidden=True, type=click.Path(path_type=Path))
 def main(*, sizes: tuple[int, ...], bucket: int, folder: Path | None) -> None:
-    """Print a line for each size, whole and in buckets."""
+    """Print a line for each size, in one bucket and in several."""
     if folder is not None:
         click.echo(json.dumps(run(folder, bucket)))
         return

@@ -1,11 +1,11 @@
-"""What labels cost the worker, and how long a worker takes to read the join back from the lake.
+"""Measures the cost of labels in the worker, and the time to rebuild the join from the lake.
 
     python -m benchmarks.labels_worker [--records 300000] [--rounds 2]
 
 Each round reads the same topic of traces, without redaction and without feedback, with labels off
-and on, on a real Kafka (4 partitions). CPU is user + system, start-up included. At the end a worker
-starts over the lake that is there, with nothing to read: the log tells the time of the rebuild,
-during which it goes on answering to its group.
+and on, on a real Kafka (4 partitions). CPU time is user + system, including start-up. At the end a
+worker starts over the existing lake with nothing to read. Its log has the time of the rebuild,
+during which it keeps its group membership.
 """
 
 import json
@@ -26,7 +26,7 @@ COMMAND = [sys.executable, "-m", "goldpan", "stream", "run", "--until-caught-up"
 
 
 def rebuild(job: Job) -> None:
-    """Fill a lake, start a worker over it, and print what its log tells of the rebuild."""
+    """Fill a lake, start a worker over it, and print the rebuild that its log reports."""
     environment = dict(job.environment(**ON))
     run(COMMAND, environment)
     done = subprocess.run(COMMAND, env=environment, capture_output=True, text=True, check=True)

@@ -1,7 +1,7 @@
-"""Peak memory of the worker against its budget: by partitions, and as the records grow.
+"""Measures the worker's peak memory against its budget, by partitions and by records.
 
 python -m benchmarks.memory [--records 200000] [--million]
-python -m benchmarks.memory --tight    # with a ceiling that is only just accepted, by Arrow's pools
+python -m benchmarks.memory --tight    # with the smallest accepted ceiling, by Arrow's pools
 """
 
 import re
@@ -20,13 +20,13 @@ BUDGET = 768 * 2**20
 
 
 def least(job: Job) -> int:
-    """Return the smallest ceiling that a worker accepts, by its own word, and a little more."""
+    """Return slightly more than the smallest ceiling that a worker accepts, by its own message."""
     command = [sys.executable, "-m", "goldpan", "stream", "run", "--until-caught-up"]
     env = job.environment(GOLDPAN_STREAM__MEMORY_BYTES="1MiB")
-    said = subprocess.run(command, env=env, capture_output=True, text=True, check=False).stderr
-    found = re.search(r"the least is (\d+)MiB", said)
-    assert found, said
-    return (int(found[1]) + 4) * 2**20
+    message = subprocess.run(command, env=env, capture_output=True, text=True, check=False).stderr
+    match = re.search(r"the least is (\d+)MiB", message)
+    assert match, message
+    return (int(match[1]) + 4) * 2**20
 
 
 def tight(kafka: Kafka, folder: Path, records: int) -> None:

@@ -1,12 +1,13 @@
-"""What it costs and what it brings that the model for names reads more of a record.
+"""Measures cost and benefit of letting the model for names read more of a record.
 
     python -m benchmarks.names_read --sentences FILE --conversations FOLDER [--records 4000]
 
-A line for each step of the policy's `names.read`: CPU time of redaction and audit on varied
-traffic (`benchmarks.redaction`; all steps in turn, the median of so many rounds), the share of the
-names known of the users of real conversations that is gone, by who wrote (`benchmarks.
-redaction_quality` has the data), and the share of all values in labelled sentences that is gone
-if as many of these sentences stand in each place that a step could read.
+Prints a line for each step of the policy's `names.read`. It has the CPU time of redaction and audit
+on varied traffic (`benchmarks.redaction`; all steps in turn, the median of so many rounds). It has
+the share of the known names in real conversations that are redacted, by writer
+(`benchmarks.redaction_quality` has the data). And it has the share of all values in labelled
+sentences that are redacted, if as many of these sentences occur in each place that a step can
+read.
 """
 
 import gc
@@ -19,7 +20,7 @@ from typing import Final
 
 import click
 
-from benchmarks.redaction import KEYS, NOW, audited, batches, endless, timed
+from benchmarks.redaction import KEYS, NOW, audit_all, audited, batches, endless, timed
 from benchmarks.redaction_quality import held_out, of_lines
 from redact.pipeline.policy_redactor import PolicyRedactor
 from redact.policies.policy import RedactionPolicy, load_policy
@@ -58,7 +59,7 @@ def cost(policy: RedactionPolicy, records: int) -> float:
     work = batches(list(islice(traffic, records)))
     gc.freeze()
     columns = timed(lambda: [record_batch(b.kind, b, ingested_at=NOW, policy="p") for b in work])
-    spent = timed(lambda: [audited(redactor, batch) for batch in work])
+    spent = timed(lambda: audit_all(redactor, work))
     return (spent - columns) / records * 1e6
 
 

@@ -1,8 +1,9 @@
-"""Privacy as coverage: of what is personal, how much is gone, whatever type it was taken for.
+"""Privacy as coverage: the share of personal characters that are redacted, as whatever type.
 
 A label is covered if findings of any type hold at least 90 % of its letters and digits. A finding
-is right if it touches a label. Both are counted beside spans (`benchmarks.ner_quality`), which ask
-for type and edges too: an address found in two parts is covered, though neither is its span.
+is right if it touches a label. Both are reported beside spans (`benchmarks.ner_quality`), which
+also require the right type and edges. An address found in two parts is covered, but neither part is
+its span.
 """
 
 import re
@@ -21,7 +22,7 @@ _TYPES = {"P": "PERSON", "L": "LOCATION", "A": "STREET_ADDRESS", "O": "ORGANIZAT
 
 
 class Label(NamedTuple):
-    """The characters ``start`` up to ``end`` of a text are personal, of a type."""
+    """The characters ``start`` up to ``end`` of a text are personal data of a type."""
 
     type: str
     start: int
@@ -29,7 +30,7 @@ class Label(NamedTuple):
 
 
 class Chat(NamedTuple):
-    """A text of a language with what is personal in it."""
+    """A text in a language, with the labels of its personal data."""
 
     language: str
     text: str
@@ -37,7 +38,7 @@ class Chat(NamedTuple):
 
 
 class Share(NamedTuple):
-    """How many labels there are, are covered; how many findings there are, touch a label."""
+    """How many labels there are and are covered; how many findings there are and touch a label."""
 
     labels: int = 0
     covered: int = 0
@@ -46,17 +47,17 @@ class Share(NamedTuple):
 
     @property
     def recall(self) -> float:
-        """The share of labels that are covered."""
+        """Return the share of labels that are covered."""
         return self.covered / max(1, self.labels)
 
     @property
     def precision(self) -> float:
-        """The share of findings that touch a label."""
+        """Return the share of findings that touch a label."""
         return self.right / max(1, self.findings)
 
     @property
     def f2(self) -> float:
-        """Their mean, in which recall weighs four times as much."""
+        """Return their mean in which recall weighs four times as much (F2)."""
         p, r = self.precision, self.recall
         return 5 * p * r / max(1e-9, 4 * p + r)
 
@@ -65,7 +66,7 @@ class Share(NamedTuple):
 
 
 def chats(path: Path = CHATS) -> list[Chat]:
-    """Return the labelled lines of a file of chats; its head says how they are written."""
+    """Return the labelled lines of a file of chats; the format is described at its top."""
     lines = path.read_text(encoding="utf-8").splitlines()
     return [_chat(*line.split("\t", 1)) for line in lines if line and line[0] != "#"]
 
@@ -84,7 +85,7 @@ def _chat(language: str, marked: str) -> Chat:
 def share(
     texts: Sequence[str], labels: Sequence[Sequence[Label]], found: Sequence[Sequence[PiiFinding]]
 ) -> Share:
-    """Return how much of the labels is covered, and how many findings touch one."""
+    """Return how many labels are covered, and how many findings touch one."""
     many = covered = findings = right = 0
     for text, some, those in zip(texts, labels, found, strict=True):
         gone = {at for f in those for at in range(f.start, f.end)}
@@ -101,5 +102,5 @@ def _covered(text: str, label: Label, gone: set[int]) -> bool:
 
 
 def of_type(labels: Iterable[Sequence[Label]], type_: str) -> list[list[Label]]:
-    """Return the labels of a type only."""
+    """Return only the labels of a type."""
     return [[label for label in some if label.type == type_] for some in labels]

@@ -1,12 +1,12 @@
-"""What a model for names does to text that holds none: words taken for persons, of 10,000 words.
+"""Counts the words that a model for names takes for persons in text without names, per 10,000.
 
     python -m benchmarks.ner_ordinary [--model shipped] [--conversations FILE] [--json]
 
-Kinds: docstrings and code of Python's own library; log lines and policy texts of the tests;
-messages of an assistant (``--conversations``, where what the users' records hold is left out); and
-messages of a program in German, Spanish, French and Japanese, from the catalogues of Wagtail
-(BSD-3), which this script installs below ``build/``, as nothing else here needs it. No model was
-trained on any of these.
+The texts are docstrings and code of Python's own library; log lines and policy texts of the tests;
+messages of an assistant (``--conversations``, except for what the users' records contain). There
+are also messages of a program in German, Spanish, French and Japanese, from the catalogues of
+Wagtail (BSD-3). This script installs them below ``build/``, since nothing else needs them. No model
+was trained on any of these texts.
 """
 
 import ast
@@ -37,7 +37,7 @@ _JAPANESE_LETTERS = 2  # to a word
 
 
 def docstrings() -> Iterator[str]:
-    """The docstrings of some modules of Python's library."""
+    """Yield the docstrings of some modules of Python's library."""
     for tree in _trees():
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module):
@@ -45,7 +45,7 @@ def docstrings() -> Iterator[str]:
 
 
 def code() -> Iterator[str]:
-    """The source of those modules in pieces of forty lines."""
+    """Yield the source of those modules in pieces of forty lines."""
     for path in _files():
         lines = path.read_text(encoding="utf-8").splitlines()
         for start in range(0, len(lines), 40):
@@ -64,7 +64,7 @@ def _trees() -> Iterator[ast.Module]:
 
 
 def catalogue(language: str) -> Iterator[str]:
-    """The messages of Wagtail in a language."""
+    """Yield the messages of Wagtail in a language."""
     if not (_FOLDER / "wagtail").is_dir():
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
         subprocess.run([*pip, "--target", str(_FOLDER), CATALOGUES], check=True)
@@ -77,12 +77,12 @@ def catalogue(language: str) -> Iterator[str]:
 
 
 def lines(name: str) -> list[str]:
-    """The lines of a file of the tests."""
+    """Return the lines of a file of the tests."""
     return (_TEXTS / name).read_text(encoding="utf-8").splitlines()
 
 
 def answers(path: Path) -> Iterator[str]:
-    """What an assistant wrote in conversations, full of codes and times."""
+    """Yield what an assistant wrote in conversations, full of codes and times."""
     for line in path.read_text(encoding="utf-8").splitlines():
         for message in json.loads(line)["messages"]:
             if message["role"] == "assistant" and message.get("content"):
@@ -90,9 +90,9 @@ def answers(path: Path) -> Iterator[str]:
 
 
 def persons_known(path: Path) -> set[str]:
-    """The words of names of the subjects and of the passengers that tools are given.
+    """Return the words in names of the subjects, and of the passengers passed to tools.
 
-    Findings of those are no mistake.
+    Findings of those are correct.
     """
     beside = path.with_name("subjects.json")
     texts = [beside.read_text(encoding="utf-8")]
@@ -126,7 +126,7 @@ def _words(text: str) -> int:
 @click.option("--show", is_flag=True, help="Show what was taken for a person.")
 @click.option("--json", "as_json", is_flag=True)
 def main(model: str, conversations: Path | None, *, show: bool, as_json: bool) -> None:
-    """Print for each kind of text how many words of 10,000 are taken for persons."""
+    """Print how many words of 10,000 are taken for persons, for each kind of text."""
     names = NerStage(model)
     kinds: dict[str, list[str]] = {
         "docstrings": list(docstrings()),

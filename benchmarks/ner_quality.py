@@ -1,16 +1,16 @@
-"""How well personal data is found in sentences: patterns alone, stock Presidio, and with the model.
+"""Measures how well personal data is found in sentences: patterns, stock Presidio, and the model.
 
     python -m benchmarks.ner_quality --sentences FILE [--side report|development] [--policy strict]
 
-Figures come from presidio-research's own evaluator (package presidio-evaluator: spans by overlap
-of at least .9, F2), which this script installs into an environment of its own below ``build/``,
-as it brings many packages along. Its labels are compared on the branches of its own hierarchy
+The figures are computed by presidio-research's own evaluator (package presidio-evaluator: spans by
+overlap of at least .9, F2). This script installs it into a separate environment below ``build/``,
+since it has many dependencies. Its labels are compared on the branches of its own hierarchy
 (`CanonicalMapper`: GPE, STREET_ADDRESS and ZIP_CODE are LOCATION; TITLE is PERSON; AGE and NRP are
-DEMOGRAPHIC …), without any exception of ours; findings of a branch that the sentences never hold
+DEMOGRAPHIC …), without any exception of ours. Findings of a branch that the sentences never contain
 count as false. ``overall`` is the evaluator's figure for personal or not.
 
 The sentences are split by template: even numbers are for development, odd ones are reported.
-``coverage`` asks less of edges and types: see :mod:`benchmarks.ner_coverage`.
+``coverage`` is less strict about edges and types: see :mod:`benchmarks.ner_coverage`.
 
     python -m benchmarks.ner_quality --languages [--policy strict]
 
@@ -49,14 +49,14 @@ Find = Callable[[Sequence[str]], list[list[PiiFinding]]]
 
 
 def sentences(path: Path, side: str) -> list[dict[str, Any]]:
-    """The labelled sentences of one side of the split by template."""
+    """Return the labelled sentences of one side of the split by template."""
     rest = {"development": 0, "report": 1}[side]
     rows = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
     return [row for row in rows if row["template_id"] % 2 == rest]
 
 
 def systems(policy: RedactionPolicy, model: str) -> dict[str, Find]:
-    """What is compared; all but stock Presidio as `goldpan redact --schema text` finds it."""
+    """Return what to compare; goldpan's systems find as `goldpan redact --schema text` does."""
     return {
         "patterns": _goldpan(policy, "none"),
         "stock": _stock(),
@@ -86,7 +86,7 @@ def _findings(line: RedactedLine) -> list[PiiFinding]:
 
 
 def _stock() -> Find:
-    """Presidio as it comes, on a pipeline without a model."""
+    """Return Presidio as shipped, on a pipeline without a model."""
     # Its own list of public suffixes, or it asks the network at the first e-mail address.
     tldextract.tldextract.TLD_EXTRACTOR = tldextract.TLDExtract(suffix_list_urls=())
     registry = RecognizerRegistry()
@@ -105,7 +105,7 @@ def _stock() -> Find:
 def score(
     rows: Sequence[dict[str, Any]], found: dict[str, list[list[PiiFinding]]], python: str
 ) -> dict[str, Any]:
-    """The evaluator's figures for each system, reckoned by the interpreter ``python``."""
+    """Return the evaluator's figures for each system, computed by the interpreter ``python``."""
     with tempfile.TemporaryDirectory() as folder:
         task, result = Path(folder) / "task.json", Path(folder) / "result.json"
         spans = {
@@ -119,7 +119,7 @@ def score(
 
 
 def _evaluator() -> str:
-    """The interpreter of the environment that holds the evaluator; made if it is missing."""
+    """Return the interpreter of the evaluator's environment, which is made if it is missing."""
     python, done = _VENV / "bin" / "python", _VENV / EVALUATOR
     if not done.exists():
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(_VENV)], check=True)
@@ -130,7 +130,7 @@ def _evaluator() -> str:
 
 
 def covered(rows: Sequence[dict[str, Any]], found: list[list[PiiFinding]]) -> Share:
-    """Return how much of what the sentences label is covered by findings."""
+    """Return how much of the labels is covered by findings."""
     labels = [[Label(s["entity"], s["start"], s["end"]) for s in row["spans"]] for row in rows]
     return share([row["text"] for row in rows], labels, found)
 

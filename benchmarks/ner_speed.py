@@ -1,9 +1,9 @@
-"""What the model for names costs: CPU time to load and to run, and memory over many texts.
+"""Measures the cost of the model for names: CPU time to load and to run, and memory.
 
     python -m benchmarks.ner_speed [--texts 40000] [--conversations FILE]
 
 The texts are the users' messages of a file of conversations (one JSON object a line, `messages` in
-chat format), or else invented; each is given words of its own, as real traffic has ever new ones.
+chat format), or else invented. Each is given unique words, as real traffic has ever new ones.
 Memory is measured in a fresh process.
 """
 
@@ -31,7 +31,7 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
 def texts(count: int, conversations: Path | None, seed: int) -> Iterator[str]:
-    """Texts of people, each with two words that no other has."""
+    """Yield texts of people, each with two unique words."""
     random = Random(seed)  # noqa: S311  not for secrets
     base = _messages(conversations) if conversations else list(_SAMPLE)
     for i in range(count):
@@ -50,7 +50,7 @@ def _messages(path: Path) -> list[str]:
 
 
 def speed(items: list[str]) -> dict[str, float]:
-    """Seconds to load, then texts and megabytes a second; all of CPU time, so of one core alone."""
+    """Return seconds to load, texts and megabytes a second; CPU time, so of one core."""
     started = time.process_time()
     names = NerStage()
     loaded = time.process_time()
@@ -66,7 +66,7 @@ def speed(items: list[str]) -> dict[str, float]:
 
 
 def memory(count: int, conversations: Path | None) -> float:
-    """Growth of the process in megabytes while `count` texts go through the model."""
+    """Return the growth of the process in megabytes while ``count`` texts are processed."""
     names = NerStage()
     process = psutil.Process(os.getpid())
     stream = texts(count, conversations, seed=2)

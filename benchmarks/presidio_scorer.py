@@ -1,4 +1,4 @@
-"""Runs presidio-research's evaluator; belongs to `ner_quality.py`, in an environment of its own.
+"""Runs presidio-research's evaluator, in its own environment, for `ner_quality.py`.
 
     python presidio_scorer.py TASK.json RESULT.json
 
@@ -23,20 +23,20 @@ IOU = 0.9
 
 
 def frame(rows: list[dict[str, Any]], found: list[list[Any]]) -> pd.DataFrame:
-    """One line a token, as `BaseModel.predict_dataset` of the evaluator makes it."""
+    """Return one line a token, as `BaseModel.predict_dataset` of the evaluator does."""
     nlp = spacy.blank("en")
     lines = []
     for number, (row, findings) in enumerate(zip(rows, found, strict=True)):
         doc = nlp(row["text"])
         gold = [(s["start"], s["end"], s["entity"], 1.0) for s in row["spans"]]
-        said = [(start, end, kind, score) for kind, start, end, score in findings]
+        predicted = [(start, end, kind, score) for kind, start, end, score in findings]
         tags = [
             span_to_tag(
                 scheme="IO", text=row["text"], tokens=doc,
                 starts=[s[0] for s in spans], ends=[s[1] for s in spans],
                 tags=[s[2] for s in spans], scores=[s[3] for s in spans],
             )
-            for spans in (gold, said)
+            for spans in (gold, predicted)
         ]  # fmt: skip
         for token, annotation, prediction in zip(doc, *tags, strict=True):
             lines.append((number, token.text, annotation, prediction, token.idx))
@@ -45,7 +45,7 @@ def frame(rows: list[dict[str, Any]], found: list[list[Any]]) -> pd.DataFrame:
 
 
 def figures(data: pd.DataFrame, texts: list[str]) -> dict[str, Any]:
-    """Overall figures, by branch, and what went wrong."""
+    """Return the overall figures, those of each branch, and the errors."""
     mapper = CanonicalMapper()
     mapper.analyze(data)
     mapped = mapper.get_mapped_results_dataframe()

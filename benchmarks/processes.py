@@ -1,4 +1,4 @@
-"""Runs a command as a process of its own and tells what it took, by the system's own accounting."""
+"""Runs a command as a process and measures it by the system's own accounting."""
 
 import os
 import resource
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a command took: wall and CPU (user + system, children included) in seconds, memory.
+    """The cost of a command: wall and CPU time (user + system, with children) in seconds, memory.
 
     ``peak_bytes`` is the resident memory of the largest single process.
     """

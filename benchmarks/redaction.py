@@ -1,10 +1,10 @@
-"""Redaction against stock Presidio with the same recognisers, and what it adds in the worker.
+"""Compares redaction with stock Presidio and the same recognisers, and measures it in the worker.
 
     python -m benchmarks.redaction [--conversations 4] [--records 8000] [--megabytes 32]
 
-All figures are CPU time of one run on one machine; only the ratios mean something elsewhere. Real
-conversations are those that the demo ships; for varied traffic the names and numbers of their
-users are replaced by others for each copy, so that a conversation repeats its own history only.
+All figures are CPU time of one run on one machine; only the ratios carry over to others. The real
+conversations are those that the demo ships. For varied traffic the names and numbers of their users
+are replaced in each copy, so that a conversation repeats only its own history.
 """
 
 import gc
@@ -69,7 +69,7 @@ def texts_of(trace: dict[str, Any]) -> Iterator[str]:
 
 
 def renamed(conversation: Conversation, seed: int) -> Conversation:
-    """Return a conversation in which its user has another name and other numbers."""
+    """Return a conversation whose user has another name and other numbers."""
     rng = random.Random(seed)  # noqa: S311  # not for secrets
     text = msgspec.json.encode(conversation).decode()
     for part in conversation.user_id.split("_"):
@@ -81,7 +81,7 @@ def renamed(conversation: Conversation, seed: int) -> Conversation:
 
 
 def reworded(conversation: Conversation, seed: int) -> Conversation:
-    """Return a conversation each message of which has a word that no other conversation has."""
+    """Return a conversation in which each message has a unique word."""
     rng = random.Random(seed)  # noqa: S311  # not for secrets
     messages = []
     for message in conversation.messages:
@@ -113,7 +113,7 @@ def shortened(trace: dict[str, Any], size: int = SIZE) -> dict[str, Any]:
 def endless(*, alike: bool = False) -> Iterator[dict[str, Any]]:
     """Yield short traces of conversations that all differ, in personal values and in each message.
 
-    ``alike`` leaves messages as they are in which nothing is personal, so that they come again.
+    ``alike`` keeps messages without personal data unchanged, so that they repeat.
     """
     for seed in itertools.count(1):
         for number, conversation in enumerate(CONVERSATIONS):
@@ -129,7 +129,7 @@ def varied(records: int) -> list[dict[str, Any]]:
 
 
 def batches(traces: Sequence[dict[str, Any]]) -> list[DecodedBatch[Any]]:
-    """Return traces as the decoder would have made them."""
+    """Return traces as the decoder returns them."""
     made = []
     for start in range(0, len(traces), BATCH):
         part = traces[start : start + BATCH]
@@ -137,14 +137,21 @@ def batches(traces: Sequence[dict[str, Any]]) -> list[DecodedBatch[Any]]:
         records = [msgspec.convert(trace, Trace) for trace in part]
         raws = [RawRecord(0, row, -1, None, b"") for row in rows]
         made.append(
-            DecodedBatch(RecordKind.TRACE, "t", records, [0] * len(part), list(rows), ["x"] * len(part),
-                    raws)
-        )  # fmt: skip
+            DecodedBatch(
+                RecordKind.TRACE,
+                "t",
+                records,
+                [0] * len(part),
+                list(rows),
+                ["x"] * len(part),
+                raws,
+            )
+        )
     return made
 
 
 def against_stock(conversations: int) -> None:
-    """Compare on traces with their history, and on text never seen before."""
+    """Compare on traces with their history, and on unseen text."""
     recognisers = build_recognisers(policy())
     stock = ReferenceDetector(recognisers, threshold=THRESHOLD)
     before = time.process_time()
@@ -180,7 +187,7 @@ def against_stock(conversations: int) -> None:
 
 
 def in_the_worker(records: int, model: str, *, alike: bool = False, audit: bool = True) -> None:
-    """Say what redaction, and its audit, add to a record of varied traffic."""
+    """Print what redaction, and its audit, add to a record of varied traffic."""
     redactor = PolicyRedactor(policy(model), KEYS, audit=audit)
     for batch in batches(varied(50)):
         redactor.redact(batch, ingested_at=NOW)
@@ -190,12 +197,12 @@ def in_the_worker(records: int, model: str, *, alike: bool = False, audit: bool 
         spent += _added(redactor, batches(list(itertools.islice(traffic, PORTION))))
     after = redactor.statistics()
     hits = after["segment_hits"] - before["segment_hits"]
-    looked = hits + after["segment_misses"] - before["segment_misses"]
+    lookups = hits + after["segment_misses"] - before["segment_misses"]
     refused = after["rejected"] - before["rejected"]
     click.echo(
         f"{'alike ' if alike else 'varied'} traces, model {model:8}{'' if audit else 'no audit':10}"
         f"{spent / records * 1e6:6.0f} CPU-s a million"
-        f" (segments known {hits / looked:.0%}, refused {refused})"
+        f" (segments known {hits / lookups:.0%}, refused {refused})"
     )
 
 
@@ -203,7 +210,7 @@ def _added(redactor: PolicyRedactor, work: list[DecodedBatch[Any]]) -> float:
     """Return the CPU seconds of some batches, less those of making their rows."""
     gc.freeze()  # a worker holds a few batches, not all of this
     columns = timed(lambda: [record_batch(b.kind, b, ingested_at=NOW, policy="p") for b in work])
-    return timed(lambda: [audited(redactor, batch) for batch in work]) - columns
+    return timed(lambda: audit_all(redactor, work)) - columns
 
 
 def audited(redactor: PolicyRedactor, batch: DecodedBatch[Any]) -> None:
@@ -213,8 +220,14 @@ def audited(redactor: PolicyRedactor, batch: DecodedBatch[Any]) -> None:
         build_audit_rows(outcome.audit, policy=redactor.policy_hash, ingested_at=NOW, previous="")
 
 
+def audit_all(redactor: PolicyRedactor, work: Sequence[DecodedBatch[Any]]) -> None:
+    """Redact batches and make the rows of their audit."""
+    for batch in work:
+        audited(redactor, batch)
+
+
 def memory(megabytes: int) -> None:
-    """Say how much the process grows over text of which no conversation comes again."""
+    """Print how much the process grows over text in which no conversation repeats."""
     gc.freeze()
     gc.set_threshold(COLLECTOR_THRESHOLD)
     redactor = PolicyRedactor(policy("shipped"), KEYS, audit=True)
@@ -230,8 +243,8 @@ def memory(megabytes: int) -> None:
                 audited(redactor, batch)
         if done > (len(peaks) + 1) * megabytes * 250_000:
             peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
-    told = " / ".join(map(str, peaks))
-    click.echo(f"peak memory after each quarter of {megabytes} MB   {told} MB", nl=True)
+    peaks_shown = " / ".join(map(str, peaks))
+    click.echo(f"peak memory after each quarter of {megabytes} MB   {peaks_shown} MB", nl=True)
 
 
 def _process(records: int, barrier: Any, walls: Any) -> None:
@@ -247,7 +260,7 @@ def _process(records: int, barrier: Any, walls: Any) -> None:
 
 
 def processes(records: int) -> None:
-    """Compare one process with two, each with as many records, by the clock on the wall."""
+    """Compare the wall time of one process with that of two, each with as many records."""
     context = multiprocessing.get_context("spawn")
     slowest = []
     for count in (1, 2):

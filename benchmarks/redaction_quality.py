@@ -1,13 +1,13 @@
-"""How much of what is personal is found and gone, by type, on named data; for the page of figures.
+"""Measures how much personal data is redacted, by type, on named data; for the page of figures.
 
     python -m benchmarks.redaction_quality --sentences FILE --conversations FOLDER \\
         [--labelled NAME=FILE] --out docs/figures/redaction.json
 
-Then `python -m redact.reports.detection_page docs/what-is-found.md` writes the page. ``--sentences`` are those
-of presidio-research, of which the side that nothing was fitted on is taken (templates with an odd
-number); ``--conversations`` those of tau-bench that nothing was fitted on (tasks whose number
-leaves 2 modulo 4), with all that is known of their users as the truth. ``--labelled`` are lines as
-`goldpan redact check` reads them; NAME says on the page what they are.
+`python -m redact.reports.detection_page docs/what-is-found.md` then writes the page.
+``--sentences`` are those of presidio-research, of which the side without fitting is used (odd
+template numbers). ``--conversations`` are those of tau-bench without fitting (tasks whose number
+leaves 2 modulo 4); everything known of their users is the truth. ``--labelled`` are lines as
+`goldpan redact check` reads them; NAME describes them on the page.
 """
 
 import json
@@ -49,7 +49,7 @@ def of_lines(
     read = [LabelledLineReader({}).read(line) for line in lines if line.strip()]
     redactor = LineRedactor(policy, _KEYS)
     texts = [json.dumps({"id": i, "text": one.text}) for i, one in enumerate(read)]
-    scores = DetectionScores(policy.replaced())
+    scores = DetectionScores(policy.replaced_types())
     for one, done in zip(read, redactor.lines(texts), strict=True):
         if done.output is None:
             scores.add_refused(one.labels)

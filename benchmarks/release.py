@@ -1,12 +1,12 @@
-"""A release of 1,000 traces out of a lake, as the lake grows; and compaction against plain pyarrow.
+"""Measures a release of 1,000 traces as the lake grows, and compares compaction with plain pyarrow.
 
 python -m benchmarks.release [--traces 1000000] [--days 30]
 python -m benchmarks.release --compaction
 
-The lake holds calls of about 700 bytes, four to a conversation, over 30 days, each fifth with a
-label. Seconds and memory are those of the process that selects, of one thread; bytes are those that
-it asked the system to read and to write (`rchar` and `wchar` in /proc/self/io): what it writes is
-what it spills. Counting the strata reads the columns of the design only.
+The lake holds calls of about 700 bytes, four to a conversation, over 30 days; every fifth has a
+label. Time and memory are those of the process that selects, with one thread. Bytes are those that
+it requested the system to read and to write (`rchar` and `wchar` in /proc/self/io): what it writes
+is what it spills. Counting the strata reads only the columns of the design.
 """
 
 import json
@@ -74,7 +74,7 @@ WORDS = (
 
 
 def blocks(table: str, traces: int, days: int) -> Iterator[pa.RecordBatch]:
-    """Yield rows of a table, a block at a time, in the order of time."""
+    """Yield rows of a table in blocks, ordered by time."""
     step = 1 if table == "traces" else 5
     for start in range(0, traces, BLOCK * step):
         numbers = pa.array(range(start, min(start + BLOCK * step, traces), step), pa.int64())
@@ -142,7 +142,7 @@ def _messages(number: int) -> list[dict[str, Any]]:
 
 
 def _noise(numbers: pa.Array) -> pa.Array:
-    """Return texts of 300 random letters: what a model says compresses badly, by comparison."""
+    """Return texts of 300 random letters: responses of models compress badly."""
     rng = np.random.default_rng(numbers[0].as_py())
     letters = rng.integers(97, 123, size=300 * len(numbers), dtype=np.uint8)
     ends = np.arange(len(numbers) + 1, dtype=np.int32) * 300
@@ -194,9 +194,9 @@ def make(folder: Path, traces: int, days: int) -> Lake:
 
 
 def measure(folder: Path, end: str, memory_mib: int, *, counting: bool) -> None:
-    """Draft a release, or count its strata, and print what it took, as JSON.
+    """Draft a release, or count its strata, and print the cost as JSON.
 
-    Runs in a process of its own.
+    Runs in its own process.
     """
     lake = Lake(LakeSettings(uri=str(folder)))
     spec = parse_spec(SPEC.format(end=end), "spec")
@@ -210,17 +210,19 @@ def measure(folder: Path, end: str, memory_mib: int, *, counting: bool) -> None:
         ):
             rows = sum(int(stratum["traces"]) for stratum in engine.strata())
     else:
-        made = draft_release(spec, traces, labels, BuildOptions(b"k" * 32, memory_mib * 2**20, {}))
-        rows = made.true["row_count"]
+        release_draft = draft_release(
+            spec, traces, labels, BuildOptions(b"k" * 32, memory_mib * 2**20, {})
+        )
+        rows = release_draft.true["row_count"]
     after = _moved_bytes()
-    told = {
+    figures = {
         "rows": rows,
         "cpu": time.process_time() - began,
         "read": after["rchar"] - before["rchar"],
         "spilled": after["wchar"] - before["wchar"],
         "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
-    click.echo(json.dumps(told))
+    click.echo(json.dumps(figures))
 
 
 def _moved_bytes() -> dict[str, int]:
@@ -228,18 +230,18 @@ def _moved_bytes() -> dict[str, int]:
     return {name: int(number) for name, number in (line.split(": ") for line in lines)}
 
 
-def tell(folder: Path, what: str, end: str, memory_mib: int, *options: str) -> None:
-    """Measure in a process of its own, with one thread for each pool, and print a line."""
+def print_measurement(folder: Path, what: str, end: str, memory_mib: int, *options: str) -> None:
+    """Measure in a separate process, with one thread for each pool, and print a line."""
     command = [sys.executable, "-m", "benchmarks.release", "--measure", str(folder), end]
     env = {**os.environ, "ARROW_IO_THREADS": "1", "OMP_NUM_THREADS": "1"}
     command += ["--memory-mib", str(memory_mib), *options]
     pinned = ["taskset", "-c", "0", *command] if shutil.which("taskset") else command
     done = subprocess.run(pinned, env=env, capture_output=True, text=True, check=True)
-    told = json.loads(done.stdout)
+    figures = json.loads(done.stdout)
     click.echo(
-        f"  {what:<34} {told['rows']:>8} rows  {told['cpu']:6.1f} CPU-s  "
-        f"{told['read'] / 2**20:8.0f} MiB read  {told['spilled'] / 2**20:6.0f} MiB spilled  "
-        f"peak {told['peak'] / 2**20:6.0f} MiB"
+        f"  {what:<34} {figures['rows']:>8} rows  {figures['cpu']:6.1f} CPU-s  "
+        f"{figures['read'] / 2**20:8.0f} MiB read  {figures['spilled'] / 2**20:6.0f} MiB spilled  "
+        f"peak {figures['peak'] / 2**20:6.0f} MiB"
     )
 
 
@@ -253,9 +255,9 @@ def compaction(folder: Path, traces: int) -> None:
     began = time.process_time()
     for batch in batches:
         parts = [pq.read_table(pa.BufferReader(table.files.get(f.path))) for f in batch.files]
-        whole = pa.concat_tables(parts)
-        raw += whole.nbytes
-        pq.write_table(whole, folder / "plain.parquet", compression="zstd", compression_level=1)
+        merged = pa.concat_tables(parts)
+        raw += merged.nbytes
+        pq.write_table(merged, folder / "plain.parquet", compression="zstd", compression_level=1)
     plain = time.process_time() - began
     began = time.process_time()
     tokens = iter(range(1, 10**6))
@@ -311,9 +313,11 @@ def main(  # noqa: PLR0913 - one argument an option
             "of the first 3 days"
         )
         last = (START + timedelta(days=days)).date().isoformat()
-        tell(folder, f"out of all {days} days", last, memory_mib)
-        tell(folder, "out of the first 3 days", "2026-11-04", memory_mib)
-        tell(folder, "strata of the first 3 days, counted", "2026-11-04", memory_mib, "--counting")
+        print_measurement(folder, f"out of all {days} days", last, memory_mib)
+        print_measurement(folder, "out of the first 3 days", "2026-11-04", memory_mib)
+        print_measurement(
+            folder, "strata of the first 3 days, counted", "2026-11-04", memory_mib, "--counting"
+        )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -1,9 +1,9 @@
-"""One worker process against two, on one machine.
+"""Compares one worker process with two, on one machine.
 
     python -m benchmarks.scaling [--records 300000] [--rounds 2]
 
-The time of start-up (imports, joining the group) is taken off by running each over an empty topic
-first: what scales is the work.
+The start-up time (imports, joining the group) is subtracted by running each over an empty topic
+first.
 """
 
 import shutil

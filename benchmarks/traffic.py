@@ -15,7 +15,7 @@ _SYSTEM_PROMPT = 0
 
 
 def _shortened(trace: dict[str, Any], size: int) -> dict[str, Any]:
-    """Keep the newest messages, as many as make about ``size`` bytes, and cut what is longer."""
+    """Keep the newest messages of about ``size`` bytes in total, and truncate longer ones."""
     kept: list[dict[str, Any]] = []
     room = size - FIXED_BYTES - len(trace.get("response") or "")
     for message in reversed(trace["messages"]):
@@ -46,7 +46,7 @@ def traces(count: int, size: int, *, conversations: int = 12) -> Iterator[bytes]
 
 
 def produce(bootstrap: str, topic: str, values: Iterator[bytes] | Sequence[bytes]) -> int:
-    """Send values to a topic, spread over its partitions; return how many bytes they were."""
+    """Send values to a topic, spread over its partitions; return the number of bytes."""
     producer = Producer(
         {
             "bootstrap.servers": bootstrap,

@@ -1,9 +1,9 @@
-"""The worker without redaction, against bare consuming and against the plain loop.
+"""Compares the worker without redaction with bare consuming and with the plain loop.
 
     python -m benchmarks.worker [--records 200000] [--rounds 2] [--size 1800] [--size 14000]
 
-Each round runs the three in turn over the same topic on a real Kafka (4 partitions, lz4). CPU is
-user + system of all processes, start-up included. What counts is the ratio within a round.
+Each round runs the three in turn over the same topic on a real Kafka (4 partitions, lz4). CPU time
+is user + system of all processes, including start-up. The result is the ratio within a round.
 """
 
 import os
@@ -25,7 +25,7 @@ KEY = "Z29sZHBhbi1iZW5jaG1hcmsta2V5LW5vdC1zZWNyZXQ="
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One topic to be read, and where the results go."""
+    """A topic to read, and where the results are written."""
 
     kafka: Kafka
     topic: str
@@ -33,7 +33,7 @@ class Job:
     folder: Path
 
     def environment(self, **more: str) -> Mapping[str, str]:
-        """Return the settings of goldpan for this topic; each call reads it anew."""
+        """Return the settings of goldpan for this topic; each call reads it from the start."""
         lake = tempfile.mkdtemp(prefix="lake-", dir=self.folder)
         return {
             **{k: v for k, v in os.environ.items() if not k.startswith("GOLDPAN_")},

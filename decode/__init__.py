@@ -1,4 +1,5 @@
 """Decodes Kafka records: bytes to typed records, or to a reason why a value is no valid record.
 
-Holds the wire formats, the OpenAI chat mapping and the Schema Registry client. Imports schemas only.
+Holds the wire formats, the OpenAI chat mapping and the Schema Registry client; imports schemas
+only.
 """

@@ -36,7 +36,7 @@ def compile_schema(schema: Mapping[str, Any]) -> AvroReadFunction:
     return names["read"]  # type: ignore[return-value]
 
 
-def _number(buf: bytes, p: int) -> tuple[int, int]:
+def _long(buf: bytes, p: int) -> tuple[int, int]:
     """Return an int or long (variable length, zigzag) and the position after it."""
     byte = buf[p]
     p += 1
@@ -53,14 +53,14 @@ def _number(buf: bytes, p: int) -> tuple[int, int]:
 
 def _size(buf: bytes, p: int) -> tuple[int, int]:
     """Return a length or a count and the position after it."""
-    value, p = _number(buf, p)
+    value, p = _long(buf, p)
     if value < 0:
         raise UncommonEncodingError
     return value, p
 
 
 _NAMES: Final[Mapping[str, object]] = {
-    "number": _number,
+    "number": _long,
     "size": _size,
     "single": struct.Struct("<f").unpack_from,
     "double": struct.Struct("<d").unpack_from,

@@ -69,21 +69,23 @@ class AvroReader(Generic[RecordT]):
 
     def _prepare(
         self,
-        known: dict[Any, PreparedSchema | Refusal],
+        cache: dict[Any, PreparedSchema | Refusal],
         key: Any,
         look_up: Callable[[Any], Avsc | MissingSchema],
-        unknown: Refusal,
+        refusal: Refusal,
     ) -> PreparedSchema | Refusal:
         """Fetch a schema and fit it to the contract. A missing schema is not cached: it may appear
         later.
         """
-        found = look_up(key)
-        if found is MissingSchema.UNKNOWN:
-            return unknown
-        known[key] = (
-            _NOT_AVRO if isinstance(found, MissingSchema) else prepare_schema(self._contract, found)
+        result = look_up(key)
+        if result is MissingSchema.UNKNOWN:
+            return refusal
+        cache[key] = (
+            _NOT_AVRO
+            if isinstance(result, MissingSchema)
+            else prepare_schema(self._contract, result)
         )
-        return known[key]
+        return cache[key]
 
     def _read(
         self, value: bytes, start: int, schema: PreparedSchema | Refusal

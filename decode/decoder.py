@@ -37,7 +37,7 @@ class Decoder:
         self._typed = self._json.typed
         self._json_schema = contract.fingerprint
         self._avro = AvroReader(contract, record_type, schemas)
-        self._settle = NORMALIZERS[kind]
+        self._check_rules = NORMALIZERS[kind]
 
     def decode(
         self, topic: str, messages: Sequence[RawRecord]
@@ -83,7 +83,7 @@ class Decoder:
             record = self._typed(value)
         except DECODE_ERRORS:
             return None
-        return None if self._settle(record) else (record, self._json_schema)
+        return None if self._check_rules(record) else (record, self._json_schema)
 
     def _read(self, value: bytes | None) -> tuple[DecodedRecord, str] | Refusal:
         if not value:
@@ -94,7 +94,7 @@ class Decoder:
         if isinstance(result, Refusal):
             return result
         record, schema_id = result
-        breach = self._settle(record)
+        breach = self._check_rules(record)
         if breach is not None:
             return Refusal(breach.reason, breach.detail, breach.field, schema_id)
         return result

@@ -51,71 +51,71 @@ class ErrorExplainer:
         ``document`` is the decoded record, if available. It is used only to distinguish a number
         that is not finite from one that is out of range.
         """
-        rule, place = self._split(message)
-        if place is None:
+        rule, location = self._split(message)
+        if location is None:
             return _UNEXPLAINED
-        if place.field is not None and _is_not_finite(document, place):
-            return refuse_not_finite(place)
+        if location.field is not None and _is_not_finite(document, location):
+            return refuse_not_finite(location)
         for pattern, answer in _ANSWERS:
-            if found := pattern.fullmatch(rule):
-                return answer(self, place, found)
+            if match := pattern.fullmatch(rule):
+                return answer(self, location, match)
         return _UNEXPLAINED
 
-    def place(self, steps: list[str | int]) -> RecordPath:
+    def locate(self, steps: list[str | int]) -> RecordPath:
         """Return the location that keys and indexes lead to, as far as the contract knows it."""
-        place = _ROOT
+        location = _ROOT
         for step in steps:
-            further = self._step(place, step)
+            further = self._step(location, step)
             if further is None:
                 break
-            place = further
-        return place
+            location = further
+        return location
 
-    def child(self, place: RecordPath, name: str) -> RecordPath | None:
-        """Return the field ``name`` of the record at ``place``."""
-        return self._step(place, name)
+    def child(self, location: RecordPath, name: str) -> RecordPath | None:
+        """Return the field ``name`` of the record at ``location``."""
+        return self._step(location, name)
 
     def _split(self, message: str) -> tuple[str, RecordPath | None]:
         """Split a message into rule and location. A location that the contract lacks is None."""
-        rule, found, location = message.rpartition(" - at `")
-        if not found:
+        rule, separator, suffix = message.rpartition(" - at `")
+        if not separator:
             return message, _ROOT
-        steps = _STEP.findall(location)
-        if "".join(f".{name}" if name else index for name, index in steps) + "`" != location[1:]:
+        steps = _STEP.findall(suffix)
+        if "".join(f".{name}" if name else index for name, index in steps) + "`" != suffix[1:]:
             return message, None
-        place: RecordPath | None = _ROOT
+        location: RecordPath | None = _ROOT
         for name, index in steps:
-            if place is None:
+            if location is None:
                 break
             if index == "[...]":
-                return rule, place._replace(item=True)
-            place = self._step(place, name or int(index[1:-1]))
-        return rule, place
+                return rule, location._replace(item=True)
+            location = self._step(location, name or int(index[1:-1]))
+        return rule, location
 
-    def _step(self, place: RecordPath, step: str | int) -> RecordPath | None:
+    def _step(self, location: RecordPath, step: str | int) -> RecordPath | None:
         if isinstance(step, int):
-            return _item(place, step)
-        if place.field is not None:
+            return _item(location, step)
+        if location.field is not None:
             return None
-        prefix = f"{place.path}." if place.path else ""
-        shown = f"{place.shown}." if place.shown else ""
+        prefix = f"{location.path}." if location.path else ""
+        shown = f"{location.shown}." if location.shown else ""
         field = self._fields.get(prefix + step)
         return RecordPath(field.path, shown + field.name, field) if field else None
 
 
-def refuse_not_finite(place: RecordPath) -> Refusal:
+def refuse_not_finite(location: RecordPath) -> Refusal:
     """Return the refusal of a number that is NaN or infinite."""
     return Refusal(
-        QuarantineReason.NOT_FINITE, f"{place.subject} must be a finite number.", place.named
+        QuarantineReason.NOT_FINITE, f"{location.subject} must be a finite number.", location.named
     )
 
 
-def refuse_bad_text(place: RecordPath) -> Refusal:
+def refuse_bad_text(location: RecordPath) -> Refusal:
     """Return the refusal of text that is not valid Unicode."""
     return Refusal(
         QuarantineReason.BAD_TEXT,
-        f"{place.subject} holds text that is not valid Unicode.",
-        place.named,
+        f"{location.subject} holds text that is not valid Unicode.",
+        location.named,
     )
 
 
@@ -126,15 +126,15 @@ def describe_type(field: ContractField) -> str:
     return _SHAPES[field.type]
 
 
-def _item(place: RecordPath, index: int) -> RecordPath | None:
-    if place.field is None or place.field.type is not FieldType.RECORDS:
+def _item(location: RecordPath, index: int) -> RecordPath | None:
+    if location.field is None or location.field.type is not FieldType.RECORDS:
         return None
-    return RecordPath(f"{place.path}[]", f"{place.shown}[{index}]", None, item=True)
+    return RecordPath(f"{location.path}[]", f"{location.shown}[{index}]", None, item=True)
 
 
-def _is_not_finite(document: Any, place: RecordPath) -> bool:
+def _is_not_finite(document: Any, location: RecordPath) -> bool:
     value = document
-    for name, index in _STEP.findall(f".{place.shown}"):
+    for name, index in _STEP.findall(f".{location.shown}"):
         try:
             value = value[name] if name else value[int(index[1:-1])]
         except (KeyError, IndexError, TypeError):
@@ -142,73 +142,75 @@ def _is_not_finite(document: Any, place: RecordPath) -> bool:
     return isinstance(value, float) and not math.isfinite(value)
 
 
-def _missing(explainer: ErrorExplainer, place: RecordPath, found: re.Match[str]) -> Refusal:
-    field = explainer.child(place, found["name"])
+def _missing(explainer: ErrorExplainer, location: RecordPath, match: re.Match[str]) -> Refusal:
+    field = explainer.child(location, match["name"])
     if field is None:
         return _UNEXPLAINED
     return Refusal(
         QuarantineReason.MISSING_FIELD,
-        f"{place.subject} lacks `{found['name']}`, which the contract requires.",
+        f"{location.subject} lacks `{match['name']}`, which the contract requires.",
         field.path,
     )
 
 
-def _unknown(_: ErrorExplainer, place: RecordPath, __: re.Match[str]) -> Refusal:
+def _unknown(_: ErrorExplainer, location: RecordPath, __: re.Match[str]) -> Refusal:
     return Refusal(
         QuarantineReason.UNKNOWN_FIELD,
-        f"{place.subject} has a field that the contract does not know.",
-        place.named,
+        f"{location.subject} has a field that the contract does not know.",
+        location.named,
     )
 
 
-def _type(_: ErrorExplainer, place: RecordPath, found: re.Match[str]) -> Refusal:
-    return _wrong_type(place, _TYPE_WORDS.get(found["got"]))
+def _type(_: ErrorExplainer, location: RecordPath, match: re.Match[str]) -> Refusal:
+    return _wrong_type(location, _TYPE_WORDS.get(match["got"]))
 
 
-def _huge_number(explainer: ErrorExplainer, place: RecordPath, found: re.Match[str]) -> Refusal:
+def _huge_number(explainer: ErrorExplainer, location: RecordPath, match: re.Match[str]) -> Refusal:
     """Answer for a number that no double can hold; it may be in a field that takes no number."""
-    if place.field is not None and place.field.type in _NUMBERS:
-        return _range(explainer, place, found)
-    return _wrong_type(place, "a number")
+    if location.field is not None and location.field.type in _NUMBERS:
+        return _range(explainer, location, match)
+    return _wrong_type(location, "a number")
 
 
-def _wrong_type(place: RecordPath, got: str | None) -> Refusal:
+def _wrong_type(location: RecordPath, got: str | None) -> Refusal:
     but = f", but is {got}" if got else ""
-    if place == _ROOT:
+    if location == _ROOT:
         return Refusal(QuarantineReason.NOT_AN_OBJECT, f"The record must be a JSON object{but}.")
-    if place.field is None:
-        rule = f"{place.subject} must be an object"
-    elif place.item:
-        rule = f"Each value of {place.subject} must be text"
+    if location.field is None:
+        rule = f"{location.subject} must be an object"
+    elif location.item:
+        rule = f"Each value of {location.subject} must be text"
         but = f", but one is {got}" if got else ""
     else:
-        rule = f"{place.subject} must be {describe_type(place.field)}"
-    return Refusal(QuarantineReason.WRONG_TYPE, f"{rule}{but}.", place.named)
+        rule = f"{location.subject} must be {describe_type(location.field)}"
+    return Refusal(QuarantineReason.WRONG_TYPE, f"{rule}{but}.", location.named)
 
 
-def _range(_: ErrorExplainer, place: RecordPath, __: re.Match[str]) -> Refusal:
-    if place.field is None:
-        return _UNEXPLAINED
-    return Refusal(
-        QuarantineReason.OUT_OF_RANGE, f"{place.subject} {_limit_rule(place.field)}.", place.named
-    )
-
-
-def _time(_: ErrorExplainer, place: RecordPath, __: re.Match[str]) -> Refusal:
-    return Refusal(
-        QuarantineReason.WRONG_TYPE,
-        f"{place.subject} must be {_SHAPES[FieldType.TIMESTAMP]}.",
-        place.named,
-    )
-
-
-def _enum(_: ErrorExplainer, place: RecordPath, __: re.Match[str]) -> Refusal:
-    if place.field is None:
+def _range(_: ErrorExplainer, location: RecordPath, __: re.Match[str]) -> Refusal:
+    if location.field is None:
         return _UNEXPLAINED
     return Refusal(
         QuarantineReason.OUT_OF_RANGE,
-        f"{place.subject} must be {describe_type(place.field)}.",
-        place.named,
+        f"{location.subject} {_limit_rule(location.field)}.",
+        location.named,
+    )
+
+
+def _time(_: ErrorExplainer, location: RecordPath, __: re.Match[str]) -> Refusal:
+    return Refusal(
+        QuarantineReason.WRONG_TYPE,
+        f"{location.subject} must be {_SHAPES[FieldType.TIMESTAMP]}.",
+        location.named,
+    )
+
+
+def _enum(_: ErrorExplainer, location: RecordPath, __: re.Match[str]) -> Refusal:
+    if location.field is None:
+        return _UNEXPLAINED
+    return Refusal(
+        QuarantineReason.OUT_OF_RANGE,
+        f"{location.subject} must be {describe_type(location.field)}.",
+        location.named,
     )
 
 

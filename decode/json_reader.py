@@ -103,19 +103,19 @@ class JsonReader(Generic[RecordT]):
         while pending:
             steps, node = pending.pop()
             if node is _NOT_A_NUMBER:
-                return refuse_not_finite(self._place(steps))
+                return refuse_not_finite(self._locate(steps))
             if isinstance(node, str) and _SURROGATE.search(node):
-                return refuse_bad_text(self._place(steps))
+                return refuse_bad_text(self._locate(steps))
             if isinstance(node, dict):
                 if any(_SURROGATE.search(key) for key in node):
-                    return refuse_bad_text(self._place(steps))
+                    return refuse_bad_text(self._locate(steps))
                 pending.extend(([*steps, key], child) for key, child in node.items())
             elif isinstance(node, list):
                 pending.extend(([*steps, index], child) for index, child in enumerate(node))
         return None
 
-    def _place(self, steps: list[str | int]) -> RecordPath:
-        return self._explainer.place(steps)
+    def _locate(self, steps: list[str | int]) -> RecordPath:
+        return self._explainer.locate(steps)
 
 
 def _syntax(value: bytes, message: str) -> Refusal:

@@ -64,7 +64,7 @@ def map_to_contract(document: Mapping[str, Any]) -> _Object:
     for part, name in ((request, "request"), (response, "response")):
         record |= {f"{name}.{key}": value for key, value in part.items()}  # unknown names
     record |= rest
-    for name, convert in (("messages", _message), ("tool_calls", _call)):
+    for name, convert in (("messages", _convert_message), ("tool_calls", _convert_call)):
         if isinstance(record.get(name), list):
             record[name] = [convert(item) for item in record[name]]
     _fill(record, "trace_id", record.get("request_id"))
@@ -73,28 +73,31 @@ def map_to_contract(document: Mapping[str, Any]) -> _Object:
     return record
 
 
-def _request(part: _Object, record: _Object, where: str) -> None:
+def _request(part: _Object, record: _Object, prefix: str) -> None:
     """Move the fields of a completion request."""
     if part.get("safety_identifier") is not None and part.get("user") is not None:
         del part["user"]  # the older name of this field; today it may hold a cache key
-    for theirs, ours in _ASKED:
-        if part.get(theirs) is not None and part[theirs] == record.setdefault(ours, part[theirs]):
-            del part[theirs]
-    _settings(part, record, where)
+    for source, target in _REQUEST_FIELDS:
+        value = part.get(source)
+        if value is not None and value == record.setdefault(target, value):
+            del part[source]
+    _settings(part, record, prefix)
 
 
-def _settings(part: _Object, record: _Object, where: str) -> None:
+def _settings(part: _Object, record: _Object, prefix: str) -> None:
     """Move sampling settings into attributes; a stored completion repeats those of its request."""
-    asked = {f"openai.{name}": _plain(part.pop(name)) for name in sorted(_SETTINGS & part.keys())}
-    found: _Object = {name: value for name, value in asked.items() if value is not None}
+    settings = {
+        f"openai.{name}": _plain(part.pop(name)) for name in sorted(_SETTINGS & part.keys())
+    }
+    attributes: _Object = {name: value for name, value in settings.items() if value is not None}
     for name in ("metadata", "attributes"):
         if isinstance(part.get(name), dict):
-            said = {key: _plain(value) for key, value in part.pop(name).items()}
-            found |= {key: value for key, value in said.items() if value is not None}
+            given = {key: _plain(value) for key, value in part.pop(name).items()}
+            attributes |= {key: value for key, value in given.items() if value is not None}
         elif name == "metadata" and part.get(name) is not None:
-            raise _wrong(f"{where}metadata", "an object")
-    if found:
-        record["attributes"] = found | record.get("attributes", {})
+            raise _wrong(f"{prefix}metadata", "an object")
+    if attributes:
+        record["attributes"] = attributes | record.get("attributes", {})
     _leave_out(part)
 
 
@@ -103,97 +106,97 @@ def _leave_out(part: _Object) -> None:
         del part[name]
 
 
-def _completion(part: _Object, record: _Object, where: str) -> bool:
+def _completion(part: _Object, record: _Object, prefix: str) -> bool:
     """Move a completion's fields, using its first choice; return whether there is an answer."""
     _fill(record, "model_version", part.pop("model", None))
     _fill(record, "request_id", part.pop("id", None))
-    _created(part.pop("created", None), record, where)
+    _created(part.pop("created", None), record, prefix)
     usage = part.pop("usage", None)
     if isinstance(usage, dict):
-        for name, ours in _USAGE:
-            _fill(record, ours, usage.get(name))
+        for name, target in _USAGE:
+            _fill(record, target, usage.get(name))
     elif usage is not None:
-        raise _wrong(f"{where}usage", "an object")
-    _failure(part, record, where)
+        raise _wrong(f"{prefix}usage", "an object")
+    _failure(part, record, prefix)
     _leave_out(part)
     choices = part.pop("choices", None)
     if choices is not None and not isinstance(choices, list):
-        raise _wrong(f"{where}choices", "a list")
+        raise _wrong(f"{prefix}choices", "a list")
     if choices:
-        _choice(choices[0], record, part, f"{where}choices")
+        _choice(choices[0], record, part, f"{prefix}choices")
     elif part.get("role") == "assistant":  # the message alone
         _answer({name: part.pop(name) for name in _OF_AN_ANSWER & part.keys()}, record)
         return True
     return bool(choices)
 
 
-def _choice(choice: Any, record: _Object, part: _Object, where: str) -> None:
+def _choice(choice: Any, record: _Object, part: _Object, field: str) -> None:
     """Move the answer of a choice; unknown fields stay in ``part``, under their paths."""
     if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
-        raise _no_message(choice, where)
+        raise _no_message(choice, field)
     _fill(record, "finish_reason", choice.get("finish_reason"))
     message = dict(choice["message"])
     _answer({name: message.pop(name) for name in _OF_AN_ANSWER & message.keys()}, record)
     more = {name: value for name, value in choice.items() if name not in _OF_A_CHOICE}
-    for found, path in ((more, "choices[0]"), (message, "choices[0].message")):
-        part |= {f"{path}.{name}": value for name, value in found.items() if value is not None}
+    for unknown, path in ((more, "choices[0]"), (message, "choices[0].message")):
+        part |= {f"{path}.{name}": value for name, value in unknown.items() if value is not None}
 
 
-def _created(created: Any, record: _Object, where: str) -> None:
+def _created(created: Any, record: _Object, prefix: str) -> None:
     if created is None:
         return
     if isinstance(created, bool) or not isinstance(created, int | float):
-        raise _wrong(f"{where}created", "seconds since 1970")
+        raise _wrong(f"{prefix}created", "seconds since 1970")
     if not 0 <= created < 2**33:
-        raise _wrong(f"{where}created", "seconds since 1970, and no smaller parts of them")
+        raise _wrong(f"{prefix}created", "seconds since 1970, and no smaller parts of them")
     _fill(record, "started_at", datetime.fromtimestamp(created, UTC).isoformat())
 
 
-def _failure(part: _Object, record: _Object, where: str) -> None:
+def _failure(part: _Object, record: _Object, prefix: str) -> None:
     error = part.pop("error", None)
     if error is None:
         return
     if not isinstance(error, dict | str):
-        raise _wrong(f"{where}error", "an object or text")
-    found = error if isinstance(error, dict) else {"message": error}
+        raise _wrong(f"{prefix}error", "an object or text")
+    details = error if isinstance(error, dict) else {"message": error}
     record["status"] = "error"
-    kind = found.get("type") or found.get("code")
+    kind = details.get("type") or details.get("code")
     _fill(record, "error_type", _plain(kind) if isinstance(kind, int) else kind)
-    _fill(record, "error_message", found.get("message"))
+    _fill(record, "error_message", details.get("message"))
 
 
 def _answer(message: _Object, record: _Object) -> None:
-    ours = _message(message)
-    _fill(record, "response", ours.get("content"))
-    if ours.get("tool_calls"):
-        _fill(record, "tool_calls", ours["tool_calls"])
+    mapped = _convert_message(message)
+    _fill(record, "response", mapped.get("content"))
+    if mapped.get("tool_calls"):
+        _fill(record, "tool_calls", mapped["tool_calls"])
 
 
-def _message(message: Any) -> Any:
+def _convert_message(message: Any) -> Any:
     """Return a message of OpenAI's shape as one of the contract; other messages unchanged."""
     if not isinstance(message, dict):
         return message
-    ours = {key: value for key, value in message.items() if key not in _WITHOUT_COUNTERPART}
-    if isinstance(ours.get("content"), list):
-        ours["content"] = _content(ours["content"])
+    mapped = {key: value for key, value in message.items() if key not in _WITHOUT_COUNTERPART}
+    if isinstance(mapped.get("content"), list):
+        mapped["content"] = _convert_content(mapped["content"])
     refusal = message.get("refusal")
-    if not ours.get("content") and isinstance(refusal, str):
-        ours["content"] = refusal
-    calls = ours.get("tool_calls")
+    if not mapped.get("content") and isinstance(refusal, str):
+        mapped["content"] = refusal
+    calls = mapped.get("tool_calls")
     if isinstance(calls, list):
-        ours["tool_calls"] = [_call(call) for call in calls]
-    elif "tool_calls" in ours and calls is None:
-        del ours["tool_calls"]
-    function = ours.pop("function_call", None)  # before there were tools
+        mapped["tool_calls"] = [_convert_call(call) for call in calls]
+    elif "tool_calls" in mapped and calls is None:
+        del mapped["tool_calls"]
+    function = mapped.pop("function_call", None)  # before there were tools
     if isinstance(function, dict):
-        call = _call({"id": "function_call", "function": function})
-        ours["tool_calls"] = [*(ours.get("tool_calls") or []), call]
+        call = _convert_call({"id": "function_call", "function": function})
+        mapped["tool_calls"] = [*(mapped.get("tool_calls") or []), call]
     elif function is not None:
         raise _wrong("messages[].function_call", "an object")
-    return ours
+    return mapped
 
 
-def _call(call: Any) -> Any:
+def _convert_call(call: Any) -> Any:
     if not isinstance(call, dict):
         return call
     function = call.get("function") or call.get("custom")
@@ -201,38 +204,38 @@ def _call(call: Any) -> Any:
         return call
     arguments = function.get("arguments", function.get("input", ""))
     plain = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
-    ours = {key: value for key, value in call.items() if key not in _OF_A_CALL}
+    mapped = {key: value for key, value in call.items() if key not in _OF_A_CALL}
     more = {key: value for key, value in function.items() if key not in _OF_A_FUNCTION}
-    return {**ours, **more, "name": function.get("name"), "arguments": plain}
+    return {**mapped, **more, "name": function.get("name"), "arguments": plain}
 
 
-def _content(parts: list[Any]) -> str:
+def _convert_content(parts: list[Any]) -> str:
     """Return the parts of a message as text, or as JSON if not all of them are text.
 
     Inline files, images and audio are left out: they cannot be redacted.
     """
-    converted = [_part(part) for part in parts]
+    converted = [_convert_part(part) for part in parts]
     texts = [part["text"] for part in converted if part.keys() == {"type", "text"}]
     if len(texts) == len(converted):
         return "\n".join(texts)
     return json.dumps(converted, ensure_ascii=False)
 
 
-def _part(part: Any) -> _Object:
+def _convert_part(part: Any) -> _Object:
     if isinstance(part, str):
         return {"type": "text", "text": part}
     kind = part.get("type") if isinstance(part, dict) else None
     if not isinstance(kind, str) or kind not in _PARTS:
-        raise _strange_part()
+        raise _unknown_part()
     if kind in {"text", "input_text", "output_text", "refusal"}:
         text = part.get("text", part.get("refusal"))
         if not isinstance(text, str):
-            raise _strange_part()
+            raise _unknown_part()
         return {"type": "text", "text": text}
-    where = part.get("image_url")
-    where = where.get("url") if isinstance(where, dict) else where
-    if isinstance(where, str) and where.startswith(("http://", "https://")):
-        return {"type": kind, "url": where}
+    url = part.get("image_url")
+    url = url.get("url") if isinstance(url, dict) else url
+    if isinstance(url, str) and url.startswith(("http://", "https://")):
+        return {"type": kind, "url": url}
     return {"type": kind, "left_out": "data"}
 
 
@@ -240,17 +243,17 @@ def _wrong(field: str, kind: str) -> UnmappableRecordError:
     return UnmappableRecordError(f"`{field}` must be {kind}.", field)
 
 
-def _no_message(choice: Any, where: str) -> UnmappableRecordError:
+def _no_message(choice: Any, field: str) -> UnmappableRecordError:
     """Return the error for a choice without a message, which may be of another OpenAI shape."""
-    why = ""
+    hint = ""
     if isinstance(choice, dict) and "delta" in choice:
-        why = ": this is a part of a stream, so send the answer as a whole"
+        hint = ": this is a part of a stream, so send the answer as a whole"
     elif isinstance(choice, dict) and "text" in choice:
-        why = ": this is a completion without a chat, so send its text as `response`"
-    return UnmappableRecordError(f"The first of `{where}` must have a `message`{why}.", where)
+        hint = ": this is a completion without a chat, so send its text as `response`"
+    return UnmappableRecordError(f"The first of `{field}` must have a `message`{hint}.", field)
 
 
-def _strange_part() -> UnmappableRecordError:
+def _unknown_part() -> UnmappableRecordError:
     return UnmappableRecordError(
         "`messages[].content` has a part that is neither text, picture, sound nor file.",
         "messages[].content",
@@ -289,7 +292,7 @@ def _plain(value: Any) -> str | None:
     return None if value is None else json.dumps(value, ensure_ascii=False)
 
 
-_ASKED: Final = (
+_REQUEST_FIELDS: Final = (
     ("messages", "messages"),
     ("model", "model_requested"),
     ("safety_identifier", "user_id"),

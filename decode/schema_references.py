@@ -21,35 +21,35 @@ def inline_references(schema: Avsc, others: Iterable[Any]) -> Avsc:
 
     A name without a definition stays a name.
     """
-    known: dict[str, tuple[Mapping[str, Any], str]] = {}
+    definitions: dict[str, tuple[Mapping[str, Any], str]] = {}
     for other in others:
-        _collect(other, "", known)
-    inlined: Avsc = _Inliner(known).node(schema, "")
+        _collect(other, "", definitions)
+    inlined: Avsc = _Inliner(definitions).node(schema, "")
     return inlined
 
 
-def _collect(node: Any, space: str, known: dict[str, tuple[Mapping[str, Any], str]]) -> None:
+def _collect(node: Any, space: str, definitions: dict[str, tuple[Mapping[str, Any], str]]) -> None:
     """Record each named type within a schema, with its enclosing namespace."""
     if isinstance(node, list):
         for branch in node:
-            _collect(branch, space, known)
+            _collect(branch, space, definitions)
     elif isinstance(node, Mapping):
         if node.get("type") in _NAMED:
             full = _full_name(node, space)
-            known.setdefault(full, (node, space))
+            definitions.setdefault(full, (node, space))
             space = full.rpartition(".")[0]
             for field in _fields(node):
-                _collect(field.get("type"), space, known)
+                _collect(field.get("type"), space, definitions)
         for part in ("type", "items", "values"):
             if not isinstance(node.get(part), str):
-                _collect(node.get(part), space, known)
+                _collect(node.get(part), space, definitions)
 
 
 class _Inliner:
     """Copies a schema once; remembers which types it has defined."""
 
-    def __init__(self, known: Mapping[str, tuple[Mapping[str, Any], str]]) -> None:
-        self._known = known
+    def __init__(self, definitions: Mapping[str, tuple[Mapping[str, Any], str]]) -> None:
+        self._definitions = definitions
         self._defined: set[str] = set()
 
     def node(self, node: Any, space: str) -> Any:
@@ -71,8 +71,8 @@ class _Inliner:
         for full in (f"{space}.{name}" if space and "." not in name else name, name):
             if full in self._defined:
                 return full
-            if full in self._known:
-                return self._definition(*self._known[full])
+            if full in self._definitions:
+                return self._definition(*self._definitions[full])
         return name
 
     def _definition(self, node: Mapping[str, Any], space: str) -> Any:
@@ -81,15 +81,15 @@ class _Inliner:
             return full
         self._defined.add(full)
         own, _, short = full.rpartition(".")
-        written = {**node, "name": short, "namespace": own}
+        copied = {**node, "name": short, "namespace": own}
         if isinstance(node.get("fields"), list):
-            written["fields"] = [
+            copied["fields"] = [
                 {**field, "type": self.node(field["type"], own)}
                 if isinstance(field, Mapping) and "type" in field
                 else field
                 for field in node["fields"]
             ]
-        return written
+        return copied
 
 
 def _full_name(node: Mapping[str, Any], space: str) -> str:

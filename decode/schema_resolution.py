@@ -45,10 +45,10 @@ class _Resolver:
         if not isinstance(writer, Mapping) or writer.get("type") not in ("record", "error"):
             raise _incompatible("is not a record", prefix)
         namespace = self._remember(writer, "")
-        known = {name: field for field in fields for name in (field.name, *field.aliases)}
+        field_of = {name: field for field in fields for name in (field.name, *field.aliases)}
         resolved: dict[str, Any] = {}
         for entry in _written_fields(writer, prefix):
-            field = known.get(entry["name"])
+            field = field_of.get(entry["name"])
             if field is None:
                 raise _unknown_field(prefix, entry["name"])
             if field.name in resolved:
@@ -63,17 +63,17 @@ class _Resolver:
             "fields": [{"name": name, "type": kind} for name, kind in resolved.items()],
         }
 
-    def _field(self, field: ContractField, written: Any, namespace: str) -> Any:
-        branches = written if isinstance(written, list) else [written]
+    def _field(self, field: ContractField, avro_type: Any, namespace: str) -> Any:
+        branches = avro_type if isinstance(avro_type, list) else [avro_type]
         resolved = [self._branch(field, branch, namespace) for branch in branches]
         if not any(fits for _, fits in resolved):
             raise _incompatible(f"has another type than {_shape_of(field)}", field.path)
         kinds = [kind for kind, _ in resolved]
-        return kinds if isinstance(written, list) else kinds[0]
+        return kinds if isinstance(avro_type, list) else kinds[0]
 
-    def _branch(self, field: ContractField, written: Any, namespace: str) -> tuple[Any, bool]:
+    def _branch(self, field: ContractField, avro_type: Any, namespace: str) -> tuple[Any, bool]:
         """Return what reads one branch of a type, and whether the contract has a use for it."""
-        declared = self._lookup(written, namespace, field.path)
+        declared = self._lookup(avro_type, namespace, field.path)
         kind: str = declared["type"]
         if kind == "null":
             return "null", field.nullable
@@ -100,12 +100,12 @@ class _Resolver:
         return kind
 
     def _map_values(self, field: ContractField, declared: Mapping[str, Any], namespace: str) -> Any:
-        written = declared.get("values")
-        branches = written if isinstance(written, list) else [written]
+        avro_type = declared.get("values")
+        branches = avro_type if isinstance(avro_type, list) else [avro_type]
         kinds = [self._lookup(branch, namespace, field.path)["type"] for branch in branches]
         if "string" not in kinds or not _PRIMITIVES.issuperset(kinds):
             raise _incompatible("has values that are not text", field.path)
-        return kinds if isinstance(written, list) else kinds[0]
+        return kinds if isinstance(avro_type, list) else kinds[0]
 
     def _items(self, field: ContractField, declared: Mapping[str, Any], namespace: str) -> Any:
         items = self._lookup(declared.get("items"), namespace, field.path)
@@ -116,26 +116,26 @@ class _Resolver:
             raise _incompatible("has items that take no bytes", field.path)
         return resolved
 
-    def _lookup(self, written: Any, namespace: str, path: str) -> Mapping[str, Any]:
+    def _lookup(self, avro_type: Any, namespace: str, path: str) -> Mapping[str, Any]:
         """Return a type as an object with ``type``, with a reference replaced by what it names."""
-        if isinstance(written, str):
-            if written in _PRIMITIVES:
-                return {"type": written}
-            full = written if "." in written else f"{namespace}.{written}"
-            declared = self._named.get(full) or self._named.get(f".{written}")
+        if isinstance(avro_type, str):
+            if avro_type in _PRIMITIVES:
+                return {"type": avro_type}
+            full = avro_type if "." in avro_type else f"{namespace}.{avro_type}"
+            declared = self._named.get(full) or self._named.get(f".{avro_type}")
             if declared is None:
                 raise _incompatible("refers to a type that it does not define", path)
             return declared
-        if isinstance(written, Mapping) and isinstance(written.get("type"), str):
-            if written["type"] in ("enum", "fixed"):
-                self._remember(written, namespace)
-            return written
-        if isinstance(written, list):
+        if isinstance(avro_type, Mapping) and isinstance(avro_type.get("type"), str):
+            if avro_type["type"] in ("enum", "fixed"):
+                self._remember(avro_type, namespace)
+            return avro_type
+        if isinstance(avro_type, list):
             raise _incompatible("has items of several types, or such as may be null", path)
         raise _incompatible("has a type that goldpan cannot read", path)
 
     def _remember(self, declared: Mapping[str, Any], namespace: str) -> str:
-        """Note a named type; return the namespace that holds for what stands within it."""
+        """Record a named type; return the namespace of the types within it."""
         name = str(declared.get("name", ""))
         space, _, short = name.rpartition(".")
         own = str(space or declared.get("namespace") or namespace)
@@ -161,7 +161,7 @@ def _written_fields(writer: Mapping[str, Any], prefix: str) -> Sequence[Mapping[
 
 
 def _shape_of(field: ContractField) -> str:
-    """Return what a field must be in Avro, where a time as text is none."""
+    """Return the type a field must have in Avro, which has no times as text."""
     return (
         "a long of timestamp-micros" if field.type is FieldType.TIMESTAMP else describe_type(field)
     )
@@ -177,13 +177,13 @@ def _takes_bytes(record: Mapping[str, Any]) -> bool:
     return any(entry["type"] != "null" for entry in record["fields"])
 
 
-def _incompatible(what: str, path: str) -> UnreadableSchemaError:
+def _incompatible(fault: str, path: str) -> UnreadableSchemaError:
     field = path.removesuffix(".").removesuffix("[]") or None
     about = f", for `{field}`" if field else ""
     return UnreadableSchemaError(
         Refusal(
             QuarantineReason.INCOMPATIBLE_SCHEMA,
-            f"The schema that the record was written with{about}: {what}.",
+            f"The schema that the record was written with{about}: {fault}.",
             field,
         )
     )

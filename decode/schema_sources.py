@@ -92,7 +92,7 @@ class RegistrySource:
         self._client = client
         self._host = urlsplit(url.partition(",")[0]).hostname
         self._clock = clock
-        self._found: dict[int, Avsc | MissingSchema] = {}
+        self._schemas: dict[int, Avsc | MissingSchema] = {}
         self._missed: dict[int, float] = {}
 
     def by_id(self, schema_id: int) -> Avsc | MissingSchema:
@@ -101,15 +101,15 @@ class RegistrySource:
         Raises ``RetryableError`` if the registry is unavailable and ``FatalError`` if it denies
         access.
         """
-        if schema_id in self._found:
-            return self._found[schema_id]
+        if schema_id in self._schemas:
+            return self._schemas[schema_id]
         if self._clock() < self._missed.get(schema_id, float("-inf")):
             return MissingSchema.UNKNOWN
         answer = self._ask(schema_id) if schema_id <= _LARGEST_ID else MissingSchema.UNKNOWN
         if answer is MissingSchema.UNKNOWN:
             self._remember_miss(schema_id)
         else:
-            self._found[schema_id] = answer
+            self._schemas[schema_id] = answer
         return answer
 
     def by_fingerprint(self, fingerprint: str) -> Avsc | MissingSchema:  # noqa: ARG002
@@ -148,17 +148,17 @@ class RegistrySource:
             return avsc
         others: dict[tuple[str, int], Any] = {}
         self._load_references(schema, others)
-        whole = inline_references(avsc, others.values())
-        parse_schema(dict(whole))
-        return whole
+        inlined = inline_references(avsc, others.values())
+        parse_schema(dict(inlined))
+        return inlined
 
     def _load_references(self, schema: Schema, others: dict[tuple[str, int], Any]) -> None:
         """Add the schemas that a schema refers to, recursively, each of them once."""
         for reference in schema.references or ():
-            subject, number = reference.subject or "", reference.version or 1
-            if (subject, number) not in others:
-                version = self._client.get_version(subject, number, deleted=True).schema
-                others[subject, number] = json.loads(version.schema_str or "")
+            subject, version_number = reference.subject or "", reference.version or 1
+            if (subject, version_number) not in others:
+                version = self._client.get_version(subject, version_number, deleted=True).schema
+                others[subject, version_number] = json.loads(version.schema_str or "")
                 self._load_references(version, others)
 
     def _refused(self, schema_id: int, error: SchemaRegistryError) -> MissingSchema:

@@ -35,12 +35,12 @@ def find_unknown_fields(kind: RecordKind, value: bytes) -> list[str]:
             document = map_to_contract(document)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, UnmappableRecordError):
         return []
-    found = []
+    paths = []
     for path, near in _walk_unknown(document, CONTRACTS[kind].fields, ""):
-        found.append(f"{path} (is it {near}?)" if near else path)
-        if len(found) == _MAX_FIELDS:
+        paths.append(f"{path} (is it {near}?)" if near else path)
+        if len(paths) == _MAX_FIELDS:
             break
-    return found
+    return paths
 
 
 def _walk_unknown(
@@ -48,14 +48,14 @@ def _walk_unknown(
 ) -> Iterator[tuple[str, str | None]]:
     if not isinstance(document, Mapping):
         return
-    known = {name: field for field in fields for name in (field.name, *field.aliases)}
+    field_of = {name: field for field in fields for name in (field.name, *field.aliases)}
     for name, value in document.items():
-        field = known.get(name)
+        field = field_of.get(name)
         if field is None:
             if not _NAME.fullmatch(name):
                 continue  # a key that is not an identifier may be content, such as an address
             lookup = "" if "." in name else name.casefold()  # `request.x` is OpenAI's
-            near = get_close_matches(lookup, list(known), 1, _MIN_SIMILARITY)
+            near = get_close_matches(lookup, list(field_of), 1, _MIN_SIMILARITY)
             yield f"{prefix}{name}", near[0] if near else None
         elif field.type is FieldType.RECORDS and isinstance(value, list):
             for index, item in enumerate(value):

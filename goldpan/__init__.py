@@ -1,4 +1,4 @@
 """The front door: command line, settings and demo.
 
-The only room that knows all the others, and that none of them imports.
+The only room that imports all the others; none of them imports it.
 """

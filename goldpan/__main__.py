@@ -1,4 +1,4 @@
-"""Lets ``python -m goldpan`` be the command ``goldpan``."""
+"""Runs the command ``goldpan`` for ``python -m goldpan``."""
 
 import importlib
 

@@ -1,4 +1,4 @@
-"""What a deep proof of a lake needs beside the lake: how the audit is hashed, and the receipts."""
+"""Loads the rules for checking the audit table: its hash chain, and the receipts that count."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -19,26 +19,26 @@ from schemas.errors import UsageError
 
 
 def load_audit_rules(lake: Lake, keys: Sequence[Keys]) -> AuditRules:
-    """Return how the audit is walked; the receipts that count are those that hold.
+    """Return the rules for checking the audit; only receipts with a valid signature count.
 
-    Where redaction keys are known, one of them must have signed a receipt. Reading them raises
-    FatalError if the store does not answer.
+    If redaction keys are given, one of them must have signed the receipt. Reading the receipts
+    raises FatalError if the store is unreachable.
     """
-    ours = public_keys(one.receipt for one in keys)
+    ours = public_keys(key.receipt for key in keys)
     return AuditRules(
         chain_hash, lambda: coordinates_in_receipts(_receipts(lake, ours), AUDIT_TABLE)
     )
 
 
 def _receipts(lake: Lake, ours: set[str]) -> Iterator[dict[str, Any]]:
-    """Yield the receipts of a lake that are signed, by one of ours if there are any."""
+    """Yield the signed receipts of a lake; if ``ours`` is not empty, only those signed by it."""
     store, retry = open_tombstones(lake.location), wiring.make_retry()
-    listed = retry.call("listing receipts", lambda: sorted(path for path, _ in store.walk("")))
-    for path in (path for path in listed if path.endswith(RECEIPT_SUFFIX)):
+    paths = retry.call("listing receipts", lambda: sorted(path for path, _ in store.walk("")))
+    for path in (path for path in paths if path.endswith(RECEIPT_SUFFIX)):
         data = retry.call(f"reading {ERASURES_FOLDER}/{path}", partial(store.get, path))
         try:
-            said, signed_by = receipt.read_receipt(data, f"{ERASURES_FOLDER}/{path}")
+            content, signed_by = receipt.read_receipt(data, f"{ERASURES_FOLDER}/{path}")
         except UsageError:
             continue
         if signed_by is not None and (not ours or signed_by in ours):
-            yield said
+            yield content

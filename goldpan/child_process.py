@@ -1,6 +1,6 @@
-"""Starts further processes of goldpan: the same goldpan, and nothing of the folder they stand in.
+"""Command line and environment of child processes that run this same goldpan.
 
-The only place that names the Python that runs. It is given ``-P``: without it ``-m`` looks for
+The only module that names the running Python. It passes ``-P``: without it, ``-m`` looks for
 packages in the current folder first.
 """
 
@@ -16,27 +16,27 @@ SAFE_PATH_VARIABLE: Final = "PYTHONSAFEPATH"
 
 
 def child_command(*arguments: str) -> list[str]:
-    """Return the command line of a process of goldpan with these arguments."""
+    """Return the command line of a goldpan process with these arguments."""
     return [*interpreter_command(), *arguments]
 
 
 def interpreter_command() -> Sequence[str]:
-    """Return what stands for ``goldpan`` in a command line, whatever the PATH is."""
+    """Return the words that run ``goldpan`` on a command line, independent of PATH."""
     return (sys.executable, "-P", "-m", "goldpan")
 
 
 def child_environment(base: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a process of goldpan, made of another one.
+    """Return the environment of a goldpan process, derived from ``base``.
 
-    Where goldpan was found in the current folder (``python -m goldpan`` in a checkout that is not
-    installed), the child is told so: it does not look there by itself.
+    If goldpan runs from the current folder (``python -m goldpan`` in a checkout that is not
+    installed), that folder is added to PYTHONPATH: the child does not search it by default.
     """
-    kept = {**base, SAFE_PATH_VARIABLE: "1"}
+    environment = {**base, SAFE_PATH_VARIABLE: "1"}
     if runs_from_checkout():
-        kept["PYTHONPATH"] = os.pathsep.join(filter(None, (ROOT, base.get("PYTHONPATH"))))
-    return kept
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (ROOT, base.get("PYTHONPATH"))))
+    return environment
 
 
 def set_safe_path() -> None:
-    """Let processes that libraries start (those of multiprocessing) be as safe as ours."""
+    """Keep the current folder off the path of processes that libraries start (multiprocessing)."""
     os.environ[SAFE_PATH_VARIABLE] = "1"

@@ -1,4 +1,4 @@
-"""Where an exception was raised, told without its text: that may quote the content of a record."""
+"""Locates where an exception was raised, without its text: that may quote a record."""
 
 import traceback
 
@@ -6,17 +6,19 @@ from goldpan.package_guard import ROOMS
 
 
 def locate_error(error: BaseException) -> str:
-    """Return where an exception was raised, ``file:line``, from the innermost of our own frames."""
+    """Return ``file:line`` of the innermost of our own frames that an exception passed."""
     frames = traceback.extract_tb(error.__traceback__)
     if not frames:
         return "unknown"
-    ours = [frame for frame in frames if path_in_package(frame.filename).split("/")[0] in ROOMS]
-    frame = (ours or frames)[-1]
+    own_frames = [
+        frame for frame in frames if path_in_package(frame.filename).split("/")[0] in ROOMS
+    ]
+    frame = (own_frames or frames)[-1]
     return f"{path_in_package(frame.filename)}:{frame.lineno}"
 
 
 def path_in_package(filename: str) -> str:
-    """Return a path from the package on: where it is installed is nobody's business."""
+    """Return a path relative to its package, without where that is installed."""
     parts = filename.replace("\\", "/").split("/")
     starts = [i for i, part in enumerate(parts[:-1]) if part in ROOMS or part == "site-packages"]
     if not starts:

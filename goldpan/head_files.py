@@ -1,8 +1,8 @@
-"""Heads of a lake as files: written, signed under the redaction key where one is set, and read.
+"""Reads and writes files with the head of a lake, signed if a redaction key is set.
 
-The signature is Ed25519 over the head as JSON (names in order, no white space), under the key that
-signs receipts of erasures. A head without one proves as much, if it is kept where those who write
-to the lake cannot reach it.
+The signature is Ed25519 over the head as JSON (sorted names, no white space), made with the key
+that signs receipts of erasures. An unsigned head proves as much, if it is kept where nobody who can
+write to the lake can reach it.
 """
 
 import json
@@ -22,12 +22,12 @@ from redact.crypto.signing import (
 )
 from schemas.errors import UsageError
 
-_LARGEST: Final = 2**20
+_MAX_BYTES: Final = 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class SignedHead:
-    """A head as it was kept; ``problems`` say why its signature is not to be trusted."""
+    """A head read from a file; ``problems`` say why its signature cannot be trusted."""
 
     head: LakeHead
     signed_by: str | None
@@ -35,7 +35,7 @@ class SignedHead:
 
 
 def sign_head(head: LakeHead, keys: Sequence[Keys]) -> dict[str, Any]:
-    """Return a head as it is kept, signed under the first of the keys, if there is any."""
+    """Return the JSON of a head, signed with the first key if there is one."""
     body = head.to_json()
     return add_signature(body, Signer(keys[0].receipt)) if keys else body
 
@@ -49,25 +49,25 @@ def write_head(path: Path, body: dict[str, Any]) -> None:
 
 
 def read_head(path: Path, keys: Sequence[Keys]) -> SignedHead:
-    """Read a head that was kept; UsageError if it is none.
+    """Read a head from a file; UsageError if it is not one.
 
-    Where keys are known, one of them must have signed what is signed.
+    If keys are given, the signature of a signed head must be by one of them.
     """
     try:
         with path.open("rb") as file:
-            body = json.loads(file.read(_LARGEST))
+            body = json.loads(file.read(_MAX_BYTES))
         signed_by, signature = body.pop("signed_by", None), body.pop("signature", None)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, TypeError, AttributeError, RecursionError):
-        raise UsageError(f"{path} is no head of a lake, as --write-head writes it") from None
+        raise UsageError(f"{path} is not the head of a lake (as written by --write-head)") from None
     head = parse_head(body, where=str(path))
     if signed_by is None and signature is None:
         return SignedHead(head, None)
     if not verify_signature(str(signed_by), signing_bytes(head.to_json()), str(signature)):
-        return SignedHead(head, None, [f"the head {path} is not as it was signed"])
-    if keys and signed_by not in public_keys(one.receipt for one in keys):
+        return SignedHead(head, None, [f"the head {path} was changed after it was signed"])
+    if keys and signed_by not in public_keys(key.receipt for key in keys):
         return SignedHead(
-            head, signed_by, [f"the head {path} was signed under another key: {signed_by}"]
+            head, signed_by, [f"the head {path} was signed with another key: {signed_by}"]
         )
     return SignedHead(head, str(signed_by))

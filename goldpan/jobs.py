@@ -1,4 +1,4 @@
-"""Puts the rooms together for the batch commands: labels, calibrations, the review queue."""
+"""Sets up batch jobs from the settings: labels, calibrations, the review queue."""
 
 from typing import Final
 
@@ -16,35 +16,35 @@ from redact.crypto.pseudonyms import Pseudonyms
 from redact.policies.policy import load_policy
 from redact.policies.settings import RedactSettings
 
-PATIENCE_SECONDS: Final = 300.0
-"""How long a job tries again, reading a part of the lake included."""
+JOB_RETRY_SECONDS: Final = 300.0
+"""How long a job retries; includes reading a part of the lake again."""
 
 
 def job_context() -> JobContext:
-    """Return the clock, the randomness and the patience of a job."""
-    return JobContext(wiring.make_retry(PATIENCE_SECONDS), wiring.now_us, wiring.new_token)
+    """Return the clock, the token source and the retry policy of a job."""
+    return JobContext(wiring.make_retry(JOB_RETRY_SECONDS), wiring.now_us, wiring.new_token)
 
 
 def set_up_reconciler(settings: Settings) -> Reconciler:
-    """Return what adds the label events that are missing."""
+    """Return the job that adds missing label events."""
     lake = Lake(settings.lake)
     return Reconciler(lake, load_scorer(settings.labels, lake.location), job_context())
 
 
 def set_up_calibrator(settings: Settings) -> Calibrator:
-    """Return what learns a calibration."""
+    """Return the job that fits a calibration."""
     lake = Lake(settings.lake)
     return Calibrator(lake, load_configured_policy(settings.labels, lake.location), job_context())
 
 
 def join_window(settings: Settings) -> int | None:
-    """Return the window of the join in microseconds, None where the policy's counts."""
+    """Return the join window in microseconds, None for that of the policy."""
     days = settings.labels.window_days
     return None if days is None else int(days * MICROS_PER_DAY)
 
 
 def open_review_queue(settings: Settings, lake: Lake) -> ReviewQueueService:
-    """Return the desk of the review queue; UsageError if the key is not the lake's of that name."""
+    """Return the review queue; UsageError if a key differs from the lake's key of that name."""
     wiring.refuse_other_keys(settings, lake)
     return ReviewQueueService(
         lake, load_configured_policy(settings.labels, lake.location), job_context()
@@ -52,9 +52,9 @@ def open_review_queue(settings: Settings, lake: Lake) -> ReviewQueueService:
 
 
 def pseudonymize_reviewer(settings: RedactSettings, reviewer: str) -> str:
-    """Return what stands for a reviewer in the lake: what would stand there for a user.
+    """Return the pseudonym of a reviewer: the same as that of a user with this id.
 
-    Raises UsageError if there is no key for it.
+    Raises UsageError if no redaction key is set.
     """
     if load_policy(settings.policy).off:
         return reviewer

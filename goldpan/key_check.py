@@ -1,8 +1,8 @@
-"""Holds the keys of the settings against those that the lake was made with: a name is not a key.
+"""Checks that the keys of the settings are those that the lake was written with.
 
-The first worker of a lake puts down what it uses (`lake.key_checks`). In a lake of before that was done, its
-rows speak: pseudonyms check themselves, and a sealed payload opens or does not.
-"""  # noqa: E501 - one line
+The first worker of a lake records check values of its keys (`lake.key_checks`). In an older lake
+the rows decide: pseudonyms contain a check, and a sealed payload opens or does not.
+"""
 
 import hmac
 from collections import Counter
@@ -39,12 +39,12 @@ _CHECK_DIGITS: Final = 32
 _PSEUDONYMS: Final = (("traces", "user_id"), ("feedback", "user_id"), ("reviews", "reviewer"))
 _PSEUDONYM: Final = r"^(?P<key>[A-Za-z0-9_-]{1,16}):[a-z2-7]{12}$"
 _SAMPLE: Final = 20
-_BATCHES: Final = 8  # of each table, at most, are looked through for a sample
+_BATCHES: Final = 8  # per table, at most, are searched for a sample
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class _Held:
-    """A key of the settings: what it is called there, and what it was to be under its name."""
+class _ConfiguredKey:
+    """A key of the settings: its check value, the setting it comes from, and the key itself."""
 
     check: KeyCheck
     setting: str
@@ -53,59 +53,62 @@ class _Held:
 
 
 def refuse_wrong_keys(settings: Settings, lake: Lake, *, remember: bool = False) -> None:
-    """Raise UsageError if a key of the settings is not the one that the lake has of that name.
+    """Raise UsageError if a key of the settings differs from the lake's key of that name.
 
-    Or if it is one that was destroyed, under whatever name: it has come back with a backup of keys.
-    ``remember`` lets a key whose name the lake does not know yet be the one of that name. Raises
-    RetryableError or FatalError if the lake does not answer.
+    Also if the key was destroyed, whatever its name: a backup of keys brought it back. With
+    ``remember``, a key with a new name is recorded as the lake's key of that name. Raises
+    RetryableError or FatalError if the lake is unreachable.
     """
-    files, gone = lake.location.files(KEYS_FOLDER), _destroyed(settings, lake)
-    for held in _held(settings):
-        if (held.check.purpose, held.check.check) in gone:
+    files, destroyed = lake.location.files(KEYS_FOLDER), _destroyed_keys(settings, lake)
+    for key in _configured_keys(settings):
+        if (key.check.purpose, key.check.check) in destroyed:
             raise UsageError(
-                f"{held.setting} is a key that was destroyed ({held.check.key_id}): take it out of "
-                "the settings, and out of the copy that it has come back from"
+                f"{key.setting} is a key that was destroyed ({key.check.key_id}): remove it from "
+                "the settings, and from the backup that it was restored from"
             )
-        found = matches_key_check(files, held.check)
-        if found is None and not _fits_rows(lake, held):
-            found = False
-        if found is None and remember:
-            found = put_key_check(files, held.check)
-        if found is False:
-            raise UsageError(_sentence(held))
+        matches = matches_key_check(files, key.check)
+        if matches is None and not _fits_rows(lake, key):
+            matches = False
+        if matches is None and remember:
+            matches = put_key_check(files, key.check)
+        if matches is False:
+            raise UsageError(_describe_wrong_key(key))
 
 
 def revoke_key(settings: Settings, lake: Lake, purpose: str, key_id: str) -> None:
-    """Put down that a key was destroyed, so that nobody uses it with this lake again.
+    """Record that a key was destroyed, so that no command uses it with this lake again.
 
-    Raises UsageError if the lake does not know it, or if it is set here: then it is not destroyed.
+    Raises UsageError if the lake does not know the key, or if it is still set here.
     """
-    one = find_key_check(lake.location.files(KEYS_FOLDER), purpose, key_id)
-    if one is None:
+    check = find_key_check(lake.location.files(KEYS_FOLDER), purpose, key_id)
+    if check is None:
         raise UsageError(
-            f"this lake knows no {purpose} key {key_id}: `goldpan lake verify` names those it knows"
+            f"this lake has no {purpose} key {key_id}: `goldpan lake verify` lists its keys"
         )
-    for held in _held(settings):
-        if (held.check.purpose, held.check.check) == (purpose, one.check):
-            raise UsageError(f"{held.setting} is that key: take it out of the settings first")
-    put_key_check(open_tombstones(lake.location), one, DESTROYED_PREFIX)
-    second = open_erasure_copies(settings.lake)
-    if second is not None:
-        put_key_check(second.kept, one, DESTROYED_PREFIX)
+    for key in _configured_keys(settings):
+        if (key.check.purpose, key.check.check) == (purpose, check.check):
+            raise UsageError(f"{key.setting} is still this key: remove it from the settings first")
+    put_key_check(open_tombstones(lake.location), check, DESTROYED_PREFIX)
+    copies = open_erasure_copies(settings.lake)
+    if copies is not None:
+        put_key_check(copies.kept, check, DESTROYED_PREFIX)
 
 
-def _destroyed(settings: Settings, lake: Lake) -> set[tuple[str, str]]:
-    second = open_erasure_copies(settings.lake)
-    places = [open_tombstones(lake.location), *([second.kept] if second else [])]
-    return {(one.purpose, one.check) for place in places for one in list_destroyed_keys(place)}
+def _destroyed_keys(settings: Settings, lake: Lake) -> set[tuple[str, str]]:
+    """Return purpose and check value of each destroyed key, from the lake and its copies."""
+    copies = open_erasure_copies(settings.lake)
+    stores = [open_tombstones(lake.location), *([copies.kept] if copies else [])]
+    return {
+        (check.purpose, check.check) for store in stores for check in list_destroyed_keys(store)
+    }
 
 
 @dataclass(frozen=True, slots=True)
 class RequiredKey:
-    """A key that something in a lake was made with, by purpose and name.
+    """A key that values in a lake were made with, by purpose and name.
 
-    ``list_key_checks`` says that the lake has a check value of it; ``rows`` in how many places something made
-    under that name stands, None if nobody has counted.
+    ``known``: the lake has its check value. ``rows``: number of values made with a key of that
+    name, None if they were not counted.
     """
 
     purpose: str
@@ -114,7 +117,7 @@ class RequiredKey:
     rows: int | None
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as `goldpan lake verify --json` prints it."""
+        """Return the JSON that `goldpan lake verify --json` prints."""
         return {
             "purpose": self.purpose,
             "key_id": self.key_id,
@@ -124,83 +127,81 @@ class RequiredKey:
 
 
 def list_required_keys(lake: Lake, *, count: bool) -> list[RequiredKey]:
-    """Return the keys that the lake knows, and with ``count`` those that its rows need as well.
+    """Return the keys that the lake knows, and with ``count`` also those that its rows need.
 
-    Raises RetryableError or FatalError if the lake does not answer.
+    Raises RetryableError or FatalError if the lake is unreachable.
     """
-    names = {(one.purpose, one.key_id) for one in list_key_checks(lake.location.files(KEYS_FOLDER))}
+    checks = list_key_checks(lake.location.files(KEYS_FOLDER))
+    known = {(check.purpose, check.key_id) for check in checks}
     rows = _rows_by_key(lake) if count else Counter()
     return [
-        RequiredKey(*one, one in names, rows[one] if count else None)
-        for one in sorted(names | rows.keys())
+        RequiredKey(*key, key in known, rows[key] if count else None)
+        for key in sorted(known | rows.keys())
     ]
 
 
 def _rows_by_key(lake: Lake) -> Counter[tuple[str, str]]:
-    found: Counter[tuple[str, str]] = Counter()
+    rows: Counter[tuple[str, str]] = Counter()
     for table, column in _PSEUDONYMS:
         for batch in lake.table(table).batches([column], rows=65_536, ahead=1):
             parts = pc.extract_regex(batch.column(column), _PSEUDONYM)
             names = pc.struct_field(parts, "key").to_pylist()
-            found.update((REDACTION_PURPOSE, name) for name in names if name is not None)
+            rows.update((REDACTION_PURPOSE, name) for name in names if name is not None)
     for batch in lake.table(QUARANTINE_TABLE).batches(["sealed_key_id"], rows=65_536, ahead=1):
         names = batch.column("sealed_key_id").to_pylist()
-        found.update((SEALING_PURPOSE, name) for name in names if name is not None)
-    return found
+        rows.update((SEALING_PURPOSE, name) for name in names if name is not None)
+    return rows
 
 
 def make_key_check(keys: Keys) -> KeyCheck:
-    """Return the check of a redaction key, which stands for all that is derived from it."""
-    return KeyCheck(REDACTION_PURPOSE, keys.key_id, _digits(keys.erasure))
+    """Return the check value of a redaction key, made from one of the keys derived from it."""
+    return KeyCheck(REDACTION_PURPOSE, keys.key_id, _check_digits(keys.erasure))
 
 
 def make_seal_key_check(key: SealKey) -> KeyCheck:
-    """Return the check of a sealing key."""
-    return KeyCheck(SEALING_PURPOSE, key.key_id, _digits(key.secret))
+    """Return the check value of a sealing key."""
+    return KeyCheck(SEALING_PURPOSE, key.key_id, _check_digits(key.secret))
 
 
-def _digits(secret: bytes) -> str:
+def _check_digits(secret: bytes) -> str:
     return hmac.digest(secret, b"goldpan/check of a key", "sha256").hex()[:_CHECK_DIGITS]
 
 
-def _held(settings: Settings) -> Iterator[_Held]:
+def _configured_keys(settings: Settings) -> Iterator[_ConfiguredKey]:
     redact = settings.redact
     current = redact.key is not None or redact.key_file is not None
-    for number, keys in enumerate(load_all_keys(redact)):
-        former = number > 0 or not current
+    for index, keys in enumerate(load_all_keys(redact)):
+        former = index > 0 or not current
         name = "GOLDPAN_REDACT__FORMER_KEYS" if former else "GOLDPAN_REDACT__KEY"
-        yield _Held(make_key_check(keys), name, keys=keys)
+        yield _ConfiguredKey(make_key_check(keys), name, keys=keys)
     seal = load_seal_key(redact)
     if seal is not None:
-        yield _Held(make_seal_key_check(seal), "GOLDPAN_REDACT__SEAL_KEY", seal=seal)
+        yield _ConfiguredKey(make_seal_key_check(seal), "GOLDPAN_REDACT__SEAL_KEY", seal=seal)
 
 
-def _sentence(held: _Held) -> str:
-    name = held.check.key_id
-    said = f"{held.setting} is another key than the one that this lake has of the name {name}: "
-    if held.setting.endswith("FORMER_KEYS"):
-        return f"{said}set the right one there under that name."
-    then = " and keep the one of before in GOLDPAN_REDACT__FORMER_KEYS" if held.keys else ""
-    return f"{said}set the right one, or, if it is new, give it a name of its own with " + (
-        f"{held.setting}_ID{then}."
-    )
+def _describe_wrong_key(key: _ConfiguredKey) -> str:
+    problem = f"{key.setting} differs from this lake's key with the id {key.check.key_id}: "
+    if key.setting.endswith("FORMER_KEYS"):
+        return f"{problem}set the correct key under that id."
+    keep = " and keep the previous key in GOLDPAN_REDACT__FORMER_KEYS" if key.keys else ""
+    return f"{problem}set the correct key. For a new key, set a new id with {key.setting}_ID{keep}."
 
 
-def _fits_rows(lake: Lake, held: _Held) -> bool:
-    """Tell whether rows of the lake speak against a key of that name; True if there are none."""
-    if held.keys is not None:
-        return _fits_pseudonyms(lake, held.keys)
-    return held.seal is None or _fits_payloads(lake, held.seal)
+def _fits_rows(lake: Lake, key: _ConfiguredKey) -> bool:
+    """Return False if rows of the lake contradict a key of that name; True if there are none."""
+    if key.keys is not None:
+        return _fits_pseudonyms(lake, key.keys)
+    return key.seal is None or _fits_payloads(lake, key.seal)
 
 
 def _fits_pseudonyms(lake: Lake, keys: Keys) -> bool:
-    maker, found = Pseudonyms(keys), list(islice(_identifiers(lake, keys.key_id), _SAMPLE))
-    fitting = sum(map(maker.is_identifier, found))
-    return not found or 2 * fitting >= len(found)
+    sample = list(islice(_identifiers(lake, keys.key_id), _SAMPLE))
+    fitting = sum(map(Pseudonyms(keys).is_identifier, sample))
+    return not sample or 2 * fitting >= len(sample)
 
 
 def _identifiers(lake: Lake, key_id: str) -> Iterator[str]:
-    """Yield what looks like pseudonyms under a key of that name, from a part of the lake."""
+    """Yield values that look like pseudonyms under a key of that name, from a part of the lake."""
     shape = rf"^{key_id}:[a-z2-7]{{12}}$"
     for table, column in _PSEUDONYMS:
         for batch in islice(lake.table(table).batches([column], rows=65_536, ahead=1), _BATCHES):
@@ -210,7 +211,7 @@ def _identifiers(lake: Lake, key_id: str) -> Iterator[str]:
 
 def _fits_payloads(lake: Lake, key: SealKey) -> bool:
     sealer, tried = Sealer(b"", "", key), 0
-    for row in islice(_sealed(lake, key.key_id), _SAMPLE):
+    for row in islice(_sealed_payloads(lake, key.key_id), _SAMPLE):
         tried += 1
         try:
             sealer.open(**row)
@@ -220,7 +221,7 @@ def _fits_payloads(lake: Lake, key: SealKey) -> bool:
     return not tried
 
 
-def _sealed(lake: Lake, key_id: str) -> Iterator[dict[str, Any]]:
+def _sealed_payloads(lake: Lake, key_id: str) -> Iterator[dict[str, Any]]:
     columns = ["_topic", "_partition", "_offset", "sealed_payload", "sealed_key_id"]
     for batch in islice(lake.table(QUARANTINE_TABLE).batches(columns, rows=1_024, ahead=1), 64):
         for row in batch.filter(pc.equal(batch.column("sealed_key_id"), key_id)).to_pylist():

@@ -1,4 +1,4 @@
-"""Lines in, redacted lines out: the work of ``goldpan redact``, for one process or several."""
+"""Redacts JSON lines for ``goldpan redact``, in one process or several."""
 
 import json
 from collections import Counter
@@ -26,7 +26,7 @@ LINE_SCHEMAS = (*(kind.value for kind in RecordKind), TEXT_SCHEMA)
 
 @dataclass(frozen=True, slots=True)
 class LineResult:
-    """What came of the line with this number (from 1); ``reason`` and ``field`` if refused."""
+    """The result for line ``number`` (from 1); ``reason`` and ``field`` if it was refused."""
 
     number: int
     line: RedactedLine
@@ -35,26 +35,27 @@ class LineResult:
 
 
 class LineEngine(Protocol):
-    """Redacts some lines, in order; ``first`` is the number of the first one."""
+    """Redacts blocks of lines."""
 
     policy_hash: str
 
     def run(self, first: int, lines: Sequence[bytes]) -> list[LineResult]:
-        """Return what came of each line that is not blank."""
+        """Return the results for lines that are not blank; the first line has number ``first``."""
 
 
 def open_line_engine(settings: Settings, schema: str, *, report: bool = False) -> LineEngine:
-    """Return what redacts lines of ``schema``; UsageError if policy or keys are wrong.
+    """Return the engine for lines of ``schema``; UsageError if policy or keys are wrong.
 
-    With ``report`` lines tell of records what was found and kept, too; of texts they always do.
+    With ``report``, results for records also count findings that were kept; those for plain texts
+    always do.
     """
     if schema == TEXT_SCHEMA:
-        return _Texts(settings)
-    return _Records(settings, RecordKind(schema), report=report)
+        return _TextEngine(settings)
+    return _RecordEngine(settings, RecordKind(schema), report=report)
 
 
-class _Texts:
-    """Lines of ``{"id", "text"}``."""
+class _TextEngine:
+    """Redacts lines of ``{"id", "text"}``."""
 
     def __init__(self, settings: Settings) -> None:
         policy = load_policy(settings.redact.policy)
@@ -62,16 +63,16 @@ class _Texts:
         self.policy_hash = self._redactor.policy_hash
 
     def run(self, first: int, lines: Sequence[bytes]) -> list[LineResult]:
-        full = [(first + i, line) for i, line in enumerate(lines) if line.strip()]
-        done = self._redactor.lines([line for _, line in full])
+        not_blank = [(first + i, line) for i, line in enumerate(lines) if line.strip()]
+        redacted = self._redactor.lines([line for _, line in not_blank])
         return [
             LineResult(number, line, reason="refused" if line.problem else None)
-            for (number, _), line in zip(full, done, strict=True)
+            for (number, _), line in zip(not_blank, redacted, strict=True)
         ]
 
 
-class _Records:
-    """Lines that are records of the contract, decoded and refused as the worker does it."""
+class _RecordEngine:
+    """Redacts lines that are records of the contract, decoded and refused as in the worker."""
 
     def __init__(self, settings: Settings, kind: RecordKind, *, report: bool) -> None:
         policy, keys = load_policy(settings.redact.policy), load_keys(settings.redact)
@@ -89,42 +90,41 @@ class _Records:
         ]
         decoded, undecoded = self._decoder.decode("", raws)
         outcome = self._redactor.redact(decoded, ingested_at=wiring.now_us())
-        refused = [_refused(one) for one in (*undecoded, *outcome.rejected)]
-        left_out = {one.number for one in refused}
-        passed = [raw.offset for raw in raws if raw.offset not in left_out]
-        told = {entry.offset: entry for entry in outcome.audit}
-        rows = self._rows(outcome.rows.value)
-        done = [
-            LineResult(number, _line(row, told.get(number)))
+        refused = [_refused_line(record) for record in (*undecoded, *outcome.rejected)]
+        refused_numbers = {result.number for result in refused}
+        passed = [raw.offset for raw in raws if raw.offset not in refused_numbers]
+        audit = {entry.offset: entry for entry in outcome.audit}
+        rows = self._visible_rows(outcome.rows.value)
+        redacted = [
+            LineResult(number, _redacted_line(row, audit.get(number)))
             for number, row in zip(passed, rows, strict=True)
         ]
-        return sorted([*done, *refused], key=lambda one: one.number)
+        return sorted([*redacted, *refused], key=lambda result: result.number)
 
-    def _rows(self, batch: pa.RecordBatch) -> list[dict[str, Any]]:
-        shown = batch.select([name for name in batch.schema.names if name not in self._hidden])
-        maps = [field.name for field in shown.schema if pa.types.is_map(field.type)]
-        return [_plain(row, maps) for row in shown.to_pylist()]
+    def _visible_rows(self, batch: pa.RecordBatch) -> list[dict[str, Any]]:
+        visible = batch.select([name for name in batch.schema.names if name not in self._hidden])
+        maps = [field.name for field in visible.schema if pa.types.is_map(field.type)]
+        return [_json_values(row, maps) for row in visible.to_pylist()]
 
 
-def _line(row: Mapping[str, Any], entry: AuditEntry | None) -> RedactedLine:
+def _redacted_line(row: Mapping[str, Any], entry: AuditEntry | None) -> RedactedLine:
     output = json.dumps(row, ensure_ascii=False).encode()
     if entry is None:
         return RedactedLine(output)
-    replaced = Counter(f"{one.type}/{one.operator}" for one in entry.positions)
-    kept = {one.type: one.count for one in entry.kept}
+    replaced = Counter(f"{position.type}/{position.operator}" for position in entry.positions)
+    kept = {finding.type: finding.count for finding in entry.kept}
     return RedactedLine(output, characters=entry.characters, replaced=dict(replaced), kept=kept)
 
 
-def _refused(one: RejectedRecord) -> LineResult:
-    return LineResult(
-        one.raw.offset, RedactedLine(None, one.detail), reason=str(one.reason), field=one.field
-    )
+def _refused_line(record: RejectedRecord) -> LineResult:
+    line = RedactedLine(None, record.detail)
+    return LineResult(record.raw.offset, line, reason=str(record.reason), field=record.field)
 
 
-def _plain(row: Mapping[str, Any], maps: Sequence[str]) -> dict[str, Any]:
-    """Return a row as JSON can hold it: times as RFC 3339, maps as objects."""
-    plain: dict[str, Any] = {
+def _json_values(row: Mapping[str, Any], maps: Sequence[str]) -> dict[str, Any]:
+    """Return a row as JSON values: times as RFC 3339, maps as objects."""
+    values: dict[str, Any] = {
         name: value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value
         for name, value in row.items()
     }
-    return plain | {name: dict(plain[name]) for name in maps}
+    return values | {name: dict(values[name]) for name in maps}

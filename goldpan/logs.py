@@ -1,8 +1,8 @@
-"""Logs: one JSON object a line on standard error, without the content of any record.
+"""Logging: one JSON object per line on standard error, without the content of any record.
 
-What goldpan logs itself is an event name with fields that it chose. What comes from elsewhere
-(libraries, exceptions of unknown origin) may quote what it was given, so only its origin is
-written: logger, type of exception, file and line.
+goldpan's own entries are an event name with chosen fields. Messages of libraries and of unknown
+exceptions may quote record content, so only their origin is logged: logger, exception type, file
+and line.
 """
 
 import logging
@@ -22,25 +22,25 @@ from schemas.errors import GoldpanError
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 EVENTS: Mapping[str, str] = {
-    "library_message": "A library warned or failed; its words, which may quote a record, are left "
-    "out.",
-    "process_crashed": "The process ends by an error that goldpan did not foresee.",
-    "thread_crashed": "A thread ended by an error that goldpan did not foresee.",
+    "library_message": "A library logged a warning or an error. Its text is omitted, since it may "
+    "quote a record.",
+    "process_crashed": "An unexpected error ended the process.",
+    "thread_crashed": "An unexpected error ended a thread.",
 }
-"""What this module logs by itself; the worker's events are in `stream.events`."""
+"""Events of this module; the worker's are in `stream.events`."""
 
 
 def configure_logging(
     settings: LogSettings, stream: TextIO | None = None, *, worker: str | None = None
 ) -> None:
-    """Send all logs of this process to ``stream`` (standard error), in the form of the settings.
+    """Send all logs of this process to ``stream`` (standard error), in the format of the settings.
 
-    ``worker`` says which worker this is, and stands in every line.
+    ``worker`` names this worker in every line.
     """
     out = sys.stderr if stream is None else stream
     level = _LEVELS[settings.level]
     structlog.configure(
-        processors=[*_named(worker), *_shared(), _renderer(settings, out)],
+        processors=[*_worker_name(worker), *_common_processors(), _renderer(settings, out)],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(file=out),
         cache_logger_on_first_use=False,
@@ -53,7 +53,7 @@ def configure_logging(
     threading.excepthook = _on_thread_uncaught
 
 
-def _named(worker: str | None) -> list[Processor]:
+def _worker_name(worker: str | None) -> list[Processor]:
     if worker is None:
         return []
 
@@ -63,7 +63,7 @@ def _named(worker: str | None) -> list[Processor]:
     return [name]
 
 
-def _shared() -> list[Processor]:
+def _common_processors() -> list[Processor]:
     return [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -73,20 +73,20 @@ def _shared() -> list[Processor]:
 
 
 def _renderer(settings: LogSettings, out: TextIO) -> Processor:
-    watched = out.isatty()
-    if settings.format == "console" or (settings.format == "auto" and watched):
-        return structlog.dev.ConsoleRenderer(colors=watched)
+    terminal = out.isatty()
+    if settings.format == "console" or (settings.format == "auto" and terminal):
+        return structlog.dev.ConsoleRenderer(colors=terminal)
     return structlog.processors.JSONRenderer(sort_keys=False)
 
 
 def describe_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Replace ``exc_info`` by the type and place of the exception, and its text if it is ours."""
-    given = event.pop("exc_info", None)
-    error = given if isinstance(given, BaseException) else None
-    if given is True:
+    """Replace ``exc_info`` by type and location of the exception; add the text of our own ones."""
+    exc_info = event.pop("exc_info", None)
+    error = exc_info if isinstance(exc_info, BaseException) else None
+    if exc_info is True:
         error = sys.exc_info()[1]
-    elif isinstance(given, tuple):
-        error = given[1]
+    elif isinstance(exc_info, tuple):
+        error = exc_info[1]
     if error is not None:
         event["error_type"] = type(error).__name__
         event["error_at"] = locate_error(error)
@@ -96,7 +96,7 @@ def describe_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict
 
 
 class _LibraryHandler(logging.Handler):
-    """Writes that a library had something to say, and where; its words may quote a record."""
+    """Logs where a library logged something, without the text: it may quote a record."""
 
     def emit(self, record: logging.LogRecord) -> None:
         log: Callable[..., object] = structlog.get_logger().warning

@@ -1,7 +1,7 @@
-"""Sends spans to a collector of OpenTelemetry, by OTLP over HTTP (OTLP specification 1.7).
+"""Exports spans to an OpenTelemetry collector, by OTLP over HTTP (OTLP specification 1.7).
 
-Needs the extra ``tracing``. What goes wrong in a span is told by the type of the error alone: its
-text may be another library's.
+Needs the extra ``tracing``. An error in a span is recorded by its type alone: its text may be
+another library's and quote a record.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ _PATIENCE_SECONDS: Final = 2
 
 
 class OtlpSpans:
-    """Spans that are sent in the background; what the collector does not take is dropped."""
+    """Sends spans in the background; those that the collector does not accept are dropped."""
 
     def __init__(self, endpoint: str, ratio: float) -> None:
         self._provider = TracerProvider(
@@ -40,7 +40,7 @@ class OtlpSpans:
 
     @contextmanager
     def span(self, name: str, **attributes: SpanAttribute) -> Iterator[None]:
-        """Do the work in a span."""
+        """Run the block in a span."""
         with self._tracer.start_as_current_span(
             name,
             attributes={
@@ -57,10 +57,10 @@ class OtlpSpans:
                 raise
 
     def close(self) -> None:
-        """Send what is left."""
+        """Send the remaining spans."""
         self._provider.shutdown()
 
 
 def connect(endpoint: str, ratio: float) -> Tracer:
-    """Return spans that go to a collector, of ``ratio`` of the batches and flushes (0 to 1)."""
+    """Return spans sent to a collector, for a share ``ratio`` (0 to 1) of batches and flushes."""
     return OtlpSpans(endpoint, ratio)

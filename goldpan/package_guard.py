@@ -1,7 +1,8 @@
-"""Looks where goldpan's own packages come from, before any of them but this one is loaded.
+"""Refuses to start if another package shadows one of goldpan's own.
 
-A folder or a file called as one of them (a lake at ``./lake``, somebody's ``labels.py``) would be
-taken for it where Python looks there first, and what is in it would be run.
+Checked before any other package of goldpan is loaded. A folder or file of the same name (a lake at
+``./lake``, a user's ``labels.py``) would be imported instead, and its code run, where Python
+searches its folder first.
 """
 
 import os
@@ -18,30 +19,30 @@ FindSpec = Callable[[str], ModuleSpec | None]
 
 
 def refuse_foreign_packages(find: FindSpec = find_spec) -> None:
-    """End this process with 2, and a sentence, if a package of another origin stands for ours.
+    """Exit with code 2 and a message if a package of another origin would be imported as ours.
 
-    Looks, and loads nothing.
+    Only finds the packages; loads none.
     """
-    for said in _strangers(find):
-        sys.stderr.write(f"goldpan: {said}\n")
+    for problem in _problems(find):
+        sys.stderr.write(f"goldpan: {problem}\n")
         raise SystemExit(2)
 
 
-def _strangers(find: FindSpec) -> Iterator[str]:
+def _problems(find: FindSpec) -> Iterator[str]:
     for room in ROOMS:
         spec = find(room)
         if spec is None:
-            yield f"the package `{room}` is missing beside {ROOT}: install goldpan again"
+            yield f"the package `{room}` is missing in {ROOT}: reinstall goldpan"
             continue
-        place = _place(spec)
-        if os.path.realpath(place) != os.path.realpath(os.path.join(ROOT, room)):  # noqa: PTH118
+        location = _location(spec)
+        if os.path.realpath(location) != os.path.realpath(os.path.join(ROOT, room)):  # noqa: PTH118
             yield (
-                f"`{room}` would be {place}, which is not goldpan's own package of that name: "
-                "start goldpan from another folder, and take that one out of PYTHONPATH"
+                f"`{room}` would be imported from {location}, which is not part of goldpan: start "
+                "goldpan from another folder, and remove that one from PYTHONPATH"
             )
 
 
-def _place(spec: ModuleSpec) -> str:
+def _location(spec: ModuleSpec) -> str:
     """Return the folder of a package, or the file of a module."""
     if spec.submodule_search_locations:
         return next(iter(spec.submodule_search_locations))

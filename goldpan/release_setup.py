@@ -1,6 +1,6 @@
-"""Puts together what the commands about releases need out of the settings."""
+"""Opens, builds and verifies releases as the settings say."""
 
-from importlib.metadata import version
+from importlib import metadata
 
 from batch.release.publish.build import BuildOptions, Progress
 from batch.release.publish.repository import ReleaseRepository, ReleaseVersion
@@ -19,21 +19,21 @@ from schemas.errors import UsageError
 from schemas.text_files import read_text_file
 
 PUBLISHER_KEYS = ".keys/"
-"""The folder beside the releases that says which key signs under which name."""
+"""The folder next to the releases that records which key signs under which name."""
 
-PATIENCE_SECONDS = 60.0
-"""How long a step that a person waits for is tried again."""
+RELEASE_RETRY_SECONDS = 60.0
+"""How long a step is retried that a person waits for."""
 
 
 def release_retry() -> Retry:
-    """Return how a step that fails in passing is tried again."""
-    return wiring.make_retry(PATIENCE_SECONDS)
+    """Return the retry policy for steps of release commands."""
+    return wiring.make_retry(RELEASE_RETRY_SECONDS)
 
 
 def open_releases(settings: Settings) -> ReleaseRepository:
-    """Return the shelf of releases: beside the tables, unless it is set elsewhere.
+    """Return the repository of releases: next to the tables, unless set elsewhere.
 
-    Raises FatalError if the lake is older than erasures that were made (`lake.erasure_copies`).
+    Raises FatalError if the lake is older than its erasures (see `lake.erasure_copies`).
     """
     lake = settings.lake
     wiring.refuse_older_lake(settings)
@@ -45,19 +45,19 @@ def open_releases(settings: Settings) -> ReleaseRepository:
 
 
 def make_build_context(settings: Settings, memory_mib: int, progress: Progress) -> BuildOptions:
-    """Return what a build needs; UsageError without the redaction key of the lake."""
+    """Return the context of a build; UsageError without the redaction key of the lake."""
     key = load_keys(settings.redact).release
     wiring.refuse_other_keys(settings, Lake(settings.lake))
     return BuildOptions(
         key=key,
         memory_bytes=memory_mib * 2**20,
-        code={"goldpan": version("goldpan")},
+        code={"goldpan": metadata.version("goldpan")},
         progress=progress,
     )
 
 
 def load_publisher(settings: Settings) -> Signer | None:
-    """Return who signs what is published, None if nobody; UsageError for a key that is none."""
+    """Return the publisher's signing key, None if none is set; UsageError if it is invalid."""
     name, release = variable_name(("release", "signing_key")), settings.release
     if release.signing_key is not None:
         return signer_from_key(name, release.signing_key.get_secret_value())
@@ -68,35 +68,37 @@ def load_publisher(settings: Settings) -> Signer | None:
     return signer_from_key(f"The key in the file {file} of {name}_FILE", text)
 
 
-def refuse_other_publisher(settings: Settings, shelf: ReleaseRepository, publisher: Signer) -> None:
-    """Raise UsageError if another key has signed releases under the same name."""
+def refuse_other_publisher(
+    settings: Settings, repository: ReleaseRepository, publisher: Signer
+) -> None:
+    """Raise UsageError if releases were signed under the same name with another key."""
     name = settings.release.signing_key_id
-    one = KeyCheck(SIGNING_PURPOSE, name, publisher.public)
+    check = KeyCheck(SIGNING_PURPOSE, name, publisher.public)
     if not release_retry().call(
-        "looking at the publishers' keys", lambda: put_key_check(shelf.files, one, PUBLISHER_KEYS)
+        "reading the publishers' keys",
+        lambda: put_key_check(repository.files, check, PUBLISHER_KEYS),
     ):
         variable_of_key = variable_name(("release", "signing_key"))
         raise UsageError(
-            f"{variable_of_key} is another key than the one that these releases have of the name "
-            f"{name}: set the right one, or, if it is new, give it a name of its own with "
-            f"{variable_of_key}_ID."
+            f"{variable_of_key} differs from the key with the id {name} that signed these "
+            f"releases: set the correct key. For a new key, set a new id with {variable_of_key}_ID."
         )
 
 
 def verify_version(
-    shelf: ReleaseRepository,
-    one: ReleaseVersion,
+    repository: ReleaseRepository,
+    version: ReleaseVersion,
     expected: str | None = None,
     signer: str | None = None,
     publisher: str | None = None,
 ) -> ReleaseVerification:
-    """Return the verdict on a version on the shelf, by its own digest or the one that was pinned.
+    """Verify a published version against its digest, or against the ``expected`` one.
 
-    ``signer_from_key`` and ``load_publisher`` are the public keys that erasures and the release must be signed
-    with, if any.
+    ``signer`` and ``publisher`` are the public keys that must have signed its erasures and the
+    release, if given.
     """
-    pinned = one.digest if expected is None else expected
+    pinned = version.digest if expected is None else expected
     return release_retry().call(
-        f"verifying {one.name}@{one.version}",
-        lambda: verify_release(shelf.files, f"{one.folder}/", pinned, signer, publisher),
+        f"verifying {version.name}@{version.version}",
+        lambda: verify_release(repository.files, f"{version.folder}/", pinned, signer, publisher),
     )

@@ -1,4 +1,4 @@
-"""Puts together what decides the labels of a replay: whose, from which rows, by which policy."""
+"""The labels of a replay: planned, staged, compared and promoted."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -47,10 +47,10 @@ from stream.replay.steps import ReplayLabelStep
 def load_label_rules(
     settings: Settings, label_policy: str | None, retry: Retry
 ) -> Mapping[str, Any] | None:
-    """Return the label policy and calibration of a new replay, None where labels are off.
+    """Return the label policy and calibration of a new replay, None if labels are off.
 
-    ``label_policy`` wins over the settings. Raises UsageError if they cannot be used, or if the
-    lake knows this version of the policy with other content, or has labels of a later one.
+    ``label_policy`` overrides the settings. Raises UsageError if they cannot be used, if the lake
+    knows this version of the policy with other content, or if it has labels of a later version.
     """
     labels = settings.labels
     if label_policy is not None:
@@ -58,45 +58,45 @@ def load_label_rules(
     if labels.off:
         return None
     lake = Lake(settings.lake)
-    scales = load_scorer(labels, lake.location)
+    scorer = load_scorer(labels, lake.location)
     table = lake.table(LABELS_TABLE)
     retry.call("reading table labels", table.refresh)
-    retry.call("reading the labels", partial(require_latest_policy, table, scales))
+    retry.call("reading the labels", partial(require_latest_policy, table, scorer))
     store = lake.location.files(POLICIES)
-    retry.call("reading the policies", partial(require_unchanged_policy, store, scales.policy))
-    return snapshot_scorer(scales)
+    retry.call("reading the policies", partial(require_unchanged_policy, store, scorer.policy))
+    return snapshot_scorer(scorer)
 
 
 def plan_labels_only(
     settings: Settings,
-    room: ReplayRepository,
+    replays: ReplayRepository,
     topic: str,
-    wanted: ReplayRange,
+    replay_range: ReplayRange,
     labels: Mapping[str, Any],
 ) -> ReplayPlan:
-    """Return a new plan by which the labels of stored rows are decided anew, and nothing else.
+    """Return a new plan that recomputes the labels of stored rows, and changes no row.
 
-    A time stands for that of the events. Raises UsageError if no row is in the range,
-    RetryableError if the lake does not answer.
+    Times are event times. Raises UsageError if no row is in the range, RetryableError if the lake
+    is unreachable.
     """
     name = wiring.kind_and_table(settings.kafka, topic)[1]
-    table = room.live.table(name)
+    table = replays.live.table(name)
     table.refresh()
     adopted = table.number(adopted_app(topic))
-    found = resolve_stored_spans(table, topic, adopted, wanted)
-    if not found:
-        raise UsageError(f"There is nothing of {topic} from {wanted} in the lake.")
+    spans = resolve_stored_spans(table, topic, adopted, replay_range)
+    if not spans:
+        raise UsageError(f"The lake holds nothing of {topic} from {replay_range}.")
     return ReplayPlan(
-        name=make_replay_name(name, topic, wanted, "labels", labels["version"]),
-        number=wiring.new_token(),
+        name=make_replay_name(name, topic, replay_range, "labels", labels["version"]),
+        replay_id=wiring.new_token(),
         topic=topic,
         table=name,
         policy="",
         audited=False,
-        asked=str(wanted),
+        range_text=str(replay_range),
         incarnation=Incarnation("", ""),
         adopted=adopted,
-        spans=found,
+        spans=spans,
         created_ms=wiring.now_us() // 1000,
         from_lake=True,
         labels=labels,
@@ -106,109 +106,114 @@ def plan_labels_only(
 
 @dataclass(frozen=True, slots=True)
 class ReplayLabels:
-    """The labels of one replay: staged, compared, and put in the place of the live ones."""
+    """The labels of one replay: staged, compared with the live ones, and promoted."""
 
     settings: Settings
-    staging: ReplayRepository
+    replays: ReplayRepository
     plan: ReplayPlan
-    scales: LabelScorer
-    means: JobContext
+    scorer: LabelScorer
+    context: JobContext
 
     @classmethod
     def of(
-        cls, settings: Settings, staging: ReplayRepository, plan: ReplayPlan, means: JobContext
+        cls, settings: Settings, replays: ReplayRepository, plan: ReplayPlan, context: JobContext
     ) -> "ReplayLabels":
-        """Return what deals with the labels of a replay; errors as `restore_scorer`."""
-        scales = restore_scorer(plan.labels or {}, f"the plan of the replay {plan.name}")
-        return cls(settings, staging, plan, scales, means)
+        """Return the labels of a replay; raises errors as `restore_scorer`."""
+        scorer = restore_scorer(plan.labels or {}, f"the plan of the replay {plan.name}")
+        return cls(settings, replays, plan, scorer, context)
 
     def stage(self, progress: Progress) -> None:
-        """Decide about the traces of the range, and write it beside the live labels."""
+        """Label the traces of the range, and write the result to the staged table."""
         reached = parse_failpoint(self.settings.stream.fail_at, FlushStep, ReplayLabelStep)
-        progress("looking for traces", 0, 0)
+        progress("finding traces", 0, 0)
         self.note()
         reached(ReplayLabelStep.TRACES_NOTED)
-        anew = self.means.retry.call("reading the lake", partial(self._anew, staged=True))
-        self._proposal().stage(self._touched, anew, progress)
+        recomputer = self.context.retry.call(
+            "reading the lake", partial(self._recomputer, staged=True)
+        )
+        self._staged_labels().stage(self._touched, recomputer, progress)
         reached(ReplayLabelStep.LABELS_STAGED)
 
     @property
     def staged(self) -> bool:
-        """Return whether all that is to be decided has been."""
-        return self._proposal().complete
+        """Return whether all traces of the range are labelled."""
+        return self._staged_labels().complete
 
     def difference(self, *, samples: int) -> LabelDifference:
-        """Compare what is staged with the labels in force."""
-        live = self.staging.live.table(LABELS_TABLE)
-        left = self.staging.noted(self.plan, UNCHANGED_TRACES)
-        return self._proposal().compare(self._touched, left, live, samples=samples)
+        """Compare the staged labels with the labels in force."""
+        live = self.replays.live.table(LABELS_TABLE)
+        unchanged = self.replays.noted(self.plan, UNCHANGED_TRACES)
+        return self._staged_labels().compare(self._touched, unchanged, live, samples=samples)
 
     def note(self) -> None:
-        """Take note of the traces that the rows of the range are about, live and staged."""
+        """Record the trace ids of the rows in the range, live and staged."""
         plan = self.plan
-        lakes = [self.staging.live]
+        lakes = [self.replays.live]
         if not plan.labels_only:
-            lakes.append(self.staging.lake(plan.name))
+            lakes.append(self.replays.lake(plan.name))
         for lake in lakes:
             table = lake.table(plan.table)
-            self.means.retry.call(f"reading table {table.name}", table.refresh)
-            found = self.means.retry.call("reading the lake", partial(read_trace_ids, table, plan))
-            self.staging.note(plan, TOUCHED_TRACES, found)
+            self.context.retry.call(f"reading table {table.name}", table.refresh)
+            step = partial(read_trace_ids, table, plan)
+            trace_ids = self.context.retry.call("reading the lake", step)
+            self.replays.note(plan, TOUCHED_TRACES, trace_ids)
 
     def fence(self) -> None:
-        """Keep out labels from the rows that were there before; the policy holds from now on."""
-        store = self.staging.live.location.files(POLICIES)
-        self.means.retry.call(
-            "writing the policy", partial(register_policy, store, self.scales.policy)
+        """Register the policy, and reject labels computed from the rows of before the promotion."""
+        store = self.replays.live.location.files(POLICIES)
+        self.context.retry.call(
+            "writing the policy", partial(register_policy, store, self.scorer.policy)
         )
-        self._replacing().fence()
+        self._replacement().fence()
 
     def replace(self, written: Callable[[], None]) -> None:
-        """Decide once more, from what the lake holds now, and replace."""
-        self._replacing().run(self._touched, written)
+        """Label again, from what the lake holds now, and replace the live labels."""
+        self._replacement().run(self._touched, written)
 
-    def _replacing(self) -> LabelReplacement:
+    def _replacement(self) -> LabelReplacement:
         return LabelReplacement(
-            labels=self.staging.live.table(LABELS_TABLE),
-            open_recomputer=self._anew,
-            mark=Move(replay_app(self.plan.number), None, PROMOTION_DONE),
+            labels=self.replays.live.table(LABELS_TABLE),
+            open_recomputer=self._recomputer,
+            mark=Move(replay_app(self.plan.replay_id), None, PROMOTION_DONE),
             check_texts=not self.plan.labels_only,
-            means=self.means,
+            means=self.context,
         )
 
-    def _proposal(self) -> StagedLabels:
-        table = self.staging.lake(self.plan.name).table(LABELS_TABLE)
-        self.means.retry.call("reading staged labels", table.refresh)
-        leave = partial(self.staging.note, self.plan, UNCHANGED_TRACES)
-        return StagedLabels(table, replay_app(self.plan.number), leave, self.means)
+    def _staged_labels(self) -> StagedLabels:
+        table = self.replays.lake(self.plan.name).table(LABELS_TABLE)
+        self.context.retry.call("reading staged labels", table.refresh)
+        record_unchanged = partial(self.replays.note, self.plan, UNCHANGED_TRACES)
+        return StagedLabels(table, replay_app(self.plan.replay_id), record_unchanged, self.context)
 
     @property
     def _touched(self) -> DigestSet:
-        return self.staging.noted(self.plan, TOUCHED_TRACES)
+        return self.replays.noted(self.plan, TOUCHED_TRACES)
 
-    def _anew(self, *, staged: bool = False) -> LabelRecomputer:
-        """Return what decides from the tables as they are, or as the replay would leave them."""
-        now, live = check_clock(self.means.now_us()), self.staging.live
+    def _recomputer(self, *, staged: bool = False) -> LabelRecomputer:
+        """Return the recomputation from the live tables; ``staged``: as the replay changes them."""
+        now, live = check_clock(self.context.now_us()), self.replays.live
         traces, feedback, reviews = (live.table(n) for n in ("traces", "feedback", "reviews"))
         for table in (reviews, feedback, traces):
             table.refresh()
-        written = read_review_log(reviews)
+        review_log = read_review_log(reviews)
         reads: dict[str, BatchReader] = {"traces": traces.batches, "feedback": feedback.batches}
         if staged and not self.plan.labels_only:
             reads[self.plan.table] = self._overlay().batches
         return LabelRecomputer(
-            readers=EvidenceReaders(**reads, verdicts=written.log.verdicts(), texts=written.texts),
+            readers=EvidenceReaders(
+                **reads, verdicts=review_log.log.verdicts(), texts=review_log.texts
+            ),
             completeness=EvidenceCompleteness.read(
                 traces, feedback, reviews, live.table(LABELS_TABLE)
             ),
-            scorer=self.scales,
+            scorer=self.scorer,
             window=jobs.join_window(self.settings),
             as_of=min(now, ingested_until([traces, feedback], now=now)),
             now=now,
         )
 
     def _overlay(self) -> ReplayOverlay:
-        plan, live, lake = self.plan, self.staging.live, self.staging.lake(self.plan.name)
+        plan, live, lake = self.plan, self.replays.live, self.replays.lake(self.plan.name)
         return ReplayOverlay(
             plan,
             TablePair(live.table(plan.table), live.table(QUARANTINE_TABLE)),

@@ -1,4 +1,4 @@
-"""Reviews as they are sent: read strictly, redacted, and handed to the desk."""
+"""Reads reviews from JSON lines, redacts them, and submits them to the review queue."""
 
 import codecs
 import re
@@ -18,20 +18,20 @@ from schemas.records import Id
 from schemas.surrogates import replace_lone_surrogates
 
 _FIELD: Final = re.compile(r"`\$\.(\w+)`|field `(\w+)`")
-_ROW: Final = {
+_RULES: Final = {
     "verdict": "`verdict` must be pass, fail, unknown or withdraw",
     "trace_id": "`trace_id` must be the id of a trace",
-    "reviewer": "`reviewer` must be text of 1 to 512 characters, or be left out",
+    "reviewer": "`reviewer` must be text of 1 to 512 characters, or left out",
     "comment": "`comment` must be text",
     "expected_response": "`expected_response` must be text",
-    "submission_id": "`submission_id` must be text of 1 to 512 characters, or be left out",
+    "submission_id": "`submission_id` must be text of 1 to 512 characters, or left out",
 }
 
 
 class SentReview(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """One review, or the word that takes one back.
+    """A review as it is sent, or the withdrawal of one.
 
-    ``reviewer`` stands back behind the command's where it is not given.
+    ``reviewer`` defaults to that of the command.
     """
 
     trace_id: Id
@@ -46,106 +46,107 @@ class SentReview(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class NumberedReview(NamedTuple):
-    """A review and the number of its line, from 1."""
+    """A review and its line number, from 1."""
 
     number: int
     sent: SentReview
 
 
 def read_reviews(lines: Iterable[bytes]) -> tuple[list[NumberedReview], dict[int, str]]:
-    """Read lines of JSON; return the reviews, and why each other line is none, by its number."""
-    found, refused = [], {}
+    """Read JSON lines; return the reviews, and the reason for each refused line by its number."""
+    reviews, refused = [], {}
     for number, line in enumerate(lines, 1):
         if number == 1:
-            line = line.removeprefix(codecs.BOM_UTF8)  # noqa: PLW2901 - a mark is no content
+            line = line.removeprefix(codecs.BOM_UTF8)  # noqa: PLW2901 - the mark is not content
             _refuse_other_file(line)
         if not line.strip():
             continue
         try:
-            found.append(
-                NumberedReview(
-                    number, msgspec.json.decode(replace_lone_surrogates(line), type=SentReview)
-                )
-            )
+            review = msgspec.json.decode(replace_lone_surrogates(line), type=SentReview)
+            reviews.append(NumberedReview(number, review))
         except msgspec.ValidationError as error:
             refused[number] = _reason(error)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            refused[number] = "it is no JSON"
-    return found, refused
+            refused[number] = "the line is not valid JSON"
+    return reviews, refused
 
 
 def _refuse_other_file(first: bytes) -> None:
-    """Raise UsageError if a file begins as no file of reviews does."""
+    """Raise UsageError if a file looks like another format."""
     if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise UsageError("The file is UTF-16: save it as UTF-8.")
     if first.lstrip().startswith(b"["):
-        raise UsageError("The file is one JSON array: write one review a line (`jq -c '.[]'`).")
+        raise UsageError("The file is one JSON array: write one review per line (`jq -c '.[]'`).")
     if first.strip() and not first.lstrip().startswith(b"{") and b"," in first:
-        raise UsageError("The file looks like CSV: reviews are lines of JSON, one object each.")
+        raise UsageError("The file looks like CSV: reviews are JSON lines, one object per line.")
 
 
 def _reason(error: msgspec.ValidationError) -> str:
-    """Return which rule a line breaks, without what it holds."""
+    """Return the rule that a line breaks, without its content."""
     if str(error).startswith("Expected `object`"):
-        return "it is no JSON object"
+        return "the line is not a JSON object"
     match = _FIELD.search(str(error))
     name = (match[1] or match[2]) if match else None
     if name in SentReview.__struct_fields__:
-        return _ROW[name]
+        return _RULES[name]
     known = ", ".join(SentReview.__struct_fields__)
-    return f"it has an unknown field; there are {known}"
+    return f"the line has an unknown field; known fields are {known}"
 
 
 def submit_reviews(
     settings: Settings,
-    desk: ReviewQueueService,
-    sent: Sequence[NumberedReview],
+    queue: ReviewQueueService,
+    reviews: Sequence[NumberedReview],
     *,
     reviewer: str,
     now: int,
 ) -> SubmissionReport:
-    """Redact reviews and hand them in; ``reviewer`` judged those that name nobody."""
-    clean = _clean(settings, [one.sent for one in sent], now)
+    """Redact and submit reviews; ``reviewer`` is the default for those that name none."""
+    redacted = _redact_texts(settings, [review.sent for review in reviews], now)
     refused = {
-        one.number: f"its text was refused: {text.problem}"
-        for one, text in zip(sent, clean, strict=True)
+        review.number: f"redaction refused its text: {text.problem}"
+        for review, text in zip(reviews, redacted, strict=True)
         if text.problem
     }
-    taken = desk.submit(
+    report = queue.submit(
         [
-            _submission(settings, one, text, reviewer)
-            for one, text in zip(sent, clean, strict=True)
+            _submission(settings, review, text, reviewer)
+            for review, text in zip(reviews, redacted, strict=True)
             if not text.problem
         ]
     )
-    taken.refused.update(refused)
-    return taken
+    report.refused.update(refused)
+    return report
 
 
-def _clean(settings: Settings, sent: Sequence[SentReview], now: int) -> list[RedactedReviewTexts]:
-    texts = [ReviewTexts(one.comment or None, one.expected_response or None) for one in sent]
+def _redact_texts(
+    settings: Settings, reviews: Sequence[SentReview], now: int
+) -> list[RedactedReviewTexts]:
+    texts = [
+        ReviewTexts(review.comment or None, review.expected_response or None) for review in reviews
+    ]
     if not any(text.comment or text.expected_response for text in texts):
         return [RedactedReviewTexts(text, "") for text in texts]  # the engine takes seconds to load
     return redact_review_texts(wiring.load_redaction(settings.redact).redactor, texts, now=now)
 
 
 def _submission(
-    settings: Settings, one: NumberedReview, text: RedactedReviewTexts, reviewer: str
+    settings: Settings, review: NumberedReview, text: RedactedReviewTexts, reviewer: str
 ) -> ReviewSubmission:
-    written = text.texts
+    sent, written = review.sent, text.texts
     return ReviewSubmission(
-        number=one.number,
-        trace_id=one.sent.trace_id,
-        reviewer=jobs.pseudonymize_reviewer(settings.redact, one.sent.reviewer or reviewer),
-        verdict=None if one.sent.verdict == WITHDRAW_VERDICT else one.sent.verdict,
+        number=review.number,
+        trace_id=sent.trace_id,
+        reviewer=jobs.pseudonymize_reviewer(settings.redact, sent.reviewer or reviewer),
+        verdict=None if sent.verdict == WITHDRAW_VERDICT else sent.verdict,
         comment=written.comment,
         expected_response=written.expected_response,
-        submission_id=one.sent.submission_id,
+        submission_id=sent.submission_id,
         policy=text.policy if written.comment or written.expected_response else None,
     )
 
 
-def raise_if_refused(taken: SubmissionReport) -> None:
-    """Raise UsageError if the only review that was sent was refused."""
-    for reason in taken.refused.values():
+def raise_if_refused(report: SubmissionReport) -> None:
+    """Raise UsageError if the only review was refused."""
+    for reason in report.refused.values():
         raise UsageError(reason[0].upper() + reason[1:] + ("" if reason.endswith(".") else "."))

@@ -1,7 +1,7 @@
-"""Takes the folder that goldpan stands in out of the places where Python looks for packages.
+"""Removes the current folder from Python's search path.
 
-``python -m`` and ``python -c`` put that folder first, so a file of it that is called as a package
-would be run. Nothing is imported here but what Python has loaded before it looks there.
+``python -m`` and ``python -c`` put that folder first, so a file in it with the name of a package
+would be run. This module imports only what Python has already loaded before it searches there.
 """
 
 import os
@@ -11,7 +11,7 @@ _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH
 
 
 def drop_working_folder() -> None:
-    """Look for packages nowhere in the current folder, unless goldpan itself is there."""
+    """Remove the current folder from the search path, unless goldpan itself is in it."""
     if sys.flags.safe_path or not sys.path:
         return
     if sys.path[0] != _ROOT and sys.path[0] in ("", _here()):
@@ -19,12 +19,12 @@ def drop_working_folder() -> None:
 
 
 def runs_from_checkout() -> bool:
-    """Tell whether goldpan was found in the current folder only by ``python -m``."""
+    """Return whether ``python -m`` found goldpan in the current folder."""
     return not sys.flags.safe_path and sys.path[:1] == [_ROOT] == [_here()]
 
 
 def _here() -> str:
     try:
         return os.getcwd()  # noqa: PTH109 - pathlib may not be loaded yet
-    except OSError:  # it was removed: nothing can be in it
+    except OSError:  # it was removed, so nothing can be in it
         return ""

@@ -1,4 +1,4 @@
-"""The names of settings: those that exist, those that were meant, and how the user wrote them."""
+"""Names of settings: known ones, suggestions for unknown ones, and how the user wrote them."""
 
 import difflib
 import json
@@ -14,7 +14,7 @@ from schemas.errors import UsageError
 PREFIX: Final = "GOLDPAN_"
 CONFIG_VARIABLE: Final = "GOLDPAN_CONFIG"
 
-# Kubernetes sets these in each pod for each service of the namespace; a service whose name begins
+# Kubernetes sets these in each pod for each service of the namespace. A service whose name begins
 # with "goldpan" would otherwise look like a mistyped setting.
 _SERVICE_LINK: Final = re.compile(
     r"GOLDPAN_(?:[A-Z0-9]+_)*(?:SERVICE_(?:HOST|PORT(?:_[A-Z0-9_]+)?)|PORT(?:_\d+_(?:TCP|UDP|SCTP)"
@@ -41,7 +41,7 @@ def variable_name(path: Sequence[str]) -> str:
 
 
 def list_settings(model: type[BaseModel], at: tuple[str, ...] = ()) -> Iterator[SettingLeaf]:
-    """Yield all settings of a model and of the models in it."""
+    """Yield all settings of a model and of its nested models."""
     for name, field in model.model_fields.items():
         kind = field.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
@@ -51,56 +51,58 @@ def list_settings(model: type[BaseModel], at: tuple[str, ...] = ()) -> Iterator[
 
 
 def check_environment(model: type[BaseModel], environ: Mapping[str, str]) -> None:
-    """Raise UsageError for a variable with our prefix that is no setting, or holds no JSON object.
+    """Raise UsageError for a variable with our prefix that is not a setting, or is not valid JSON.
 
-    So for one that is there twice, in capitals and not, with two values. Empty variables are
-    treated as if they were not set.
+    Also for one that is set twice, in upper and lower case, with different values. Empty variables
+    count as not set.
     """
     known = {leaf.variable: leaf for leaf in list_settings(model)}
-    seen: dict[str, str] = {}
+    spellings: dict[str, str] = {}
     for name, value in environ.items():
         upper = name.upper()
-        if not upper.startswith(PREFIX) or not value or _is_not_ours(upper):
+        if not upper.startswith(PREFIX) or not value or _is_ignored(upper):
             continue
-        twin = seen.setdefault(upper, name)
+        twin = spellings.setdefault(upper, name)
         if environ[twin] != value:
-            raise UsageError(f"{twin} and {name} are one setting, and differ: set one of them.")
+            raise UsageError(
+                f"{twin} and {name} are the same setting with different values: set only one."
+            )
         leaf = known.get(upper)
         if leaf is None:
-            raise UsageError(f"{name} is not a setting{_meant(upper, known)}")
+            raise UsageError(f"{name} is not a setting{_suggestion(upper, known)}")
         if leaf.is_mapping and not _is_json_object(value):
             raise UsageError(
                 f'{name} must be a JSON object, such as {{"security.protocol": "SSL"}}.'
             )
 
 
-def _is_not_ours(name: str) -> bool:
+def _is_ignored(name: str) -> bool:
     if name == CONFIG_VARIABLE:
         return True
     return "__" not in name and _SERVICE_LINK.fullmatch(name) is not None
 
 
 def check_file(model: type[BaseModel], data: Mapping[str, Any], file: str) -> None:
-    """Raise UsageError for a key of a TOML file that is no setting, or a group that is no table."""
+    """Raise UsageError for an unknown key of a TOML file, or a group that is not a table."""
     groups: dict[str, dict[str, SettingLeaf]] = {}
     for leaf in list_settings(model):
         groups.setdefault(leaf.path[0], {})[leaf.path[-1]] = leaf
     for group, content in data.items():
         if group not in groups:
             raise UsageError(
-                f"[{group}] in {file} is not a group of settings{_meant(group, groups)}"
+                f"[{group}] in {file} is not a group of settings{_suggestion(group, groups)}"
             )
         if not isinstance(content, Mapping):
             raise UsageError(f"{group} in {file} must be a table: write [{group}] above its keys.")
         for name in content:
             if name not in groups[group]:
                 raise UsageError(
-                    f"{group}.{name} in {file} is not a setting{_meant(name, groups[group])}"
+                    f"{group}.{name} in {file} is not a setting{_suggestion(name, groups[group])}"
                 )
 
 
-def _meant(name: str, known: Iterable[str]) -> str:
-    """Return how a sentence about an unknown name ends."""
+def _suggestion(name: str, known: Iterable[str]) -> str:
+    """Return the end of a sentence about an unknown name: a suggestion, if one is similar."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.75)
     return f"; did you mean {close[0]}?" if close else "."
 
@@ -114,7 +116,7 @@ def _is_json_object(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class SettingSpelling:
-    """Knows how the user wrote a setting: as a variable, or as a key in a file."""
+    """Names settings as the user wrote them: as a variable, or as a key in a file."""
 
     environ: Mapping[str, str]
     file: str | None
@@ -127,5 +129,5 @@ class SettingSpelling:
         return f"{'.'.join(path)} in {self.file}"
 
     def of_group(self, path: Sequence[str]) -> str:
-        """Return how all settings of a group are called."""
+        """Return the name of a group of settings."""
         return variable_name(path) + "__*" if self.file is None else f"[{'.'.join(path)}]"

@@ -1,8 +1,8 @@
-"""All settings as one typed class, from the environment and a TOML file.
+"""All settings as one typed class, read from the environment and a TOML file.
 
-Environment variables begin with ``GOLDPAN_`` and have ``__`` between levels; they win over the
-file. Whatever is wrong is told in one sentence that names the setting as it was written, and never
-its value: it may be a secret.
+Environment variables begin with ``GOLDPAN_`` and have ``__`` between levels; they override the
+file. Errors are one sentence that names the setting as the user wrote it, never its value: it may
+be a secret.
 """
 
 import os
@@ -33,7 +33,7 @@ from stream.config import KafkaSettings, StreamSettings
 
 
 class MetricsSettings(SettingsGroup):
-    """Where the worker answers ``/metrics``, ``/livez`` and ``/readyz``."""
+    """Where the worker serves ``/metrics``, ``/livez`` and ``/readyz``."""
 
     port: int = Field(
         default=9108,
@@ -49,34 +49,34 @@ class MetricsSettings(SettingsGroup):
 
 
 class TracingSettings(SettingsGroup):
-    """Where spans of the worker's own work go."""
+    """Where the worker sends its own spans."""
 
     endpoint: str | None = Field(
         default=None,
         pattern=r"^https?://",
-        description="Collector of OpenTelemetry, as in `http://collector:4318/v1/traces`; needs "
-        "the extra `tracing`. Without it there are no spans.",
+        description="OpenTelemetry collector, such as `http://collector:4318/v1/traces`; needs the "
+        "extra `tracing`. If not set, no spans are sent.",
     )
     ratio: float = Field(
-        default=1.0, ge=0, le=1, description="Share of the batches and flushes that have spans."
+        default=1.0, ge=0, le=1, description="Share of batches and flushes that are traced."
     )
 
 
 class LogSettings(SettingsGroup):
-    """How much is logged to standard error, and in which form."""
+    """How much is logged to standard error, and in which format."""
 
     level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="The least important events that are written."
+        default="info", description="Lowest level of events that are logged."
     )
     format: Literal["auto", "json", "console"] = Field(
         default="auto",
-        description="`json` is one object a line; `auto` means `console` on a terminal, "
+        description="`json` is one object per line; `auto` means `console` on a terminal, "
         "`json` elsewhere.",
     )
 
 
 class Settings(BaseSettings):
-    """Everything that can be set. Made by `load_settings`, which turns errors into one sentence."""
+    """All settings. `load_settings` creates it, and reports errors as one sentence."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -89,35 +89,35 @@ class Settings(BaseSettings):
 
     kafka: KafkaSettings = Field(
         default=KafkaSettings(),
-        description="Which cluster and topics are read, as which group, and in which format.",
+        description="The cluster, the topics, the consumer group and the wire formats.",
     )
     stream: StreamSettings = Field(
         default=StreamSettings(),
-        description="When the worker flushes, how much memory it may hold, and how long it tries.",
+        description="When the worker flushes, how much memory it may use, and how long it retries.",
     )
-    lake: LakeSettings = Field(default=LakeSettings(), description="Where the tables are kept.")
+    lake: LakeSettings = Field(default=LakeSettings(), description="Where the tables are stored.")
     redact: RedactSettings = Field(
         default=RedactSettings(),
-        description="What is taken out of the records, and the keys of what stands in its place.",
+        description="What is removed from records, and the keys of the replacements.",
     )
     labels: LabelSettings = Field(
         default=LabelSettings(),
-        description="What traces are worth: the policy, its calibration, and where events go.",
+        description="How traces are labelled: policy, calibration, and the topic of label events.",
     )
     retention: RetentionSettings = Field(
-        default=RetentionSettings(), description="When rows, and values in them, expire."
+        default=RetentionSettings(), description="When rows and values in them expire."
     )
     release: ReleaseSettings = Field(
-        default=ReleaseSettings(), description="Who signs the releases that are built."
+        default=ReleaseSettings(), description="The key that signs releases."
     )
     metrics: MetricsSettings = Field(
-        default=MetricsSettings(), description="Where the worker tells how it is."
+        default=MetricsSettings(), description="Where the worker serves its metrics and health."
     )
     tracing: TracingSettings = Field(
-        default=TracingSettings(), description="Spans of the worker's own work, where wanted."
+        default=TracingSettings(), description="OpenTelemetry spans of the worker itself."
     )
     log: LogSettings = Field(
-        default=LogSettings(), description="What is written to standard error, and how."
+        default=LogSettings(), description="What is logged to standard error, and in which format."
     )
 
     @classmethod
@@ -129,16 +129,16 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Let the environment win over what `load_settings` read from the file."""
+        """Let the environment override the values from the file."""
         del env_settings, dotenv_settings, file_secret_settings
         return _Environment(settings_cls), init_settings
 
 
 class _Environment(EnvSettingsSource):
-    """The environment, with the secrets of its files: they are of this source, not of the other."""
+    """The environment, including secrets in files that it names."""
 
     def __call__(self) -> dict[str, Any]:
-        """Return what is set in the environment."""
+        """Return the values of the environment."""
         return read_secret_files(super().__call__(), SettingSpelling(os.environ, None).of)
 
 
@@ -146,53 +146,55 @@ def load_settings(config: Path | None = None) -> Settings:
     """Read the settings from the environment and, if given, a TOML file.
 
     Raises:
-        UsageError: a setting is unknown, or has a value that cannot be used.
+        UsageError: a setting is unknown, or its value is invalid.
     """
-    from_file = {} if config is None else _toml(config)
+    from_file = {} if config is None else _read_toml(config)
     check_environment(Settings, os.environ)
     check_file(Settings, from_file, str(config))
     try:
-        hidden = drop_overridden(from_file, os.environ)
-        return Settings(**read_secret_files(hidden, lambda path: f"{'.'.join(path)} in {config}"))
+        effective = drop_overridden(from_file, os.environ)
+        return Settings(
+            **read_secret_files(effective, lambda path: f"{'.'.join(path)} in {config}")
+        )
     except ValidationError as error:
         spelling = SettingSpelling(os.environ, str(config) if config else None)
         raise UsageError(" ".join(_sentences(error, spelling))) from None
 
 
 def _sentences(error: ValidationError, spelling: SettingSpelling) -> Iterator[str]:
-    """Yield one sentence for each setting that is wrong, the first fault of each."""
-    told: set[tuple[str, ...]] = set()
+    """Yield one sentence for each invalid setting, about its first fault."""
+    reported: set[tuple[str, ...]] = set()
     for fault in error.errors(include_url=False, include_context=False, include_input=False):
         path = tuple(str(part) for part in fault["loc"])[:2]
-        if path in told:
+        if path in reported:
             continue
-        told.add(path)
+        reported.add(path)
         rule = _rule(fault["type"], fault["msg"])
         if len(path) < 2:
-            yield f"The settings {spelling.of_group(path)} do not go together: {rule}."
+            yield f"The settings {spelling.of_group(path)} are inconsistent: {rule}."
         else:
             yield f"{spelling.of(path)} {rule}."
 
 
 def _rule(kind: str, message: str) -> str:
-    """Turn what pydantic says into words that follow the name of a setting."""
+    """Turn a message of pydantic into words that follow the name of a setting."""
     if kind == "extra_forbidden":
         return "is not a setting"
     if kind == "literal_error":
         return "must be one of " + message.removeprefix("Input should be ").replace(" or ", ", ")
     for start in ("Value error, ", "Assertion failed, "):
         message = message.removeprefix(start)
-    for start, instead in (
+    for start, replacement in (
         ("Input should be ", "must be "),
         ("String should ", "must "),
         ("Value should ", "must "),
     ):
         if message.startswith(start):
-            message = instead + message.removeprefix(start)
+            message = replacement + message.removeprefix(start)
     return message.partition(", ")[0] if kind.endswith(("_parsing", "_type")) else message
 
 
-def _toml(path: Path) -> dict[str, Any]:
+def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(read_text_file(path, f"The file {path} of --config"))
     except tomllib.TOMLDecodeError as error:

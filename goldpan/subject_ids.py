@@ -1,8 +1,8 @@
-"""Reads whom a request names: ids that were given, or a list, which another tool may have made.
+"""Reads the ids of persons that a request names, from the command line or from a list.
 
-A list that was saved as a table, or with a mark of its byte order, would name persons who do not
-exist, and those who do would stay. So the mark is read away, and what looks like a table is refused.
-"""  # noqa: E501 - one line
+A list saved as a table, or with a byte order mark, would yield ids that do not exist, and the
+persons meant would stay. So the mark is skipped, and a file that looks like a table is refused.
+"""
 
 import codecs
 import re
@@ -12,12 +12,12 @@ from typing import Final
 
 from schemas.errors import UsageError
 
-_LONGEST_REFERENCE: Final = 200
-_NO_CHARACTER: Final = frozenset({"Cs"})
-_NO_TEXT: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_MAX_REFERENCE: Final = 200
+_SURROGATES: Final = frozenset({"Cs"})
+_INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _SEPARATORS: Final = {"\t": "a tab", ",": "a comma", ";": "a semicolon"}
 _NOT_LETTERS: Final = re.compile(r"[\W_]+")
-_HEADS: Final = frozenset(
+_COLUMN_NAMES: Final = frozenset(
     ["user", "userid", "id", "subject", "subjectid", "email", "mail", "phone", "customerid"]
 )
 _QUOTES: Final = "\"'`\u201c\u201d\u201e\u2018\u2019"
@@ -26,64 +26,66 @@ _QUOTES: Final = "\"'`\u201c\u201d\u201e\u2018\u2019"
 def read_subject_ids(
     given: Sequence[str], file: str | None, data: bytes | None, *, called: str = "--subject"
 ) -> dict[str, str]:
-    """Return the ids that are meant, and where each was named.
+    """Return the ids of a request, each with where it was given.
 
-    They are the ``given``, which the command calls ``called``, or a line each of a file, whose
-    content is ``data``. Raises UsageError if there are not exactly one of the two, if there is no
-    id, or what may be something else.
+    Either ``given`` on the command line (as ``called``), or one per line of ``file``, whose content
+    is ``data``. Raises UsageError unless exactly one of the two is used, if there is no id, or if
+    something does not look like an id.
     """
     if bool(given) == (file is not None):
-        whom = "whom to erase: --subject ID" if called == "--subject" else "who is meant: ID"
-        raise UsageError(f"say {whom}, or --subjects FILE with an id a line")
+        usage = "the persons to erase: --subject ID" if called == "--subject" else "the person: ID"
+        raise UsageError(f"name {usage}, or --subjects FILE with one id per line")
     if file is None:
-        named = {one.strip(): f"{called}, number {n}" for n, one in enumerate(given, 1)}
-        if "" in named:
-            raise UsageError(f"{named['']} names nobody")
+        ids = {text.strip(): f"{called} number {n}" for n, text in enumerate(given, 1)}
+        if "" in ids:
+            raise UsageError(f"{ids['']} is empty")
     else:
-        lines = _text(data or b"", file).splitlines()
-        named = {line.strip(): f"line {n} of {file}" for n, line in enumerate(lines, 1)}
-        named.pop("", None)
-        for one, where in named.items():
-            _refuse_cells(one, where)
-    if not named:
-        raise UsageError(f"{file} names nobody")
-    unreadable = _NO_TEXT if file is not None else _NO_CHARACTER
-    for one, where in named.items():
-        if any(unicodedata.category(sign) in unreadable for sign in one):
-            raise UsageError(f"{where} holds signs that cannot be seen: write the id without them")
-    return named
+        lines = _decode(data or b"", file).splitlines()
+        ids = {line.strip(): f"line {n} of {file}" for n, line in enumerate(lines, 1)}
+        ids.pop("", None)
+        for subject_id, where in ids.items():
+            _refuse_cells(subject_id, where)
+    if not ids:
+        raise UsageError(f"{file} contains no id")
+    refused = _INVISIBLE if file is not None else _SURROGATES
+    for subject_id, where in ids.items():
+        if any(unicodedata.category(character) in refused for character in subject_id):
+            raise UsageError(f"{where} contains invisible characters: write the id without them")
+    return ids
 
 
-def _text(data: bytes, file: str) -> str:
+def _decode(data: bytes, file: str) -> str:
     wide = data[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}
     try:
         return data.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError:
-        raise UsageError(f"{file} is no text in UTF-8: write it so, with an id a line") from None
+        raise UsageError(
+            f"{file} is not UTF-8 text: save it as UTF-8, with one id per line"
+        ) from None
 
 
 def _refuse_cells(line: str, where: str) -> None:
-    """Raise UsageError if a line looks as if a table was given instead of a list."""
-    separators = [name for sign, name in _SEPARATORS.items() if sign in line]
+    """Raise UsageError if a line looks like a row of a table."""
+    separators = [name for character, name in _SEPARATORS.items() if character in line]
     if line[0] in _QUOTES or line[-1] in _QUOTES:
         separators.append("quotes around it")
-    if _NOT_LETTERS.sub("", line.casefold()) in _HEADS:
-        raise UsageError(f"{where} names a column, and nobody: take it out of the list")
+    if _NOT_LETTERS.sub("", line.casefold()) in _COLUMN_NAMES:
+        raise UsageError(f"{where} is a column name, not an id: remove it from the list")
     if separators:
         raise UsageError(
-            f"{where} has {' and '.join(separators)}: a list has one id a line and nothing else. "
-            "Nothing was done. An id in which this stands is given in the command itself"
+            f"{where} has {' and '.join(separators)}: a list has one id per line and nothing else. "
+            "Nothing was changed. Give an id with such characters on the command line"
         )
 
 
 def check_reference(text: str | None, ids: Collection[str]) -> str | None:
-    """Return the number of a request; UsageError if it is none, or names somebody."""
+    """Return the number of a request; UsageError if it is unusable, or contains an id."""
     if text is None:
         return None
-    if not text.strip() or len(text) > _LONGEST_REFERENCE or not text.isprintable():
+    if not text.strip() or len(text) > _MAX_REFERENCE or not text.isprintable():
         raise UsageError(
-            f"--reference is the number of a request: 1 to {_LONGEST_REFERENCE} signs on one line"
+            f"--reference must be 1 to {_MAX_REFERENCE} printable characters on one line"
         )
-    if any(one.casefold() in text.casefold() for one in ids):
-        raise UsageError("--reference stays in the receipt for good, so it cannot hold an id")
+    if any(subject_id.casefold() in text.casefold() for subject_id in ids):
+        raise UsageError("--reference stays in the receipt, so it must not contain an id")
     return text.strip()

@@ -1,4 +1,4 @@
-"""Asks Kafka what the topics of the settings hold, before and after the tables are read."""
+"""Compares what the topics hold in Kafka with what the lake has read of them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,43 +16,45 @@ from stream.flusher import describe_changed_topic
 
 @dataclass(frozen=True, slots=True)
 class TopicCheck:
-    """What the topics hold, by partition; ``problems`` are losses, none of them a lag."""
+    """What the topics hold, by partition. ``problems`` are losses; a lag is not a problem."""
 
     partitions: Sequence[PartitionCoverage]
     problems: Sequence[str]
 
     def to_json(self) -> dict[str, Any]:
-        """Return what `goldpan lake verify --kafka --json` prints beside the proof."""
+        """Return what `goldpan lake verify --kafka --json` adds to the proof."""
         return {
-            "kafka": [one.to_json() for one in self.partitions],
-            "behind": sum(one.behind for one in self.partitions),
+            "kafka": [coverage.to_json() for coverage in self.partitions],
+            "behind": sum(coverage.unread for coverage in self.partitions),
         }
 
 
 def begin_topic_check(settings: Settings) -> Callable[[Lake, VerifyReport], TopicCheck]:
-    """Ask where the topics begin; return what asks where they end, once the tables are read.
+    """Read where the topics begin; return a function that completes the check.
 
-    Raises RetryableError or FatalError, both of them, if Kafka gives no good answer.
+    Call it after the tables were read: it reads where the topics end. Both raise RetryableError or
+    FatalError if Kafka is unreachable.
     """
     ends, tables = wiring.open_topic_ends(settings.kafka), wiring.tables_by_topic(settings.kafka)
 
-    def marks() -> dict[SourcePartition, tuple[int, int]]:
-        found: dict[SourcePartition, tuple[int, int]] = {}
+    def read_watermarks() -> dict[SourcePartition, tuple[int, int]]:
+        watermarks: dict[SourcePartition, tuple[int, int]] = {}
         for topic in tables:
-            found |= wiring.make_retry().call("asking Kafka", partial(ends.watermarks, topic))
-        return found
+            step = partial(ends.watermarks, topic)
+            watermarks |= wiring.make_retry().call("reading offsets from Kafka", step)
+        return watermarks
 
-    lows = {source: low for source, (low, _) in marks().items()}
+    lows = {source: low for source, (low, _) in read_watermarks().items()}
 
     def finish(lake: Lake, report: VerifyReport) -> TopicCheck:
-        others = []
+        changed = []
         for topic, (_, name) in tables.items():
             recorded = lake.table(name).incarnation_version(topic)
             if recorded not in (None, ends.cluster.incarnation(topic).version()):
-                others.append(topic)
-        highs = {source: high for source, (_, high) in marks().items()}
-        found = compare_coverage(report.partitions, lows, highs, others)
-        problems = [problem for one in found for problem in one.problems]
-        return TopicCheck(found, [*map(describe_changed_topic, others), *problems])
+                changed.append(topic)
+        highs = {source: high for source, (_, high) in read_watermarks().items()}
+        partitions = compare_coverage(report.partitions, lows, highs, changed)
+        problems = [problem for coverage in partitions for problem in coverage.problems]
+        return TopicCheck(partitions, [*map(describe_changed_topic, changed), *problems])
 
     return finish

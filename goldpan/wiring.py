@@ -1,6 +1,6 @@
-"""Puts the rooms together: makes what a command needs out of the settings.
+"""Assembles what commands need from the settings.
 
-The only place where clocks, randomness and keys come from outside; everything below is given them.
+The only module that reads clocks, randomness and keys from outside; all others get them passed in.
 """
 
 import importlib
@@ -53,15 +53,15 @@ from stream.redrive import Redrive
 from stream.tracing import NO_TRACER, Tracer
 from stream.worker_setup import WorkerSetup
 
-PATIENCE_SECONDS = 30.0
-"""How long a command that a person waits for tries again."""
+COMMAND_RETRY_SECONDS = 30.0
+"""How long a command retries that a person waits for."""
 
 _FETCH_QUEUE_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class RedactionParts:
-    """What takes personal data out of records, and what sets records aside."""
+    """The redactor, and the sealer of quarantined payloads."""
 
     redactor: Redactor
     sealer: Sealer
@@ -70,32 +70,36 @@ class RedactionParts:
 
 
 def load_redaction(settings: RedactSettings) -> RedactionParts:
-    """Load policy and keys; UsageError if one of them is missing or wrong."""
+    """Load policy and keys; UsageError if one is missing or invalid."""
     policy = load_policy(settings.policy)
-    # Without redaction the key only makes fingerprints of quarantined records; one that lives as
-    # long as this process will do.
-    stand_in = os.urandom(KEY_BYTES) if policy.off else None
-    held = load_keys(settings, default_secret=stand_in)
+    # Without redaction the key only makes fingerprints of quarantined records; a key that lives as
+    # long as this process is enough.
+    throwaway = os.urandom(KEY_BYTES) if policy.off else None
+    redaction_keys = load_keys(settings, default_secret=throwaway)
     audited = settings.audit and not policy.off
-    redactor = build_redactor(policy, held, audit=audited, report=audited and settings.audit_kept)
-    sealer = Sealer(held.fingerprint, redactor.policy_hash, load_seal_key(settings))
+    report = audited and settings.audit_kept
+    redactor = build_redactor(policy, redaction_keys, audit=audited, report=report)
+    sealer = Sealer(redaction_keys.fingerprint, redactor.policy_hash, load_seal_key(settings))
     return RedactionParts(redactor, sealer, policy.off, audited)
 
 
 def refuse_other_keys(settings: Settings, lake: Lake) -> None:
-    """Raise UsageError if a key of the settings is not the one that the lake has of its name."""
+    """Raise UsageError if a key of the settings differs from the lake's key of that name."""
     make_retry().call(
-        "looking at the lake's keys", lambda: key_check.refuse_wrong_keys(settings, lake)
+        "reading the lake's keys", lambda: key_check.refuse_wrong_keys(settings, lake)
     )
 
 
 def refuse_older_lake(settings: Settings) -> None:
-    """Raise FatalError if persons were erased since the lake was backed up: see `lake.erasure_copies`."""
+    """Raise FatalError if persons were erased after this lake was backed up.
+
+    See `lake.erasure_copies`.
+    """
     make_retry().call("looking for newer erasures", lambda: refuse_outdated_lake(settings.lake))
 
 
 def check_worker_settings(settings: Settings) -> None:
-    """Raise UsageError if a worker could not be made of these settings; connects to nothing."""
+    """Raise UsageError if a worker cannot run with these settings; connect to nothing."""
     policy = load_policy(settings.redact.policy)
     load_keys(settings.redact, default_secret=os.urandom(KEY_BYTES) if policy.off else None)
     load_all_keys(settings.redact)
@@ -105,7 +109,7 @@ def check_worker_settings(settings: Settings) -> None:
 
 
 def configured_schema_source(settings: KafkaSettings) -> SchemaSource:
-    """Return where the schemas of framed Avro are found."""
+    """Return the source of schemas for framed Avro."""
     password = settings.schema_registry_password
     return open_schema_source(
         settings.schemas_dir,
@@ -119,7 +123,7 @@ def configured_schema_source(settings: KafkaSettings) -> SchemaSource:
 def make_decoder(
     settings: Settings, kind: RecordKind, max_record_bytes: int | None = None
 ) -> Decoder:
-    """Return what decodes records of a kind, by default no longer ones than the settings allow."""
+    """Return the decoder of a record kind; the size limit defaults to that of the settings."""
     return Decoder(
         kind,
         configured_schema_source(settings.kafka),
@@ -134,22 +138,22 @@ def get_logger() -> EventLog:
 
 
 def set_up_worker(settings: Settings, stop: threading.Event) -> WorkerSetup:
-    """Return everything that a worker is made of."""
-    parts, log = load_redaction(settings.redact), get_logger()
-    if parts.off:
-        log.warning("redaction_off", detail="personal data goes to the lake as it comes")
+    """Return everything that a worker needs."""
+    redaction, log = load_redaction(settings.redact), get_logger()
+    if redaction.off:
+        log.warning("redaction_off", detail="personal data is stored unredacted")
     return WorkerSetup(
         kafka=settings.kafka,
         stream=settings.stream,
         lake=settings.lake,
-        redactor=parts.redactor,
-        sealer=parts.sealer,
+        redactor=redaction.redactor,
+        sealer=redaction.sealer,
         keys=load_all_keys(settings.redact),
         schemas=configured_schema_source(settings.kafka),
         log=log,
         version=version("goldpan"),
-        policy=parts.redactor.policy_hash,
-        audited=parts.audited,
+        policy=redaction.redactor.policy_hash,
+        audited=redaction.audited,
         labels=make_label_setup(settings),
         host=settings.metrics.host,
         port=settings.metrics.port,
@@ -174,24 +178,24 @@ def connect_spans(settings: TracingSettings) -> Tracer:
 
 
 def make_label_setup(settings: Settings) -> LabelSetup | None:
-    """Return how the worker decides labels, None if it does not; UsageError for a bad policy."""
+    """Return how the worker labels traces, None if off; UsageError if the policy is invalid."""
     if settings.labels.off:
         return None
     if settings.labels.topic in tables_by_topic(settings.kafka):
         raise UsageError(
-            f"GOLDPAN_LABELS__TOPIC: {settings.labels.topic} is a topic that is read; label events "
-            "must go to one of their own."
+            f"GOLDPAN_LABELS__TOPIC: {settings.labels.topic} is an input topic; label events need "
+            "a topic of their own."
         )
-    load_label_policy(settings.labels.policy)  # a mistake in it ends the worker before any lake
+    load_label_policy(settings.labels.policy)  # fail on a mistake before opening the lake
     days = settings.labels.window_days
 
-    def scales() -> LabelScorer:
+    def make_scorer() -> LabelScorer:
         location = Lake(settings.lake).location
         register_policy(location.files(POLICIES), load_configured_policy(settings.labels, location))
         return load_scorer(settings.labels, location)
 
     window = None if days is None else int(days * MICROS_PER_DAY)
-    return LabelSetup(scales, window, settings.labels.topic)
+    return LabelSetup(make_scorer, window, settings.labels.topic)
 
 
 def tables_by_topic(settings: KafkaSettings) -> Mapping[str, tuple[RecordKind, str]]:
@@ -203,21 +207,21 @@ def tables_by_topic(settings: KafkaSettings) -> Mapping[str, tuple[RecordKind, s
 
 
 def kind_and_table(settings: KafkaSettings, topic: str) -> tuple[RecordKind, str]:
-    """Return the kind and the table of one topic; UsageError if it is none of the settings'."""
-    known = tables_by_topic(settings)
-    if topic not in known:
+    """Return the kind and the table of a topic; UsageError if the settings do not name it."""
+    tables = tables_by_topic(settings)
+    if topic not in tables:
         raise UsageError(
-            f"{topic} is not a topic of the settings: they name {' and '.join(known)} "
+            f"{topic} is not a configured topic; those are {' and '.join(tables)} "
             "(GOLDPAN_KAFKA__TRACES_TOPIC, GOLDPAN_KAFKA__FEEDBACK_TOPIC)."
         )
-    return known[topic]
+    return tables[topic]
 
 
 def store_now_us(settings: Settings) -> int:
     """Return the time by the clock of the lake's store, in microseconds since 1970 (UTC).
 
-    Raises FatalError if this machine's clock differs by more than minutes: see `lake.store_clock`; or if
-    there is no lake, so that none is begun by a question for the time.
+    Raises FatalError if this machine's clock differs by more than minutes (see `lake.store_clock`),
+    or if there is no lake: reading the time must not create one.
     """
     lake = Lake(settings.lake)
     lake.handle(next(iter(TABLE_LAYOUTS)))
@@ -228,12 +232,12 @@ def store_now_us(settings: Settings) -> int:
 
 
 def utc_now() -> datetime:
-    """Return the time (UTC)."""
+    """Return the current time (UTC)."""
     return datetime.fromtimestamp(now_us() / 1_000_000, UTC)
 
 
-def make_retry(seconds: float = PATIENCE_SECONDS) -> Retry:
-    """Return how a command tries again, for at most so many seconds."""
+def make_retry(seconds: float = COMMAND_RETRY_SECONDS) -> Retry:
+    """Return a retry policy of at most so many seconds."""
     return Retry(
         seconds=seconds,
         monotonic=time.monotonic,
@@ -243,24 +247,24 @@ def make_retry(seconds: float = PATIENCE_SECONDS) -> Retry:
 
 
 def open_erasures(settings: Settings) -> AppliedTombstones:
-    """Return the tombstones of the lake, none of which is loaded yet."""
+    """Return the tombstones of the lake, not loaded yet."""
     return AppliedTombstones(
         open_tombstones(Lake(settings.lake).location), load_all_keys(settings.redact)
     )
 
 
 def set_up_redrive(settings: Settings, topic: str, fetcher: RecordFetcher) -> Redrive:
-    """Return what tries the quarantined records of a topic again."""
+    """Return the redrive of a topic's quarantined records."""
     kind, table = kind_and_table(settings.kafka, topic)
-    parts, lake = load_redaction(settings.redact), Lake(settings.lake)
+    redaction, lake = load_redaction(settings.redact), Lake(settings.lake)
     refuse_other_keys(settings, lake)
     return Redrive(
         topic=topic,
         primary=lake.table(table),
         quarantine=lake.table(QUARANTINE_TABLE),
         decoder=make_decoder(settings, kind),
-        redactor=parts.redactor,
-        unsealer=parts.sealer,
+        redactor=redaction.redactor,
+        unsealer=redaction.sealer,
         fetch=fetcher.fetch,
         incarnation=fetcher.incarnation,
         erasures=open_erasures(settings),
@@ -271,7 +275,7 @@ def set_up_redrive(settings: Settings, topic: str, fetcher: RecordFetcher) -> Re
 
 
 def set_up_adoption(settings: Settings, topic: str) -> Adoption:
-    """Return what moves the positions of a topic to where the topic that is there now begins."""
+    """Return the adoption of a recreated topic, which moves the positions of the old one."""
     _, table = kind_and_table(settings.kafka, topic)
     lake = Lake(settings.lake)
     return Adoption(
@@ -287,14 +291,14 @@ def set_up_adoption(settings: Settings, topic: str) -> Adoption:
 
 @dataclass(frozen=True, slots=True)
 class TopicEnds:
-    """Asks Kafka where the partitions of a topic begin and end."""
+    """Reads from Kafka where the partitions of a topic begin and end."""
 
     cluster: Cluster
     watermarks: Callable[[str], Mapping[SourcePartition, tuple[int, int]]]
 
 
 def open_topic_ends(settings: KafkaSettings) -> TopicEnds:
-    """Return a way to ask for (first offset left, one after the last) of each partition."""
+    """Return a reader of (first offset left, one after the last) of each partition."""
     cluster = Cluster(admin_properties(settings), bootstrap_servers=settings.bootstrap_servers)
     errors = ClientErrors()
     consumer = make_consumer(settings, fetch_queue=_FETCH_QUEUE_BYTES, errors=errors)
@@ -307,10 +311,10 @@ def open_topic_ends(settings: KafkaSettings) -> TopicEnds:
 
 
 def new_token() -> int:
-    """Return a random number in [0, 2**63), which tells one commit from all others."""
+    """Return a random number in [0, 2**63) that identifies a commit."""
     return secrets.randbits(63)
 
 
 def now_us() -> int:
-    """Return the time in microseconds since 1970 (UTC)."""
+    """Return the current time in microseconds since 1970 (UTC)."""
     return time.time_ns() // 1000

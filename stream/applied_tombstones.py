@@ -21,7 +21,7 @@ class AppliedTombstones:
 
     store: ObjectStore
     keys: Sequence[Keys]
-    number: int = 0
+    newest: int = 0
     kept_out: ErasureFilter = NO_ERASURES
     _tombstones: list[Tombstone] = field(default_factory=list)
 
@@ -31,12 +31,12 @@ class AppliedTombstones:
         Raises FatalError if one cannot be read or was made under an unknown key, RetryableError if
         the lake is unavailable.
         """
-        new = read_tombstones(self.store, after=self.number)
+        new = read_tombstones(self.store, after=self.newest)
         if not new:
             return False
-        together = [*self._tombstones, *new]
-        self.kept_out = ErasureFilter(together, self.keys)
-        self._tombstones, self.number = together, new[-1].number
+        tombstones = [*self._tombstones, *new]
+        self.kept_out = ErasureFilter(tombstones, self.keys)
+        self._tombstones, self.newest = tombstones, new[-1].number
         return True
 
 

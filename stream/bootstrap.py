@@ -182,8 +182,8 @@ class _Assembly:
         goal = ends() if until_caught_up else None
         return self._worker(consumer, errors, budget, observer, take_over).run(goal)
 
-    def _wait_for(self, what: str, ask: Callable[[], ResultT]) -> ResultT:
-        return wait_for(make_startup_retry(self.setup.stream, self.setup.stop), what, ask)
+    def _wait_for(self, system: str, ask: Callable[[], ResultT]) -> ResultT:
+        return wait_for(make_startup_retry(self.setup.stream, self.setup.stop), system, ask)
 
     def _goal(
         self,
@@ -345,10 +345,10 @@ class _Assembly:
             self.setup.kafka.traces_topic: RecordKind.TRACE,
             self.setup.kafka.feedback_topic: RecordKind.FEEDBACK,
         }
-        most = self.setup.stream.max_record_bytes
+        max_record_bytes = self.setup.stream.max_record_bytes
         return {
             topic: Intake(
-                decoder=Decoder(kind, self.setup.schemas, max_record_bytes=most),
+                decoder=Decoder(kind, self.setup.schemas, max_record_bytes=max_record_bytes),
                 redactor=self.setup.redactor,
                 sealer=self.setup.sealer,
                 now_us=lambda: time.time_ns() // 1000,
@@ -419,6 +419,8 @@ class _Assembly:
             ),
             reached=self.reached,
             on_checkpoint_error=observer.checkpoint_failed,
-            others=[writer.table for other, writer in writers.items() if other != name],
+            referenced_tables=[
+                writer.table for table_name, writer in writers.items() if table_name != name
+            ],
             tracer=self.setup.tracer,
         )

@@ -22,7 +22,7 @@ class BrokerHeartbeat:
         self._ask = ask
         self._monotonic = monotonic
         self._answered_at = monotonic()
-        self._ended = threading.Event()
+        self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="broker-heartbeat", daemon=True)
 
     def start(self) -> None:
@@ -31,14 +31,14 @@ class BrokerHeartbeat:
 
     def stop(self) -> None:
         """Stop querying; a query in progress is abandoned."""
-        self._ended.set()
+        self._stopped.set()
 
     def silent_seconds(self) -> float:
         """Return the seconds since a broker last answered; small while the cluster is healthy."""
         return max(0.0, self._monotonic() - self._answered_at)
 
     def _run(self) -> None:
-        while not self._ended.wait(HEARTBEAT_SECONDS):
+        while not self._stopped.wait(HEARTBEAT_SECONDS):
             self.ask_once()
 
     def ask_once(self) -> None:

@@ -59,8 +59,8 @@ class CatchUp:
     log: EventLog
     monotonic: Callable[[], float]
     retry_seconds: float
-    retried: Callable[[str, RetryableError, float], None] = lambda _what, _error, _wait: None
-    recovered: Callable[[str], None] = lambda _what: None
+    retried: Callable[[str, RetryableError, float], None] = lambda _step, _error, _wait: None
+    recovered: Callable[[str], None] = lambda _step: None
     limit: CatchUpLimit | None = None
     _polled_at: float | None = None
     _waiting_since: float | None = None
@@ -83,19 +83,19 @@ class CatchUp:
             return False
         self._polled_at = now
         try:
-            behind = self.behind()
-            self._refuse_lost([lagging for lagging in behind if lagging.source in at_end])
+            lagging = self.lagging()
+            self._refuse_lost([lagging for lagging in lagging if lagging.source in at_end])
         except RetryableError as error:
             self._tolerate(error, now)
             return False
         if self._failing_since is not None:
             self._failing_since = None
             self.recovered(READING_POSITIONS)
-        if behind:
-            self._log_progress(behind, now)
-        return not behind
+        if lagging:
+            self._log_progress(lagging, now)
+        return not lagging
 
-    def behind(self) -> list[LaggingPartition]:
+    def lagging(self) -> list[LaggingPartition]:
         """Return the partitions whose position is below the end; errors as for ``positions``."""
         positions = self.positions(list(self.ends))
         return [
@@ -108,11 +108,11 @@ class CatchUp:
         """Log that everything is there; raise FatalError, with what is missing, if time ran out."""
         if self.overdue():
             try:
-                behind = self.behind()
+                lagging = self.lagging()
             except RetryableError as error:
                 raise FatalError(f"not caught up, as far as is known: {error}") from error
-            if behind:
-                raise FatalError(self._describe_missing(behind))
+            if lagging:
+                raise FatalError(self._describe_missing(lagging))
         self.log.info("caught_up", partitions=len(self.ends))
 
     def _refuse_lost(self, read: Sequence[LaggingPartition]) -> None:
@@ -134,7 +134,7 @@ class CatchUp:
             ) from error
         self.retried(READING_POSITIONS, error, POLL_POSITIONS_SECONDS)
 
-    def _log_progress(self, behind: Sequence[LaggingPartition], now: float) -> None:
+    def _log_progress(self, lagging: Sequence[LaggingPartition], now: float) -> None:
         self._waiting_since = self._waiting_since if self._waiting_since is not None else now
         quiet_since = self._waiting_since + QUIET_SECONDS
         if self._logged_at is not None:
@@ -144,25 +144,25 @@ class CatchUp:
         self._logged_at = now
         self.log.info(
             "waiting_for_partitions",
-            partitions=len(behind),
+            partitions=len(lagging),
             positions={
-                str(lagging.source): str(lagging) for lagging in behind[:MAX_PARTITIONS_SHOWN]
+                str(lagging.source): str(lagging) for lagging in lagging[:MAX_PARTITIONS_SHOWN]
             },
             seconds=round(now - self._waiting_since),
         )
 
-    def _describe_missing(self, behind: Sequence[LaggingPartition]) -> str:
+    def _describe_missing(self, lagging: Sequence[LaggingPartition]) -> str:
         seconds = self.limit.seconds if self.limit else 0
         shown = ", ".join(
-            f"{lagging.source} (at {lagging})" for lagging in behind[:MAX_PARTITIONS_SHOWN]
+            f"{lagging.source} (at {lagging})" for lagging in lagging[:MAX_PARTITIONS_SHOWN]
         )
         more = (
-            f" and {len(behind) - MAX_PARTITIONS_SHOWN} more"
-            if len(behind) > MAX_PARTITIONS_SHOWN
+            f" and {len(lagging) - MAX_PARTITIONS_SHOWN} more"
+            if len(lagging) > MAX_PARTITIONS_SHOWN
             else ""
         )
         return (
-            f"not caught up within {seconds} s: {len(behind)} of {len(self.ends)} partitions are "
+            f"not caught up within {seconds} s: {len(lagging)} of {len(self.ends)} partitions are "
             f"behind, {shown}{more}. The records read so far are in the lake; run it again to "
             "continue. If another worker of the group has these partitions, check that it runs"
         )

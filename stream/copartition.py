@@ -31,12 +31,12 @@ def murmur2(key: bytes) -> int:
     """Return the hash of Java's default partitioner, made non-negative."""
     m, length = 0x5BD1E995, len(key)
     h = 0x9747B28C ^ length
-    whole = length - length % 4
-    for at in range(0, whole, 4):
+    aligned = length - length % 4
+    for at in range(0, aligned, 4):
         k = int.from_bytes(key[at : at + 4], "little") * m & _WORD
         k = (k ^ k >> 24) * m & _WORD
         h = (h * m & _WORD) ^ k
-    if rest := key[whole:]:
+    if rest := key[aligned:]:
         h = (h ^ int.from_bytes(rest, "little")) * m & _WORD
     h = (h ^ h >> 13) * m & _WORD
     return (h ^ h >> 15) & 0x7FFFFFFF
@@ -61,27 +61,31 @@ class CopartitionCheck:
     _topics: dict[RecordKind, _Topic] = field(
         default_factory=lambda: {kind: _Topic() for kind in RecordKind}
     )
-    _astray: int = 0
+    _misplaced: int = 0
 
-    def look(self, kind: RecordKind, trace_ids: Sequence[str], numbers: Sequence[int]) -> None:
+    def add(self, kind: RecordKind, trace_ids: Sequence[str], partitions: Sequence[int]) -> None:
         """Add trace ids and the partitions they came from."""
         topic = self._topics[kind]
-        for trace_id, number in zip(trace_ids, numbers, strict=True):
+        for trace_id, partition in zip(trace_ids, partitions, strict=True):
             if len(topic.ids) >= TRACE_IDS_COMPARED or not topic.fits:
                 return
             topic.ids.add(trace_id)
             key = trace_id.encode("utf-8", "surrogatepass")
-            topic.fits = {n for n in topic.fits if PARTITIONERS[n](key) % self.partitions == number}
+            topic.fits = {
+                n for n in topic.fits if PARTITIONERS[n](key) % self.partitions == partition
+            }
 
-    def astray(self, count: int) -> None:
+    def add_misplaced(self, count: int) -> None:
         """Add traces that are known from two partitions."""
-        self._astray += count
+        self._misplaced += count
 
     @property
     def broken(self) -> bool:
         """Return whether the topics are certainly not co-partitioned."""
-        if self._astray >= MISPLACED_TRACES_LIMIT:
+        if self._misplaced >= MISPLACED_TRACES_LIMIT:
             return True
-        one, other = (self._topics[kind] for kind in RecordKind)
-        told = all(len(topic.ids) >= TRACE_IDS_COMPARED or not topic.fits for topic in (one, other))
-        return told and bool(one.fits or other.fits) and not one.fits & other.fits
+        traces, feedback = (self._topics[kind] for kind in RecordKind)
+        decided = all(
+            len(topic.ids) >= TRACE_IDS_COMPARED or not topic.fits for topic in (traces, feedback)
+        )
+        return decided and bool(traces.fits or feedback.fits) and not traces.fits & feedback.fits

@@ -29,7 +29,7 @@ class PartitionCoverage:
     young: bool = False
 
     @property
-    def behind(self) -> int:
+    def unread(self) -> int:
         """Return how many offsets are still to be read."""
         return max(0, self.high - max(self.low, self.position or 0))
 
@@ -69,7 +69,7 @@ class PartitionCoverage:
             "from": self.low,
             "to": self.high,
             "position": self.position,
-            "behind": self.behind,
+            "behind": self.unread,
             "before": self.before,
             "lost": self.lost,
         }
@@ -79,20 +79,20 @@ def compare_coverage(
     proofs: Sequence[PartitionProof],
     lows: Mapping[SourcePartition, int],
     highs: Mapping[SourcePartition, int],
-    others: Collection[str] = (),
+    foreign_topics: Collection[str] = (),
 ) -> list[PartitionCoverage]:
     """Compare Kafka's offsets with the proofs, partition by partition, in order.
 
     Read ``lows`` before the tables and ``highs`` after them, so that an active worker causes no
-    apparent loss or truncation. ``others`` are topics of another incarnation than the recorded one:
-    their offsets are not comparable.
+    apparent loss or truncation. ``foreign_topics`` are of another incarnation than the recorded
+    one: their offsets are not comparable.
     """
     proof_of = {SourcePartition(proof.topic, proof.partition): proof for proof in proofs}
-    begun = {proof.topic for proof in proofs} - set(others)
+    begun = {proof.topic for proof in proofs} - set(foreign_topics)
     rows = []
     for source in sorted(highs):
         low, proof = lows.get(source, 0), proof_of.get(source)
-        if proof is None or source.topic in others:
+        if proof is None or source.topic in foreign_topics:
             young = source.topic in begun
             rows.append(PartitionCoverage(source, low, highs[source], young=young))
         else:

@@ -70,7 +70,7 @@ class FlushRunner(Protocol):
 class RecordFlushRunner:
     """Runs one flush of records. ``incarnation`` asks Kafka; ``reached`` is called after each step.
 
-    ``others`` are the tables whose versions the primary table's commits record.
+    ``referenced_tables`` are the tables whose versions the primary table's commits record.
     """
 
     primary: TableWriter
@@ -79,7 +79,7 @@ class RecordFlushRunner:
     incarnation: Callable[[str], Incarnation]
     reached: Callable[[FlushStep], None]
     on_checkpoint_error: Callable[[str, RetryableError], None]
-    others: Sequence[Table] = field(default=())
+    referenced_tables: Sequence[Table] = field(default=())
     tracer: Tracer = NO_TRACER
 
     def run(self, flush: Flush) -> CommittedFlush:
@@ -136,7 +136,9 @@ class RecordFlushRunner:
             audit = replace(flush.audit, metadata=chained)
             self._commit_part(self.audit, audit_files, audit, flush)
             self.reached(FlushStep.AUDIT_COMMITTED)
-        versions = cross_references.cross_reference_metadata(self.others, flush.audit.ranges)
+        versions = cross_references.cross_reference_metadata(
+            self.referenced_tables, flush.audit.ranges
+        )
         primary = replace(flush.primary, metadata=versions)
         self._commit_part(self.primary, rows, primary, flush)
         self.reached(FlushStep.PRIMARY_COMMITTED)
@@ -152,13 +154,13 @@ class RecordFlushRunner:
         for writer in filter(None, (self.quarantine, self.audit, self.primary)):
             try:
                 if writer.checkpoint_if_due() and writer is self.primary:
-                    self._refresh_others()
+                    self._refresh_referenced()
             except RetryableError as error:
                 self.on_checkpoint_error(writer.table.name, error)
 
-    def _refresh_others(self) -> None:
+    def _refresh_referenced(self) -> None:
         """Refresh the handles of tables that this worker seldom or never writes to."""
-        for table in self.others:
+        for table in self.referenced_tables:
             table.refresh()
 
     def _check_incarnation(self, flush: Flush) -> None:

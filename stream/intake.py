@@ -96,27 +96,29 @@ class Intake:
         if not offsets:
             return 0
         in_quarantine: list[RawRecord] = []
-        if any(item.held for item in assignment.of(buffer.topic)):
+        if any(item.in_quarantine for item in assignment.of(buffer.topic)):
             in_quarantine = [raw for raw in fresh if _is_held(raw, buffer.topic, assignment)]
             fresh = [raw for raw in fresh if not _is_held(raw, buffer.topic, assignment)]
         ingested_at = self.now_us()
         decoded, rejected = self._decode(buffer.topic, fresh)
-        gone: Counter[int] = Counter()
+        erased_counts: Counter[int] = Counter()
         if erased := self.erased():
-            decoded, gone = erased.without(decoded)
+            decoded, erased_counts = erased.without(decoded)
         with self.tracer.span("redact", topic=buffer.topic, records=len(decoded.records)):
             outcome = self.redactor.redact(decoded, ingested_at=ingested_at)
         rejected = [*rejected, *outcome.rejected]
         buffer.add(outcome.rows, now)
         _append_audit(outcome, buffer, assignment, ingested_at)
-        aside = Counter(SourcePartition(r.topic, r.raw.partition) for r in rejected)
+        set_aside = Counter(SourcePartition(r.topic, r.raw.partition) for r in rejected)
         if rejected:
             rejected.sort(key=lambda r: (r.raw.partition, r.raw.offset))
             sealed = self.sealer.seal(rejected, ingested_at=ingested_at)
-            buffer.set_aside_rows(sealed, aside, _late(rejected, assignment), now)
-        aside.update(SourcePartition(buffer.topic, raw.partition) for raw in in_quarantine)
+            buffer.set_aside_rows(sealed, set_aside, _late(rejected, assignment), now)
+        set_aside.update(SourcePartition(buffer.topic, raw.partition) for raw in in_quarantine)
         for source, read in offsets.items():
-            _count(assignment.owned[source], read, aside[source], gone[source.partition])
+            _count(
+                assignment.owned[source], read, set_aside[source], erased_counts[source.partition]
+            )
         _record_times(batch, buffer.topic, assignment)
         for item in rejected:
             self.on_rejected(item)
@@ -153,7 +155,7 @@ def _fresh(
 
 def _is_held(raw: RawRecord, topic: str, assignment: Assignment) -> bool:
     owned = assignment.owned[SourcePartition(topic, raw.partition)]
-    return bool(owned.held) and raw.offset in owned.held
+    return bool(owned.in_quarantine) and raw.offset in owned.in_quarantine
 
 
 def _late(rejected: Sequence[RejectedRecord], assignment: Assignment) -> set[SourcePartition]:
@@ -189,12 +191,12 @@ def _is_unaudited(entry: AuditEntry, assignment: Assignment) -> bool:
     return mark is not None and entry.offset >= (mark.position or 0)
 
 
-def _count(owned: OwnedPartition, read: Sequence[int], aside: int, gone: int) -> None:
+def _count(owned: OwnedPartition, read: Sequence[int], set_aside: int, erased_counts: int) -> None:
     owned.range.read(read)
-    owned.range.quarantined += aside
-    owned.range.stored += len(read) - aside - gone
-    if gone:
-        owned.range.dropped[ERASED_RULE] += gone
+    owned.range.quarantined += set_aside
+    owned.range.stored += len(read) - set_aside - erased_counts
+    if erased_counts:
+        owned.range.dropped[ERASED_RULE] += erased_counts
     owned.at_end = False
 
 

@@ -20,14 +20,14 @@ def compute_lag(owned: OwnedPartition, *, high: int, now_ms: int, committed: int
     age is that of the oldest buffered record. With an empty buffer it is that of the last record
     read, an upper bound for the next record's age.
     """
-    behind = max(0, high - committed)
+    records = max(0, high - committed)
     if owned.at_end and committed >= owned.range.next:
         # The offsets up to ``high`` hold no readable record: markers, or an open transaction.
-        behind = 0
-    if behind == 0:
+        records = 0
+    if records == 0:
         return PartitionLag(0, 0.0)
     stamp = owned.oldest_open_ms if owned.oldest_open_ms is not None else owned.newest_read_ms
     has_time = stamp is not None and stamp >= 0
     return PartitionLag(
-        behind, max(0.0, (now_ms - stamp) / 1000) if has_time and stamp is not None else 0.0
+        records, max(0.0, (now_ms - stamp) / 1000) if has_time and stamp is not None else 0.0
     )

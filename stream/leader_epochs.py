@@ -40,29 +40,31 @@ class LeaderEpochCheck:
     cluster: Cluster
     monotonic: Callable[[], float] = time.monotonic
 
-    def __call__(self, taken: Sequence[OwnedPartition]) -> None:
+    def __call__(self, partitions: Sequence[OwnedPartition]) -> None:
         """Raise FatalError if a log was cut below its position; positions without an epoch pass.
 
         Raises RetryableError if Kafka does not answer in time.
         """
-        asked = {
-            item.source: to_topic_partition(item) for item in taken if item.range.epoch is not None
+        starts = {
+            item.source: to_topic_partition(item)
+            for item in partitions
+            if item.range.epoch is not None
         }
-        if not asked:
+        if not starts:
             return
         errors = ClientErrors()
         group = f"{self.settings.group_id}-epochs"
         client = make_consumer(self.settings, fetch_queue=_FETCH_QUEUE, errors=errors, group=group)
         try:
-            client.assign(list(asked.values()))
-            self._wait(client, errors, asked)
+            client.assign(list(starts.values()))
+            self._wait(client, errors, starts)
         finally:
             client.close()
 
     def _wait(
-        self, client: Any, errors: ClientErrors, asked: Mapping[SourcePartition, TopicPartition]
+        self, client: Any, errors: ClientErrors, starts: Mapping[SourcePartition, TopicPartition]
     ) -> None:
-        pending, deadline = set(asked), self.monotonic() + REQUEST_TIMEOUT_SECONDS
+        pending, deadline = set(starts), self.monotonic() + REQUEST_TIMEOUT_SECONDS
         while pending:
             messages = client.consume(len(pending), _POLL_SECONDS)
             errors.check()
@@ -76,7 +78,7 @@ class LeaderEpochCheck:
                 elif error.code() in _RESET:
                     pending.discard(source)
                     if _TRUNCATED in error.str().lower():
-                        raise FatalError(describe_cut_log(source, asked[source].offset))
+                        raise FatalError(describe_cut_log(source, starts[source].offset))
                 else:
                     translated = self.cluster.translate(error, source.topic)
                     if isinstance(translated, FatalError):
@@ -89,10 +91,10 @@ class LeaderEpochCheck:
 
 def to_topic_partition(item: OwnedPartition) -> TopicPartition:
     """Return the offset to fetch next, with the epoch of the record before it if known."""
-    where = item.source.topic, item.source.partition, item.range.next
+    coordinates = item.source.topic, item.source.partition, item.range.next
     if item.range.epoch is None:
-        return TopicPartition(*where)
-    return TopicPartition(*where, leader_epoch=item.range.epoch)
+        return TopicPartition(*coordinates)
+    return TopicPartition(*coordinates, leader_epoch=item.range.epoch)
 
 
 def record_epochs(assignment: Assignment, last: Mapping[SourcePartition, Any]) -> None:

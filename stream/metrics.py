@@ -34,8 +34,8 @@ class MetricKind(StrEnum):
 class MetricSpec:
     """One metric: its full name, kind, labels and meaning.
 
-    ``known`` has the values of labels that are known in advance. A counter whose labels are all
-    known is shown as 0 before anything is counted; the worker adds its topics and tables.
+    ``known_labels`` has the values of labels that are known in advance. A counter whose labels are
+    all known is shown as 0 before anything is counted; the worker adds its topics and tables.
     """
 
     name: str
@@ -43,7 +43,7 @@ class MetricSpec:
     meaning: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
-    known: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    known_labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 WORKER_METRICS: Sequence[MetricSpec] = (
@@ -63,7 +63,7 @@ WORKER_METRICS: Sequence[MetricSpec] = (
         MetricKind.COUNTER,
         "Committed records by outcome: stored, quarantined, dropped; and skipped offsets.",
         ("topic", "outcome"),
-        known={"outcome": ("stored", "quarantined", "dropped", "skipped")},
+        known_labels={"outcome": ("stored", "quarantined", "dropped", "skipped")},
     ),
     MetricSpec(
         "goldpan_dropped_total",
@@ -85,7 +85,7 @@ WORKER_METRICS: Sequence[MetricSpec] = (
         MetricKind.COUNTER,
         "Quarantined records, by reason (counted before the commit).",
         ("topic", "reason"),
-        known={"reason": tuple(QuarantineReason)},
+        known_labels={"reason": tuple(QuarantineReason)},
     ),
     MetricSpec(
         "goldpan_findings_total",
@@ -139,7 +139,7 @@ WORKER_METRICS: Sequence[MetricSpec] = (
         MetricKind.COUNTER,
         "Flushes, by outcome: committed, fenced, abandoned.",
         ("topic", "outcome"),
-        known={"outcome": ("committed", "fenced", "abandoned")},
+        known_labels={"outcome": ("committed", "fenced", "abandoned")},
     ),
     MetricSpec("goldpan_retries_total", MetricKind.COUNTER, "Retried steps, by step.", ("step",)),
     MetricSpec(
@@ -159,7 +159,7 @@ WORKER_METRICS: Sequence[MetricSpec] = (
         MetricKind.COUNTER,
         "Assignments and losses of partitions.",
         ("kind",),
-        known={"kind": ("assigned", "revoked", "lost")},
+        known_labels={"kind": ("assigned", "revoked", "lost")},
     ),
     MetricSpec(
         "goldpan_partitions_owned",
@@ -213,7 +213,7 @@ WORKER_METRICS: Sequence[MetricSpec] = (
         MetricKind.COUNTER,
         "Lookups of text in the redaction cache, by result.",
         ("result",),
-        known={"result": ("hit", "miss")},
+        known_labels={"result": ("hit", "miss")},
     ),
     MetricSpec(
         "goldpan_redaction_proof_findings_total",
@@ -227,7 +227,7 @@ WORKER_METRICS: Sequence[MetricSpec] = (
         MetricKind.COUNTER,
         "Committed label events, by verdict and by the route of the trace.",
         ("label", "route"),
-        known={"label": ("pass", "fail", "unknown"), "route": ("auto", "review", "audit")},
+        known_labels={"label": ("pass", "fail", "unknown"), "route": ("auto", "review", "audit")},
     ),
     MetricSpec(
         "goldpan_label_turnaround_seconds",
@@ -330,9 +330,13 @@ class Metrics:
         ``topics`` and ``tables`` are those that the worker reads and writes.
         """
         for spec in self._specs:
-            known = {"topic": topics, "table": tables, **spec.known}
-            if spec.kind is MetricKind.COUNTER and spec.labels and known.keys() >= set(spec.labels):
-                for values in product(*(known[label] for label in spec.labels)):
+            known_labels = {"topic": topics, "table": tables, **spec.known_labels}
+            if (
+                spec.kind is MetricKind.COUNTER
+                and spec.labels
+                and known_labels.keys() >= set(spec.labels)
+            ):
+                for values in product(*(known_labels[label] for label in spec.labels)):
                     self._counters[spec.name].labels(*values)
 
     def count(self, name: str, *labels: str, by: float = 1) -> None:

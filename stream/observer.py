@@ -50,9 +50,9 @@ class WorkerObserver:
 
     # -- reading --------------------------------------------------------------------------------
 
-    def read(self, topic: str, taken: int, records: Sequence[RawRecord]) -> None:
+    def read(self, topic: str, partitions: int, records: Sequence[RawRecord]) -> None:
         """Record a batch."""
-        self.metrics.count("records_read", topic, by=taken)
+        self.metrics.count("records_read", topic, by=partitions)
         self.metrics.count("bytes_read", topic, by=sum(len(r[4]) for r in records if r[4]))
 
     def rejected(self, item: RejectedRecord) -> None:
@@ -84,22 +84,22 @@ class WorkerObserver:
         """Record that the group's committed offsets lag behind."""
         self.log.warning("offsets_not_committed", error=name)
 
-    def paused(self, why: str) -> None:
+    def paused(self, reason: str) -> None:
         """Record that reading is paused."""
-        self.metrics.set("paused", 1, why)
-        self.log.info("paused", why=why)
+        self.metrics.set("paused", 1, reason)
+        self.log.info("paused", why=reason)
 
     def resumed(self) -> None:
         """Record that reading continues."""
-        for why in ("memory", "retry"):
-            self.metrics.set("paused", 0, why)
+        for reason in ("memory", "retry"):
+            self.metrics.set("paused", 0, reason)
         self.log.info("resumed")
 
     # -- flushing -------------------------------------------------------------------------------
 
-    def committed(self, done: CommittedFlush) -> None:
+    def committed(self, flushed: CommittedFlush) -> None:
         """Record a flush that is in the lake."""
-        flush, topic = done.flush, done.flush.topic
+        flush, topic = flushed.flush, flushed.flush.topic
         outcomes: Counter[str] = Counter()
         rules = Counter({ERASED: 0})  # shown as 0, so that its first time is seen
         for item in flush.primary.ranges:
@@ -113,19 +113,19 @@ class WorkerObserver:
             self.metrics.count("records", topic, outcome, by=count)
         for rule, count in rules.items():
             self.metrics.count("dropped", topic, rule, by=count)
-        self.metrics.count("files_written", topic, by=done.files)
-        self.metrics.count("bytes_written", topic, by=done.bytes)
+        self.metrics.count("files_written", topic, by=flushed.files)
+        self.metrics.count("bytes_written", topic, by=flushed.bytes)
         self.metrics.count("flushes", topic, "committed")
-        self.metrics.observe("commit_seconds", done.seconds, topic)
+        self.metrics.observe("commit_seconds", flushed.seconds, topic)
         self._freshness(topic, flush.rows)
         self._findings(topic, flush.audit_rows)
         self.log.info(
             "flush_committed",
             topic=topic,
             **outcomes,
-            files=done.files,
-            bytes=done.bytes,
-            seconds=round(done.seconds, 3),
+            files=flushed.files,
+            bytes=flushed.bytes,
+            seconds=round(flushed.seconds, 3),
             positions={str(item.source): item.end for item in flush.primary.ranges},
         )
 
@@ -137,13 +137,13 @@ class WorkerObserver:
             self.metrics.freshness.observe(topic, (now_us - times).astype(np.float64) / 1e6)
 
     def _findings(self, topic: str, audit: Sequence[RedactedBatch]) -> None:
-        found: Counter[str] = Counter()
+        counts_by_type: Counter[str] = Counter()
         for sealed in audit:
             counts = sealed.value.column("counts").flatten()
             by_type = pa.table([counts.field("type"), counts.field("count")], ["type", "count"])
-            for one in by_type.group_by("type").aggregate([("count", "sum")]).to_pylist():
-                found[one["type"]] += one["count_sum"]
-        for kind, count in found.items():
+            for row in by_type.group_by("type").aggregate([("count", "sum")]).to_pylist():
+                counts_by_type[row["type"]] += row["count_sum"]
+        for kind, count in counts_by_type.items():
             self.metrics.count("findings", topic, kind, by=count)
 
     def fenced(self, flush: Flush, error: FencedError) -> None:
@@ -160,19 +160,19 @@ class WorkerObserver:
             positions={str(item.source): item.start for item in flush.primary.ranges},
         )
 
-    def retried(self, what: str, error: RetryableError, wait: float) -> None:
+    def retried(self, step: str, error: RetryableError, wait: float) -> None:
         """Record that a step is being retried."""
-        self.health.failing(what, f"{what}: being retried")
+        self.health.failing(step, f"{step}: being retried")
         if isinstance(error, RegistryError):
             self.metrics.set("registry_failing", 1)
-        self.metrics.count("retries", what)
-        self.log.warning("step_retried", step=what, detail=str(error), wait_seconds=round(wait, 2))
+        self.metrics.count("retries", step)
+        self.log.warning("step_retried", step=step, detail=str(error), wait_seconds=round(wait, 2))
 
-    def recovered(self, what: str) -> None:
+    def recovered(self, step: str) -> None:
         """Record that a retried step has succeeded."""
-        if what == DECODING:
+        if step == DECODING:
             self.metrics.set("registry_failing", 0)
-        self.health.recovered(what)
+        self.health.recovered(step)
 
     def commit_unknown(self, table: str, error: BaseException) -> None:
         """Record a commit without a clear answer."""
@@ -188,28 +188,29 @@ class WorkerObserver:
         """Record that a checkpoint was not written."""
         self.log.warning("checkpoint_failed", table=table, detail=str(error))
 
-    def erasures(self, number: int) -> None:
+    def erasures(self, newest: int) -> None:
         """Record that the tombstones up to a number are applied from now on."""
-        self.metrics.set("erasures", number)
-        self.log.info("erasures_applied", newest=number)
+        self.metrics.set("erasures", newest)
+        self.log.info("erasures_applied", newest=newest)
 
     # -- partitions -----------------------------------------------------------------------------
 
-    def assigned(self, taken: Sequence[OwnedPartition]) -> None:
+    def assigned(self, partitions: Sequence[OwnedPartition]) -> None:
         """Record partitions that were taken over."""
         self.health.assigned()
         self.recovered(JOINING_GROUP)
         self.metrics.set("kafka_client_fatal", 0)
         self.metrics.count("rebalances", "assigned")
-        self.gauges.taken_over(taken)
-        self._without_epoch(taken)
+        self.gauges.taken_over(partitions)
+        self._without_epoch(partitions)
         self.log.info(
-            "partitions_assigned", positions={str(item.source): item.range.next for item in taken}
+            "partitions_assigned",
+            positions={str(item.source): item.range.next for item in partitions},
         )
 
-    def _without_epoch(self, taken: Sequence[OwnedPartition]) -> None:
+    def _without_epoch(self, partitions: Sequence[OwnedPartition]) -> None:
         """Log once for which positions a truncated and refilled log cannot be detected."""
-        bare = [item for item in taken if item.position and item.range.epoch is None]
+        bare = [item for item in partitions if item.position and item.range.epoch is None]
         if bare and not self._epochs_logged:
             self._epochs_logged = True
             self.log.info("positions_without_epoch", partitions=[str(item.source) for item in bare])

@@ -35,9 +35,9 @@ class OwnedPartition:
     newest_read_ms: int | None = None
 
     @property
-    def held(self) -> frozenset[int]:
+    def in_quarantine(self) -> frozenset[int]:
         """Return the unflushed offsets that quarantine already holds."""
-        return self.range.held
+        return self.range.in_quarantine
 
     @property
     def source(self) -> SourcePartition:

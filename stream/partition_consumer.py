@@ -47,9 +47,9 @@ class PartitionConsumer:
         self.errors.check()
         return messages
 
-    def assign(self, taken: Sequence[OwnedPartition]) -> None:
+    def assign(self, partitions: Sequence[OwnedPartition]) -> None:
         """Fetch newly assigned partitions, from their positions."""
-        starts = [to_topic_partition(item) for item in taken]
+        starts = [to_topic_partition(item) for item in partitions]
         if self.cooperative:
             self.consumer.incremental_assign(starts)
         else:

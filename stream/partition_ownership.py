@@ -28,16 +28,16 @@ class PartitionOwnership:
         """Own partitions at the positions of the tables; those already owned are reset to them."""
         if not sources:
             return []
-        taken, incarnations = self.retry.call(
+        partitions, incarnations = self.retry.call(
             "taking positions", lambda: self.take_over.take(sources)
         )
-        self.assignment.add(taken)
+        self.assignment.add(partitions)
         self.incarnations.update(incarnations)
-        return taken
+        return partitions
 
-    def check_epochs(self, taken: Sequence[OwnedPartition]) -> None:
+    def check_epochs(self, partitions: Sequence[OwnedPartition]) -> None:
         """Raise FatalError if a log was cut below its position."""
-        self.retry.call("asking for leader epochs", lambda: self.confirm(taken))
+        self.retry.call("asking for leader epochs", lambda: self.confirm(partitions))
 
     def remove(self, sources: Iterable[SourcePartition]) -> None:
         """Own partitions no longer."""

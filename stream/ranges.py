@@ -11,10 +11,10 @@ from lake.ledger import SourcePartition, SourceRange
 class OpenRange:
     """The offsets ``[start, next)`` that are read but not yet handed to a flush.
 
-    ``held`` are offsets that quarantine already holds, from a worker that died between its two
-    commits. Kafka may have deleted such a record since; it still counts as quarantined. ``epoch``
-    is the leader epoch of the record at ``next - 1``; None if there is no record, or if it is
-    unknown.
+    ``in_quarantine`` are offsets that quarantine already holds, from a worker that died between its
+    two commits. Kafka may have deleted such a record since; it still counts as quarantined.
+    ``epoch`` is the leader epoch of the record at ``next - 1``; None if there is no record, or if
+    it is unknown.
     """
 
     source: SourcePartition
@@ -27,7 +27,7 @@ class OpenRange:
     quarantined: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
-    held: frozenset[int] = frozenset()
+    in_quarantine: frozenset[int] = frozenset()
     epoch: int | None = None
 
     def read(self, offsets: Sequence[int]) -> None:
@@ -63,7 +63,7 @@ class OpenRange:
 
     def _count_held(self, end: int, read: frozenset[int]) -> int:
         """Count the records up to ``end`` that only quarantine still has; return how many."""
-        held_only = sum(1 for offset in self.held - read if self.next <= offset < end)
+        held_only = sum(1 for offset in self.in_quarantine - read if self.next <= offset < end)
         self.consumed += held_only
         self.quarantined += held_only
         return held_only
@@ -87,7 +87,9 @@ class OpenRange:
         self.start, self.first, self.last = self.next, None, None
         self.consumed = self.stored = self.quarantined = 0
         self.dropped, self.skipped = Counter(), Counter()
-        self.held = frozenset(offset for offset in self.held if offset >= self.next)
+        self.in_quarantine = frozenset(
+            offset for offset in self.in_quarantine if offset >= self.next
+        )
         return sealed
 
     @property

@@ -102,7 +102,7 @@ class Redrive:
     erasures: AppliedTombstones
     reached: Callable[[str], None] = lambda _step: None
 
-    def run(self, which: QuarantineFilter, *, dry_run: bool = False) -> RedriveResult:
+    def run(self, matching: QuarantineFilter, *, dry_run: bool = False) -> RedriveResult:
         """Retry the matching records; with ``dry_run`` only report what would become of them.
 
         Raises RetryableError or FatalError if the lake or Kafka is unusable, FencedError if another
@@ -110,30 +110,32 @@ class Redrive:
         """
         self._load_tombstones()
         try:
-            return self._run(which, dry_run=dry_run)
+            return self._run(matching, dry_run=dry_run)
         except FencedError:
             if not self._load_tombstones():
                 raise
-        return self.run(which, dry_run=dry_run)
+        return self.run(matching, dry_run=dry_run)
 
     def _load_tombstones(self) -> bool:
         return self.retry.call("reading tombstones", self.erasures.reload)
 
-    def _run(self, which: QuarantineFilter, *, dry_run: bool) -> RedriveResult:
+    def _run(self, matching: QuarantineFilter, *, dry_run: bool) -> RedriveResult:
         # The generation first: retention marks rows of quarantine as expired, then moves it.
         self.primary.refresh()
         generation = self.primary.number(redrive_app(self.topic))
-        matching = read_quarantined(self.quarantine, which, payload=True).to_pylist()
-        aside = self._read_generation()
-        over = self._read_expired()
-        found = self._select_passed(matching)
-        current = self._select_current(found)
-        already = self._find_in_primary({_where(row) for row in current})
-        raws = self._payloads([row for row in current if _where(row) not in already | over])
+        candidates = read_quarantined(self.quarantine, matching, payload=True).to_pylist()
+        quarantine_generation = self._read_generation()
+        expired = self._read_expired()
+        rows = self._select_passed(candidates)
+        current = self._select_current(rows)
+        already = self._find_in_primary({_coordinates(row) for row in current})
+        raws = self._payloads(
+            [row for row in current if _coordinates(row) not in already | expired]
+        )
         decoded, rejected = self.decoder.decode(self.topic, raws)
-        kept, _ = self.erasures.kept_out.without(decoded)
-        forgotten = _places(decoded) - _places(kept)
-        outcome = self.redactor.redact(kept, ingested_at=self.now_us())
+        remaining, _ = self.erasures.kept_out.without(decoded)
+        forgotten = _coordinates_of(decoded) - _coordinates_of(remaining)
+        outcome = self.redactor.redact(remaining, ingested_at=self.now_us())
         failed = [*rejected, *outcome.rejected]
         passed = {(raw.partition, raw.offset) for raw in raws}
         passed -= {(item.raw.partition, item.raw.offset) for item in failed} | forgotten
@@ -148,17 +150,17 @@ class Redrive:
                 retry=self.retry,
                 token=self.new_token(),
                 now_ms=self._now_ms,
-                generation=aside,
+                generation=quarantine_generation,
             )
             self._forget(forgotten)
         return RedriveResult(
-            tried=len(found),
+            tried=len(rows),
             stored=len(passed) + len(already),
             already=len(already),
-            gone=len(found) - len(raws) - len(already),
+            gone=len(rows) - len(raws) - len(already),
             still=Counter(str(item.reason) for item in failed),
             erased=len(forgotten),
-            waiting=len(matching) - len(found),
+            waiting=len(candidates) - len(rows),
         )
 
     def _forget(self, forgotten: set[Coordinates]) -> None:
@@ -183,44 +185,44 @@ class Redrive:
 
     def _read_expired(self) -> set[Coordinates]:
         """Return the records of days that expire in quarantine: retention may be removing them."""
-        kept = complete_from(self.quarantine, ROWS_PART)
-        if kept is None:
+        remaining = complete_from(self.quarantine, ROWS_PART)
+        if remaining is None:
             return set()
-        days = pc.field(EVENT_DATE) < kept
-        found = self.quarantine.read(["_partition", "_offset"], days, texts={"_topic": self.topic})
-        return set(zip(*(column.to_pylist() for column in found.columns), strict=True))
+        days = pc.field(EVENT_DATE) < remaining
+        rows = self.quarantine.read(["_partition", "_offset"], days, texts={"_topic": self.topic})
+        return set(zip(*(column.to_pylist() for column in rows.columns), strict=True))
 
-    def _select_passed(self, found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    def _select_passed(self, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         """Leave out records that the primary table has yet to pass: a worker still reads them."""
-        sources = {SourcePartition(self.topic, row["_partition"]) for row in found}
+        sources = {SourcePartition(self.topic, row["_partition"]) for row in rows}
         positions = self.primary.positions(list(sources))
         return [
             row
-            for row in found
+            for row in rows
             if row["_offset"] < (positions[SourcePartition(self.topic, row["_partition"])] or 0)
         ]
 
-    def _select_current(self, found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    def _select_current(self, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         """Leave out records of an earlier incarnation: their offsets now belong to others."""
         adopted = self.quarantine.number(adopted_app(self.topic))
         if adopted is None:
-            return list(found)
+            return list(rows)
         since = _EPOCH + timedelta(microseconds=adopted)
-        return [row for row in found if row["_ingested_at"] >= since]
+        return [row for row in rows if row["_ingested_at"] >= since]
 
-    def _payloads(self, found: Sequence[Mapping[str, Any]]) -> list[RawRecord]:
+    def _payloads(self, rows: Sequence[Mapping[str, Any]]) -> list[RawRecord]:
         missing: list[Coordinates] = []
         raws: list[RawRecord] = []
-        for row in found:
-            where = (row["_partition"], row["_offset"])
+        for row in rows:
+            coordinates = (row["_partition"], row["_offset"])
             if row["sealed_payload"] is None:
-                missing.append(where)
+                missing.append(coordinates)
             else:
                 raws.append(self._unseal(row))
         if missing:
             self._check_incarnation()
         fetched = self.fetch(self.topic, missing) if missing else {}
-        raws += [fetched[where] for where in missing if where in fetched]
+        raws += [fetched[coordinates] for coordinates in missing if coordinates in fetched]
         return sorted(raws, key=lambda raw: (raw.partition, raw.offset))
 
     def _check_incarnation(self) -> None:
@@ -244,14 +246,14 @@ class Redrive:
         if not passed:
             return set()
         offsets = [offset for _, offset in passed]
-        found = self.primary.read(
+        rows = self.primary.read(
             ["_partition", "_offset"],
             (pc.field("_offset") >= min(offsets))
             & (pc.field("_offset") <= max(offsets))
             & ingested_since(self.quarantine.number(adopted_app(self.topic)) or 0),
             texts={"_topic": self.topic},
         )
-        pairs = zip(found["_partition"].to_pylist(), found["_offset"].to_pylist(), strict=True)
+        pairs = zip(rows["_partition"].to_pylist(), rows["_offset"].to_pylist(), strict=True)
         return passed.intersection(pairs)
 
     def _store(
@@ -262,7 +264,7 @@ class Redrive:
         )
         files = encode_files([redacted], ranges=ranges, layout=self.primary.layout)
         for file in files:
-            self.retry.call("writing re-driven records", _put(self.primary, file))
+            self.retry.call("writing re-driven records", _upload(self.primary, file))
         commit(
             self.primary.handle,
             table=self.primary.name,
@@ -280,13 +282,13 @@ class Redrive:
         return self.now_us() // 1000
 
 
-def _put(table: Table, file: Any) -> Callable[[], None]:
+def _upload(table: Table, file: Any) -> Callable[[], None]:
     return lambda: table.files.put(file.path, file.data)
 
 
-def _places(decoded: DecodedBatch[Any]) -> set[Coordinates]:
+def _coordinates_of(decoded: DecodedBatch[Any]) -> set[Coordinates]:
     return set(zip(decoded.partitions, decoded.offsets, strict=True))
 
 
-def _where(row: Mapping[str, Any]) -> Coordinates:
+def _coordinates(row: Mapping[str, Any]) -> Coordinates:
     return row["_partition"], row["_offset"]

@@ -96,18 +96,18 @@ def make_startup_retry(stream: StreamSettings, stop: threading.Event) -> Retry:
     )
 
 
-def wait_for(retry: Retry, what: str, ask: Callable[[], ResultT]) -> ResultT:
+def wait_for(retry: Retry, system: str, ask: Callable[[], ResultT]) -> ResultT:
     """Wait briefly for a system that may itself be starting.
 
     Raises RetryableError if asked to stop, FatalError if it stays unavailable.
     """
-    return retry.call(f"waiting for {what}", ask)
+    return retry.call(f"waiting for {system}", ask)
 
 
 def retry_with_new_client(
     retry: Retry,
     stop: threading.Event,
-    ended: Callable[[RetryableError], None],
+    on_ended: Callable[[RetryableError], None],
     work: Callable[[], ResultT],
 ) -> ResultT:
     """Work; if the client ends and a new one may succeed, retry with a new one.
@@ -119,7 +119,7 @@ def retry_with_new_client(
     except RetryableError as error:
         if stop.is_set():
             raise
-        ended(error)
+        on_ended(error)
     return retry.call(JOINING_GROUP, work)
 
 

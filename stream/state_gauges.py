@@ -25,11 +25,11 @@ class StateGauges:
     redaction: Callable[[], Mapping[str, int]]
     now_ms: Callable[[], int]
     _committed: dict[SourcePartition, int] = field(default_factory=dict)
-    _counted: Counter[str] = field(default_factory=Counter)
+    _reported: Counter[str] = field(default_factory=Counter)
 
-    def taken_over(self, taken: Iterable[OwnedPartition]) -> None:
+    def taken_over(self, partitions: Iterable[OwnedPartition]) -> None:
         """Start at the positions of partitions that were taken over."""
-        for item in taken:
+        for item in partitions:
             self._committed[item.source] = item.range.start
 
     def committed(self, ranges: Iterable[SourceRange]) -> None:
@@ -81,13 +81,13 @@ class StateGauges:
         statistics = self.redaction()
         for result, name in (("hit", "segment_hits"), ("miss", "segment_misses")):
             self.metrics.count("redaction_cache_lookups", result, by=self._since(statistics, name))
-        others = {name for name in statistics if name.startswith(FOUND_BY_PROOF)}
-        for name in sorted(others | {f"{FOUND_BY_PROOF}{kind}" for kind in PROVED_TYPES}):
+        other_names = {name for name in statistics if name.startswith(FOUND_BY_PROOF)}
+        for name in sorted(other_names | {f"{FOUND_BY_PROOF}{kind}" for kind in PROVED_TYPES}):
             kind = name.removeprefix(FOUND_BY_PROOF)
             self.metrics.count("redaction_proof_findings", kind, by=self._since(statistics, name))
 
     def _since(self, statistics: Mapping[str, int], name: str) -> int:
         now = statistics.get(name, 0)
-        since = now - self._counted[name]
-        self._counted[name] = now
+        since = now - self._reported[name]
+        self._reported[name] = now
         return since

@@ -51,8 +51,8 @@ class Supervisor:
 
     def run(self) -> int:
         """Run until all workers are done; return the exit code."""
-        for number in range(len(self.children)):
-            self._start(number)
+        for index in range(len(self.children)):
+            self._start(index)
         code = 0
         try:
             while self._running and code == 0 and not self.stop_requested():
@@ -62,26 +62,26 @@ class Supervisor:
             stopped = self._stop_all()
         return code or stopped
 
-    def _start(self, number: int) -> None:
-        child = self.children[number]
-        self._running[number] = subprocess.Popen(  # noqa: S603 - our own command
+    def _start(self, index: int) -> None:
+        child = self.children[index]
+        self._running[index] = subprocess.Popen(  # noqa: S603 - our own command
             list(child.command), env=dict(child.environment)
         )
 
     def _check_workers(self) -> int:
         """Return the exit code that ends everything, or 0 to continue."""
-        for number, process in list(self._running.items()):
+        for index, process in list(self._running.items()):
             code = process.poll()
             if code is None:
                 continue
-            del self._running[number]
+            del self._running[index]
             if code > 0:
                 return code
-            if code < 0 and not self._restart(number, -code):
+            if code < 0 and not self._restart(index, -code):
                 return EXIT_FAILED
         return 0
 
-    def _restart(self, number: int, signal_number: int) -> bool:
+    def _restart(self, index: int, signal_number: int) -> bool:
         now = self.monotonic()
         self._deaths = [t for t in self._deaths if now - t < RESTART_WINDOW_SECONDS] + [now]
         if len(self._deaths) > MAX_RESTARTS:
@@ -92,9 +92,9 @@ class Supervisor:
             )
             return False
         wait = 2.0 ** (len(self._deaths) - 1)
-        self.log.warning("child_restarted", worker=number, signal=signal_number, wait_seconds=wait)
+        self.log.warning("child_restarted", worker=index, signal=signal_number, wait_seconds=wait)
         self.sleep(wait)
-        self._start(number)
+        self._start(index)
         return True
 
     def _stop_all(self) -> int:
@@ -102,13 +102,13 @@ class Supervisor:
         for process in self._running.values():
             process.send_signal(signal.SIGTERM)
         deadline = self.monotonic() + self.stop_seconds
-        codes = [self._wait_for_stop(number, deadline) for number in list(self._running)]
+        codes = [self._wait_for_stop(index, deadline) for index in list(self._running)]
         self._running.clear()
         return max(codes, default=0)
 
-    def _wait_for_stop(self, number: int, deadline: float) -> int:
+    def _wait_for_stop(self, index: int, deadline: float) -> int:
         """Wait for a worker to stop; return its exit code, or 3."""
-        process = self._running[number]
+        process = self._running[index]
         code = _wait_for_exit(process, max(0.1, deadline - self.monotonic()))
         if code is None:
             process.kill()
@@ -120,7 +120,7 @@ class Supervisor:
             detail = f"it was killed by signal {-code} while stopping"
         else:
             return code
-        self.log.error("worker_failed", worker=number, detail=detail)
+        self.log.error("worker_failed", worker=index, detail=detail)
         return EXIT_FAILED
 
 

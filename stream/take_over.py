@@ -146,7 +146,7 @@ class TakeOver:
             source,
             first,
             first,
-            held=self._held(source, first, quarantine),
+            in_quarantine=self._read_in_quarantine(source, first, quarantine),
             epoch=self._epoch(source, position),
         )
         if position is not None:
@@ -182,7 +182,7 @@ class TakeOver:
             self.on_lost(source, reading.start, low)
             reading.skip_to(low, SKIPPED_BY_RETENTION)
 
-    def _held(
+    def _read_in_quarantine(
         self, source: SourcePartition, position: int, quarantine: int | None
     ) -> frozenset[int]:
         """Return the offsets from the position on that quarantine already holds."""

@@ -132,7 +132,7 @@ class Worker:
         else:
             self._take(batch)
         while outcome := self.flushes.finished():
-            self._settle(outcome)
+            self._handle_outcome(outcome)
         if self._fenced:
             self._reload_tombstones()
         self.labelling.run_rebuild_step(self.assignment)
@@ -169,7 +169,7 @@ class Worker:
         """Take records of one topic in; return False if that must be retried later."""
         began = monotonic()
         try:
-            taken = self.intakes[topic].take(
+            partitions = self.intakes[topic].take(
                 records, self.assignment, self.flushes.buffers[topic], began
             )
         except RetryableError as error:
@@ -180,7 +180,7 @@ class Worker:
             self.observer.recovered(DECODING)
         size = sum(len(raw.value) for raw in records if raw.value)
         self.pace.took(len(records), size, monotonic() - began)
-        self.observer.read(topic, taken, records)
+        self.observer.read(topic, partitions, records)
         return True
 
     def _reached_end(self, source: SourcePartition, offset: int) -> None:
@@ -225,7 +225,7 @@ class Worker:
         if labels is not None:
             self.flushes.submit(labels)
 
-    def _settle(self, outcome: FlushOutcome) -> None:
+    def _handle_outcome(self, outcome: FlushOutcome) -> None:
         """Process the outcome of a flush."""
         if isinstance(outcome, CommittedFlush):
             self._committed(outcome)
@@ -241,12 +241,12 @@ class Worker:
             self.observer.fenced(outcome.flush, outcome.error)
             self._reset(outcome.flush.topic)
 
-    def _committed(self, done: CommittedFlush) -> None:
-        self.observer.committed(done)
-        self.labelling.add_flushed(done.flush)
+    def _committed(self, flushed: CommittedFlush) -> None:
+        self.observer.committed(flushed)
+        self.labelling.add_flushed(flushed.flush)
         offsets = [
             TopicPartition(item.topic, item.partition, item.end)
-            for item in done.flush.primary.ranges
+            for item in flushed.flush.primary.ranges
             if item.source in self.assignment.owned
         ]
         if offsets:
@@ -274,7 +274,7 @@ class Worker:
                 self.observer.fenced(outcome.flush, outcome.error)
                 return False
             if outcome is not None:
-                self._settle(outcome)
+                self._handle_outcome(outcome)
 
     def _abandon(self) -> None:
         """Drop everything not known to be in the lake: always safe, since it is re-read."""
@@ -296,11 +296,11 @@ class Worker:
 
     def _on_assign(self, _consumer: Any, partitions: Sequence[TopicPartition]) -> None:
         sources = [SourcePartition(p.topic, p.partition) for p in partitions]
-        taken = self._own(sources)
-        self.partitions.check_epochs(taken)
-        self.kafka.assign(taken)
+        partitions = self._own(sources)
+        self.partitions.check_epochs(partitions)
+        self.kafka.assign(partitions)
         self._rebalanced = True
-        self.observer.assigned(taken)
+        self.observer.assigned(partitions)
 
     def _on_revoke(self, _consumer: Any, partitions: Sequence[TopicPartition]) -> None:
         flushed = self._flush_everything(self.limits.revoke_seconds)
@@ -339,9 +339,9 @@ class Worker:
         self.kafka.reposition(self.assignment.owned.values())
 
     def _own(self, sources: Sequence[SourcePartition]) -> list[OwnedPartition]:
-        taken = self.partitions.take(sources)
+        partitions = self.partitions.take(sources)
         self.labelling.drop_partitions(sources)
-        return taken
+        return partitions
 
     # -- memory and time ------------------------------------------------------------------------
 

@@ -1,1 +1,1 @@
-"""Makes the models that goldpan ships. Not part of the installed package."""
+"""Trains the models that goldpan ships. Not part of the installed package."""

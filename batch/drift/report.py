@@ -168,19 +168,19 @@ def _compare_feature(
         days = counts.freedom + 1
         return f"too few days with rows: {days} are not enough to estimate how days differ"
     p, q = counts.shares
-    number = is_numeric(name)
-    test = run_f_test(_binned(counts) if number else counts)
+    numeric = is_numeric(name)
+    test = run_f_test(_binned(counts) if numeric else counts)
     return FeatureDrift(
         feature=name,
-        measure="kolmogorov" if number else "jensen_shannon",
-        distance=kolmogorov_distance(p, q) if number else jensen_shannon_distance(p, q),
+        measure="kolmogorov" if numeric else "jensen_shannon",
+        distance=kolmogorov_distance(p, q) if numeric else jensen_shannon_distance(p, q),
         p=test.p,
         adjusted=1.0,
         dispersion=test.dispersion,
         drifted=False,
         rows=(float(counts.reference.sum()), float(counts.window.sum())),
         shares=_shares(name, values, p, q),
-        quantiles=_quantiles(name, values, p, q) if number else {},
+        quantiles=_quantiles(name, values, p, q) if numeric else {},
     )
 
 

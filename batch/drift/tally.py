@@ -110,16 +110,16 @@ def rank_of_band(value: str) -> float:
     return float("-inf") if value == NO_VALUE else float(value)
 
 
-def assign_band(feature: str, number: float) -> str:
+def assign_band(feature: str, value: float) -> str:
     """Return the band of a number."""
     if feature == P_FAIL_FEATURE:
-        return str(min(P_FAIL_BANDS - 1, math.floor(number * P_FAIL_BANDS)))
-    return str(ZERO_BAND if number <= 0 else math.floor(BANDS_PER_OCTAVE * math.log2(number)))
+        return str(min(P_FAIL_BANDS - 1, math.floor(value * P_FAIL_BANDS)))
+    return str(ZERO_BAND if value <= 0 else math.floor(BANDS_PER_OCTAVE * math.log2(value)))
 
 
 def middle_of_band(feature: str, value: str) -> float:
     """Return the number in the middle of a band."""
-    number = int(value)
+    index = int(value)
     if feature == P_FAIL_FEATURE:
-        return (number + 0.5) / P_FAIL_BANDS
-    return 0.0 if number == ZERO_BAND else float(2 ** ((number + 0.5) / BANDS_PER_OCTAVE))
+        return (index + 0.5) / P_FAIL_BANDS
+    return 0.0 if index == ZERO_BAND else float(2 ** ((index + 0.5) / BANDS_PER_OCTAVE))

@@ -124,9 +124,9 @@ class LakeErasure:
 
     def scan(self) -> tuple[ErasureScan, list[dict[str, Any]]]:
         """Return what would be removed from tables and from releases; change nothing."""
-        found = self.scanner.scan(self._scope())
-        events = self._affected_events(found) | self.state.label_events()
-        return found, self.releases.find(found.scope, events)
+        scan = self.scanner.scan(self._scope())
+        events = self._affected_events(scan) | self.state.label_events()
+        return scan, self.releases.find(scan.scope, events)
 
     def run(self) -> ErasureOutcome:
         """Erase, continue an interrupted erasure, or return the receipt of a finished one.
@@ -137,21 +137,21 @@ class LakeErasure:
         self._refuse_unfinished_moves()
         is_new = not self.state.unfinished()
         if self.state.is_finished():
-            found, released = self.scan()
-            if found.empty and not released:
-                return self._finished_before(found.scope)
+            scan, released = self.scan()
+            if scan.empty and not released:
+                return self._finished_before(scan.scope)
         self._refuse_unopened()
         # Even if a killed run has put a tombstone: it may have removed rows since its fence.
         self._put_tombstone({}, {})
-        found = self._remove_all_rows()
+        scan = self._remove_all_rows()
         tombstone = self.state.tombstones()[-1]
         removed = self.releases.erase(
-            replace(found.scope, marks=self.state.marks()),
+            replace(scan.scope, marks=self.state.marks()),
             self.state.label_events(),
             tombstone,
             self.state.versions(),
         )
-        outcome = self._finish(found, removed, self._purge(found.scope))
+        outcome = self._finish(scan, removed, self._purge(scan.scope))
         return replace(outcome, found_ids=frozenset(self.scanner.found_ids) if is_new else None)
 
     def _remove_all_rows(self) -> ErasureScan:
@@ -163,14 +163,14 @@ class LakeErasure:
         scope = self._scope()
         for _ in range(MAX_ROUNDS):
             self._fence()
-            found = self.scanner.scan(replace(scope, marks=self.state.marks()))
-            scope = found.scope
-            if found.empty:
-                return found
+            scan = self.scanner.scan(replace(scope, marks=self.state.marks()))
+            scope = scan.scope
+            if scan.empty:
+                return scan
             self._refuse_unfinished_moves()
-            self._record_ids(found.scope)
+            self._record_ids(scan.scope)
             with suppress(FencedError):  # another erasure or a replay changed the labels' evidence
-                self._remove(found)
+                self._remove(scan)
             self._put_tombstone({}, {})
         raise FatalError(
             "rows of the person keep arriving, or others keep changing the tables: "
@@ -184,16 +184,16 @@ class LakeErasure:
         until_us = self.context.now_us() if self.reapplied is None else 0
         self.state.store.put_tombstone(self.persons, until_us, traces, feedback)
 
-    def _remove(self, found: ErasureScan) -> None:
+    def _remove(self, scan: ErasureScan) -> None:
         number = self.state.tombstones()[-1].number
         if self.scorer is not None:
-            for matches in found.tables:
+            for matches in scan.tables:
                 if matches.table is self.lake.table(LABELS_TABLE):
-                    affected = AffectedLabels.of(matches, found.scope, self.context)
-                    relabel_traces(self.lake, self.scorer, found.scope, affected, self.context)
-        for done, matches in enumerate(found.tables):
-            self.progress(f"erasing from {matches.path}", done, len(found.tables))
-            remove_rows(matches, found.scope, number, self.scanner, self.context)
+                    affected = AffectedLabels.of(matches, scan.scope, self.context)
+                    relabel_traces(self.lake, self.scorer, scan.scope, affected, self.context)
+        for done, matches in enumerate(scan.tables):
+            self.progress(f"erasing from {matches.path}", done, len(scan.tables))
+            remove_rows(matches, scan.scope, number, self.scanner, self.context)
 
     def _record_ids(self, scope: ErasureScope) -> None:
         """Put the ids found by a scan into a tombstone, and fence, unless they are in one."""
@@ -234,11 +234,11 @@ class LakeErasure:
         return purge.run(scope.with_coordinates(self.state.coordinates()))
 
     def _finish(
-        self, found: ErasureScan, removed: Sequence[Mapping[str, Any]], purged: PurgeCounts
+        self, scan: ErasureScan, removed: Sequence[Mapping[str, Any]], purged: PurgeCounts
     ) -> ErasureOutcome:
         numbers = self.state.unfinished()
         if not numbers:  # another run for the same persons has finished it
-            return self._finished_before(found.scope)
+            return self._finished_before(scan.scope)
         own = [t for t in self.state.tombstones() if t.number in numbers]
         body = receipt.build_receipt(
             erasures=numbers,
@@ -247,7 +247,7 @@ class LakeErasure:
             subjects=self.persons.marks,
             notes=self.state.notes(own),
             releases=removed,
-            not_searched=found.not_searched,
+            not_searched=scan.not_searched,
             reference=self.reference,
             lost_keys=self.lost_keys,
         )
@@ -267,11 +267,11 @@ class LakeErasure:
             return scope
         return scope.with_coordinates(self.reapplied.coordinates)
 
-    def _affected_events(self, found: ErasureScan) -> frozenset[str]:
+    def _affected_events(self, scan: ErasureScan) -> frozenset[str]:
         return frozenset().union(
             *(
-                AffectedLabels.of(matches, found.scope, self.context).events
-                for matches in found.tables
+                AffectedLabels.of(matches, scan.scope, self.context).events
+                for matches in scan.tables
                 if matches.table.name == LABELS_TABLE
             )
         )

@@ -64,7 +64,7 @@ class Holding:
 
 
 def collect_holdings(
-    found: ErasureScan, scanner: ErasureScanner, retry: Retry, *, content: bool = False
+    scan: ErasureScan, scanner: ErasureScanner, retry: Retry, *, content: bool = False
 ) -> list[Holding]:
     """Return the matches of a scan, by table and day.
 
@@ -73,11 +73,11 @@ def collect_holdings(
     FatalError if the lake does not answer in time.
     """
     by_day: dict[tuple[str, date], Holding] = {}
-    for matches in found.tables:
+    for matches in scan.tables:
         name = matches.table.name
         for day, rows in _read_files(matches, retry):
             holding = by_day.setdefault((matches.path, day), Holding(matches.path, day))
-            own, mention = scanner.match_rows(name, rows, found.scope)
+            own, mention = scanner.match_rows(name, rows, scan.scope)
             holding.own += int(own.sum())
             holding.mentions += int(mention.sum())
             for source, offsets in collect_coordinates(rows, own | mention).items():
@@ -85,7 +85,7 @@ def collect_holdings(
             if name in _MATCHED_COLUMN:
                 holding.columns[_MATCHED_COLUMN[name]] += int((own | mention).sum())
                 continue
-            for column, flags in found.scope.match_columns(name, rows).items():
+            for column, flags in scan.scope.match_columns(name, rows).items():
                 holding.columns[column] += int(flags.sum())
             if content and name in _TABLES_WITH_CONTENT:
                 holding.rows += map(_without_nulls, rows.filter(pa.array(own)).to_pylist())

@@ -85,10 +85,10 @@ class LakePurge:
 
     def _purge_unreferenced(self, scope: ErasureScope, counts: PurgeCounts) -> None:
         """Purge the files of no table that contain rows in scope."""
-        what, known = "listing the lake", set[str]()
+        what, listed_before = "listing the lake", set[str]()
         for _ in range(_MAX_PASSES):
             listed = self._retry(what, lambda: {path for path, _ in self.store.walk("")})
-            new = sorted(listed - known)
+            new = sorted(listed - listed_before)
             if not new:
                 break  # nothing was written since the last pass
             live = self._retry(what, self._live_paths)
@@ -96,7 +96,7 @@ class LakePurge:
                 self.progress("files of no table", done, len(new))
                 if path not in live:
                     counts.files += self._purge_file(path, scope)
-            known |= listed
+            listed_before |= listed
 
     def _purge_file(self, path: str, scope: ErasureScope) -> bool:
         """Purge a file of no table if it contains rows in scope; return whether it did."""

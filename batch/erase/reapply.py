@@ -86,7 +86,7 @@ class MissedErasures:
         """Return the numbers of the erasures to apply again."""
         return [tombstone.number for tombstone in self.finished]
 
-    def put(self, table_sets: Sequence[TableSet], retry: Retry, now_ms: Callable[[], int]) -> None:
+    def put_tombstones(self, table_sets: Sequence[TableSet], retry: Retry, now_ms: Callable[[], int]) -> None:
         """Put the tombstones into the lake, under their numbers, and fence all tables.
 
         Raises UsageError if a number is taken, otherwise as `lake.tombstones.raise_erasure_fence`.

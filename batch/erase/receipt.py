@@ -108,18 +108,18 @@ def sign_receipt(body: Mapping[str, Any], signer: Signer) -> bytes:
     return (json.dumps(add_signature(body, signer), indent=1, sort_keys=True) + "\n").encode()
 
 
-def read_receipt(data: bytes, where: str) -> tuple[dict[str, Any], str | None]:
+def read_receipt(data: bytes, name: str) -> tuple[dict[str, Any], str | None]:
     """Return the content of a receipt, and the public key that signed it, None if none did.
 
-    Raises UsageError, naming ``where``, if it is not a receipt.
+    Raises UsageError, which calls it ``name``, if it is not a receipt.
     """
     try:
         receipt = json.loads(data)
         key, signature = str(receipt.pop("signed_by")), str(receipt.pop("signature"))
         if receipt["format"] > RECEIPT_FORMAT:
-            raise UsageError(f"{where} is a receipt of a newer goldpan: use that version")
+            raise UsageError(f"{name} is a receipt of a newer goldpan: use that version")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise UsageError(f"{where} is no receipt of an erasure") from None
+        raise UsageError(f"{name} is no receipt of an erasure") from None
     return receipt, key if verify_signature(key, signing_bytes(receipt), signature) else None
 
 

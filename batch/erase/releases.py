@@ -23,8 +23,8 @@ class ReleaseEraser:
 
     def find(self, scope: ErasureScope, events: frozenset[str]) -> list[dict[str, Any]]:
         """Return the versions with rows in scope; ``events`` are removed label events."""
-        found = erase.find_affected_versions(self.repository, self._criteria(scope, events))
-        return [asdict(version) for version in found]
+        versions = erase.find_affected_versions(self.repository, self._criteria(scope, events))
+        return [asdict(version) for version in versions]
 
     def erase(
         self,

@@ -88,16 +88,16 @@ class TombstoneStore:
         paths = self.retry.call("listing receipts", lambda: [p for p, _ in self.store.walk("")])
         return sorted(int(match[1]) for p in paths if (match := RECEIPT_PATTERN.fullmatch(p)))
 
-    def find_receipt(self, number: int) -> bytes | None:
+    def find_receipt(self, erasure: int) -> bytes | None:
         """Return a receipt, None if there is none."""
-        path = receipt_name(number)
+        path = receipt_name(erasure)
         return self.retry.call("reading a receipt", lambda: self.store.find(path))
 
-    def put_receipt(self, number: int, receipt: bytes) -> bytes:
+    def put_receipt(self, erasure: int, receipt: bytes) -> bytes:
         """Store a receipt unless there is one by now; return the stored one."""
-        path = receipt_name(number)
+        path = receipt_name(erasure)
         self.retry.call("writing a receipt", lambda: self.store.put_new(path, receipt))
-        return self.find_receipt(number) or receipt
+        return self.find_receipt(erasure) or receipt
 
     def put_tombstone(
         self,
@@ -108,8 +108,8 @@ class TombstoneStore:
     ) -> Tombstone:
         """Write the next tombstone."""
 
-        def make(number: int) -> Tombstone:
-            return Tombstone(number, until_us, persons.marks, traces, feedback)
+        def make(erasure: int) -> Tombstone:
+            return Tombstone(erasure, until_us, persons.marks, traces, feedback)
 
         return self.retry.call(
             "writing a tombstone", lambda: tombstones.put_tombstone(self.store, make)
@@ -132,10 +132,10 @@ class ErasureState:
     def unfinished(self) -> list[int]:
         """Return the numbers of the persons' tombstones that no receipt covers."""
         numbers = {tombstone.number for tombstone in self.tombstones()}
-        for number in sorted(numbers):
-            data = self.store.find_receipt(number)
+        for erasure in sorted(numbers):
+            data = self.store.find_receipt(erasure)
             if data is not None:
-                numbers -= set(read_receipt(data, f"the receipt {number}")[0]["erasures"])
+                numbers -= set(read_receipt(data, f"the receipt {erasure}")[0]["erasures"])
         return sorted(numbers)
 
     def is_finished(self) -> bool:
@@ -146,8 +146,8 @@ class ErasureState:
     def newest_receipt(self) -> tuple[int, bytes]:
         """Return the number and the bytes of the newest receipt of the persons."""
         receipts = {t.number: self.store.find_receipt(t.number) for t in self.tombstones()}
-        number = max(number for number, data in receipts.items() if data)
-        return number, receipts[number] or b""
+        erasure = max(erasure for erasure, data in receipts.items() if data)
+        return erasure, receipts[erasure] or b""
 
     def marks(self) -> TombstoneMarks:
         """Return the marks of the persons' traces, feedback and removed label events."""

@@ -87,8 +87,8 @@ def find_expiring(table: Table, until: Mapping[str, date]) -> list[ExpiringDay]:
 
 
 def _expiring_rows(table: Table, files: Sequence[LiveFile]) -> Iterator[ExpiringDay]:
-    for day, some in groupby(sorted(files, key=lambda f: f.day), key=lambda f: f.day):
-        day_files = list(some)
+    for day, same_day in groupby(sorted(files, key=lambda f: f.day), key=lambda f: f.day):
+        day_files = list(same_day)
         size = ExpiringAmount(sum(f.rows for f in day_files), sum(f.bytes for f in day_files))
         yield ExpiringDay(
             table.name, day, day_files, {ROWS_PART: size}, _count_by_source(table, day_files)
@@ -125,8 +125,10 @@ def _expiring_values(
         part_files = [file for file in files if file.day < day]
         for file, amount in _measure_values(table, part_files, part).items():
             amounts[file][part] = amount
-    for day, some in groupby(sorted(amounts, key=lambda f: (f.day, f.path)), key=lambda f: f.day):
-        day_files = list(some)
+    for day, same_day in groupby(
+        sorted(amounts, key=lambda f: (f.day, f.path)), key=lambda f: f.day
+    ):
+        day_files = list(same_day)
         parts: dict[str, ExpiringAmount] = {}
         for file in day_files:
             for part, amount in amounts[file].items():

@@ -1,1 +1,1 @@
-"""What goldpan's worker is compared with, each a small program that is run as a process."""
+"""The programs that goldpan's worker is compared with, each run as a process."""

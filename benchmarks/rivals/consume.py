@@ -1,4 +1,4 @@
-"""The floor: consume and count, and do nothing with it.
+"""The floor: consumes and counts records, nothing else.
 
 python -m benchmarks.rivals.consume BOOTSTRAP TOPIC COUNT
 """
@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, KafkaError
 
 
 def main() -> None:
-    """Consume until ``COUNT`` records have come."""
+    """Consume ``COUNT`` records."""
     bootstrap, topic, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
     consumer = Consumer(
         {
@@ -20,12 +20,12 @@ def main() -> None:
         }
     )
     consumer.subscribe([topic])
-    seen = 0
-    while seen < count:
+    records = 0
+    while records < count:
         for message in consumer.consume(1000, 0.5):
             error = message.error()
             if error is None:
-                seen += 1
+                records += 1
                 message.value()
             elif error.code() != KafkaError._PARTITION_EOF:
                 raise RuntimeError(error.name())

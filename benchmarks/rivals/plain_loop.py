@@ -1,6 +1,6 @@
 """The plain loop that one writes first: orjson, pyarrow, write_deltalake every 10,000 records.
 
-Neither exactly-once nor checked nor redacted: it says what the bare work costs.
+Without exactly-once, validation or redaction: it measures the bare work.
 
     python -m benchmarks.rivals.plain_loop BOOTSTRAP TOPIC COUNT TABLE
 """
@@ -17,7 +17,7 @@ RECORDS = 10_000
 
 
 def main() -> None:
-    """Consume until ``COUNT`` records have come, and write them."""
+    """Consume ``COUNT`` records, and write them."""
     bootstrap, topic, count, table = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
     consumer = Consumer(
         {
@@ -28,14 +28,15 @@ def main() -> None:
         }
     )
     consumer.subscribe([topic])
-    seen = 0
+    records = 0
     rows: list[dict[str, Any]] = []
-    while seen < count:
+    while records < count:
         for message in consumer.consume(1000, 0.5):
-            if message.error() is None:
-                seen += 1
-                rows.append(_row(message.value()))
-        if len(rows) >= RECORDS or seen == count:
+            value = message.value()
+            if message.error() is None and value is not None:
+                records += 1
+                rows.append(_row(value))
+        if len(rows) >= RECORDS or records == count:
             write_deltalake(table, pa.Table.from_pylist(rows), mode="append")
             consumer.commit(asynchronous=False)
             rows = []

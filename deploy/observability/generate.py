@@ -1,4 +1,4 @@
-"""Write what is made from code: the dashboards, and the rules as the Prometheus operator's object.
+"""Writes the files generated from code: the dashboards, and the rules as an operator object.
 
 python -m deploy.observability.generate
 """
@@ -8,19 +8,19 @@ from pathlib import Path
 
 import yaml
 
-from deploy.observability.dashboards import DASHBOARDS
+from deploy.observability.panels import DASHBOARDS
 
 FOLDER = Path(__file__).parent
 NOTE = "# Written by `python -m deploy.observability.generate` from rules.yaml.\n"
 
 
 def files() -> dict[str, str]:
-    """Return each file that is made, by its path in this folder, with its content."""
-    made = {
+    """Return the content of each generated file, by its path in this folder."""
+    generated = {
         f"dashboards/{dashboard.uid}.json": json.dumps(dashboard.render(), indent=1) + "\n"
         for dashboard in DASHBOARDS
     }
-    return made | {"prometheusrule.yaml": _operator_rules()}
+    return generated | {"prometheusrule.yaml": _operator_rules()}
 
 
 def _operator_rules() -> str:

@@ -1,4 +1,4 @@
-"""The shape of a Grafana dashboard: panels from a few words each, laid out in rows."""
+"""The structure of Grafana dashboards: panels from short descriptions, laid out in rows."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One picture. ``kind`` is ``timeseries``, ``stat`` or ``table``; ``bad`` colours from there.
+    """One chart. ``kind`` is ``timeseries``, ``stat`` or ``table``; values from ``bad`` on are red.
 
-    ``meaning`` stands behind the question mark of the panel: what it shows, what is normal.
+    ``description`` is the panel's description: what it shows, what is normal.
     """
 
     title: str
-    meaning: str
+    description: str
     queries: Sequence[Query]
     unit: str = "short"
     kind: str = "timeseries"
@@ -36,7 +36,7 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Panels that belong together, under one title."""
+    """A titled group of panels."""
 
     title: str
     panels: Sequence[Panel]
@@ -44,21 +44,21 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """A page. ``uid`` is its fixed address; ``variables`` are labels of ``metric`` to choose by."""
+    """A page. ``uid`` is its stable id; ``variables`` are labels of ``metric`` to filter by."""
 
     uid: str
     title: str
-    meaning: str
+    description: str
     metric: str
     variables: Sequence[str]
     rows: Sequence[Row]
 
     def render(self) -> dict[str, Any]:
-        """Return what Grafana imports."""
+        """Return the JSON that Grafana imports."""
         return {
             "uid": self.uid,
             "title": self.title,
-            "description": self.meaning,
+            "description": self.description,
             "tags": ["goldpan"],
             "timezone": "utc",
             "editable": False,
@@ -68,7 +68,7 @@ class Dashboard:
             "time": {"from": "now-6h", "to": "now"},
             "templating": {"list": list(self._variables())},
             "annotations": {"list": []},
-            "panels": list(_laid_out(self.rows)),
+            "panels": list(_lay_out(self.rows)),
         }
 
     def _variables(self) -> Iterator[dict[str, Any]]:
@@ -92,28 +92,28 @@ class Dashboard:
             }
 
 
-def _laid_out(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
-    """Place panels from left to right, and a new line where they do not fit any more."""
-    number, top = 0, 0
+def _lay_out(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
+    """Place panels from left to right, on a new line where the row is full."""
+    panel_id, top = 0, 0
     for row in rows:
-        number += 1
-        yield _heading(number, row.title, top)
+        panel_id += 1
+        yield _heading(panel_id, row.title, top)
         left, top, tallest = 0, top + 1, 0
         for panel in row.panels:
             if left + panel.width > WIDTH:
                 left, top, tallest = 0, top + tallest, 0
-            number += 1
-            place = {"x": left, "y": top, "w": panel.width, "h": panel.height}
-            yield _panel(panel) | {"id": number, "gridPos": place}
+            panel_id += 1
+            grid = {"x": left, "y": top, "w": panel.width, "h": panel.height}
+            yield _panel(panel) | {"id": panel_id, "gridPos": grid}
             left, tallest = left + panel.width, max(tallest, panel.height)
         top += tallest
 
 
-def _heading(number: int, title: str, top: int) -> dict[str, Any]:
-    place = {"x": 0, "y": top, "w": WIDTH, "h": 1}
+def _heading(panel_id: int, title: str, top: int) -> dict[str, Any]:
+    grid = {"x": 0, "y": top, "w": WIDTH, "h": 1}
     empty: list[object] = []
-    return {"id": number, "type": "row", "title": title, "collapsed": False} | {
-        "gridPos": place,
+    return {"id": panel_id, "type": "row", "title": title, "collapsed": False} | {
+        "gridPos": grid,
         "panels": empty,
     }
 
@@ -122,7 +122,7 @@ def _panel(panel: Panel) -> dict[str, Any]:
     return {
         "type": panel.kind,
         "title": panel.title,
-        "description": panel.meaning,
+        "description": panel.description,
         "datasource": _SOURCE,
         "targets": [_target(i, q, panel.kind) for i, q in enumerate(panel.queries)],
         "fieldConfig": {"defaults": _defaults(panel), "overrides": []},

@@ -1,8 +1,8 @@
-"""The command line. Each command is a module here, loaded only when it is called."""
+"""The command line. The module of a command is imported only when the command runs."""
 
 from goldpan.package_guard import refuse_foreign_packages
 
-refuse_foreign_packages()  # at the front door, before anything that could be somebody else's is loaded
+refuse_foreign_packages()  # before importing anything that could be shadowed
 
 from goldpan.cli.main import main  # noqa: E402
 

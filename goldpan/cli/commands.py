@@ -1,4 +1,4 @@
-"""The closed list of commands: what each is called, where it is, and what it does in one line."""
+"""The list of commands: name, module and one-line summary of each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class CommandEntry:
-    """A command: the module and function that hold it, and its summary."""
+    """A command: its module and function, and its summary."""
 
     target: str
     summary: str
@@ -15,9 +15,9 @@ class CommandEntry:
 
 @dataclass(frozen=True, slots=True)
 class GroupEntry:
-    """Commands about one thing. ``default`` is the one that is meant where only options follow.
+    """A group of commands. ``default`` is the command that runs if only options follow.
 
-    With ``bare`` it is also meant where nothing follows, or anything but the name of a member.
+    With ``bare`` it also runs if nothing follows, or anything but the name of a member.
     """
 
     summary: str
@@ -29,191 +29,200 @@ class GroupEntry:
 CatalogEntry: TypeAlias = CommandEntry | GroupEntry
 
 COMMANDS: Final = GroupEntry(
-    "Catch LLM traces and feedback from Kafka, exactly once and without personal data.",
+    "Ingest LLM traces and feedback from Kafka, redacted and exactly once, and build golden sets.",
     {
         "demo": CommandEntry(
-            "goldpan.cli.demo:demo", "Show the whole way, with an embedded broker."
+            "goldpan.cli.demo:demo", "Run the whole pipeline with an embedded broker."
         ),
         "stream": GroupEntry(
-            "The worker: from Kafka topics into the tables of the lake.",
+            "Run the worker, replay a range, adopt a recreated topic.",
             {
                 "run": CommandEntry("goldpan.cli.stream:run", "Run the worker."),
                 "replay": CommandEntry(
                     "goldpan.cli.replay:run", "Read a past range again, under another policy."
                 ),
                 "adopt": CommandEntry(
-                    "goldpan.cli.stream:adopt", "Go on with a topic that was made anew."
+                    "goldpan.cli.stream:adopt",
+                    "Continue with a topic that was deleted and recreated.",
                 ),
             },
         ),
         "replay": GroupEntry(
-            "Replays that `stream replay` has staged: compare, then promote or abandon.",
+            "Compare staged replays, then promote or abandon them.",
             {
                 "list": CommandEntry("goldpan.cli.replay:list_", "List replays and their state."),
                 "diff": CommandEntry(
-                    "goldpan.cli.replay:diff", "Tell what promoting a replay would change."
+                    "goldpan.cli.replay:diff", "Show what promoting a replay would change."
                 ),
                 "promote": CommandEntry(
-                    "goldpan.cli.replay:promote", "Put a replay in the place of the live rows."
+                    "goldpan.cli.replay:promote", "Replace the live rows with those of a replay."
                 ),
                 "abandon": CommandEntry("goldpan.cli.replay:abandon", "Remove a replay."),
             },
         ),
         "lake": GroupEntry(
-            "The tables: make them, describe them, prove that they are complete.",
+            "Create, describe, verify and maintain the tables.",
             {
-                "init": CommandEntry("goldpan.cli.lake:init", "Make the tables that are missing."),
+                "init": CommandEntry(
+                    "goldpan.cli.lake:init", "Create the tables that are missing."
+                ),
                 "upgrade": CommandEntry(
                     "goldpan.cli.lake:upgrade", "Add the columns that older tables lack."
                 ),
                 "tables": CommandEntry("goldpan.cli.lake:tables", "Describe the tables."),
                 "refuse-key": CommandEntry(
-                    "goldpan.cli.lake:refuse_key", "Refuse a key for good that was destroyed."
+                    "goldpan.cli.lake:refuse_key", "Refuse a destroyed key from now on."
                 ),
                 "verify": CommandEntry(
                     "goldpan.cli.lake_verify:verify",
-                    "Prove that every record up to the positions is there exactly once.",
+                    "Prove that every record is in the lake exactly once.",
                 ),
                 "scan": CommandEntry(
                     "goldpan.cli.lake_scan:scan",
-                    "Find what today's policy would replace in what is stored.",
+                    "Find stored personal data that today's policy would replace.",
                 ),
                 "metrics": CommandEntry(
-                    "goldpan.cli.lake_metrics:metrics", "Tell the state of the lake as metrics."
+                    "goldpan.cli.lake_metrics:metrics",
+                    "Print metrics of tables, releases and drift.",
                 ),
                 "compact": CommandEntry(
-                    "goldpan.cli.maintenance:compact_", "Make few large files of the small ones."
+                    "goldpan.cli.maintenance:compact_", "Merge small files into large ones."
                 ),
                 "vacuum": CommandEntry(
                     "goldpan.cli.maintenance:vacuum_",
-                    "Remove files that left the tables some time ago.",
+                    "Delete files that are no longer part of the tables.",
                 ),
             },
         ),
         "quarantine": GroupEntry(
-            "Records that were set aside, and the way back for them.",
+            "Show quarantined records, and retry them.",
             {
                 "list": CommandEntry(
-                    "goldpan.cli.quarantine:list_", "Count what was set aside, and why."
+                    "goldpan.cli.quarantine:list_", "Count quarantined records by reason."
                 ),
                 "show": CommandEntry(
-                    "goldpan.cli.quarantine:show", "Show records that were set aside."
+                    "goldpan.cli.quarantine:show",
+                    "Show quarantined records, without their content.",
                 ),
                 "redrive": CommandEntry(
-                    "goldpan.cli.quarantine:redrive", "Try records again, after what was wrong."
+                    "goldpan.cli.quarantine:redrive",
+                    "Retry quarantined records once the cause is fixed.",
                 ),
             },
         ),
         "labels": GroupEntry(
-            "What traces were worth: what the worker could not know, calibrations, new policies.",
+            "Complete, calibrate and recompute labels.",
             {
                 "reconcile": CommandEntry(
                     "goldpan.cli.labels:reconcile",
-                    "Add the label events that the worker could not decide.",
+                    "Add label events that the worker could not decide.",
                 ),
                 "calibrate": CommandEntry(
-                    "goldpan.cli.labels:calibrate", "Learn from reviews, as a new calibration."
+                    "goldpan.cli.labels:calibrate", "Fit a new calibration from reviews."
                 ),
                 "rebuild": CommandEntry(
                     "goldpan.cli.labels:rebuild",
-                    "Decide all labels anew, under a new policy or calibration.",
+                    "Recompute all labels under a new policy or calibration.",
                 ),
             },
         ),
         "review": GroupEntry(
-            "The queue of answers that people should judge.",
+            "Work on the queue of answers to review.",
             {
                 "next": CommandEntry(
                     "goldpan.cli.review:next_", "Claim the next items and show them."
                 ),
-                "submit": CommandEntry("goldpan.cli.review:submit", "Hand in a review, or many."),
+                "submit": CommandEntry("goldpan.cli.review:submit", "Submit one or more reviews."),
                 "export": CommandEntry(
-                    "goldpan.cli.review:export", "Write all reviews as lines of JSON."
+                    "goldpan.cli.review:export", "Write all reviews as JSON lines."
                 ),
                 "stats": CommandEntry(
-                    "goldpan.cli.review:stats", "Tell how long the queue is, and what is late."
+                    "goldpan.cli.review:stats", "Show queue length, late items and agreement."
                 ),
             },
         ),
         "release": GroupEntry(
-            "Golden sets: built from the lake by a spec, published once, provable for ever.",
+            "Build, publish and verify golden sets.",
             {
-                "build": CommandEntry("goldpan.cli.release:build", "Build and publish a release."),
+                "build": CommandEntry(
+                    "goldpan.cli.release:build", "Build a release from a spec and publish it."
+                ),
                 "list": CommandEntry(
                     "goldpan.cli.release:list_", "List releases and their versions."
                 ),
-                "show": CommandEntry("goldpan.cli.release:show", "Show what a release is."),
+                "show": CommandEntry(
+                    "goldpan.cli.release:show", "Show rows, strata and origin of a release."
+                ),
                 "verify": CommandEntry(
-                    "goldpan.cli.release:verify", "Prove that a release is as it was published."
+                    "goldpan.cli.release:verify",
+                    "Prove that a release is unchanged since publication.",
                 ),
                 "pull": CommandEntry(
-                    "goldpan.cli.release_pull:pull", "Copy a version into a folder, proved."
+                    "goldpan.cli.release_pull:pull", "Copy a version into a folder and verify it."
                 ),
-                "diff": CommandEntry("goldpan.cli.release:diff", "Tell how two versions differ."),
+                "diff": CommandEntry("goldpan.cli.release:diff", "Compare two versions."),
                 "export": CommandEntry(
-                    "goldpan.cli.release:export", "Write a release in the format of another tool."
+                    "goldpan.cli.release:export", "Convert a release to the format of another tool."
                 ),
-                "sign": CommandEntry(
-                    "goldpan.cli.release:sign", "Sign a version, as its publisher."
-                ),
+                "sign": CommandEntry("goldpan.cli.release:sign", "Sign a published version."),
                 "withdraw": CommandEntry("goldpan.cli.release:withdraw", "Withdraw a version."),
             },
         ),
         "erase": GroupEntry(
-            "Take persons out of the lake and its releases: `goldpan erase --subject ID`.",
+            "Erase persons from the lake and its releases.",
             {
-                "run": CommandEntry("goldpan.cli.erase:run", "Erase a person, or many."),
+                "run": CommandEntry("goldpan.cli.erase:run", "Erase one or more persons."),
                 "list": CommandEntry("goldpan.cli.erase:list_", "List the erasures of this lake."),
                 "apply": CommandEntry(
                     "goldpan.cli.erase_apply:apply",
-                    "Erase again what was erased since this lake was backed up.",
+                    "Repeat erasures made after this lake was backed up.",
                 ),
                 "verify": CommandEntry(
-                    "goldpan.cli.erase:verify", "Tell whether a receipt is as it was signed."
+                    "goldpan.cli.erase:verify", "Verify the signature of a receipt."
                 ),
             },
             default="run",
         ),
         "subject": GroupEntry(
-            "What is held of a person.",
+            "Show the data of a person.",
             {
                 "show": CommandEntry(
-                    "goldpan.cli.subject:show", "Show what is held of a person, and where."
+                    "goldpan.cli.subject:show", "Show which data of a person is stored, and where."
                 ),
             },
         ),
         "retention": GroupEntry(
-            "What leaves the lake when its days are over.",
+            "Delete what is older than the retention plan allows.",
             {
                 "run": CommandEntry(
-                    "goldpan.cli.retention:run", "Take out what has expired, by a plan."
+                    "goldpan.cli.retention:run", "Delete what has expired under a plan."
                 ),
             },
         ),
-        "drift": CommandEntry(
-            "goldpan.cli.drift:drift", "Tell whether production is still what it was."
-        ),
+        "drift": CommandEntry("goldpan.cli.drift:drift", "Detect drift in production traffic."),
         "contract": GroupEntry(
-            "What a record must be: for producers, before they send one.",
+            "Check records against the contract before sending them.",
             {
                 "check": CommandEntry(
-                    "goldpan.cli.contract:check", "Tell which records would be set aside, and why."
+                    "goldpan.cli.contract:check",
+                    "Show which records would be quarantined, and why.",
                 ),
                 "export": CommandEntry(
-                    "goldpan.cli.contract:export", "Write the contract in the formats of others."
+                    "goldpan.cli.contract:export",
+                    "Write the contract as Avro, JSON Schema or ODCS.",
                 ),
             },
         ),
         "redact": GroupEntry(
-            "The redaction alone: of files, and measured on your own labels.",
+            "Redact files, or measure redaction on labelled lines.",
             {
                 "run": CommandEntry(
                     "goldpan.cli.redact:redact",
-                    "Redact records in files: JSON lines in, JSON lines out.",
+                    "Redact JSON lines from files or standard input.",
                 ),
                 "check": CommandEntry(
                     "goldpan.cli.redact_check:check",
-                    "Measure redaction on lines that you have labelled.",
+                    "Measure redaction on lines that you labelled.",
                 ),
             },
             default="run",

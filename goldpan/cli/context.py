@@ -1,4 +1,4 @@
-"""What every command gets: the settings, and a way to answer a person or a machine."""
+"""The context of a command: its settings, and its output for a person or a machine."""
 
 import functools
 import json
@@ -24,19 +24,19 @@ MIN_WIDTH: Final = 20
 
 
 class _Console(PlainConsole):
-    """A console that says no more, and raises nothing, once its reader (`head`, say) has gone."""
+    """A console that goes silent, without an error, when its reader exits (such as `head`)."""
 
     def on_broken_pipe(self) -> None:
-        """Write the rest to nowhere."""
+        """Discard the remaining output."""
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _width() -> int:
-    """Return how wide to write: as wide as the terminal, and wide enough where there is none."""
-    said = os.environ.get("COLUMNS", "")
-    if said.isascii() and said.isdigit() and int(said) >= MIN_WIDTH:
-        return int(said)
+    """Return the output width: that of the terminal, or the default if there is none."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isascii() and columns.isdigit() and int(columns) >= MIN_WIDTH:
+        return int(columns)
     if not sys.stdout.isatty():
         return DEFAULT_WIDTH
     return max(MIN_WIDTH, os.get_terminal_size(sys.stdout.fileno()).columns or DEFAULT_WIDTH)
@@ -44,7 +44,7 @@ def _width() -> int:
 
 @dataclass(frozen=True, slots=True)
 class CliContext:
-    """One call of a command. ``machine`` says that the answer is to be JSON on standard output."""
+    """The context of one command. ``machine``: the result is JSON on standard output."""
 
     settings: Settings
     machine: bool
@@ -52,14 +52,14 @@ class CliContext:
     console: Console = field(default_factory=lambda: _Console(width=_width()))
 
     def answer(self, data: Any, show: Callable[[Console], None]) -> None:
-        """Print ``data`` as JSON, or let ``show`` print the same for a person."""
+        """Print ``data`` as JSON, or call ``show`` to print it for a person."""
         if self.machine:
             self.console.out(json.dumps(data, default=str), highlight=False)
         else:
             show(self.console)
 
     def write_lines(self, lines: Iterable[str]) -> None:
-        """Write lines of text as UTF-8; end the command quietly if nobody reads them any more."""
+        """Write lines of text as UTF-8; exit silently if the reader is gone."""
         try:
             sys.stdout.buffer.writelines(f"{line}\n".encode() for line in lines)
         except BrokenPipeError:
@@ -67,21 +67,21 @@ class CliContext:
 
     @property
     def watched(self) -> bool:
-        """Return whether a person watches, so that progress may be shown."""
+        """Return whether a person is watching, so that progress can be shown."""
         return not self.machine and sys.stdout.isatty() and sys.stderr.isatty()
 
 
 def with_cli_context(function: Callable[Concatenate[CliContext, P], None]) -> Callable[P, None]:
-    """Give a command the options ``--config`` and ``--json``, and a `CliContext` as first argument."""
+    """Add the options ``--config`` and ``--json`` to a command, and pass it a `CliContext`."""
 
     @click.option(
         "--config",
         type=click.Path(path_type=Path, dir_okay=False),
         envvar=CONFIG_VARIABLE,
         metavar="FILE.toml",
-        help="Settings from a file; GOLDPAN_… variables win over it.",
+        help="Read settings from this file; GOLDPAN_… variables override it.",
     )
-    @click.option("--json", "machine", is_flag=True, help="Answer in JSON, for machines.")
+    @click.option("--json", "machine", is_flag=True, help="Print the result as JSON.")
     @functools.wraps(function)
     def command(*args: P.args, **kwargs: P.kwargs) -> None:
         config = kwargs.pop("config")

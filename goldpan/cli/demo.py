@@ -1,4 +1,4 @@
-"""``goldpan demo``: the whole way in half a minute, with nothing but this package."""
+"""``goldpan demo``: the whole pipeline in half a minute, with nothing but this package."""
 
 import shlex
 import shutil
@@ -32,12 +32,12 @@ SEED: Final = 7
     "--keep",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Keep the lake in this folder (made if missing), to look around in it.",
+    help="Keep the lake in this folder (created if missing).",
 )
 @with_cli_context
 @click.pass_context
-def demo(ctx: click.Context, call: CliContext, *, keep: Path | None) -> None:
-    """Show the whole way: an embedded Kafka broker, real conversations, the real worker, a lake.
+def demo(ctx: click.Context, cli: CliContext, *, keep: Path | None) -> None:
+    """Run the whole pipeline: embedded Kafka broker, real conversations, worker and lake.
 
     Needs no Kafka, no Docker and no network. Some records are broken on purpose.
 
@@ -46,22 +46,22 @@ def demo(ctx: click.Context, call: CliContext, *, keep: Path | None) -> None:
       goldpan demo --keep ./goldpan-demo
     """
     started = time.monotonic()
-    with _folder(keep) as folder, show_progress(call) as report:
-        stage = DemoFolder(folder.resolve())
+    with _folder(keep) as folder, show_progress(cli) as report:
+        demo_folder = DemoFolder(folder.resolve())
         sent = run_demo(
-            stage,
+            demo_folder,
             write_script(load_shipped_conversations(), seconds=TRAFFIC_SECONDS, seed=SEED),
             report,
         )
         report("reading the lake", 0, 0)
-        outcome = read_outcome(stage.lake_uri, sent)
+        outcome = read_outcome(demo_folder.lake_uri, sent)
     seconds = time.monotonic() - started
 
-    def tell(console: Console) -> None:
+    def show(console: Console) -> None:
         show_outcome(console, outcome)
-        _next(console, keep)
+        _show_next_commands(console, keep)
 
-    call.answer(outcome_json(outcome, seconds=seconds, kept=str(keep) if keep else None), tell)
+    cli.answer(outcome_json(outcome, seconds=seconds, kept=str(keep) if keep else None), show)
     if not outcome.report.ok:
         ctx.exit(EXIT_NO)
 
@@ -75,25 +75,25 @@ def _folder(keep: Path | None) -> Iterator[Path]:
         yield keep
 
 
-def _next(console: Console, keep: Path | None) -> None:
-    """Print commands that can be copied as they are."""
+def _show_next_commands(console: Console, keep: Path | None) -> None:
+    """Print commands to try next, ready to copy."""
     console.print()
-    console.print("Next, try", style="bold")
+    console.print("What to try next", style="bold")
     goldpan = _program()
     folder = shlex.quote(str(keep or "./goldpan-demo"))
-    look = f". {folder}/env && {goldpan}"
-    first = f"{look} lake tables" if keep else f"{goldpan} demo --keep {folder}"
-    for command in (first, f"{look} lake verify --deep", f"{look} quarantine show"):
+    in_lake = f". {folder}/env && {goldpan}"
+    first = f"{in_lake} lake tables" if keep else f"{goldpan} demo --keep {folder}"
+    for command in (first, f"{in_lake} lake verify --deep", f"{in_lake} quarantine show"):
         console.print(f"  {command}", soft_wrap=True, markup=False)
 
 
 def _program() -> str:
-    """Return how this program is called from here: by its name, or by its place."""
+    """Return the command that runs this program from here: its name or its path."""
     if shutil.which("goldpan"):
         return "goldpan"
     script = Path(sys.executable).parent / "goldpan"
     if not script.exists():
         return shlex.join(child_process.interpreter_command())
     here = Path.cwd()
-    near = script.relative_to(here) if script.is_relative_to(here) else script
-    return shlex.quote(str(near))
+    path = script.relative_to(here) if script.is_relative_to(here) else script
+    return shlex.quote(str(path))

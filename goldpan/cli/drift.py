@@ -1,8 +1,7 @@
-"""``goldpan drift``: whether production is still what it was."""
+"""``goldpan drift``: detect changes in production traffic."""
 
 import json
-from datetime import date, datetime
-from typing import Final
+from datetime import date
 
 import click
 from rich import box
@@ -23,11 +22,10 @@ from goldpan.cli.formatting import format_count
 from goldpan.cli.main import EXIT_NO
 from goldpan.cli.number_options import IntegerParam, NumberParam
 from goldpan.cli.plain_console import styled
+from goldpan.cli.time_options import DayParam
 from lake.tables import Lake
 from schemas.errors import UsageError
 from schemas.times import shift_day
-
-_DAY: Final = click.DateTime(formats=["%Y-%m-%d"])
 
 
 @click.command()
@@ -39,9 +37,11 @@ _DAY: Final = click.DateTime(formats=["%Y-%m-%d"])
     type=IntegerParam(1, 3660),
     default=28,
     show_default=True,
-    help="Days before the window that it is compared with.",
+    help="Days before the window to compare it with.",
 )
-@click.option("--release", "reference", metavar="NAME[@VERSION]", help="Compare with a release.")
+@click.option(
+    "--release", "reference", metavar="NAME[@VERSION]", help="Compare with a release instead."
+)
 @click.option(
     "--settled-days",
     type=IntegerParam(0, 60),
@@ -49,53 +49,59 @@ _DAY: Final = click.DateTime(formats=["%Y-%m-%d"])
     show_default=True,
     help="Whole days (UTC) that must have passed since the last day; labels are as of then.",
 )
-@click.option("--until", type=_DAY, metavar="YYYY-MM-DD", help="Last day of the window.")
+@click.option("--until", type=DayParam(), metavar="YYYY-MM-DD", help="Last day of the window.")
 @click.option(
     "--alpha",
     type=NumberParam(0, 1, min_open=True, max_open=True),
     default=0.01,
     show_default=True,
-    help="How often a comparison without a change may alarm.",
+    help="Probability of a false alarm in a comparison without a change.",
 )
 @click.option(
     "--least",
     type=NumberParam(0, 1),
     default=0.05,
     show_default=True,
-    help="The smallest distance that matters.",
+    help="Smallest distance that counts as drift.",
 )
-@click.option("--memory-mib", type=IntegerParam(64), default=1024, show_default=True)
-@click.option("--keep", is_flag=True, help="Keep the report in the lake, for `lake metrics`.")
-@click.option("--no-fail", is_flag=True, help="Exit with 0 whatever was found.")
+@click.option(
+    "--memory-mib",
+    type=IntegerParam(64),
+    default=1024,
+    show_default=True,
+    help="Memory limit of the comparison, in MiB.",
+)
+@click.option("--keep", is_flag=True, help="Store the report in the lake, for `lake metrics`.")
+@click.option("--no-fail", is_flag=True, help="Exit with 0 even if something has drifted.")
 @with_cli_context
 @click.pass_context
-def drift(  # noqa: PLR0913 - one argument an option
+def drift(  # noqa: PLR0913 - one argument per option
     ctx: click.Context,
-    call: CliContext,
+    cli: CliContext,
     *,
     days: int,
     against_days: int,
     reference: str | None,
     settled_days: int,
-    until: datetime | None,
+    until: date | None,
     alpha: float,
     least: float,
     memory_mib: int,
     keep: bool,
     no_fail: bool,
 ) -> None:
-    """Tell whether the last days differ from those before them, or from a release.
+    """Compare the last days with the days before them, or with a release.
 
-    Segments, models, prompts, errors, latency, tokens, cost, labels, personal data that was found,
-    and quarantine. What has drifted is a difference that is certain for as many features and days
-    as there are, and no smaller than --least. Exit code 1 if there is one, or if nothing could be
-    compared.
+    Features are segments, models, prompts, errors, latency, tokens, cost, labels, personal data
+    found, and quarantine. A feature has drifted if the change is significant after correction for
+    multiple testing and its distance is at least --least. Exit code 1 if anything has drifted, or
+    if nothing could be compared.
 
     \b
     Example:
       goldpan drift --days 7 --against-days 28
     """
-    asked = DriftRequest(
+    request = DriftRequest(
         today=_today(until, settled_days),
         days=days,
         against_days=against_days,
@@ -104,78 +110,78 @@ def drift(  # noqa: PLR0913 - one argument an option
         least=least,
         memory_bytes=memory_mib * 2**20,
     )
-    _refuse_beyond(asked)
-    found = _compared(call, asked, reference)
+    _refuse_beyond(request)
+    report = _compare(cli, request, reference)
     if keep:
-        store = Lake(call.settings.lake).location.files(report_store.DRIFT_FOLDER)
+        store = Lake(cli.settings.lake).location.files(report_store.DRIFT_FOLDER)
         release_setup.release_retry().call(
-            "keeping the report", lambda: report_store.store_report(store, asked.window, found)
+            "storing the report", lambda: report_store.store_report(store, request.window, report)
         )
-    call.answer(found.to_json(), lambda console: _show(console, found))
-    if not found.ok and not no_fail:
+    cli.answer(report.to_json(), lambda console: _show(console, report))
+    if not report.ok and not no_fail:
         ctx.exit(EXIT_NO)
 
 
-def _today(until: datetime | None, settled_days: int) -> date:
+def _today(until: date | None, settled_days: int) -> date:
     if until is None:
         return wiring.utc_now().date()
-    return shift_day(until.date(), 1 + settled_days)
+    return shift_day(until, 1 + settled_days)
 
 
-def _refuse_beyond(asked: DriftRequest) -> None:
-    """Raise UsageError if the days that were asked for are not all in the calendar."""
+def _refuse_beyond(request: DriftRequest) -> None:
+    """Raise UsageError if a day of the comparison is outside the calendar."""
     try:
-        _, last = asked.reference, asked.window.last
+        _, last = request.reference, request.window.last
     except OverflowError:
         last = date.max
     if last >= shift_day(date.max, -366):
         raise UsageError(
-            "--until, with --days and --against-days, leads out of the calendar: name a day that "
-            "has been."
+            "--until, with --days and --against-days, is outside the calendar: name a past day."
         )
 
 
-def _compared(call: CliContext, asked: DriftRequest, reference: str | None) -> DriftReport:
-    lake = Lake(call.settings.lake)
+def _compare(cli: CliContext, request: DriftRequest, reference: str | None) -> DriftReport:
+    lake = Lake(cli.settings.lake)
     if reference is None:
         return release_setup.release_retry().call(
-            "comparing", lambda: compare_with_days(lake, asked)
+            "comparing", lambda: compare_with_days(lake, request)
         )
-    shelf = release_setup.open_releases(call.settings)
-    one = shelf.find(parse_reference(reference))
-    spec = read_manifest(shelf.read(one, MANIFEST))["spec"]
+    releases = release_setup.open_releases(cli.settings)
+    release = releases.find(parse_reference(reference))
+    spec = read_manifest(releases.read(release, MANIFEST))["spec"]
     if not covers_all_labels(spec):
         raise UsageError(
-            f"{one.name}@{one.version} speaks for {population_name(spec)}, and days are compared "
-            "with all their traces: build a release for this with `labels: {accept: [pass, fail, "
-            "unknown, none]}`."
+            f"{release.name}@{release.version} represents {population_name(spec)}, but days are "
+            "compared by all their traces: build a release for this with `labels: {accept: [pass, "
+            "fail, unknown, none]}`."
         )
-    rows, name = read_release_rows(shelf.read(one, DATA)), f"release {one.name} {one.version}"
+    rows = read_release_rows(releases.read(release, DATA))
+    name = f"release {release.name} {release.version}"
     return release_setup.release_retry().call(
-        "comparing", lambda: compare_with_release(lake, asked, rows, name)
+        "comparing", lambda: compare_with_release(lake, request, rows, name)
     )
 
 
-def _show(console: Console, found: DriftReport) -> None:
-    console.print(f"{found.window}, compared with {found.reference}", soft_wrap=True)
-    if found.findings:
-        console.print(_table(found.findings))
-    if found.failure_rate is not None:
-        before, after = map(_rate_text, found.failure_rate)
-        console.print(f"failed, of what was decided: {before} before, {after} now")
-    for name, why in found.passed_over.items():
-        console.print(styled("dim", f"{name}: not compared: {why}"), soft_wrap=True)
-    if found.drifted:
-        console.print(styled("red", "drifted", f": {', '.join(found.drifted)}"), soft_wrap=True)
-    elif found.findings:
+def _show(console: Console, report: DriftReport) -> None:
+    console.print(f"{report.window}, compared with {report.reference}", soft_wrap=True)
+    if report.findings:
+        console.print(_table(report.findings))
+    if report.failure_rate is not None:
+        before, after = map(_rate_text, report.failure_rate)
+        console.print(f"failure rate of labelled traces: {before} before, {after} now")
+    for name, reason in report.passed_over.items():
+        console.print(styled("dim", f"{name}: not compared: {reason}"), soft_wrap=True)
+    if report.drifted:
+        console.print(styled("red", "drifted", f": {', '.join(report.drifted)}"), soft_wrap=True)
+    elif report.findings:
         console.print(styled("green", "ok", ": nothing has drifted"))
     else:
         console.print(
             styled(
                 "red",
                 "nothing could be compared",
-                ": rows are missing in the window, or in what it is compared with; see --until, "
-                "--days and --against-days",
+                ": the window, or what it is compared with, has no rows; see --until, --days and "
+                "--against-days",
             ),
             soft_wrap=True,
         )
@@ -186,20 +192,23 @@ def _rate_text(rate: FailureRate) -> str:
 
 
 def _table(findings: tuple[FeatureDrift, ...]) -> Table:
-    table = Table("feature", "distance", "p", "rows", "what changed most", box=box.SIMPLE_HEAD)
+    table = Table("feature", "distance", "p", "rows", "largest change", box=box.SIMPLE_HEAD)
     for column in table.columns[1:4]:
         column.justify = "right"
-    for one in findings:
-        feature = styled("red" if one.drifted else "", one.feature)
-        rows = " / ".join(format_count(round(many)) for many in one.rows)
-        table.add_row(feature, f"{one.distance:.3f}", f"{one.adjusted:.2g}", rows, _most(one))
+    for drift in findings:
+        feature = styled("red" if drift.drifted else "", drift.feature)
+        rows = " / ".join(format_count(round(number)) for number in drift.rows)
+        numbers = (f"{drift.distance:.3f}", f"{drift.adjusted:.2g}", rows)
+        table.add_row(feature, *numbers, _largest_change(drift))
     return table
 
 
-def _most(one: FeatureDrift) -> str:
-    if one.quantiles:
+def _largest_change(drift: FeatureDrift) -> str:
+    if drift.quantiles:
         return ", ".join(
-            f"{name} {before:.4g} to {after:.4g}" for name, (before, after) in one.quantiles.items()
+            f"{name} {before:.4g} to {after:.4g}"
+            for name, (before, after) in drift.quantiles.items()
         )
-    most = one.largest
-    return f"{json.dumps(most.value, ensure_ascii=False)}: {most.before:.1%} to {most.after:.1%}"
+    largest = drift.largest
+    value = json.dumps(largest.value, ensure_ascii=False)
+    return f"{value}: {largest.before:.1%} to {largest.after:.1%}"

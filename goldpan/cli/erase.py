@@ -1,4 +1,4 @@
-"""``goldpan erase``: take persons out of the lake, and show what was done."""
+"""``goldpan erase``: erase persons from the lake, list erasures, verify receipts."""
 
 import json
 import sys
@@ -16,26 +16,27 @@ from batch.erase.erasure import ErasureOutcome, LakeErasure
 from batch.erase.receipt import OUT_OF_REACH
 from batch.erase.scanner import ErasureScan
 from batch.release.format.version import parse_key
-from goldpan import erasure_setup, subject_ids
+from goldpan import erasure_setup, receipts, subject_ids
 from goldpan.cli.context import CliContext, with_cli_context
-from goldpan.cli.formatting import format_count
+from goldpan.cli.formatting import format_count, format_micros, format_quantity
 from goldpan.cli.main import EXIT_NO
 from goldpan.cli.plain_console import styled
 from goldpan.cli.progress import show_progress
+from goldpan.erasure_setup import ErasureRequest
 from lake.erasure_copies import receipt_name
 from schemas.errors import UsageError
 
 _IDS = click.File("rb")
-_MOST_MISSED = 20
+_MAX_SHOWN = 20
 
 without_key = click.option(
     "--without-key",
     "lost",
     multiple=True,
     metavar="KEY_ID",
-    help="Go on although this redaction key, under which rows were written, is lost.",
+    help="Continue without this redaction key, which is lost, though rows were written with it.",
 )
-"""The option of each command that searches for persons."""
+"""The option ``--without-key`` of each command that searches for persons."""
 
 
 @click.command()
@@ -44,12 +45,17 @@ without_key = click.option(
     "given",
     multiple=True,
     metavar="ID",
-    help="The id of a person, as producers send it; again for each other id: an address, a number.",
+    help="An id of a person, as producers send it; repeat it for further ids, such as an e-mail "
+    "address.",
 )
 @click.option(
-    "--subjects", "listed", type=_IDS, metavar="FILE", help="Ids, one a line; - for stdin."
+    "--subjects",
+    "listed",
+    type=_IDS,
+    metavar="FILE",
+    help="File with one id per line; - is standard input.",
 )
-@click.option("--dry-run", is_flag=True, help="Only tell what would go.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be erased.")
 @click.option(
     "--unopened",
     type=click.Choice(["refuse", "keep", "remove"]),
@@ -58,13 +64,13 @@ without_key = click.option(
     help="What to do with sealed payloads in quarantine that cannot be opened.",
 )
 @without_key
-@click.option("--reference", metavar="TEXT", help="The number of the request, for the receipt.")
-@click.option("--yes", is_flag=True, help="Do not ask; where nobody watches, nobody is asked.")
+@click.option("--reference", metavar="TEXT", help="Number of the request, stored in the receipt.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation (asked only on a terminal).")
 @with_cli_context
 @click.pass_context
-def run(  # noqa: PLR0913 - one argument an option
+def run(  # noqa: PLR0913 - one argument per option
     ctx: click.Context,
-    call: CliContext,
+    cli: CliContext,
     *,
     given: tuple[str, ...],
     listed: Any,
@@ -74,15 +80,15 @@ def run(  # noqa: PLR0913 - one argument an option
     reference: str | None,
     yes: bool,
 ) -> None:
-    """Erase a person, or many: from every table, quarantine, reviews, replays and releases.
+    """Erase one or more persons from all tables, quarantine, reviews, replays and releases.
 
-    Also from the files that tables do not consist of any more. The person is kept out when old
-    topics are read again. Safe beside running workers; if it is interrupted, the same command goes
-    on, and once it is done it changes nothing and shows the receipt.
+    Files that are no longer part of the tables are included. Records of these persons that are
+    read later are dropped. Safe while workers run. If interrupted, run the same command again to
+    finish; once finished, it changes nothing and shows the receipt.
 
-    On a terminal it shows what would go, and asks. All ids of one call are one erasure with one
-    receipt. Of whom nothing was found is kept out too; the exit code is 0 then, as after any
-    erasure.
+    On a terminal, the command shows what would be erased and asks for confirmation. All ids of one
+    call are one erasure with one receipt. Later records are also dropped if nothing was found; the
+    exit code is 0 then, as after any erasure.
 
     \b
     Example:
@@ -90,256 +96,264 @@ def run(  # noqa: PLR0913 - one argument an option
       goldpan erase --subject u-1042             # goldpan erase run, in full
       goldpan erase --subject u-1042 --subject ann@example.com --reference TICKET-7
     """
-    named = None if listed is None else listed.name
-    ids = subject_ids.read_subject_ids(given, named, None if listed is None else listed.read())
-    about = subject_ids.check_reference(reference, ids)
-    asked = erasure_setup.ErasureRequest(ids, unopened, frozenset(lost), about)
+    file = None if listed is None else listed.name
+    ids = subject_ids.read_subject_ids(given, file, None if listed is None else listed.read())
+    reference = subject_ids.check_reference(reference, ids)
+    request = ErasureRequest(ids, unopened, frozenset(lost), reference)
     if dry_run:
-        _show_what(call, asked)
+        _show_dry_run(cli, request)
         return
-    if call.watched and not yes and not _confirmed(call, asked):
-        _show_unchanged(call.console)
+    if cli.watched and not yes and not _confirmed(cli, request):
+        _show_unchanged(cli.console)
         ctx.exit(EXIT_NO)
-    with show_progress(call) as report:
-        ended = erasure_setup.set_up_erasure(call.settings, asked, report).run()
-        erasure_setup.copy_erasures(call.settings)
-    said = json.loads(ended.receipt)
-    purged = {name: getattr(ended.purged, name) for name in ended.purged.__slots__}
-    missed = None if ended.found_ids is None else _missed(asked, ended.found_ids)
+    with show_progress(cli) as report:
+        outcome = erasure_setup.set_up_erasure(cli.settings, request, report).run()
+        erasure_setup.copy_erasures(cli.settings)
+    receipt = json.loads(outcome.receipt)
+    purged = {name: getattr(outcome.purged, name) for name in outcome.purged.__slots__}
+    not_found = None if outcome.found_ids is None else _not_found(request, outcome.found_ids)
     data = {
         "dry_run": False,
-        "persons": len(asked.ids),
-        "found": bool(_rows(said) or said["releases"]),
-        "found_nothing_of": missed,
-        "erasure": ended.number,
-        "again": ended.already_done,
+        "persons": len(request.ids),
+        "found": bool(_count_rows(receipt) or receipt["releases"]),
+        "found_nothing_of": not_found,
+        "erasure": outcome.number,
+        "again": outcome.already_done,
         "purged": purged,
-        "receipt": said,
+        "receipt": receipt,
     }
-    call.answer(data, lambda console: _show_ended(console, call, ended, data))
+    cli.answer(data, lambda console: _show_outcome(console, cli, outcome, data))
 
 
-def _show_what(call: CliContext, asked: erasure_setup.ErasureRequest) -> None:
-    """Show what would go."""
-    with show_progress(call) as report:
-        would = _looked(erasure_setup.set_up_erasure(call.settings, asked, report), asked)
+def _show_dry_run(cli: CliContext, request: ErasureRequest) -> None:
+    """Show what would be erased."""
+    with show_progress(cli) as report:
+        scan = _scan(erasure_setup.set_up_erasure(cli.settings, request, report), request)
 
     def show(console: Console) -> None:
-        _show_found(console, would)
+        _show_scan(console, scan)
         _show_unchanged(console)
 
-    call.answer(would, show)
+    cli.answer(scan, show)
 
 
-def _confirmed(call: CliContext, asked: erasure_setup.ErasureRequest) -> bool:
-    """Show what would go and ask; where all is done already, there is nothing to ask."""
+def _confirmed(cli: CliContext, request: ErasureRequest) -> bool:
+    """Show what would be erased and ask; do not ask if all of it is erased already."""
     if not sys.stdin.isatty():
-        raise UsageError("erasing needs --yes where nobody can be asked: standard input is taken")
-    with show_progress(call) as report:
-        erasure = erasure_setup.set_up_erasure(call.settings, asked, report)
-        would = _looked(erasure, asked)
-    if erasure.state.is_finished() and not would["found"]:
+        raise UsageError(
+            "standard input is not a terminal, so nobody can confirm: give --yes to erase"
+        )
+    with show_progress(cli) as report:
+        erasure = erasure_setup.set_up_erasure(cli.settings, request, report)
+        scan = _scan(erasure, request)
+    if erasure.state.is_finished() and not scan["found"]:
         return True
-    _show_found(call.console, would)
-    return click.confirm("Erase this for good?")
+    _show_scan(cli.console, scan)
+    return click.confirm("Erase this permanently?")
 
 
-def _looked(erasure: LakeErasure, asked: erasure_setup.ErasureRequest) -> dict[str, Any]:
-    """Return what would go; nothing is changed."""
-    found, released = erasure.scan()
+def _scan(erasure: LakeErasure, request: ErasureRequest) -> dict[str, Any]:
+    """Return what would be erased; change nothing."""
+    scan, releases = erasure.scan()
     return {
         "dry_run": True,
-        "persons": len(asked.ids),
-        "found": bool(released or not found.empty),
-        "found_nothing_of": _missed(asked, erasure.scanner.found_ids),
-        "by_case_only": dict(sorted(erasure.scanner.count_case_variants(found.scope).items())),
-        **_would(found, released),
+        "persons": len(request.ids),
+        "found": bool(releases or not scan.empty),
+        "found_nothing_of": _not_found(request, erasure.scanner.found_ids),
+        "by_case_only": dict(sorted(erasure.scanner.count_case_variants(scan.scope).items())),
+        "tables": _tables_json(scan),
+        "releases": releases,
+        "not_looked_into": scan.not_searched,
     }
 
 
-def _missed(asked: erasure_setup.ErasureRequest, named: Collection[str]) -> list[str]:
-    """Return where the ids were named of which no table held anything; not the ids."""
-    return [where for one, where in asked.ids.items() if one not in named]
+def _not_found(request: ErasureRequest, found_ids: Collection[str]) -> list[str]:
+    """Return where ids were given that no table contains; not the ids themselves."""
+    return [where for given, where in request.ids.items() if given not in found_ids]
 
 
-def _would(found: ErasureScan, released: list[dict[str, Any]]) -> dict[str, Any]:
+def _tables_json(scan: ErasureScan) -> dict[str, Any]:
     tables = {
-        one.path: {
-            "own": sum(one.own.values()),
-            "mentions": sum(one.mentions.values()),
-            "files": len(one.files),
+        match.path: {
+            "own": sum(match.own.values()),
+            "mentions": sum(match.mentions.values()),
+            "files": len(match.files),
         }
-        for one in found.tables
+        for match in scan.tables
     }
-    return {
-        "tables": dict(sorted(tables.items())),
-        "releases": released,
-        "not_looked_into": found.not_searched,
-    }
+    return dict(sorted(tables.items()))
 
 
-def _show_found(console: Console, data: dict[str, Any]) -> None:
+def _show_scan(console: Console, data: dict[str, Any]) -> None:
     show_tables(console, data["tables"], "files")
     show_releases(console, data["releases"])
-    show_unseen(console, data["not_looked_into"])
+    show_unsearched(console, data["not_looked_into"])
     for text, count in data["by_case_only"].items():
+        times = format_quantity(count, "time")
         console.print(
-            f"{format_count(count)} times, with other capitals, so another id that stays: {text}",
+            f"occurs {times} in other case, which is another id and is not erased: {text}",
             soft_wrap=True,
             markup=False,
         )
-    _show_missed(console, data)
+    _show_not_found(console, data)
 
 
 def _show_unchanged(console: Console) -> None:
     console.print("nothing was changed", soft_wrap=True)
 
 
-def _show_missed(console: Console, data: dict[str, Any]) -> None:
-    """Say of whom nothing was found."""
+def _show_not_found(console: Console, data: dict[str, Any]) -> None:
+    """Print which ids were not found."""
     if not data["found"]:
-        rest = ": no row is of, or names, whom you named"
-        console.print(styled("yellow", "found nobody", rest))
+        rest = ": no row belongs to, or mentions, any of the given ids"
+        console.print(styled("yellow", "found nothing", rest))
     elif data["found_nothing_of"]:
-        missed = data["found_nothing_of"]
+        missing = data["found_nothing_of"]
         console.print(
-            f"of {data['persons']} ids, no table holds anything of {len(missed)}: "
-            + ", ".join(missed[:_MOST_MISSED])
-            + (", and more" if len(missed) > _MOST_MISSED else ""),
+            f"{format_count(len(missing))} of {format_quantity(data['persons'], 'id')} not found "
+            "in any table: "
+            + ", ".join(missing[:_MAX_SHOWN])
+            + (", and more" if len(missing) > _MAX_SHOWN else ""),
             style="yellow",
             markup=False,
             soft_wrap=True,
         )
 
 
-def _show_ended(
-    console: Console, call: CliContext, ended: ErasureOutcome, data: dict[str, Any]
+def _show_outcome(
+    console: Console, cli: CliContext, outcome: ErasureOutcome, data: dict[str, Any]
 ) -> None:
-    said = data["receipt"]
-    if ended.already_done:
-        console.print("erased already, and nothing of it has come back", soft_wrap=True)
-    show_tables(console, said["tables"], "versions")
-    show_releases(console, said["releases"])
-    show_unseen(console, said["not_looked_into"])
-    console.print("Out of reach, and for you to see to:", soft_wrap=True)
-    for one in OUT_OF_REACH:
-        console.print(f"- {one}", soft_wrap=True)
-    _show_missed(console, data)
-    where = f"{call.settings.lake.uri}/erasures/{receipt_name(ended.number)}"
-    done = "done" if data["found"] else "kept out from now on"
-    console.print(f"{done}: receipt {where}", soft_wrap=True, markup=False)
-    console.print(f"signed by {said['signed_by']}", soft_wrap=True)
+    receipt = data["receipt"]
+    if outcome.already_done:
+        console.print("erased before; nothing of it has come back", soft_wrap=True)
+    show_tables(console, receipt["tables"], "versions")
+    show_releases(console, receipt["releases"])
+    show_unsearched(console, receipt["not_looked_into"])
+    console.print("Out of reach of this command; check these yourself:", soft_wrap=True)
+    for remainder in OUT_OF_REACH:
+        console.print(f"- {remainder}", soft_wrap=True)
+    _show_not_found(console, data)
+    file = f"{cli.settings.lake.uri}/erasures/{receipt_name(outcome.number)}"
+    result = "erased" if data["found"] else "later records of these ids will be dropped"
+    console.print(f"{result}: receipt {file}", soft_wrap=True, markup=False)
+    console.print(f"signed by {receipt['signed_by']}", soft_wrap=True)
 
 
 def show_tables(console: Console, tables: dict[str, Any], last: str) -> None:
-    """Print how many rows of each table, and how many of what ``last`` names."""
+    """Print the counts of each table; ``last`` names the last column."""
     grid = Grid("table", "own rows", "mentions", last, box=box.SIMPLE_HEAD)
     for column in grid.columns[1:]:
         column.justify = "right"
-    for name, one in tables.items():
-        number = one[last] if isinstance(one[last], int) else len(one[last])
-        grid.add_row(name, *map(format_count, (one["own"], one["mentions"], number)))
+    for name, counts in tables.items():
+        number = counts[last] if isinstance(counts[last], int) else len(counts[last])
+        grid.add_row(name, *map(format_count, (counts["own"], counts["mentions"], number)))
     console.print(grid)
 
 
 def show_releases(console: Console, releases: list[dict[str, Any]]) -> None:
-    """Print how many rows of each release, and its successor."""
-    for one in releases:
-        then = f", now {one['successor']}" if one.get("successor") else ""
-        rows = f"{format_count(one['rows'])} own rows, {format_count(one['mentions'])} mentions"
-        console.print(f"release {one['name']}@{one['version']}: {rows}{then}", soft_wrap=True)
-
-
-def show_unseen(console: Console, aside: dict[str, Any]) -> None:
-    """Say what could not be looked into, and why."""
-    if aside.get("redaction_keys"):
-        lost = f"rows under lost redaction keys ({', '.join(aside['redaction_keys'])})"
-        rest = ": nobody can tell who stands in them"
-        console.print(styled("yellow", lost, rest), soft_wrap=True)
-    if aside["sealed_payloads"]:
+    """Print the counts of each release, and its successor."""
+    for release in releases:
+        successor = f", replaced by {release['successor']}" if release.get("successor") else ""
+        own = format_quantity(release["rows"], "own row")
+        mentions = format_quantity(release["mentions"], "mention")
         console.print(
-            styled(
-                "yellow",
-                f"{format_count(aside['sealed_payloads'])} sealed payloads in quarantine could not "
-                "be opened",
-                ": nobody looked into them (--unopened)",
-            ),
+            f"release {release['name']}@{release['version']}: {own}, {mentions}{successor}",
             soft_wrap=True,
         )
-    if aside["quarantined_without_payload"]:
+
+
+def show_unsearched(console: Console, unsearched: dict[str, Any]) -> None:
+    """Print what could not be searched, and why."""
+    if unsearched.get("redaction_keys"):
+        keys = ", ".join(unsearched["redaction_keys"])
+        rest = f": their redaction keys are lost ({keys})"
+        console.print(styled("yellow", "some rows could not be searched", rest), soft_wrap=True)
+    if number := unsearched["sealed_payloads"]:
+        payloads = format_quantity(number, "sealed payload")
+        rest = f": {'it' if number == 1 else 'they'} could not be opened (see --unopened)"
         console.print(
-            f"{format_count(aside['quarantined_without_payload'])} records in quarantine have no "
-            "payload: of whom they are cannot be told, and nothing that they said is there",
+            styled("yellow", f"{payloads} in quarantine could not be searched", rest),
+            soft_wrap=True,
+        )
+    if number := unsearched["quarantined_without_payload"]:
+        console.print(
+            f"{format_quantity(number, 'record')} in quarantine without payload, so without a "
+            "known owner; none of the content is stored",
             soft_wrap=True,
         )
 
 
 @click.command("list")
 @with_cli_context
-def list_(call: CliContext) -> None:
-    """List the erasures of this lake.
+def list_(cli: CliContext) -> None:
+    """List the erasures of this lake, and those that are not finished.
 
     \b
     Example:
       goldpan erase list --json
     """
-    found, unfinished = (
-        erasure_setup.read_receipts(call.settings),
-        erasure_setup.list_unfinished(call.settings),
-    )
+    signed_receipts = receipts.read_receipts(cli.settings)
+    unfinished = receipts.list_unfinished(cli.settings)
     data = {
         "erasures": [
             {
-                "number": one.number,
-                "until_us": one.said["until_us"],
-                "made_at": moment_text(one.said["made_at_us"]),
-                "until": moment_text(one.said["until_us"]),
-                "reference": one.said.get("reference"),
-                "rows": _rows(one.said),
-                "releases": len(one.said["releases"]),
-                "signature": "holds" if one.signed_by else "broken",
+                "number": signed.number,
+                "until_us": signed.content["until_us"],
+                "made_at": to_rfc3339(signed.content["made_at_us"]),
+                "until": to_rfc3339(signed.content["until_us"]),
+                "reference": signed.content.get("reference"),
+                "rows": _count_rows(signed.content),
+                "releases": len(signed.content["releases"]),
+                "signature": "holds" if signed.signed_by else "broken",
             }
-            for one in found
+            for signed in signed_receipts
         ],
         "unfinished": unfinished,
     }
 
     def show(console: Console) -> None:
-        for one in found:
-            about = one.said.get("reference")
+        for signed in signed_receipts:
+            reference = signed.content.get("reference")
+            made_at = format_micros(signed.content["made_at_us"])
+            rows = format_quantity(_count_rows(signed.content), "row")
             console.print(
-                f"{one.number}: {moment_text(one.said['made_at_us'])}, "
-                f"{format_count(_rows(one.said))} rows" + (f", {about}" if about else ""),
+                f"{signed.number}: {made_at}, {rows}" + (f", {reference}" if reference else ""),
                 soft_wrap=True,
                 markup=False,
             )
         for number in unfinished:
-            console.print(
-                styled("yellow", f"{number}: not finished", ", run it again"), soft_wrap=True
-            )
+            rest = ": run the same `goldpan erase` command again"
+            console.print(styled("yellow", f"{number}: not finished", rest), soft_wrap=True)
+        if not signed_receipts and not unfinished:
+            console.print("there are no erasures")
 
-    call.answer(data, show)
+    cli.answer(data, show)
 
 
-def moment_text(micros: int) -> str:
-    """Return a moment (microseconds since 1970) to the second, in UTC."""
+def to_rfc3339(micros: int) -> str:
+    """Return a time (microseconds since 1970) as RFC 3339, to the second, in UTC."""
     return datetime.fromtimestamp(micros / 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _rows(said: dict[str, Any]) -> int:
-    return sum(one["own"] + one["mentions"] for one in said["tables"].values())
+def _count_rows(receipt: dict[str, Any]) -> int:
+    return sum(counts["own"] + counts["mentions"] for counts in receipt["tables"].values())
 
 
 @click.command()
-@click.argument("receipt", type=click.Path(path_type=Path, dir_okay=False), metavar="RECEIPT")
-@click.option("--signed-by", metavar="KEY", help="The public key that must have signed it.")
+@click.argument(
+    "receipt",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="RECEIPT",
+    help="File of the receipt.",
+)
+@click.option("--signed-by", metavar="KEY", help="Public key that must have signed it.")
 @with_cli_context
 @click.pass_context
-def verify(ctx: click.Context, call: CliContext, *, receipt: Path, signed_by: str | None) -> None:
-    """Tell whether a receipt is as it was signed, and by whom. Exit code 1 if it is not.
+def verify(ctx: click.Context, cli: CliContext, *, receipt: Path, signed_by: str | None) -> None:
+    """Verify the signature of a receipt. Exit code 1 if it is invalid or by another key.
 
-    Whose key that is, the redaction key tells; who does not hold it names the public key that was
-    given to him, as `goldpan erase` prints it.
+    The signing key must belong to a redaction key of the settings. Without those keys, give the
+    public key that `goldpan erase` printed.
 
     \b
     Example:
@@ -347,31 +361,31 @@ def verify(ctx: click.Context, call: CliContext, *, receipt: Path, signed_by: st
       goldpan erase verify 2.receipt.json --signed-by 1f0c…     # needs no key of the lake
     """
     key = None if signed_by is None else parse_key(signed_by)
-    said, signer, ours = erasure_setup.verify_receipt(call.settings, receipt, key)
+    content, signer, ours = receipts.verify_receipt(cli.settings, receipt, key)
     data = {
         "ok": signer is not None and ours is not False,
         "signed_by": signer,
         "ours": ours if key is None else None,
         "expected": None if key is None else signer == key,
-        "reference": said.get("reference"),
+        "reference": content.get("reference"),
     }
 
     def show(console: Console) -> None:
         if signer is None:
-            console.print(styled("red", "changed", ": the signature does not hold"))
+            console.print(styled("red", "invalid", ": the receipt was changed after it was signed"))
         else:
-            console.print(f"unchanged, signed by {signer}{_whose(data)}", soft_wrap=True)
-            show_tables(console, said["tables"], "versions")
+            console.print(f"valid: signed by {signer}{_describe_signer(data)}", soft_wrap=True)
+            show_tables(console, content["tables"], "versions")
 
-    call.answer(data, show)
+    cli.answer(data, show)
     if not data["ok"]:
         ctx.exit(EXIT_NO)
 
 
-def _whose(data: dict[str, Any]) -> str:
-    """Return what is known of the key that signed a receipt."""
+def _describe_signer(data: dict[str, Any]) -> str:
+    """Return what is known about the key that signed a receipt."""
     if data["expected"] is not None:
-        return ", the key you named" if data["expected"] else ", not the key you named"
+        return ", the expected key" if data["expected"] else ", not the expected key"
     if data["ours"] is None:
-        return ": compare it with the key that you were given (--signed-by)"
-    return ", a key of yours" if data["ours"] else ", a key that is none of yours"
+        return ": compare it with the key that you expect (--signed-by)"
+    return ", a key of this lake" if data["ours"] else ", not a key of this lake"

@@ -1,4 +1,4 @@
-"""``goldpan erase apply``: erase again what was erased since this lake was backed up."""
+"""``goldpan erase apply``: repeat erasures made after this lake was backed up."""
 
 import json
 
@@ -19,54 +19,56 @@ from lake.erasure_copies import receipt_name
     "--from",
     "folder",
     metavar="FOLDER",
-    help="Where tombstones and receipts were kept, if not at GOLDPAN_LAKE__ERASURES_COPY.",
+    help="Copies of tombstones and receipts, if not at GOLDPAN_LAKE__ERASURES_COPY.",
 )
 @without_key
 @with_cli_context
-def apply(call: CliContext, *, folder: str | None, lost: tuple[str, ...]) -> None:
-    """Erase again what was erased since this lake was backed up.
+def apply(cli: CliContext, *, folder: str | None, lost: tuple[str, ...]) -> None:
+    """Repeat the erasures made after this lake was backed up.
 
-    After a lake was put back from a copy, and before anybody reads it. The persons' ids are not
-    needed: tombstones and receipts, which were kept outside of the lake, say whom and what. If it
-    is interrupted, the same command goes on; where nothing is newer, it changes nothing.
+    Run it after restoring a lake from a backup, before anyone reads it. The persons' ids are not
+    needed: the tombstones and receipts, copied outside the lake, identify what to erase. If
+    interrupted, run the same command again. If no erasure is newer, it changes nothing.
 
     \b
     Example:
       goldpan erase apply --from /backup/erasures
     """
-    missed = erasure_setup.read_missed_erasures(call.settings, folder)
-    ended: ErasureOutcome | None = None
+    missed = erasure_setup.read_missed_erasures(cli.settings, folder)
+    outcome: ErasureOutcome | None = None
     if missed.tombstones:
-        asked = erasure_setup.ErasureRequest(
+        request = erasure_setup.ErasureRequest(
             {}, "keep", frozenset(lost), _reference(missed.numbers)
         )
-        with show_progress(call) as report:
-            settings = erasure_setup.without_erasures_copy(call.settings)
-            erasure = erasure_setup.set_up_erasure(settings, asked, report, missed)
-            ended = erasure.run() if missed.finished else None
-    erasure_setup.copy_erasures(call.settings)
-    said = json.loads(ended.receipt) if ended else None
+        with show_progress(cli) as report:
+            settings = erasure_setup.without_erasures_copy(cli.settings)
+            erasure = erasure_setup.set_up_erasure(settings, request, report, missed)
+            outcome = erasure.run() if missed.finished else None
+    erasure_setup.copy_erasures(cli.settings)
+    receipt = json.loads(outcome.receipt) if outcome else None
     data = {
         "applied": missed.numbers,
         "unfinished": list(missed.unfinished),
-        "erasure": ended.number if ended else None,
-        "receipt": said,
+        "erasure": outcome.number if outcome else None,
+        "receipt": receipt,
     }
 
     def show(console: Console) -> None:
-        if said is not None:
-            show_tables(console, said["tables"], "versions")
-            show_releases(console, said["releases"])
+        if receipt is not None:
+            show_tables(console, receipt["tables"], "versions")
+            show_releases(console, receipt["releases"])
         for number in missed.unfinished:
-            rest = " of the copies was never finished: run `goldpan erase` for its request"
-            console.print(styled("yellow", f"{number}", rest), soft_wrap=True)
-        if ended is None:
+            rest = ": run `goldpan erase` for its request again"
+            console.print(
+                styled("yellow", f"erasure {number} was never finished", rest), soft_wrap=True
+            )
+        if outcome is None:
             console.print("no erasure is newer than this lake", soft_wrap=True)
             return
-        where = f"{call.settings.lake.uri}/erasures/{receipt_name(ended.number)}"
-        console.print(f"applied again: receipt {where}", soft_wrap=True, markup=False)
+        file = f"{cli.settings.lake.uri}/erasures/{receipt_name(outcome.number)}"
+        console.print(f"erasures repeated: receipt {file}", soft_wrap=True, markup=False)
 
-    call.answer(data, show)
+    cli.answer(data, show)
 
 
 def _reference(numbers: list[int]) -> str:

@@ -1,9 +1,16 @@
-"""Numbers as a person reads them."""
+"""Formats counts, sizes, durations and times for people."""
+
+from datetime import UTC, datetime
 
 
 def format_count(number: int) -> str:
-    """Return 1234567 as ``1 234 567`` (with narrow gaps that do not break)."""
-    return f"{number:,}".replace(",", "\u202f")
+    """Return 1234567 as ``1,234,567``."""
+    return f"{number:,}"
+
+
+def format_quantity(number: int, noun: str, plural: str | None = None) -> str:
+    """Return a number with its noun: ``1 row``, ``1,200 rows``; ``plural`` is ``noun`` + s."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def format_bytes(size: int) -> str:
@@ -13,11 +20,23 @@ def format_bytes(size: int) -> str:
         if value < 1024:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1024
-    return f"{value:.1f} TiB"
+    return f"{value:,.1f} TiB"
 
 
 def format_duration(seconds: float) -> str:
-    """Return a duration: ``3.2 s``, ``4 min``, ``2 h``."""
-    if seconds < 120:
-        return f"{seconds:.1f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
+    """Return a duration: ``3.2 s``, ``4 min``, ``2 h``, ``3 days``."""
+    for limit, unit_seconds, unit in ((120, 1, "s"), (7_200, 60, "min"), (172_800, 3600, "h")):
+        if seconds < limit:
+            value = seconds / unit_seconds
+            return f"{value:.1f} {unit}" if unit == "s" else f"{value:.0f} {unit}"
+    return f"{seconds / 86_400:,.0f} days"
+
+
+def format_micros(micros: int) -> str:
+    """Return a time (microseconds since 1970) to the second: ``2026-11-30 08:00:00 UTC``."""
+    return format_time(datetime.fromtimestamp(micros // 1_000_000, UTC))
+
+
+def format_time(moment: datetime) -> str:
+    """Return a time to the second: ``2026-11-30 08:00:00 UTC``."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

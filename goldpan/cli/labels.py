@@ -1,7 +1,7 @@
-"""``goldpan labels``: find what the worker could not know, learn from reviews, decide anew."""
+"""``goldpan labels``: add missing labels, fit calibrations, recompute labels."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import wraps
 from typing import Any, ParamSpec
 
@@ -14,7 +14,7 @@ from batch.labels.reconciler import ReconcileReport, ReconcileRequest
 from batch.labels.trace_buckets import ScanExtent
 from goldpan import jobs, wiring
 from goldpan.cli.context import CliContext, with_cli_context
-from goldpan.cli.formatting import format_count
+from goldpan.cli.formatting import format_count, format_micros, format_quantity
 from goldpan.cli.number_options import IntegerParam
 from goldpan.cli.plain_console import styled
 from goldpan.cli.progress import show_progress
@@ -25,12 +25,12 @@ P = ParamSpec("P")
 
 
 def with_extent(function: Callable[P, None]) -> Callable[P, None]:
-    """Give a command the option that says which part of the lake it looks at, as an `ScanExtent`."""
+    """Add the option ``--days`` to a command, which passes a `ScanExtent`."""
 
     @click.option(
         "--days",
         type=IntegerParam(1, 36_600),
-        help="Only traces that began within so many days; all if not given.",
+        help="Only traces that started in the last so many days; default: all.",
     )
     @wraps(function)
     def command(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -47,49 +47,49 @@ def _days_ago(days: int) -> date:
 
 @click.command()
 @with_extent
-@click.option("--dry-run", is_flag=True, help="Only tell what would be added.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be added.")
 @with_cli_context
-def reconcile(call: CliContext, *, extent: ScanExtent, dry_run: bool) -> None:
-    """Add the label events that the worker could not decide.
+def reconcile(cli: CliContext, *, extent: ScanExtent, dry_run: bool) -> None:
+    """Add label events that the worker could not decide.
 
-    That is: feedback later than the window, records that met in the lake only, silence, the end of
-    sessions, reviews. It may be run at any time, beside workers, and again after a crash: over an
-    unchanged lake it adds nothing. Run it every night, and after reviews.
+    These rest on feedback after the join window, on records that only met in the lake, on missing
+    feedback, on ended sessions, or on reviews. Safe at any time, while workers run, and after a
+    crash: over an unchanged lake it adds nothing. Run it every night, and after reviews.
 
     \b
     Example:
       goldpan labels reconcile --days 60
     """
     _run(
-        call,
-        ReconcileRequest(extent=extent, dry_run=dry_run, window=jobs.join_window(call.settings)),
+        cli,
+        ReconcileRequest(extent=extent, dry_run=dry_run, window=jobs.join_window(cli.settings)),
     )
 
 
 @click.command()
 @with_extent
-@click.option("--dry-run", is_flag=True, help="Only tell what would be added.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be added.")
 @with_cli_context
-def rebuild(call: CliContext, *, extent: ScanExtent, dry_run: bool) -> None:
-    """Decide all labels anew, under a new policy version or calibration, as new revisions.
+def rebuild(cli: CliContext, *, extent: ScanExtent, dry_run: bool) -> None:
+    """Recompute all labels under a new policy version or calibration, as new revisions.
 
-    What was decided before stays in the table, outranked. A policy that was changed under its old
-    version is refused: raise `version` in it.
+    Earlier revisions stay in the table, but no longer count. A policy that was changed without a
+    new version is refused: raise its `version`.
 
     \b
     Example:
       GOLDPAN_LABELS__CALIBRATION=2 goldpan labels rebuild
     """
-    window = jobs.join_window(call.settings)
-    _run(call, ReconcileRequest(rebuild=True, extent=extent, dry_run=dry_run, window=window))
+    window = jobs.join_window(cli.settings)
+    _run(cli, ReconcileRequest(rebuild=True, extent=extent, dry_run=dry_run, window=window))
 
 
-def _run(call: CliContext, request: ReconcileRequest) -> None:
-    job = jobs.set_up_reconciler(call.settings)
-    with show_progress(call) as report:
+def _run(cli: CliContext, request: ReconcileRequest) -> None:
+    job = jobs.set_up_reconciler(cli.settings)
+    with show_progress(cli) as report:
         outcome = job.run(request, report)
     data = {"dry_run": request.dry_run, **outcome.to_json()}
-    call.answer(data, lambda console: _show(console, request, outcome, data))
+    cli.answer(data, lambda console: _show(console, request, outcome, data))
 
 
 def _show(
@@ -98,96 +98,89 @@ def _show(
     outcome: ReconcileReport,
     numbers: Mapping[str, Any],
 ) -> None:
-    would = "would be added" if request.dry_run else "added"
+    added = "to be added" if request.dry_run else "added"
     kinds = ", ".join(f"{format_count(n)} {label}" for label, n in sorted(outcome.added.items()))
-    read = f", the topics read up to {_time(outcome.as_of)}" if outcome.as_of else ""
-    console.print(
-        f"{outcome.policy_version}: {format_count(outcome.traces)} traces{read}", soft_wrap=True
-    )
-    console.print(
-        f"{format_count(numbers['added'])} labels {would}{f' ({kinds})' if kinds else ''}"
-    )
-    console.print(f"{format_count(numbers['there'])} were right already")
-    if numbers["older"]:
-        console.print(
-            f"{format_count(numbers['older'])} were decided under an older policy or calibration: "
-            "`goldpan labels rebuild` decides them anew"
-        )
-    if numbers["expired"]:
-        console.print(
-            f"{format_count(numbers['expired'])} rest on feedback or reviews of which something has "
-            "expired: left as they are"
-        )
-    if numbers["outranked"]:
-        console.print(
-            f"{format_count(numbers['outranked'])} rest on more than the lake holds now, or on a "
-            "clock that ran ahead: left as they are"
-        )
-
-
-def _time(us: int) -> str:
-    return f"{datetime.fromtimestamp(us // 1_000_000, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    read = f", topics read up to {format_micros(outcome.as_of)}" if outcome.as_of else ""
+    traces = format_quantity(outcome.traces, "trace")
+    console.print(f"{outcome.policy_version}: {traces}{read}", soft_wrap=True)
+    labels = format_quantity(numbers["added"], "label")
+    console.print(f"{labels} {added}{f' ({kinds})' if kinds else ''}")
+    console.print(f"{format_quantity(numbers['there'], 'label')} already correct")
+    for name, state in (
+        ("older", "of an older policy or calibration: `goldpan labels rebuild` recomputes them"),
+        ("expired", "unchanged, since feedback or reviews behind them have expired"),
+        (
+            "outranked",
+            "unchanged, since they rest on more than the lake holds now, or on a fast clock",
+        ),
+    ):
+        if numbers[name]:
+            labels = format_quantity(numbers[name], "label")
+            console.print(f"{labels} {state}", soft_wrap=True)
 
 
 @click.command()
 @with_extent
-@click.option("--dry-run", is_flag=True, help="Learn and tell, but write no version.")
+@click.option("--dry-run", is_flag=True, help="Fit and show the calibration, but do not write it.")
 @with_cli_context
-def calibrate(call: CliContext, *, extent: ScanExtent, dry_run: bool) -> None:
-    """Learn from the reviews how far each signal can be believed, as a new calibration.
+def calibrate(cli: CliContext, *, extent: ScanExtent, dry_run: bool) -> None:
+    """Fit a new calibration: how reliable each signal is, learned from the reviews.
 
-    Writes `calibrations/<version>.json` and a picture (SVG) into the lake. Nothing uses it until
-    the setting that is printed is made, for the workers and for `goldpan labels rebuild`.
+    Writes `calibrations/<version>.json` and a chart (SVG) to the lake. The calibration is used only
+    once the printed setting is set for the workers and for `goldpan labels rebuild`.
 
     \b
     Example:
       goldpan labels calibrate
     """
-    job = jobs.set_up_calibrator(call.settings)
-    with show_progress(call) as report:
-        learnt = job.learn(extent, window=jobs.join_window(call.settings), progress=report)
+    job = jobs.set_up_calibrator(cli.settings)
+    with show_progress(cli) as report:
+        calibration = job.learn(extent, window=jobs.join_window(cli.settings), progress=report)
     if not dry_run:
-        job.publish(learnt)
-    uri = call.settings.lake.uri.rstrip("/")
-    picture = f"{uri}/{calibration_store.CALIBRATION_FOLDER}/{calibration_store.chart_path(learnt.version)}"
-    setting = f"GOLDPAN_LABELS__CALIBRATION={learnt.version}"
+        job.publish(calibration)
+    uri = cli.settings.lake.uri.rstrip("/")
+    chart = calibration_store.chart_path(calibration.version)
+    picture = f"{uri}/{calibration_store.CALIBRATION_FOLDER}/{chart}"
+    setting = f"GOLDPAN_LABELS__CALIBRATION={calibration.version}"
     data = {
         "dry_run": dry_run,
-        **calibration_summary(learnt),
+        **calibration_summary(calibration),
         "setting": None if dry_run else setting,
         "picture": None if dry_run else picture,
     }
-    call.answer(data, lambda console: _show_learnt(console, learnt, data))
+    cli.answer(data, lambda console: _show_calibration(console, calibration, data))
 
 
-def _show_learnt(console: Console, learnt: Calibration, data: Mapping[str, Any]) -> None:
-    told = learnt.diagnostics
+def _show_calibration(console: Console, calibration: Calibration, data: Mapping[str, Any]) -> None:
+    numbers = calibration.diagnostics
+    reviews, traces = (format_quantity(numbers[f"{noun}s"], noun) for noun in ("review", "trace"))
     console.print(
-        f"calibration {learnt.version}: {told['reviews']} reviews, {told['audited']} of them of "
-        f"the audit; {format_count(told['traces'])} traces"
+        f"calibration {calibration.version}: {reviews} ({format_count(numbers['audited'])} from "
+        f"the audit), {traces}"
     )
-    rate = told["failure_rate"]
+    rate = numbers["failure_rate"]
     if rate is not None:
         console.print(
             f"failure rate {rate['hajek']:.3f}, {rate['confidence']:.0%} interval "
             f"{rate['low']:.3f} to {rate['high']:.3f} (audit)"
         )
     console.print(
-        f"Brier {told['brier']:.3f} (priors {told['brier_of_priors']:.3f}), calibration error "
-        f"{told['calibration_error']:.3f} (priors {told['calibration_error_of_priors']:.3f}), "
-        "cross-validated",
+        f"Brier score {numbers['brier']:.3f} (priors {numbers['brier_of_priors']:.3f}), "
+        f"calibration error {numbers['calibration_error']:.3f} (priors "
+        f"{numbers['calibration_error_of_priors']:.3f}), cross-validated",
         soft_wrap=True,
     )
-    expected = told["expected_error"]
+    expected = numbers["expected_error"]
     console.print(
-        f"with so many reviews, probabilities are off by {expected['mean']:.3f} on the average, "
-        f"and with {expected['confidence']:.0%} by at most {expected['at_most']:.3f}",
+        f"with this number of reviews, probabilities are off by {expected['mean']:.3f} on "
+        f"average, and by at most {expected['at_most']:.3f} with {expected['confidence']:.0%} "
+        "confidence",
         soft_wrap=True,
     )
-    if told["points_the_wrong_way"]:
-        names = ", ".join(told["points_the_wrong_way"])
-        what = f": {names}: mend the policy"
-        console.print(styled("yellow", "points the wrong way", what), soft_wrap=True)
+    if numbers["points_the_wrong_way"]:
+        names = ", ".join(numbers["points_the_wrong_way"])
+        rest = f": {names}: correct the policy"
+        console.print(styled("yellow", "signals that point the wrong way", rest), soft_wrap=True)
     if data["setting"]:
-        console.print(f"picture: {data['picture']}", soft_wrap=True)
+        console.print(f"chart: {data['picture']}", soft_wrap=True)
         console.print(f"to use it: {data['setting']}", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""``goldpan lake``: make the tables, bring them up to date, describe them."""
+"""``goldpan lake``: create, upgrade and describe the tables, and refuse keys."""
 
 import dataclasses
 from functools import partial
@@ -11,7 +11,7 @@ from rich.table import Table
 
 from goldpan import erasure_setup, key_check, wiring
 from goldpan.cli.context import CliContext, with_cli_context
-from goldpan.cli.formatting import format_bytes, format_count
+from goldpan.cli.formatting import format_bytes, format_count, format_time
 from lake.key_checks import REDACTION_PURPOSE, SEALING_PURPOSE
 from lake.tables import TABLE_LAYOUTS, Lake, TableFacts
 from lake.upgrade import upgrade_lake
@@ -22,82 +22,86 @@ from lake.upgrade import upgrade_lake
     "--lost",
     type=click.Choice(tuple(TABLE_LAYOUTS)),
     multiple=True,
-    help="Make this table though others show that it was there: what it held is given up.",
+    help="Recreate this table although others show that it existed, and give up its rows; may be "
+    "repeated.",
 )
 @with_cli_context
-def init(call: CliContext, *, lost: tuple[str, ...]) -> None:
-    """Make the tables that are missing.
+def init(cli: CliContext, *, lost: tuple[str, ...]) -> None:
+    """Create the tables that are missing.
 
-    Safe to run at any time, also by many at once: what exists is checked and left as it is. A table
-    that is gone from a lake in use is damage, and is not made: put it back from a copy.
+    Safe at any time, also several times at once: existing tables are checked and left as they are.
+    A table that is missing in a lake in use is damage and is not created: restore it from a backup.
 
-    Begins the place where tombstones are kept a second time, if one is set.
+    Also creates the second location of tombstones, if GOLDPAN_LAKE__ERASURES_COPY is set.
 
     \b
     Example:
       GOLDPAN_LAKE__URI=s3://bucket/lake goldpan lake init
     """
-    erasure_setup.create_erasures_copy(call.settings)
-    lake = Lake(call.settings.lake)
-    made = lake.init(lost=lost)
-    uri = call.settings.lake.uri
+    erasure_setup.create_erasures_copy(cli.settings)
+    lake = Lake(cli.settings.lake)
+    created = lake.init(lost=lost)
+    uri = cli.settings.lake.uri
 
     def show(console: Console) -> None:
-        told = f"made {', '.join(made)}" if made else "all tables are there"
-        console.print(f"{uri}: {told}", soft_wrap=True)
+        result = f"created {', '.join(created)}" if created else "all tables exist"
+        console.print(f"{uri}: {result}", soft_wrap=True)
 
-    call.answer({"uri": uri, "made": made}, show)
+    cli.answer({"uri": uri, "made": created}, show)
 
 
 @click.command()
-@click.option("--dry-run", is_flag=True, help="Only tell what would be added.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be added.")
 @with_cli_context
-def upgrade(call: CliContext, *, dry_run: bool) -> None:
-    """Add the columns that tables of an older version lack, empty.
+def upgrade(cli: CliContext, *, dry_run: bool) -> None:
+    """Add the columns that tables of an older version lack; they are empty.
 
-    Safe beside workers of either version, and to run again. Before the first worker of a version
-    whose contract has a new field.
+    Safe while workers of either version run, and safe to repeat. Run it before the first worker of
+    a version whose contract has a new field.
 
     \b
     Example:
       goldpan lake upgrade --dry-run
     """
-    added = upgrade_lake(Lake(call.settings.lake), wiring.make_retry(), dry_run=dry_run)
+    added = upgrade_lake(Lake(cli.settings.lake), wiring.make_retry(), dry_run=dry_run)
 
     def show(console: Console) -> None:
-        for one in added:
-            told = "would get" if dry_run else "has got"
-            console.print(f"table {one.table} {told} {', '.join(one.columns)}", soft_wrap=True)
+        for upgraded in added:
+            columns = f"{'to be added' if dry_run else 'added'}: {', '.join(upgraded.columns)}"
+            console.print(f"table {upgraded.table}: columns {columns}", soft_wrap=True)
         if not added:
             console.print("all tables have the columns of this version")
 
-    data = {"dry_run": dry_run, "added": {one.table: list(one.columns) for one in added}}
-    call.answer(data, show)
+    data = {
+        "dry_run": dry_run,
+        "added": {upgraded.table: list(upgraded.columns) for upgraded in added},
+    }
+    cli.answer(data, show)
 
 
 @click.command()
-@click.argument("key_id", metavar="KEY_ID")
+@click.argument("key_id", metavar="KEY_ID", help="Id of the destroyed key.")
 @click.option(
     "--purpose",
     type=click.Choice([SEALING_PURPOSE, REDACTION_PURPOSE]),
     default=SEALING_PURPOSE,
     show_default=True,
-    help="What the key was for.",
+    help="Purpose of the key.",
 )
 @with_cli_context
-def refuse_key(call: CliContext, *, key_id: str, purpose: str) -> None:
-    """Refuse a key for good: it was destroyed, and must not come back with a backup of keys.
+def refuse_key(cli: CliContext, *, key_id: str, purpose: str) -> None:
+    """Refuse a destroyed key from now on, in case a backup of keys brings it back.
 
-    What is kept is the check value of the key, which tells nothing of it; no command of this lake
-    takes the key any more, under whatever name. Take it out of the settings first.
+    The lake stores a check value, which reveals nothing about the key. From then on no command of
+    this lake accepts the key, whatever its name. Remove it from the settings first.
 
     \b
     Example:
       goldpan lake refuse-key s1
     """
-    step = partial(key_check.revoke_key, call.settings, Lake(call.settings.lake), purpose, key_id)
-    wiring.make_retry().call("putting down that a key was destroyed", step)
-    call.answer(
+    step = partial(key_check.revoke_key, cli.settings, Lake(cli.settings.lake), purpose, key_id)
+    wiring.make_retry().call("recording that a key was destroyed", step)
+    cli.answer(
         {"purpose": purpose, "key_id": key_id},
         lambda console: console.print(f"the {purpose} key {key_id} is refused from now on"),
     )
@@ -105,15 +109,15 @@ def refuse_key(call: CliContext, *, key_id: str, purpose: str) -> None:
 
 @click.command()
 @with_cli_context
-def tables(call: CliContext) -> None:
-    """Describe the tables: rows, files, bytes, days, last commit.
+def tables(cli: CliContext) -> None:
+    """Describe the tables: version, rows, files, size, days and last commit.
 
     \b
     Example:
       goldpan lake tables --json
     """
-    facts = [table.facts() for table in Lake(call.settings.lake).tables()]
-    call.answer({"tables": [_facts_json(f) for f in facts]}, lambda c: c.print(_facts_table(facts)))
+    facts = [table.facts() for table in Lake(cli.settings.lake).tables()]
+    cli.answer({"tables": [_facts_json(f) for f in facts]}, lambda c: c.print(_facts_table(facts)))
 
 
 def _facts_json(facts: TableFacts) -> dict[str, Any]:
@@ -127,9 +131,9 @@ def _facts_table(facts: list[TableFacts]) -> Table:
     )
     for column in table.columns[1:5]:
         column.justify = "right"
-    for one in facts:
-        days = "-" if one.days is None else " to ".join(dict.fromkeys(one.days))
-        last = "-" if one.last_commit is None else one.last_commit.strftime("%Y-%m-%d %H:%M:%S Z")
-        numbers = (str(one.version), format_count(one.rows), format_count(one.files))
-        table.add_row(one.name, *numbers, format_bytes(one.bytes), days, last)
+    for fact in facts:
+        days = "-" if fact.days is None else " to ".join(dict.fromkeys(fact.days))
+        last_commit = "-" if fact.last_commit is None else format_time(fact.last_commit)
+        numbers = map(format_count, (fact.version, fact.rows, fact.files))
+        table.add_row(fact.name, *numbers, format_bytes(fact.bytes), days, last_commit)
     return table

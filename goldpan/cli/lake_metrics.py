@@ -1,4 +1,4 @@
-"""``goldpan lake metrics``: tables, releases and drift, for Prometheus."""
+"""``goldpan lake metrics``: metrics of tables, releases and drift for Prometheus."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -17,13 +17,13 @@ from lake.tables import Lake
 
 
 @click.command()
-@click.option("--prometheus", is_flag=True, help="As metrics, in the text format of Prometheus.")
+@click.option("--prometheus", is_flag=True, help="Print in the Prometheus text format.")
 @with_textfile
 @with_cli_context
-def metrics(call: CliContext, *, prometheus: bool, textfile: Path | None) -> None:
-    """Tell how large the tables are, how old releases are, and what has drifted.
+def metrics(cli: CliContext, *, prometheus: bool, textfile: Path | None) -> None:
+    """Print metrics: size of the tables, age of the releases, drift.
 
-    What workers do is in their own metrics; see docs/metrics.md. Drift is that of the newest
+    Workers serve metrics of their own; see docs/metrics.md. Drift is that of the latest
     `goldpan drift --keep`.
 
     \b
@@ -31,19 +31,19 @@ def metrics(call: CliContext, *, prometheus: bool, textfile: Path | None) -> Non
       goldpan lake metrics --textfile /var/lib/node_exporter/goldpan-lake.prom
     """
     now = wiring.utc_now()
-    lake, shelf = Lake(call.settings.lake), release_setup.open_releases(call.settings)
-    found = release_setup.release_retry().call(
-        "looking at the lake", lambda: measure_lake(lake, shelf, now)
+    lake, releases = Lake(cli.settings.lake), release_setup.open_releases(cli.settings)
+    gauges = release_setup.release_retry().call(
+        "reading the lake", lambda: measure_lake(lake, releases, now)
     )
-    make = partial(render_lake_metrics, found)
-    if not write_metrics(call, make, prometheus=prometheus, textfile=textfile):
-        call.answer(found, lambda console: _show(console, found))
+    render = partial(render_lake_metrics, gauges)
+    if not write_metrics(cli, render, prometheus=prometheus, textfile=textfile):
+        cli.answer(gauges, lambda console: _show(console, gauges))
 
 
-def _show(console: Console, found: Mapping[str, GaugeValues]) -> None:
+def _show(console: Console, gauges: Mapping[str, GaugeValues]) -> None:
     table = Table("metric", "of", "value", box=box.SIMPLE_HEAD)
     table.columns[2].justify = "right"
-    for name, values in found.items():
+    for name, values in gauges.items():
         for label, value in values.items():
-            table.add_row(name, label, f"{value:,.10g}".replace(",", " "))
+            table.add_row(name, label, f"{value:,.10g}")
     console.print(table)

@@ -1,6 +1,6 @@
-"""The entry point: runs a command and turns what it raises into one sentence and an exit code.
+"""The entry point: runs a command, and turns an exception into one sentence and an exit code.
 
-Exit codes: 0 done, 1 "no" (a verification, a gate), 2 used wrongly, 3 failed. Ctrl-C gives 130.
+Exit codes: 0 done, 1 "no" (a verification, a gate), 2 wrong usage, 3 failed. Ctrl-C gives 130.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ EXIT_USAGE: Final = 2
 EXIT_FAILED: Final = 3
 EXIT_INTERRUPTED: Final = 130
 
-_FULL: Final = frozenset({errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG})
+_WRITE_ERRORS: Final = frozenset({errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG})
 
 WORKER_COMMAND: Final = ["stream", "run"]
 _WITH_POOLS: Final = frozenset({"deltalake", "pyarrow"})
@@ -38,21 +38,21 @@ root = click.version_option(version("goldpan"), message="%(prog)s %(version)s")(
 
 
 def main() -> NoReturn:
-    """Run the command line of this process, and end it."""
+    """Run the command line of this process, then exit."""
     arguments = sys.argv[1:]
     if arguments[:2] == WORKER_COMMAND:
-        signal.signal(signal.SIGTERM, _nothing_read)
-    _open_what_is_closed()
+        signal.signal(signal.SIGTERM, _exit_before_reading)
+    _open_closed_streams()
     child_process.set_safe_path()
     code = run_command(arguments)
     code = _flush(code)
-    if _left_behind():
+    if _threads_remain():
         os._exit(code)
     sys.exit(code)
 
 
 def run_command(arguments: Sequence[str]) -> int:
-    """Run one command and return its exit code; what went wrong is on standard error."""
+    """Run a command and return its exit code; errors are printed on standard error."""
     try:
         result = root.main(list(arguments), prog_name="goldpan", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -66,9 +66,9 @@ def run_command(arguments: Sequence[str]) -> int:
 
 
 def describe_failure(error: BaseException) -> tuple[str, int]:
-    """Return the sentence and the exit code for what a command raised.
+    """Return the sentence and the exit code for an exception.
 
-    The text of an exception that is not ours is left out: it may hold the content of a record.
+    The text of foreign exceptions is left out: it may quote a record.
     """
     match error:
         case click.UsageError(ctx=click.Context() as context):
@@ -82,60 +82,60 @@ def describe_failure(error: BaseException) -> tuple[str, int]:
         case click.Abort() | KeyboardInterrupt():
             return "interrupted", EXIT_INTERRUPTED
         case _:
-            return _unforeseen(error), EXIT_FAILED
+            return _unexpected(error), EXIT_FAILED
 
 
-def _unforeseen(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.errno in _FULL:
+def _unexpected(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.errno in _WRITE_ERRORS:
         return _not_written(error)
     return (
-        f"something went wrong that goldpan did not foresee: {type(error).__name__} at "
-        f"{locate_error(error)}; please report it"
+        f"an unexpected error occurred: {type(error).__name__} at {locate_error(error)}; please "
+        "report it"
     )
 
 
-def _nothing_read(_number: int, _frame: FrameType | None) -> NoReturn:
-    """End a worker that is told to stop while its libraries are still being loaded: all is well.
+def _exit_before_reading(_signal: int, _frame: FrameType | None) -> NoReturn:
+    """Exit with 0 if SIGTERM arrives while the worker's libraries are still being loaded.
 
-    Later, `goldpan.cli.stream` has a better answer.
+    Later, `goldpan.cli.stream` handles the signal.
     """
-    os.write(sys.stderr.fileno(), b"goldpan: told to stop before anything was read\n")
+    os.write(sys.stderr.fileno(), b"goldpan: stopped before anything was read\n")
     os._exit(0)
 
 
-def _left_behind() -> bool:
-    """Tell whether an ordinary exit would wait, or fail, for threads that are left.
+def _threads_remain() -> bool:
+    """Return whether remaining threads would delay or break an ordinary exit.
 
-    Threads of ours may wait for an answer, from a lake that hangs, say: an ordinary exit would wait
-    for it (daemon threads too, where they are of a pool), a minute or more after the worker has
-    said that it is done. The libraries of tables have pools of their own, and now and then the end
-    of the interpreter aborts on one of those.
+    Our threads may wait for a lake that hangs: an ordinary exit would wait for them (pooled daemon
+    threads too), a minute or more after the worker reported that it is done. The table libraries
+    have thread pools of their own, and the exit of the interpreter sometimes aborts on one of them.
     """
     return threading.active_count() > 1 or not _WITH_POOLS.isdisjoint(sys.modules)
 
 
-def _open_what_is_closed() -> None:
-    """Let standard streams that are closed (``>&-``) lead to nowhere, or a file would be there.
+def _open_closed_streams() -> None:
+    """Open closed standard streams (``>&-``) on /dev/null; else a file could get their number.
 
-    Then a command has the exit code of its answer, as with `/dev/null`.
+    So a command keeps the exit code of its result, as with `/dev/null`.
     """
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
-            at = os.open(os.devnull, os.O_RDWR)
-            if at != number:
-                os.dup2(at, number)
-                os.close(at)
-            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8"))
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != descriptor:
+                os.dup2(opened, descriptor)
+                os.close(opened)
+            mode = "w" if descriptor else "r"
+            setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8"))
 
 
 def _not_written(error: OSError) -> str:
-    return f"the output, or a temporary file, cannot be written: {error.strerror}"
+    return f"the output or a temporary file cannot be written: {error.strerror}"
 
 
 def _flush(code: int) -> int:
-    """Write out what is buffered, and return the exit code: another one if that cannot be done.
+    """Flush standard output; return the exit code, or that of a failure if flushing fails.
 
-    If nobody reads it any more, the command ends quietly all the same.
+    If the reader is gone, the command still exits silently.
     """
     try:
         sys.stdout.flush()

@@ -1,7 +1,5 @@
 """``goldpan lake compact`` and ``vacuum_table``: few large files instead of many small ones."""
 
-import secrets
-import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import wraps
@@ -15,27 +13,27 @@ from rich.table import Table as Grid
 from batch.compaction import CompactedBatch, CompactionBatch, compact_batches, plan_compaction
 from goldpan import release_setup, wiring
 from goldpan.cli.context import CliContext, with_cli_context
-from goldpan.cli.formatting import format_bytes, format_count
+from goldpan.cli.formatting import format_bytes, format_count, format_quantity
 from goldpan.cli.number_options import IntegerParam
 from lake.tables import TABLE_LAYOUTS, Lake, Table
 from lake.vacuum import vacuum_table
 from schemas.times import shift_day
 
 P = ParamSpec("P")
-_MIB = 2**20
+_BYTES_PER_MIB = 2**20
 
 
 def with_tables(function: Callable[P, None]) -> Callable[P, None]:
-    """Give a command the options ``--table`` and ``--dry-run``."""
+    """Add the options ``--table`` and ``--dry-run`` to a command."""
 
     @click.option(
         "--table",
         "names",
         type=click.Choice(list(TABLE_LAYOUTS)),
         multiple=True,
-        help="Only this table; may be given several times.",
+        help="Only this table; may be repeated.",
     )
-    @click.option("--dry-run", is_flag=True, help="Only tell what would be done.")
+    @click.option("--dry-run", is_flag=True, help="Only show what would be done.")
     @wraps(function)
     def command(*args: P.args, **kwargs: P.kwargs) -> None:
         function(*args, **kwargs)
@@ -50,56 +48,64 @@ def with_tables(function: Callable[P, None]) -> Callable[P, None]:
     type=IntegerParam(0),
     default=1,
     show_default=True,
-    help="Whole days (UTC) that must have passed since a day, for it to be closed.",
+    help="Only days that ended at least so many whole days (UTC) ago.",
 )
-@click.option("--target-mib", type=IntegerParam(1, 1024), default=128, show_default=True)
+@click.option(
+    "--target-mib",
+    type=IntegerParam(1, 1024),
+    default=128,
+    show_default=True,
+    help="Size of the new files, in MiB.",
+)
 @with_cli_context
 def compact_(
-    call: CliContext, *, names: tuple[str, ...], dry_run: bool, settled_days: int, target_mib: int
+    cli: CliContext, *, names: tuple[str, ...], dry_run: bool, settled_days: int, target_mib: int
 ) -> None:
-    """Make few large files of the many small ones of closed days, sorted so that queries skip.
+    """Merge the small files of past days into large ones, sorted so that queries skip data.
 
-    Safe beside running workers, if run twice at once, and if killed: the rows stay the same. The
-    old files are removed by `goldpan lake vacuum`, later.
+    Safe while workers run, if run twice at once, and after a crash: the rows stay the same. Run
+    `goldpan lake vacuum` later to delete the old files.
 
     \b
     Example:
       goldpan lake compact --dry-run
     """
     before = shift_day(wiring.utc_now().date(), -settled_days)
-    found = {table: _plan(table, before, target_mib * _MIB) for table in _tables(call, names)}
+    plans = {
+        table: _plan(table, before, target_mib * _BYTES_PER_MIB) for table in _tables(cli, names)
+    }
     if dry_run:
-        batches = [batch for some in found.values() for batch in some]
+        batches = [batch for plan in plans.values() for batch in plan]
         data = {"dry_run": True, "batches": [_batch_json(batch) for batch in batches]}
-        call.answer(data, lambda console: _show_plan(console, batches))
+        cli.answer(data, lambda console: _show_plan(console, batches))
         return
-    done = [one for table, batches in found.items() for one in _compacted(table, batches)]
-    call.answer(
-        {"dry_run": False, "batches": [_done_json(one) for one in done]},
-        lambda console: _show_done(console, done),
+    compacted = [batch for table, batches in plans.items() for batch in _compact(table, batches)]
+    cli.answer(
+        {"dry_run": False, "batches": [_compacted_json(batch) for batch in compacted]},
+        lambda console: _show_compacted(console, compacted),
     )
 
 
-def _tables(call: CliContext, names: Sequence[str]) -> list[Table]:
-    lake = Lake(call.settings.lake)
+def _tables(cli: CliContext, names: Sequence[str]) -> list[Table]:
+    lake = Lake(cli.settings.lake)
     return [lake.table(name) for name in names or TABLE_LAYOUTS]
 
 
 def _plan(table: Table, before: date, target_bytes: int) -> list[CompactionBatch]:
     return release_setup.release_retry().call(
-        f"looking at table {table.name}",
+        f"reading table {table.name}",
         lambda: plan_compaction(table, before=before, target_bytes=target_bytes),
     )
 
 
-def _compacted(table: Table, batches: Sequence[CompactionBatch]) -> list[CompactedBatch]:
+def _compact(table: Table, batches: Sequence[CompactionBatch]) -> list[CompactedBatch]:
     return list(
         compact_batches(
             table,
             batches,
-            token=lambda: secrets.randbits(63),
+            token=wiring.new_token,
             retry=release_setup.release_retry(),
-            now_ms=lambda: time.time_ns() // 1_000_000,
+            now_ms=lambda: wiring.now_us() // 1_000,
         )
     )
 
@@ -114,8 +120,12 @@ def _batch_json(batch: CompactionBatch) -> dict[str, Any]:
     }
 
 
-def _done_json(one: CompactedBatch) -> dict[str, Any]:
-    return _batch_json(one.batch) | {"new_bytes": one.bytes, "replaced": one.bytes is not None}
+def _compacted_json(compacted: CompactedBatch) -> dict[str, Any]:
+    new_bytes = compacted.bytes
+    return _batch_json(compacted.batch) | {
+        "new_bytes": new_bytes,
+        "replaced": new_bytes is not None,
+    }
 
 
 def _show_plan(console: Console, batches: Sequence[CompactionBatch]) -> None:
@@ -135,12 +145,13 @@ def _show_plan(console: Console, batches: Sequence[CompactionBatch]) -> None:
     console.print(grid)
 
 
-def _show_done(console: Console, done: Sequence[CompactedBatch]) -> None:
-    mine = [one for one in done if one.bytes is not None]
-    files = sum(len(one.batch.files) for one in mine)
-    console.print(f"{format_count(files)} files became {format_count(len(mine))}")
-    if others := len(done) - len(mine):
-        console.print(f"{format_count(others)} times another compaction was first")
+def _show_compacted(console: Console, compacted: Sequence[CompactedBatch]) -> None:
+    replaced = [batch for batch in compacted if batch.bytes is not None]
+    files = sum(len(batch.batch.files) for batch in replaced)
+    console.print(f"merged {format_quantity(files, 'file')} into {format_count(len(replaced))}")
+    if others := len(compacted) - len(replaced):
+        batches = format_quantity(others, "batch", "batches")
+        console.print(f"skipped {batches} that another compaction had replaced first")
 
 
 @click.command(name="vacuum")
@@ -150,33 +161,34 @@ def _show_done(console: Console, done: Sequence[CompactedBatch]) -> None:
     type=IntegerParam(1),
     default=168,
     show_default=True,
-    help="Files that left a table less long ago stay: older versions can be read so long.",
+    help="Keep files that were part of a table within so many hours, for readers of older "
+    "versions.",
 )
 @with_cli_context
-def vacuum_(call: CliContext, *, names: tuple[str, ...], dry_run: bool, keep_hours: int) -> None:
-    """Remove files that left the tables, or never got into them, some time ago.
+def vacuum_(cli: CliContext, *, names: tuple[str, ...], dry_run: bool, keep_hours: int) -> None:
+    """Delete files that are no longer part of the tables, or never became part of them.
 
-    Nothing is removed by a machine whose clock is not that of the lake's store.
+    If this machine's clock differs from that of the lake's store, nothing is deleted.
 
     \b
     Example:
       goldpan lake vacuum --keep-hours 24 --dry-run
     """
-    wiring.store_now_us(call.settings)  # a clock that is ahead would make young files old ones
-    gone: Mapping[str, list[str]] = {
-        table.name: _vacuumed(table, keep_hours, dry_run=dry_run) for table in _tables(call, names)
+    wiring.store_now_us(cli.settings)  # a fast clock would make new files look old
+    deleted: Mapping[str, list[str]] = {
+        table.name: _vacuum(table, keep_hours, dry_run=dry_run) for table in _tables(cli, names)
     }
 
     def show(console: Console) -> None:
-        for name, files in gone.items():
-            would = "would be removed" if dry_run else "removed"
-            console.print(f"{name}: {format_count(len(files))} files {would}")
+        for name, files in deleted.items():
+            state = "to be deleted" if dry_run else "deleted"
+            console.print(f"{name}: {format_quantity(len(files), 'file')} {state}")
 
-    data = [{"table": name, "files": files} for name, files in gone.items()]
-    call.answer({"dry_run": dry_run, "tables": data}, show)
+    data = [{"table": name, "files": files} for name, files in deleted.items()]
+    cli.answer({"dry_run": dry_run, "tables": data}, show)
 
 
-def _vacuumed(table: Table, keep_hours: int, *, dry_run: bool) -> list[str]:
+def _vacuum(table: Table, keep_hours: int, *, dry_run: bool) -> list[str]:
     return release_setup.release_retry().call(
         f"vacuuming table {table.name}",
         lambda: vacuum_table(table, keep_hours=keep_hours, dry_run=dry_run),

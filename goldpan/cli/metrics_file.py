@@ -1,4 +1,4 @@
-"""Metrics of a command in a file, whole or not at all, for a textfile collector or a web server."""
+"""Writes metrics of a command atomically to a file, for a textfile collector or a web server."""
 
 import os
 from collections.abc import Callable
@@ -10,65 +10,65 @@ import click
 from goldpan.cli.context import CliContext
 from schemas.errors import UsageError
 
-_MOST_LINKS: Final = 40
+_MAX_LINKS: Final = 40
 
 with_textfile: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
     "--textfile",
     type=click.Path(path_type=Path, dir_okay=False, writable=True),
     metavar="FILE.prom",
-    help="Write the metrics to a file, whole or not at all, for a textfile collector.",
+    help="Write the metrics atomically to this file, for a textfile collector.",
 )
-"""Gives a command the option ``--textfile``."""
+"""Adds the option ``--textfile`` to a command."""
 
 
 def write_metrics(
-    call: CliContext, make: Callable[[], bytes], *, prometheus: bool, textfile: Path | None
+    cli: CliContext, render: Callable[[], bytes], *, prometheus: bool, textfile: Path | None
 ) -> bool:
-    """Write metrics to a file, to standard output, or to both; return whether either was asked."""
+    """Write metrics to a file, standard output or both; return whether either was requested."""
     if not prometheus and textfile is None:
         return False
-    data = make()
+    data = render()
     if textfile is not None:
         write_atomically(textfile, data)
     if prometheus:
-        call.write_lines(data.decode().splitlines())
+        cli.write_lines(data.decode().splitlines())
     return True
 
 
 def write_atomically(file: Path, data: bytes) -> None:
-    """Write a file beside its place, then put it there; UsageError if that cannot be done.
+    """Write a temporary file, then move it into place; UsageError if that fails.
 
-    A link stays one: what it names is replaced. A device, a pipe or an open file (``/dev/stdout``)
-    is no place for a file: it is written to.
+    A symbolic link stays: its target is replaced. A device, a pipe or an open file
+    (``/dev/stdout``) is written to directly.
     """
     try:
-        if _is_a_stream(file):
+        if _is_stream(file):
             with file.open("ab") as stream:
                 stream.write(data)
         else:
             _replace(file.resolve(), data)
     except (OSError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or "its links go in a circle"
+        reason = getattr(error, "strerror", None) or "its symbolic links form a loop"
         raise UsageError(f"--textfile {file} cannot be written: {reason}.") from None
 
 
-def _is_a_stream(file: Path) -> bool:
-    """Tell whether a path names something that is no regular file of a folder."""
+def _is_stream(file: Path) -> bool:
+    """Return whether a path names something other than a regular file."""
     if file.exists() and not file.is_file():
         return True
-    steps = [file.absolute()]
-    while steps[-1].is_symlink() and len(steps) < _MOST_LINKS:
-        steps.append(steps[-1].parent / steps[-1].readlink())
-    return any(step.parts[1:2] in {("dev",), ("proc",)} for step in steps)
+    targets = [file.absolute()]
+    while targets[-1].is_symlink() and len(targets) < _MAX_LINKS:
+        targets.append(targets[-1].parent / targets[-1].readlink())
+    return any(target.parts[1:2] in {("dev",), ("proc",)} for target in targets)
 
 
 def _replace(file: Path, data: bytes) -> None:
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        beside.write_bytes(data)
+        temporary.write_bytes(data)
         if file.exists():
-            beside.chmod(file.stat().st_mode & 0o777)
-        beside.replace(file)
+            temporary.chmod(file.stat().st_mode & 0o777)
+        temporary.replace(file)
     except OSError:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise

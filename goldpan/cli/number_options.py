@@ -1,4 +1,4 @@
-"""Numbers as options: written in plain decimal, and such that a comparison with them can hold."""
+"""Option types for numbers: plain decimal notation, and finite."""
 
 import math
 import re
@@ -11,21 +11,25 @@ _WHOLE: Final = re.compile(r"[-+]?[0-9]+")
 
 
 class IntegerParam(click.IntRange):
-    """A whole number within limits; not `1_000`, and no digits of other scripts."""
+    """An integer within limits; neither `1_000` nor digits of other scripts are accepted."""
+
+    name = "integer"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the number; a usage error for anything else."""
+        """Return the number; fail for anything else."""
         if isinstance(value, str) and not _WHOLE.fullmatch(value.strip()):
             self.fail(f"{value!r} is not a whole number.", param, ctx)
         return super().convert(value, param, ctx)
 
 
 class NumberParam(click.FloatRange):
-    """A finite number within limits: no comparison with NaN holds, so it would be no limit."""
+    """A finite number within limits: every comparison with NaN is false, so it limits nothing."""
+
+    name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the number; a usage error for anything else."""
-        found = super().convert(value, param, ctx)
-        if not math.isfinite(found) or (isinstance(value, str) and not _PLAIN.fullmatch(value)):
+        """Return the number; fail for anything else."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number) or (isinstance(value, str) and not _PLAIN.fullmatch(value)):
             self.fail(f"{value!r} is not a finite number.", param, ctx)
-        return found
+        return number

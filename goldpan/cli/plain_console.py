@@ -1,8 +1,7 @@
-"""Text on a person's terminal: what is stored is shown as it is, and commands nothing there.
+"""A console that prints stored text safely on a terminal.
 
-Consoles of goldpan take no markup, so a stored `[/]` or `[beta]` is text; colours come from
-`styled`.
-Characters that would move the cursor, or change the order of letters, are shown by their code.
+It does not interpret markup, so a stored `[/]` or `[beta]` is printed as it is; colours come from
+`styled`. Characters that would move the cursor or change the order of letters are escaped.
 """
 
 import re
@@ -17,26 +16,26 @@ _HIDDEN: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
 )
 
-_WIDEST: Final = 100_000
-_FOLDED: Final = 8  # characters that a column keeps which is folded
-_BETWEEN: Final = 3
+_MAX_WIDTH: Final = 100_000
+_MIN_FOLDED: Final = 8  # least width of a folded column, in characters
+_PADDING: Final = 3  # between columns
 
 
 def escape_controls(text: str) -> str:
-    """Return a text with the code in place of each control character but tab and line feed."""
-    return _HIDDEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    """Replace each control character, except tab and line feed, by its escape code."""
+    return _HIDDEN.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def styled(style: str, words: str, rest: str = "") -> Text:
-    """Return words in a style, and what follows them without one."""
+    """Return words in a style, followed by unstyled text."""
     return Text.assemble((escape_controls(words), style), escape_controls(rest))
 
 
-def _keep_whole(console: Console, table: Table) -> None:
-    """Let the first column, which names the row, and numbers stand in one line; fold the others."""
-    wide = console.options.update(width=_WIDEST, max_width=_WIDEST)
-    for number, column in enumerate(table.columns):
-        if number == 0 or column.justify == "right":
+def _keep_identifiers_whole(console: Console, table: Table) -> None:
+    """Keep the first column, which names the row, and numbers on one line; fold the others."""
+    wide = console.options.update(width=_MAX_WIDTH, max_width=_MAX_WIDTH)
+    for index, column in enumerate(table.columns):
+        if index == 0 or column.justify == "right":
             cells = [column.header, *column.cells]
             column.no_wrap = True
             column.min_width = max(Measurement.get(console, wide, cell).maximum for cell in cells)
@@ -45,24 +44,24 @@ def _keep_whole(console: Console, table: Table) -> None:
 
 
 class PlainConsole(Console):
-    """A console on which every text is only text."""
+    """A console that prints text literally: no markup, no emoji, no control characters."""
 
     def __init__(self, **more: Any) -> None:
         super().__init__(markup=False, emoji=False, highlight=False, **more)
 
     def print(self, *objects: Any, **more: Any) -> None:
-        """Print; a table is as wide as it must be, so that nothing that identifies a row is cut."""
+        """Print; widen a table as needed, so that nothing that identifies a row is cut."""
         width = self.width
-        for one in objects:
-            if isinstance(one, Table):
-                _keep_whole(self, one)
-                wanted = sum((column.min_width or _FOLDED) + _BETWEEN for column in one.columns)
-                self.width = max(self.width, wanted)
+        for item in objects:
+            if isinstance(item, Table):
+                _keep_identifiers_whole(self, item)
+                widths = (column.min_width or _MIN_FOLDED for column in item.columns)
+                self.width = max(self.width, sum(width + _PADDING for width in widths))
         try:
             super().print(*objects, **more)
         finally:
             self.width = width
 
     def render_str(self, text: str, **more: Any) -> Text:
-        """Return what a text looks like: itself, with control characters shown by their code."""
+        """Return a text with control characters escaped."""
         return super().render_str(escape_controls(text), **more)

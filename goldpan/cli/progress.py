@@ -1,4 +1,4 @@
-"""A progress bar on standard error, for anything long while a person watches."""
+"""Progress bars on standard error, shown if a person is watching."""
 
 import codecs
 import sys
@@ -13,21 +13,21 @@ from goldpan.cli.context import CliContext
 from goldpan.cli.plain_console import PlainConsole, escape_controls
 
 ProgressReporter = Callable[[str, int, int], None]
-"""Told what is done, how much of it is, and of how much (0: nobody knows)."""
+"""Takes a description, the amount done, and the total (0 if unknown)."""
 
 
 STDIN: Final = Path("-")
-"""Stands for standard input where a file is named."""
+"""Names standard input where a file is expected."""
 
 
 @contextmanager
 def open_line_file(file: Path, *, watched: bool) -> Iterator[Iterator[bytes]]:
-    """Open a file of lines, with a bar of how far it has been read if a person watches.
+    """Open a file for reading lines, with a progress bar if a person is watching.
 
-    A byte order mark at its beginning is no part of the first line.
+    A byte order mark at the beginning is skipped.
     """
     if file == STDIN:
-        yield _without_mark(sys.stdin.buffer)
+        yield _skip_byte_order_mark(sys.stdin.buffer)
         return
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn())
     with (
@@ -36,17 +36,17 @@ def open_line_file(file: Path, *, watched: bool) -> Iterator[Iterator[bytes]]:
         ) as bar,
         bar.open(file, "rb", description=escape_controls(file.name)) as lines,
     ):
-        yield _without_mark(lines)
+        yield _skip_byte_order_mark(lines)
 
 
-def _without_mark(lines: Iterable[bytes]) -> Iterator[bytes]:
-    for number, line in enumerate(lines):
-        yield line if number else line.removeprefix(codecs.BOM_UTF8)
+def _skip_byte_order_mark(lines: Iterable[bytes]) -> Iterator[bytes]:
+    for index, line in enumerate(lines):
+        yield line if index else line.removeprefix(codecs.BOM_UTF8)
 
 
 @contextmanager
-def show_progress(call: CliContext) -> Iterator[ProgressReporter]:
-    """Yield what a command reports its progress to; shown only if a person watches."""
+def show_progress(cli: CliContext) -> Iterator[ProgressReporter]:
+    """Yield a progress reporter; it shows a bar only if a person is watching."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
@@ -54,16 +54,16 @@ def show_progress(call: CliContext) -> Iterator[ProgressReporter]:
         TextColumn("{task.fields[done]}"),
     )
     console = PlainConsole(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not call.watched) as bar:
+    with Progress(*columns, console=console, transient=True, disable=not cli.watched) as bar:
         task = bar.add_task("", total=None, done="")
 
-        def report(what: str, done: int, of: int) -> None:
+        def report(step: str, done: int, total: int) -> None:
             bar.update(
                 task,
-                description=what,
+                description=step,
                 completed=done,
-                total=of or None,
-                done=f"{done} of {of}" if of else "",
+                total=total or None,
+                done=f"{done:,} of {total:,}" if total else "",
             )
 
         yield report

@@ -1,9 +1,9 @@
-"""``goldpan quarantine``: what was set aside and why, and the way back."""
+"""``goldpan quarantine``: count, show and retry quarantined records."""
 
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import wraps
 from typing import Any, ParamSpec
 
@@ -14,7 +14,7 @@ from rich.table import Table
 
 from goldpan import wiring
 from goldpan.cli.context import CliContext, with_cli_context
-from goldpan.cli.formatting import format_bytes, format_count
+from goldpan.cli.formatting import format_bytes, format_count, format_time
 from goldpan.cli.number_options import IntegerParam
 from lake.quarantine import QuarantineFilter, read_quarantined, summarize_quarantined
 from lake.tables import Lake
@@ -26,7 +26,7 @@ P = ParamSpec("P")
 
 
 def with_filter(function: Callable[P, None]) -> Callable[P, None]:
-    """Give a command the options that say which records are meant, as one `QuarantineFilter`."""
+    """Add options that select records to a command, which passes a `QuarantineFilter`."""
 
     @click.option("--topic", help="Only records of this topic.")
     @click.option("--reason", help="Only records with this reason, such as not_json.")
@@ -37,7 +37,7 @@ def with_filter(function: Callable[P, None]) -> Callable[P, None]:
         chosen: dict[str, Any] = {
             name: kwargs.pop(name) for name in ("topic", "reason", "partition", "offset")
         }
-        kwargs["which"] = QuarantineFilter(**chosen)
+        kwargs["selection"] = QuarantineFilter(**chosen)
         function(*args, **kwargs)
 
     return command
@@ -46,15 +46,15 @@ def with_filter(function: Callable[P, None]) -> Callable[P, None]:
 @click.command()
 @with_filter
 @with_cli_context
-def list_(call: CliContext, *, which: QuarantineFilter) -> None:
-    """Count what was set aside, by topic, reason and field.
+def list_(cli: CliContext, *, selection: QuarantineFilter) -> None:
+    """Count quarantined records by topic, reason and field.
 
     \b
     Example:
       goldpan quarantine list --topic llm.traces
     """
     groups = summarize_quarantined(
-        read_quarantined(Lake(call.settings.lake).table(QUARANTINE_TABLE), which)
+        read_quarantined(Lake(cli.settings.lake).table(QUARANTINE_TABLE), selection)
     )
     data = [
         {
@@ -67,41 +67,44 @@ def list_(call: CliContext, *, which: QuarantineFilter) -> None:
         }
         for group in groups
     ]
-    call.answer({"groups": data}, lambda console: show_groups(console, data))
+    cli.answer({"groups": data}, lambda console: show_groups(console, data))
 
 
 def show_groups(console: Console, groups: list[dict[str, Any]]) -> None:
-    """Print how many records were set aside, by topic, reason and field."""
+    """Print the number of quarantined records by topic, reason and field."""
     if not groups:
-        console.print("nothing is set aside")
+        console.print("quarantine is empty")
         return
     table = Table("topic", "reason", "field", "records", "last", box=box.SIMPLE_HEAD)
     for group in groups:
         number = format_count(group["records"])
         field = group["field"] or "-"
-        last = datetime.fromisoformat(group["last"]).astimezone(UTC)
-        when = last.strftime("%Y-%m-%d %H:%M:%S Z")
-        table.add_row(group["topic"], group["reason"], field, number, when)
+        last = format_time(datetime.fromisoformat(group["last"]))
+        table.add_row(group["topic"], group["reason"], field, number, last)
     console.print(table)
 
 
 @click.command()
 @with_filter
 @click.option(
-    "--limit", type=IntegerParam(1), default=20, show_default=True, help="At most so many."
+    "--limit",
+    type=IntegerParam(1),
+    default=20,
+    show_default=True,
+    help="Show at most so many records.",
 )
 @with_cli_context
-def show(call: CliContext, *, which: QuarantineFilter, limit: int) -> None:
-    """Show records that were set aside: where they are in Kafka, why, and nothing of their content.
+def show(cli: CliContext, *, selection: QuarantineFilter, limit: int) -> None:
+    """Show quarantined records: coordinates in Kafka, reason and size, but no content.
 
     \b
     Example:
       goldpan quarantine show --reason unknown_field --limit 5
     """
-    found = read_quarantined(Lake(call.settings.lake).table(QUARANTINE_TABLE), which)
-    data = [_record_json(row) for row in found.slice(0, limit).to_pylist()]
-    more = max(0, len(found) - limit)
-    call.answer({"records": data, "more": more}, lambda console: _show_records(console, data, more))
+    records = read_quarantined(Lake(cli.settings.lake).table(QUARANTINE_TABLE), selection)
+    data = [_record_json(row) for row in records.slice(0, limit).to_pylist()]
+    more = max(0, len(records) - limit)
+    cli.answer({"records": data, "more": more}, lambda console: _show_records(console, data, more))
 
 
 def _record_json(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -123,49 +126,54 @@ def _record_json(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _show_records(console: Console, records: list[dict[str, Any]], more: int) -> None:
     if not records:
-        console.print("nothing is set aside")
+        console.print("quarantine is empty")
         return
     table = Table("where", "reason", "detail", "size", "sealed", box=box.SIMPLE_HEAD)
     for record in records:
-        where = f"{record['topic']}/{record['partition']} @ {record['offset']}"
+        location = f"{record['topic']}/{record['partition']} @ {record['offset']}"
         sealed = "yes" if record["sealed"] else "no"
         size = format_bytes(record["size_bytes"])
-        table.add_row(where, record["reason"], record["detail"], size, sealed)
+        table.add_row(location, record["reason"], record["detail"], size, sealed)
     console.print(table)
     if more:
-        console.print(f"and {format_count(more)} more: --limit shows them")
+        console.print(f"and {format_count(more)} more: raise --limit to show them")
 
 
 @click.command()
 @with_filter
-@click.option("--dry-run", is_flag=True, help="Only tell what would become of them.")
+@click.option("--dry-run", is_flag=True, help="Only show what would happen to the records.")
 @with_cli_context
-def redrive(call: CliContext, *, which: QuarantineFilter, dry_run: bool) -> None:
-    """Try records again, under the schemas and the policy of today.
+def redrive(cli: CliContext, *, selection: QuarantineFilter, dry_run: bool) -> None:
+    """Retry quarantined records with today's schemas and policy.
 
-    Those that pass now go to their table, exactly once, and leave quarantine; the others stay, but
-    for those of erased persons, which go. The content comes from the sealed payload, or from Kafka
-    as long as it is still there. It may be run again after a crash: it finishes what was begun.
+    Records that pass now are written to their table, exactly once, and removed from quarantine; so
+    are records of erased persons, without being written. The others stay. Content is read from the
+    sealed payload, or from Kafka while it still has the record. After a crash, run it again to
+    finish.
 
     \b
     Example:
       goldpan quarantine redrive --reason unknown_schema --dry-run
     """
-    topics = [which.topic] if which.topic else list(wiring.tables_by_topic(call.settings.kafka))
+    topics = (
+        [selection.topic] if selection.topic else list(wiring.tables_by_topic(cli.settings.kafka))
+    )
     results: dict[str, RedriveResult] = {}
-    with closing(RecordFetcher(call.settings.kafka, monotonic=time.monotonic)) as fetcher:
+    with closing(RecordFetcher(cli.settings.kafka, monotonic=time.monotonic)) as fetcher:
         for topic in topics:
-            mine = QuarantineFilter(topic, which.reason, which.partition, which.offset)
-            step = wiring.set_up_redrive(call.settings, topic, fetcher)
-            results[topic] = step.run(mine, dry_run=dry_run)
-    data = [_redriven_json(topic, result) for topic, result in results.items()]
-    call.answer(
+            of_topic = QuarantineFilter(
+                topic, selection.reason, selection.partition, selection.offset
+            )
+            redrive_topic = wiring.set_up_redrive(cli.settings, topic, fetcher)
+            results[topic] = redrive_topic.run(of_topic, dry_run=dry_run)
+    data = [_result_json(topic, result) for topic, result in results.items()]
+    cli.answer(
         {"dry_run": dry_run, "topics": data},
-        lambda console: _show_redriven(console, results, dry_run=dry_run),
+        lambda console: _show_results(console, results, dry_run=dry_run),
     )
 
 
-def _redriven_json(topic: str, result: RedriveResult) -> dict[str, Any]:
+def _result_json(topic: str, result: RedriveResult) -> dict[str, Any]:
     return {
         "topic": topic,
         "tried": result.tried,
@@ -177,22 +185,20 @@ def _redriven_json(topic: str, result: RedriveResult) -> dict[str, Any]:
     }
 
 
-def _show_redriven(
-    console: Console, results: Mapping[str, RedriveResult], *, dry_run: bool
-) -> None:
-    would = "would be stored" if dry_run else "stored"
+def _show_results(console: Console, results: Mapping[str, RedriveResult], *, dry_run: bool) -> None:
+    stored = "would be stored" if dry_run else "stored"
     for topic, result in results.items():
         console.print(
-            f"{topic}: {format_count(result.tried)} tried, {format_count(result.stored)} {would}, "
-            f"{format_count(sum(result.still.values()))} fail as before, "
+            f"{topic}: {format_count(result.tried)} tried, {format_count(result.stored)} {stored}, "
+            f"{format_count(sum(result.still.values()))} failed again, "
             f"{format_count(result.gone)} no longer in Kafka, "
             f"{format_count(result.erased)} of erased persons",
             soft_wrap=True,
         )
         if result.waiting:
             console.print(
-                f"{topic}: {format_count(result.waiting)} not tried: a worker is still to pass them "
-                "in their table; run this again then",
+                f"{topic}: {format_count(result.waiting)} not tried, since a worker has not "
+                "committed their offsets yet; run this command again later",
                 soft_wrap=True,
             )
 

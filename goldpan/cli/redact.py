@@ -1,4 +1,4 @@
-"""``goldpan redact``: the redaction engine alone, JSON lines in, JSON lines out."""
+"""``goldpan redact run``: redact JSON lines from files or standard input."""
 
 import json
 import multiprocessing
@@ -23,46 +23,54 @@ from redact.reports.redaction_report import RedactionTally, render_report
 from schemas.json_lines import escape_line_ends
 
 BATCH_LINES: Final = 500
-AHEAD: Final = 4  # batches that wait for each process
-_here: dict[str, LineEngine] = {}  # in a process of the pool: what redacts its lines
+AHEAD: Final = 4  # batches queued for each process
+_engines: dict[str, LineEngine] = {}  # the engine of this process, in a pool
 
 
 @click.command()
 @click.argument(
-    "files", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True)
+    "files",
+    nargs=-1,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True),
+    metavar="[FILE]...",
+    help="Files of JSON lines; - is standard input, and the default.",
 )
 @click.option(
     "--schema",
     type=click.Choice(LINE_SCHEMAS),
     default=LINE_SCHEMAS[0],
     show_default=True,
-    help='What the lines are; text is {"id", "text"}, and findings come with it.',
+    help='Format of the lines; text is {"id", "text"}, and its output includes the findings.',
 )
 @click.option(
-    "--workers", type=IntegerParam(1, 256), default=1, show_default=True, help="Processes."
+    "--workers",
+    type=IntegerParam(1, 256),
+    default=1,
+    show_default=True,
+    help="Number of processes.",
 )
 @click.option(
     "--report",
     type=click.Path(path_type=Path, dir_okay=False, writable=True),
     metavar="FILE.html",
-    help="Write a page that tells what was replaced and what was kept, without a value.",
+    help="Also write a page of what was replaced and what was kept, without any value.",
 )
 @with_cli_context
 @click.pass_context
-def redact(  # noqa: PLR0913 - one argument an option
+def redact(  # noqa: PLR0913 - one argument per option
     ctx: click.Context,
-    call: CliContext,
+    cli: CliContext,
     *,
     files: tuple[Path, ...],
     schema: str,
     workers: int,
     report: Path | None,
 ) -> None:
-    """Redact records in files, or from standard input, to standard output.
+    """Redact JSON lines from files or standard input to standard output.
 
-    A line that is no valid record is left out and named on standard error, without its content;
-    the exit code then is 1. With --json, standard error gets a summary in JSON. The word `run` may
-    be left out.
+    A line that is not a valid record is skipped and reported on standard error, without its
+    content; the exit code is then 1. With --json, a summary in JSON is printed on standard error.
+    The word `run` can be omitted.
 
     \b
     Example:
@@ -70,94 +78,98 @@ def redact(  # noqa: PLR0913 - one argument an option
       goldpan redact run --schema trace traces.jsonl > redacted.jsonl
       echo '{"id": 1, "text": "mail ann@example.com"}' | goldpan redact --schema text
     """
-    task = _Task(call.settings, schema, report is not None)
+    task = _Task(cli.settings, schema, report is not None)
     engine = task.open()
-    tally, refused, done = RedactionTally(), [], 0
-    watched = sys.stderr.isatty() and not sys.stdout.isatty()  # the output goes elsewhere
+    tally, refused, passed = RedactionTally(), [], 0
+    watched = sys.stderr.isatty() and not sys.stdout.isatty()  # the output is redirected
     for file in files or (STDIN,):
         with open_line_file(file, watched=watched) as lines:
-            for batch in _redacted(task, engine, lines, workers):
-                for one in batch:
-                    tally.add(one.line)
-                good = [one.line.output for one in batch if one.line.output is not None]
-                call.write_lines(escape_line_ends(output).decode() for output in good)
-                done += len(good)
-                refused += [_refusal(file, one) for one in batch if one.line.problem]
+            for batch in _redact(task, engine, lines, workers):
+                for result in batch:
+                    tally.add(result.line)
+                outputs = [item.line.output for item in batch if item.line.output is not None]
+                cli.write_lines(escape_line_ends(output).decode() for output in outputs)
+                passed += len(outputs)
+                refused += [_refusal_json(file, item) for item in batch if item.line.problem]
     if report is not None:
-        policy = load_policy(call.settings.redact.policy)
+        policy = load_policy(cli.settings.redact.policy)
         made_at = wiring.utc_now().strftime("%Y-%m-%d %H:%M UTC")
         page = render_report(tally, policy, policy_hash=engine.policy_hash, made_at=made_at)
         report.write_text(page, encoding="utf-8")
-    _tell(call, tally, done, refused)
+    _report(cli, tally, passed, refused)
     if refused:
         ctx.exit(EXIT_NO)
 
 
 class _Task(NamedTuple):
-    """What a process is told, to redact lines: settings, schema, and whether a report is wanted."""
+    """What a process needs to redact lines."""
 
     settings: Settings
     schema: str
     report: bool
 
     def open(self) -> LineEngine:
-        """Return what redacts lines."""
+        """Return the engine."""
         return open_line_engine(self.settings, self.schema, report=self.report)
 
 
-def _redacted(
+def _redact(
     task: _Task, engine: LineEngine, lines: Iterable[bytes], workers: int
 ) -> Iterator[list[LineResult]]:
-    """Yield what came of the lines, some at a time and in order."""
+    """Yield the results in blocks, in the order of the lines."""
     if workers == 1:
         for first, batch in _batches(lines):
             yield engine.run(first, batch)
         return
-    # Processes are started anew, never forked: Arrow and hyperscan do not survive a fork.
+    # Processes are spawned, never forked: Arrow and hyperscan do not survive a fork.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_open_here, initargs=(task,)
+        workers, mp_context=context, initializer=_open_engine, initargs=(task,)
     ) as pool:
         batches = _batches(lines)
-        waiting = [pool.submit(_run_here, *one) for one in islice(batches, AHEAD * workers)]
+        waiting = [pool.submit(_run_engine, *block) for block in islice(batches, AHEAD * workers)]
         while waiting:
             yield waiting.pop(0).result()
-            waiting += [pool.submit(_run_here, *one) for one in islice(batches, 1)]
+            waiting += [pool.submit(_run_engine, *block) for block in islice(batches, 1)]
 
 
-def _open_here(task: _Task) -> None:
-    _here["lines"] = task.open()
+def _open_engine(task: _Task) -> None:
+    _engines["lines"] = task.open()
 
 
-def _run_here(first: int, lines: list[bytes]) -> list[LineResult]:
-    return _here["lines"].run(first, lines)
+def _run_engine(first: int, lines: list[bytes]) -> list[LineResult]:
+    return _engines["lines"].run(first, lines)
 
 
 def _batches(lines: Iterable[bytes]) -> Iterator[tuple[int, list[bytes]]]:
-    """Yield some lines at a time, without their ends, and the number of the first (from 1)."""
-    number, rest = 1, iter(lines)
+    """Yield blocks of lines without line ends, each with the number (from 1) of its first line."""
+    first, rest = 1, iter(lines)
     while batch := [line.rstrip(b"\r\n") for line in islice(rest, BATCH_LINES)]:
-        yield number, batch
-        number += len(batch)
+        yield first, batch
+        first += len(batch)
 
 
-def _refusal(file: Path, one: LineResult) -> dict[str, Any]:
+def _refusal_json(file: Path, result: LineResult) -> dict[str, Any]:
     return {
         "file": str(file),
-        "line": one.number,
-        "reason": one.reason,
-        "field": one.field,
-        "detail": one.line.problem,
+        "line": result.number,
+        "reason": result.reason,
+        "field": result.field,
+        "detail": result.line.problem,
     }
 
 
-def _tell(
-    call: CliContext, tally: RedactionTally, done: int, refused: list[dict[str, Any]]
+def _report(
+    cli: CliContext, tally: RedactionTally, passed: int, refused: list[dict[str, Any]]
 ) -> None:
-    if call.machine:
-        told = {"redacted": done, "refused": refused}
-        counts = {"replaced": dict(tally.replaced), "kept": dict(tally.kept)}
-        click.echo(json.dumps(told | counts), err=True)
+    if cli.machine:
+        summary = {
+            "redacted": passed,
+            "refused": refused,
+            "replaced": dict(tally.replaced),
+            "kept": dict(tally.kept),
+        }
+        click.echo(json.dumps(summary), err=True)
         return
-    for one in refused:
-        click.echo(f"goldpan: {one['file']}:{one['line']}: {one['detail']}", err=True)
+    for line in refused:
+        click.echo(f"goldpan: {line['file']}:{line['line']}: {line['detail']}", err=True)

@@ -1,4 +1,4 @@
-"""``goldpan release``: build golden sets, look at them, prove them, hand them on, withdraw them."""
+"""``goldpan release``: build, show, verify, compare, export, sign and withdraw golden sets."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,7 +28,7 @@ from batch.release.sampling.holdout_split import DEVELOPMENT, HOLDOUT
 from batch.release.sampling.spec import load_spec
 from goldpan import release_setup, synthetic_rows
 from goldpan.cli.context import CliContext, with_cli_context
-from goldpan.cli.formatting import format_count
+from goldpan.cli.formatting import format_quantity
 from goldpan.cli.main import EXIT_NO
 from goldpan.cli.number_options import IntegerParam
 from goldpan.cli.plain_console import PlainConsole, escape_controls, styled
@@ -41,7 +41,7 @@ from goldpan.cli.release_output import (
     show_built,
     show_difference,
     show_population,
-    show_verdict,
+    show_verification,
     strata_table,
     version_json,
 )
@@ -54,17 +54,38 @@ _SHOWN: Final = 10
 
 
 @click.command()
-@click.argument("spec", type=click.Path(path_type=Path, dir_okay=False), metavar="SPEC.yaml")
-@click.option("--traces-version", type=IntegerParam(0), help="Version of table traces to read.")
-@click.option("--labels-version", type=IntegerParam(0), help="Version of table labels to read.")
-@click.option("--memory-mib", type=IntegerParam(128), default=1024, show_default=True)
-@click.option("--take-over", is_flag=True, help="Abandon a version that a dead builder left open.")
-@click.option("--dry-run", is_flag=True, help="Only tell what would be in it.")
+@click.argument(
+    "spec",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="SPEC.yaml",
+    help="File of the spec.",
+)
+@click.option(
+    "--traces-version",
+    type=IntegerParam(0),
+    help="Version of table traces to read; default: the latest.",
+)
+@click.option(
+    "--labels-version",
+    type=IntegerParam(0),
+    help="Version of table labels to read; default: the latest.",
+)
+@click.option(
+    "--memory-mib",
+    type=IntegerParam(128),
+    default=1024,
+    show_default=True,
+    help="Memory limit of the build, in MiB.",
+)
+@click.option(
+    "--take-over", is_flag=True, help="Replace an unfinished version of a builder that died."
+)
+@click.option("--dry-run", is_flag=True, help="Only show what the release would contain.")
 @with_cli_context
 @click.pass_context
-def build(  # noqa: PLR0913 - one argument an option
+def build(  # noqa: PLR0913 - one argument per option
     ctx: click.Context,
-    call: CliContext,
+    cli: CliContext,
     *,
     spec: Path,
     traces_version: int | None,
@@ -73,150 +94,151 @@ def build(  # noqa: PLR0913 - one argument an option
     take_over: bool,
     dry_run: bool,
 ) -> None:
-    """Build a release by its spec, and publish it if anything is new.
+    """Build a release from a spec, and publish it if anything changed.
 
-    The version is decided from what changed. Exit code 1 if another builder was first.
+    The changes determine the new version. Exit code 1 if another builder was first.
 
     \b
     Example:
       goldpan release build support.yaml
     """
-    publisher = release_setup.load_publisher(call.settings)
-    described = load_spec(spec)
-    offered = synthetic_rows.read_synthetic_rows(call.settings, described, spec.parent)
-    shelf = release_setup.open_releases(call.settings)
+    publisher = release_setup.load_publisher(cli.settings)
+    release_spec = load_spec(spec)
+    synthetic = synthetic_rows.read_synthetic_rows(cli.settings, release_spec, spec.parent)
+    releases = release_setup.open_releases(cli.settings)
     if publisher is not None and not dry_run:
-        release_setup.refuse_other_publisher(call.settings, shelf, publisher)
-    lake = Lake(call.settings.lake)
-    with _progress(call) as progress:
-        means = release_setup.make_build_context(call.settings, memory_mib, progress)
+        release_setup.refuse_other_publisher(cli.settings, releases, publisher)
+    lake = Lake(cli.settings.lake)
+    with _progress(cli) as progress:
+        options = release_setup.make_build_context(cli.settings, memory_mib, progress)
         traces = open_snapshot(lake, "traces", traces_version)
         labels = open_snapshot(lake, "labels", labels_version)
-        made = draft_release(described, traces, labels, means, offered)
+        draft = draft_release(release_spec, traces, labels, options, synthetic)
         if dry_run:
-            _tell_draft(call, made.true)
+            _show_draft(cli, draft.true)
             return
         progress("publishing")
         try:
-            built = publish_draft(made, shelf, take_over=take_over)
+            built = publish_draft(draft, releases, take_over=take_over)
         except ReleaseClaimError as error:
-            told = str(error)
-            call.answer({"ok": False, "reason": told}, lambda c: c.print(told, markup=False))
+            reason = str(error)
+            cli.answer({"ok": False, "reason": reason}, lambda c: c.print(reason, markup=False))
             ctx.exit(EXIT_NO)
     if publisher is not None:
-        put_signature(shelf, _of(shelf, built), publisher)
+        put_signature(releases, _built_version(releases, built), publisher)
     signed_by = publisher.public if publisher else None
-    call.answer(
+    cli.answer(
         built_json(built) | {"signed_by": signed_by},
         lambda console: show_built(console, built, signed_by),
     )
 
 
-def _of(shelf: ReleaseRepository, built: BuildResult) -> ReleaseVersion:
-    return shelf.find(ReleaseReference(built.name, str(built.version)))
+def _built_version(releases: ReleaseRepository, built: BuildResult) -> ReleaseVersion:
+    return releases.find(ReleaseReference(built.name, str(built.version)))
 
 
 @contextmanager
-def _progress(call: CliContext) -> Iterator[Progress]:
-    """Yield what the steps of a build are told to; shown only if a person watches."""
+def _progress(cli: CliContext) -> Iterator[Progress]:
+    """Yield a progress reporter for a build; shown only if a person is watching."""
     console = PlainConsole(stderr=True)
-    if not call.watched:
-        yield lambda _what: None
+    if not cli.watched:
+        yield lambda _step: None
         return
     with console.status("reading the lake") as status:
         yield status.update
 
 
-def _tell_draft(call: CliContext, true: Mapping[str, Any]) -> None:
-    kept = {key: value for key, value in true.items() if key not in {"rows", "spec"}}
+def _show_draft(cli: CliContext, manifest: Mapping[str, Any]) -> None:
+    summary = {key: value for key, value in manifest.items() if key not in {"rows", "spec"}}
 
     def show(console: Console) -> None:
-        show_population(console, true["population"])
-        console.print(f"would be {rows_text(true)}")
-        console.print(strata_table(true))
+        show_population(console, manifest["population"])
+        console.print(f"would contain {rows_text(manifest)}")
+        console.print(strata_table(manifest))
 
-    call.answer({"dry_run": True, **kept}, show)
+    cli.answer({"dry_run": True, **summary}, show)
 
 
 @click.command(name="list")
-@click.argument("name", required=False)
+@click.argument("name", required=False, metavar="[NAME]", help="Name of a release.")
 @with_cli_context
-def list_(call: CliContext, *, name: str | None) -> None:
+def list_(cli: CliContext, *, name: str | None) -> None:
     """List releases, all or those of one name, with their versions and digests.
 
     \b
     Example:
       goldpan release list
     """
-    shelf = release_setup.open_releases(call.settings)
-    names = shelf.names() if name is None else [name]
-    found = [one for each in names for one in shelf.standing(each)]
-    data = [version_json(one) for one in found]
+    releases = release_setup.open_releases(cli.settings)
+    names = releases.names() if name is None else [name]
+    versions = [version for each in names for version in releases.standing(each)]
+    data = [version_json(version) for version in versions]
 
     def show(console: Console) -> None:
-        if not found:
-            console.print("there is no release yet")
+        if not versions:
+            console.print("there are no releases")
             return
         table = Table("release", "digest", "state", box=box.SIMPLE_HEAD)
-        for one in found:
-            state = f"{one.state}, rows erased" if one.erased else one.state
-            table.add_row(f"{one.name}@{one.version}", one.digest[:DIGITS], state)
+        for version in versions:
+            state = f"{version.state}, rows erased" if version.erased else version.state
+            table.add_row(f"{version.name}@{version.version}", version.digest[:DIGITS], state)
         console.print(table)
 
-    call.answer({"releases": data}, show)
+    cli.answer({"releases": data}, show)
 
 
 @click.command()
-@click.argument("release", metavar="NAME[@VERSION]")
-@click.option("--sheet", is_flag=True, help="The whole datasheet.")
+@click.argument("release", metavar="NAME[@VERSION]", help="A release; default: the latest version.")
+@click.option("--sheet", is_flag=True, help="Print the whole datasheet.")
 @with_cli_context
-def show(call: CliContext, *, release: str, sheet: bool) -> None:
-    """Show what a release is: rows, strata, where it came from.
+def show(cli: CliContext, *, release: str, sheet: bool) -> None:
+    """Show rows, strata and origin of a release.
 
     \b
     Example:
       goldpan release show support@3 --sheet
     """
-    shelf = release_setup.open_releases(call.settings)
-    one = shelf.find(parse_reference(release))
-    manifest = read_manifest(shelf.read(one, MANIFEST))
-    gone = len(load_erasure_note(shelf, one).rows)
-    kept = {key: value for key, value in manifest.items() if key not in {"rows", "starter_rows"}}
+    releases = release_setup.open_releases(cli.settings)
+    version = releases.find(parse_reference(release))
+    manifest = read_manifest(releases.read(version, MANIFEST))
+    erased = len(load_erasure_note(releases, version).rows)
+    summary = {key: value for key, value in manifest.items() if key not in {"rows", "starter_rows"}}
 
-    def tell(console: Console) -> None:
-        if one.withdrawn:
+    def show_release(console: Console) -> None:
+        if version.withdrawn:
             console.print(styled("red", "withdrawn", ": do not use it"))
-        if gone:
-            console.print(
-                styled(
-                    "yellow", f"{format_count(gone)} of its rows were erased", "; below is as built"
-                )
-            )
+        if erased:
+            rows = f"{format_quantity(erased, 'row')} erased since"
+            console.print(styled("yellow", rows, "; the figures below are those of the build"))
         if sheet:
-            console.print(Markdown(escape_controls(shelf.read(one, DATASHEET).decode())))
+            console.print(Markdown(escape_controls(releases.read(version, DATASHEET).decode())))
             return
-        console.print(f"{one.name}@{one.version}: {rows_text(manifest)}")
-        console.print(f"digest sha256:{one.digest}", soft_wrap=True)
+        console.print(f"{version.name}@{version.version}: {rows_text(manifest)}")
+        console.print(f"digest sha256:{version.digest}", soft_wrap=True)
         if MIXED_POLICIES in manifest:
             console.print(policies_text(manifest[MIXED_POLICIES]), soft_wrap=True)
         show_population(console, manifest["population"])
         console.print(strata_table(manifest))
 
-    marks = {"digest": f"sha256:{one.digest}", "withdrawn": one.withdrawn, "erased": gone}
-    call.answer(kept | marks, tell)
+    marks = {"digest": f"sha256:{version.digest}", "withdrawn": version.withdrawn, "erased": erased}
+    cli.answer(summary | marks, show_release)
 
 
 @click.command()
-@click.argument("release", metavar="NAME[@VERSION]|FOLDER")
-@click.option("--expect", metavar="sha256:…", help="The digest that was pinned.")
-@click.option("--signed-by", metavar="KEY", help="The public key of the publisher.")
-@click.option("--erased-by", metavar="KEY", help="The public key that erasures are signed with.")
-@click.option("--allow-withdrawn", is_flag=True, help="A version that was withdrawn passes too.")
+@click.argument(
+    "release", metavar="NAME[@VERSION]|FOLDER", help="A release, or a folder with its files."
+)
+@click.option("--expect", metavar="sha256:…", help="The pinned digest to verify against.")
+@click.option(
+    "--signed-by", metavar="KEY", help="Public key that the publisher must have signed with."
+)
+@click.option("--erased-by", metavar="KEY", help="Public key that erasures must be signed with.")
+@click.option("--allow-withdrawn", is_flag=True, help="Also accept a withdrawn version.")
 @with_cli_context
 @click.pass_context
-def verify(  # noqa: PLR0913 - one argument an option
+def verify(  # noqa: PLR0913 - one argument per option
     ctx: click.Context,
-    call: CliContext,
+    cli: CliContext,
     *,
     release: str,
     expect: str | None,
@@ -224,11 +246,11 @@ def verify(  # noqa: PLR0913 - one argument an option
     erased_by: str | None,
     allow_withdrawn: bool,
 ) -> None:
-    """Prove that every byte of a release is as it was published; offline, for a folder.
+    """Prove that every byte of a release is unchanged since publication; offline for a folder.
 
-    Exit code 1, and what is wrong, if anything is, or the reason if it was withdrawn. Rows that
-    were erased are counted and are not wrong: all others are proved. `goldpan release build` and
-    `goldpan erase` print the keys that they sign with.
+    Exit code 1 if anything is wrong, or if the release was withdrawn; then prints the problems or
+    the reason. Erased rows are counted and are not an error; all other rows are verified. `goldpan
+    release build` and `goldpan erase` print the keys that they sign with.
 
     \b
     Example:
@@ -238,62 +260,62 @@ def verify(  # noqa: PLR0913 - one argument an option
     expected = None if expect is None else parse_pin(expect)
     keys = [None if key is None else parse_key(key) for key in (erased_by, signed_by)]
     if Path(release).is_dir():
-        verdict = verify_folder(FolderStore(Path(release)), "", expected, *keys)
+        verification = verify_folder(FolderStore(Path(release)), "", expected, *keys)
     else:
-        shelf = release_setup.open_releases(call.settings)
-        verdict = release_setup.verify_version(
-            shelf, shelf.find(parse_reference(release)), expected, *keys
+        releases = release_setup.open_releases(cli.settings)
+        verification = release_setup.verify_version(
+            releases, releases.find(parse_reference(release)), expected, *keys
         )
-    passes = verdict.passes(allow_withdrawn=allow_withdrawn)
-    call.answer(
-        verdict.to_json(allow_withdrawn=allow_withdrawn),
-        lambda console: show_verdict(console, verdict, passes=passes),
+    passes = verification.passes(allow_withdrawn=allow_withdrawn)
+    cli.answer(
+        verification.to_json(allow_withdrawn=allow_withdrawn),
+        lambda console: show_verification(console, verification, passes=passes),
     )
     if not passes:
         ctx.exit(EXIT_NO)
 
 
 @click.command()
-@click.argument("release", metavar="NAME[@VERSION]")
+@click.argument("release", metavar="NAME[@VERSION]", help="A release; default: the latest version.")
 @with_cli_context
-def sign(call: CliContext, *, release: str) -> None:
-    """Sign a version that is there already, as its publisher, after proving it.
+def sign(cli: CliContext, *, release: str) -> None:
+    """Verify a published version, then sign it with the publisher's key.
 
-    `goldpan release build` signs by itself what it publishes while a signing key is set.
+    If a signing key is set, `goldpan release build` signs what it publishes.
 
     \b
     Example:
       export GOLDPAN_RELEASE__SIGNING_KEY=$(openssl rand -base64 32)   # keep it
       goldpan release sign support@3.1.0
     """
-    publisher = release_setup.load_publisher(call.settings)
+    publisher = release_setup.load_publisher(cli.settings)
     if publisher is None:
         raise UsageError(
-            "No signing key is set: put 32 random bytes in base64 (for example from "
-            "`openssl rand -base64 32`) into GOLDPAN_RELEASE__SIGNING_KEY, or name a file in "
+            "No signing key is set: set GOLDPAN_RELEASE__SIGNING_KEY to 32 random bytes in base64 "
+            "(for example from `openssl rand -base64 32`), or name a file with them in "
             "GOLDPAN_RELEASE__SIGNING_KEY_FILE."
         )
-    shelf = release_setup.open_releases(call.settings)
-    one = shelf.find(parse_reference(release))
-    _proved(shelf, one)
-    release_setup.refuse_other_publisher(call.settings, shelf, publisher)
-    put_signature(shelf, one, publisher)
+    releases = release_setup.open_releases(cli.settings)
+    version = releases.find(parse_reference(release))
+    _require_valid(releases, version)
+    release_setup.refuse_other_publisher(cli.settings, releases, publisher)
+    put_signature(releases, version, publisher)
     public = publisher.public
-    call.answer(
-        version_json(one) | {"signed_by": public},
+    cli.answer(
+        version_json(version) | {"signed_by": public},
         lambda console: console.print(
-            f"{one.name}@{one.version} is signed by {public}", soft_wrap=True
+            f"{version.name}@{version.version} is signed by {public}", soft_wrap=True
         ),
     )
 
 
 @click.command()
-@click.argument("before", metavar="NAME@VERSION")
-@click.argument("after", metavar="NAME@VERSION")
+@click.argument("before", metavar="BEFORE", help="The earlier version, such as support@3.0.0.")
+@click.argument("after", metavar="AFTER", help="The later version, such as support@latest.")
 @with_cli_context
 @click.pass_context
-def diff(ctx: click.Context, call: CliContext, *, before: str, after: str) -> None:
-    """Tell how two versions differ: rows added, removed, relabelled, and what that does to strata.
+def diff(ctx: click.Context, cli: CliContext, *, before: str, after: str) -> None:
+    """Compare two versions: rows added, removed and relabelled, labels, and strata.
 
     Exit code 1 if they differ.
 
@@ -301,102 +323,124 @@ def diff(ctx: click.Context, call: CliContext, *, before: str, after: str) -> No
     Example:
       goldpan release diff support@3.0.0 support@latest
     """
-    shelf = release_setup.open_releases(call.settings)
-    old, new = (shelf.find(parse_reference(text)) for text in (before, after))
+    releases = release_setup.open_releases(cli.settings)
+    old, new = (releases.find(parse_reference(text)) for text in (before, after))
     if old.name != new.name:
-        raise UsageError("Two versions of one release can be compared, not two releases.")
-    rows = [json_rows(read_release_rows(shelf.read(one, DATA))) for one in (old, new)]
-    gone = load_erasure_note(shelf, old).contents(read_manifest(shelf.read(old, MANIFEST)))
-    found = diff_releases(rows[0], rows[1], gone)
-    call.answer(difference_json(old, new, found), lambda console: show_difference(console, found))
-    if not found.same:
+        raise UsageError("Only two versions of the same release can be compared.")
+    old_rows, new_rows = (
+        json_rows(read_release_rows(releases.read(version, DATA))) for version in (old, new)
+    )
+    old_manifest = read_manifest(releases.read(old, MANIFEST))
+    erased = load_erasure_note(releases, old).contents(old_manifest)
+    diff = diff_releases(old_rows, new_rows, erased)
+    cli.answer(difference_json(old, new, diff), lambda console: show_difference(console, diff))
+    if not diff.same:
         ctx.exit(EXIT_NO)
 
 
 @click.command()
-@click.argument("release", metavar="NAME[@VERSION]")
-@click.option("--to", "target", type=click.Choice(list(EXPORT_FORMATS)), required=True)
+@click.argument("release", metavar="NAME[@VERSION]", help="A release; default: the latest version.")
+@click.option(
+    "--to",
+    "target",
+    type=click.Choice(list(EXPORT_FORMATS)),
+    required=True,
+    help="Format to write.",
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
-    help="The folder to write into (made if missing).",
+    help="Folder to write to (created if missing).",
 )
 @click.option(
     "--side",
     type=click.Choice([DEVELOPMENT, HOLDOUT, "all"]),
     default="all",
     show_default=True,
-    help="Only the rows of one side of the holdout line.",
+    help="Only the rows of this side of the holdout split.",
 )
 @with_cli_context
-def export(call: CliContext, *, release: str, target: str, out: Path, side: str) -> None:
-    """Write a release in the format of another tool, after proving it.
+def export(cli: CliContext, *, release: str, target: str, out: Path, side: str) -> None:
+    """Verify a release, then convert it to the format of another tool.
 
     \b
     Example:
       goldpan release export support@3 --to langsmith --side development --out ./export
     """
-    shelf = release_setup.open_releases(call.settings)
-    one = shelf.find(parse_reference(release))
-    verdict = _proved(shelf, one)
-    rows = json_rows(read_release_rows(shelf.read(one, DATA)))
-    chosen = [row for row in rows if side in {"all", row["split"]}]
-    if rows and not chosen:
+    releases = release_setup.open_releases(cli.settings)
+    version = releases.find(parse_reference(release))
+    verification = _require_valid(releases, version)
+    rows = json_rows(read_release_rows(releases.read(version, DATA)))
+    selected = [row for row in rows if side in {"all", row["split"]}]
+    if rows and not selected:
         raise UsageError(
-            f"{one.name}@{one.version} has no row on the side {side}: its spec has no "
-            "`holdout`, or one too small for its rows. Leave --side out for all rows."
+            f"{version.name}@{version.version} has no rows on the side {side}: its spec has no "
+            "`holdout`, or one too small for its rows. Omit --side to export all rows."
         )
-    files = EXPORT_FORMATS[target](chosen, one.name, str(one.version))
+    files = EXPORT_FORMATS[target](selected, version.name, str(version.version))
     store = FolderStore(out)
-    for path, data in files.items():
-        store.put(path, data)
+    for path, content in files.items():
+        store.put(path, content)
     written = sorted(str(out / path) for path in files)
-    noted = export_remarks(target, chosen)
+    remarks = export_remarks(target, selected)
 
     def show(console: Console) -> None:
-        console.print(f"{format_count(len(chosen))} rows in {', '.join(written)}", soft_wrap=True)
-        for one in noted[:_SHOWN]:
-            console.print(one, soft_wrap=True)
-        if len(noted) > _SHOWN:
-            console.print(f"and {format_count(len(noted) - _SHOWN)} more such cells: see --json")
+        rows_written = format_quantity(len(selected), "row")
+        console.print(f"{rows_written} in {', '.join(written)}", soft_wrap=True)
+        for remark in remarks[:_SHOWN]:
+            console.print(remark, soft_wrap=True)
+        if len(remarks) > _SHOWN:
+            rest = format_quantity(len(remarks) - _SHOWN, "more remark")
+            console.print(f"and {rest}: --json lists all")
 
-    told = {"rows": len(chosen), "erased": verdict.erased, "files": written, "remarks": noted}
-    call.answer(told, show)
+    data = {
+        "rows": len(selected),
+        "erased": verification.erased,
+        "files": written,
+        "remarks": remarks,
+    }
+    cli.answer(data, show)
 
 
-def _proved(shelf: ReleaseRepository, one: ReleaseVersion) -> ReleaseVerification:
+def _require_valid(releases: ReleaseRepository, version: ReleaseVersion) -> ReleaseVerification:
     """Return the verdict on a version; UsageError if it is not whole, or was withdrawn."""
-    verdict = release_setup.verify_version(shelf, one)
-    if not verdict.ok:
+    verification = release_setup.verify_version(releases, version)
+    if not verification.ok:
         raise UsageError(
-            f"{one.name}@{one.version} is not as it was published: {verdict.problems[0]} "
-            f"(goldpan release verify {one.name}@{one.version})"
+            f"{version.name}@{version.version} has changed since publication: "
+            f"{verification.problems[0]} (goldpan release verify {version.name}@{version.version})"
         )
-    if one.withdrawn:
-        raise UsageError(f"{one.name}@{one.version} was withdrawn: {verdict.withdrawn}")
-    return verdict
+    if version.withdrawn:
+        raise UsageError(
+            f"{version.name}@{version.version} was withdrawn: {verification.withdrawn}"
+        )
+    return verification
 
 
 @click.command()
-@click.argument("release", metavar="NAME@VERSION")
-@click.option("--reason", required=True, help="Why, for those who pinned it.")
+@click.argument("release", metavar="NAME@VERSION", help="The version, in full.")
+@click.option("--reason", required=True, help="Reason, shown to users who pinned it.")
 @with_cli_context
-def withdraw(call: CliContext, *, release: str, reason: str) -> None:
-    """Withdraw a version: it stays as it is, bears the reason, and is no longer the latest.
+def withdraw(cli: CliContext, *, release: str, reason: str) -> None:
+    """Withdraw a version: it stays unchanged, shows the reason, and is no longer the latest.
 
     \b
     Example:
       goldpan release withdraw support@3.1.0 --reason "labels of 3 November were wrong"
     """
-    shelf = release_setup.open_releases(call.settings)
-    asked = parse_reference(release)
-    if asked.which.count(".") != 2 and not asked.which.startswith("sha256:"):
+    releases = release_setup.open_releases(cli.settings)
+    reference = parse_reference(release)
+    if reference.which.count(".") != 2 and not reference.which.startswith("sha256:"):
         raise UsageError("Name the version to withdraw in full, as in name@3.1.0.")
-    one = shelf.find(asked)
-    if not shelf.put_new(f"{one.folder}/{WITHDRAWAL}", withdrawal_mark(one.digest, reason)):
-        raise UsageError(f"{one.name}@{one.version} has been withdrawn before, for another reason.")
-    call.answer(
-        version_json(one) | {"state": "withdrawn", "reason": reason},
-        lambda console: console.print(f"withdrawn: {one.name}@{one.version}"),
+    version = releases.find(reference)
+    if not releases.put_new(
+        f"{version.folder}/{WITHDRAWAL}", withdrawal_mark(version.digest, reason)
+    ):
+        raise UsageError(
+            f"{version.name}@{version.version} was already withdrawn, for another reason."
+        )
+    cli.answer(
+        version_json(version) | {"state": "withdrawn", "reason": reason},
+        lambda console: console.print(f"withdrawn: {version.name}@{version.version}"),
     )

@@ -1,4 +1,4 @@
-"""Releases as people and machines read them: what was built, what it is, how two differ."""
+"""Output of the release commands, as text and as JSON."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -13,28 +13,32 @@ from batch.release.publish.build import BuildResult
 from batch.release.publish.diff import ReleaseDiff
 from batch.release.publish.repository import ReleaseVersion
 from batch.release.publish.verify import ReleaseVerification
-from goldpan.cli.formatting import format_count
+from goldpan.cli.formatting import format_count, format_quantity
 from goldpan.cli.plain_console import styled
 
 DIGITS: Final = 12
-"""So many digits of a digest are shown where it only has to be told from others."""
+"""Digits of a digest shown where it only needs to be distinguished from others."""
 
 
-def rows_text(true: Mapping[str, Any]) -> str:
-    """Return how many rows there are, and how many of them are synthetic."""
-    made = true.get("synthetic", {}).get("rows", 0)
-    count = format_count(true["row_count"])
-    return f"{count} rows, {format_count(made)} of them synthetic" if made else f"{count} rows"
+def rows_text(manifest: Mapping[str, Any]) -> str:
+    """Return the number of rows, and how many of them are synthetic."""
+    synthetic = manifest.get("synthetic", {}).get("rows", 0)
+    rows = format_quantity(manifest["row_count"], "row")
+    return f"{rows}, {format_count(synthetic)} of them synthetic" if synthetic else rows
 
 
 def policies_text(policies: Mapping[str, int]) -> Text:
-    """Return that rows are of more than one redaction policy, and how many of each."""
-    each = ", ".join(f"{policy} {format_count(many)}" for policy, many in sorted(policies.items()))
-    return styled("yellow", f"rows of {len(policies)} redaction policies", f": {each}")
+    """Return a line about rows of several redaction policies, with the count of each."""
+    each = ", ".join(f"{policy} {format_count(n)}" for policy, n in sorted(policies.items()))
+    return styled(
+        "yellow",
+        f"rows of {format_quantity(len(policies), 'redaction policy', 'redaction policies')}",
+        f": {each}",
+    )
 
 
 def built_json(built: BuildResult) -> dict[str, Any]:
-    """Return what came of a build as JSON has it."""
+    """Return the result of a build as JSON."""
     return {
         "ok": True,
         "name": built.name,
@@ -53,64 +57,65 @@ def built_json(built: BuildResult) -> dict[str, Any]:
 
 
 def show_built(console: Console, built: BuildResult, signed_by: str | None) -> None:
-    """Print what came of a build."""
-    where = f"{built.name}@{built.version}"
+    """Print the result of a build."""
+    version = f"{built.name}@{built.version}"
+    rows = format_quantity(built.rows, "row")
     show_population(console, built.population)
     if built.level is ChangeLevel.NONE:
-        console.print(
-            f"nothing is new: {where} holds these {format_count(built.rows)} rows already"
-        )
-        _tell_signer(console, signed_by)
+        console.print(f"nothing changed: {version} already has these {rows}")
+        _show_signer(console, signed_by)
         return
-    console.print(f"published {where}: {format_count(built.rows)} rows")
+    console.print(f"published {version}: {rows}")
     if built.policies:
         console.print(policies_text(built.policies), soft_wrap=True)
     if built.before:
         console.print(f"{built.level} after {built.before}: {_counts(built.changes.counts())}")
-        for one in built.why:
-            console.print(f"since {one.replace('`', '')}", soft_wrap=True)
+        for reason in built.why:
+            console.print(f"because {reason.replace('`', '')}", soft_wrap=True)
     console.print(f"pin it as {built.name}@sha256:{built.digest}", soft_wrap=True)
-    _tell_signer(console, signed_by)
+    _show_signer(console, signed_by)
 
 
 def show_population(console: Console, population: Mapping[str, Any]) -> None:
-    """Print which traces a release speaks for, and what in its spec looks like a mistake."""
-    for one in population.get("warnings", []):
-        console.print(styled("yellow", "warning", f": {one}"), soft_wrap=True)
-    if again := population.get("sent_again_otherwise"):
-        told = (
-            f": {format_count(again)} traces came more than once, with other content; of each the"
-        )
-        console.print(
-            styled("yellow", "warning", f"{told} first counts (docs/releases.md finds them)"),
-            soft_wrap=True,
-        )
+    """Print which traces a release represents, and warnings about its spec."""
+    for warning in population.get("warnings", []):
+        console.print(styled("yellow", "warning", f": {warning}"), soft_wrap=True)
+    if resent := population.get("sent_again_otherwise"):
+        traces = format_quantity(resent, "trace")
+        rest = f": {traces} sent again with other content; the first one counts (docs/releases.md)"
+        console.print(styled("yellow", "warning", rest), soft_wrap=True)
     if "labels" in population:
-        counts = ", ".join(f"{format_count(n)} {what}" for what, n in population["labels"].items())
+        labels = ", ".join(
+            f"{format_count(n)} {label}" for label, n in population["labels"].items()
+        )
+        traces = format_quantity(sum(population["labels"].values()), "trace")
         console.print(
-            f"of {format_count(sum(population['labels'].values()))} traces ({counts}) it speaks for "
-            f"{format_count(population['traces'])}: {population['is']}",
+            f"represents {format_count(population['traces'])} of {traces} ({labels}): "
+            f"{population['is']}",
             soft_wrap=True,
         )
 
 
-def _tell_signer(console: Console, signed_by: str | None) -> None:
+def _show_signer(console: Console, signed_by: str | None) -> None:
     if signed_by is not None:
         console.print(f"signed by {signed_by}", soft_wrap=True)
 
 
 def _counts(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{format_count(n)} {what}" for what, n in counts.items() if n) or "nothing"
+    return (
+        ", ".join(f"{format_count(n)} {change}" for change, n in counts.items() if n)
+        or "no changes"
+    )
 
 
-def version_json(one: ReleaseVersion) -> dict[str, Any]:
-    """Return a version as JSON has it."""
+def version_json(version: ReleaseVersion) -> dict[str, Any]:
+    """Return a version as JSON."""
     return {
-        "name": one.name,
-        "version": str(one.version),
-        "digest": f"sha256:{one.digest}",
-        "state": one.state,
-        "erased": one.erased,
+        "name": version.name,
+        "version": str(version.version),
+        "digest": f"sha256:{version.digest}",
+        "state": version.state,
+        "erased": version.erased,
     }
 
 
@@ -125,53 +130,58 @@ def strata_table(manifest: Mapping[str, Any]) -> Table:
     return table
 
 
-def show_verdict(console: Console, verdict: ReleaseVerification, *, passes: bool) -> None:
-    """Print what a verification found."""
-    for problem in verdict.problems:
+def show_verification(console: Console, verification: ReleaseVerification, *, passes: bool) -> None:
+    """Print the result of a verification."""
+    for problem in verification.problems:
         console.print(styled("red", "wrong", f": {problem}"), soft_wrap=True)
-    if verdict.withdrawn is not None:
-        console.print(f"withdrawn: {verdict.withdrawn}", markup=False, soft_wrap=True)
-        if verdict.ok and not passes:
+    if verification.withdrawn is not None:
+        console.print(f"withdrawn: {verification.withdrawn}", markup=False, soft_wrap=True)
+        if verification.ok and not passes:
             console.print(
-                "all of it is as it was published, but do not use it (--allow-withdrawn)",
+                "it is unchanged since publication, but do not use it (or give --allow-withdrawn)",
                 soft_wrap=True,
             )
     if passes:
-        gone = f" except {format_count(verdict.erased)} erased rows" if verdict.erased else ""
-        rows = f"{format_count(verdict.rows)} rows, sha256:{verdict.digest}"
+        erased = verification.erased
+        exception = f" except {format_quantity(erased, 'erased row')}" if erased else ""
+        version = f"{verification.name}@{verification.version}"
+        rows = format_quantity(verification.rows, "row")
         console.print(
-            styled("green", f"ok{gone}", f": {verdict.name}@{verdict.version}, {rows}"),
+            styled("green", f"ok{exception}", f": {version}, {rows}, sha256:{verification.digest}"),
             soft_wrap=True,
         )
-    for key in verdict.publishers:
+    for key in verification.publishers:
         console.print(f"signed by {key}", soft_wrap=True)
 
 
-def difference_json(old: ReleaseVersion, new: ReleaseVersion, found: ReleaseDiff) -> dict[str, Any]:
-    """Return how two versions differ, as JSON has it."""
+def difference_json(old: ReleaseVersion, new: ReleaseVersion, diff: ReleaseDiff) -> dict[str, Any]:
+    """Return the difference of two versions as JSON."""
     return {
         "name": old.name,
         "before": str(old.version),
         "after": str(new.version),
-        "level": str(found.changes.level),
-        "changes": found.changes.counts(),
-        "added": list(found.changes.added),
-        "removed": list(found.changes.removed),
-        "relabelled": list(found.changes.relabelled),
-        "edited": list(found.changes.edited),
-        "moved": list(found.changes.moved),
-        "labels": {label: list(pair) for label, pair in found.labels.items()},
-        "strata": {stratum: list(pair) for stratum, pair in found.strata.items()},
+        "level": str(diff.changes.level),
+        "changes": diff.changes.counts(),
+        "added": list(diff.changes.added),
+        "removed": list(diff.changes.removed),
+        "relabelled": list(diff.changes.relabelled),
+        "edited": list(diff.changes.edited),
+        "moved": list(diff.changes.moved),
+        "labels": {label: list(pair) for label, pair in diff.labels.items()},
+        "strata": {stratum: list(pair) for stratum, pair in diff.strata.items()},
     }
 
 
-def show_difference(console: Console, found: ReleaseDiff) -> None:
-    """Print how two versions differ: rows, labels, strata."""
-    console.print(_counts(found.changes.counts()))
-    for what, mix in (("label", found.labels), ("stratum", found.strata)):
-        table = Table(what, "before", "after", "", box=box.SIMPLE_HEAD)
-        for value, (old, new) in mix.items():
-            if old != new or what == "label":
-                table.add_row(value, str(old), str(new), f"{new - old:+d}" if new != old else "")
+def show_difference(console: Console, diff: ReleaseDiff) -> None:
+    """Print the difference of two versions: rows, labels, strata."""
+    console.print(_counts(diff.changes.counts()))
+    for name, counts in (("label", diff.labels), ("stratum", diff.strata)):
+        table = Table(name, "before", "after", "change", box=box.SIMPLE_HEAD)
+        for column in table.columns[1:]:
+            column.justify = "right"
+        for value, (old, new) in counts.items():
+            if old != new or name == "label":
+                change = f"{new - old:+,}" if new != old else ""
+                table.add_row(value, format_count(old), format_count(new), change)
         if table.row_count:
             console.print(table)

@@ -1,4 +1,4 @@
-"""``goldpan release pull``: a version as a folder of one's own, proved; what CI begins with."""
+"""``goldpan release pull``: copy a version into a folder and verify it, for CI."""
 
 from pathlib import Path
 from typing import Final
@@ -13,84 +13,92 @@ from batch.release.publish.verify import verify_release
 from goldpan import release_setup
 from goldpan.cli.context import CliContext, with_cli_context
 from goldpan.cli.main import EXIT_NO
-from goldpan.cli.release_output import show_verdict
+from goldpan.cli.release_output import show_verification
 from lake.objects import FolderStore, ObjectStore
 from schemas.errors import UsageError
 
-_WHOLE: Final = len("sha256:") + 64
+_FULL_DIGEST: Final = len("sha256:") + 64
 
 
 @click.command()
-@click.argument("release", metavar="NAME@sha256:…")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--signed-by", metavar="KEY", help="The public key of the publisher.")
-@click.option("--allow-withdrawn", is_flag=True, help="A version that was withdrawn passes too.")
+@click.argument("release", metavar="NAME@sha256:…", help="The version, by its digest.")
+@click.argument(
+    "folder",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder to write to: new, empty, or with the same version.",
+)
+@click.option(
+    "--signed-by", metavar="KEY", help="Public key that the publisher must have signed with."
+)
+@click.option("--allow-withdrawn", is_flag=True, help="Also accept a withdrawn version.")
 @with_cli_context
 @click.pass_context
-def pull(  # noqa: PLR0913 - one argument an option
+def pull(  # noqa: PLR0913 - one argument per option
     ctx: click.Context,
-    call: CliContext,
+    cli: CliContext,
     *,
     release: str,
     folder: Path,
     signed_by: str | None,
     allow_withdrawn: bool,
 ) -> None:
-    """Copy a version into a folder, and prove that it is the one that was pinned.
+    """Copy a version into a folder, and prove that it is the pinned one.
 
-    With the whole digest, nothing that another has put in its place passes; NAME@VERSION works too,
-    and proves only that the version is whole. Pulled again, the folder is brought up to date: rows
-    that were erased since are gone. Exit code 1 if it is not as it was published, or was withdrawn;
-    then nothing is written.
+    The full digest detects any replacement. NAME@VERSION is accepted too, but proves only that the
+    version is complete. Pulling again updates the folder: rows erased since then are removed. Exit
+    code 1 if the version has changed since publication or was withdrawn; then nothing is written.
 
     \b
     Example:
       goldpan release pull support@sha256:4f0c… ./golden
     """
     publisher = None if signed_by is None else parse_key(signed_by)
-    asked = parse_reference(release)
-    shelf = release_setup.open_releases(call.settings)
-    one = shelf.find(asked)
-    pinned = len(asked.which) == _WHOLE
-    verdict = release_setup.verify_version(shelf, one, None, None, publisher)
-    if passes := verdict.passes(allow_withdrawn=allow_withdrawn):
+    reference = parse_reference(release)
+    releases = release_setup.open_releases(cli.settings)
+    version = releases.find(reference)
+    pinned = len(reference.which) == _FULL_DIGEST
+    verification = release_setup.verify_version(releases, version, None, None, publisher)
+    if passes := verification.passes(allow_withdrawn=allow_withdrawn):
         store = FolderStore(folder)
-        _refuse_other_folder(folder, one)
+        _refuse_other_folder(folder, version)
         release_setup.release_retry().call(
-            f"copying {one.name}@{one.version}", lambda: _copy(shelf.files, one, store)
+            f"copying {version.name}@{version.version}",
+            lambda: _copy(releases.files, version, store),
         )
-        verdict = verify_release(store, "", one.digest, None, publisher)
-        passes = verdict.passes(allow_withdrawn=allow_withdrawn)
+        verification = verify_release(store, "", version.digest, None, publisher)
+        passes = verification.passes(allow_withdrawn=allow_withdrawn)
 
     def show(console: Console) -> None:
-        show_verdict(console, verdict, passes=passes)
+        show_verification(console, verification, passes=passes)
         if passes:
-            console.print(f"in {folder}", soft_wrap=True)
+            console.print(f"written to {folder}", soft_wrap=True)
         if passes and not pinned:
-            console.print(f"pin it as {one.name}@sha256:{one.digest}", soft_wrap=True)
+            console.print(f"pin it as {version.name}@sha256:{version.digest}", soft_wrap=True)
 
-    told = verdict.to_json(allow_withdrawn=allow_withdrawn)
-    call.answer(told | {"folder": str(folder), "pinned": pinned}, show)
+    data = verification.to_json(allow_withdrawn=allow_withdrawn)
+    cli.answer(data | {"folder": str(folder), "pinned": pinned}, show)
     if not passes:
         ctx.exit(EXIT_NO)
 
 
-def _refuse_other_folder(folder: Path, one: ReleaseVersion) -> None:
-    """Raise UsageError for a folder that holds anything but this release."""
+def _refuse_other_folder(folder: Path, version: ReleaseVersion) -> None:
+    """Raise UsageError if a folder contains anything but this release."""
     if not folder.is_dir() or not any(folder.iterdir()):
         return
     manifest = folder / MANIFEST
-    if not manifest.is_file() or sha256(manifest.read_bytes()) != one.digest:
+    if not manifest.is_file() or sha256(manifest.read_bytes()) != version.digest:
         raise UsageError(
-            f"{folder} holds something else than {one.name}@{one.version}: name a new folder."
+            f"{folder} contains something other than {version.name}@{version.version}: name a new "
+            "folder."
         )
 
 
-def _copy(files: ObjectStore, one: ReleaseVersion, store: FolderStore) -> None:
-    """Make a folder the same as that of a version: what is not there any more goes."""
-    prefix = f"{one.folder}/"
-    found = {path.removeprefix(prefix): path for path, _ in files.walk(prefix)}
-    for name, path in sorted(found.items()):
+def _copy(files: ObjectStore, version: ReleaseVersion, store: FolderStore) -> None:
+    """Make a folder equal to that of a version, and remove other files."""
+    prefix = f"{version.folder}/"
+    paths = {path.removeprefix(prefix): path for path, _ in files.walk(prefix)}
+    for name, path in sorted(paths.items()):
         store.put(name, files.get(path))
-    for name in [name for name, _ in store.walk("") if name not in found]:
+    for name in [name for name, _ in store.walk("") if name not in paths]:
         store.remove(name)

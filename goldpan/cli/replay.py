@@ -1,4 +1,4 @@
-"""``goldpan stream replay`` and ``goldpan replay``: a past range again, under another policy."""
+"""``goldpan stream replay`` and ``goldpan replay``: read a past range again."""
 
 from contextlib import closing
 
@@ -6,9 +6,9 @@ import click
 from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 
-from goldpan import replay_setup
+from goldpan import replay_setup, wiring
 from goldpan.cli.context import CliContext, with_cli_context
-from goldpan.cli.formatting import format_count
+from goldpan.cli.formatting import format_count, format_quantity
 from goldpan.cli.main import EXIT_NO
 from goldpan.cli.number_options import IntegerParam, NumberParam
 from goldpan.cli.progress import show_progress
@@ -34,31 +34,48 @@ from stream.replay.repository import ReplayState
 
 
 @click.command()
-@click.option("--topic", required=True, help="The topic to read again.")
-@click.option("--from", "start", metavar="TIME|OFFSET", help="Where to begin, in each partition.")
+@click.option("--topic", required=True, help="Topic to read again.")
 @click.option(
-    "--to", "end", metavar="TIME|OFFSET", help="Where to end; without it, at what is stored."
+    "--from", "start", metavar="TIME|OFFSET", help="Start of the range, in each partition."
 )
-@click.option("--days", metavar="DAY[..DAY]", help="Whole days (UTC) instead of --from and --to.")
-@click.option("--policy", help="Redaction policy of the replay: a preset or a file.")
-@click.option("--label-policy", help="Label policy of the replay: a preset or a file.")
+@click.option(
+    "--to",
+    "end",
+    metavar="TIME|OFFSET",
+    help="End of the range (exclusive); default: the end of what is stored.",
+)
+@click.option("--days", metavar="DAY[..DAY]", help="Whole days (UTC), instead of --from and --to.")
+@click.option(
+    "--policy", help="Redaction policy, a preset or a file; default: that of the settings."
+)
+@click.option(
+    "--label-policy", help="Label policy, a preset or a file; default: that of the settings."
+)
 @click.option(
     "--labels-only",
     is_flag=True,
-    help="Only decide the labels of the range anew, from stored rows; times are those of events.",
+    help="Only recompute the labels of the range, from stored rows; times are event times.",
 )
-@click.option("--name", help="What to call the replay; without it, a name made of the task.")
-@click.option("--records-per-second", type=NumberParam(0, min_open=True), help="Read no faster.")
-@click.option("--memory", metavar="SIZE", help="Ceiling for this process, such as 1GiB.")
+@click.option("--name", help="Name of the replay; default: made from the other options.")
+@click.option(
+    "--records-per-second",
+    type=NumberParam(0, min_open=True),
+    help="Maximum number of records to read per second.",
+)
+@click.option(
+    "--memory",
+    metavar="SIZE",
+    help="Memory limit of this process, such as 1GiB; default: GOLDPAN_STREAM__MEMORY_BYTES.",
+)
 @click.option(
     "--from-lake",
     is_flag=True,
-    help="Redact stored rows again, where Kafka has forgotten the records: for a stricter policy "
-    "only, since what was taken out does not come back. The range is given as offsets.",
+    help="Redact stored rows again, for records that Kafka no longer has. Only for a stricter "
+    "policy: removed values do not come back. Give the range as offsets.",
 )
 @with_cli_context
-def run(  # noqa: PLR0913 - each is an option
-    call: CliContext,
+def run(  # noqa: PLR0913 - one argument per option
+    cli: CliContext,
     *,
     topic: str,
     start: str | None,
@@ -72,12 +89,12 @@ def run(  # noqa: PLR0913 - each is an option
     memory: str | None,
     from_lake: bool,
 ) -> None:
-    """Read a past range of a topic again, under other policies, beside the live workers.
+    """Read a past range of a topic again, under other policies, while workers run.
 
-    The rows go to tables of their own under `<lake>/replays/NAME`; the live tables are as they were
-    until `goldpan replay promote NAME`. Times are those of the records in Kafka. Only what is in
-    the lake and still in Kafka can be replayed. The labels of its traces are decided anew, under
-    the label policy that is given or that of the settings. Killed, it goes on when run again.
+    Rows are written to staged tables under `<lake>/replays/NAME`; the live tables do not change
+    until `goldpan replay promote NAME`. Times are the record times in Kafka. Only records that are
+    both in the lake and in Kafka can be replayed. The labels of their traces are recomputed. If
+    interrupted, run the same command again to continue.
 
     \b
     Example:
@@ -85,55 +102,58 @@ def run(  # noqa: PLR0913 - each is an option
       goldpan replay diff NAME
       goldpan replay promote NAME
     """
-    settings = replay_setup.with_redaction_policy(call.settings, policy)
+    settings = replay_setup.with_redaction_policy(cli.settings, policy)
+    replay_range = _parse_range(start, end, days)
+    name = None if name is None else check_replay_name(name)
+    if labels_only and (policy, records_per_second, memory, from_lake) != (None, None, None, False):
+        raise UsageError(
+            "--labels-only reads no records: omit --policy, --from-lake, --records-per-second and "
+            "--memory."
+        )
+    memory_bytes = _parse_memory(memory, settings.stream.memory_bytes)
+    wiring.kind_and_table(settings.kafka, topic)
     labels = replay_setup.load_replay_label_rules(settings, label_policy)
-    wanted, chosen = _asked(start, end, days), None if name is None else check_replay_name(name)
     with (
-        show_progress(call) as shown,
-        replay_setup.observe_replay(settings, topic, shown) as observer,
+        show_progress(cli) as report,
+        replay_setup.observe_replay(settings, topic, report) as observer,
     ):
         if labels_only:
-            if (policy, records_per_second, memory) != (None, None, None) or from_lake:
-                raise UsageError(
-                    "With --labels-only no record is read again: leave out --policy, --from-lake, "
-                    "--records-per-second and --memory."
-                )
-            plan = replay_setup.begin_labels_only(settings, topic, wanted, chosen, labels)
+            plan = replay_setup.begin_labels_only(settings, topic, replay_range, name, labels)
         else:
             task = ReplayTask(
                 topic=topic,
-                asked=wanted,
-                name=chosen,
+                replay_range=replay_range,
+                name=name,
                 records_per_second=records_per_second,
-                memory_bytes=_memory(memory, settings.stream.memory_bytes),
+                memory_bytes=memory_bytes,
                 from_lake=from_lake,
                 labels=labels,
             )
-            plan = _replay(settings, task, observer)
+            plan = _run_replay(settings, task, observer)
         if plan.labels is not None:
             replay_setup.open_replay_labels(settings, plan).stage(observer.progress)
-    call.answer(plan_json(plan), lambda console: show_replayed(console, plan))
+    cli.answer(plan_json(plan), lambda console: show_replayed(console, plan))
 
 
-def _replay(settings: Settings, task: ReplayTask, observer: ReplayObserver) -> ReplayPlan:
-    workshop = ReplayFactory.open(settings, task)
-    with closing(workshop.reader):
-        plan = workshop.plan()
-        workshop.replay(plan, observer).run()
+def _run_replay(settings: Settings, task: ReplayTask, observer: ReplayObserver) -> ReplayPlan:
+    factory = ReplayFactory.open(settings, task)
+    with closing(factory.reader):
+        plan = factory.plan()
+        factory.replay(plan, observer).run()
     return plan
 
 
-def _asked(start: str | None, end: str | None, days: str | None) -> ReplayRange:
+def _parse_range(start: str | None, end: str | None, days: str | None) -> ReplayRange:
     if days is not None:
         if start is not None or end is not None:
-            raise UsageError("Give --days, or --from and --to.")
+            raise UsageError("Give either --days, or --from and --to.")
         return parse_days(days)
     if start is None:
-        raise UsageError("Say where to begin: --from TIME or OFFSET, or --days.")
+        raise UsageError("Give the start of the range: --from TIME or OFFSET, or --days.")
     return make_replay_range(parse_bound(start), None if end is None else parse_bound(end))
 
 
-def _memory(text: str | None, default: int) -> int:
+def _parse_memory(text: str | None, default: int) -> int:
     if text is None:
         return default
     try:
@@ -144,96 +164,99 @@ def _memory(text: str | None, default: int) -> int:
 
 @click.command()
 @with_cli_context
-def list_(call: CliContext) -> None:
-    """List the replays of the lake: what each is about, and how far it has come.
+def list_(cli: CliContext) -> None:
+    """List the replays of the lake, with range, policies and progress.
 
     \b
     Example:
       goldpan replay list
     """
-    found = replay_setup.open_staging(call.settings).all()
-    data = [progress_json(name, progress) for name, progress in found]
-    call.answer({"replays": data}, lambda console: show_list(console, data))
+    replays = replay_setup.open_staging(cli.settings).all()
+    data = [progress_json(name, progress) for name, progress in replays]
+    cli.answer({"replays": data}, lambda console: show_list(console, data))
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", help="Name of the replay.")
 @click.option(
-    "--samples", type=IntegerParam(0), default=3, show_default=True, help="Rows to show of."
+    "--samples",
+    type=IntegerParam(0),
+    default=3,
+    show_default=True,
+    help="Number of changed rows to print.",
 )
 @with_cli_context
 @click.pass_context
-def diff(ctx: click.Context, call: CliContext, *, name: str, samples: int) -> None:
-    """Tell what promoting a replay would change: rows, columns, findings by type, and labels.
+def diff(ctx: click.Context, cli: CliContext, *, name: str, samples: int) -> None:
+    """Show what promoting a replay would change: rows, columns, findings by type, and labels.
 
-    Of values that change only what stands in both is shown, and placeholders. Exit code 1 if
-    anything would change.
+    For changed values, only the text common to both versions and placeholders are shown; the rest
+    is masked. Exit code 1 if anything would change.
 
     \b
     Example:
       goldpan replay diff NAME --samples 5
     """
-    staged = replay_setup.open_staging(call.settings).progress(check_replay_name(name))
+    staged = replay_setup.open_staging(cli.settings).progress(check_replay_name(name))
     plan = staged.plan
-    with show_progress(call) as report:
-        rows, labels = replay_setup.compare_replay(call.settings, plan, report, samples=samples)
+    with show_progress(cli) as report:
+        rows, labels = replay_setup.compare_replay(cli.settings, plan, report, samples=samples)
 
     def show(console: Console) -> None:
         if staged.state is ReplayState.UNFINISHED:
-            read, of = format_count(staged.read), format_count(plan.offsets)
-            console.print(f"not complete: {read} of {of} offsets are staged", soft_wrap=True)
+            read, total = format_count(staged.read), format_quantity(plan.offsets, "offset")
+            console.print(f"not complete: {read} of {total} staged", soft_wrap=True)
         if plan.labels is not None and labels is None:
-            console.print("labels are not decided yet: run its `goldpan stream replay` again")
+            console.print("labels are not staged yet: run its `goldpan stream replay` again")
         if rows is not None:
             show_diff(console, rows)
         if labels is not None:
             show_labels(console, labels, plan.label_policy)
 
-    differs = any(found is not None and found.differs for found in (rows, labels))
+    differs = any(diff is not None and diff.differs for diff in (rows, labels))
     data = {
         "state": str(staged.state),
         **({} if rows is None else diff_json(rows)),
         "differs": differs,
         "labels": None if labels is None else labels_json(labels, plan.label_policy),
     }
-    call.answer(data, show)
+    cli.answer(data, show)
     if differs:
         ctx.exit(EXIT_NO)
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", help="Name of the replay.")
 @with_cli_context
-def promote(call: CliContext, *, name: str) -> None:
-    """Put a replay in the place of the live rows of its range.
+def promote(cli: CliContext, *, name: str) -> None:
+    """Replace the live rows of a range with those of a replay.
 
-    One commit a table, and one more to quarantine, to take out what has moved to the table; then
-    the labels of these traces are decided from what is there, in one more. Workers go on meanwhile;
-    rows outside of the range stay as they are, and so do rows of the range that Kafka no longer
-    had. Records that are in the lake no more (erased, say) do not come back. Killed, it goes on
-    when it is run again.
+    One commit per table, and another to quarantine that removes the records which moved to the
+    table; a last one recomputes the labels of these traces. Workers keep running. Rows outside the
+    range, and rows that Kafka no longer had, do not change. Records that were removed from the
+    lake, such as erased ones, do not come back. If interrupted, run the same command again.
 
     \b
     Example:
       goldpan replay promote NAME
     """
-    with show_progress(call) as report:
-        plan = replay_setup.set_up_promotion(call.settings, check_replay_name(name), report).run()
-    call.answer(
+    with show_progress(cli) as report:
+        plan = replay_setup.set_up_promotion(cli.settings, check_replay_name(name), report).run()
+    cli.answer(
         {"ok": True, **plan_json(plan)},
         lambda console: console.print(f"promoted {name}: {policies_of(plan)}", soft_wrap=True),
     )
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", help="Name of the replay.")
 @with_cli_context
-def abandon(call: CliContext, *, name: str) -> None:
-    """Remove a replay; nothing is left of it. Of one that was promoted, only the record of it goes.
+def abandon(cli: CliContext, *, name: str) -> None:
+    """Remove a replay completely. The rows of a promoted replay stay in the live tables.
 
     \b
     Example:
       goldpan replay abandon NAME
     """
-    replay_setup.abandon_replay(call.settings, check_replay_name(name))
-    call.answer({"ok": True, "name": name}, lambda console: console.print(f"removed {name}"))
+    replay_setup.remove_replay(cli.settings, check_replay_name(name))
+    cli.answer({"ok": True, "name": name}, lambda console: console.print(f"removed {name}"))

@@ -1,4 +1,4 @@
-"""What the commands about replays answer: plans, progress, differences, for people and machines."""
+"""Output of the replay commands, as text and as JSON."""
 
 import dataclasses
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from goldpan.cli.formatting import format_count
+from goldpan.cli.formatting import format_count, format_quantity
 from labels.difference import EventPair, LabelDifference
 from schemas.records import LabelEvent
 from stream.replay.diff import ReplayDifference
@@ -21,29 +21,29 @@ VALUES_SHOWN: Final = 4
 ROWS: Final = {
     "changed": "in the table before and after, with other values",
     "same": "in the table before and after, with the same values",
-    "added": "come out of quarantine",
-    "gone": "go to quarantine",
+    "added": "move from quarantine to the table",
+    "gone": "move from the table to quarantine",
     "aside": "in quarantine before and after",
-    "kept": "stay as they are: not read again",
-    "withheld": "not brought in: in no live table",
+    "kept": "unchanged: not read again",
+    "withheld": "not promoted: in no live table",
 }
-"""The rows that a diff counts, and what each number means."""
+"""The row counts of a diff, and their meaning."""
 LABELS: Final = {
-    "changed": "have another label event: another decision, evidence, text or policy",
-    "same": "have the same label event",
-    "added": "have one for the first time",
-    "gone": "have none any more",
+    "changed": "get another label event: other label, evidence, text or policy",
+    "same": "keep the same label event",
+    "added": "get a label event for the first time",
+    "gone": "lose their label event",
 }
-"""The traces that a diff counts by their labels, and what each number means."""
+"""The trace counts of a diff by their labels, and their meaning."""
 _SHOWN: Final = ("label", "p_fail", "policy_version")
 
 
 def plan_json(plan: ReplayPlan) -> dict[str, object]:
-    """Return a plan for machines."""
+    """Return a plan as JSON."""
     return {
         "name": plan.name,
         "topic": plan.topic,
-        "asked": plan.asked,
+        "asked": plan.range_text,
         "policy": plan.policy or None,
         "label_policy": plan.label_policy,
         "labels_only": plan.labels_only,
@@ -56,36 +56,35 @@ def plan_json(plan: ReplayPlan) -> dict[str, object]:
 
 
 def policies_of(plan: ReplayPlan) -> str:
-    """Return the policies of a plan in words."""
-    told = [] if plan.labels_only else [f"policy {plan.policy}"]
+    """Return the policies of a plan as text."""
+    policies = [] if plan.labels_only else [f"policy {plan.policy}"]
     if plan.label_policy is not None:
-        told.append(f"label policy {plan.label_policy}")
-    return ", ".join(told)
+        policies.append(f"label policy {plan.label_policy}")
+    return ", ".join(policies)
 
 
 def show_replayed(console: Console, plan: ReplayPlan) -> None:
-    """Tell what has been staged."""
+    """Print what was staged."""
     for span in plan.spans:
         console.print(f"{plan.topic}/{span.partition}: {span.start} to {span.end}", soft_wrap=True)
     forgotten = sum(span.forgotten for span in plan.spans)
     if forgotten:
         console.print(
-            f"Kafka has deleted {format_count(forgotten)} of the offsets that were asked for: their "
-            "rows stay as they are",
+            f"Kafka has deleted {format_count(forgotten)} of the requested offsets: their rows do "
+            "not change",
             soft_wrap=True,
         )
     if plan.unread:
         console.print(
-            f"{format_count(plan.unread)} of the offsets that were asked for had not been stored "
-            "when this was planned: the worker brings them in under its own policy, and they are "
-            "no part of this replay",
+            f"{format_quantity(plan.unread, 'requested offset')} not stored when the replay was "
+            "planned: not part of it, since the worker stores them under its own policy",
             soft_wrap=True,
         )
-    console.print(f"staged as {plan.name}: goldpan replay diff {plan.name}", soft_wrap=True)
+    console.print(f"staged as {plan.name}; next: goldpan replay diff {plan.name}", soft_wrap=True)
 
 
 def progress_json(name: str, progress: ReplayProgress | None) -> dict[str, Any]:
-    """Return how far a replay has come, for machines."""
+    """Return the progress of a replay as JSON."""
     if progress is None:
         return {"name": name, "state": BEING_REMOVED}
     return plan_json(progress.plan) | {
@@ -97,102 +96,106 @@ def progress_json(name: str, progress: ReplayProgress | None) -> dict[str, Any]:
 
 
 def show_list(console: Console, data: list[dict[str, Any]]) -> None:
-    """Show what `progress_json` gave of each replay."""
+    """Print a table of the replays, from the results of `progress_json`."""
     if not data:
         console.print("there are no replays")
         return
     columns = ("name", "state", "read", "topic", "range", "policy", "label policy")
     table = Table(*columns, box=box.SIMPLE_HEAD)
-    for one in data:
-        if one["state"] == BEING_REMOVED:
-            table.add_row(one["name"], BEING_REMOVED, *[""] * 5)
+    for replay in data:
+        if replay["state"] == BEING_REMOVED:
+            table.add_row(replay["name"], BEING_REMOVED, *[""] * 5)
             continue
-        read = f"{format_count(one['read'])} of {format_count(one['offsets'])}"
-        told = [one["name"], one["state"], read, one["topic"], one["asked"]]
-        table.add_row(*told, one["policy"] or "", one["label_policy"] or "")
+        read = f"{format_count(replay['read'])} of {format_count(replay['offsets'])}"
+        cells = [replay["name"], replay["state"], read, replay["topic"], replay["asked"]]
+        table.add_row(*cells, replay["policy"] or "", replay["label_policy"] or "")
     console.print(table)
 
 
-def diff_json(found: ReplayDifference) -> dict[str, Any]:
-    """Return a difference of rows for machines."""
-    types = sorted({*found.before, *found.after})
+def diff_json(diff: ReplayDifference) -> dict[str, Any]:
+    """Return a difference of rows as JSON."""
+    types = sorted({*diff.before, *diff.after})
     return {
-        "differs": found.differs,
-        "rows": {name: getattr(found, name) for name in ROWS},
-        "columns": dict(found.columns.most_common()),
-        "findings": {t: {"before": found.before[t], "after": found.after[t]} for t in types},
-        "rows_without_audit": found.untold,
-        "samples": [dataclasses.asdict(sample) for sample in found.samples],
+        "differs": diff.differs,
+        "rows": {name: getattr(diff, name) for name in ROWS},
+        "columns": dict(diff.columns.most_common()),
+        "findings": {t: {"before": diff.before[t], "after": diff.after[t]} for t in types},
+        "rows_without_audit": diff.untold,
+        "samples": [dataclasses.asdict(sample) for sample in diff.samples],
     }
 
 
-def show_diff(console: Console, found: ReplayDifference) -> None:
-    """Show a difference of rows."""
-    _show_counts(console, "rows", {m: getattr(found, name) for name, m in ROWS.items()})
-    if found.columns:
+def show_diff(console: Console, diff: ReplayDifference) -> None:
+    """Print a difference of rows."""
+    _show_counts(console, "rows", {meaning: getattr(diff, name) for name, meaning in ROWS.items()})
+    if diff.columns:
         table = Table("column", "rows that change", box=box.SIMPLE_HEAD)
-        for column, count in found.columns.most_common():
+        for column, count in diff.columns.most_common():
             table.add_row(column, format_count(count))
         console.print(table)
-    if found.before or found.after:
+    if diff.before or diff.after:
         table = Table("findings", "before", "after", box=box.SIMPLE_HEAD)
-        for kind in sorted({*found.before, *found.after}):
-            table.add_row(kind, format_count(found.before[kind]), format_count(found.after[kind]))
+        for kind in sorted({*diff.before, *diff.after}):
+            table.add_row(kind, format_count(diff.before[kind]), format_count(diff.after[kind]))
         console.print(table)
-    if found.untold:
-        told = f"no audit tells what was found in {format_count(found.untold)} live rows"
-        console.print(told, soft_wrap=True)
-    for sample in found.samples:
+    if diff.untold:
+        rows = format_quantity(diff.untold, "live row")
+        console.print(
+            f"{rows} without audit, so their earlier findings are unknown", soft_wrap=True
+        )
+    for sample in diff.samples:
         console.print(f"partition {sample.partition}, offset {sample.offset}")
         _show_values(console, sample.values[:VALUES_SHOWN])
 
 
-def labels_json(found: LabelDifference, policy: str | None) -> dict[str, Any]:
-    """Return a difference of labels for machines; texts are shown as those of rows are."""
+def labels_json(diff: LabelDifference, policy: str | None) -> dict[str, Any]:
+    """Return a difference of labels as JSON; texts are masked as in rows."""
     return {
         "label_policy": policy,
-        "differs": found.differs,
-        **found.to_json(),
+        "differs": diff.differs,
+        **diff.to_json(),
         "samples": [
             {
-                "trace_id": both.trace_id,
-                "before": _event_json(both.before),
-                "after": _event_json(both.after),
-                "expected_response": [dataclasses.asdict(value) for value in _texts(both)],
+                "trace_id": pair.trace_id,
+                "before": _event_json(pair.before),
+                "after": _event_json(pair.after),
+                "expected_response": [dataclasses.asdict(value) for value in _changed_texts(pair)],
             }
-            for both in found.samples
+            for pair in diff.samples
         ],
     }
 
 
-def show_labels(console: Console, found: LabelDifference, policy: str | None) -> None:
-    """Show a difference of labels."""
+def show_labels(console: Console, diff: LabelDifference, policy: str | None) -> None:
+    """Print a difference of labels."""
     console.print(f"labels under {policy}", soft_wrap=True)
-    _show_counts(console, "traces", {m: getattr(found, name) for name, m in LABELS.items()})
-    told = found.to_json()
-    if found.differs:
-        table = Table("what changes of a label", "traces", box=box.SIMPLE_HEAD)
-        for what, count in told["changes"].items():
-            table.add_row(what, format_count(count))
+    _show_counts(
+        console, "traces", {meaning: getattr(diff, name) for name, meaning in LABELS.items()}
+    )
+    data = diff.to_json()
+    if diff.differs:
+        table = Table("changed in the label", "traces", box=box.SIMPLE_HEAD)
+        for change, count in data["changes"].items():
+            table.add_row(change, format_count(count))
         console.print(table)
-    if told["confusion"]:
+    if data["confusion"]:
         table = Table("label before", "after", "traces", box=box.SIMPLE_HEAD)
-        for row in told["confusion"]:
+        for row in data["confusion"]:
             table.add_row(row["before"], row["after"], format_count(row["traces"]))
         console.print(table)
         table = Table("p_fail", "before", "after", box=box.SIMPLE_HEAD)
-        for band, row in told["p_fail"].items():
+        for band, row in data["p_fail"].items():
             table.add_row(band, format_count(row["before"]), format_count(row["after"]))
         console.print(table)
-    for both in found.samples:
-        console.print(f"trace {both.trace_id}", markup=False, soft_wrap=True)
-        console.print(f"  - {_event_text(both.before)}", markup=False, soft_wrap=True)
-        console.print(f"  + {_event_text(both.after)}", markup=False, soft_wrap=True)
-        _show_values(console, list(_texts(both)))
+    for pair in diff.samples:
+        console.print(f"trace {pair.trace_id}", markup=False, soft_wrap=True)
+        console.print(f"  - {_event_text(pair.before)}", markup=False, soft_wrap=True)
+        console.print(f"  + {_event_text(pair.after)}", markup=False, soft_wrap=True)
+        _show_values(console, list(_changed_texts(pair)))
 
 
-def _show_counts(console: Console, what: str, counts: dict[str, int]) -> None:
-    table = Table(what, "", box=box.SIMPLE_HEAD)
+def _show_counts(console: Console, unit: str, counts: dict[str, int]) -> None:
+    table = Table(unit, "meaning", box=box.SIMPLE_HEAD)
     for meaning, count in counts.items():
         table.add_row(format_count(count), meaning)
     console.print(table)
@@ -205,8 +208,8 @@ def _show_values(console: Console, values: Any) -> None:
         console.print(f"  + {value.after}", markup=False, soft_wrap=True)
 
 
-def _texts(both: EventPair) -> list[ChangedValue]:
-    before, after = (event and event.expected_response for event in (both.before, both.after))
+def _changed_texts(pair: EventPair) -> list[ChangedValue]:
+    before, after = (event and event.expected_response for event in (pair.before, pair.after))
     return list(find_changed_values("expected_response", before, after))
 
 

@@ -1,6 +1,5 @@
-"""``goldpan retention``: rows and values leave the lake when their days are over."""
+"""``goldpan retention``: delete rows and values that have expired."""
 
-import math
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -16,7 +15,7 @@ from batch.retention.purge import purge_table
 from batch.retention.run import RetentionRun
 from goldpan import jobs, retention_setup
 from goldpan.cli.context import CliContext, with_cli_context
-from goldpan.cli.formatting import format_bytes, format_count
+from goldpan.cli.formatting import format_bytes, format_count, format_quantity
 from goldpan.cli.main import EXIT_NO
 from goldpan.cli.number_options import IntegerParam, NumberParam
 from goldpan.cli.plain_console import styled
@@ -25,53 +24,43 @@ from goldpan.cli.progress import ProgressReporter, show_progress
 KEEP_HOURS = 24
 
 
-def _is_number(
-    _context: click.Context, parameter: click.Parameter, value: float | None
-) -> float | None:
-    """Return a number as it is; no number is within no range, and would limit nothing."""
-    if value is not None and math.isnan(value):
-        raise click.BadParameter("it must be a number", param=parameter)
-    return value
-
-
 @click.command()
 @click.option(
     "--plan",
     "path",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE.yaml",
-    help="The plan; without it, that of GOLDPAN_RETENTION__PLAN.",
+    help="Retention plan; default: GOLDPAN_RETENTION__PLAN.",
 )
-@click.option("--dry-run", is_flag=True, help="Only tell what would expire.")
+@click.option("--dry-run", is_flag=True, help="Only show what would expire.")
 @click.option(
     "--purge",
     "purges",
     is_flag=True,
-    help="Remove files that left the tables (by this, an earlier run, or compaction), with all "
-    "versions that a bucket keeps of them.",
+    help="Also delete files that are no longer part of the tables, with all versions that a "
+    "bucket keeps of them.",
 )
 @click.option(
     "--keep-hours",
     type=IntegerParam(1),
     default=KEEP_HOURS,
     show_default=True,
-    help="What --purge leaves: files that left a table less long ago. Readers of an older version "
-    "may hold them.",
+    help="--purge keeps files that were part of a table within so many hours, for readers of an "
+    "older version.",
 )
 @click.option(
     "--at-most",
     type=NumberParam(0, 1, min_open=True),
-    callback=_is_number,
     metavar="SHARE",
-    help="The share of a table that this run may take, above 0 and up to 1; without it, that of "
+    help="Share of a table that this run may remove, above 0 and up to 1; default: "
     "GOLDPAN_RETENTION__AT_MOST.",
 )
-@click.option("--yes", is_flag=True, help="Take it, however much it is.")
+@click.option("--yes", is_flag=True, help="Remove it, however much it is.")
 @with_cli_context
 @click.pass_context
-def run(  # noqa: PLR0913 - one argument an option
+def run(  # noqa: PLR0913 - one argument per option
     ctx: click.Context,
-    call: CliContext,
+    cli: CliContext,
     *,
     path: Path | None,
     dry_run: bool,
@@ -80,93 +69,94 @@ def run(  # noqa: PLR0913 - one argument an option
     at_most: float | None,
     yes: bool,
 ) -> None:
-    """Take out of the tables what has expired by a plan: rows, texts, pseudonyms, payloads.
+    """Delete what has expired under a plan: rows, texts, pseudonyms and payloads.
 
-    Safe beside running workers, if run twice at once, and if killed: run it again, once a day. What
-    has expired is still in the files that the tables do not consist of any more, until they are
-    purged. Releases stay as they are.
+    Run it once a day. Safe while workers run, if run twice at once, and after a crash: run it
+    again. Old files that are no longer part of the tables still contain what has expired, until
+    they are purged. Releases do not change.
 
-    A run that would take far more than the last ones did, and more of a table than a share that is
-    set, changes nothing: it shows the figures, and ends with 1, or asks where somebody watches.
+    If a run would remove far more than previous runs, and more than the allowed share of a table,
+    it prints the figures and changes nothing: exit code 1, or a question on a terminal.
 
     \b
     Example:
       goldpan retention run --plan retention.yaml --dry-run
     """
-    plan = retention_setup.open_retention_plan(call.settings, path)
-    day = retention_setup.store_today(call.settings)
-    runs = retention_setup.set_up_runs(call.settings, plan, day)
-    if not (dry_run or yes or _confirmed(call, day, runs, at_most)):
+    plan = retention_setup.open_retention_plan(cli.settings, path)
+    today = retention_setup.store_today(cli.settings)
+    runs = retention_setup.set_up_runs(cli.settings, plan, today)
+    if not (dry_run or yes or _confirmed(cli, today, runs, at_most)):
         ctx.exit(EXIT_NO)
-    with show_progress(call) as report:
-        found = _found(runs, report, dry_run=dry_run)
-        gone = {} if dry_run or not purges else _purged(runs, keep_hours, report)
-    until = {one.table.name: one.until for one in runs}
-    staged = list(retention_setup.find_expired_replay_rows(call.settings, until))
+    with show_progress(cli) as report:
+        expired = _expire(runs, report, dry_run=dry_run)
+        purged = {} if dry_run or not purges else _purge(runs, keep_hours, report)
+    until = {each.table.name: each.until for each in runs}
+    waiting = [day for each in runs for day in each.waiting]
+    staged = list(retention_setup.find_expired_replay_rows(cli.settings, until))
     data = {
         "dry_run": dry_run,
-        "today": day.isoformat(),
+        "today": today.isoformat(),
         "until": {t: {p: d.isoformat() for p, d in parts.items()} for t, parts in until.items()},
-        "expired": [one.to_json() for one in found],
-        "waiting": [one.to_json() for run in runs for one in run.waiting],
-        "purged": {name: len(files) for name, files in gone.items()} if purges else None,
-        "staged_replays": [{"name": one.name, "rows": one.rows} for one in staged],
+        "expired": [day.to_json() for day in expired],
+        "waiting": [day.to_json() for day in waiting],
+        "purged": {name: len(files) for name, files in purged.items()} if purges else None,
+        "staged_replays": [{"name": replay.name, "rows": replay.rows} for replay in staged],
     }
 
     def show(console: Console) -> None:
-        _show(console, found, until, dry_run=dry_run)
-        _show_files(console, gone, keep_hours, told=bool(found) and not dry_run)
-        _show_waiting(console, [one for run in runs for one in run.waiting], staged)
+        _show(console, expired, until, dry_run=dry_run)
+        _show_files(console, purged, keep_hours, expired=bool(expired) and not dry_run)
+        _show_waiting(console, waiting, staged)
 
-    call.answer(data, show)
+    cli.answer(data, show)
 
 
 def _confirmed(
-    call: CliContext, day: date, runs: Sequence[RetentionRun], at_most: float | None
+    cli: CliContext, today: date, runs: Sequence[RetentionRun], at_most: float | None
 ) -> bool:
-    """Tell whether a run may begin: it takes no more than it may, or somebody says yes."""
-    found = retention_setup.list_excesses(call.settings, runs, at_most)
-    if not found:
+    """Return whether the run may start: it stays within the limit, or a person confirms."""
+    excesses = retention_setup.list_excesses(cli.settings, runs, at_most)
+    if not excesses:
         return True
     data = {
         "ok": False,
         "dry_run": False,
-        "today": day.isoformat(),
-        "too_much": [one.to_json() for one in found],
+        "today": today.isoformat(),
+        "too_much": [excess.to_json() for excess in excesses],
     }
-    call.answer(data, lambda console: _show_excess(console, day, found))
-    if not call.watched:
+    cli.answer(data, lambda console: _show_excesses(console, today, excesses))
+    if not cli.watched:
         return False
-    return click.confirm("Take it all the same?")
+    return click.confirm("Remove it anyway?")
 
 
-def _show_excess(console: Console, day: date, found: Sequence[RetentionExcess]) -> None:
-    for one in found:
+def _show_excesses(console: Console, today: date, excesses: Sequence[RetentionExcess]) -> None:
+    for excess in excesses:
+        rows = f"{format_count(excess.rows)} of {format_quantity(excess.table_rows, 'row')}"
         console.print(
-            f"{one.table}: {one.part} of {format_count(one.rows)} of "
-            f"{format_count(one.table_rows)} rows would expire ({one.share:.0%}); "
-            f"the last runs took {format_count(one.usual_rows)}",
+            f"{excess.table}: {excess.part} of {rows} would expire ({excess.share:.0%}); previous "
+            f"runs removed {format_count(excess.usual_rows)}",
             soft_wrap=True,
         )
     console.print(
-        f"Nothing was changed. Look at the plan and at the day ({day}); if this is meant, say "
-        "--yes, or --at-most with the share of a table that may go",
+        f"Nothing was changed. Check the plan and the date ({today}). If this is intended, give "
+        "--yes, or --at-most with the share of a table that may be removed.",
         soft_wrap=True,
     )
 
 
 def _show_files(
-    console: Console, gone: Mapping[str, Sequence[str]], keep_hours: int, *, told: bool
+    console: Console, purged: Mapping[str, Sequence[str]], keep_hours: int, *, expired: bool
 ) -> None:
-    """Print what was purged and, if something was ``told`` to have expired, what will purge it."""
-    for name, files in gone.items():
-        console.print(f"{name}: {format_count(len(files))} files purged")
-    if told:
+    """Print what was purged and, if something ``expired``, how its files will be purged."""
+    for name, files in purged.items():
+        console.print(f"{name}: {format_quantity(len(files), 'file')} purged")
+    if expired:
+        hours = format_quantity(keep_hours, "hour")
         console.print(
-            "The files that held what has expired now are still there: once they have been out of "
-            f"the tables for {keep_hours} hours, `goldpan retention run --purge` removes them (or "
-            f"`goldpan lake vacuum --keep-hours {keep_hours}`, but for versions that a bucket "
-            "keeps).",
+            f"The old files still contain what has expired. In {hours}, `goldpan retention run "
+            f"--purge` can delete them. `goldpan lake vacuum --keep-hours {keep_hours}` can too, "
+            "but not the versions that a bucket keeps.",
             soft_wrap=True,
         )
 
@@ -176,14 +166,14 @@ def _show_waiting(
     waiting: Sequence[ExpiringDay],
     staged: Sequence[retention_setup.ExpiredReplayRows],
 ) -> None:
-    """Print what a person has to bring to its end."""
-    for one in waiting:
+    """Print what a person must finish."""
+    for day in waiting:
         console.print(
             styled(
                 "yellow",
-                f"{one.table}, {one.day}",
-                " waits: a flush, or a re-drive, of rows of that day has not come to its end; "
-                "`goldpan lake verify` tells what to do",
+                f"{day.table}, {day.day}",
+                " must wait: a flush or a redrive of rows of that day is not finished; "
+                "`goldpan lake verify` shows what to do",
             ),
             soft_wrap=True,
         )
@@ -192,61 +182,60 @@ def _show_waiting(
             styled(
                 "yellow",
                 f"replay {replay.name}",
-                f" holds {format_count(replay.rows)} staged rows of days that are over: "
-                f"`goldpan replay promote {replay.name}`, or `abandon` it",
+                f" has {format_quantity(replay.rows, 'staged row')} of expired days: "
+                f"run `goldpan replay promote {replay.name}`, or `abandon` it",
             ),
             soft_wrap=True,
         )
 
 
-def _found(
+def _expire(
     runs: Sequence[RetentionRun], report: ProgressReporter, *, dry_run: bool
 ) -> list[ExpiringDay]:
-    found: list[ExpiringDay] = []
-    for number, one in enumerate(runs):
-        report(f"table {one.table.name}", number, len(runs))
-        for due in one.find_expiring() if dry_run else one.run():
-            found.append(due)
-            report(f"table {one.table.name}, {due.day}", number, len(runs))
-    return found
+    expired: list[ExpiringDay] = []
+    for index, each in enumerate(runs):
+        report(f"table {each.table.name}", index, len(runs))
+        for day in each.find_expiring() if dry_run else each.run():
+            expired.append(day)
+            report(f"table {each.table.name}, {day.day}", index, len(runs))
+    return expired
 
 
-def _purged(
+def _purge(
     runs: Sequence[RetentionRun], keep_hours: int, report: ProgressReporter
 ) -> dict[str, list[str]]:
-    gone: dict[str, list[str]] = {}
-    for number, one in enumerate(runs):
-        report(f"purging table {one.table.name}", number, len(runs))
+    purged: dict[str, list[str]] = {}
+    for index, each in enumerate(runs):
+        report(f"purging table {each.table.name}", index, len(runs))
         retry = jobs.job_context().retry
-        gone[one.table.name] = purge_table(one.table, keep_hours=keep_hours, retry=retry)
-    return gone
+        purged[each.table.name] = purge_table(each.table, keep_hours=keep_hours, retry=retry)
+    return purged
 
 
 def _show(
     console: Console,
-    found: Sequence[ExpiringDay],
+    expired: Sequence[ExpiringDay],
     until: Mapping[str, Mapping[str, date]],
     *,
     dry_run: bool,
 ) -> None:
     for table, parts in until.items():
-        told = ", ".join(f"{part} from {day} on" for part, day in parts.items())
-        console.print(f"{table} keeps {told}", soft_wrap=True)
-    if not found:
-        console.print("nothing has expired that is still there")
+        kept = ", ".join(f"{part} since {day}" for part, day in parts.items())
+        console.print(f"{table} keeps {kept}", soft_wrap=True)
+    if not expired:
+        console.print("nothing has expired")
         return
-    grid = Grid("table", "day", "what", "rows", "size", box=box.SIMPLE_HEAD)
+    grid = Grid("table", "day", "part", "rows", "size", box=box.SIMPLE_HEAD)
     for column in grid.columns[3:]:
         column.justify = "right"
     totals: dict[str, ExpiringAmount] = {}
-    for one in found:
-        for part, amount in sorted(one.parts.items()):
+    for day in expired:
+        for part, amount in sorted(day.parts.items()):
             totals[part] = totals.get(part, ExpiringAmount()) + amount
             size = format_bytes(amount.bytes)
-            grid.add_row(one.table, str(one.day), part, format_count(amount.rows), size)
+            grid.add_row(day.table, str(day.day), part, format_count(amount.rows), size)
     console.print(grid)
-    would = "would expire" if dry_run else "expired"
+    state = "would expire" if dry_run else "expired"
     for part, amount in sorted(totals.items()):
-        console.print(
-            f"{part}: {format_count(amount.rows)} rows, {format_bytes(amount.bytes)} {would}"
-        )
+        rows = format_quantity(amount.rows, "row")
+        console.print(f"{part}: {rows}, {format_bytes(amount.bytes)} {state}")

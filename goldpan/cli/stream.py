@@ -1,4 +1,4 @@
-"""``goldpan stream``: run the worker, one process or several, and go on with a topic made anew."""
+"""``goldpan stream``: run the worker, in one process or several, and adopt recreated topics."""
 
 import os
 import signal
@@ -16,6 +16,7 @@ from rich.console import Console
 
 from goldpan import child_process, logs, wiring
 from goldpan.cli.context import CliContext, with_cli_context
+from goldpan.cli.formatting import format_count, format_quantity
 from goldpan.cli.number_options import IntegerParam
 from goldpan.setting_names import variable_name
 from goldpan.settings import Settings
@@ -34,32 +35,34 @@ _SPARE_SECONDS = 10.0
 @click.option(
     "--until-caught-up",
     is_flag=True,
-    help="Stop once the tables hold what all partitions of the topics hold when it starts, "
-    "whichever worker of the group brings it there.",
+    help="Stop once the tables contain everything that the topics hold at the start, whichever "
+    "worker of the group reads it.",
 )
 @click.option(
     "--within",
-    type=click.IntRange(1),
+    type=IntegerParam(1),
     metavar="SECONDS",
-    help="With --until-caught-up: stop after that time with exit code 3, and say which partitions "
-    "are behind.",
+    help="With --until-caught-up: after this time, stop with exit code 3 and name the partitions "
+    "that are behind.",
 )
 @click.option(
     "--workers",
     type=IntegerParam(1, 256),
     default=1,
     show_default=True,
-    help="Processes on this machine; each has the memory budget of the settings, and its own "
-    "metrics port, counted up from the one that is set.",
+    help="Number of processes; each has the memory budget of the settings, and a metrics port of "
+    "its own, counted up from the one set.",
 )
-@click.option("--number", type=int, default=0, hidden=True, help="Which of several this is.")
-@click.option("--parent", type=int, hidden=True, help="Stop when this process is gone.")
-@click.option("--deadline", type=float, hidden=True, help="When SECONDS end: monotonic clock.")
+@click.option("--number", type=int, default=0, hidden=True, help="Number of this worker.")
+@click.option("--parent", type=int, hidden=True, help="Stop when this process exits.")
+@click.option(
+    "--deadline", type=float, hidden=True, help="End of --within, by the monotonic clock."
+)
 @with_cli_context
 @click.pass_context
-def run(  # noqa: PLR0913 - one argument an option
+def run(  # noqa: PLR0913 - one argument per option
     ctx: click.Context,
-    call: CliContext,
+    cli: CliContext,
     *,
     until_caught_up: bool,
     within: int | None,
@@ -70,7 +73,7 @@ def run(  # noqa: PLR0913 - one argument an option
 ) -> None:
     """Run the worker: read the topics, redact, and commit to the lake, each record exactly once.
 
-    SIGTERM makes it flush what it holds and end. The tables are made if they are missing, unless
+    On SIGTERM, it flushes its buffers and exits. Missing tables are created, unless
     GOLDPAN_LAKE__CREATE is `never`.
 
     \b
@@ -80,51 +83,55 @@ def run(  # noqa: PLR0913 - one argument an option
       goldpan stream run --workers 2
     """
     stop = _stop_on_signals()
-    until = _until(until_caught_up=until_caught_up, within=within, deadline=deadline)
+    condition = _stop_condition(until_caught_up=until_caught_up, within=within, deadline=deadline)
     if workers == 1:
-        logs.configure_logging(call.settings.log, worker=f"{socket.gethostname()}/{number}")
+        logs.configure_logging(cli.settings.log, worker=f"{socket.gethostname()}/{number}")
         if parent is not None:
-            threading.Thread(target=_follow, args=(parent, stop), daemon=True).start()
-        _work(call.settings, stop, until)
-    elif code := _supervise(call, workers, stop, until):
+            threading.Thread(target=_stop_with_parent, args=(parent, stop), daemon=True).start()
+        _work(cli.settings, stop, condition)
+    elif code := _supervise(cli, workers, stop, condition):
         ctx.exit(code)
-    call.answer({"ok": True, "workers": workers}, lambda _console: None)
+    cli.answer({"ok": True, "workers": workers}, lambda _console: None)
 
 
 @dataclass(frozen=True, slots=True)
-class _Until:
-    """When a worker ends by itself."""
+class _StopCondition:
+    """When a worker stops by itself."""
 
     caught_up: bool
     limit: CatchUpLimit | None
 
     def options(self) -> list[str]:
-        """Return the options that say the same to another process of this machine."""
+        """Return the same as command line options for another process of this machine."""
         if not self.caught_up:
             return []
         if self.limit is None:
             return ["--until-caught-up"]
-        within = (f"--within={self.limit.seconds}", f"--deadline={self.limit.deadline!r}")
-        return ["--until-caught-up", *within]
+        options = (f"--within={self.limit.seconds}", f"--deadline={self.limit.deadline!r}")
+        return ["--until-caught-up", *options]
 
 
-def _until(*, until_caught_up: bool, within: int | None, deadline: float | None) -> _Until:
+def _stop_condition(
+    *, until_caught_up: bool, within: int | None, deadline: float | None
+) -> _StopCondition:
     if within is None:
-        return _Until(until_caught_up, None)
+        return _StopCondition(until_caught_up, None)
     if not until_caught_up:
         raise UsageError("--within is the time limit of --until-caught-up: give both.")
-    return _Until(until_caught_up, CatchUpLimit(within, deadline or time.monotonic() + within))
+    return _StopCondition(
+        until_caught_up, CatchUpLimit(within, deadline or time.monotonic() + within)
+    )
 
 
-def _work(settings: Settings, stop: threading.Event, until: _Until) -> None:
-    with _telling_failure():
+def _work(settings: Settings, stop: threading.Event, condition: _StopCondition) -> None:
+    with _logging_failure():
         setup = wiring.set_up_worker(settings, stop)
-        run_worker(setup, until_caught_up=until.caught_up, limit=until.limit)
+        run_worker(setup, until_caught_up=condition.caught_up, limit=condition.limit)
 
 
 @contextmanager
-def _telling_failure() -> Iterator[None]:
-    """Log the error that ends a worker as an event too, for those who read only the log."""
+def _logging_failure() -> Iterator[None]:
+    """Also log an error that ends the worker as an event, for readers of the log."""
     try:
         yield
     except GoldpanError as error:
@@ -133,11 +140,11 @@ def _telling_failure() -> Iterator[None]:
 
 
 def _stop_on_signals() -> threading.Event:
-    """Return an event that SIGTERM and SIGINT set; a second one ends the process at once."""
+    """Return an event that SIGTERM and SIGINT set; a second signal ends the process at once."""
     stop = threading.Event()
 
-    def on_signal(number: int, _frame: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_DFL)
+    def on_signal(signal_number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal_number, signal.SIG_DFL)
         stop.set()
 
     signal.signal(signal.SIGTERM, on_signal)
@@ -145,38 +152,40 @@ def _stop_on_signals() -> threading.Event:
     return stop
 
 
-def _follow(parent: int, stop: threading.Event) -> None:
-    """Stop the worker when the supervisor that started it is no longer there."""
+def _stop_with_parent(parent: int, stop: threading.Event) -> None:
+    """Stop the worker when its supervisor is gone."""
     while os.getppid() == parent and not stop.wait(PARENT_SECONDS):
         pass
     stop.set()
 
 
-def _supervise(call: CliContext, workers: int, stop: threading.Event, until: _Until) -> int:
-    # What is wrong with the settings is told once, here, and not by each worker.
-    settings = call.settings
+def _supervise(
+    cli: CliContext, workers: int, stop: threading.Event, condition: _StopCondition
+) -> int:
+    # Report wrong settings once, here, and not from each worker.
+    settings = cli.settings
     wiring.check_worker_settings(settings)
-    with _telling_failure(), stop_gracefully(stop, wiring.get_logger()):
+    with _logging_failure(), stop_gracefully(stop, wiring.get_logger()):
         check_dependencies(
             settings.kafka, settings.stream, settings.lake, stop, wiring.get_logger()
         )
     if stop.is_set():
         return 0
     command = child_process.child_command(
-        "stream", "run", f"--parent={os.getpid()}", *until.options()
+        "stream", "run", f"--parent={os.getpid()}", *condition.options()
     )
-    started = [
+    commands = [
         WorkerCommand(
-            _with_config([*command, f"--number={number}"], call.config),
-            _environment(call.settings, number),
+            _with_config([*command, f"--number={number}"], cli.config),
+            _environment(cli.settings, number),
         )
         for number in range(workers)
     ]
     return Supervisor(
-        children=started,
+        children=commands,
         stop_requested=stop.is_set,
         log=wiring.get_logger(),
-        stop_seconds=call.settings.stream.drain_seconds + _SPARE_SECONDS,
+        stop_seconds=cli.settings.stream.drain_seconds + _SPARE_SECONDS,
     ).run()
 
 
@@ -193,55 +202,61 @@ def _environment(settings: Settings, number: int) -> dict[str, str]:
 
 
 @click.command()
-@click.option("--topic", required=True, help="The topic that was made anew.")
+@click.option("--topic", required=True, help="The recreated topic.")
 @click.option(
     "--from",
     "start",
     type=click.Choice(["earliest", "latest"]),
     default="earliest",
     show_default=True,
-    help="Go on with what the topic holds now, or only with what comes.",
+    help="Continue with the records that the topic holds now, or only with later ones.",
 )
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @with_cli_context
-def adopt(call: CliContext, *, topic: str, start: str, yes: bool) -> None:
-    """Go on with a topic that was deleted and made again, truncated, or mirrored.
+def adopt(cli: CliContext, *, topic: str, start: str, yes: bool) -> None:
+    """Continue with a topic that was deleted and recreated, truncated, or mirrored.
 
-    The worker stops at such a topic, since the offsets it remembers belong to another one. This
-    moves the positions to the topic that is there now; what is in the lake stays. Stop the workers
-    of this topic first.
+    The worker stops at such a topic, since its stored offsets belong to another one. This command
+    moves the positions to the present topic; rows in the lake stay. Stop the workers of this topic
+    first.
 
     \b
     Example:
       goldpan stream adopt --topic llm.traces --from earliest
     """
-    adoption = wiring.set_up_adoption(call.settings, topic)
-    ends = wiring.open_topic_ends(call.settings.kafka)
-    marks = ends.watermarks(topic)
-    starts = {s: low if start == "earliest" else high for s, (low, high) in marks.items()}
-    _ask(topic, len(starts), yes=yes, watched=call.watched)
+    adoption = wiring.set_up_adoption(cli.settings, topic)
+    ends = wiring.open_topic_ends(cli.settings.kafka)
+    watermarks = ends.watermarks(topic)
+    starts = {s: low if start == "earliest" else high for s, (low, high) in watermarks.items()}
+    _confirm(topic, len(starts), yes=yes, watched=cli.watched)
     moved = adoption.run(ends.cluster.incarnation(topic), starts)
 
     def show(console: Console) -> None:
-        for one in moved:
-            console.print(f"{one.source}: {one.before} → {one.after}", soft_wrap=True)
+        for adopted in moved:
+            before = "none" if adopted.before is None else format_count(adopted.before)
+            position = f"{before} → {format_count(adopted.after)}"
+            console.print(f"{adopted.source}: position {position}", soft_wrap=True)
 
-    call.answer({"moved": [_moved_json(one) for one in moved]}, show)
+    cli.answer({"moved": [_adopted_json(adopted) for adopted in moved]}, show)
 
 
-def _ask(topic: str, partitions: int, *, yes: bool, watched: bool) -> None:
+def _confirm(topic: str, partitions: int, *, yes: bool, watched: bool) -> None:
     if yes:
         return
     if not watched:
-        raise UsageError("Moving positions needs --yes where nobody can be asked.")
-    click.confirm(f"Move the positions of {partitions} partitions of {topic}?", abort=True)
+        raise UsageError(
+            "Nobody can confirm, since there is no terminal: give --yes to move the positions."
+        )
+    click.confirm(
+        f"Move the positions of {format_quantity(partitions, 'partition')} of {topic}?", abort=True
+    )
 
 
-def _moved_json(moved: AdoptedPartition) -> dict[str, object]:
-    source = moved.source
+def _adopted_json(adopted: AdoptedPartition) -> dict[str, object]:
+    source = adopted.source
     return {
         "topic": source.topic,
         "partition": source.partition,
-        "before": moved.before,
-        "after": moved.after,
+        "before": adopted.before,
+        "after": adopted.after,
     }

@@ -1,4 +1,4 @@
-"""``goldpan subject``: what is held of a person, for one who asks."""
+"""``goldpan subject``: show the data stored about a person, for requests of access."""
 
 import json
 from typing import Any
@@ -11,96 +11,102 @@ from rich.table import Table as Grid
 from batch.erase.holdings import Holding, collect_holdings
 from goldpan import erasure_setup, jobs, subject_ids
 from goldpan.cli.context import CliContext, with_cli_context
-from goldpan.cli.erase import moment_text, show_releases, show_unseen, without_key
-from goldpan.cli.formatting import format_count
+from goldpan.cli.erase import show_releases, show_unsearched, to_rfc3339, without_key
+from goldpan.cli.formatting import format_count, format_micros
 from goldpan.cli.plain_console import styled
 from goldpan.cli.progress import show_progress
 
 
 @click.command()
-@click.argument("given", nargs=-1, metavar="[ID]...")
+@click.argument("given", nargs=-1, metavar="[ID]...", help="Ids of the person.")
 @click.option(
     "--subjects",
     "listed",
     type=click.File("rb"),
     metavar="FILE",
-    help="Ids of the person, one a line; - for stdin.",
+    help="File with ids of the person, one per line; - is standard input.",
 )
-@click.option("--content", is_flag=True, help="Show the person's own rows too, as they are stored.")
+@click.option(
+    "--content", is_flag=True, help="Also print the person's own rows, as they are stored."
+)
 @without_key
 @with_cli_context
 def show(
-    call: CliContext, *, given: tuple[str, ...], listed: Any, content: bool, lost: tuple[str, ...]
+    cli: CliContext, *, given: tuple[str, ...], listed: Any, content: bool, lost: tuple[str, ...]
 ) -> None:
-    """Show what is held of a person: how many rows, in which table, of which day, and where.
+    """Show which data of a person is stored: rows by table, day, column and coordinates.
 
-    It is the search of `goldpan erase --dry-run`; nothing is changed. The ids are those that
-    producers send; all of one call are one person. Without --content no text of any row is shown;
-    with it the person's own rows are, not those of others that mention the person.
+    The search is that of `goldpan erase --dry-run`; nothing is changed. Give ids as producers send
+    them; all ids of one call are one person. With --content, the person's own rows are printed too,
+    but not other persons' rows that mention the person.
 
     \b
     Example:
       goldpan subject show u-1042 ann@example.com
       goldpan subject show u-1042 --content --json
     """
-    named = None if listed is None else listed.name
+    file = None if listed is None else listed.name
     ids = subject_ids.read_subject_ids(
-        given, named, None if listed is None else listed.read(), called="ID"
+        given, file, None if listed is None else listed.read(), called="ID"
     )
-    asked = erasure_setup.ErasureRequest(ids, "keep", frozenset(lost))
-    with show_progress(call) as report:
-        erasure = erasure_setup.set_up_erasure(call.settings, asked, report)
-        found, released = erasure.scan()
+    request = erasure_setup.ErasureRequest(ids, "keep", frozenset(lost))
+    with show_progress(cli) as report:
+        erasure = erasure_setup.set_up_erasure(cli.settings, request, report)
+        scan, releases = erasure.scan()
         retry = jobs.job_context().retry
-        held = collect_holdings(found, erasure.scanner, retry, content=content)
-        erased = erasure.state.tombstones()
-    until = max((one.until_us for one in erased), default=None)
+        holdings = collect_holdings(scan, erasure.scanner, retry, content=content)
+        tombstones = erasure.state.tombstones()
+    erased_until = max((tombstone.until_us for tombstone in tombstones), default=None)
     data: dict[str, Any] = {
-        "found": bool(released or held),
-        "found_nothing_of": [w for one, w in ids.items() if one not in erasure.scanner.found_ids],
-        "erased_until": None if until is None else moment_text(until),
-        "tables": [one.to_json() for one in held],
-        "releases": released,
-        "not_looked_into": found.not_searched,
+        "found": bool(releases or holdings),
+        "found_nothing_of": [
+            where
+            for subject_id, where in ids.items()
+            if subject_id not in erasure.scanner.found_ids
+        ],
+        "erased_until": None if erased_until is None else to_rfc3339(erased_until),
+        "tables": [holding.to_json() for holding in holdings],
+        "releases": releases,
+        "not_looked_into": scan.not_searched,
     }
     if content:
         data["content"] = [
-            {"table": one.table, "day": one.day.isoformat(), "row": row}
-            for one in held
-            for row in one.rows
+            {"table": holding.table, "day": holding.day.isoformat(), "row": row}
+            for holding in holdings
+            for row in holding.rows
         ]
 
-    def shown(console: Console) -> None:
-        if until is not None:
-            line = f"erased before, with all from before {moment_text(until)}"
+    def show_data(console: Console) -> None:
+        if erased_until is not None:
+            line = f"erased before, with all data up to {format_micros(erased_until)}"
             console.print(line, soft_wrap=True)
-        if held:
-            console.print(_grid(held))
-        show_releases(console, released)
-        show_unseen(console, data["not_looked_into"])
-        for one in data.get("content", ()):
-            row = json.dumps(one["row"], ensure_ascii=False, default=str)
-            console.print(f"{one['table']} {one['day']}: {row}", soft_wrap=True)
+        if holdings:
+            console.print(_grid(holdings))
+        show_releases(console, releases)
+        show_unsearched(console, data["not_looked_into"])
+        for item in data.get("content", ()):
+            row = json.dumps(item["row"], ensure_ascii=False, default=str)
+            console.print(f"{item['table']} {item['day']}: {row}", soft_wrap=True)
         if not data["found"]:
-            console.print(styled("yellow", "found nothing", " of this person"))
+            console.print(styled("yellow", "found nothing", " about this person"))
         elif data["found_nothing_of"]:
-            missed = ", ".join(data["found_nothing_of"])
-            console.print(f"found nothing of: {missed}", style="yellow", soft_wrap=True)
+            missing = ", ".join(data["found_nothing_of"])
+            console.print(f"not found: {missing}", style="yellow", soft_wrap=True)
 
-    call.answer(data, shown)
+    cli.answer(data, show_data)
 
 
-def _grid(held: list[Holding]) -> Grid:
-    grid = Grid("table, day", "own", "mentions", "stands in", "records", box=box.SIMPLE_HEAD)
+def _grid(holdings: list[Holding]) -> Grid:
+    grid = Grid("table, day", "own", "mentions", "columns", "records", box=box.SIMPLE_HEAD)
     for column in grid.columns[1:3]:
         column.justify = "right"
-    for one in held:
-        said = one.to_json()
+    for holding in holdings:
+        data = holding.to_json()
         grid.add_row(
-            f"{one.table} {said['day']}",
-            format_count(one.own),
-            format_count(one.mentions),
-            ", ".join(f"{name} {format_count(n)}" for name, n in said["columns"].items()),
-            "; ".join(f"{where}: {offsets}" for where, offsets in said["records"].items()),
+            f"{holding.table} {data['day']}",
+            format_count(holding.own),
+            format_count(holding.mentions),
+            ", ".join(f"{name} {format_count(n)}" for name, n in data["columns"].items()),
+            "; ".join(f"{where}: {offsets}" for where, offsets in data["records"].items()),
         )
     return grid

@@ -1,1 +1,1 @@
-"""The demo: real conversations, an embedded broker, the real worker, and what came of it."""
+"""The demo: real conversations, an embedded broker, the real worker, and the result."""

@@ -1,4 +1,4 @@
-"""Records that are broken on purpose, each in another way: none may stop the worker."""
+"""Records that are broken on purpose, each in another way; none may stop the worker."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -11,8 +11,8 @@ GoodTrace = Mapping[str, Any]
 
 
 def make_broken_traces(good: GoodTrace) -> list[tuple[str, bytes | None]]:
-    """Return broken variants of a good trace: what is wrong in a few words, and the value."""
-    return [(what, make(good)) for what, make in _WAYS.items()]
+    """Return broken variants of a good trace: a short description, and the value."""
+    return [(description, make(good)) for description, make in _VARIANTS.items()]
 
 
 def _without(good: GoodTrace, field: str) -> bytes:
@@ -24,7 +24,7 @@ def _unknown_schema(good: GoodTrace) -> bytes:
     return framed[:1] + (4711).to_bytes(4, "big") + framed[5:]
 
 
-_WAYS: Final[Mapping[str, Callable[[GoodTrace], bytes | None]]] = {
+_VARIANTS: Final[Mapping[str, Callable[[GoodTrace], bytes | None]]] = {
     "a tombstone (null)": lambda _: None,
     "no bytes at all": lambda _: b"",
     "not JSON": lambda _: b"Traceback (most recent call last):",

@@ -1,6 +1,6 @@
 """An embedded Kafka broker: librdkafka's mock cluster, in this process, over loopback.
 
-It makes topics by itself, with four partitions of at most 5 MiB each, and ends with its client.
+It creates topics on demand, with four partitions of at most 5 MiB each, and ends with its client.
 """
 
 from collections.abc import Callable
@@ -14,14 +14,14 @@ LARGEST_MESSAGE: Final = 4 * 2**20
 ANSWER_SECONDS: Final = 10.0
 
 OnDelivered = Callable[[int, int], None]
-"""Is told partition and offset of a record that the broker has taken."""
+"""Takes partition and offset of a record that the broker has accepted."""
 
 
 class EmbeddedBroker:
-    """A running broker, and the client that sends to it. ``address`` is its bootstrap address."""
+    """A running broker and a client that sends to it. ``address`` is its bootstrap address."""
 
     def __init__(self) -> None:
-        # The address is a stand-in: the client talks to the cluster that it carries itself.
+        # The address is a placeholder: the client talks to its own mock cluster.
         self._client = Producer(
             {
                 "bootstrap.servers": "embedded:9092",
@@ -35,7 +35,7 @@ class EmbeddedBroker:
         self.address = f"{brokers[0].host}:{brokers[0].port}"
 
     def make_topic(self, topic: str) -> None:
-        """Make a topic, by asking for it."""
+        """Create a topic by requesting its metadata."""
         self._client.list_topics(topic, timeout=ANSWER_SECONDS)
 
     def send(self, topic: str, key: str, value: bytes | None, on_delivered: OnDelivered) -> None:
@@ -50,6 +50,6 @@ class EmbeddedBroker:
         self._client.poll(0)
 
     def flush(self) -> None:
-        """Wait until everything that was sent has been taken."""
+        """Wait until all records are accepted."""
         if self._client.flush(ANSWER_SECONDS):
-            raise FatalError("the embedded broker did not take all records in time")
+            raise FatalError("the embedded broker did not accept all records in time")

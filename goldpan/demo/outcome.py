@@ -1,4 +1,4 @@
-"""What the demo found in the lake afterwards: counts, reasons, findings, seconds, one example."""
+"""Reads the result of the demo from the lake: counts, reasons, findings, labels, delays."""
 
 import json
 import re
@@ -26,7 +26,7 @@ _TOKEN: Final = re.compile(r"[a-z2-7]{12}")
 
 @dataclass(frozen=True, slots=True)
 class PlaceholderCount:
-    """Placeholders of one type in what was stored: how often, and for how many values."""
+    """Placeholders of one type in stored rows: occurrences, and distinct values."""
 
     type: str
     occurrences: int
@@ -35,7 +35,7 @@ class PlaceholderCount:
 
 @dataclass(frozen=True, slots=True)
 class BrokenRecord:
-    """A broken record: what was wrong with it, and what quarantine says about it."""
+    """A broken record: what is wrong with it, and the reason in quarantine."""
 
     broken: str
     reason: str
@@ -44,7 +44,7 @@ class BrokenRecord:
 
 @dataclass(frozen=True, slots=True)
 class RedactionExample:
-    """Some fields of one trace, as it was sent and as it is stored."""
+    """Some fields of one trace, as sent and as stored."""
 
     before: Mapping[str, Any]
     after: Mapping[str, Any]
@@ -52,9 +52,9 @@ class RedactionExample:
 
 @dataclass(frozen=True, slots=True)
 class LabelGroup:
-    """The traces with the same evidence, and what they are taken to be worth.
+    """The traces with the same evidence, and their label.
 
-    ``signals`` are the kinds of evidence, empty for traces that were only drawn for the audit.
+    ``signals`` are the kinds of evidence, empty for traces that were only sampled for the audit.
     """
 
     signals: Sequence[str]
@@ -66,21 +66,21 @@ class LabelGroup:
 
 @dataclass(frozen=True, slots=True)
 class DemoOutcome:
-    """Everything that the demo shows. ``seconds`` maps a percentile to seconds until queryable."""
+    """Everything that the demo shows. ``seconds`` maps percentiles to seconds until queryable."""
 
     sent: Mapping[str, int]
     formats: Mapping[str, int]
     tables: Sequence[TableFacts]
-    refused: Sequence[BrokenRecord]
-    found: Sequence[PlaceholderCount]
-    judged: Sequence[LabelGroup]
+    quarantined: Sequence[BrokenRecord]
+    placeholders: Sequence[PlaceholderCount]
+    labels: Sequence[LabelGroup]
     seconds: Mapping[str, float]
     report: VerifyReport
     example: RedactionExample | None
 
 
 def read_outcome(uri: str, sent: Sequence[SentRecord]) -> DemoOutcome:
-    """Read the lake and set it against what was sent."""
+    """Read the lake and match it with the sent records."""
     lake = Lake(LakeSettings(uri=uri))
     tables = lake.tables()
     for table in tables:
@@ -91,20 +91,22 @@ def read_outcome(uri: str, sent: Sequence[SentRecord]) -> DemoOutcome:
         if table.name != QUARANTINE_TABLE
     }
     return DemoOutcome(
-        sent=Counter(one.source.topic for one in sent if one.source),
-        formats=Counter(one.line.format for one in sent if one.line.format),
+        sent=Counter(record.source.topic for record in sent if record.source),
+        formats=Counter(record.line.format for record in sent if record.line.format),
         tables=[table.facts() for table in tables],
-        refused=_refused(lake, sent),
-        found=_found(row for name in TABLES.values() for row in stored[name]),
-        judged=_judged(stored["labels"]),
-        seconds=_seconds(lake, sent),
+        quarantined=_read_quarantined(lake, sent),
+        placeholders=_count_placeholders(row for name in TABLES.values() for row in stored[name]),
+        labels=_group_labels(stored["labels"]),
+        seconds=_measure_delays(lake, sent),
         report=verify_lake(lake),
-        example=_example(sent, stored["traces"]),
+        example=_find_example(sent, stored["traces"]),
     )
 
 
-def _refused(lake: Lake, sent: Sequence[SentRecord]) -> list[BrokenRecord]:
-    names = {(*one.source, one.offset): one.line.broken for one in sent if one.source}
+def _read_quarantined(lake: Lake, sent: Sequence[SentRecord]) -> list[BrokenRecord]:
+    names = {
+        (*record.source, record.offset): record.line.broken for record in sent if record.source
+    }
     return [
         BrokenRecord(
             names.get((row["_topic"], row["_partition"], row["_offset"])) or "a good record",
@@ -115,16 +117,16 @@ def _refused(lake: Lake, sent: Sequence[SentRecord]) -> list[BrokenRecord]:
     ]
 
 
-def _found(stored: Iterable[Mapping[str, Any]]) -> list[PlaceholderCount]:
+def _count_placeholders(stored: Iterable[Mapping[str, Any]]) -> list[PlaceholderCount]:
     """Count placeholders and pseudonyms, most frequent first."""
     occurrences: Counter[str] = Counter()
     values: dict[str, set[str]] = {}
     for row in stored:
-        hits = PLACEHOLDER.findall(json.dumps(row, default=str))
+        placeholders = PLACEHOLDER.findall(json.dumps(row, default=str))
         user = (row.get("user_id") or "").rpartition(":")[2]
         if _TOKEN.fullmatch(user):
-            hits.append(("USER_ID", user))
-        for kind, token in hits:
+            placeholders.append(("USER_ID", user))
+        for kind, token in placeholders:
             occurrences[kind] += 1
             values.setdefault(kind, set()).add(token)
     return [
@@ -133,8 +135,8 @@ def _found(stored: Iterable[Mapping[str, Any]]) -> list[PlaceholderCount]:
     ]
 
 
-def _judged(events: Iterable[Mapping[str, Any]]) -> list[LabelGroup]:
-    """Group the labels in force by what they rest on, the most frequent first."""
+def _group_labels(events: Iterable[Mapping[str, Any]]) -> list[LabelGroup]:
+    """Group the labels in force by their evidence, most frequent first."""
     in_force = {event["trace_id"]: event for event in sorted(events, key=lambda e: e["revision"])}
     groups = Counter(
         (
@@ -148,22 +150,22 @@ def _judged(events: Iterable[Mapping[str, Any]]) -> list[LabelGroup]:
     return [LabelGroup(*group, count) for group, count in groups.most_common()]
 
 
-def _seconds(lake: Lake, sent: Sequence[SentRecord]) -> dict[str, float]:
-    """Return percentiles of the seconds from sending a record to the commit that holds it."""
-    waits: list[float] = []
+def _measure_delays(lake: Lake, sent: Sequence[SentRecord]) -> dict[str, float]:
+    """Return percentiles of the seconds between sending a record and its commit."""
+    delays: list[float] = []
     for topic, name in TABLES.items():
         commits = _commits(lake.table(name).handle)
-        for one in sent:
-            if one.source and one.source.topic == topic:
-                at = next(
+        for record in sent:
+            if record.source and record.source.topic == topic:
+                committed_at = next(
                     moment
                     for source, start, end, moment in commits
-                    if source == one.source and start <= one.offset < end
+                    if source == record.source and start <= record.offset < end
                 )
-                waits.append((at - one.moment) / 1e6)
-    if not waits:
+                delays.append((committed_at - record.moment) / 1e6)
+    if not delays:
         return {}
-    percentiles = np.percentile(waits, (50, 95, 100))
+    percentiles = np.percentile(delays, (50, 95, 100))
     return dict(zip(("p50", "p95", "max"), (round(float(p), 2) for p in percentiles), strict=True))
 
 
@@ -178,15 +180,15 @@ def _commits(handle: DeltaTable) -> list[tuple[SourcePartition, int, int, int]]:
     ]
 
 
-def _example(
+def _find_example(
     sent: Sequence[SentRecord], stored: Sequence[Mapping[str, Any]]
 ) -> RedactionExample | None:
     """Return the trace in which a customer's profile is looked up, if there is one."""
     by_id = {row["trace_id"]: row for row in stored}
     candidates = (
-        one.record
-        for one in sent
-        if one.record and one.line.kind is RecordKind.TRACE and _looks_up_profile(one.record)
+        each.record
+        for each in sent
+        if each.record and each.line.kind is RecordKind.TRACE and _looks_up_profile(each.record)
     )
     before = next((record for record in candidates if record["trace_id"] in by_id), None)
     if before is None:
@@ -201,10 +203,12 @@ def _looks_up_profile(record: TrafficRecord) -> bool:
 
 
 def _excerpt(record: Mapping[str, Any]) -> dict[str, Any]:
-    said = [m["content"] for m in record["messages"] if m["role"] == "user" and m["content"]]
+    user_messages = [
+        m["content"] for m in record["messages"] if m["role"] == "user" and m["content"]
+    ]
     return {
         "user_id": record["user_id"],
-        "the customer's message": said[-1] if said else "",
+        "the customer's message": user_messages[-1] if user_messages else "",
         "the tool's arguments": record["tool_calls"][0]["arguments"],
         "the tool's result": record["tool_calls"][0]["result"],
     }

@@ -1,4 +1,4 @@
-"""The demo's result, for a person and for a machine."""
+"""Output of the demo, as text and as JSON."""
 
 import dataclasses
 import json
@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from goldpan.cli.formatting import format_bytes, format_count
+from goldpan.cli.formatting import format_bytes, format_count, format_quantity
 from goldpan.cli.lake_verify import show_report
 from goldpan.demo.outcome import DemoOutcome, RedactionExample
 from redact.crypto.pseudonyms import PLACEHOLDER
 
-LONGEST_FIELD: Final = 300
-MOST_FIELDS: Final = 9
+MAX_CHARACTERS: Final = 300
+MAX_FIELDS: Final = 9
 
 
 def outcome_json(outcome: DemoOutcome, *, seconds: float, kept: str | None) -> dict[str, Any]:
@@ -32,9 +32,9 @@ def outcome_json(outcome: DemoOutcome, *, seconds: float, kept: str | None) -> d
             facts.name: {"rows": facts.rows, "files": facts.files, "bytes": facts.bytes}
             for facts in outcome.tables
         },
-        "quarantined": [dataclasses.asdict(one) for one in outcome.refused],
-        "findings": [dataclasses.asdict(one) for one in outcome.found],
-        "labels": [dataclasses.asdict(one) for one in outcome.judged],
+        "quarantined": [dataclasses.asdict(record) for record in outcome.quarantined],
+        "findings": [dataclasses.asdict(count) for count in outcome.placeholders],
+        "labels": [dataclasses.asdict(group) for group in outcome.labels],
         "seconds_to_queryable": dict(outcome.seconds),
         "verify": outcome.report.to_json(),
         "example": dataclasses.asdict(outcome.example) if outcome.example else None,
@@ -42,18 +42,18 @@ def outcome_json(outcome: DemoOutcome, *, seconds: float, kept: str | None) -> d
 
 
 def show_outcome(console: Console, outcome: DemoOutcome) -> None:
-    """Print the result: first what comes out, then that nothing is missing."""
+    """Print the result: an example, labels, findings, counts, and the proof."""
     if outcome.example:
-        _title(console, "One trace, as it was sent and as it is stored (the customer is invented)")
-        console.print(*_example(outcome.example), sep="\n")
-    _title(console, "What the answers were worth, by what was said about them")
-    console.print(_judged(outcome))
+        _title(console, "One trace, as sent and as stored (the customer is fictitious)")
+        console.print(*_example_table(outcome.example), sep="\n")
+    _title(console, "Labels of the answers, by the feedback on them")
+    console.print(_label_table(outcome))
     _title(console, "Personal data found and replaced")
-    console.print(_found(outcome))
+    console.print(_placeholder_table(outcome))
     _title(console, "From Kafka into the lake")
-    console.print(_flow(outcome))
+    console.print(_record_table(outcome))
     console.print()
-    console.print(_refused(outcome))
+    console.print(_quarantine_text(outcome), soft_wrap=True)
     _title(console, "The proof: goldpan lake verify")
     show_report(console, outcome.report)
 
@@ -63,101 +63,98 @@ def _title(console: Console, text: str) -> None:
     console.print(text, style="bold")
 
 
-def _flow(outcome: DemoOutcome) -> Table:
+def _record_table(outcome: DemoOutcome) -> Table:
     tables = {facts.name: facts for facts in outcome.tables}
     stored = tables["traces"].rows + tables["feedback"].rows
     size = sum(facts.bytes for facts in outcome.tables)
     formats = ", ".join(f"{format_count(n)} {name}" for name, n in outcome.formats.items())
-    sent = " + ".join(f"{format_count(n)} {topic}" for topic, n in outcome.sent.items())
+    topics = " + ".join(f"{format_count(n)} {topic}" for topic, n in outcome.sent.items())
     grid = Table(box=None, show_header=False, pad_edge=False)
-    grid.add_row("records sent", f"{format_count(sum(outcome.sent.values()))} ({sent})")
-    grid.add_row("", f"good ones as {formats}")
+    grid.add_row("records sent", f"{format_count(sum(outcome.sent.values()))} ({topics})")
+    grid.add_row("formats", formats)
     grid.add_row("stored", format_count(stored))
-    grid.add_row("set aside", f"{format_count(tables['quarantine'].rows)}, broken on purpose")
+    quarantined = format_count(tables["quarantine"].rows)
+    grid.add_row("quarantined", f"{quarantined}, broken on purpose")
     files = sum(facts.files for facts in outcome.tables)
     grid.add_row("files", f"{format_count(files)}, {format_bytes(size)}")
-    wait = outcome.seconds
-    if wait:
-        told = f"half of them within {wait['p50']} s, all within {wait['max']} s"
-        grid.add_row("sent to queryable", told)
+    if delay := outcome.seconds:
+        text = f"half within {delay['p50']} s, all within {delay['max']} s"
+        grid.add_row("sent to queryable", text)
     return grid
 
 
-def _refused(outcome: DemoOutcome) -> str:
-    """Return the broken records folded into one sentence; quarantine has a reason for each."""
-    reasons = Counter(one.reason for one in outcome.refused)
-    told = ", ".join(f"{reason} {format_count(n)}" for reason, n in sorted(reasons.items()))
-    return (
-        "What was set aside has a reason each, and no word of its content (goldpan quarantine "
-        f"list): {told}"
-    )
+def _quarantine_text(outcome: DemoOutcome) -> str:
+    """Return a sentence with the number of quarantined records by reason."""
+    reasons = Counter(record.reason for record in outcome.quarantined)
+    counts = ", ".join(f"{reason} {format_count(n)}" for reason, n in sorted(reasons.items()))
+    return f"Each quarantined record has a reason (goldpan quarantine list): {counts}"
 
 
-def _found(outcome: DemoOutcome) -> Table:
+def _placeholder_table(outcome: DemoOutcome) -> Table:
     table = Table("type", "values", "occurrences", box=box.SIMPLE_HEAD)
     for column in table.columns[1:]:
         column.justify = "right"
-    for one in outcome.found:
-        table.add_row(one.type, format_count(one.values), format_count(one.occurrences))
+    for count in outcome.placeholders:
+        table.add_row(count.type, format_count(count.values), format_count(count.occurrences))
     return table
 
 
-def _judged(outcome: DemoOutcome) -> Table:
+def _label_table(outcome: DemoOutcome) -> Table:
     table = Table("signals", "label", "p(fail)", "goes to", "traces", box=box.SIMPLE_HEAD)
     for column in table.columns[2:]:
         column.justify = "right"
-    for one in outcome.judged:
-        signals = ", ".join(one.signals) or "none: drawn at random"
-        where = "nobody" if one.route == "auto" else one.route
-        numbers = (f"{one.p_fail:.2f}", where, format_count(one.traces))
-        table.add_row(signals, one.label, *numbers)
+    for group in outcome.labels:
+        signals = ", ".join(group.signals) or "none: sampled at random"
+        queue = "nobody" if group.route == "auto" else group.route
+        cells = (f"{group.p_fail:.2f}", queue, format_count(group.traces))
+        table.add_row(signals, group.label, *cells)
     return table
 
 
-def _example(example: RedactionExample) -> tuple[Table, str]:
+def _example_table(example: RedactionExample) -> tuple[Table, str]:
     table = Table("field", "sent", "stored", box=box.SIMPLE_HEAD)
     for column, ratio in zip(table.columns[1:], (2, 3), strict=True):
         column.overflow = "fold"
         column.ratio = ratio
     before, after = (dict(_leaves(side)) for side in (example.before, example.after))
     changed = [name for name, value in before.items() if after.get(name) != value]
-    for name in changed[:MOST_FIELDS]:
+    for name in changed[:MAX_FIELDS]:
         table.add_row(_short(name), _field(before[name]), _field(after.get(name, "")))
-    rest = len(changed) - MOST_FIELDS
-    more = f"{rest} more fields are replaced, and " if rest > 0 else ""
-    return (table, f"{more}{len(before) - len(changed)} fields are as they were")
+    rest = len(changed) - MAX_FIELDS
+    more = f"{format_quantity(rest, 'more field')} replaced, " if rest > 0 else ""
+    return (table, f"{more}{format_quantity(len(before) - len(changed), 'field')} unchanged")
 
 
 def _short(name: str) -> str:
-    """Return the name of a field as it fits into a narrow column."""
+    """Shorten the name of a field for a narrow column."""
     for long, short in (("the customer's ", ""), ("the tool's arguments", "tool asked")):
         name = name.replace(long, short)
     return name.replace("the tool's result", "tool said")
 
 
 def _leaves(side: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield what stands in the fields of a trace, JSON in them taken apart."""
+    """Yield the fields of a trace; JSON in a field is split into its leaves."""
     for name, value in side.items():
         try:
             document = json.loads(value)
         except ValueError:
             document = value
-        yield from _within(name, document)
+        yield from _flatten(name, document)
 
 
-def _within(name: str, value: Any) -> Iterator[tuple[str, str]]:
+def _flatten(name: str, value: Any) -> Iterator[tuple[str, str]]:
     if isinstance(value, dict):
-        for key, one in value.items():
-            yield from _within(f"{name}: {key}" if ":" not in name else f"{name}.{key}", one)
+        for key, child in value.items():
+            yield from _flatten(f"{name}: {key}" if ":" not in name else f"{name}.{key}", child)
     elif isinstance(value, list):
-        for number, one in enumerate(value):
-            yield from _within(f"{name}[{number}]", one)
+        for index, child in enumerate(value):
+            yield from _flatten(f"{name}[{index}]", child)
     else:
         yield name, str(value)
 
 
 def _field(value: str) -> Text:
-    cut = value if len(value) <= LONGEST_FIELD else value[:LONGEST_FIELD] + " …"
-    text = Text(cut)
+    shown = value if len(value) <= MAX_CHARACTERS else value[:MAX_CHARACTERS] + " …"
+    text = Text(shown)
     text.highlight_regex(PLACEHOLDER, "green")
     return text

@@ -1,4 +1,4 @@
-"""The demo's worker: ``goldpan stream run`` as a process of its own, with its log in a file."""
+"""The worker of the demo: ``goldpan stream run`` as a child process, with its log in a file."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from schemas.errors import FatalError
 
 
 class WorkerProcess:
-    """Runs within a ``with``; ``log`` is the file that its standard error goes to."""
+    """A worker that runs for a ``with`` block; ``log`` is the file of its standard error."""
 
     def __init__(self, environment: Mapping[str, str], log: Path) -> None:
         inherited = {name: v for name, v in os.environ.items() if not name.startswith(PREFIX)}
@@ -27,7 +27,7 @@ class WorkerProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=out,
-                start_new_session=True,  # Ctrl-C is for the demo, which then ends the worker
+                start_new_session=True,  # Ctrl-C only reaches the demo, which then ends the worker
             )
 
     def __enter__(self) -> Self:
@@ -44,28 +44,28 @@ class WorkerProcess:
             self._process.wait()
 
     def check(self) -> None:
-        """Raise FatalError, with the worker's last words, if it has ended."""
+        """Raise FatalError, with the last line of the log, if the worker has exited."""
         code = self._process.poll()
         if code is not None:
-            raise FatalError(f"the worker ended with {code}: {self._last_words()}")
+            raise FatalError(f"the worker ended with {code}: {self._last_log_line()}")
 
     def has_logged(self, event: str) -> bool:
         """Return whether the worker has logged an event of that name."""
         return any(_event(line) == event for line in self._log.read_text().splitlines())
 
     def stop(self, seconds: float) -> None:
-        """Ask the worker to flush and end; raise FatalError if it does not, or fails."""
+        """Stop the worker in order; raise FatalError if it does not stop or fails."""
         self._process.send_signal(signal.SIGTERM)
         try:
             code = self._process.wait(seconds)
         except subprocess.TimeoutExpired:
-            raise FatalError(f"the worker did not end within {seconds:g} s") from None
+            raise FatalError(f"the worker did not stop within {seconds:g} s") from None
         if code:
-            raise FatalError(f"the worker ended with {code}: {self._last_words()}")
+            raise FatalError(f"the worker ended with {code}: {self._last_log_line()}")
 
-    def _last_words(self) -> str:
+    def _last_log_line(self) -> str:
         lines = self._log.read_text().splitlines()
-        return lines[-1] if lines else "it said nothing"
+        return lines[-1] if lines else "its log is empty"
 
 
 def _event(line: str) -> str | None:

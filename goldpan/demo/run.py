@@ -1,8 +1,8 @@
-"""The demo from start to end: broker, worker, traffic, and a look into the lake.
+"""Runs the demo: broker, worker and traffic.
 
 1. Start the embedded broker and, as a process of its own, the real worker.
 2. Wait until the worker has its partitions; then send the script, in real time.
-3. Wait until the tables' positions have reached what was sent; then ask the worker to stop.
+3. Wait until the tables' positions have passed the sent records; then stop the worker.
 4. Read back what is in the lake (`goldpan.demo.outcome`).
 """
 
@@ -36,12 +36,12 @@ STOP_SECONDS: Final = 40.0
 POLL_SECONDS: Final = 0.25
 
 ReportDemoProgress = Callable[[str, int, int], None]
-"""Is told what is going on, and how much of how much of it is done (0 of 0: not known)."""
+"""Takes a description, the amount done, and the total (0 if unknown)."""
 
 
 @dataclass(slots=True)
 class SentRecord:
-    """A record that the broker has taken, and when (microseconds since 1970, UTC)."""
+    """A sent record, its time (microseconds since 1970, UTC), and its coordinates once accepted."""
 
     line: ScriptedRecord
     record: TrafficRecord | None
@@ -52,18 +52,18 @@ class SentRecord:
 
 @dataclass(frozen=True, slots=True)
 class DemoFolder:
-    """Where the demo lives: a folder with the lake, the schemas and the worker's log in it."""
+    """The folder of the demo: the lake, the schemas and the worker's log."""
 
     folder: Path
     key: str = field(default_factory=lambda: base64.b64encode(os.urandom(32)).decode(), repr=False)
 
     @property
     def lake_uri(self) -> str:
-        """Return the lake's place."""
+        """Return the URI of the lake."""
         return str(self.folder / "lake")
 
     def settings(self) -> dict[str, str]:
-        """Return the environment with which commands see this lake."""
+        """Return the environment for commands on this lake."""
         return {"GOLDPAN_LAKE__URI": self.lake_uri, "GOLDPAN_REDACT__KEY": self.key}
 
     def worker_settings(self, broker: str) -> dict[str, str]:
@@ -79,7 +79,7 @@ class DemoFolder:
         }
 
     def prepare(self) -> None:
-        """Make the folder; UsageError if there is something in it already."""
+        """Create the folder; UsageError if it is not empty."""
         if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
             raise UsageError(f"{self.folder} is not an empty folder: name another.")
         (self.folder / "schemas").mkdir(parents=True)
@@ -92,25 +92,25 @@ class DemoFolder:
 
 
 def run_demo(
-    stage: DemoFolder, lines: Sequence[ScriptedRecord], report: ReportDemoProgress
+    demo_folder: DemoFolder, lines: Sequence[ScriptedRecord], report: ReportDemoProgress
 ) -> list[SentRecord]:
-    """Run the demo; return what was sent. Raises FatalError if it does not go as it should."""
-    stage.prepare()
+    """Run the demo; return the sent records. Raises FatalError if a step fails."""
+    demo_folder.prepare()
     report("starting an embedded broker and the worker", 0, 0)
     broker = EmbeddedBroker()
     for topic in TOPICS.values():
         broker.make_topic(topic)
-    log = stage.folder / "worker.log"
-    with WorkerProcess(stage.worker_settings(broker.address), log) as worker:
-        for _ in _until(START_SECONDS, "the worker has no partitions"):
+    log = demo_folder.folder / "worker.log"
+    with WorkerProcess(demo_folder.worker_settings(broker.address), log) as worker:
+        for _ in _poll(START_SECONDS, "the worker had no partitions"):
             worker.check()
             if worker.has_logged("partitions_assigned"):
                 break
         sent = _send(broker, lines, report)
-        lake = Lake(LakeSettings(uri=stage.lake_uri))
-        for _ in _until(ARRIVE_SECONDS, "the records are not in the lake"):
+        lake = Lake(LakeSettings(uri=demo_folder.lake_uri))
+        for _ in _poll(ARRIVE_SECONDS, "the records were not in the lake"):
             worker.check()
-            missing = _missing(lake, sent)
+            missing = _count_missing(lake, sent)
             report("waiting for the lake", len(sent) - missing, len(sent))
             if not missing:
                 break
@@ -124,41 +124,46 @@ def _send(
 ) -> list[SentRecord]:
     sent: list[SentRecord] = []
     start = time.monotonic()
-    for number, line in enumerate(lines):
-        report("sending conversations and feedback", number, len(lines))
+    for index, line in enumerate(lines):
+        report("sending conversations and feedback", index, len(lines))
         time.sleep(max(0.0, start + line.second - time.monotonic()))
         moment = time.time_ns() // 1000
         record, value = line.sent_at(moment)
-        one = SentRecord(line, record, moment)
-        sent.append(one)
-        broker.send(TOPICS[line.kind], line.key, value, _note(one))
+        sent_record = SentRecord(line, record, moment)
+        sent.append(sent_record)
+        broker.send(TOPICS[line.kind], line.key, value, _record_delivery(sent_record))
     broker.flush()
     return sent
 
 
-def _note(one: SentRecord) -> Callable[[int, int], None]:
+def _record_delivery(record: SentRecord) -> Callable[[int, int], None]:
     def delivered(partition: int, offset: int) -> None:
-        one.source, one.offset = SourcePartition(TOPICS[one.line.kind], partition), offset
+        record.source = SourcePartition(TOPICS[record.line.kind], partition)
+        record.offset = offset
 
     return delivered
 
 
-def _missing(lake: Lake, sent: Sequence[SentRecord]) -> int:
-    """Return how many records lie at or after their table's position."""
+def _count_missing(lake: Lake, sent: Sequence[SentRecord]) -> int:
+    """Return how many records are at or after their table's position."""
     positions: dict[SourcePartition, int] = {}
     for topic, name in TABLES.items():
         table = lake.table(name)
         table.refresh()
-        sources = {one.source for one in sent if one.source and one.source.topic == topic}
-        found: Mapping[SourcePartition, int | None] = table.positions(list(sources))
-        positions |= {source: position or 0 for source, position in found.items()}
-    return sum(one.source is None or one.offset >= positions[one.source] for one in sent)
+        sources = {
+            record.source for record in sent if record.source and record.source.topic == topic
+        }
+        committed: Mapping[SourcePartition, int | None] = table.positions(list(sources))
+        positions |= {source: position or 0 for source, position in committed.items()}
+    return sum(
+        record.source is None or record.offset >= positions[record.source] for record in sent
+    )
 
 
-def _until(seconds: float, otherwise: str) -> Iterator[None]:
-    """Yield every now and then; raise FatalError when the time is up."""
+def _poll(seconds: float, problem: str) -> Iterator[None]:
+    """Yield at intervals; raise FatalError when the time is up."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         yield
         time.sleep(POLL_SECONDS)
-    raise FatalError(f"{otherwise} after {seconds:g} s")
+    raise FatalError(f"{problem} after {seconds:g} s")

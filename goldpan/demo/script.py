@@ -1,7 +1,7 @@
-"""The script of the demo: what is sent, to which topic, in which wire format and when.
+"""The script of the demo: which records are sent when, to which topic, in which wire format.
 
-The conversations' own pace is sped up so that all of it fits into a few seconds; each event then
-gets the moment of its sending as its time, so that seconds to the lake are real seconds.
+The conversations are sped up to fit into a few seconds. Each event gets the time of its sending, so
+that measured delays are real seconds.
 """
 
 import random
@@ -14,7 +14,7 @@ from goldpan.demo.traffic import Conversation, TrafficRecord, make_feedback, mak
 from goldpan.demo.wire_formats import encode_framed_avro, encode_json, encode_single_object_avro
 from schemas.record_batches import RecordKind
 
-START: Final = 1_750_000_000_000_000  # any moment: `sent_at` moves it
+START: Final = 1_750_000_000_000_000  # arbitrary: `sent_at` replaces it
 STAGGER_SECONDS: Final = 90.0
 
 EncodeRecord = Callable[[RecordKind, Mapping[str, Any]], bytes]
@@ -30,8 +30,8 @@ WIRE_FORMATS: Final[Mapping[str, EncodeRecord]] = {
 class ScriptedRecord:
     """One record of the script.
 
-    ``second`` counts from the beginning of the demo. A good record has its ``record`` and the name
-    of its wire format; a broken one says what is wrong in ``broken`` and brings its ``value``.
+    ``second`` counts from the beginning of the demo. A good record has ``record`` and the name of
+    its wire format; a broken one has a description in ``broken``, and its ``value``.
     """
 
     second: float
@@ -57,29 +57,29 @@ class ScriptedRecord:
 def write_script(
     conversations: Sequence[Conversation], *, seconds: float, seed: int
 ) -> list[ScriptedRecord]:
-    """Return all records in the order in which they are sent, within ``seconds``.
+    """Return all records in sending order, within ``seconds``.
 
-    Of three good records, one is sent in each wire format; the broken ones are spread in between.
+    Good records alternate between the wire formats; broken ones are spread among them.
     """
     rng = random.Random(seed)  # noqa: S311 - for variety, not for secrets
     timed = sorted(_events(conversations, seed, rng), key=lambda event: event[0])
     first, last = timed[0][0], timed[-1][0]
     speed = seconds / max(1, last - first)
-    names = list(WIRE_FORMATS)
+    formats = list(WIRE_FORMATS)
     lines = [
         ScriptedRecord(
-            (at - first) * speed, kind, record["trace_id"], record, names[number % len(names)]
+            (at - first) * speed, kind, record["trace_id"], record, formats[index % len(formats)]
         )
-        for number, (at, kind, record) in enumerate(timed)
+        for index, (at, kind, record) in enumerate(timed)
     ]
-    lines += _broken(lines, seconds, rng)
+    lines += _broken_records(lines, seconds, rng)
     return sorted(lines, key=lambda line: line.second)
 
 
 def _events(
     conversations: Iterable[Conversation], seed: int, rng: random.Random
 ) -> Iterable[tuple[int, RecordKind, TrafficRecord]]:
-    """Yield each event with the time when it is over and would be reported."""
+    """Yield each event with the time when it ends and is reported."""
     for conversation in conversations:
         start = START + int(rng.uniform(0, STAGGER_SECONDS) * 1e6)
         traces = make_traces(conversation, started_at=start, seed=seed)
@@ -90,13 +90,17 @@ def _events(
             yield feedback["occurred_at"], RecordKind.FEEDBACK, feedback
 
 
-def _broken(
+def _broken_records(
     lines: Sequence[ScriptedRecord], seconds: float, rng: random.Random
 ) -> list[ScriptedRecord]:
     good = next(line.record for line in lines if line.kind is RecordKind.TRACE and line.record)
     return [
         ScriptedRecord(
-            rng.uniform(0, seconds), RecordKind.TRACE, f"broken-{n}", broken=what, value=value
+            rng.uniform(0, seconds),
+            RecordKind.TRACE,
+            f"broken-{n}",
+            broken=description,
+            value=value,
         )
-        for n, (what, value) in enumerate(make_broken_traces(good))
+        for n, (description, value) in enumerate(make_broken_traces(good))
     ]

@@ -1,8 +1,8 @@
-"""Real conversations as the traffic of an LLM application: traces, and the feedback beside them.
+"""Turns real conversations into the traffic of an LLM application: traces and feedback.
 
-One call of the model is one trace: the messages before an assistant's message are its input, that
-message is its response, and the tools it asked for are its tool calls, with the results that came
-back. So each trace of a conversation repeats the history, as real traffic does.
+Each call of the model is a trace: the messages before an assistant's message are its input, that
+message is its response, and the requested tools are its tool calls, with their results. So each
+trace of a conversation repeats the history, as in real traffic.
 
 Pure: the same arguments give the same records. Times are microseconds since 1970 (UTC).
 """
@@ -18,7 +18,7 @@ from typing import Any, Final
 
 TrafficRecord = dict[str, Any]
 
-CHARACTERS_PER_TOKEN: Final = 4  # a rule of thumb for English; only to fill the token counts
+CHARACTERS_PER_TOKEN: Final = 4  # a rule of thumb for English, to fill the token counts
 PRICES: Final = (2.5e-6, 1e-5)  # dollars for a token in and out, list price of gpt-4o in 2024
 
 HANDOVER: Final = "transfer_to_human_agents"
@@ -26,7 +26,7 @@ HANDOVER: Final = "transfer_to_human_agents"
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A conversation in chat format; ``outcome_reward`` is 1.0 if the task was really done."""
+    """A conversation in chat format; ``outcome_reward`` is 1.0 if the task was completed."""
 
     conversation_id: str
     model: str
@@ -38,14 +38,14 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class TrafficPace:
-    """How much time passes between calls, and until somebody reacts. Seconds."""
+    """Mean seconds between calls, and until feedback."""
 
     between_calls: float = 12.0
     until_feedback: float = 20.0
 
 
 def load_shipped_conversations() -> list[Conversation]:
-    """Return the conversations that come with the package."""
+    """Return the conversations shipped with the package."""
     file = resources.files("goldpan.demo") / "data" / "conversations.jsonl"
     return list(read_conversations(file.read_text(encoding="utf-8").splitlines()))
 
@@ -74,7 +74,7 @@ def make_traces(
     """Return one trace for each call of the model, in order.
 
     ``started_at`` is the time of the first call. Another ``seed`` gives other ids, latencies and
-    times; the texts stay what they are.
+    times, but the same texts.
     """
     rng = _rng(seed, conversation, "traces")
     calls = [i for i, m in enumerate(conversation.messages) if m["role"] == "assistant"]
@@ -82,17 +82,17 @@ def make_traces(
     times = accumulate(gaps, initial=started_at)
     return [
         {
-            "trace_id": _identity(seed, conversation, "trace", number),
-            "request_id": _identity(seed, conversation, "request", number),
+            "trace_id": _identity(seed, conversation, "trace", turn),
+            "request_id": _identity(seed, conversation, "request", turn),
             "session_id": f"{conversation.conversation_id}-{seed}",
             "user_id": conversation.user_id,
             "app": conversation.app,
             "environment": "production",
             "started_at": at,
-            "attributes": {"conversation": conversation.conversation_id, "turn": str(number)},
+            "attributes": {"conversation": conversation.conversation_id, "turn": str(turn)},
             **_content(conversation, index, rng),
         }
-        for number, (index, at) in enumerate(zip(calls, times, strict=False))
+        for turn, (index, at) in enumerate(zip(calls, times, strict=False))
     ]
 
 
@@ -103,36 +103,38 @@ def make_feedback(
     seed: int = 0,
     pace: TrafficPace = TrafficPace(),
 ) -> list[TrafficRecord]:
-    """Return what users, agents and systems did about a conversation's answers.
+    """Return the feedback of users, agents and systems on a conversation's answers.
 
-    The process, by what became of the task (reward 1 or 0), with its probabilities:
+    Probabilities of each event, by the outcome of the task (reward 1 or 0):
 
-    - 0.60: the user gives thumbs on the last answer, and they fit the outcome in 0.85 of cases;
-    - 0.35: the user leaves a comment, under their name;
-    - 0.50 if the task was done: the system records the resolution;
+    - 0.60: the user gives thumbs on the last answer; they match the outcome in 0.85 of cases;
+    - 0.35: the user writes a comment, signed with their name;
+    - 0.50 if the task was completed: the system records the resolution;
     - 0.30 if it was not: a human agent corrects the last answer in text (an edit);
-    - 0.20 if it was not: the user asks to have an answer in the middle generated again;
+    - 0.20 if it was not: the user regenerates an answer in the middle;
     - always, if the assistant handed over to a human: the system records the escalation.
     """
     rng = _rng(seed, conversation, "feedback")
-    done = conversation.outcome_reward >= 1
-    spoken = [trace for trace in traces if trace["response"]]
-    if not spoken:
+    completed = conversation.outcome_reward >= 1
+    answered = [trace for trace in traces if trace["response"]]
+    if not answered:
         return []
-    last, middle = spoken[-1], spoken[len(spoken) // 2]
+    last, middle = answered[-1], answered[len(answered) // 2]
     events: list[tuple[Mapping[str, Any], str, str, TrafficRecord]] = []
     if rng.random() < 0.60:
-        right = rng.random() < 0.85
-        events.append((last, "thumbs", "end_user", {"value": 1.0 if done == right else -1.0}))
+        matches = rng.random() < 0.85
+        events.append(
+            (last, "thumbs", "end_user", {"value": 1.0 if completed == matches else -1.0})
+        )
     if rng.random() < 0.35:
-        text = _comment(conversation.user_id, done=done)
+        text = _comment(conversation.user_id, completed=completed)
         events.append((last, "comment", "end_user", {"comment": text}))
-    if done and rng.random() < 0.50:
+    if completed and rng.random() < 0.50:
         events.append((last, "resolution", "system", {}))
-    if not done and rng.random() < 0.30:
+    if not completed and rng.random() < 0.30:
         corrected = f"{_name(conversation.user_id)}, I am sorry. {last['response']}"
         events.append((last, "edit", "agent", {"corrected_response": corrected}))
-    if not done and rng.random() < 0.20:
+    if not completed and rng.random() < 0.20:
         events.append((middle, "regenerate", "end_user", {}))
     handed_over = [t for t in traces if any(c["name"] == HANDOVER for c in t["tool_calls"])]
     events += [(trace, "escalation", "system", {}) for trace in handed_over]
@@ -145,15 +147,18 @@ def make_feedback(
 
 
 def _content(conversation: Conversation, index: int, rng: random.Random) -> TrafficRecord:
-    """Return what a trace says about the call that gave the message at ``index``."""
+    """Return the fields of a trace about the call that returned the message at ``index``."""
     message = conversation.messages[index]
     history = [_message(m) for m in conversation.messages[:index]]
     calls = _tool_calls(message, conversation.messages[index + 1 :], rng)
-    spoken = len(message.get("content") or "") + sum(len(call["arguments"]) for call in calls)
-    heard = sum(len(m["content"] or "") for m in history)
-    tokens = heard // CHARACTERS_PER_TOKEN, max(1, spoken // CHARACTERS_PER_TOKEN)
+    output_characters = len(message.get("content") or "") + sum(
+        len(call["arguments"]) for call in calls
+    )
+    input_characters = sum(len(m["content"] or "") for m in history)
+    input_tokens = input_characters // CHARACTERS_PER_TOKEN
+    output_tokens = max(1, output_characters // CHARACTERS_PER_TOKEN)
     return {
-        "latency_ms": round(rng.lognormvariate(7.2, 0.4) + 8 * tokens[1], 1),
+        "latency_ms": round(rng.lognormvariate(7.2, 0.4) + 8 * output_tokens, 1),
         "status": "ok",
         "model_provider": "openai",
         "model_requested": conversation.model,
@@ -165,15 +170,15 @@ def _content(conversation: Conversation, index: int, rng: random.Random) -> Traf
         "finish_reason": "tool_calls" if calls else "stop",
         "retrieved": [],
         "tool_calls": calls,
-        "input_tokens": tokens[0],
-        "output_tokens": tokens[1],
-        "cost_usd": round(tokens[0] * PRICES[0] + tokens[1] * PRICES[1], 6),
+        "input_tokens": input_tokens,
+        "output_tokens": output_tokens,
+        "cost_usd": round(input_tokens * PRICES[0] + output_tokens * PRICES[1], 6),
         "segments": {"channel": "chat"},
     }
 
 
 def _message(message: Mapping[str, Any]) -> TrafficRecord:
-    """Bring a chat message into the contract's form: the function's fields stand in the call."""
+    """Convert a chat message to the contract: fields of the function become fields of the call."""
     return {
         "role": message["role"],
         "content": message.get("content"),
@@ -189,7 +194,7 @@ def _message(message: Mapping[str, Any]) -> TrafficRecord:
 def _tool_calls(
     message: Mapping[str, Any], later: Sequence[Mapping[str, Any]], rng: random.Random
 ) -> list[TrafficRecord]:
-    # Ids of calls repeat within a conversation: only what comes before the next answer counts.
+    # Call ids repeat within a conversation: only results before the next answer count.
     answers = takewhile(lambda m: m["role"] != "assistant", later)
     results = {m["tool_call_id"]: m["content"] for m in answers if m["role"] == "tool"}
     calls = []
@@ -221,14 +226,14 @@ def _feedback(trace: Mapping[str, Any], number: int) -> TrafficRecord:
 
 
 def _after(trace: Mapping[str, Any], seconds: float) -> int:
-    """Return the time so many seconds after a call has ended."""
+    """Return the time so many seconds after the end of a call."""
     return int(trace["started_at"] + trace["latency_ms"] * 1000 + seconds * 1e6)
 
 
-def _comment(user_id: str, *, done: bool) -> str:
+def _comment(user_id: str, *, completed: bool) -> str:
     name = _name(user_id)
     mail = f"{name.replace(' ', '.').lower()}@example.com"
-    if done:
+    if completed:
         return f"Thanks, that worked. {name}, {mail}"
     return f"This did not solve it. Please call me at +1 415 555 0132 or write to {mail}. {name}"
 

@@ -1,4 +1,4 @@
-"""How producers put a record into a Kafka value: JSON, framed Avro, single-object Avro."""
+"""Encodes records as Kafka values: JSON, framed Avro, single-object Avro."""
 
 import io
 import json
@@ -11,7 +11,7 @@ from schemas.contract import CONTRACTS
 from schemas.record_batches import RecordKind
 
 SCHEMA_IDS: Final = {RecordKind.TRACE: 1, RecordKind.FEEDBACK: 2}
-"""The ids under which `write_schemas` lays the schemas down, as a registry would number them."""
+"""The ids of the schemas in `schema_files`, as a registry would assign them."""
 
 _PARSED: Final = {
     kind: fastavro.parse_schema(dict(CONTRACTS[kind.value].avro)) for kind in RecordKind
@@ -34,7 +34,7 @@ def encode_single_object_avro(kind: RecordKind, record: Mapping[str, Any]) -> by
 
 
 def schema_files() -> dict[str, str]:
-    """Return what a folder for ``GOLDPAN_KAFKA__SCHEMAS_DIR`` holds: text by file name."""
+    """Return the files of a folder for ``GOLDPAN_KAFKA__SCHEMAS_DIR``: text by file name."""
     return {
         f"{number}.avsc": json.dumps(CONTRACTS[kind.value].avro, indent=1)
         for kind, number in SCHEMA_IDS.items()

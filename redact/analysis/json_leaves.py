@@ -1,8 +1,8 @@
-"""JSON inside strings: its leaves, each with its key, its place in the text and what the key says.
+"""Reader of JSON texts: the leaves, each with its key, its span and the key's meaning.
 
-The text is not parsed into objects and written again but read token by token, so that all that is
-not replaced stays as it was, byte for byte: the order of keys, white space, the digits of a
-number, a key that stands twice.
+The text is not parsed and serialised again but read token by token, so that everything that is not
+replaced stays identical, byte for byte: the order of keys, white space, the digits of a number, a
+duplicate key.
 """
 
 import json
@@ -18,17 +18,17 @@ from redact.pairs import may_hold_split_table, read_split_tables
 
 _TOKEN = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"(\s*:)?|([{}\[\]])|(-?[0-9][0-9.eE+-]*)', re.DOTALL)
 _STRING, _COLON, _BRACKET = 1, 2, 3
-"""Groups of a token: the last that matched says what it is."""
+"""Groups of a token: the last matching group gives its kind."""
 
 
 class JsonLeaf(msgspec.Struct, frozen=True, gc=False):
-    """One string or number of a JSON text, or a key in which something personal could stand.
+    """A string or number of a JSON text, or a key that could contain personal data.
 
-    ``start`` and ``end`` are the place of the literal in the text, quotation marks included.
-    ``text`` is its value, ``key`` the key it stands under and ``label`` that key in words. ``rule``
-    is a type, ``HARMLESS``, or None where no rule speaks. ``owner`` numbers the object it is in.
-    With ``certain`` the rule holds whatever the value, and ``part`` says which part of a name it
-    is, as in :class:`redact.field_keys.key_book.FieldKey`.
+    ``start`` and ``end`` are the span of the literal in the text, including quotation marks.
+    ``text`` is its value, ``key`` its key and ``label`` that key in words. ``rule`` is a type,
+    ``HARMLESS``, or None if no rule applies. ``owner`` is the number of the object around it. With
+    ``certain`` the rule applies to any value; ``part`` is the part of a name, as in
+    :class:`redact.field_keys.key_book.FieldKey`.
     """
 
     start: int
@@ -44,7 +44,7 @@ class JsonLeaf(msgspec.Struct, frozen=True, gc=False):
 
 
 def is_json_document(text: str) -> bool:
-    """Tell whether a text is one JSON document that can hold leaves (object, array or string)."""
+    """Return whether a text is one JSON document with leaves (object, array or string)."""
     stripped = text.lstrip()
     if stripped[:1] not in ("{", "[", '"'):
         return False
@@ -56,10 +56,10 @@ def is_json_document(text: str) -> bool:
 
 
 class _Place(msgspec.Struct, gc=False):
-    """Where in a document the next value stands: its key, and what holds for it.
+    """The context of the next value in a document: its key, and the rule that applies.
 
-    ``rule``, ``certain`` and ``part`` may come from a key above; ``owner`` numbers the object. With
-    ``wording`` what stands here is about keys, such as their labels, so that no key is certain.
+    ``rule``, ``certain`` and ``part`` may come from a key above; ``owner`` is the number of the
+    object. With ``wording`` the values are about keys, such as their labels, so no key is certain.
     """
 
     key: FieldKey
@@ -70,7 +70,7 @@ class _Place(msgspec.Struct, gc=False):
     wording: bool = False
 
     def below(self, key: FieldKey) -> "_Place":
-        """Return the place of the value of ``key``, with this place as the object around it."""
+        """Return the context of the value of ``key`` in the object at this context."""
         if key.rule or not key.inherits or (key.rule is not None and not self.rule):
             certain = key.certain and not self.wording
             return _Place(key, key.rule, certain, key.part, self.owner, self.wording)
@@ -81,7 +81,7 @@ class _Place(msgspec.Struct, gc=False):
         return _Place(key, self.rule, certain, part, self.owner, self.wording)
 
     def inside(self, owner: int) -> "_Place":
-        """Return the place inside of the object that stands here and has the number ``owner``."""
+        """Return the context inside the object here, which has the number ``owner``."""
         rule = self.rule if self.key.below == "all" else None
         wording = self.wording or self.key.holds == "wording"
         return _Place(self.key, rule, self.certain, self.part, owner, wording)
@@ -93,9 +93,9 @@ _TOP = _Place(NO_KEY)
 def read_leaves(text: str, book: KeyBook) -> list[JsonLeaf]:
     """Return the leaves of a text for which :func:`is_json_document` holds.
 
-    A rule on a key holds for all below it, until a rule on a deeper key says otherwise or the key
-    is one that describes (`type`, `verified`). A bare `name` is judged by what stands around it,
-    and in a JSON Schema only samples are data.
+    A rule on a key applies to everything below it, until a rule on a deeper key overrides it or the
+    key only describes (`type`, `verified`). A bare `name` is judged by its neighbours, and in a
+    JSON Schema only samples are data.
     """
     leaves: list[JsonLeaf] = []
     around = LeafContext()
@@ -133,7 +133,7 @@ def read_leaves(text: str, book: KeyBook) -> list[JsonLeaf]:
 
 
 def _name_columns(text: str, leaves: list[JsonLeaf], book: KeyBook, owners: int) -> None:
-    """Give the cells of a table the rules of its headings, which stand in a list apart."""
+    """Give the cells of a table the rules of its headings, which are in a separate list."""
     cells, _ = read_split_tables(text, owners + 1)
     if not cells:
         return
@@ -164,9 +164,9 @@ _FIELD_VALUES = frozenset({"value", "val", "answer", "current_value"})
 
 
 def _name_fields(leaves: list[JsonLeaf], book: KeyBook) -> None:
-    """Give the values of fields that are told by name the rule of that name.
+    """Give the values of fields whose name is a value itself the rule of that name.
 
-    Forms and lists of settings are written so: ``{"name": "ssn", "value": "521438871"}``.
+    Forms and lists of settings have this form: ``{"name": "ssn", "value": "521438871"}``.
     """
     values = [i for i, leaf in enumerate(leaves) if leaf.key.lower() in _FIELD_VALUES]
     if not values:
@@ -187,7 +187,7 @@ def _name_fields(leaves: list[JsonLeaf], book: KeyBook) -> None:
 
 
 _LONGEST = 60
-"""Characters of a value that may be the name of a field."""
+"""Maximum length of a value that may be the name of a field."""
 
 
 def _leaf(match: re.Match[str], here: _Place) -> JsonLeaf:
@@ -203,17 +203,17 @@ def _leaf(match: re.Match[str], here: _Place) -> JsonLeaf:
 
 
 def _key(match: re.Match[str], key: FieldKey, outer: _Place) -> JsonLeaf:
-    """Return the leaf of a key in which something personal could stand."""
+    """Return the leaf of a key that could contain personal data."""
     start = match.start()
     end = start + len(match[1]) + 2
     return JsonLeaf(start, end, key.name, outer.key.name, "", None, outer.owner, "key")
 
 
 class LeafContext:
-    """What the leaves of a document say about each other, object by object.
+    """The context that the leaves of a document give each other, object by object.
 
-    ``keys`` are keys of an object that show what it describes, ``holds`` is what the key says under
-    which it stands.
+    ``keys`` are keys of an object that show what it describes; ``holds`` is what the key above the
+    object says about it.
     """
 
     __slots__ = ("_inherited", "_schemas", "_unsure", "holds", "keys")
@@ -226,7 +226,7 @@ class LeafContext:
         self._schemas: set[int] = set()
 
     def note(self, index: int, leaf: JsonLeaf, key: FieldKey) -> None:
-        """Note a leaf that is the ``index``-th of its document and stands under ``key``."""
+        """Register the leaf with this ``index`` in its document, under ``key``."""
         if leaf.rule:
             if leaf.part == "name":
                 self._unsure.append(index)
@@ -236,7 +236,7 @@ class LeafContext:
             self._schemas.add(leaf.owner)
 
     def settle(self, leaves: list[JsonLeaf]) -> None:
-        """Judge names without more, and what stands in a JSON Schema, by the other leaves."""
+        """Judge bare names, and values in a JSON Schema, by the other leaves."""
         for index in self._unsure:
             leaf = leaves[index]
             holds = self.holds.get(leaf.owner, "")
@@ -258,7 +258,7 @@ class LeafContext:
 _SCHEMA_TYPES = frozenset({"string", "object", "array", "integer", "number", "boolean", "null"})
 """Values of `type` in a JSON Schema (draft 2020-12, 6.1.1): the object describes a datum."""
 _SAMPLES = frozenset({"default", "example", "examples", "const"})
-"""Keys of a JSON Schema below which a datum may stand."""
+"""Keys of a JSON Schema with sample data below them."""
 
 
 _LITERAL = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|-?[0-9][0-9.eE+-]*', re.DOTALL)
@@ -270,7 +270,7 @@ def find_literals(text: str) -> Iterator[tuple[int, int]]:
 
 
 def literal_value(literal: str) -> str:
-    """Return the value of a string's literal, or a number as it stands."""
+    """Return the value of a string's literal, or a number unchanged."""
     return unescape_json(literal[1:-1]) if literal[0] == '"' else literal
 
 
@@ -285,8 +285,9 @@ _UNIT = re.compile(r"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\u....|\\.|.", re.DOTAL
 
 
 def character_origins(raw: str) -> list[int]:
-    """Return where in ``raw``, a JSON string without its quotation marks, each character of its
-    value comes from; and, last, the length of ``raw``.
+    """Return the position in ``raw`` of each character of its value, and last its length.
+
+    ``raw`` is a JSON string without its quotation marks.
     """
     return [*(match.start() for match in _UNIT.finditer(raw)), len(raw)]
 
@@ -297,7 +298,7 @@ def json_literal(value: str, *, ascii_only: bool) -> str:
 
 
 def splice(text: str, parts: Sequence[tuple[int, int, str]]) -> str:
-    """Return ``text`` with each ``(start, end, new)`` put in place; parts in order, disjoint."""
+    """Return ``text`` with each ``(start, end, new)`` applied; parts are sorted and disjoint."""
     if not parts:
         return text
     pieces: list[str] = []

@@ -1,7 +1,7 @@
-"""What the keys say that stand in a text which is not one JSON document.
+"""Findings by the keys in a text that is not one JSON document.
 
-Each value under a personal key is a sure finding if it can be what the key names; the bare numbers
-under a harmless key are none. Rules and checks are those for the leaves of a JSON document.
+Each value under a personal key is a certain finding if it can be what the key names; bare numbers
+under a harmless key are not findings. Rules and checks are those for leaves of a JSON document.
 """
 
 import re
@@ -20,7 +20,7 @@ from redact.lexical.normalisation import normalise
 from redact.pairs import KeyValuePair, read_pairs
 
 SURE_SCORE: Final = 1.0
-"""The score of what a key names."""
+"""The score of a value that its key makes personal."""
 
 _LONGEST_NUMBER: Final = 24
 _MOST_WORDS: Final = 4
@@ -30,7 +30,7 @@ _VERSION: Final = re.compile(
 
 
 class HarmlessSpan(NamedTuple):
-    """The place of a value whose key says that it is a thing's: a number, a version, or a date."""
+    """The span of a value that belongs to a thing by its key: a number, a version, or a date."""
 
     start: int
     end: int
@@ -39,7 +39,7 @@ class HarmlessSpan(NamedTuple):
 
 
 class KeyedFinding(NamedTuple):
-    """A value of a text that its key says is personal; ``quote`` is what a string needs there."""
+    """A value that its key makes personal; ``quote`` must enclose a string in its place."""
 
     finding: PiiFinding
     value: KeyedValue
@@ -50,13 +50,13 @@ _DISGUISED: Final = re.compile(
     r"\\[ux][0-9A-Fa-f]{2}|%[0-9A-Fa-f]{2}|&(?:amp;)*(?:#|[A-Za-z]{2,8};)"
     r"|[\u00ad\u200b-\u200f\u2060-\u2064\ufeff\uff01-\uff5e]"
 )
-"""What a key, its sign or its value may be hidden by: escapes, entities, invisible characters."""
+"""Disguises of a key, its sign or its value: escapes, entities, invisible characters."""
 
 
 def find_keyed_values(text: str, book: KeyBook) -> tuple[list[KeyedFinding], list[HarmlessSpan]]:
-    """Return the personal values in a text, and the places of the values of harmless keys.
+    """Return the personal values in a text, and the spans of the values of harmless keys.
 
-    A text in disguise is read as it stands and as it reads: each way may find more.
+    A text with disguises is read both raw and normalised: each may find more.
     """
     keyed, harmless = _as_it_stands(text, book)
     normal = normalise(text) if _may_be_disguised(text) else None
@@ -97,13 +97,13 @@ def _as_it_stands(text: str, book: KeyBook) -> tuple[list[KeyedFinding], list[Ha
 
 
 def names_version(key: str) -> bool:
-    """Return whether a key names a version, which may have four numbers as an address has."""
+    """Return whether a key names a version, which may have four numbers like an address."""
     return _VERSION.search(key) is not None
 
 
 @lru_cache(maxsize=4_096)
 def names_date(key: str) -> bool:
-    """Return whether a key names the date of something else than a birth: `updated`, `due_date`."""
+    """Return whether a key names a date other than a birth date: `updated`, `due_date`."""
     return len(key) <= _LONGEST_KEY and _DATE.search(key) is not None
 
 
@@ -119,7 +119,7 @@ _DATE: Final = re.compile(
 
 
 _SUFFIX: Final = re.compile(r"\A([0-9]{5,20})(?:[uU]?[lL]{1,2}|[uUn])\Z")
-"""What says how wide an integer is in a program: `521438871UL`, `521438871n`."""
+"""Suffixes of integer literals in source code: `521438871UL`, `521438871n`."""
 _NUMBER: Final = frozenset({"number", "no", "nr", "num", "id", "nummer", "numero"})
 _NAMED: Final = re.compile(r"[^\W\d_]{2,}[ ][A-Za-z]{2,6}[\s:=\"'*_`]{1,8}\Z")
 
@@ -133,18 +133,18 @@ def _ends_a_name(text: str, pair: KeyValuePair) -> bool:
 
 
 def read_undisguised(value: str) -> str:
-    """Return a value as it reads, without what disguises it."""
+    """Return a value without its disguises."""
     normal = normalise(value)
     return value if normal is None else normal.text
 
 
 def is_short_value(text: str) -> bool:
-    """Return whether a value is a number or a code, no text in which other things may stand."""
+    """Return whether a value is a number or a code, not a text that may contain other values."""
     return len(text) <= _LONGEST_NUMBER or text.count(" ") < _MOST_WORDS
 
 
 def _judged(pair: KeyValuePair, key: FieldKey, shown: str) -> KeyedValue | None:
-    """Return the value of a pair as what its key names, None if it cannot be that."""
+    """Return the value of a pair with the type that its key names, None if it does not fit."""
     certain = key.certain
     value = read_undisguised(pair.value)
     if pair.form == "bare":
@@ -159,7 +159,7 @@ def _judged(pair: KeyValuePair, key: FieldKey, shown: str) -> KeyedValue | None:
 
 
 def _owner_classes(keyed_pairs: Sequence[tuple[KeyValuePair, FieldKey]]) -> dict[int, str]:
-    """Return whether each object whose keys say so describes a person or a thing."""
+    """Return, by owner, whether an object describes a person or a thing, if its keys say so."""
     objects: dict[int, list[FieldKey]] = {}
     for pair, key in keyed_pairs:
         if key.shows:

@@ -1,9 +1,8 @@
-"""One segment of text and what is personal in it, worked out from the text alone.
+"""Analysis of a segment: the personal data in it, derived from the text alone.
 
-A segment is a message, an answer, the result of a tool. If it is JSON its leaves are looked at one
-by one; in any other text the keys and values that stand in it are read. The analysis of a text is
-always the same, so it can be remembered. What a record adds to it (the names learnt elsewhere) is
-laid on top when the segment is rendered.
+A segment is a message, an answer, the result of a tool. If it is JSON, its leaves are analysed one
+by one; in any other text the keys and values are read. The analysis of a text is always the same,
+so it can be cached. Names that the record states elsewhere are added when the segment is rendered.
 """
 
 from bisect import bisect_right
@@ -52,11 +51,11 @@ from schemas.reasons import QuarantineReason
 NO_QUOTES: Final[Mapping[int, str]] = MappingProxyType({})
 _MAX_DEPTH = 6
 _GAP = "\n" * 6
-"""Parts the leaves of a JSON text: more lines than stand between an announcement and its value."""
+"""Separates JSON leaves: more line breaks than between an announcement and its value."""
 
 
 class TextSegment(msgspec.Struct, frozen=True, gc=False):
-    """A text to redact: ``json`` allows it to be taken apart, ``free`` lets the model read it."""
+    """A text to redact: ``json`` allows parsing it as JSON, ``free`` lets the model read it."""
 
     text: str
     json: bool
@@ -64,17 +63,17 @@ class TextSegment(msgspec.Struct, frozen=True, gc=False):
 
 
 class SegmentFailure(msgspec.Struct, frozen=True, gc=False):
-    """Why a segment cannot be redacted. ``error`` is the name of a type of exception."""
+    """The reason why a segment cannot be redacted. ``error`` is the name of an exception type."""
 
     reason: QuarantineReason
     error: str
 
 
 class MarkedLiteral(msgspec.Struct, gc=False):
-    """A literal of a JSON text that holds something personal: its place, its value, and what.
+    """A literal of a JSON text with personal data: its span, its value, and the findings.
 
-    ``inner`` is the analysis of a value that is JSON itself. ``findings`` grow when the model for
-    names has read the value. ``quotes`` as in :class:`SegmentAnalysis`.
+    ``inner`` is the analysis of a value that is JSON itself. The name model adds to ``findings``.
+    ``quotes`` as in :class:`SegmentAnalysis`.
     """
 
     start: int
@@ -87,12 +86,11 @@ class MarkedLiteral(msgspec.Struct, gc=False):
 
 
 class SegmentAnalysis(msgspec.Struct, gc=False):
-    """What is personal in a segment. For JSON ``marks`` holds the literals, else it is None.
+    """The personal data in a segment. For JSON ``marks`` holds the literals, else it is None.
 
-    ``learnt`` is what the segment says about persons, to be looked for in the rest of the record.
-    ``quotes`` are what a stand-in needs around it, by the start of the finding: a number of JSON
-    becomes a string.
-    ``prose`` are the literals that the model for names may read, until it has.
+    ``learnt`` are the identities that the segment states, to be searched for in the entire record.
+    ``quotes`` must enclose a stand-in, by the start of the finding: a JSON number becomes a string.
+    ``prose`` are the literals that the name model is still to read.
     """
 
     findings: tuple[PiiFinding, ...] = ()
@@ -102,7 +100,7 @@ class SegmentAnalysis(msgspec.Struct, gc=False):
     prose: tuple[MarkedLiteral, ...] = ()
 
     def settle(self) -> None:
-        """Forget the literals that were only there to be read by the model."""
+        """Drop the literals that were only there for the model."""
         self.prose = ()
         if self.marks is not None:
             for mark in self.marks:
@@ -114,7 +112,7 @@ class SegmentAnalysis(msgspec.Struct, gc=False):
 class SegmentAnalyser:
     """Analyses segments with one detector and the rules on keys of one policy.
 
-    With ``files`` the bytes of files within texts are findings too, else they are left alone.
+    With ``files`` the bytes of embedded files are findings too, else they are ignored.
     """
 
     def __init__(self, detector: Detector, book: KeyBook, *, files: bool = True) -> None:
@@ -123,10 +121,10 @@ class SegmentAnalyser:
         self._files = files
 
     def analyse(self, text: str, *, json: bool = True, depth: int = 0) -> SegmentAnalysis:
-        """Analyse a text; with ``json`` a JSON text is taken apart.
+        """Analyse a text; with ``json`` a JSON text is analysed leaf by leaf.
 
         Raises:
-            TextTimeoutError: the time of the attempt is over.
+            TextTimeoutError: the attempt exceeded its deadline.
         """
         if json and depth < _MAX_DEPTH and is_json_document(text):
             return self._analyse_json(text, depth)
@@ -185,9 +183,9 @@ class SegmentAnalyser:
         findings: dict[int, list[PiiFinding]],
         quotes: dict[int, Mapping[int, str]],
     ) -> frozenset[IdentityValue]:
-        """Look through the leaves that no rule decides, in one go: a line each, after its key.
+        """Scan the leaves that no rule decides, in one text: one line each, after its key.
 
-        Adds to ``findings`` and ``quotes`` by the index of the leaf; returns what is learnt.
+        Add to ``findings`` and ``quotes`` by the index of the leaf; return the identities.
         """
         learnt = NO_IDENTITIES
         texts: list[str] = []
@@ -219,7 +217,7 @@ class SegmentAnalyser:
     def _placed(
         self, free: Sequence[JsonLeaf], texts: Sequence[str], indices: Sequence[int]
     ) -> Iterator[tuple[int, PiiFinding]]:
-        """Yield what the detector finds in some leaves: the leaf's index, and the place in it."""
+        """Yield the findings of the detector in leaves: the leaf's index, and the finding in it."""
         document, starts = _document(free, texts)
         for finding in self._detector.find(document):
             at = bisect_right(starts, finding.start)
@@ -239,11 +237,11 @@ class SegmentAnalyser:
 
 _OPENING = ("{", "[", '"')
 _SHORTEST_STRUCTURE: Final = 6
-"""Characters of a string that may hold a key and a value."""
+"""Minimum length of a string that may contain a key and a value."""
 
 
 def _keyed_value(leaf: JsonLeaf) -> KeyedValue | None:
-    """Return the value of a leaf as what its key says it is, None if it is no such thing."""
+    """Return the value of a leaf with the type that its key names, None if it does not fit."""
     if not leaf.rule or leaf.kind == "key":
         return None
     value = read_undisguised(leaf.text)
@@ -272,9 +270,9 @@ def _mark(
 
 
 def _document(free: Sequence[JsonLeaf], texts: Sequence[str]) -> tuple[str, list[int]]:
-    """Return the leaves as lines ``key: value``, and where each value begins.
+    """Return the leaves as lines ``key: value``, and the start of each value.
 
-    ``texts`` are the values of the leaves, as long as these, as the detector is to see them.
+    ``texts`` are the values of the leaves for the detector, with the same lengths.
     """
     pieces: list[str] = []
     starts: list[int] = []
@@ -288,9 +286,9 @@ def _document(free: Sequence[JsonLeaf], texts: Sequence[str]) -> tuple[str, list
 
 
 def _is_harmless(finding: PiiFinding, text: str, harmless: Sequence[HarmlessSpan]) -> bool:
-    """Return whether a finding is the bare number of a thing, as the key before it says.
+    """Return whether a finding is the bare number of a thing, by the key before it.
 
-    Its own name before it in the value says otherwise: `"order_id": "SSN 521438871"`.
+    A name of the number in the value overrides the key: `"order_id": "SSN 521438871"`.
     """
     is_date = finding.type == BIRTH_DATE
     around = [
@@ -311,13 +309,13 @@ def _is_harmless(finding: PiiFinding, text: str, harmless: Sequence[HarmlessSpan
 
 
 def _may_be_labelled(finding: PiiFinding) -> bool:
-    """Return whether a number's own name may stand before it; a card's is that of a thing too."""
+    """Return whether a number may follow its own name; the name of a card is one of a thing too."""
     return finding.score >= LABELLED_SCORE and finding.type != "CREDIT_CARD"
 
 
 def _is_bare(finding: PiiFinding, value: str) -> bool:
-    """Return whether a number stands bare, not written as one dials it."""
-    if finding.type not in NUMBER_LIKE or finding.type == "CRYPTO":  # a wallet's form is its own
+    """Return whether a number is bare, not written as people dial it."""
+    if finding.type not in NUMBER_LIKE or finding.type == "CRYPTO":  # a wallet's form is unique
         return False
     if finding.type == "PHONE_NUMBER" and is_north_american(value):
         return False

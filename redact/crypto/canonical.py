@@ -1,10 +1,10 @@
-"""What the spellings of one value have in common, so that it has one stand-in in all of them.
+"""Canonical forms of values, so that all spellings of a value get the same pseudonym.
 
-Telephone numbers become E.164 (ITU-T); a number without a country's code is read as one of the
-first of some regions in which it is valid. Numbers of cards, accounts and persons lose what groups
-their digits, names lose case and the marks on their letters, all else case and white space. An
-address of a machine becomes that of RFC 5952, a hardware address its hexadecimal digits, mail that
-is written in words an address, a date of birth ISO 8601 where day and month cannot be confused.
+Telephone numbers become E.164 (ITU-T); a number without a country code is read in the first of the
+policy's regions in which it is valid. Card, account and personal numbers lose their separators,
+names lose case and diacritics, everything else loses case and white space. A machine address is
+written as in RFC 5952, a hardware address as hexadecimal digits, a mail address in words as an
+address, a birth date as ISO 8601 if day and month are unambiguous.
 """
 
 import ipaddress
@@ -26,7 +26,7 @@ _NOT_WORDS: Final = re.compile(r"[\W_]+")
 _SPACES: Final = re.compile(r"\s+")
 _ABROAD: Final = re.compile(r"\s*(?:\+|00(?=[1-9]))")
 _NO_REGION: Final = "ZZ"
-"""The region of numbers that begin with a country's code (as `phonenumbers` has it)."""
+"""The region of numbers that begin with a country code (a name of `phonenumbers`)."""
 
 
 def canonical_form(kind: str, value: str, regions: Sequence[str] = ()) -> str:
@@ -46,11 +46,11 @@ def canonical_form(kind: str, value: str, regions: Sequence[str] = ()) -> str:
 
 
 def former_canonical_forms(kind: str, value: str, regions: Sequence[str] = ()) -> frozenset[str]:
-    """Return the forms that earlier versions made of the spellings of a value.
+    """Return the canonical forms that earlier versions gave to the spellings of a value.
 
-    They made its digits of a telephone number, so each way to write it had a form of its own. The
-    usual ways are here: with the country's code, without it, and with a zero in front. Mail, dates
-    of birth and addresses of machines were only compared in small letters.
+    Earlier versions reduced a telephone number to its digits, so each spelling had its own form.
+    The usual ones are returned: with the country code, without it, and with a leading zero. Mail
+    addresses, birth dates and machine addresses were only lower-cased.
     """
     text = unicodedata.normalize("NFKC", value)
     if kind in _SPELT:
@@ -77,7 +77,7 @@ def _plain(text: str) -> str:
 
 
 def _mail(text: str) -> str:
-    """Return an address of mail from what may be written with words for its signs, or in steps."""
+    """Return a mail address whose signs may be written as words or with spaces around them."""
     text = text.removeprefix("mailto:")
     if "@" not in text or " " in text or "[" in text or "(" in text:
         text = _DOT.sub(".", _AT.sub("@", text))
@@ -96,7 +96,7 @@ _DOT: Final = re.compile(
 
 
 def _address(text: str) -> str:
-    """Return the address of a machine as RFC 5952 has it, nothing if it is none."""
+    """Return a machine address as in RFC 5952, or an empty string if it is not one."""
     bare = _DOT.sub(".", text).strip("[]").partition("%")[0]
     try:
         address = ipaddress.ip_address(bare)
@@ -111,7 +111,7 @@ def _hardware(text: str) -> str:
 
 
 def _date(text: str) -> str:
-    """Return a date as ISO 8601, nothing where day and month cannot be told apart."""
+    """Return a date as ISO 8601, or an empty string if day and month are ambiguous."""
     numbers = [int(part) for part in re.findall(r"[0-9]+", text)]
     if len(numbers) == 3 and numbers[0] > _LAST_DAY and _ISO.search(text):
         year, month, day = numbers
@@ -152,7 +152,7 @@ _SPELT: Final[Mapping[str, Callable[[str], str]]] = {
     "MAC_ADDRESS": _hardware,
     "DATE_OF_BIRTH": _date,
 }
-"""Types whose values people and programs spell in ways of their own."""
+"""Types with spelling rules of their own."""
 
 
 def _digits(text: str) -> str:
@@ -168,7 +168,7 @@ def _e164(text: str, regions: Sequence[str]) -> str:
 
 
 def _parsed(text: str, regions: Sequence[str]) -> Any:
-    """Return the number that a text is, in the first region in which it is valid, else None."""
+    """Return the parsed number, in the first region in which it is valid, else None."""
     abroad = _ABROAD.match(text)
     if abroad:
         return _in_region(f"+{text[abroad.end() :]}", _NO_REGION)

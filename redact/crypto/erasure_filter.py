@@ -1,4 +1,4 @@
-"""Which records are kept out because somebody was erased: tombstones, held against records."""
+"""Filter that keeps records of erased persons out, by the marks in tombstones."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,14 +10,14 @@ from schemas.errors import FatalError
 from schemas.record_batches import DecodedBatch, RecordKind
 
 ERASED_RULE: Final = "erased"
-"""The name of the rule that such records are dropped by."""
+"""The name of the rule that drops such records."""
 _EVENT_TIME: Final = {RecordKind.TRACE: "started_at", RecordKind.FEEDBACK: "occurred_at"}
 
 MarksByKey = Mapping[str, Sequence[str]]
 
 
 class TombstoneLike(Protocol):
-    """What is needed of a tombstone; see `lake.tombstones.Tombstone`."""
+    """The part of a tombstone that the filter uses; see `lake.tombstones.Tombstone`."""
 
     @property
     def number(self) -> int:
@@ -25,7 +25,7 @@ class TombstoneLike(Protocol):
 
     @property
     def until_us(self) -> int:
-        """Return the time, in microseconds since 1970 (UTC), from which on a person is new data."""
+        """Return the time (microseconds since 1970, UTC) from which records are kept again."""
 
     @property
     def subjects(self) -> MarksByKey:
@@ -41,13 +41,14 @@ class TombstoneLike(Protocol):
 
 
 class ErasureFilter:
-    """All tombstones of a lake, as a test on records. False if it keeps nothing out."""
+    """All tombstones of a lake, as a filter for records. False if it keeps nothing out."""
 
     def __init__(self, tombstones: Iterable[TombstoneLike], keys: Sequence[Keys]) -> None:
-        """``keys`` are all that are known, the current one first.
+        """Take all keys, the current one first.
 
-        Raises FatalError if a tombstone was made under none of them: nobody could tell then who
-        must be kept out.
+        Raises:
+            FatalError: a tombstone was made under none of the ``keys``, so its records cannot be
+                recognised.
         """
         self._keys = keys
         self._users: list[tuple[Keys, dict[str, int]]] = [(key, {}) for key in keys]
@@ -72,7 +73,7 @@ class ErasureFilter:
                 sets[at][1].update(marks[self._keys[at].name])
 
     def _key_index(self, marks: MarksByKey, tombstone_number: int) -> int | None:
-        """Return which key to use, None if there are no marks."""
+        """Return the index of the key to use, None if there are no marks."""
         if not any(marks.values()):
             return None
         for at, key in enumerate(self._keys):
@@ -80,13 +81,13 @@ class ErasureFilter:
                 return at
         made = ", ".join(sorted(marks))
         raise FatalError(
-            f"tombstone {tombstone_number} was made under the redaction key {made}, which is not known here, "
-            "so it cannot be told who must be kept out of the lake. Add the key that had this id "
-            "then to GOLDPAN_REDACT__FORMER_KEYS (a JSON object: key id, key in base64)"
+            f"tombstone {tombstone_number} was made under the redaction key {made}, which is not "
+            "configured here, so the records to keep out of the lake cannot be recognised. Add "
+            "this key to GOLDPAN_REDACT__FORMER_KEYS (a JSON object: key id, key in base64)"
         )
 
     def without(self, decoded: DecodedBatch[Any]) -> tuple[DecodedBatch[Any], Counter[int]]:
-        """Return a batch without what is kept out, and how many that are, by partition."""
+        """Return a batch without the erased records, and their number by partition."""
         name = _EVENT_TIME[decoded.kind]
         feedback = decoded.kind is RecordKind.FEEDBACK
         rows = []

@@ -1,4 +1,4 @@
-"""The keys of redaction: one secret, from which a key for each purpose is derived.
+"""The keys of redaction: one secret, and a derived key for each purpose.
 
 Destroying the secret ends the linkability of all pseudonyms and fingerprints made with it.
 """
@@ -33,10 +33,10 @@ class SealKey:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Keys:
-    """Keys by purpose, 32 bytes each, so that no value of one kind can be compared to another.
+    """Keys by purpose, 32 bytes each, so that values of different purposes are not comparable.
 
-    ``erasure`` marks the persons and traces of tombstones (`redact.crypto.subjects`), ``receipt`` is the
-    seed of the Ed25519 key that signs what an erasure did.
+    ``erasure`` marks the persons and traces of tombstones (`redact.crypto.subjects`). ``receipt``
+    is the seed of the Ed25519 key that signs receipts of erasures.
     """
 
     key_id: str
@@ -65,13 +65,13 @@ class Keys:
     def name(self) -> str:
         """Return the key's id and a check of its secret, such as ``k1.5c0e91d2a7f4``.
 
-        Two secrets that were given the same id have different names.
+        Two secrets with the same id have different names.
         """
         return f"{self.key_id}.{hmac.digest(self.erasure, b'name', 'sha256').hex()[:12]}"
 
 
 def load_keys(settings: RedactSettings, *, default_secret: bytes | None = None) -> Keys:
-    """Take the keys from the settings; ``default_secret`` stands in where none is set.
+    """Load the keys from the settings; ``default_secret`` is used if none is set.
 
     Raises:
         UsageError: no key is set and there is no default, or it is not base64 of 32 bytes.
@@ -87,12 +87,12 @@ def load_keys(settings: RedactSettings, *, default_secret: bytes | None = None) 
 
 
 def load_all_keys(settings: RedactSettings) -> tuple[Keys, ...]:
-    """Take all keys under which something can be recognised: the current one first, then former.
+    """Load all keys, the current one first, then the former ones.
 
-    Empty where none is set: then nothing that was made under a key can be recognised.
+    Empty if none is set: then no pseudonym or mark can be recognised.
 
     Raises:
-        UsageError: one of them cannot be used.
+        UsageError: one of them is not usable.
     """
     secret = _secret("GOLDPAN_REDACT__KEY", settings.key, settings.key_file)
     current = [] if secret is None else [Keys.derive(secret, settings.key_id)]
@@ -107,12 +107,11 @@ def _former_keys(settings: RedactSettings) -> list[Keys]:
         by_id = json.loads(text)
     except ValueError:
         by_id = None
+    source = _describe_former_source(settings)
     if not isinstance(by_id, dict) or not all(map(KEY_ID.fullmatch, by_id)):
         raise UsageError(
-            f"{_describe_former_source(settings)} must be a JSON object of keys in base64 by their ids: "
-            '{"k1": "…"}.'
+            f'{source} must be a JSON object of keys in base64 by their ids: {{"k1": "…"}}.'
         )
-    source = _describe_former_source(settings)
     secrets = (
         (key_id, _decoded(f"The key {key_id} in {source}", by_id[key_id])) for key_id in by_id
     )
@@ -126,7 +125,7 @@ def _describe_former_source(settings: RedactSettings) -> str:
 
 
 def load_seal_key(settings: RedactSettings) -> SealKey | None:
-    """Take the sealing key from the settings, if there is one.
+    """Load the sealing key from the settings, if there is one.
 
     Raises:
         UsageError: it is not base64 of 32 bytes.
@@ -141,7 +140,7 @@ def _secret(name: str, value: SecretStr | None, file: Path | None) -> bytes | No
 
 
 def _describe_source(name: str, value: SecretStr | None, file: Path | None) -> str:
-    """Return what a sentence calls a key: its setting, or the file that holds it."""
+    """Return the name of a key for messages: its setting, or its file."""
     return name if value is not None else f"The key in the file {file} of {name}_FILE"
 
 

@@ -1,8 +1,8 @@
-"""Keyed, stable stand-ins: the same value gives the same token while the key lives.
+"""Keyed, stable pseudonyms: under one key the same value always gives the same token.
 
 A token is 12 characters of base32 (a-z, 2-7): nine from HMAC-SHA256 over scope, type and value,
-three from a second HMAC over those nine. The last three let a later pass recognise a placeholder
-of one's own and leave it as it is, while look-alikes in hostile text are treated as text.
+three from a second HMAC over those nine. By the last three a later pass recognises its own
+placeholders and leaves them unchanged, while look-alikes in hostile text are treated as text.
 """
 
 import hmac
@@ -22,7 +22,7 @@ _MAX_TOKENS = 10_000
 class Pseudonyms:
     """Makes tokens under one key; ``scope`` is the name of an app, or empty for the whole lake.
 
-    ``regions`` are those of a policy, as which telephone numbers without a country's code are read.
+    ``regions`` are those of a policy; telephone numbers without a country code are read in them.
     """
 
     def __init__(self, keys: Keys, regions: Sequence[str] = ()) -> None:
@@ -43,32 +43,32 @@ class Pseudonyms:
         return token
 
     def former_tokens(self, kind: str, value: str, scope: str = "") -> frozenset[str]:
-        """Return the tokens that earlier versions made of the usual spellings of a value."""
+        """Return the tokens that earlier versions gave to the usual spellings of a value."""
         forms = former_canonical_forms(kind, value, self._regions)
         return frozenset(self._token_of(kind, form, scope) for form in forms)
 
     def placeholder(self, kind: str, value: str, scope: str = "") -> str:
-        """Return ``<TYPE:token>``; of a file also what it is and how large."""
+        """Return ``<TYPE:token>``; for a file with its media type and size."""
         token = self.token(kind, value, scope)
         return describe_file(value, token) if kind == FILE_TYPE else f"<{kind}:{token}>"
 
     def identifier(self, kind: str, value: str, scope: str = "") -> str:
-        """Return ``key_id:token``, for fields that are identifiers and nothing else."""
+        """Return ``key_id:token``, for fields that are nothing but identifiers."""
         if PLACEHOLDER.fullmatch(value) or self.is_identifier(value):
             return value
         return f"{self.key_id}:{self.token(kind, value, scope)}"
 
     def is_identifier(self, value: str) -> bool:
-        """Tell whether a value was made by :meth:`identifier` under this key."""
+        """Return whether a value was made by :meth:`identifier` under this key."""
         key_id, _, token = value.partition(":")
         return key_id == self.key_id and self.is_token(token)
 
     def is_token(self, token: str) -> bool:
-        """Tell whether a token was made under this key."""
+        """Return whether a token was made under this key."""
         return len(token) == _BODY + _CHECK and self._checked(token[:_BODY]) == token
 
     def own_placeholders(self, text: str) -> list[tuple[int, int]]:
-        """Return where placeholders made under this key stand in a text."""
+        """Return the spans of placeholders in a text that were made under this key."""
         if "<" not in text:
             return []
         return [m.span() for m in PLACEHOLDER.finditer(text) if self.is_token(m[2])]
@@ -96,11 +96,11 @@ def _base32(digest: bytes, length: int) -> str:
 
 
 Operator = Callable[[str, str, str], str]
-"""Takes type, value and scope, and returns what stands in its place."""
+"""Takes type, value and scope, and returns the replacement."""
 
 
 def build_operators(pseudonyms: Pseudonyms) -> dict[str, Operator]:
-    """Return what each operator of a policy does to a value; ``keep`` is not among them."""
+    """Return the function of each operator of a policy, except ``keep``."""
     return {
         "placeholder": pseudonyms.placeholder,
         "pseudonym": pseudonyms.identifier,

@@ -1,8 +1,8 @@
-"""Rows of quarantine: where a record lies and why it was set aside, and nothing of what it says.
+"""Rows of quarantine: coordinates and reason of a rejected record, without its content.
 
-The fingerprint is a keyed HMAC, so that the same record is recognised and nobody without the key
-can try out what it might be. The payload is kept only if a sealing key is set: AES-256-GCM, with
-the coordinates as associated data, so that a payload cannot be moved to another row.
+The fingerprint is a keyed HMAC, so that the same record is recognised, but guesses of its content
+cannot be verified without the key. The payload is stored only if a sealing key is set: AES-256-GCM,
+with the coordinates as associated data, so that a payload cannot be moved to another row.
 """
 
 import hmac
@@ -20,12 +20,12 @@ from schemas.record_batches import RejectedRecord
 from schemas.redacted import Redacted
 
 _NONCE_BYTES = 12
-_LAST_MS = 253_402_300_799_999  # the year 9999, the last that a date can name
+_LAST_MS = 253_402_300_799_999  # the end of the year 9999, the last one of a datetime
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Sealer:
-    """Turns rejected records into rows of the table ``quarantine``, and opens what was sealed."""
+    """Turns rejected records into rows of the table ``quarantine``, and opens sealed payloads."""
 
     def __init__(
         self, fingerprint_key: bytes, policy_hash: str, seal_key: SealKey | None = None
@@ -37,7 +37,7 @@ class Sealer:
     def seal(
         self, rejected: Sequence[RejectedRecord], *, ingested_at: int
     ) -> Redacted[pa.RecordBatch]:
-        """Return one row a record; ``ingested_at`` in microseconds since 1970 (UTC)."""
+        """Return one row per record; ``ingested_at`` in microseconds since 1970 (UTC)."""
         rows = [self._row(record, ingested_at) for record in rejected]
         batch = pa.RecordBatch.from_pylist(rows, schema=TABLES["quarantine"].arrow)
         return Redacted(batch, self._policy)
@@ -45,10 +45,10 @@ class Sealer:
     def open(
         self, *, topic: str, partition: int, offset: int, sealed_payload: bytes, sealed_key_id: str
     ) -> bytes:
-        """Return the value of a record as it came.
+        """Return the original value of a record.
 
         Raises:
-            UsageError: the payload was sealed with another key, or it is not this record's.
+            UsageError: the payload was sealed with another key, or for another record.
         """
         where = f"{topic}/{partition} offset {offset}"
         if self._seal_key is None:
@@ -71,7 +71,7 @@ class Sealer:
             ) from None
 
     def fingerprint(self, value: bytes) -> str:
-        """Return 32 hex digits that stand for a value."""
+        """Return the fingerprint of a value: 32 hex digits."""
         return fingerprint(self._fingerprint_key, value)
 
     def _row(self, rejected: RejectedRecord, ingested_at: int) -> dict[str, object]:
@@ -99,8 +99,10 @@ class Sealer:
         }
 
     def _sealed(self, rejected: RejectedRecord) -> bytes | None:
-        """Encrypt a value. The nonce is derived from key, place and value (as in RFC 5297), so that
-        a record that is consumed again gives the same bytes and no nonce serves two values.
+        """Encrypt a value.
+
+        The nonce is derived from key, coordinates and value (as in RFC 5297), so that a record that
+        is consumed again gives the same bytes and no nonce is used for two values.
         """
         value = rejected.raw.value
         if self._seal_key is None or value is None:
@@ -111,7 +113,7 @@ class Sealer:
 
 
 def fingerprint(key: bytes, value: bytes) -> str:
-    """Return 32 hex digits that stand for a value under a key."""
+    """Return the fingerprint of a value under a key: 32 hex digits."""
     return hmac.digest(key, value, "sha256")[:16].hex()
 
 

@@ -1,7 +1,7 @@
-"""Signs what an erasure has done, so that others can tell its words from anybody else's.
+"""Signatures of receipts and heads, so that forgeries are detected.
 
-Ed25519 (RFC 8032) under a key whose seed is derived from the redaction secret: the same text gets
-the same signature, whenever it is signed. Keys and signatures are hex digits.
+Ed25519 (RFC 8032) under a key whose seed is derived from the redaction secret: the same text always
+gets the same signature. Keys and signatures are hex digits.
 """
 
 import json
@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 
 class Signer:
-    """Whoever holds the seed: 32 bytes, such as `redact.crypto.keys.Keys.receipt`."""
+    """Signs under a seed of 32 bytes, such as `redact.crypto.keys.Keys.receipt`."""
 
     def __init__(self, seed: bytes) -> None:
         self._key = Ed25519PrivateKey.from_private_bytes(seed)
@@ -30,22 +30,22 @@ class Signer:
 
 
 def public_keys(seeds: Iterable[bytes]) -> set[str]:
-    """Return the public keys of those who hold some seeds."""
+    """Return the public keys of some seeds."""
     return {Signer(seed).public for seed in seeds}
 
 
 def signing_bytes(body: Mapping[str, Any]) -> bytes:
-    """Return a document as it is signed: names in order, no white space."""
+    """Return the bytes of a document to sign: JSON with sorted names, no white space."""
     return json.dumps(body, separators=(",", ":"), sort_keys=True).encode()
 
 
 def add_signature(body: Mapping[str, Any], signer: Signer) -> dict[str, Any]:
-    """Return a document with the public key and the signature of who signs it."""
+    """Return a document with the public key and signature of the signer."""
     return {**body, "signed_by": signer.public, "signature": signer.sign(signing_bytes(body))}
 
 
 def verify_signature(public: str, message: bytes, signature: str) -> bool:
-    """Tell whether the holder of a public key signed a message; False for what is no key at all."""
+    """Return whether a signature of a message is valid; False if the public key is malformed."""
     try:
         key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(public))
         key.verify(bytes.fromhex(signature), message)

@@ -1,8 +1,8 @@
-"""Persons to be forgotten: how one stands in the lake, and the marks that keep one out of it.
+"""Data subjects of erasures: their identifiers in the lake, and the marks of tombstones.
 
-A mark is the first 16 bytes, in hex, of an HMAC-SHA256 under a key derived for erasure: it tells
-whether a value that is at hand is meant, and gives no value away. Marks stand in tombstones
-(`lake.tombstones`) by the *name* of their key (`Keys.name`).
+A mark is the first 16 bytes, in hex, of an HMAC-SHA256 under a key derived for erasure: it
+recognises a given value, but reveals none. Tombstones (`lake.tombstones`) hold marks by the *name*
+of their key (`Keys.name`).
 """
 
 import hmac
@@ -16,7 +16,7 @@ from redact.crypto.pseudonyms import Pseudonyms
 _KIND: Final = "USER_ID"
 _PHONE: Final = "PHONE_NUMBER"
 _SHORTEST_DIALLED: Final = 9
-"""Digits of a number without a code in front that is no other number."""
+"""Minimum digits of a number without a country code to be unambiguous."""
 _MARK_DIGITS: Final = 32
 PHONE_REGIONS: Final = ("US", "GB", "DE", "FR", "IL", "IN", "CA", "BR")
 """The regions of the preset `strict`."""
@@ -26,12 +26,12 @@ LAKE_SCOPE: Final = ""
 
 
 class DataSubject:
-    """A person, by the raw user id that producers write."""
+    """A person, identified by the raw user id that producers write."""
 
     def __init__(
         self, user_id: str, keys: Sequence[Keys], regions: Sequence[str] = PHONE_REGIONS
     ) -> None:
-        """``keys`` are all that may have made something of this id: `load_known_keys` has them.
+        """Take the raw id and all ``keys`` that were ever used, as `load_all_keys` returns them.
 
         ``regions`` are those of the policy, for an id that is a telephone number.
         """
@@ -41,10 +41,10 @@ class DataSubject:
         return "Subject(...)"
 
     def identifiers(self, scopes: Iterable[str] = ()) -> frozenset[str]:
-        """Return the values that a column of user ids may hold for this person.
+        """Return the values that a column of user ids may have for this person.
 
-        ``scopes`` are the names of the apps whose policy has ``scope: app``; that of the whole lake
-        is always among them. The raw id is, too: the policy `off` keeps it.
+        ``scopes`` are the names of the apps whose policy has ``scope: app``; the scope of the lake
+        is always included. So is the raw id, because the policy `off` keeps it.
         """
         makers = [Pseudonyms(keys) for keys in self._keys]
         made = {
@@ -55,10 +55,10 @@ class DataSubject:
         return frozenset({*made, self._user_id})
 
     def placeholders(self, scopes: Iterable[str] = ()) -> frozenset[str]:
-        """Return what stands for this person's id in redacted text; ``scopes`` as above.
+        """Return the stand-ins of this person's id in redacted text; ``scopes`` as above.
 
-        An id that is an e-mail address or a telephone number is found as one, too; of a number also
-        what earlier versions made of its spellings.
+        An id that is an e-mail address or a telephone number is redacted as one, too. For a number
+        the stand-ins that earlier versions gave to its spellings are included.
         """
         return frozenset(
             form
@@ -76,7 +76,7 @@ class DataSubject:
     def marks(self, scopes: Iterable[str] = ()) -> Mapping[str, Sequence[str]]:
         """Return the marks of this person for a tombstone, by the name of the key.
 
-        Beside the raw id they are of what stands for it, for producers that send pseudonyms.
+        They cover the raw id and its stand-ins, for producers that send pseudonyms.
         """
         values = self.identifiers(scopes) | {
             form for form in self.placeholders(scopes) if form.startswith(f"<{_KIND}:")
@@ -84,7 +84,7 @@ class DataSubject:
         return {keys.name: sorted({user_mark(keys, v) for v in values}) for keys in self._keys}
 
     def dialled(self) -> frozenset[str]:
-        """Return the digits in which people write this id if it is a telephone number."""
+        """Return the usual digit forms of this id if it is a telephone number."""
         if not self._is_phone() or canonical_form(_PHONE, self._user_id, self._regions)[0] != "+":
             return frozenset()
         forms = former_canonical_forms(_PHONE, self._user_id, self._regions)
@@ -100,7 +100,7 @@ class DataSubject:
 
 
 def user_mark(keys: Keys, user_id: str) -> str:
-    """Return the mark of a user id: the same for all spellings that have the same pseudonym."""
+    """Return the mark of a user id: the same for all spellings with the same pseudonym."""
     return _mark(keys, "user", canonical_form(_KIND, user_id))
 
 

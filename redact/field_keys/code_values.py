@@ -1,4 +1,4 @@
-"""Values that a program writes under a personal key and that are no datum: code, types, messages.
+"""Checks for values under a personal key that are program text: code, types, messages.
 
 `self.username`, `sock.getsockname()`, `Annotated[str, Option()]`, `cannot resolve %s`, and a value
 that only repeats its key, as in `client_id=client_id` and `participant: Participant`.
@@ -14,24 +14,24 @@ _CALL = re.compile(
     r"(?=[A-Za-z_]\w{0,60}[._(][\w.]{0,120}|[A-Za-z]\w{1,60}\([A-Za-z_]\w{0,60}\)\Z)"
     r"[A-Za-z_][\w.]{0,160}(?:\(\)|(?<=\w)\([^()\n]{1,200}\))"
 )
-"""A call with a point or an underscore in its name, without arguments, or with a name as one."""
+"""A call with a dot or an underscore in its name, and no argument or one that is a name."""
 _SUBSCRIPTED = re.compile(r"[A-Z][A-Za-z]{1,40}\[.{1,200}\]")
 _REST_OF_ADDRESS = re.compile(
     r"//[a-z0-9-]{1,60}(?:\.[a-z0-9-]{1,60}){1,5}(?:[/:?][^\s@]{0,500})?", re.IGNORECASE
 )
-"""What stands behind the colon of a web address, in `[Access Tokens](https://...)`."""
+"""The rest of a web address after its colon, in `[Access Tokens](https://...)`."""
 _FORMS = (("//", _REST_OF_ADDRESS), (".", _ATTRIBUTE), ("(", _CALL), ("[", _SUBSCRIPTED))
-"""What code looks like, by a mark that is in it."""
+"""Forms of code, by a mark that each contains."""
 _PRINTED = re.compile(
     r"(?<![0-9A-Za-z%])(?:0x)?%[-0-9.#]{0,6}(?:l{0,2}[diuxX]|[srpgf])(?![0-9A-Za-z%])"
 )
-"""A conversion of `printf`, as in `cannot resolve %s`."""
+"""A `printf` conversion, as in `cannot resolve %s`."""
 _HEXADECIMAL = re.compile(r"0[xX][0-9A-Fa-f]{1,16}")
 _MACHINE = re.compile(
     r"(?:all|any|native|amd64|arm64|armhf|armel|i[3-6]86|x86_64|x64|aarch64|ppc64(?:el|le)?|s390x"
     r"|riscv64|noarch|linux|darwin|win(?:32|64))(?:[ ]v?[0-9][\w.+~:-]{0,40})?"
 )
-"""An architecture for which a program is built, with its version."""
+"""A CPU architecture that a program is built for, with its version."""
 _NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
 _ANY_WORD = frozenset({"SECRET", "USER_ID"})
 _SHORTEST_REPEATED = 3
@@ -41,7 +41,7 @@ _LONGEST_TYPE = 9
 
 
 def is_code(text: str, rule: str) -> bool:
-    """Report whether a value is code or what a program prints; a password may look like much."""
+    """Return whether a value is code or program output; a password may look like anything."""
     any_word = rule in _ANY_WORD
     if "%" in text and (not any_word or " " in text) and _PRINTED.search(text):
         return True
@@ -57,9 +57,9 @@ def is_code(text: str, rule: str) -> bool:
 
 
 def repeats_key(key: str, value: str) -> bool:
-    """Report whether a value only repeats its key, or the last word of it (`self.pwd = pwd`).
+    """Return whether a value only repeats its key, or the key's last word (`self.pwd = pwd`).
 
-    So does the type of a column where a hash would stand (`password_hash: text`).
+    The type of a column in place of a hash (`password_hash: text`) counts too.
     """
     if value.isalpha() and len(value) <= _LONGEST_TYPE and _HASH.search(key):
         return True
@@ -78,7 +78,7 @@ def repeats_key(key: str, value: str) -> bool:
 
 
 def _speaks_of(key: str, value: str) -> bool:
-    """Report whether words without a digit say something of their key: `KEY  The key to read`."""
+    """Return whether words without a digit describe their key: `KEY  The key to read`."""
     named = key.casefold()
     if len(named) < _SHORTEST_REPEATED or any(map(str.isdigit, value)):
         return False

@@ -1,6 +1,6 @@
-"""Values that stand in for a datum and are none: `n/a`, `string`, `${EMAIL}`, `YYYY-MM-DD`, `***`.
+"""Checks for dummy values instead of data: `n/a`, `string`, `${EMAIL}`, `YYYY-MM-DD`, `***`.
 
-They stand under personal keys in schemas, templates, forms and settings, in any language.
+They occur under personal keys in schemas, templates, forms and settings, in any language.
 """
 
 import json
@@ -24,7 +24,7 @@ _REFERENCE = re.compile(
     r"|secrets?\.[A-Za-z_]\w{0,80}|(?:valueFrom|secretKeyRef|!Ref|!Sub|!GetAtt)\b.{0,120}"
     r"|(?:file|vault|op|ssm|keychain|keyring)://.{0,200}|/(?:run|var/run|etc|mnt|vault)/.{1,200}"
 )
-"""Where a secret is kept, not the secret."""
+"""The location of a secret, not the secret."""
 _INVITATION = re.compile(
     r"(?:your|my|enter|insert|replace|add)[-_ ].{0,60}"
     r"(?:here|key|token|password|secret|e-?mail|phone|name|address|number|id|with\b.{0,40})",
@@ -60,14 +60,14 @@ _CHECKS = re.compile(
 
 
 _VERSION = re.compile(r"[\^~>=]{0,2}[0-9]{1,4}\.[0-9]{1,4}(?:\.[0-9]{1,6})?(?:-[\w.]{1,20})?")
-"""The version of a package that is called `cookie`."""
+"""A package version, as of a package named `cookie`."""
 
 
 class ValueWords(msgspec.Struct, frozen=True, gc=False):
-    """Words of values, in small letters.
+    """Words of values, in lower case.
 
-    ``nothing`` stand in for any value, ``settings`` say a state. ``names`` of them are names too if
-    they begin with a capital. ``common`` are words of titles and tasks, no parts of a name.
+    ``nothing`` are dummies for any value, ``settings`` describe a state. ``names`` are those that
+    are names if capitalised. ``common`` are words of titles and tasks, not parts of a name.
     """
 
     nothing: frozenset[str]
@@ -95,9 +95,9 @@ def load_value_words() -> ValueWords:
 
 
 def is_dummy_value(text: str, rule: str, *, certain: bool) -> bool:
-    """Report whether a value without white space at its ends stands in for a datum of a type.
+    """Return whether a stripped value is a dummy for a datum of a type.
 
-    A name may be a word that elsewhere says nothing (`Na`, `Long`), a password any word.
+    A name may be a word that is a dummy elsewhere (`Na`, `Long`), a password may be any word.
     """
     return _is_word_for_nothing(text, rule, certain=certain) or _is_form(text, rule)
 
@@ -121,7 +121,7 @@ _ANY_WORD = frozenset({"SECRET", "USER_ID"})
 
 
 def _is_form(text: str, rule: str) -> bool:
-    """Report whether a value is a template, a mask, a version, a type, a check or a pattern."""
+    """Return whether a value is a template, a mask, a version, a type, a check or a pattern."""
     first = text[0]
     if first in "<{[%$_" and _BRACKETED.fullmatch(text):
         return True
@@ -137,7 +137,7 @@ def _is_form(text: str, rule: str) -> bool:
 
 
 def _is_written_in_code(text: str) -> bool:
-    """Report whether a value says where a datum comes from, or of which type and form it is."""
+    """Return whether a value names the source, type or form of a datum."""
     forms = (_INVITATION, _TYPED, _FORMAT, _REFERENCE)
     if any([form.fullmatch(text) for form in forms]):  # noqa: C419  # faster so
         return True
@@ -148,7 +148,7 @@ _MASKS = "xX*#?_.-+(9\u2022\u25cf\u00b7\u2026"
 
 
 def has_only_ordinary_words(text: str) -> bool:
-    """Report whether a value has no other words: `customer.email_address`, `is invalid`."""
+    """Return whether a value has ordinary words only: `customer.email_address`, `is invalid`."""
     parts = [part for part in _APART.split(text) if part]
     return bool(parts) and all(map(is_ordinary_word, parts))
 
@@ -158,7 +158,7 @@ _APART = re.compile(r"[\s._/-]+")
 
 @lru_cache(maxsize=4_096)
 def is_ordinary_word(word: str) -> bool:
-    """Report whether a word is a setting or one that keys are made of: no part of a name."""
+    """Return whether a word is a setting or a word of keys, so not part of a name."""
     bare = fold_letters(word.strip(".,'\"()"))
     words = load_value_words()
     if bare in words.nothing or bare in words.settings or bare in words.common:

@@ -1,4 +1,4 @@
-"""What a policy and the words of a key say of the value below it; the answers are remembered."""
+"""Cache of what a policy and the words of a key say about the value below it."""
 
 import json
 import re
@@ -20,16 +20,15 @@ _MAX_KEYS = 20_000
 
 
 class FieldKey(msgspec.Struct, frozen=True, gc=False):
-    """What is known of a key.
+    """A key and its meaning.
 
-    ``name`` is the key, ``label`` its words before a colon, as context for what stands below.
-    ``rule`` is a type, ``HARMLESS``, or None where nothing is known. ``plain`` keys are words:
-    nothing personal stands in one by itself. With ``certain`` the key alone decides, otherwise the
-    value must look like the type. ``part`` says which part of a name stands there: `given`,
-    `family`, or `name` for a key that says no more than that. ``below`` says how far the rule
-    reaches: to objects below the key (`all`) or only to values and lists (`values`).
-    ``inherits`` is False where a rule of a key above does not hold. ``shows`` is what the key says
-    of the object that it stands in, and ``holds`` what it says of an object below it.
+    ``name`` is the key, ``label`` its words before a colon, as context for the value below.
+    ``rule`` is a type, ``HARMLESS``, or None if nothing is known. ``plain`` keys are words that
+    contain nothing personal. With ``certain`` the key alone decides, otherwise the value must look
+    like the type. ``part`` is the part of a name: `given`, `family`, or `name` for a key that says
+    no more than that. ``below`` is the reach of the rule: objects below the key (`all`), or only
+    values and lists (`values`). ``inherits`` is False if the rule of a key above does not apply.
+    ``shows`` is what the key says about the object around it, ``holds`` about an object below.
     """
 
     name: str
@@ -48,7 +47,7 @@ NO_KEY = FieldKey("", None, "", plain=True)
 
 
 class KeyBook:
-    """Answers what a policy and the words say of a key, and remembers the answer."""
+    """Returns what a policy and the words say about a key, and caches it."""
 
     def __init__(self, rules: KeyRules) -> None:
         self._exact: dict[str, str] = {}
@@ -62,11 +61,11 @@ class KeyBook:
         self.keys_read: dict[str, FieldKey] = {}
 
     def rule(self, key: str) -> str | None:
-        """Return the type of all that stands under ``key``, ``HARMLESS``, or None."""
+        """Return the type of the values under ``key``, ``HARMLESS``, or None."""
         return self.key(key).rule
 
     def key(self, raw: str) -> FieldKey:
-        """Return what is known of a key, given as it stands between its quotation marks."""
+        """Return the meaning of a key, given as written between quotation marks."""
         field_key = self.keys_read.get(raw)
         if field_key is None:
             name = raw if "\\" not in raw else str(json.loads(f'"{raw}"', strict=False))
@@ -76,16 +75,16 @@ class KeyBook:
         return field_key
 
     def read(self, name: str) -> FieldKey:
-        """Return what is known of a key, given as it reads, and remember it."""
+        """Return the meaning of a key, given unescaped, and cache it."""
         if "\\" not in name:
             return self.keys_read.get(name) or self.key(name)
-        return self.named(name)  # `known` holds keys as they are written
+        return self.named(name)  # `keys_read` holds keys as written
 
     def named(self, name: str) -> FieldKey:
-        """Return what is known of a key, given as it reads.
+        """Return the meaning of a key, given unescaped.
 
-        A rule of the policy without a star is the first to decide, then a personal one with a star,
-        then the words where they name a personal datum, then a harmless rule with a star.
+        A policy rule without a star decides first, then a personal rule with a star, then words
+        that name a personal datum, then a harmless rule with a star.
         """
         meaning = NO_MEANING if self._words is None else read_key(name, self._words)
         spelt = _spelt(name)
@@ -134,10 +133,10 @@ def _first(patterns: Sequence[tuple[re.Pattern[str], str]], name: str) -> str | 
 
 
 def classify_owner(keys: Iterable[FieldKey]) -> Literal["person", "thing", ""]:
-    """Return what the keys of one object, row or group say that it describes.
+    """Return what one object, row or group describes, by its keys.
 
-    One that names a datum of a person outweighs those of things; but the author's address does not
-    make a person of a package.
+    A key that names a personal datum outweighs keys of things; but an author's address does not
+    turn a package into a person.
     """
     shows = set()
     for key in keys:
@@ -155,4 +154,4 @@ _OF_PACKAGE = re.compile(
     r"|entry-?points|crate|rust-version",
     re.IGNORECASE,
 )
-"""Keys of the descriptions of packages, for Python, Debian, Node and Rust."""
+"""Keys of package descriptions, for Python, Debian, Node and Rust."""

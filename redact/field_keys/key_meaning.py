@@ -1,8 +1,9 @@
-"""What the words of a key say, one by one and by their place.
+"""Meaning of a key, derived from its words and their order.
 
-The last word (or sequence of words) that names a personal datum decides the type, and what follows
-decides whether the key names the datum or a fact about it: `customer_ssn_number` is a number of a
-person, `ssn_required` is none. A word for any name is a person's if the words beside it say so.
+The last word (or sequence of words) that names a personal datum decides the type. The words after
+it decide whether the key names the datum or a fact about it: `customer_ssn_number` is a person's
+number, `ssn_required` is not. A general word for a name means a person's name if the words beside
+it say so.
 """
 
 import re
@@ -15,15 +16,15 @@ from redact.field_keys.key_splitting import split_key
 from redact.field_keys.key_words import KeyWord, KeyWordLists, WordCategory
 
 HARMLESS = ""
-"""What the rules say of a key whose values are never a number-like type."""
+"""The rule of a key whose values are never of a number-like type."""
 
 
 NamedHolder = Literal["person", "thing", "firm", "wording", ""]
-"""What an object below a key is about: `firm` is a thing that has contact data of its own."""
+"""What an object below a key describes: `firm` is a thing with contact data of its own."""
 
 
 class KeyMeaning(msgspec.Struct, frozen=True, gc=False):
-    """What the words of a key say; the fields are those of :class:`redact.field_keys.key_book.FieldKey`."""
+    """The meaning of a key; fields as in :class:`redact.field_keys.key_book.FieldKey`."""
 
     rule: str | None = None
     certain: bool = True
@@ -39,7 +40,7 @@ NO_MEANING = KeyMeaning()
 
 _HEXADECIMAL = re.compile(r"0[xX][0-9A-Fa-f]{1,16}")
 KeyUnits = Sequence[tuple[str, KeyWord]]
-"""Words of a key, and sequences of them, each with what it says."""
+"""Words of a key, and sequences of words, each with its meaning."""
 _UNKNOWN = KeyWord()
 _DIGITS = KeyWord(WordCategory.NEUTRAL)
 _WHOSE = WordCategory.HUMAN | WordCategory.ROLE
@@ -49,11 +50,11 @@ _OF_PERSONS = frozenset({"EMAIL_ADDRESS", "PHONE_NUMBER", "DATE_OF_BIRTH", "US_S
                          "IBAN_CODE", "NRP", "AGE"})  # fmt: skip
 """Types that show that an object describes a person."""
 _AGENT = re.compile(r"[a-z]{3,}(?:er|or|ee|ist|ian|ant|eur|rice|ador|adora|iste|ente)s?\Z")
-"""Endings of words for persons who do something: `walker`, `dentist`, `referee`."""
+"""Endings of words for persons by their occupation: `walker`, `dentist`, `referee`."""
 
 
 def read_key(name: str, lists: KeyWordLists) -> KeyMeaning:
-    """Return what the words of a key say."""
+    """Return the meaning of a key."""
     tokens = split_key(name, lists) if not _HEXADECIMAL.fullmatch(name) else ()
     if not tokens:
         return NO_MEANING
@@ -77,8 +78,8 @@ def read_key(name: str, lists: KeyWordLists) -> KeyMeaning:
 def _units(tokens: Sequence[str], lists: KeyWordLists) -> list[tuple[str, KeyWord]]:
     """Return the known sequences of words, the longest first, and each other word by itself.
 
-    Of sequences that are equally long a telling one counts before others and the last one before
-    those in front of it: `ip address` in `private_ip_address`.
+    Among sequences of equal length one that names a datum wins over others, then the last one wins:
+    `ip address` in `private_ip_address`.
     """
     for size in range(min(lists.longest, len(tokens)), 1, -1):
         at = _sequence(tokens, size, lists)
@@ -94,7 +95,7 @@ def _units(tokens: Sequence[str], lists: KeyWordLists) -> list[tuple[str, KeyWor
 
 
 def _sequence(tokens: Sequence[str], size: int, lists: KeyWordLists) -> int | None:
-    """Return where the sequence of so many words begins that counts first, None without one."""
+    """Return the start of the winning sequence of ``size`` words, None if there is none."""
     other = None
     for at in range(len(tokens) - size, -1, -1):
         word = lists.by_words.get(tuple(tokens[at : at + size]))
@@ -106,7 +107,7 @@ def _sequence(tokens: Sequence[str], size: int, lists: KeyWordLists) -> int | No
 
 
 def _decided(units: KeyUnits) -> KeyMeaning:
-    """Return what known and unknown words say together."""
+    """Return the combined meaning of known and unknown words."""
     at = _telling(units)
     if at is None:
         return _without_telling_word(units)
@@ -119,7 +120,7 @@ def _decided(units: KeyUnits) -> KeyMeaning:
 
 
 def _telling(units: KeyUnits) -> int | None:
-    """Return which word names the datum: the last, but a vague one gives way to a certain one."""
+    """Return the index of the word that names the datum: the last certain one, else the last."""
     telling = [
         at for at, (_, word) in enumerate(units) if word.type or word.cat & WordCategory.NAME
     ]
@@ -130,7 +131,7 @@ def _telling(units: KeyUnits) -> int | None:
 
 
 def _says_where(word: KeyWord) -> bool:
-    """Report whether a word behind a certain one says where or by whom that is used."""
+    """Return whether a word after a certain one says where or by value_by_span it is used."""
     return bool(word.cat & _KNOWN_TAIL) or word.type in ("PHONE_NUMBER", "USER_ID")
 
 
@@ -146,7 +147,7 @@ _WITH_IDS = frozenset({"PHONE_NUMBER", "STREET_ADDRESS", "SECRET", "PERSON", "CR
 
 
 def _datum(units: KeyUnits, at: int) -> KeyMeaning:
-    """Decide for a key with a telling word: the datum itself, or a fact about it."""
+    """Decide for a key that names a datum: the datum itself, or a fact about it."""
     word = units[at][1]
     before, after = units[:at], units[at + 1 :]
     if (word.type == "PERSON" and not word.part and _is_of_a_thing(before)) or _is_width(
@@ -174,7 +175,7 @@ def _datum(units: KeyUnits, at: int) -> KeyMeaning:
 
 
 def _is_width(word: KeyWord, after: KeyUnits) -> bool:
-    """Report whether a number of bits stands behind a word: `addr64`, `zip64`."""
+    """Return whether a number of bits follows a word: `addr64`, `zip64`."""
     return word.type in _WITH_WIDTH and any(text in _WIDTHS for text, _ in after)
 
 
@@ -182,11 +183,11 @@ _WITH_WIDTH = frozenset({"STREET_ADDRESS", "ZIP_CODE"})
 _WIDTHS = frozenset({"16", "32", "64", "128"})
 _KEY = frozenset({"key", "keys"})
 _TOO_VAGUE = frozenset({"USER_ID", "CREDIT_CARD", "PHONE_NUMBER", "AGE", "VEHICLE_ID", "SECRET"})
-"""Types that a vague word does not name beside any other word: `gift_card`, `cell_range`."""
+"""Types that a vague word names only on its own: not in `gift_card` or `cell_range`."""
 
 
 def _repeats(word: KeyWord, text: str, after: KeyWord) -> bool:
-    """Report whether a word behind the telling one leaves the datum what it is."""
+    """Return whether a word after the one that names the datum leaves its meaning unchanged."""
     if (
         after.cat & (WordCategory.ABOUT | WordCategory.SCHEMA)
         and not after.cat & WordCategory.NEUTRAL
@@ -206,13 +207,13 @@ def _vague(word: KeyWord) -> KeyMeaning:
 
 
 def _is_of_a_thing(units: KeyUnits) -> bool:
-    """Report whether words say whose name it is, and that it is a thing's."""
+    """Return whether words show that a name is that of a thing."""
     things = any(_is(unit, WordCategory.THING) and not _is(unit, _KNOWN_TAIL) for unit in units)
     return things and not any(_is(unit, _WHOSE) for unit in units)
 
 
 def _around(word: KeyWord, others: KeyUnits) -> KeyMeaning:
-    """Decide for a vague word with others: `customer_account` is one, `gift_card` none."""
+    """Decide for a vague word with others: `customer_account` is a datum, `gift_card` is not."""
     if word.type == "SECRET":
         if any(
             _is(unit, WordCategory.AMOUNT | WordCategory.NUMBER | WordCategory.ASKS)
@@ -226,7 +227,7 @@ def _around(word: KeyWord, others: KeyUnits) -> KeyMeaning:
 
 
 def _name(units: KeyUnits, at: int) -> KeyMeaning:
-    """Decide for a key with a word for any name: it is a person's if it says whose."""
+    """Decide for a key with a general word for a name: a person's if other words say so."""
     before, after = units[:at], units[at + 1 :]
     if not before and not after:
         return KeyMeaning("PERSON", certain=False, part="name")
@@ -247,19 +248,19 @@ def _name(units: KeyUnits, at: int) -> KeyMeaning:
 
 
 def _is_a_person(word: KeyWord) -> bool:
-    """Report whether a word beside one for a name says that it is a person's."""
+    """Return whether a word beside one for a name shows that it is a person's."""
     is_role = bool(word.cat & WordCategory.ROLE) and not word.cat & WordCategory.THING
     return is_role or bool(word.cat & WordCategory.HUMAN) or word.type == "PERSON"
 
 
 def _is_a_thing(word: KeyWord, before: KeyUnits) -> bool:
-    """Report whether words beside one for a name say that it is a thing's."""
+    """Return whether words beside one for a name show that it is a thing's."""
     known = word.type or word.cat & ~(WordCategory.NEUTRAL | WordCategory.VERB)
     return bool(known) or _is_of_a_thing(before)
 
 
 def _without_telling_word(units: KeyUnits) -> KeyMeaning:
-    """Decide for a key without a telling word: a person by its role, a thing's number, a thing."""
+    """Decide for a key that names no datum: a person by role, a number of a thing, a thing."""
     while len(units) > 1 and units[-1][1] is _DIGITS:
         units = units[:-1]
     text, last = units[-1]
@@ -297,4 +298,4 @@ _PARTS = {
     "last": "family",
     "family": "family",
 }
-"""What the short keys of an object below `name` stand for."""
+"""The parts of a name that the short keys of an object below `name` mean."""

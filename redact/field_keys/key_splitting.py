@@ -1,11 +1,11 @@
-"""A key taken apart into words, whatever its style: camels, snakes, brackets, compounds, kanji."""
+"""Splitting of a key into words: camel case, snake case, brackets, compounds, kanji."""
 
 import re
 
 from redact.field_keys.key_words import KeyWordLists, drop_particles, fold_letters
 
 _MAX_LENGTH = 120
-"""Of a key of more characters only the last ones are read."""
+"""Of a longer key only the last characters are read."""
 
 _BOUNDARY = re.compile(
     r"[\W_]+|(?<=[^\W\d_])(?=[0-9])|(?<=[0-9])(?=[^\W\d_])"
@@ -13,11 +13,11 @@ _BOUNDARY = re.compile(
 )
 _FOREIGN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
 _LINKS = ("", "s", "n", "en", "es", "e")
-"""Letters between the parts of a compound."""
+"""Linking letters between the parts of a compound."""
 
 
 def split_key(name: str, lists: KeyWordLists) -> list[str]:
-    """Return the words of a key in small letters without accents, compounds taken apart."""
+    """Return the words of a key in lower case without accents, with compounds split."""
     parts: list[str] = []
     tokens = [token for token in _BOUNDARY.split(name[-_MAX_LENGTH:]) if token]
     tokens = [fold_letters(token) for token in tokens]
@@ -32,7 +32,7 @@ def split_key(name: str, lists: KeyWordLists) -> list[str]:
 
 
 def _compound(token: str, lists: KeyWordLists) -> list[str]:
-    """Take a word apart that is made of known ones, or that ends in one: `kundenname`."""
+    """Split a word that consists of known words, or ends in one: `kundenname`."""
     if len(token) > _LONGEST_COMPOUND:
         return [token]
     if token[-1] == "s" and (token[:-1],) in lists.by_words:
@@ -58,7 +58,7 @@ _SHORT_LAST = frozenset({"id", "nr", "no", "ip"})
 
 
 def _pieces(token: str, pieces: frozenset[str], most: int) -> list[str]:
-    """Return known words, longest first, of which a token is made; none if it is not."""
+    """Return the known words that a token consists of, longest first; empty if there are none."""
     if token in pieces:
         return [token]
     if token in _SHORT_LAST and most < _MOST_PIECES:
@@ -81,7 +81,7 @@ _SHORT = 3
 
 
 def _foreign(token: str, lists: KeyWordLists) -> list[str]:
-    """Take a word of a script without spaces apart, the longest known word first."""
+    """Split a word of a script without spaces, the longest known word first."""
     parts: list[str] = []
     at, unknown = 0, 0
     while at < len(token):

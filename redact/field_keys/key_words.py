@@ -1,8 +1,8 @@
-"""The words of which keys are made: read from ``key_words.json``, looked up without accents.
+"""Word lists for keys: read from ``key_words.json``, looked up without accents.
 
-The file has words of keys by what they say and by language: types of personal data that a word or
-a sequence of words names for `certain`, or only together with a fitting value (`vague`); humans and
-other roles that have a name; things; words that turn a datum into a fact about it.
+The file lists words of keys by meaning and language: types of personal data that a word or a
+sequence of words names for `certain`, or only with a fitting value (`vague`); humans and other
+roles with a name; things; words that turn a datum into a fact about it.
 """
 
 import json
@@ -50,7 +50,7 @@ _PARTICLES = frozenset(
     }
 )
 _LETTERS_BETWEEN = frozenset({"d", "l", "y", "e", "i", "o", "a"})
-"""Particles of one letter, only between longer words: `d` in `nom d'utilisateur`, not `d o b`."""
+"""One-letter particles between longer words: `d` in `nom d'utilisateur`, not in `d o b`."""
 _AFTER_E = frozenset({"mail", "mails", "post", "mailadres", "mailadresse", "postadress"})
 _FOREIGN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 """Scripts that are written without spaces between words."""
@@ -61,7 +61,7 @@ _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": 
 
 
 class WordCategory(IntFlag):
-    """What a word of a key can be; a word may be several things, its place decides."""
+    """Categories of a word of a key; a word may have several, and its position decides."""
 
     NONE = 0
     HUMAN = 1
@@ -95,9 +95,9 @@ _CATS = {
 
 
 class KeyWord(msgspec.Struct, gc=False):
-    """What a word, or a sequence of words, says: ``type`` where it names a personal datum.
+    """Meaning of a word or sequence of words: ``type`` if it names a personal datum.
 
-    ``part`` says which part of a name: `given`, `family`, or nothing.
+    ``part`` is the part of a name: `given`, `family`, or empty.
     """
 
     cat: WordCategory = WordCategory.NONE
@@ -107,12 +107,12 @@ class KeyWord(msgspec.Struct, gc=False):
 
 
 class KeyWordLists(msgspec.Struct, gc=False):
-    """All words: by their sequence, and which of them may stand glued in a longer word.
+    """All words: by sequence, and those that may be part of a compound.
 
-    ``atoms`` are all single words, of sequences too; ``longest`` is the number of words of the
-    longest sequence. ``pieces`` are what compounds are made of, ``tails`` what may end any word,
-    ``foreign`` words of scripts without spaces. ``beside`` are keys that only things have,
-    ``wording`` those below which keys have texts about them: labels, errors.
+    ``atoms`` are all single words, including those of sequences; ``longest`` is the number of words
+    in the longest sequence. ``pieces`` are parts of compounds, ``tails`` may end any word,
+    ``foreign`` are words of scripts without spaces. ``beside`` are keys that only things have;
+    below ``wording`` keys have texts about them, such as labels and errors.
     """
 
     by_words: dict[tuple[str, ...], KeyWord]
@@ -126,7 +126,7 @@ class KeyWordLists(msgspec.Struct, gc=False):
 
 
 def fold_letters(text: str) -> str:
-    """Return a text in small letters without accents: `Prénom` is `prenom`, `Straße` `strasse`."""
+    """Return a text in lower case without accents: `Prénom` is `prenom`, `Straße` is `strasse`."""
     if text.isascii():
         return text.lower()
     lowered = unicodedata.normalize("NFKC", text).lower().translate(_LETTERS)
@@ -199,7 +199,7 @@ def _ends_any_word(text: str, word: KeyWord) -> bool:
 
 
 def _glue(by_words: dict[tuple[str, ...], KeyWord]) -> None:
-    """Add each telling sequence as one word too: `firstname` beside `first name`."""
+    """Add each sequence that names a datum as one word too: `firstname` beside `first name`."""
     for phrase, word in list(by_words.items()):
         if len(phrase) > 1 and (word.type or word.cat & (WordCategory.HUMAN | WordCategory.ROLE)):
             by_words.setdefault(("".join(phrase),), word)

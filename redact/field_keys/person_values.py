@@ -1,4 +1,4 @@
-"""Whether a value under a key of names can be a person's name, and no label or organisation."""
+"""Check whether a value under a name key can be a person's name, not a label or organisation."""
 
 import re
 import unicodedata
@@ -10,13 +10,13 @@ from redact.field_keys.dummy_values import is_ordinary_word
 from redact.lexical.given_names import is_given_name
 
 CAMEL_CASE = re.compile(r"(?!(?:Mc|Mac|De|Di|Le|La|Van|Von|Fitz|San|Ma?c)[A-Z])[A-Za-z]*[a-z][A-Z]")
-"""A word of code, `getUser`, `StringList`, and no `McDonald`."""
+"""A word of source code such as `getUser` or `StringList`, but not `McDonald`."""
 
 
 class FieldValue(msgspec.Struct, frozen=True, gc=False):
-    """A value under a personal key, without white space at its ends, and what of it is counted.
+    """A stripped value under a personal key, with counts of its characters.
 
-    ``certain`` says that the key alone decides, ``is_number`` that it is a number of JSON.
+    ``certain`` means that the key alone decides, ``is_number`` that it is a JSON number.
     """
 
     text: str
@@ -27,7 +27,7 @@ class FieldValue(msgspec.Struct, frozen=True, gc=False):
 
 
 def is_person_name(value: FieldValue) -> bool:
-    """Return whether a value can be a name; one under a vague key must look like one."""
+    """Return whether a value can be a name; under a vague key it must look like one."""
     text = value.text
     if value.is_number or not value.letters or len(text) > LONGEST_NAME:
         return False
@@ -52,7 +52,7 @@ _SMALL_WORDS = frozenset(
         *("that", "the", "then", "this", "was", "when", "which", "while", "with"),
     ]
 )
-"""Words of a sentence, in small letters, that are nobody's name."""
+"""Words of a sentence, in lower case, that are not names."""
 _IS_LABEL = re.compile(
     r"\b(?:name|namen?|naam|nom|nombre|nome|namn|nazwisko|imię|apellidos?|cognome|имя|фамилия)\Z",
     re.IGNORECASE,
@@ -69,23 +69,23 @@ _ORGANISATION = re.compile(
     r"fundaci\u00f3n|fondation|associazione|universidad|universit\u00e9)\Z",
     re.IGNORECASE,
 )
-"""Ends the name of an organisation: `Fenway Sports Group`, `Debian Kernel Team`."""
+"""Words that end the name of an organisation: `Fenway Sports Group`, `Debian Kernel Team`."""
 
 
 def _names_no_person(text: str, parts: Sequence[str]) -> bool:
-    """Report whether words are the label of a field, an organisation, or say something else."""
+    """Return whether words are a field label, an organisation, or an ordinary phrase."""
     if _IS_LABEL.search(text) or _ORGANISATION.search(text):
         return True
     return text.islower() and _says_something(parts)
 
 
 def is_organisation(text: str) -> bool:
-    """Report whether words end in one for an organisation: `The Support Team`."""
+    """Return whether the last word is one for an organisation: `The Support Team`."""
     return " " in text and _ORGANISATION.search(text) is not None
 
 
 def _says_something(parts: Sequence[str]) -> bool:
-    """Report whether words in small letters are no name: `passenger: window seat`."""
+    """Return whether lower-case words are not a name: `passenger: window seat`."""
     return any(map(is_ordinary_word, parts)) and not any(map(is_given_name, parts))
 
 
@@ -95,7 +95,7 @@ _BETWEEN = frozenset(" \t.,'\u2019\u2018`\u00b4\u00b7\u30fb\u2010\u2011\u2013-()
 
 
 def _is_made_like_a_name(text: str) -> bool:
-    """Report whether a value is made of letters, in any script, and of what stands in names."""
+    """Return whether a value consists of letters of any script and of signs used in names."""
     if not (text[0].isalpha() or text[0] in "'\u2019\"("):
         return False
     for character in text:
@@ -107,7 +107,7 @@ def _is_made_like_a_name(text: str) -> bool:
 
 
 def _looks_like_a_name(text: str, parts: list[str]) -> bool:
-    """Judge a value under a vague key: capitals, or words that no key is made of."""
+    """Judge a value under a vague key: capitals, or words that do not occur in keys."""
     if len(parts) > _MOST_VAGUE:
         return False
     if not any(map(str.isupper, text)) and not any(map(str.islower, text)):
@@ -117,13 +117,13 @@ def _looks_like_a_name(text: str, parts: list[str]) -> bool:
     named = [part for part in parts if len(part) > _PARTICLE or not part.islower()]
     if named and all(part[0].isupper() for part in named):
         return not all(map(is_ordinary_word, named))
-    joined = "-" in text and not _is_of_a_name(parts)  # `us-east-1`, and no `lena al-tamimi`
+    joined = "-" in text and not _is_of_a_name(parts)  # `us-east-1`, but not `lena al-tamimi`
     lower = text.islower() and not joined and len(parts) <= _MOST_LOWER
     return lower and not any(map(is_ordinary_word, parts))
 
 
 def _is_of_a_name(parts: Sequence[str]) -> bool:
-    """Report whether a given name begins words with a dash, or an article that joins one does."""
+    """Return whether hyphenated words begin with a given name, or with an article of names."""
     return is_given_name(parts[0].partition("-")[0]) or (
         len(parts) > 1 and parts[-1].startswith(_ARTICLES)
     )

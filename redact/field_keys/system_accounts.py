@@ -1,4 +1,4 @@
-"""Accounts of programs, which every machine has and which are nobody's: `root`, `www-data`."""
+"""System accounts, which exist on every machine and belong to nobody: `root`, `www-data`."""
 
 from typing import Final
 
@@ -14,5 +14,5 @@ _ACCOUNTS: Final = frozenset(
 
 
 def is_system_account(name: str) -> bool:
-    """Return whether a user's name is that of a program, in any case."""
+    """Return whether a user name is a system account, in any case."""
     return name.lower() in _ACCOUNTS

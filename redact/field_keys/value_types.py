@@ -1,7 +1,7 @@
-"""Whether a value can be what its key says: `phone_type: home`, `email: string` are no data.
+"""Check of a value against the type that its key names: `email: string` is not an address.
 
-The key names a type, the value must have its shape: few demands where the key is certain, more
-where it is vague. Where the shape is plainly that of another type, the value is of that one.
+The key names a type and the value must have its shape: a loose check if the key is certain, a
+strict one if it is vague. A value whose shape is clearly that of another type gets that type.
 """
 
 import re
@@ -13,7 +13,7 @@ from redact.field_keys.system_accounts import is_system_account
 from redact.lexical.dummy_secrets import is_dummy_secret, is_requirement
 
 _LONGEST_VALUE = 2_000
-"""Longer values are texts, to be looked through."""
+"""Longer values are texts, which are scanned."""
 _LONGEST_LINE = 120
 _MOST_SPACES = 5
 
@@ -33,7 +33,7 @@ _IPV6 = re.compile(
     re.IGNORECASE,
 )
 _NO_MACHINE = re.compile(r"127\.|0\.0\.0\.0|255\.255\.|\[?::1?\]?(?:[:/][0-9]+)?\Z")
-"""Loopback, unspecified and broadcast addresses, masks of networks."""
+"""Loopback, unspecified and broadcast addresses, and network masks."""
 _MAC = re.compile(
     r"[0-9a-f]{2}(?:[:-][0-9a-f]{2}){5,7}|[0-9a-f]{4}(?:\.[0-9a-f]{4}){2}|[0-9a-f]{12}",
     re.IGNORECASE,
@@ -51,10 +51,10 @@ _DIGIT = re.compile(r"[0-9]")
 def type_of_value(
     rule: str, value: str, *, certain: bool = True, is_number: bool = False
 ) -> str | None:
-    """Return the type under which a value is to be replaced, None where it is no datum.
+    """Return the type under which a value is replaced, None if it is not a datum.
 
     ``rule`` is the type that the key names; without ``certain`` the value must look like it.
-    ``is_number`` says that the value is a number of JSON, not a string.
+    ``is_number`` means that the value is a JSON number, not a string.
     """
     text = value.strip()
     if not text or len(text) > _LONGEST_VALUE:
@@ -74,13 +74,13 @@ def type_of_value(
 
 
 _AS_THEY_ARE = frozenset({"SECRET", "IP_ADDRESS", "MAC_ADDRESS", "DATE_OF_BIRTH", "CRYPTO"})
-"""Types whose values are never taken for another type."""
+"""Types whose values never count as another type."""
 _MAY_BE_DIALLED = frozenset({"PERSON", "EMAIL_ADDRESS"})
 _SHORTEST_DIALLED = 7
 
 
 def _other_type(rule: str, value: FieldValue) -> str | None:
-    """Return another type that a value plainly is: an address of a machine, of mail, a phone."""
+    """Return the other type that a value clearly has: machine or mail address, phone."""
     text = value.text
     is_vague_user = rule == "USER_ID" and not value.certain
     if "@" in text and rule != "EMAIL_ADDRESS" and (rule != "USER_ID" or is_vague_user):
@@ -93,14 +93,14 @@ def _other_type(rule: str, value: FieldValue) -> str | None:
 
 
 def _is_dialled(value: FieldValue) -> bool:
-    """Report whether a value is written as one dials it."""
+    """Return whether a value is written as people dial it."""
     if value.digits < _SHORTEST_DIALLED or _ISO_DATE.match(value.text):
         return False
     return _DIALLED.fullmatch(value.text) is not None
 
 
 def _machine(value: FieldValue) -> str | None:
-    """Return the type of an address of a machine or a wallet, None if it is neither."""
+    """Return the type of a machine or wallet address, None if it is neither."""
     text = value.text
     if " " in text or len(text) < _SHORTEST_ADDRESS:
         return None
@@ -171,7 +171,7 @@ def _is_no_place(value: FieldValue) -> bool:
 
 
 def _is_sentence(value: FieldValue) -> bool:
-    """Report whether a value says something instead of an address, as a message of a program."""
+    """Return whether a value is a sentence instead of an address, such as a program message."""
     text = value.text
     if value.digits or "," in text or text.count(" ") < _FEWEST_SPACES:
         return False
@@ -225,7 +225,7 @@ _LONG_RANDOM = 24
 
 
 def _is_random(value: FieldValue) -> bool:
-    """Report whether a value is one of a machine: letters and digits mixed, no words, no place."""
+    """Return whether a value looks generated: letters and digits mixed, no words, no path."""
     text = value.text
     if len(text) < _SHORTEST_RANDOM or " " in text or _URL.match(text) or text[0] in "<[{$%/":
         return False
@@ -237,19 +237,19 @@ def _is_random(value: FieldValue) -> bool:
 
 
 def _is_zip(value: FieldValue) -> bool:
-    """Report whether a value can be a postal code; fewer digits are a number of something else."""
+    """Return whether a value can be a postal code, which has a minimum number of digits."""
     if _BUILD.fullmatch(value.text) or (not value.certain and value.digits < _FEWEST_OF_ZIP):
         return False
     return _numbered(2, 10, 6)(value)
 
 
 _BUILD = re.compile(r"[A-Za-z]{3,6}[0-9]{1,2}")
-"""`zip64`, `amd64`, `bzip2`: no postal code begins with three letters and has two digits."""
+"""`zip64`, `amd64`, `bzip2`: no postal code is three letters and two digits."""
 _FEWEST_OF_ZIP = 3
 
 
 def _numbered(least: int, most: int, letters: int) -> Callable[[FieldValue], bool]:
-    """Return a check for numbers of ``least`` to ``most`` digits and at most some ``letters``."""
+    """Return a check for numbers of ``least`` to ``most`` digits and at most ``letters``."""
 
     def check(value: FieldValue) -> bool:
         if value.is_number and not value.text.isdigit():
@@ -260,7 +260,7 @@ def _numbered(least: int, most: int, letters: int) -> Callable[[FieldValue], boo
 
 
 def _is_vehicle(value: FieldValue) -> bool:
-    """Report whether a value can be a VIN or a plate: letters of any script and digits, short."""
+    """Return whether a value can be a VIN or a plate: short, with letters and digits."""
     text = value.text
     if value.is_number or len(text) > _LONGEST_PLATE or not (value.letters or value.digits):
         return False

@@ -1,6 +1,6 @@
-"""What a record's structured fields say about persons: names, birth dates, accounts, addresses.
+"""Extraction of identities that a record states: names, birth dates, accounts, addresses.
 
-What was learnt from a record is looked for in that record only: never across subjects.
+Identities of a record are searched for in that record only, never across subjects.
 """
 
 import re
@@ -24,14 +24,14 @@ _STAND_INS = """
 _NO_NAMES = frozenset(_STAND_INS.split())
 _SHORTEST = 5
 _ANNOUNCED = 0.9
-"""The least score of a name that the words around it give away."""
+"""The minimum score of a name that the words around it announce."""
 
 
 class KeyedValue(NamedTuple):
     """A value that its key makes personal.
 
-    ``part`` says which part of a name it is (`given`, `family`), ``owner`` numbers the object that
-    it stands in.
+    ``part`` is the part of a name (`given`, `family`), ``owner`` is the number of the object that
+    contains it.
     """
 
     type: str
@@ -41,7 +41,7 @@ class KeyedValue(NamedTuple):
 
 
 class IdentityValue(msgspec.Struct, frozen=True, gc=False):
-    """Something personal that a structured field said. For a PERSON ``value`` is the full name."""
+    """A personal value that a record states. For a PERSON ``value`` is the full name."""
 
     type: str
     value: str
@@ -51,7 +51,7 @@ NO_IDENTITIES: frozenset[IdentityValue] = frozenset()
 
 
 def extract_identities(values: Iterable[KeyedValue]) -> frozenset[IdentityValue]:
-    """Collect what the personal keys of one text say about persons.
+    """Collect the identities under the personal keys of one text.
 
     A first and a last name in the same object are one person.
     """
@@ -74,7 +74,7 @@ def extract_identities(values: Iterable[KeyedValue]) -> frozenset[IdentityValue]
 
 
 def merge_identities(parts: Sequence[frozenset[IdentityValue]]) -> frozenset[IdentityValue]:
-    """Return what the parts of one record say, taken together."""
+    """Return the identities of all parts of one record."""
     saying = [part for part in parts if part]
     if not saying:
         return NO_IDENTITIES
@@ -83,7 +83,7 @@ def merge_identities(parts: Sequence[frozenset[IdentityValue]]) -> frozenset[Ide
 
 @lru_cache(maxsize=4096)
 def identities_from_user_id(user_id: str) -> frozenset[IdentityValue]:
-    """Return what a user id says: itself, and the name it may be made of (``mia_li_3668``)."""
+    """Return the identities of a user id: itself, and a name it may contain (``mia_li_3668``)."""
     learnt = {IdentityValue("USER_ID", user_id)} if len(user_id) >= _SHORTEST else set()
     match = _NAMED_ID.fullmatch(user_id.partition("@")[0])
     if match is not None:
@@ -94,7 +94,7 @@ def identities_from_user_id(user_id: str) -> frozenset[IdentityValue]:
 
 
 def identities_from_prose(text: str, findings: Iterable[PiiFinding]) -> frozenset[IdentityValue]:
-    """Return what findings in prose say: names and accounts are looked for elsewhere too."""
+    """Return the identities in prose: names and accounts, which are searched for elsewhere."""
     learnt: set[IdentityValue] = set()
     for finding in findings:
         if finding.type == "USER_ID":
@@ -107,19 +107,19 @@ def identities_from_prose(text: str, findings: Iterable[PiiFinding]) -> frozense
 
 
 def _is_worth(finding: PiiFinding, name: str) -> bool:
-    """Return whether a name is worth looking for elsewhere.
+    """Return whether to search for a name elsewhere.
 
-    A single word that only a model takes for a name is one if it looks like one: looked for in all
-    of a record, a mistake about a word would take every sentence that has it.
+    A single word that only the model takes for a name must also look like a name: searched for in
+    the whole record, a wrong word would be replaced in every sentence that contains it.
     """
     has_no_case = name.lower() == name.upper()
     return finding.score >= _ANNOUNCED or not name.isalpha() or name.istitle() or has_no_case
 
 
 def join_persons(learnt: frozenset[IdentityValue]) -> frozenset[IdentityValue]:
-    """Return what was learnt with each person there once, under the longest name that is known.
+    """Return the identities with each person once, under their longest name.
 
-    A name all of whose words belong to one other name, and to one only, is that person's.
+    A name whose words all belong to exactly one other name is that person's.
     """
     persons = [person for person in learnt if person.type == "PERSON"]
     if len(persons) < 2:
@@ -130,7 +130,7 @@ def join_persons(learnt: frozenset[IdentityValue]) -> frozenset[IdentityValue]:
 
 
 def _is_part_of_one(person: IdentityValue, words: Mapping[IdentityValue, frozenset[str]]) -> bool:
-    """Return whether the words of a name are some of one other name's, or its in another form."""
+    """Return whether a name's words are a subset of one other name, or the same in another form."""
     own = words[person]
     longer = {theirs for theirs in words.values() if own < theirs}
     if longer:
@@ -144,7 +144,7 @@ def _folded_words(name: str) -> list[str]:
 
 
 def _tells(kind: str, value: str) -> bool:
-    """Tell whether a value is worth looking for elsewhere: `unknown` and `string` are none."""
+    """Return whether to search for a value elsewhere: not for `unknown` or `string`."""
     if len(value) < _SHORTEST:
         return False
     if kind == "EMAIL_ADDRESS":
@@ -153,5 +153,5 @@ def _tells(kind: str, value: str) -> bool:
 
 
 def _is_name(value: str) -> bool:
-    """Tell whether a value can be a name at all, not a word that stands in for one."""
+    """Return whether a value can be a name at all, not a dummy for one."""
     return not any(word.lower() in _NO_NAMES for word in _LETTERS.findall(value))

@@ -1,4 +1,4 @@
-"""Learnt values found again in the text of their record: any case, possessive, and in disguise."""
+"""Search for a record's identities in its texts: in any case, possessive, and disguised."""
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -20,11 +20,11 @@ _SERIALS = count(1)
 _BETWEEN = frozenset(" \t\n\r\u00a0,_.+-")
 _MOST_BETWEEN = 3
 _INITIAL = 2
-"""Characters of an initial, with its full stop."""
+"""Length of an initial with its full stop."""
 
 
 class SearchableText:
-    """A text made ready to be searched: as it stands and, if that is another, as it reads."""
+    """A text prepared for searching: raw, and normalised if that differs."""
 
     __slots__ = ("_lowered", "_normal", "text")
 
@@ -35,7 +35,7 @@ class SearchableText:
         self._normal = None if normal is None else (normal, _folded(normal.text))
 
     def hints(self, cues: Iterable[str]) -> list[str]:
-        """Return which of some words stand in the text."""
+        """Return which of some words occur in the text."""
         lowered = self._lowered
         hints = [cue for cue in cues if cue in lowered]
         if self._normal is not None:
@@ -44,7 +44,7 @@ class SearchableText:
         return hints
 
     def search(self, finder: "IdentityFinder") -> list[PiiFinding]:
-        """Return where a learnt value stands in the text, also in disguise."""
+        """Return the occurrences of an identity in the text, including disguised ones."""
         findings = finder.search(self.text, self._lowered)
         if self._normal is not None:
             normal, lowered = self._normal
@@ -53,10 +53,10 @@ class SearchableText:
 
 
 class IdentityFinder:
-    """Looks for one learnt value in texts.
+    """Searches texts for one identity.
 
-    Nothing is compiled, as each record may bring values of its own: a spelling is looked for by
-    its first word, and compared further only where that stands. ``serial`` tells finders apart.
+    Nothing is compiled, because each record may have values of its own: a variant is searched for
+    by its first word, and compared further only where that occurs. ``serial`` identifies a finder.
     """
 
     def __init__(self, learnt: IdentityValue) -> None:
@@ -70,12 +70,12 @@ class IdentityFinder:
 
     @property
     def cues(self) -> list[str]:
-        """Return words of which one stands wherever the value does."""
+        """Return words, one of which occurs wherever the value does."""
         cues = frozenset[str]().union(*self._marks.values())
         return [*cues, self._unspelt[:4]] if self._unspelt else list(cues)
 
     def search(self, text: str, lowered: str) -> list[PiiFinding]:
-        """Return where the value stands; ``lowered`` is the text in lower case, as long as it."""
+        """Return the occurrences; ``lowered`` is the text in lower case, of the same length."""
         if self._unspelt and _year_ends(text, self._unspelt[:4]):
             self._add(list_date_variants(self._unspelt))
             self._unspelt = ""
@@ -104,17 +104,17 @@ class IdentityFinder:
                 self._by_word.setdefault(way.words[0], []).append(way)
         for word, same in self._by_word.items():
             same.sort(key=lambda way: -sum(map(len, way.words)))
-            # The longest word of each: that of `A Lovelace` is rarer than the `a`.
+            # The longest word of each: `Lovelace` is rarer than the `a` of `A Lovelace`.
             self._marks[word] = frozenset([max(way.words, key=len) for way in same])
             if len(word) <= _INITIAL and all(len(way.words) > 1 for way in same):
                 self._seconds[word] = frozenset([way.words[1] for way in same])
 
 
 class RecordIdentities:
-    """All that one record taught: ``finders``, always in the same order.
+    """All identities of one record: ``finders``, always in the same order.
 
-    ``serial`` tells it apart from what other records taught. ``absent`` is what :meth:`standing`
-    would say, and of all finders, of a text in which none of them finds anything.
+    ``serial`` distinguishes them from those of other records. ``absent`` is an empty result for
+    every finder, for a text in which none of them finds anything.
     """
 
     def __init__(self, learnt: frozenset[IdentityValue]) -> None:
@@ -128,8 +128,8 @@ class RecordIdentities:
             for cue in finder.cues:
                 self._cues.setdefault(cue, []).append(finder)
 
-    def standing(self, reading: SearchableText) -> dict[int, tuple[PiiFinding, ...]]:
-        """Return, by the serials of the finders, what those find in a text that find something."""
+    def occurrences(self, reading: SearchableText) -> dict[int, tuple[PiiFinding, ...]]:
+        """Return the findings in a text, by serial, of the finders that find something."""
         hints = reading.hints(self._cues)
         if not hints:
             return {}
@@ -144,14 +144,14 @@ def _by_serial(finder: IdentityFinder) -> int:
     return finder.serial
 
 
-# As many as the conversations of some minutes teach: together they take about 12 MB.
+# About the identities in some minutes of conversations: together they take about 12 MB.
 _finder = lru_cache(maxsize=4_096)(IdentityFinder)
 identities_of = lru_cache(maxsize=1_024)(RecordIdentities)
-"""Return the names of what a record taught; asked again, the same."""
+"""Return the finders of a record's identities; cached."""
 
 
 def find_identities(text: str, finders: Sequence[IdentityFinder]) -> list[PiiFinding]:
-    """Return where any of some learnt values stands in a text."""
+    """Return the occurrences of any of some identities in a text."""
     if not finders:
         return []
     reading = SearchableText(text)
@@ -159,7 +159,7 @@ def find_identities(text: str, finders: Sequence[IdentityFinder]) -> list[PiiFin
 
 
 def _folded(text: str) -> str:
-    """Return a text in lower case, character by character: it stays as long as it is."""
+    """Return a text in lower case, character by character, so that its length stays the same."""
     lowered = text.lower()
     if len(lowered) == len(text):
         return lowered
@@ -167,7 +167,7 @@ def _folded(text: str) -> str:
 
 
 def _year_ends(text: str, year: str) -> bool:
-    """Tell whether a year stands in a text with something else than a dash behind it."""
+    """Return whether a year occurs in a text without a dash after it."""
     at = text.find(year)
     while at != -1:
         if text[at + 4 : at + 5] != "-":
@@ -177,7 +177,7 @@ def _year_ends(text: str, year: str) -> bool:
 
 
 def _positions(text: str, word: str) -> list[int]:
-    """Return where a word stands in a text."""
+    """Return the positions of a word in a text."""
     positions = []
     at = text.find(word)
     while at != -1:
@@ -187,9 +187,7 @@ def _positions(text: str, word: str) -> list[int]:
 
 
 def _positions_of_initial(text: str, initial: str, seconds: Iterable[str]) -> list[int]:
-    """Return where an initial stands before one of the words that follow it: it alone stands
-    everywhere.
-    """
+    """Return the positions of an initial before one of ``seconds``; alone it occurs everywhere."""
     return [
         at
         for second in seconds
@@ -202,7 +200,7 @@ def _positions_of_initial(text: str, initial: str, seconds: Iterable[str]) -> li
 
 
 def _longest(text: str, lowered: str, at: int, ways: Sequence[NameVariant]) -> int:
-    """Return where the longest of the spellings that stands at a place ends, 0 if none does."""
+    """Return the end of the longest variant at a position, 0 if there is none."""
     behind = at + len(ways[0].words[0])
     further = text[behind : behind + 1] in _BETWEEN
     for way in ways:
@@ -215,7 +213,7 @@ def _longest(text: str, lowered: str, at: int, ways: Sequence[NameVariant]) -> i
 
 
 def _match(text: str, lowered: str, at: int, way: NameVariant) -> int:
-    """Return where a spelling that begins at ``at`` ends, 0 if it does not stand there."""
+    """Return the end of a variant that begins at ``at``, 0 if it does not occur there."""
     position = at
     for index, word in enumerate(way.words):
         if index:
@@ -227,7 +225,7 @@ def _match(text: str, lowered: str, at: int, way: NameVariant) -> int:
             ):
                 position += 1
             if position == gap or (text.startswith(". ", gap) and gap - at > _INITIAL):
-                return 0  # a new sentence begins behind a word that is no initial
+                return 0  # a new sentence begins after a word that is not an initial
         if not lowered.startswith(word, position):
             return 0
         if way.exact and text[position : position + len(word)] != way.exact[index]:
@@ -237,7 +235,7 @@ def _match(text: str, lowered: str, at: int, way: NameVariant) -> int:
 
 
 def _end(text: str, position: int) -> int:
-    """Return where a word ends, also before `'s` and with an `s` behind it; 0 if it goes on."""
+    """Return the end of a word, also before `'s` or with an added `s`; 0 if it continues."""
     last, following = text[position - 1], text[position : position + 1]
     if not are_joined(last, following):
         return position

@@ -1,4 +1,4 @@
-"""The ways in which a learnt value is written: order of names, initials, forms of a date."""
+"""Written variants of an identity: order of names, initials, date formats."""
 
 import calendar
 import json
@@ -19,7 +19,7 @@ _MONTHS = tuple(calendar.month_name)
 _ORDINARY = frozenset(
     json.loads((resources.files("redact") / "ordinary_words.json").read_text(encoding="utf-8"))
 )
-"""Names that are also words: they count as names only where they begin with a capital."""
+"""Names that are also words: they count as names only with a capital."""
 
 _PARTICLES = """
     de del della der den di da do dos das du des van von vom zu zur ter ten la le les el al bin ibn
@@ -28,18 +28,18 @@ _PARTICLES = """
     mlle sig signor signora pan pani jr snr ii iii iv phd md esq
 """
 _NO_NAMES_ALONE = frozenset(_PARTICLES.split())
-"""Parts of a name that are no name by themselves: particles, forms of address, degrees."""
+"""Parts of a name that are not names by themselves: particles, forms of address, degrees."""
 
 
 class NameVariant(msgspec.Struct, frozen=True, gc=False):
-    """One way in which a value is written: its words in lower case, and as is if case matters."""
+    """One variant of a value: its words in lower case, and unchanged if case matters."""
 
     words: tuple[str, ...]
     exact: tuple[str, ...] | None
 
 
 def list_variants(learnt: IdentityValue) -> list[NameVariant]:
-    """Return the ways in which a value is written; of a date only the one that it came in."""
+    """Return the variants of an identity; of a date only its original form."""
     if learnt.type != "PERSON":
         return [_any_case(learnt.value)]
     variants: dict[NameVariant, None] = {}
@@ -49,7 +49,7 @@ def list_variants(learnt: IdentityValue) -> list[NameVariant]:
 
 
 def list_date_variants(value: str) -> list[NameVariant]:
-    """Return the other usual spellings of a date of the form 1990-04-05."""
+    """Return the other usual forms of a date such as 1990-04-05."""
     match = _ISO.fullmatch(value)
     if match is None or not 1 <= int(match[2]) <= 12:
         return []
@@ -75,7 +75,7 @@ def _of_person(full: str) -> Iterator[NameVariant]:
         for initial in (f"{first[0]}. {last}", f"{first[0]} {last}", f"{first} {last[0]}."):
             yield _as_is(initial)
     if len(words) == 1:
-        # Found as one word only, it may be a mistake: nothing but the same form counts.
+        # A single word may be a false finding: only the identical form counts.
         yield from map(_as_is, dict.fromkeys((full, words[0].capitalize(), words[0].upper())))
         return
     for word in words:

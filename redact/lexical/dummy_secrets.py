@@ -1,4 +1,4 @@
-"""What stands where a secret would stand: references to variables, blanks, words of a sentence."""
+"""Checks for dummies in place of a secret: references to variables, masks, sentence words."""
 
 import json
 import re
@@ -27,7 +27,7 @@ _REFERENCE = re.compile(
 _PROSE_WORDS = frozenset(
     json.loads((resources.files("redact") / "prose_words.json").read_text(encoding="utf-8"))
 )
-"""Words that follow `password:` or `password is` in sentences, forms and types."""
+"""Words after `password:` or `password is` in sentences, forms and types."""
 
 _TECHNICAL = re.compile(
     r"(?:sha-?[0-9]+|md5|base-?(?:32|64)|oauth-?2?|utf-?8|argon2\w*|pbkdf2|aes-?[0-9]*|rsa-?[0-9]*"
@@ -40,7 +40,7 @@ _TRAILING = ".,;:!?)\"'"
 
 
 def is_dummy_secret(value: str) -> bool:
-    """Tell whether a value is a reference, a mask, a name of a type or a path: no secret itself."""
+    """Return whether a value is a reference, a mask, a type name or a path, not a secret."""
     bare = value.strip(" \t\"'`").rstrip(".,;")
     if bare[:1] == "/" and _is_random(bare):
         return False
@@ -48,7 +48,7 @@ def is_dummy_secret(value: str) -> bool:
 
 
 def _is_random(path: str) -> bool:
-    """Tell whether what looks like a path is a secret in base64: a step of it mixes all signs."""
+    """Return whether an apparent path is a base64 secret: one segment mixes all signs."""
     return any(
         len(step) >= _LONGEST_STEP
         and any(map(str.isdigit, step))
@@ -62,7 +62,7 @@ _LONGEST_STEP = 12
 
 
 def reads_like_prose(value: str) -> bool:
-    """Tell whether a value goes on with the sentence about a secret instead of being one."""
+    """Return whether a value continues the sentence about a secret instead of being one."""
     words = [word.strip(_TRAILING).lower() for word in value.split()]
     prose_words = sum(word in _PROSE_WORDS for word in words)
     least = 1 if len(words) < 3 else 2
@@ -70,7 +70,7 @@ def reads_like_prose(value: str) -> bool:
 
 
 def is_requirement(value: str) -> bool:
-    """Tell whether words say what is asked of a password: `must be at least 12 characters long`."""
+    """Return whether words are a password requirement: `must be at least 12 characters long`."""
     first, _, rest = value.partition(" ")
     return bool(rest) and first.lower().rstrip(":") in _REQUIRES and reads_like_prose(value)
 
@@ -108,7 +108,7 @@ _REQUIRES = frozenset(
 
 
 def is_sentence_word(word: str) -> bool:
-    """Tell whether one word after `is` is likely a part of the sentence: a participle and such."""
+    """Return whether a word after `is` likely belongs to the sentence, such as a participle."""
     plain = word.strip(_TRAILING).lower()
     return (
         plain in _PROSE_WORDS

@@ -1,8 +1,8 @@
-"""Files inside of text: pictures, sound and documents in base64, of which nobody reads the bytes.
+"""Files embedded in text: pictures, sound and documents in base64, whose content is not scanned.
 
-They stand as data URLs (``data:image/png;base64,…``) in any text, or alone in a string of JSON, as
-content parts of chat APIs carry them. What such a file shows or says is not looked into, so it is
-not stored either: a stand-in with media type, size and keyed hash takes its place.
+They occur as data URLs (``data:image/png;base64,…``) in any text, or alone in a JSON string, as in
+content parts of chat APIs. The content of such a file is not scanned, so it is not stored either: a
+stand-in with media type, size and keyed hash replaces it.
 """
 
 import base64
@@ -21,7 +21,7 @@ _URL: Final = re.compile(
 )
 _ALONE: Final = re.compile(r"[A-Za-z0-9+/_-]{4}[A-Za-z0-9+/_\r\n-]*={0,2}\s*\Z")
 _SHORTEST: Final = 200
-"""Characters of a string of base64 alone that is a file and no identifier or key."""
+"""Minimum length of a bare base64 string that is a file, not an identifier or key."""
 
 _HEAD: Final = 64
 _MAGIC: Final[tuple[tuple[bytes, str], ...]] = (
@@ -38,7 +38,7 @@ _MAGIC: Final[tuple[tuple[bytes, str], ...]] = (
     (b"\x1aE\xdf\xa3", "video/webm"),
     (b"\x1f\x8b", "application/gzip"),
 )
-"""First bytes by which a file says what it is, with its media type."""
+"""First bytes of files, with their media type."""
 
 
 def find_embedded_files(text: str) -> list[PiiFinding]:
@@ -49,7 +49,7 @@ def find_embedded_files(text: str) -> list[PiiFinding]:
 
 
 def is_encoded_file(text: str) -> bool:
-    """Return whether a string is the bytes of a file in base64 and nothing else."""
+    """Return whether a string is nothing but a base64-encoded file."""
     if len(text) < _SHORTEST or _ALONE.match(text) is None:
         return False
     head = _decoded(text[:_HEAD])
@@ -57,9 +57,9 @@ def is_encoded_file(text: str) -> bool:
 
 
 def describe_file(value: str, token: str) -> str:
-    """Return what takes the place of a file: a data URL that names its type, size and hash only.
+    """Return the stand-in of a file: a data URL with only its media type, size and hash.
 
-    ``token`` is the keyed hash of the file, as a placeholder has it.
+    ``token`` is the keyed hash of the file, as in a placeholder.
     """
     head, _, body = value.rpartition(_MARK)
     letters = len(body) - sum(map(body.count, "=\r\n"))
@@ -100,7 +100,7 @@ def _decoded(text: str) -> bytes | None:
 
 
 def _is_text(data: bytes) -> bool:
-    """Return whether bytes are text in UTF-8, but for a character cut off at the end."""
+    """Return whether bytes are UTF-8 text, except for a truncated last character."""
     text = data.decode("utf-8", "ignore")
     return len(text.encode()) > len(data) - 4 and all(
         c.isprintable() or c in "\t\r\n" for c in text

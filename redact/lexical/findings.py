@@ -1,4 +1,4 @@
-"""What a detector says: a type of personal data and where it stands in a text."""
+"""Findings: stretches of personal data in a text, and the protocols of their detectors."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -9,8 +9,8 @@ import msgspec
 class PiiFinding(msgspec.Struct, frozen=True, order=True, gc=False):
     """One stretch of personal data: ``text[start:end]`` is of ``type`` with a ``score`` in 0..1.
 
-    ``value`` is what the stretch stands for where that is not what it says: the full name of a
-    person of whom only the first name is there, an address behind percent signs.
+    ``value`` is the value that the stretch represents if it differs from the text: a person's full
+    name where the text has only the first name, or an address that is percent-encoded.
     """
 
     type: str
@@ -20,7 +20,7 @@ class PiiFinding(msgspec.Struct, frozen=True, order=True, gc=False):
     value: str = ""
 
     def at(self, start: int, end: int) -> "PiiFinding":
-        """Return the same finding in another place."""
+        """Return the same finding at another position."""
         return PiiFinding(self.type, start, end, self.score, self.value)
 
     def scored(self, score: float) -> "PiiFinding":
@@ -28,7 +28,7 @@ class PiiFinding(msgspec.Struct, frozen=True, order=True, gc=False):
         return PiiFinding(self.type, self.start, self.end, score, self.value)
 
     def reading(self, value: str) -> "PiiFinding":
-        """Return the same finding, standing for ``value`` unless it stands for another already."""
+        """Return the same finding with ``value``, unless it has a value already."""
         if self.value:
             return self
         return PiiFinding(self.type, self.start, self.end, self.score, value)
@@ -41,15 +41,15 @@ class Detector(Protocol):
         """Return the findings in ``text``, in any order, overlaps allowed.
 
         Raises:
-            TextTimeoutError: the text took longer than its budget; nothing may be concluded.
+            TextTimeoutError: the text took longer than its time limit; there is no result.
         """
 
 
 class NamesStage(Protocol):
     """A model that finds names in people's free text, many texts at a time.
 
-    ``identity`` names the model and its version: it is a part of the policy hash, because another
-    model finds other things.
+    ``identity`` names the model and its version. It is part of the policy hash, because another
+    model has other findings.
     """
 
     identity: str
@@ -59,15 +59,15 @@ class NamesStage(Protocol):
 
 
 class TextTimeoutError(Exception):
-    """A text was given up because its time was over. Carries nothing of the text."""
+    """The time limit for a text was exceeded. Contains nothing of the text."""
 
 
 def merge_overlaps(findings: Sequence[PiiFinding], text: str) -> list[PiiFinding]:
     """Merge overlapping findings in ``text``, so that each character belongs to one at most.
 
-    A merged finding covers all that its parts covered and takes type and value of the strongest
-    part (highest score, then the longest): nothing that was found is left standing at an edge, and
-    what touches a value does not change its stand-in.
+    A merged finding covers all of its parts and takes type and value from the strongest part
+    (highest score, then the longest). So no part of a finding is left at an edge, and text that
+    touches a value does not change its pseudonym.
     """
     if len(findings) < 2:
         return list(findings)
@@ -88,7 +88,7 @@ def merge_overlaps(findings: Sequence[PiiFinding], text: str) -> list[PiiFinding
 
 
 def _covering(finding: PiiFinding, start: int, end: int, text: str) -> PiiFinding:
-    """Return a finding stretched over its neighbours, standing for what it stood for."""
+    """Return a finding extended over its neighbours, with its original value."""
     if (finding.start, finding.end) == (start, end):
         return finding
     return finding.reading(text[finding.start : finding.end]).at(start, end)

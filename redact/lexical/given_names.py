@@ -1,7 +1,7 @@
-"""Given names of sixty languages, to tell `I'm Sofia` from `I'm sorry`.
+"""Given names of sixty languages, to distinguish `I'm Sofia` from `I'm sorry`.
 
-The list (`given_names.txt`, in lower case and without marks on the letters) is drawn from the name
-lists of Faker (MIT, see `given_names.LICENSE`); names that are everyday words are left out of it.
+The list (`given_names.txt`, in lower case and without diacritics) is drawn from the name lists of
+Faker (MIT, see `given_names.LICENSE`), without names that are everyday words.
 """
 
 from importlib import resources
@@ -19,11 +19,11 @@ _WORDS = """
     noble ora precious sola stormy toi vero
 """
 _WORDS_TOO: Final = frozenset(_WORDS.split())
-"""Names that are words too: only with a capital they are names."""
+"""Names that are also words: they are names only with a capital."""
 _NAMES: Final = frozenset(_FILE.read_text(encoding="utf-8").split()) - _WORDS_TOO
 
 
 def is_given_name(word: str) -> bool:
-    """Return whether a word is a given name, as it is written: a capital may make it one."""
+    """Return whether a word is a given name; some words are names only with a capital."""
     folded = strip_diacritics(word).lower().strip(".")
     return folded in _NAMES or (folded in _WORDS_TOO and word[:1].isupper())

@@ -1,7 +1,7 @@
-"""Values in disguise, undone: full-width and invisible characters, escapes, percent and entities.
+"""Normalisation of disguised text: full-width and invisible characters, escapes, entities.
 
-A text is read as a person or the next program would read it, with a map back to where each
-character came from. Nothing here decides anything: detectors see both forms.
+A text is decoded as a person or the next program would read it, with a map back to the origin of
+each character. Nothing here decides anything: detectors search both forms.
 """
 
 import html
@@ -28,7 +28,7 @@ _FORM = re.compile(
     r"(?:(?<=[?&])|\A|(?:(?<=: )|(?<=\n))(?=[^\s&]{3,400}&))"
     r"[\w.%~-]{1,60}=[^\s&#\"'<>+=]{1,200}\+[^\s&#\"'<>]{1,2000}"
 )
-"""A value of a form or of a query in which a plus sign stands for a space (WHATWG, URL 5)."""
+"""A value of a form or query in which a plus sign means a space (WHATWG, URL 5)."""
 _ESCAPED = re.compile(r"\\+(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([nrt]))")
 _PERCENT = re.compile(r"%(?:25)+")
 _AMPERSAND = re.compile(r"&(?:amp;)+")
@@ -39,9 +39,11 @@ _DROPPED = frozenset({"Cf", "Mn", "Me"})
 
 @dataclass(frozen=True, slots=True)
 class NormalisedText:
-    """A text as it reads. ``starts`` and ``origins`` are parallel: from ``starts[i]`` on, the
-    characters come from ``origins[i]`` on (one for one where ``copied[i]``, else all from the
-    stretch that ends at ``origins[i + 1]``).
+    """A normalised text with the origins of its characters.
+
+    ``starts`` and ``origins`` are parallel: from ``starts[i]`` on, the characters come from
+    ``origins[i]`` on (one for one if ``copied[i]``, else all from the stretch that ends at
+    ``origins[i + 1]``).
     """
 
     text: str
@@ -51,7 +53,7 @@ class NormalisedText:
     length: int
 
     def original(self, start: int, end: int) -> tuple[int, int]:
-        """Return the stretch of the original text that ``text[start:end]`` was read from."""
+        """Return the span of the original text that ``text[start:end]`` comes from."""
         first = bisect_right(self.starts, start) - 1
         last = bisect_right(self.starts, end - 1) - 1
         begin = self.origins[first] + (start - self.starts[first] if self.copied[first] else 0)
@@ -61,7 +63,7 @@ class NormalisedText:
 
 
 def normalise(text: str) -> NormalisedText | None:
-    """Return the text as it reads, or None if that is the text itself."""
+    """Return the normalised text, or None if it equals the text."""
     forms = _forms(text)
     if not forms and text.isascii() and not ("\\" in text or "%" in text or "&" in text):
         return None
@@ -103,14 +105,14 @@ def normalise(text: str) -> NormalisedText | None:
 
 
 def map_to_original(normal: NormalisedText, findings: Iterable[PiiFinding]) -> Iterator[PiiFinding]:
-    """Yield findings in a normalised text with their places in the original, and what they read."""
+    """Yield findings in a normalised text with their original spans and normalised values."""
     for finding in findings:
         start, end = normal.original(finding.start, finding.end)
         yield finding.reading(normal.text[finding.start : finding.end]).at(start, end)
 
 
 def _forms(text: str) -> list[tuple[int, int]]:
-    """Return where values of forms stand that hold a plus sign."""
+    """Return the spans of form values that contain a plus sign."""
     if "+" not in text or "=" not in text:
         return []
     return [match.span() for match in _FORM.finditer(text)]
@@ -122,7 +124,7 @@ def _is_within(spans: Sequence[tuple[int, int]], position: int) -> bool:
 
 
 def _read(unit: str) -> str:
-    """Return what a stretch of disguised characters reads as."""
+    """Return the normalised form of a run of disguised characters."""
     if unit[0] == "\\":
         unit = _ESCAPED.sub(_unescaped, unit)
         unit = unit.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

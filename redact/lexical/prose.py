@@ -1,8 +1,8 @@
-"""Which strings of a JSON text are prose, in which a person may be named, and not data.
+"""Check whether a string of a JSON text is prose, which may name a person, or data.
 
-A model for names that reads the values of data (cities, products, codes) finds persons that are
-none: of its findings in results of tools one in seven was right. So of JSON it reads only what a
-person could have written as a sentence, and what a key calls a text.
+A name model that reads data (cities, products, codes) has false findings: in results of tools one
+finding in seven was right. So in JSON it reads only strings that a person could have written as a
+sentence, and values that their key calls a text.
 """
 
 import re

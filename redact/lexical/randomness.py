@@ -1,4 +1,4 @@
-"""How random a value looks: chosen to be hard to guess, or made of words."""
+"""Randomness of a value: generated to be hard to guess, or made of words."""
 
 import math
 import re
@@ -9,13 +9,13 @@ _PIECES = re.compile(r"[^A-Za-z0-9]+")
 
 
 def entropy(value: str) -> float:
-    """Return Shannon's entropy of the characters of ``value``, in bits a character."""
+    """Return the Shannon entropy of the characters of ``value``, in bits per character."""
     counts = Counter(value)
     return -sum(n / len(value) * math.log2(n / len(value)) for n in counts.values())
 
 
 def looks_secret(value: str) -> bool:
-    """Tell whether a value looks chosen to be hard to guess, not like a word of a sentence."""
+    """Return whether a value looks generated to be hard to guess, not like a word of a sentence."""
     value = value.rstrip(".,!?)")
     classes = (
         any(c.islower() for c in value)
@@ -29,5 +29,5 @@ def looks_secret(value: str) -> bool:
 
 
 def reads_like_words(value: str) -> bool:
-    """Tell whether a value is words and small numbers between marks, as names in programs are."""
+    """Return whether a value is words and small numbers between signs, like program names."""
     return all(_WORD.fullmatch(piece) for piece in _PIECES.split(value))

@@ -1,8 +1,8 @@
-"""Letters of all scripts: where words end, also without a space, and letters without their marks.
+"""Letters of all scripts: word boundaries, also without spaces, and removal of diacritics.
 
-A letter of another script is no part of a word: a Latin name begins at its capital behind Han
-letters. Scripts that are written without spaces (Han, Kana, Thai, …) have no edges of their own, so
-there each place is one.
+A letter of another script is not part of a word: a Latin name begins at its capital after Han
+letters. Scripts without spaces (Han, Kana, Thai, …) have no word boundaries of their own, so every
+position is one.
 """
 
 import unicodedata
@@ -39,7 +39,7 @@ _BLOCKS: Final = (
     (0x20000, _OPEN),
     (0x323B0, _NONE),
 )
-"""First code points of stretches of Unicode, with their script; `_OPEN` is without spaces."""
+"""First code points of Unicode ranges, with their script; `_OPEN` has no spaces."""
 
 _STARTS: Final = tuple(start for start, _ in _BLOCKS)
 
@@ -50,7 +50,7 @@ def _script(character: str) -> int:
 
 
 def are_joined(before: str, after: str) -> bool:
-    """Return whether two neighbouring characters belong to one word; empty ones to none."""
+    """Return whether two adjacent characters belong to one word; False if one is empty."""
     if not before or not after or not before.isalnum() or not after.isalnum():
         return False
     if before.isascii() and after.isascii():
@@ -60,7 +60,7 @@ def are_joined(before: str, after: str) -> bool:
 
 
 def strip_diacritics(text: str) -> str:
-    """Return a text without the marks on its letters (``Müller`` becomes ``Muller``)."""
+    """Return a text without diacritics (``Müller`` becomes ``Muller``)."""
     if text.isascii():
         return text
     decomposed = unicodedata.normalize("NFD", text)

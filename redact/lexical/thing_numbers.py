@@ -1,7 +1,7 @@
-"""Numbers that belong to things: orders, tickets, versions, hashes, goods.
+"""Check whether a number belongs to a thing: an order, ticket, version, hash or product.
 
-What stands directly before a number, and the token that it is a part of, say so. Finders and the
-proof ask the same question here.
+The text directly before a number, and the token around it, decide. The detectors and the residual
+scan share this check.
 """
 
 import re
@@ -52,17 +52,17 @@ _MIXED = re.compile(r"[0-9]+[A-Za-z]+[0-9]|[A-Za-z]+[0-9]+[A-Za-z]+[0-9]")
 
 
 def belongs_to_thing(text: str, start: int, end: int, kind: str) -> bool:
-    """Tell whether a number of the type ``kind`` at ``text[start:end]`` belongs to a thing.
+    """Return whether a number of the type ``kind`` at ``text[start:end]`` belongs to a thing.
 
-    So it does at the end of an identifier (`gift_card_1647044`), after the word for a thing
-    (`item 1656367028`), and as a part of a UUID, a hash or a decimal.
+    It does at the end of an identifier (`gift_card_1647044`), after the word for a thing
+    (`item 1656367028`), and as part of a UUID, a hash or a decimal.
     """
     if kind not in NUMBER_LIKE:
         return False
     if is_within_code(text, start, end) or is_fraction(text, start, end):
         return True
     bare = text[start:end].isalnum()
-    if not bare or start < 2 or kind == "CRYPTO":  # no number of a thing is like a wallet's
+    if not bare or start < 2 or kind == "CRYPTO":  # wallets do not look like numbers of things
         return False
     before = text[max(start - _LOOK_BACK, 0) : start]
     if kind == "CREDIT_CARD" and _CARD.search(before):
@@ -73,7 +73,7 @@ def belongs_to_thing(text: str, start: int, end: int, kind: str) -> bool:
 
 
 def is_within_code(text: str, start: int, end: int) -> bool:
-    """Tell whether a stretch is a part of a UUID or of a longer hexadecimal number."""
+    """Return whether a stretch is part of a UUID or of a longer hexadecimal number."""
     left = _TOKEN_LEFT.search(text, max(start - 40, 0), start)
     right = _TOKEN_RIGHT.match(text, end)
     before = left[0] if left else ""
@@ -94,7 +94,7 @@ def is_within_code(text: str, start: int, end: int) -> bool:
 
 
 def is_fraction(text: str, start: int, end: int) -> bool:
-    """Tell whether a stretch is a part of a decimal: `1.4142135` or what stands on one side."""
+    """Return whether a stretch is part of a decimal: `1.4142135`, or one side of it."""
     value = text[start:end]
     if value.count(".") == 1 and value.replace(".", "").isdecimal():
         return True
@@ -104,7 +104,7 @@ def is_fraction(text: str, start: int, end: int) -> bool:
 
 
 def _ends_identifier(before: str, after: str, kind: str) -> bool:
-    """Tell whether bare digits stand at the end of an identifier, as in `order_521438871`."""
+    """Return whether bare digits end an identifier, as in `order_521438871`."""
     if len(before) < 2:
         return False
     mark, further = before[-1], before[-2]

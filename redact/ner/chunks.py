@@ -1,8 +1,8 @@
-"""Cuts a long text where no name is likely to stand across the cut.
+"""Cutting of a long text at positions that are unlikely to be inside a name.
 
-A model's memory grows with the text, and a tokeniser takes quadratic time over one endless word.
-So no piece is longer than a limit, an endless word is cut finer still, and what no model could see
-a name in is left out: endless words of plain ASCII, and pieces without a letter or digit.
+A model's memory grows with the text, and a tokeniser takes quadratic time for an endless word. So
+no piece is longer than a limit, and an endless word is cut into smaller pieces. Text that cannot
+contain a name is skipped: endless words of plain ASCII, and pieces without a letter or digit.
 """
 
 import re
@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 LONGEST_WORD = 200
-"""Characters without a space. More of them, in ASCII, are no text of people: keys, encoded data."""
+"""Longest run without a space that is prose; longer ASCII runs are keys or encoded data."""
 
 _ENDLESS_WORD = re.compile(rf"(?<!\S)\S{{{LONGEST_WORD + 1},}}")
 _LETTER_OR_DIGIT = re.compile(r"[^\W_]")
-# Borders, the best first. Lines come after sentences: an address may run over several lines.
+# Borders, the best first. Lines come after sentences: an address may span several lines.
 _BORDERS = (
     re.compile(r"\n\s*\n"),
     re.compile(r"[.!?…。]['\")\]]*\s"),
@@ -33,9 +33,9 @@ class TextChunk(NamedTuple):
 def cut_chunks(text: str, limit: int) -> Iterator[TextChunk]:
     """Yield the pieces of ``text`` in order, none longer than ``limit`` characters.
 
-    They cover all of the text that may hold a name. A piece ends at the last best border of its
-    second half: an empty line, else the end of a sentence, of a line, of a word; a text without
-    any is cut at the limit.
+    They cover all of the text that may contain a name. A piece ends at the last border of the best
+    kind in its second half: an empty line, else the end of a sentence, of a line, of a word. A text
+    without any is cut at the limit.
     """
     start = 0
     for word in _ENDLESS_WORD.finditer(text):
@@ -55,7 +55,7 @@ def _pieces(text: str, start: int, end: int, limit: int) -> Iterator[TextChunk]:
 
 
 def _border(text: str, first: int, last: int) -> int:
-    """Where to cut between ``first`` and ``last``: behind the last border of the best kind."""
+    """Return where to cut from ``first`` to ``last``: after the last border of the best kind."""
     for border in _BORDERS:
         ends = [match.end() for match in border.finditer(text, first, last)]
         if ends:

@@ -1,4 +1,4 @@
-"""What the labels of spaCy's models mean here: each model names persons and places its own way."""
+"""Mapping of the labels of spaCy models to types: each model has its own labels."""
 
 from types import MappingProxyType
 
@@ -23,4 +23,4 @@ LABEL_TYPES = MappingProxyType(
         "TITLE": "TITLE",
     }
 )
-"""From a model's label to the type of a finding. A policy may name others."""
+"""Type of a finding by the model's label. A policy may override it."""

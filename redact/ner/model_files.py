@@ -1,6 +1,6 @@
-"""Loads a model for names: the shipped tagger, or a spaCy model by folder or name.
+"""Loading of a name model: the shipped tagger, or a spaCy model by folder or name.
 
-Of a spaCy model only what its named-entity component needs is run.
+Of a spaCy model only the components that named-entity recognition needs are run.
 """
 
 import hashlib
@@ -21,25 +21,25 @@ from redact.ner.tagger import NUMBERS, SETTINGS, VOCABULARY, Tagger, TaggerReade
 from schemas.errors import UsageError
 
 SHIPPED = "shipped"
-"""The name of the model that comes with goldpan."""
+"""The name of the model shipped with goldpan."""
 
 FOLDER = Path(__file__).parent / "model"
 FILES = (SETTINGS, NUMBERS, VOCABULARY)
-"""What decides the findings of a tagger."""
+"""The files that determine the findings of a tagger."""
 
 _COMPONENT = "ner"
 
 
 def load_reader(name: str) -> tuple[NameReader, str]:
-    """Return what reads texts with a model, and an identity that changes when the model does.
+    """Return a reader for a model, and an identity that changes with the model.
 
     ``name`` is ``shipped``, the folder of a model, or the name of an installed spaCy package.
 
     Raises:
-        UsageError: nothing of that name is there, it cannot be read, or it has no component for
-            named entities.
+        UsageError: there is no such model, it cannot be read, or it has no component for named
+            entities.
     """
-    # Of several threads most would only wait: a worker has one process a core.
+    # A worker has one process per core, so that more threads would only wait.
     threadpool_limits(limits=1, user_api="blas")
     folder = FOLDER if name == SHIPPED else Path(name)
     if (folder / SETTINGS).is_file():
@@ -86,7 +86,7 @@ def _spacy(name: str, folder: Path) -> tuple[Language, str]:
 
 
 def _only_names(nlp: Language) -> None:
-    """Turn off all components but the one for names and those whose vectors it listens to."""
+    """Turn off all components except the one for names and those whose vectors it uses."""
     model = nlp.get_pipe(_COMPONENT).model  # type: ignore[attr-defined]  # Pipe has it when trainable
     upstream = {getattr(node, "upstream_name", None) for node in model.walk()}
     listened = upstream & {"*", *nlp.pipe_names}
@@ -97,7 +97,7 @@ def _only_names(nlp: Language) -> None:
 
 
 def _multiply_with_numpy(nlp: Language) -> None:
-    """Let numpy multiply matrices: three times as fast as spaCy's own way."""
+    """Multiply matrices with numpy: three times as fast as spaCy's own operations."""
     plain = NumpyOps(use_blis=False)
     for _, pipe in nlp.pipeline:
         for node in pipe.model.walk():  # type: ignore[attr-defined]  # as above
@@ -106,7 +106,7 @@ def _multiply_with_numpy(nlp: Language) -> None:
 
 
 def _digest(folder: Path, files: Iterable[str]) -> str:
-    """A short hash over a model's files, so that two trainings are two identities."""
+    """Return a short hash over a model's files, so that two trainings have two identities."""
     hash_ = hashlib.sha256()
     for file in files:
         path = folder / file

@@ -1,7 +1,7 @@
-"""Splits a word into the pieces of a fixed vocabulary: WordPiece of an uncased BERT.
+"""Splitting of a word into the pieces of a fixed vocabulary: WordPiece of an uncased BERT.
 
-A word is made small and loses its accents; then the longest piece that begins it is cut off, and so
-on. Pieces that do not begin a word are written ``##piece`` in the vocabulary. After Y. Wu et al.
+A word is lower-cased and stripped of accents; then its longest known prefix is cut off, repeatedly.
+Pieces that do not begin a word are written ``##piece`` in the vocabulary. After Y. Wu et al.
 (2016), *Google's Neural Machine Translation System*; the vocabulary is that of all-MiniLM-L6-v2.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 UNKNOWN = "[UNK]"
 _LONGEST = 100
-"""Letters of a word that is split at all; a longer one is unknown."""
+"""Longest word that is split; a longer one is unknown."""
 
 
 class WordPieces:
@@ -50,7 +50,7 @@ class WordPieces:
 
 
 def _plain(word: str) -> str:
-    """A word in small letters without accents."""
+    """Return a word in lower case without accents."""
     if word.isascii():
         return word.lower()
     parts = unicodedata.normalize("NFD", word.lower())
@@ -58,5 +58,5 @@ def _plain(word: str) -> str:
 
 
 def _stands_alone(letter: str) -> bool:
-    """Tell whether a letter is a word of its own to the vocabulary: Chinese characters are."""
+    """Return whether the vocabulary treats a letter as a word, as it does Chinese characters."""
     return "\u3400" <= letter <= "\u9fff"

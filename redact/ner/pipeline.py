@@ -1,4 +1,4 @@
-"""Reads texts with a pipeline of spaCy, as spaCy runs it."""
+"""Reader that runs a spaCy pipeline."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ _TEXTS = 64
 
 
 class SpacyReader:
-    """Lets spaCy run the pipeline. What it remembers of words is freed after each call."""
+    """Runs a spaCy pipeline. Its string store is freed after each call."""
 
     def __init__(self, nlp: Language) -> None:
         self._nlp = nlp

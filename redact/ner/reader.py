@@ -1,14 +1,14 @@
-"""What it means to read texts with a model, whatever the model: names with their places."""
+"""Interface of name readers, whatever the model: names with their spans."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 _CHARACTERS = 5_000
-"""About as many together make matrices that stay close to the processor."""
+"""Characters per group, so that matrices fit into the processor's cache."""
 
 
 class NamedSpan(NamedTuple):
-    """The characters ``start`` up to ``end`` of a text are a name of the sort ``label``."""
+    """A name with ``label`` from ``start`` to ``end`` of a text."""
 
     label: str
     start: int
@@ -19,11 +19,11 @@ class NameReader(Protocol):
     """Anything that finds names in texts."""
 
     def names(self, texts: Sequence[str]) -> list[list[NamedSpan]]:
-        """Return the names in each text, in the order of their places."""
+        """Return the names in each text, in order of position."""
 
 
 def group_texts(texts: Sequence[str]) -> Iterator[list[str]]:
-    """Yield the texts in groups of so many characters, or of one text that is longer."""
+    """Yield the texts in groups of limited size, or one longer text alone."""
     group: list[str] = []
     many = 0
     for text in texts:

@@ -1,8 +1,8 @@
-"""Finds names in texts with a model: the one that is shipped, or any of spaCy by its name.
+"""Detector of names with a model: the shipped one, or any spaCy model by name.
 
-The model is loaded when the stage is made. Only its named-entity component runs. All texts of a
-call go through the model together, in blocks; what is remembered of their words is bounded, so that
-memory stays flat however many texts there are.
+The model is loaded on construction, and only its named-entity component runs. All texts of a call
+are passed to the model together, in blocks; its caches of words are bounded, so that memory stays
+flat however many texts there are.
 """
 
 import re
@@ -20,27 +20,27 @@ from schemas.errors import GoldpanError
 
 PERSON = "PERSON"
 SCORE = 0.85
-"""The score of every finding, as Presidio gives it to spaCy's: the model itself gives none."""
+"""The score of every finding, as in Presidio: the model itself gives none."""
 
 CHUNK_CHARACTERS = 5_000
 BLOCK = 64
 """Pieces of text that are read together."""
 
 _LONG_BLOCK = 8
-"""Pieces of one long text between two looks at the clock."""
+"""Pieces of one long text between two checks of the clock."""
 
 
-# Half a character, which JSON can hold and spaCy refuses.
+# Half a character, which JSON allows and spaCy refuses.
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 _STRETCH = re.compile(r"[^\s,;:](?:.*[^\s,;:])?", re.DOTALL)
 _BETWEEN = re.compile(r"(?:(?<=\b\w)\.|(?<=\b\w\.))?[ \u00a0-]?")
-"""What stands between two names of one person: a blank, or an initial's full stop."""
+"""The gap between two names of one person: a space, or an initial's full stop."""
 _POSSESSIVE = re.compile(r"(?<=\w)['\u2019]s\Z")
 
 
 class NerError(GoldpanError):
-    """The model failed on text ``index`` of a call. Nothing of the text is told."""
+    """The model failed on text ``index`` of a call. Contains nothing of the text."""
 
     def __init__(self, index: int, cause: str) -> None:
         super().__init__(f"Finding names failed in text {index} of the call ({cause}).")
@@ -58,13 +58,13 @@ class _Piece(NamedTuple):
 class NerStage:
     """A stage of names (:class:`redact.lexical.findings.NamesStage`) that runs a model.
 
-    ``model`` is ``shipped``, the folder of a model, or the name of an installed one, as
-    ``en_core_web_lg``. ``labels`` says which type of finding each label of the model is; one that
-    is not in it is no finding. ``chunk_characters`` is the longest piece that the model sees.
-    ``seconds`` is the time for a text of several pieces, measured with ``clock``; it is overrun by
-    a few pieces at most.
+    ``model`` is ``shipped``, the folder of a model, or the name of an installed one, such as
+    ``en_core_web_lg``. ``labels`` maps each label of the model to a type; other labels are not
+    findings. ``chunk_characters`` is the longest piece that the model reads. ``seconds`` is the
+    time limit for a text of several pieces, measured with ``clock``; it is exceeded by at most a
+    few pieces.
 
-    ``identity`` tells models and their versions apart.
+    ``identity`` distinguishes models and their versions.
 
     Raises:
         UsageError: there is no such model, or it finds no names.
@@ -86,13 +86,13 @@ class NerStage:
         self._clock = clock
 
     def find(self, texts: Sequence[str]) -> list[list[PiiFinding]]:
-        """Return the names in each text, in the order of ``texts`` and of their place there.
+        """Return the names in each text, in the order of ``texts`` and of position.
 
         Offsets count Unicode characters of the text, as Python does. Findings do not overlap.
 
         Raises:
             NamesError: the model failed on one of the texts.
-            TextTimeoutError: one of them took longer than its time.
+            TextTimeoutError: one of them exceeded its time limit.
         """
         found: list[list[PiiFinding]] = [[] for _ in texts]
         short: list[_Piece] = []
@@ -113,7 +113,7 @@ class NerStage:
         return found
 
     def _long(self, pieces: Sequence[_Piece]) -> list[PiiFinding]:
-        """The names in a text of several pieces, unless its time is over first."""
+        """Return the names in a text of several pieces, unless its time limit is exceeded."""
         end = None if self._seconds is None else self._clock() + self._seconds
         found: list[PiiFinding] = []
         for block in _blocks(pieces, _LONG_BLOCK):
@@ -126,7 +126,7 @@ class NerStage:
     def _block(self, block: Sequence[_Piece]) -> list[list[PiiFinding]]:
         try:
             return self._run(block)
-        except Exception as error:  # noqa: BLE001  # what a model may raise is not known
+        except Exception as error:  # noqa: BLE001  # a model may raise anything
             failure = type(error).__name__
         # Outside of the handler, so that the error, which may quote a text, is not chained.
         raise NerError(self._culprit(block), failure)
@@ -136,7 +136,7 @@ class NerStage:
         return [self._findings(piece, names) for piece, names in zip(block, named, strict=True)]
 
     def _culprit(self, block: Sequence[_Piece]) -> int:
-        """The text that fails alone; the first of the block if none does."""
+        """Return the text that fails alone; the first of the block if none does."""
         for piece in block:
             try:
                 self._run([piece])
@@ -161,7 +161,7 @@ def _blocks(pieces: Iterable[_Piece], size: int) -> Iterator[list[_Piece]]:
 
 
 def _whole(text: str, names: Sequence[NamedSpan]) -> list[NamedSpan]:
-    """Return the names with those of one person in one: `Ada` and `Lovelace`, `J.` and `Doe`."""
+    """Return the names with those of one person joined: `Ada` and `Lovelace`, `J.` and `Doe`."""
     whole: list[NamedSpan] = []
     for name in names:
         before = whole[-1] if whole else None
@@ -177,7 +177,7 @@ def _whole(text: str, names: Sequence[NamedSpan]) -> list[NamedSpan]:
 
 
 def _edges(text: str, name: NamedSpan) -> tuple[int, int] | None:
-    """Return start and end without what only stands beside the name; None if no letter is in it."""
+    """Return start and end without signs at the edges; None if the name has no letter."""
     stretch = _STRETCH.search(text, name.start, name.end)
     if stretch is None:
         return None

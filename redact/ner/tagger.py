@@ -1,8 +1,8 @@
-"""Finds names by tagging words: vectors of word pieces, then convolutions, as plain matrices.
+"""Name tagger: vectors of word pieces, then convolutions, as plain matrices.
 
-Each word gets a chance for every tag: none, the beginning of a name of a type, the middle of one.
-A text gives the same names whatever else is in the call: rows go through the matrices ``_ROWS`` at
-a time, never more or fewer, as the lanes of one vector, so that each is added up in the same order.
+Each word gets a probability for every tag: none, the beginning of a name of a type, or its
+continuation. A text gives the same names whatever else is in the call: exactly ``_ROWS`` rows at a
+time are multiplied, as lanes of one vector, so that each is summed in the same order.
 """
 
 import json
@@ -24,15 +24,15 @@ NUMBERS, VOCABULARY, SETTINGS = "numbers.npz", "vocabulary.txt", "tagger.json"
 KIND = "tagger-1"
 _TINY = np.float32(1e-5)
 _ROWS = 16
-"""Rows side by side. Of more, or of rows one below the other, OpenBLAS adds some up in another
-order than others, by their place."""
+"""Rows side by side. With more rows, or rows below each other, OpenBLAS sums some of them in
+another order, depending on position."""
 
 _CODE = 3
-"""So many capitals alone, as `JFK`, are a code and no person."""
+"""Most capitals of a single word that is a code such as `JFK`, not a person."""
 
 
 class _Maxout(NamedTuple):
-    """The largest of some linear forms, brought to mean 0 and variance 1, and scaled."""
+    """The maximum of several linear forms, normalised to mean 0 and variance 1, and scaled."""
 
     weights: Floats
     bias: Floats
@@ -57,9 +57,9 @@ class _Maxout(NamedTuple):
 
 
 class Tagger:
-    """The weights of a model, and what they say of words.
+    """The weights of a model, and its output for words.
 
-    What it says of a word depends on ``reach`` words on either side, ``margin`` empty rows part
+    The output for a word depends on ``reach`` words on either side; ``margin`` empty rows separate
     texts.
     """
 
@@ -91,13 +91,13 @@ class Tagger:
         """
         settings = (folder / SETTINGS).read_text(encoding="utf-8")
         if json.loads(settings)["kind"] != KIND:
-            raise ValueError("The model is of a kind that this version does not know.")
+            raise ValueError("The model has a format that this version cannot read.")
         with np.load(folder / NUMBERS) as arrays:
             words = (folder / VOCABULARY).read_text(encoding="utf-8").splitlines()
             return cls(words, dict(arrays), settings)
 
     def vectors(self, words: Sequence[TextWord]) -> Floats:
-        """Return a row for each word, which depends on the word and the gap before it alone."""
+        """Return a row for each word, which depends only on the word and the gap before it."""
         pieces = [self._pieces.of(word.text.lower()) for word in words]
         counts = np.array([len(some) for some in pieces])
         ends = np.cumsum(counts)
@@ -110,7 +110,7 @@ class Tagger:
         return self._word.of(_padded(wide, room), _padded(added, room))[: len(words)]
 
     def chances(self, laid: LaidOutTexts) -> Floats:
-        """Return for each word of some texts how likely each tag is."""
+        """Return the probability of each tag for each word of some texts."""
         width, many = self.width, len(laid.vectors)
         state = _padded(laid.vectors, _room(many))
         gaps = np.ones(len(state), np.bool_)
@@ -128,7 +128,7 @@ class Tagger:
 
 
 class TaggerReader:
-    """Reads texts with a tagger, and remembers the words that people write, within bounds."""
+    """Reads texts with a tagger, with bounded caches of words."""
 
     def __init__(self, tagger: Tagger) -> None:
         self._tagger = tagger
@@ -185,7 +185,7 @@ def _is_code(text: str, name: NamedSpan) -> bool:
 
 
 def _product(rows: Floats, weights: Floats) -> Floats:
-    """Return the product of so many rows, a multiple of ``_ROWS``, with a matrix."""
+    """Return the product of rows, a multiple of ``_ROWS``, with a matrix."""
     out = np.empty((len(rows), weights.shape[1]), np.float32)
     columns = weights.T
     for start in range(0, len(rows), _ROWS):
@@ -204,7 +204,7 @@ def _padded(rows: Floats, room: int) -> Floats:
 
 
 def _surroundings(rows: Floats, step: int, out: Floats) -> Floats:
-    """Return each row with those ``step`` before and behind it, side by side, in ``out``."""
+    """Return each row with those ``step`` before and after it, side by side, in ``out``."""
     width = rows.shape[1]
     out[:step, :width] = 0
     out[step:, :width] = rows[:-step]

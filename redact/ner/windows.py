@@ -1,8 +1,8 @@
-"""What the tagger said of words, remembered by the words around them, within bounds.
+"""Bounded cache of the tagger's output for words, by the words around them.
 
-What it says of a word depends on so many words before and behind it, and on no others. So a text
-that differs from one read before by a date or a name is read around these alone: a prompt with a
-time in it, an answer after a template.
+The output for a word depends on a fixed number of words before and after it. So a text that differs
+from an earlier one by a date or a name is read only around these: a prompt with a time in it, an
+answer after a template.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,9 +17,9 @@ ReadRows = Callable[[Sequence[Sequence[int]]], Sequence[Floats]]
 
 
 class WindowCache:
-    """Rows of ``width`` numbers for words that ``reach`` words on either side decide.
+    """Rows of ``width`` numbers for words, determined by ``reach`` words on either side.
 
-    Words are numbers above 0, which mean the same until :meth:`clear` is called.
+    Words are numbers above 0, whose meaning is fixed until :meth:`clear` is called.
     """
 
     def __init__(self, reach: int, width: int) -> None:
@@ -28,11 +28,11 @@ class WindowCache:
         self._rows = np.zeros((_MOST_WINDOWS, width), np.float32)
 
     def clear(self) -> None:
-        """Forget all."""
+        """Drop all rows."""
         self._known.clear()
 
     def rows(self, texts: Sequence[Sequence[int]], read: ReadRows) -> list[Floats]:
-        """Return the rows of the words of each text; ``read`` is asked for what is new."""
+        """Return the rows of the words of each text; ``read`` computes the new ones."""
         keys = [self._keys(text) for text in texts]
         known = self._known
         places = [np.array([known.get(key, -1) for key in some], np.intp) for some in keys]
@@ -67,7 +67,7 @@ class WindowCache:
         return [whole[at : at + size * step] for at in range(0, len(text) * step, step)]
 
     def _parts(self, new: Sequence[int], many: int) -> list[tuple[int, int]]:
-        """Return the stretches of a text to read so that all of its new words are decided."""
+        """Return the stretches of a text to read so that all of its new words are covered."""
         parts: list[tuple[int, int]] = []
         for at in new:
             start, end = max(at - self._reach, 0), min(at + self._reach + 1, many)

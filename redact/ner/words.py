@@ -1,9 +1,8 @@
-"""The words of texts as the tagger sees them, each worked out once and remembered, within bounds.
+"""The words of texts as input of the tagger, with a bounded cache.
 
-A word is a run of letters, a run of digits, or one sign. Beside its pieces the tagger sees its
+A word is a run of letters, a run of digits, or one sign. Besides its pieces the tagger uses its
 *shape* (capitals, number of digits) and the *gap* before it (none, space, line break). The words of
-a stretch without white space are remembered under it: most of what people write has been written
-before.
+a stretch without white space are cached by the stretch, because most stretches repeat.
 """
 
 import re
@@ -27,7 +26,7 @@ NO_GAP, START, SPACE, WIDE, LINE, BLANK_LINE = range(6)
 GAPS = 6
 _DIGITS = 8
 SHAPES = 18
-"""0 is a sign; 1 to 7 are so many digits, 7 or more alike; the others are letters."""
+"""0 is a sign; 1 to 7 are numbers of digits (7 means 7 or more); the others are letters."""
 
 _SMALL, _TITLE, _INITIAL, _CAPITALS, _SHORT_CAPITALS, _MIXED = range(_DIGITS, _DIGITS + 6)
 _NO_CASE = 14
@@ -35,7 +34,7 @@ _BEYOND_ASCII = {_SMALL: 15, _TITLE: 16, _MIXED: 17}
 
 
 class TextWord(NamedTuple):
-    """A word of a stretch: where it begins and ends there, its shape, and the gap before it."""
+    """A word of a stretch: its start and end there, its shape, and the gap before it."""
 
     start: int
     end: int
@@ -45,9 +44,9 @@ class TextWord(NamedTuple):
 
 
 class LaidOutTexts(NamedTuple):
-    """The words of some texts, one below the other, with empty rows before, between and behind.
+    """The words of some texts, one per row, with empty rows before, between and after the texts.
 
-    ``vectors`` has a row for each; ``rows`` are the places of the words among them; ``texts`` are
+    ``vectors`` has a row for each; ``rows`` are the indices of the words among them; ``texts`` are
     the first row and the number of words of each text.
     """
 
@@ -66,7 +65,7 @@ def split_stretches(text: str) -> list[tuple[int, str]]:
 
 
 def split_words(gap: int, stretch: str) -> list[TextWord]:
-    """Return the words of a stretch that stands behind a gap."""
+    """Return the words of a stretch after a gap."""
     return [
         TextWord(
             match.start(),
@@ -109,9 +108,9 @@ def _gap(space: str) -> int:
 
 
 class WordRows:
-    """Lays texts out as rows of vectors; ``vectors`` gives those of some words.
+    """Lays texts out as rows of vectors; ``vectors`` computes those of words.
 
-    ``cleared`` counts how often the words were forgotten.
+    ``cleared`` counts how often the cache was cleared.
     """
 
     def __init__(self, vectors: Callable[[Sequence[TextWord]], Floats], width: int) -> None:
@@ -123,7 +122,7 @@ class WordRows:
     def numbers(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the numbers, above 0, of the words of texts.
 
-        A number means the same word behind the same gap as long as ``cleared`` stays as it is.
+        A number means the same word after the same gap while ``cleared`` does not change.
         """
         cut = [split_stretches(text) for text in texts]
         self._learn({stretch for text in cut for stretch in text})
@@ -143,7 +142,7 @@ class WordRows:
         return LaidOutTexts(self._table[taken], np.flatnonzero(taken), places)
 
     def _clear(self, room: int) -> None:
-        """Forget all, and make room for so many words; the first row stays empty."""
+        """Clear the cache, and make room for ``room`` words; the first row stays empty."""
         self._known: dict[tuple[int, str], list[int]] = {}
         self._table = np.zeros((1 + max(_MOST_WORDS, room), self._width), np.float32)
         self._used = 1
@@ -165,5 +164,5 @@ class WordRows:
 
 
 def word_spans(text: str) -> list[tuple[int, int]]:
-    """Return where each word of a text begins and ends."""
+    """Return start and end of each word of a text."""
     return [match.span() for match in _WORD_OF_TEXT.finditer(text)]

@@ -22,9 +22,9 @@ _WORD = {
     "=": re.compile(r"([\w@.:/-]*\w)(?=[ ]{1,4}[^\W\d][\w.-]{0,60}+=|[;,)\]}\n]|\Z)"),
     ":": re.compile(r"[ ]([\w@.+-]*[^\W_])(?=\n|\Z)"),
 }
-"""The commonest values by their sign: a word, and then the next key or an end."""
+"""The most common values, by their sign: a word, and then the next key or an end."""
 _WRAPPED = re.compile(r"(?:Str|Int|Double|Some|Just|Text|String|Value)\(([^()\"'\n]{1,500})\)")
-"""A value as OpenTelemetry's collector and some languages print it: `Str(mia)`, `Some(mia)`."""
+"""A value as printed by the OpenTelemetry collector and some languages: `Str(mia)`."""
 _OF_FORMS = ("&", "?")
 _NOT_FLAT = re.compile(r"[\n{(\[\"'=:]")
 _YAML_TAG = re.compile(r"(?:!{1,2}[\w:/.-]{0,40}+|&[\w-]{1,40}+)[ \t]+")
@@ -33,7 +33,7 @@ _YAML_TAG = re.compile(r"(?:!{1,2}[\w:/.-]{0,40}+|&[\w-]{1,40}+)[ \t]+")
 def read_assignments(text: str, claimed: Sequence[tuple[int, int]]) -> Iterator[UnownedPair]:
     """Yield the values of keys without quotation marks, and headings, in order.
 
-    ``claimed`` are places, in order, where other readers found values: no key is read there.
+    ``claimed`` are the spans, in order, of values that other readers found: no key is read there.
     """
     marks = KeySignReader(text)
     before: KeySign | None = None
@@ -64,12 +64,12 @@ def read_assignments(text: str, claimed: Sequence[tuple[int, int]]) -> Iterator[
 
 
 def _is_print(text: str, mark: KeySign) -> bool:
-    """Say whether an arrow is one of PHP's ``print_r``, ``[key] => value``."""
+    """Return whether an arrow is one of PHP's ``print_r``, ``[key] => value``."""
     return text[mark.at - 1 : mark.at] == "[" or text[mark.after + 1 : mark.after + 2].isdigit()
 
 
 def _literals(text: str, mark: KeySign) -> tuple[list[UnownedPair], int]:
-    """Return the word after a mark, the strings or the constructor, and where the text goes on."""
+    """Return the word, strings or constructor after a sign, and where the text continues."""
     word = _WORD[mark.sign].match(text, mark.after) if mark.sign in _WORD else None
     if word is not None and text[mark.at - 1 : mark.at] not in _OF_FORMS:
         item = UnownedPair(mark.key, mark.at, word.start(1), word.end(), word[1], "bare")
@@ -101,14 +101,14 @@ def _literals(text: str, mark: KeySign) -> tuple[list[UnownedPair], int]:
 
 
 def _is_complete(text: str, literal: ValueLiteral) -> bool:
-    """Say whether a string is a whole value, or at least the beginning of one that is cut off."""
+    """Return whether a string is a complete value, or the beginning of a truncated one."""
     if literal.closed:
         return _AFTER_STRING.match(text, literal.after) is not None
     return literal.mark == '"'
 
 
 def _bare(text: str, mark: KeySign, after: KeySign | None) -> list[UnownedPair]:
-    """Return the value without quotation marks between a mark and the next one."""
+    """Return the value without quotation marks between a sign and the next one."""
     gap = _SPACE.match(text, mark.after)
     start = gap.end() if gap else mark.after
     if start > mark.after and text[mark.at - 1 : mark.at] in _OF_FORMS and mark.sign == "=":
@@ -162,7 +162,7 @@ def _heading(mark: KeySign) -> UnownedPair:
 
 
 def _bare_list(text: str, position: int) -> list[ValueLiteral]:
-    """Return the words of a list as YAML writes it, ``[a, b]``."""
+    """Return the words of a YAML list, ``[a, b]``."""
     end = text.find("]", position, position + 500)
     literals: list[ValueLiteral] = []
     if end < 0 or _NOT_FLAT.search(text, position + 1, end) is not None:

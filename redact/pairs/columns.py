@@ -1,6 +1,4 @@
-"""Keys and values side by side in lines, without a sign: ``Email - x``, ``Name    x``, tabs, dots;
-and the options of a command, ``--email x``.
-"""
+"""Reader of keys and values in columns: ``Email - x``, ``Name    x``, tabs, dots, ``--email x``."""
 
 import re
 from collections.abc import Iterator
@@ -22,12 +20,12 @@ _OPTION = re.compile(r"-(?<!\S-)-?([^\W\d][\w-]{1,40}+)[ ]{1,4}+(?=[^\s-])")
 _WORD = re.compile(r"[^\s\"'<>|;&]{1,500}+")
 _GAPS = ("  ", "\t", " - ", "...", " -> ", " \u2013 ", " \u2014 ", " \u2192 ")
 _TESTS = frozenset(["eq", "ne", "lt", "le", "gt", "ge", "nt", "ot", "ef"])
-"""Comparisons of a shell, `[ $? -ne 0 ]`."""
+"""Shell comparisons, `[ $? -ne 0 ]`."""
 _TRIM = ",;*_`|"
 
 
 def has_columns(text: str) -> bool:
-    """Say whether a line could hold a key and a value side by side, by what would part them."""
+    """Return whether a line could contain a key and a value in columns, by the gap between them."""
     return any([gap in text for gap in _GAPS])  # noqa: C419  # faster so
 
 
@@ -37,14 +35,14 @@ def read_columns(text: str) -> Iterator[UnownedPair]:
         start = line.start(3)
         value = line[3].strip(_TRIM)
         if line[3][0] in ":=" or (line[2].isspace() and value.islower() and is_field_name(value)):
-            continue  # a sign of its own, or headings
+            continue  # the line has a sign, or is a line of headings
         if value and any(map(str.isalnum, value)):
             start += len(line[3]) - len(line[3].lstrip(_TRIM))
             yield UnownedPair(line[1], line.start(1), start, start + len(value), value, "bare")
 
 
 def read_options(text: str) -> Iterator[UnownedPair]:
-    """Yield the values of the options of a command, quoted or a word."""
+    """Yield the values of command options: quoted, or a word."""
     for option in _OPTION.finditer(text):
         key, at, position = option[1], option.start(1), option.end()
         if key in _TESTS:

@@ -1,4 +1,4 @@
-"""What a value reads as, by the way it is written, and where each of its characters stands."""
+"""Decoding of values by their form, and the position of each character."""
 
 import html
 import re
@@ -20,7 +20,7 @@ _REPLACEMENT = "\ufffd"
 
 
 def read_value(raw: str, form: ValueForm, times: int = 1) -> str:
-    """Return what a raw value reads as; ``times`` is how often backslashes are undone."""
+    """Return the decoded value; backslash escapes are undone ``times`` times."""
     if form in _STRINGS:
         for _ in range(times):
             if "\\" not in raw:
@@ -35,8 +35,9 @@ def read_value(raw: str, form: ValueForm, times: int = 1) -> str:
 
 
 def locate_characters(raw: str, form: ValueForm, times: int = 1) -> tuple[str, list[int]]:
-    """Return what a raw value reads as, with the place in ``raw`` of each of its characters and,
-    last, the length of ``raw``.
+    """Return the decoded value, and the position in ``raw`` of each of its characters.
+
+    The last position is the length of ``raw``.
     """
     if form in _STRINGS:
         origin = list(range(len(raw) + 1))
@@ -63,7 +64,7 @@ def locate_characters(raw: str, form: ValueForm, times: int = 1) -> tuple[str, l
 
 
 def quotation_mark(mark: str, form: ValueForm, times: int) -> str:
-    """Return a quotation mark as it is written within a value of a form."""
+    """Return a quotation mark as written inside a value of a form."""
     if form in _STRINGS:
         for _ in range(times):
             mark = mark.replace("\\", "\\\\").replace(
@@ -95,7 +96,7 @@ def _escape(unit: str) -> str:
 
 
 def _octets(match: re.Match[str]) -> list[tuple[int, str, str]]:
-    """Return the characters of a stretch of a form, each with its place and how it is written."""
+    """Return the characters of a percent-encoded run: ``(position, raw, plain)``."""
     raw, start = match[0], match.start()
     if raw == "+":
         return [(start, raw, " ")]
@@ -110,7 +111,7 @@ def _octets(match: re.Match[str]) -> list[tuple[int, str, str]]:
 
 
 def _spread(units: list[tuple[int, str, str]], length: int) -> tuple[str, list[int]]:
-    """Return the text of units ``(place, raw, read)`` and the place of each character."""
+    """Return the text of units ``(position, raw, plain)`` and the position of each character."""
     origin: list[int] = []
     for position, raw, plain in units:
         if raw == plain:

@@ -1,4 +1,4 @@
-"""How far a value without quotation marks reaches, by the sign before it and what stands after."""
+"""Extent of a value without quotation marks, by the sign before and the text after it."""
 
 import re
 
@@ -30,10 +30,10 @@ _LONGEST_WORDS = 8
 def value_extent(
     text: str, mark: KeySign, start: int, limit: int, *, last: bool
 ) -> tuple[int, int, ValueForm]:
-    """Return start, end and form of the value after a mark.
+    """Return start, end and form of the value after a sign.
 
-    ``limit`` is the place of the next key, or the end of the line where the key is the ``last``
-    in its line.
+    ``limit`` is the position of the next key, or the end of the line if the key is the ``last`` in
+    its line.
     """
     if "\\" in text[start:limit]:
         broken = _LITERAL_BREAK.search(text, start, limit)
@@ -92,7 +92,7 @@ def _colon(text: str, mark: KeySign, start: int, end: int, *, last: bool) -> tup
 
 
 def trim_extent(text: str, start: int, end: int) -> tuple[int, int]:
-    """Return the place of a value without the separators, brackets and tags around it."""
+    """Return the span of a value without the separators, brackets and tags around it."""
     if _SIMPLE.fullmatch(text, start, end) is not None:
         return start, end
     if "<" in text[start:end]:
@@ -113,7 +113,7 @@ def trim_extent(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _quote_end(text: str, start: int, end: int) -> int:
-    """Return where a quotation mark closes a string that began before the value."""
+    """Return the position of a quotation mark that closes a string opened before the value."""
     quote = _QUOTE_END.search(text, start, end)
     if quote is None or quote[0] in text[start : quote.start()]:
         return end
@@ -121,7 +121,7 @@ def _quote_end(text: str, start: int, end: int) -> int:
 
 
 def _balanced(text: str, start: int, end: int) -> int:
-    """Return where the first bracket is closed that was not opened."""
+    """Return the position of the first closing bracket that was not opened."""
     opened: list[str] = []
     for match in _BRACKET.finditer(text, start, end):
         bracket = match[0]

@@ -1,4 +1,4 @@
-"""Words that name fields of records, to tell a column of keys from a column of values."""
+"""Words that name fields of records, to distinguish columns of keys from columns of values."""
 
 import re
 
@@ -48,10 +48,10 @@ _FIELDS = frozenset(
 
 
 def is_field_name(name: str) -> bool:
-    """Say whether a name holds the word of a field, such as `first_name` or `Telefon (privat)`."""
+    """Return whether a name contains a field word, such as `first_name` or `Telefon (privat)`."""
     return len(name) <= 60 and not _FIELDS.isdisjoint(_WORDS.sub(" ", name).lower().split())
 
 
 def are_field_names(names: list[str]) -> bool:
-    """Say whether names are a column of keys: at least half hold the word of a field."""
+    """Return whether names are a column of keys: at least half contain a field word."""
     return bool(names) and 2 * sum(map(is_field_name, names)) >= len(names)

@@ -1,6 +1,6 @@
-"""Keys without quotation marks: each ``:`` and ``=`` with the words before it that are its key.
+"""Reader of unquoted keys: each ``:`` and ``=`` with the words before it that form its key.
 
-A key is read backwards from its sign, up to something that no key holds.
+A key is read backwards from its sign, up to a character that no key contains.
 """
 
 import re
@@ -20,7 +20,7 @@ _PHRASE = re.compile(
 )
 _LEAD = "-+#/.&'\u2019*: "
 _MOST_WORDS, _MOST_SMALL_WORDS = 5, 3
-"""Words of a key that begins with a capital, and of one that does not: more are a sentence."""
+"""Most words of a capitalised key, and of any other: more words are a sentence."""
 _BULLETS = " \t-*+\u2022\u25cf>#\"'`_~0123456789.)({[,|"
 _BOUNDARIES = " \t\r,;|({[<>)]}\"'!?&/\\\uff0c\u3002\uff1b\u3001\u00b7\u2022*_`\u2014\u2013-"
 _STATEMENTS = frozenset(
@@ -49,7 +49,7 @@ _BEFORE_A_KEY = frozenset(
         *("mi", "meu", "minha", "mio", "mia", "mijn"),
     ]
 )
-"""Words of the sentence that a key stands in, and none of the key: `reach me at mobile: ...`."""
+"""Words of the sentence before a key, not of the key: `reach me at mobile: ...`."""
 _OPENERS = frozenset(
     [
         *("first", "last", "middle", "given", "family", "full", "maiden", "legal", "display"),
@@ -64,7 +64,7 @@ _OPENERS = frozenset(
 class KeySign(msgspec.Struct, gc=False):
     """A sign with its key, before its value is known.
 
-    ``position`` and ``after`` are those of the sign; ``first`` says that only bullets stand before the
+    ``position`` and ``after`` are those of the sign. ``first`` means that only bullets precede the
     key in its line, ``prose`` that a sentence does.
     """
 
@@ -78,7 +78,7 @@ class KeySign(msgspec.Struct, gc=False):
 
 
 class KeySignReader:
-    """Reads keys backwards from signs whose places only grow."""
+    """Reads keys backwards from signs at increasing positions."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -90,8 +90,8 @@ class KeySignReader:
     def mark(self, match: re.Match[str], floor: int, *, follows: bool) -> KeySign | None:
         """Return the key that ends at a sign, or None if none does.
 
-        ``floor`` is where the text before is used up; ``follows`` says that there the value of a
-        key without quotation marks begins, which the words before the sign may belong to.
+        The text before ``floor`` is consumed already. ``follows`` means that the value of an
+        unquoted key begins there, which may include the words before the sign.
         """
         text, position, sign = self._text, match.start(), match[0]
         if position > self._line_end:
@@ -137,7 +137,7 @@ class KeySignReader:
         return _TOKEN.match(back)
 
     def _clean(self, key: str, at: int) -> tuple[str, int]:
-        """Return a key without what stands around it, empty if no letter is left."""
+        """Return a key without the signs around it, empty if no letter is left."""
         if self._escapes and key[:1] in "nrt" and at and self._text[at - 1] == "\\":
             key, at = key[1:], at + 1
         bare = key.lstrip(_LEAD)
@@ -153,7 +153,7 @@ class KeySignReader:
 
 
 def _shortened(text: str, key: str, at: int, floor: int) -> tuple[str, int, bool]:
-    """Return a key without the prose, or the value of the key before, that stands before it."""
+    """Return a key without preceding prose, and without the value of the previous key."""
     words = key.split(" ")
     prose = False
     glued = floor >= 0 and (at == floor or _is_glued(text, floor, at))
@@ -176,7 +176,7 @@ def _is_glued(text: str, floor: int, at: int) -> bool:
 
 
 def _last_words(words: list[str]) -> int:
-    """Return how many of the last words make a key, when the first belong to a value before."""
+    """Return how many of the last words form a key, if the first belong to a previous value."""
     if len(words) > 2 and words[-2].lower() in _CONNECTORS:
         return 3
     if len(words) > 1 and words[-2].lower() in _OPENERS:

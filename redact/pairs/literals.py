@@ -1,4 +1,4 @@
-"""A literal at a place of a text: a string at any depth of escapes, a number, a constructor."""
+"""Reader of a literal at a position: a string at any depth of escapes, a number, a call."""
 
 import re
 
@@ -22,9 +22,9 @@ STRINGS: dict[str, ValueForm] = {'"': "json_string", "'": "python_string"}
 
 
 class ValueLiteral(msgspec.Struct, gc=False):
-    """A literal: the place of its value, what it reads as, and where the text goes on.
+    """A literal: the span of its value, the decoded value, and where the text continues.
 
-    ``times`` is how often backslashes are undone; ``closed`` is False if the end is missing.
+    Backslash escapes are undone ``times`` times; ``closed`` is False if the end is missing.
     """
 
     start: int
@@ -38,7 +38,7 @@ class ValueLiteral(msgspec.Struct, gc=False):
 
 
 def read_string(text: str, position: int) -> ValueLiteral | None:
-    """Return the string that begins at a place, also one without an end."""
+    """Return the string that begins at a position, even one without an end."""
     opened = _OPEN.match(text, position)
     if opened is None:
         return None
@@ -78,10 +78,10 @@ def _triple(text: str, start: int, mark: str) -> ValueLiteral:
 
 
 def _end(text: str, start: int, slashes: int, mark: str) -> tuple[int, int, bool]:
-    """Return the end of a string's content, where the text goes on, and whether it is closed.
+    """Return the end of a string's content, where the text continues, and whether it is closed.
 
-    A quotation mark within a string that is escaped n times has more backslashes before it than
-    the string's own; one with fewer closes a string around it.
+    A quotation mark inside a string that is escaped n times has more backslashes before it than the
+    string's own; one with fewer closes an enclosing string.
     """
     position = start
     pattern = _RUNS[mark]
@@ -108,7 +108,7 @@ def _is_apostrophe(text: str, position: int) -> bool:
 
 
 def read_number(text: str, position: int, mark: str) -> ValueLiteral | None:
-    """Return the number that begins at a place; ``mark`` quotes the keys around it."""
+    """Return the number that begins at a position; ``mark`` quotes the keys around it."""
     match = _NUMBER.match(text, position)
     if match is None:
         return None
@@ -117,7 +117,7 @@ def read_number(text: str, position: int, mark: str) -> ValueLiteral | None:
 
 
 def read_call(text: str, position: int, mark: str) -> ValueLiteral | None:
-    """Return the constructor at a place, ``Decimal('1.5')`` or ``date(1979, 8, 30)``."""
+    """Return the constructor at a position, ``Decimal('1.5')`` or ``date(1979, 8, 30)``."""
     match = _CALL.match(text, position)
     if match is None:
         return None
@@ -130,7 +130,7 @@ def read_call(text: str, position: int, mark: str) -> ValueLiteral | None:
 
 
 def read_list(text: str, position: int, mark: str, most: int = 1_000) -> list[ValueLiteral]:
-    """Return the strings and numbers of a list, up to the first thing that is neither."""
+    """Return the strings and numbers of a list, up to the first item that is neither."""
     literals: list[ValueLiteral] = []
     position += 1
     while len(literals) < most:

@@ -1,4 +1,4 @@
-"""XML and HTML: the text of elements and their attributes, each with its name for a key."""
+"""Reader of XML and HTML: text of elements and attributes, with their names as keys."""
 
 import re
 from collections.abc import Iterator
@@ -45,7 +45,7 @@ _COMMENT = {"<![CDATA[": "]]>", "<?": "?>"}
 
 
 class OpenElement(msgspec.Struct, gc=False):
-    """An open element: its name, the key that its text has, and where its text begins."""
+    """An open element: its name, the key of its text, and the start of its text."""
 
     name: str
     key: str
@@ -55,7 +55,7 @@ class OpenElement(msgspec.Struct, gc=False):
 
 
 def read_markup(text: str, first: int) -> tuple[list[KeyValuePair], list[tuple[int, int]], int]:
-    """Return the values of elements and attributes, the places of all tags, and the next owner.
+    """Return the values of elements and attributes, the spans of all tags, and the next owner.
 
     An attribute belongs to its element, the text of an element to the element around it.
     """
@@ -94,7 +94,7 @@ class _Reader:
         yield from self._terms.end()
 
     def _cut(self, position: int) -> Iterator[KeyValuePair]:
-        """Yield the text of an element whose end is missing because the text is cut off."""
+        """Yield the text of an element whose end tag is missing because the text is truncated."""
         top = self._stack[-1] if self._stack else None
         if top is None or top.start != position or not top.key:
             return

@@ -1,4 +1,4 @@
-"""Which pairs are of one object: those of one bracket, else of one line or one block of lines."""
+"""Assignment of pairs to objects: one bracket, else one line or one block of lines."""
 
 import re
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ _NUMBER = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?\Z")
 
 
 class _Block(msgspec.Struct):
-    """Lines at one indent that belong together. ``bulleted`` if its first line is one of a list."""
+    """Lines of one indent that belong together. ``bulleted`` if the first is a list item."""
 
     indent: int
     owner: int
@@ -27,7 +27,7 @@ class _Block(msgspec.Struct):
 def assign_owners(
     text: str, items: Sequence[UnownedPair], first: int
 ) -> tuple[list[KeyValuePair], int]:
-    """Return the pairs of items, which stand in order of their keys, and the next free owner."""
+    """Return the items, sorted by key position, as pairs, and the next free owner."""
     walk = _Brackets(text, first + 1)
     inner = [walk.at(item.at) for item in items]
     lines = _Lines(text, walk.last + 1)
@@ -64,7 +64,7 @@ def _pair(text: str, item: UnownedPair, owner: int, bracket: str) -> KeyValuePai
 
 
 def _alone(text: str, items: Sequence[UnownedPair], inner: Sequence[tuple[int, str]]) -> list[bool]:
-    """Say of each item whether no other one outside of brackets has its key in the same line."""
+    """Return for each item whether no other key outside of brackets is in the same line."""
     result = [True] * len(items)
     before = -1
     for index, item in enumerate(items):
@@ -80,7 +80,7 @@ def _alone(text: str, items: Sequence[UnownedPair], inner: Sequence[tuple[int, s
 
 
 class _Bracket(msgspec.Struct, gc=False):
-    """An open bracket. Up to ``checked`` no blank line stands in it, which would end it."""
+    """An open bracket. It contains no blank line, which would end it, up to ``checked``."""
 
     sign: str
     index: int
@@ -88,7 +88,7 @@ class _Bracket(msgspec.Struct, gc=False):
 
 
 class _Brackets:
-    """Finds the innermost bracket of places that only grow."""
+    """Finds the innermost bracket at increasing positions."""
 
     def __init__(self, text: str, first: int) -> None:
         self._text = text
@@ -99,7 +99,7 @@ class _Brackets:
         self.last = first
 
     def at(self, position: int) -> tuple[int, str]:
-        """Return the number of the innermost bracket, 0 for none, and what it is."""
+        """Return the number of the innermost bracket (0 for none), and its sign."""
         while self._next is not None and self._next.start() < position:
             self._step(self._next)
             self._next = next(self._matches, None)
@@ -131,7 +131,7 @@ class _Brackets:
 
 
 class _Lines:
-    """Joins lines into blocks, by blank lines, indents, bullets and keys that come again."""
+    """Joins lines into blocks, by blank lines, indents, bullets and repeated keys."""
 
     def __init__(self, text: str, first: int) -> None:
         self._text = text
@@ -163,7 +163,7 @@ class _Lines:
         blocks = self._blocks
         column = len(lead) + len(item.key) if item.start >= 0 else -1
         if blocks and column == self._column:
-            blocks[-1].indent = indent  # keys that end below each other, aligned to the right
+            blocks[-1].indent = indent  # keys aligned to the right
         self._column = column
         while blocks and blocks[-1].indent > indent:
             blocks.pop()

@@ -1,15 +1,15 @@
-"""A key with its value as they stand in a text, and the bounds that every reader keeps."""
+"""A key with its value in a text, and the limits of every reader."""
 
 from typing import Literal
 
 import msgspec
 
 MAX_PAIRS = 50_000
-"""Pairs of one text; what follows is text like any other."""
+"""Most pairs of one text; the rest is treated as plain text."""
 MAX_DEPTH = 3
-"""Texts within values of texts: escaped JSON in a string in a line of a log."""
+"""Nesting of texts within values: escaped JSON in a string in a log line."""
 MAX_VALUE = 2_000
-"""Characters of a value without quotation marks: a longer one is prose."""
+"""Longest value without quotation marks: a longer one is prose."""
 
 ValueForm = Literal[
     "json_string",
@@ -22,18 +22,18 @@ ValueForm = Literal[
     "xml",
     "cell",
 ]
-"""How a value is written. Strings stand between ``"`` (``json_string``) or ``'``
+"""Notation of a value. Strings are enclosed in ``"`` (``json_string``) or ``'``
 (``python_string``); ``python_call`` is a constructor such as ``datetime.date(1979, 8, 30)``, whose
-value reads as the date in ISO 8601; ``cell`` is a field of a table."""
+value is the date in ISO 8601; ``cell`` is a field of a table."""
 
 
 class KeyValuePair(msgspec.Struct, frozen=True, gc=False):
-    """A key and the place of its value in the text.
+    """A key and the span of its value in the text.
 
-    ``text[start:end]`` is the value without quotation marks and tags, ``value`` what it reads as.
-    ``owner`` is equal for the pairs of one object, row, form, element or block of lines. ``quote``
-    is what a string needs around it if it takes the value's place: ``"`` for a number in JSON, as
-    often escaped as the text around it; empty where nothing is needed.
+    ``text[start:end]`` is the value without quotation marks and tags, ``value`` is its decoded
+    form. ``owner`` is equal for the pairs of one object, row, form, element or block of lines.
+    ``quote`` must enclose a string that replaces the value: ``"`` for a JSON number, escaped as
+    often as the text around it; empty if nothing is needed.
     """
 
     key: str
@@ -46,10 +46,10 @@ class KeyValuePair(msgspec.Struct, frozen=True, gc=False):
 
 
 class UnownedPair(msgspec.Struct, gc=False):
-    """What a reader found, before it is known who owns it.
+    """A pair before its owner is determined.
 
-    ``at`` is the place of the key. A heading has no value: its ``start`` is -1. ``more`` items are
-    further values of the key before.
+    ``at`` is the position of the key. A heading has no value: its ``start`` is -1. Items with
+    ``more`` are further values of the previous key.
     """
 
     key: str

@@ -1,4 +1,4 @@
-"""Names and values that source code passes on: arguments of calls, directives, defaults."""
+"""Reader of named values in source code: arguments of calls, directives, defaults."""
 
 import re
 from collections.abc import Iterator
@@ -25,11 +25,11 @@ _DEFAULT = re.compile(
     r"\bdefault[ ]{0,10}+=[ ]{0,10}+(?=\")"
 )
 _ANY_NAME = frozenset({"name", "title", "label", "text", "key", "value", "names"})
-"""What a setter may set of anything: a thread, a window."""
+"""Names that a setter may set on anything: a thread, a window."""
 
 
 def read_passed_arguments(text: str) -> Iterator[UnownedPair]:
-    """Yield the values that are passed on by name, in no order."""
+    """Yield the values that are passed by name, in no order."""
     if "('" in text or '("' in text:
         yield from _setters(text)
         yield from _two_arguments(text)
@@ -47,7 +47,7 @@ def _setters(text: str) -> Iterator[UnownedPair]:
 
 
 def _two_arguments(text: str) -> Iterator[UnownedPair]:
-    """Yield the second of two arguments, of which the first is its name: `put("ssn", "...")`."""
+    """Yield the second of two arguments if the first is its name: `put("ssn", "...")`."""
     for match in _PAIR.finditer(text):
         key, at = match[2], match.start(2)
         if key.lower() in _ANY_NAME:

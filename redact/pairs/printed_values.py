@@ -1,6 +1,4 @@
-"""Values that programs print with their names: parts of forms, errors of databases and checks, and
-what PHP and R make of a variable.
-"""
+"""Reader of values printed with their names: forms, database errors, checks, PHP and R dumps."""
 
 import re
 from collections.abc import Iterator
@@ -58,7 +56,7 @@ def read_printed_values(text: str) -> Iterator[UnownedPair]:
 
 
 def _plain(pattern: re.Pattern[str], text: str) -> Iterator[UnownedPair]:
-    """Yield what a pattern finds: the key is its first group, the value the one that matched."""
+    """Yield the matches of a pattern: the first group is the key, the other match the value."""
     for match in pattern.finditer(text):
         group = match.lastindex or 1
         if group > 1 and match[group]:

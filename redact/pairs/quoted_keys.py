@@ -1,7 +1,7 @@
-"""Quoted keys with a colon: JSON and Python's ``repr`` of a dictionary, wherever they stand.
+"""Reader of quoted keys with a colon: JSON and Python's ``repr`` of a dictionary, anywhere.
 
-Nothing is parsed as a whole, so JSON may be cut off, broken, in prose, a line each, or stand with
-escaped quotation marks in a string.
+No document is parsed, so JSON may be truncated, broken, in prose, one per line, or in a string with
+escaped quotation marks.
 """
 
 import re
@@ -28,7 +28,7 @@ _WORDS = frozenset({"true", "false", "null", "none", "nan", "undefined"})
 
 
 def read_quoted_keys(text: str) -> Iterator[UnownedPair]:
-    """Yield the values of quoted keys in order; numbers and strings, also those of lists."""
+    """Yield the values of quoted keys in order: numbers and strings, including those of lists."""
     position, size = 0, len(text)
     search = _KEY.search
     while position < size:
@@ -85,7 +85,7 @@ def _values(text: str, position: int, mark: str) -> list[ValueLiteral]:
 
 
 def pair_of_literal(key: str, at: int, literal: ValueLiteral, *, more: bool = False) -> UnownedPair:
-    """Return the item of a key and a literal; what is no string needs quotation marks around."""
+    """Return the pair of a key and a literal; a non-string needs quotation marks if replaced."""
     quote = "" if literal.form in STRINGS.values() else literal.mark
     return UnownedPair(
         key, at, literal.start, literal.end, literal.value, literal.form, quote, more

@@ -1,4 +1,4 @@
-"""All keys with their values in a text: each reader in turn, then what is in the values."""
+"""Reader of all keys with values in a text: each reader in turn, then nested texts."""
 
 import re
 from bisect import bisect_left
@@ -22,7 +22,7 @@ _WORDED = r"\([\"']|(?:define|ENV|[Ee]nv|_header|_param|LIKE|like|entry|\[1\])[ 
 _ALWAYS = r"[=<\t\uff1a]|[ ]{2}|[ ][-\u2013\u2014\u2192]|--|\.{3}|:(?![0-9])|(?<![0-9]):|" + _WORDED
 _ANY_IN_A_LINE = re.compile(_ALWAYS)
 _ANY_IN_LINES = re.compile(rf"[|;,\u2502]|{_ALWAYS}")
-"""What a key and its value cannot do without. A time of day has none."""
+"""A sign that every key with a value has. A time of day does not match."""
 _QUOTED_COLON = re.compile(r"""["'](?:\s{0,40}+(?::|=>)|\]\s{0,5}+=)""")
 _INSERT = re.compile(r"\bvalues\s*\(", re.IGNORECASE)
 _INNER = re.compile(r"[:=|<\t\uff1a]|[,;][^\n]*\n")
@@ -31,11 +31,11 @@ _NO_TEXT = ("json_number", "python_number", "python_call", "bare")
 
 
 def read_pairs(text: str) -> list[KeyValuePair]:
-    """Return the keys with values of a text that is not one JSON document, by place.
+    """Return the keys with values of a text that is not one JSON document, by position.
 
-    Two pairs are disjoint, or one stands within the other (a string that holds keys itself), or
-    they have the same place and different keys. At most ``MAX_PAIRS`` pairs, at most ``MAX_DEPTH``
-    texts within texts. Takes time in proportion to the text. Never raises.
+    Two pairs are disjoint, or nested (a string that contains keys itself), or have the same span
+    and different keys. There are at most ``MAX_PAIRS`` pairs and ``MAX_DEPTH`` nested texts. Takes
+    time proportional to the length of the text. Never raises.
     """
     pairs, _ = _pairs(text, 1, MAX_DEPTH, MAX_PAIRS)
     return pairs
@@ -72,7 +72,7 @@ def _pairs(text: str, first: int, depth: int, most: int) -> tuple[list[KeyValueP
 
 
 def _may_hold(text: str) -> bool:
-    """Return whether any reader could find a pair: some signs count in several lines only."""
+    """Return whether any reader could find a pair: some signs count only in several lines."""
     if "\n" in text:
         return _ANY_IN_LINES.search(text) is not None
     return _ANY_IN_A_LINE.search(text) is not None or _may_insert(text)
@@ -85,7 +85,7 @@ def _may_insert(text: str) -> bool:
 
 
 def _of_rows(text: str) -> Iterator[Callable[[str, int], tuple[list[KeyValuePair], int]]]:
-    """Yield the readers of rows of values that could find one in a text."""
+    """Yield the readers of rows of values that apply to a text."""
     if "\n" in text and "  " in text:
         yield read_aligned_tables
     if may_hold_split_table(text):
@@ -97,7 +97,7 @@ def _of_rows(text: str) -> Iterator[Callable[[str, int], tuple[list[KeyValuePair
 def _items(
     text: str, tags: Sequence[tuple[int, int]], heads: Sequence[tuple[int, int]]
 ) -> Iterator[UnownedPair]:
-    """Yield what stands under keys that are no headings of a row; ``heads`` are those of tables."""
+    """Yield the values of keys that are not headings; ``heads`` are the headings of tables."""
     claimed: list[tuple[int, int]] = list(tags)
     if ("'" in text or '"' in text) and _QUOTED_COLON.search(text) is not None:
         for item in read_quoted_keys(text):
@@ -123,7 +123,7 @@ def _items(
 def _fitting(
     pairs: Sequence[KeyValuePair], resolved: Sequence[KeyValuePair]
 ) -> Iterator[KeyValuePair]:
-    """Yield the pairs that overlap none of the kept ones, which stand in order, in part."""
+    """Yield the pairs that do not partly overlap any of the resolved ones, which are sorted."""
     starts = [pair.start for pair in resolved]
     for pair in pairs:
         inside = bisect_left(starts, pair.end)
@@ -136,7 +136,7 @@ def _fitting(
 
 
 def _resolved(candidates: Iterable[KeyValuePair], most: int) -> list[KeyValuePair]:
-    """Return the pairs in order, without those that overlap another one in part or repeat it."""
+    """Return the pairs in order, without those that partly overlap or repeat another one."""
     resolved: list[KeyValuePair] = []
     ends: list[int] = []
     here, keys = (-1, -1), set[str]()
@@ -162,7 +162,7 @@ def _resolved(candidates: Iterable[KeyValuePair], most: int) -> list[KeyValuePai
 def _with_inner(
     text: str, resolved: Sequence[KeyValuePair], first: int, depth: int, most: int
 ) -> tuple[list[KeyValuePair], int]:
-    """Return the pairs with those that stand within the strings among them."""
+    """Return the pairs, and the pairs nested in the strings among them."""
     pairs = list(resolved)
     covered = -1
     for pair in resolved:
@@ -184,7 +184,7 @@ def _with_inner(
 
 
 def _times(text: str, pair: KeyValuePair) -> int:
-    """Return how often backslashes are undone in a string, by those before its quotation mark."""
+    """Return how often a string's backslashes are undone, by those before its quotation mark."""
     if pair.form not in ("json_string", "python_string"):
         return 1
     position = pair.start - 1

@@ -1,4 +1,4 @@
-"""Rows of values after a list of their names: SQL's ``INSERT``, and columns made of spaces."""
+"""Reader of rows after a list of names: SQL's ``INSERT``, and columns aligned by spaces."""
 
 import re
 from collections.abc import Iterator
@@ -62,9 +62,9 @@ def _sql_pair(name: str, value: re.Match[str], owner: int) -> KeyValuePair:
 
 
 def read_aligned_tables(text: str, first: int) -> tuple[list[KeyValuePair], int]:
-    """Return the cells of tables whose columns are made of spaces, and the next free owner.
+    """Return the cells of tables aligned by spaces, and the next free owner.
 
-    The headings are known by the word of a field. A first column without a heading is an index.
+    Headings are recognised by a field word. A first column without a heading is an index.
     """
     pairs: list[KeyValuePair] = []
     position = 0

@@ -1,7 +1,7 @@
-"""Tables whose headings stand apart from their rows: ``{"columns": ["ssn"], "data": [["..."]]}``.
+"""Reader of tables with separate headings: ``{"columns": ["ssn"], "data": [["..."]]}``.
 
-So dataframes, query engines and spreadsheets give them out, as JSON, as Python's ``repr``, or as
-YAML's lists. A list of lists may also begin with its headings.
+Dataframes, query engines and spreadsheets print tables like this, as JSON, as Python's ``repr``, or
+as YAML lists. A list of lists may also begin with its headings.
 """
 
 import re
@@ -36,7 +36,7 @@ _MOST_ROWS = 5_000
 
 
 def read_split_tables(text: str, first: int) -> tuple[list[KeyValuePair], int]:
-    """Return the cells of tables whose headings stand apart, and the next free owner."""
+    """Return the cells of tables with separate headings, and the next free owner."""
     pairs: list[KeyValuePair] = []
     consumed = 0
     for heads in _lists(text, _HEADS, 0, len(text)):
@@ -60,7 +60,7 @@ def read_split_tables(text: str, first: int) -> tuple[list[KeyValuePair], int]:
 
 
 def may_hold_split_table(text: str) -> bool:
-    """Return whether a text could hold such a table: a cheap look before the others."""
+    """Return whether a text could contain such a table: a cheap check before the others."""
     if "[" not in text:
         return False
     heads = next(_lists(text, _HEADS, 0, len(text)), None)
@@ -68,7 +68,7 @@ def may_hold_split_table(text: str) -> bool:
 
 
 def _lists(text: str, key: re.Pattern[str], start: int, end: int) -> Iterator[int]:
-    """Yield the places behind the brackets that open a list under a key."""
+    """Yield the positions after the brackets that open a list under a key."""
     for match in _LIST.finditer(text, start, end):
         if key.search(text, max(match.start() - _LONGEST_KEY, 0), match.start()):
             yield match.end()
@@ -79,7 +79,7 @@ def _has_digit(name: str) -> bool:
 
 
 def _names(text: str, position: int) -> tuple[list[str], int]:
-    """Return the headings of a list that begins at a place, and where it ends."""
+    """Return the headings of a list that begins at a position, and its end."""
     step = _STEP.match(text, position)
     position = step.end() if step else position
     if text[position : position + 1] == "{":

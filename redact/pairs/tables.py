@@ -1,4 +1,4 @@
-"""Tables with a line of headings: CSV and its kin, Markdown, and tables drawn with lines."""
+"""Reader of tables with a line of headings: CSV and similar, Markdown, and drawn tables."""
 
 import re
 from collections.abc import Iterator
@@ -52,7 +52,7 @@ _SPLIT = {
 
 
 class TableCell(msgspec.Struct, gc=False):
-    """A field of a row: the place of its value, and what it reads as."""
+    """A field of a row: the span of its value, and the decoded value."""
 
     start: int
     end: int
@@ -61,10 +61,9 @@ class TableCell(msgspec.Struct, gc=False):
 
 
 def read_tables(text: str, first: int) -> tuple[list[KeyValuePair], list[tuple[int, int]], int]:
-    """Return the cells of all tables, each under its heading, the places of the lines of headings,
-    and the next free owner.
+    """Return the cells of all tables, the spans of their headings, and the next free owner.
 
-    The owner of a cell is its row.
+    Each cell has its heading as key and its row as owner.
     """
     all_pairs: list[KeyValuePair] = []
     heads: list[tuple[int, int]] = []
@@ -72,7 +71,7 @@ def read_tables(text: str, first: int) -> tuple[list[KeyValuePair], list[tuple[i
     end = 0
     for table in sorted(every, key=lambda table: table.start):
         if table.start < end:
-            continue  # what looks like one within the cells of another
+            continue  # looks like a table inside the cells of another one
         end = table.end
         pairs = list(table.pairs(first))
         first = max((pair.owner for pair in pairs), default=first) + 1
@@ -108,12 +107,12 @@ class _Table:
         self.rows = list(self._rows()) if self._is_table() else []
 
     def _is_table(self) -> bool:
-        """Say whether the headings are words, and a row of as many cells follows."""
+        """Return whether the headings are words, and a row with as many cells follows."""
         named = [name for name in self._names if name]
         if len(self._heads) < 2 or not named or len(named) < len(self._heads) - 1:
             return False
         if self._separator in ",;" and not self._names[-1]:
-            return False  # lines of a program or of a list, each with its comma
+            return False  # lines of source code or of a list, each with a comma
         if any(len(name.split()) > 5 or name[-1] in ".!?" for name in named):
             return False
         self.body, self.ruled = self._skip_border(self.body)
@@ -148,14 +147,14 @@ class _Table:
             position = self.end = after
 
     def _is_headed(self) -> bool:
-        """Say whether the first line holds headings, where the first column holds keys."""
+        """Return whether the first line has headings, if the first column has keys."""
         first, second = self._names[0].lower(), self._names[1].lower()
         if not first or first in _PLAIN_HEADS or second in _VALUE_HEADS:
             return True
         return self.ruled and not any(sign.isdigit() or sign == "@" for sign in second)
 
     def _has_keys_first(self) -> bool:
-        """Say whether the first column holds the keys of the others."""
+        """Return whether the first column has the keys of the others."""
         first, second = self._names[0].lower(), self._names[1].lower()
         keys = are_field_names([cells[0].value for cells in self.rows[:20]])
         alone = len(self._names) == 2 and not is_field_name(first)
@@ -175,7 +174,7 @@ class _Table:
         return border.end() + 1, True
 
     def _row(self, position: int) -> tuple[list[TableCell], int]:
-        """Return the cells of the row that begins at a place, and where the next one begins."""
+        """Return the cells of the row that begins at a position, and the start of the next one."""
         text, size = self._text, len(self._text)
         cells: list[TableCell] = []
         if self._separator == "|":
@@ -211,11 +210,11 @@ class _Table:
 
 
 _MOST_DIGITS = 4
-"""Digits of a key; one with more is a code."""
+"""Most digits of a key; one with more is a code."""
 
 
 def _by_first(cells: list[TableCell], first: int) -> Iterator[KeyValuePair]:
-    """Yield the cells of a row under its first one; the owner of a cell is its column."""
+    """Yield the cells of a row with the first one as key; the owner of a cell is its column."""
     key = cells[0].value.rstrip(": ")
     if not key[:1].isalpha() or len(key) > 60 or sum(map(str.isdigit, key)) > _MOST_DIGITS:
         return

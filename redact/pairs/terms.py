@@ -1,4 +1,4 @@
-"""HTML that names a value beside it: rows of tables, lists of terms, labels, words in bold."""
+"""Reader of HTML with a name beside a value: table rows, term lists, labels, bold words."""
 
 import re
 from collections.abc import Iterator
@@ -52,7 +52,7 @@ class HtmlTerms:
         self._term = ""
 
     def open(self, name: str, owner: int) -> Iterator[KeyValuePair]:
-        """Note that an element opens, by its name in small letters."""
+        """Register the start of an element, by its name in lower case."""
         if name == "table":
             self._tables.append(_Table(owner, [], [], owner))
         elif name == "tr":
@@ -64,8 +64,10 @@ class HtmlTerms:
     def close(
         self, name: str, inner: tuple[int, int], after: int, owner: int
     ) -> Iterator[KeyValuePair]:
-        """Yield what the end of an element completes. ``inner`` is the place of what is in it,
-        ``after`` that behind its end, ``owner`` the element around it.
+        """Yield the pairs that the end of an element completes.
+
+        ``inner`` is the span of its content, ``after`` the position after its end, ``owner`` the
+        element around it.
         """
         if name in ("td", "th"):
             self._cell(name == "th", *inner)
@@ -77,7 +79,7 @@ class HtmlTerms:
             yield from self._word(name, inner, after, owner)
 
     def end(self) -> Iterator[KeyValuePair]:
-        """Yield the row that the end of the text leaves open."""
+        """Yield the pairs of a row still open at the end of the text."""
         yield from self._row()
 
     def _word(
@@ -103,7 +105,7 @@ class HtmlTerms:
             self._tables[-1].row.append(_Cell(head, words, start, end))
 
     def _row(self) -> Iterator[KeyValuePair]:
-        """Yield the pairs of the row that ends, and start another one."""
+        """Yield the pairs of the finished row, and start another one."""
         table = self._tables[-1] if self._tables else None
         if table is None or not table.row:
             return
@@ -118,7 +120,7 @@ class HtmlTerms:
             yield from self._beside(row, table)
 
     def _beside(self, row: list[_Cell], table: _Table) -> Iterator[KeyValuePair]:
-        """Yield the cells of a row that a cell before them names."""
+        """Yield the cells of a row that a preceding cell names."""
         key = ""
         for cell in row:
             if cell.head or not key:
@@ -133,7 +135,7 @@ def _are_heads(row: list[_Cell]) -> bool:
 
 
 def html_text(raw: str) -> str:
-    """Return what a stretch of HTML reads as, without tags and in one line."""
+    """Return the text of an HTML fragment, without tags and in one line."""
     plain = _TAGS.sub(" ", raw) if "<" in raw else raw
     return _SPACES.sub(" ", read_value(plain, "xml")).strip()
 

@@ -1,4 +1,4 @@
-"""What stands below a key without a value on its line: a block, a list, or one line."""
+"""Reader of values below a key with none on its line: a block, a list, or one line."""
 
 import re
 
@@ -15,14 +15,14 @@ _NO_VALUE = "{[<|#"
 _STATEMENT = re.compile(
     r"[ \t]*(?:async[ ])?(?:def|class|if|elif|for|while|with|except|match|case|switch|catch)[ (]"
 )
-"""Begins a line of a program that ends in a colon, below which stands more of the program."""
+"""First words of a line of source code that ends in a colon, before more source code."""
 _MOST_LINES = 100
 
 
 def read_lines_below(text: str, mark: KeySign, position: int, stop: int) -> list[UnownedPair]:
-    """Return the items of the list that begins at a place, or the single line there.
+    """Return the items of the list that begins at a position, or the single line there.
 
-    ``stop`` is the place of the next key; a line that holds it is no value.
+    ``stop`` is the position of the next key; a line that contains it is not a value.
     """
     items: list[UnownedPair] = []
     if _is_statement(text, mark, position):
@@ -48,7 +48,7 @@ def read_lines_below(text: str, mark: KeySign, position: int, stop: int) -> list
 
 
 def _is_statement(text: str, mark: KeySign, below: int) -> bool:
-    """Report whether a key ends a line of a program: the line below stands deeper than it."""
+    """Return whether a key ends a line of source code: the next line is indented deeper."""
     begin = text.rfind("\n", 0, mark.at) + 1
     if mark.sign != ":" or _STATEMENT.match(text, begin) is None:
         return False
@@ -63,7 +63,7 @@ def _indent(text: str, position: int) -> int:
 
 
 def read_block_below(text: str, mark: KeySign, position: int) -> list[UnownedPair]:
-    """Return a block of YAML that begins at a place: the lines that stand deeper than their key."""
+    """Return a YAML block that begins at a position: the lines indented deeper than their key."""
     line = text.rfind("\n", max(mark.at - 200, 0), mark.at) + 1
     indent = mark.at - line - len(text[line : mark.at].lstrip(" "))
     stop = min(len(text), position + MAX_VALUE)

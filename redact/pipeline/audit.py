@@ -126,7 +126,7 @@ def blank_erased_rows(rows: pa.Table, erased: pa.Array) -> pa.Table:
 
     A blanked row has no fingerprint, unlike every other row, so its hash cannot be verified. The
     next row still contains that hash, so that no row can be removed or inserted unnoticed. The
-    receipt of the erasure states which rows were erased, and by whom.
+    receipt of the erasure lists the erased rows, and is signed.
     """
     for name, nothing in _BLANK.items():
         at = rows.schema.get_field_index(name)

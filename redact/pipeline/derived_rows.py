@@ -1,8 +1,8 @@
-"""Rows that are made from redacted rows: checked text by text, and boxed again.
+"""Boxing of rows derived from redacted rows, after a check of each text.
 
-A label event repeats a correction that lies redacted in the lake already. It need not be redacted
-again, but nothing else may slip in beside it: each text of a class that redaction touches must be,
-letter by letter, one that is known to be redacted.
+A label event repeats a correction that the lake already holds redacted. It is not redacted again,
+but nothing else may slip in: each text of a class that redaction touches must equal, character by
+character, a text that is already redacted.
 """
 
 from collections.abc import Collection
@@ -21,10 +21,12 @@ _UNTOUCHED: Final = frozenset({Pii.KEEP, Pii.DROP})
 def box_derived_rows(
     rows: pa.RecordBatch, contract: str, *, redacted_texts: Collection[str], policy: str
 ) -> Redacted[pa.RecordBatch]:
-    """Box rows of a contract whose texts come from rows that are redacted already.
+    """Box rows of a contract whose texts come from rows that are already redacted.
 
-    ``redacted_texts`` holds texts of redacted rows, ``policy`` the hash of the redaction policy. Raises
-    FatalError, naming the field, if a text is none of them: that would be a fault of the program.
+    ``redacted_texts`` are texts of redacted rows, ``policy`` is the hash of the redaction policy.
+
+    Raises:
+        FatalError: a text is not among them, which is a bug; the message names the field.
     """
     touched = [field for field in CONTRACTS[contract].fields if field.pii not in _UNTOUCHED]
     for field in touched:

@@ -1,4 +1,4 @@
-"""Where text stands in a record: the walk over a record that the contract's classes prescribe."""
+"""Walk over a record that collects its text by the classes of the contract."""
 
 from collections.abc import Callable, Sequence
 from operator import attrgetter
@@ -12,7 +12,7 @@ from schemas.contract import CONTRACTS, ContractField, FieldType, Pii
 
 
 class TextSlot(msgspec.Struct, frozen=True, gc=False):
-    """A place in a record that holds text: ``getattr(owner, name)``.
+    """A field of a record that holds text: ``getattr(owner, name)``.
 
     ``path`` is the field's path in the contract.
     """
@@ -26,7 +26,7 @@ class TextSlot(msgspec.Struct, frozen=True, gc=False):
 
 
 class MapSlot(msgspec.Struct, frozen=True, gc=False):
-    """A map in a record. ``field_class`` is None for one whose class is `keep` (segments)."""
+    """A map in a record. ``field_class`` is None for a map of class `keep` (segments)."""
 
     owner: Any
     name: str
@@ -43,9 +43,9 @@ class IdSlot(msgspec.Struct, frozen=True, gc=False):
 
 
 class StoredFields(NamedTuple):
-    """The texts of the class `keep` of one object in a record: ids of things, models, versions.
+    """The texts of class `keep` of one object in a record: ids of things, models, versions.
 
-    ``fields`` are the name and the path in the contract of each; ``values`` are as long.
+    ``fields`` holds the name and contract path of each; ``values`` has the same length.
     """
 
     owner: Any
@@ -54,7 +54,7 @@ class StoredFields(NamedTuple):
 
 
 class RecordSlots(msgspec.Struct, gc=False):
-    """All slots of one record that redaction has to look at."""
+    """All slots of one record that redaction processes."""
 
     texts: list[TextSlot]
     maps: list[MapSlot]
@@ -63,7 +63,7 @@ class RecordSlots(msgspec.Struct, gc=False):
 
 
 class _Step(msgspec.Struct, frozen=True):
-    """What to do with one field: ``treat`` puts its value among the slots, None is for texts."""
+    """How to process a field: ``treat`` adds its value to the slots; None is for texts."""
 
     name: str
     path: str
@@ -75,7 +75,7 @@ class _Step(msgspec.Struct, frozen=True):
 
 
 class _Level(msgspec.Struct, frozen=True):
-    """The fields of one kind of record that matter, read in one go."""
+    """The relevant fields of one kind of record, read in one call."""
 
     steps: tuple[_Step, ...]
     values: Callable[[Any], tuple[Any, ...]]
@@ -84,7 +84,7 @@ class _Level(msgspec.Struct, frozen=True):
     has_role: bool
 
     def walk(self, owner: Any, slots: RecordSlots) -> None:
-        """Collect the slots of a record and those within it."""
+        """Collect the slots of a record and of the records in it."""
         role = writer_of_role(owner.role) if self.has_role else None
         slots.stored.append(StoredFields(owner, self.stored, self.stored_values(owner)))
         for step, value in zip(self.steps, self.values(owner), strict=True):
@@ -105,7 +105,7 @@ class FieldWalker:
         self._level = _level(CONTRACTS[contract].fields)
 
     def slots(self, record: Any) -> RecordSlots:
-        """Return the slots of a record; fields of the class `drop` are emptied at once."""
+        """Return the slots of a record; fields of class `drop` are emptied at once."""
         slots = RecordSlots([], [], [], [])
         if self._level is not None:
             self._level.walk(record, slots)
@@ -144,7 +144,7 @@ def _level(fields: tuple[ContractField, ...]) -> _Level | None:
 
 
 def _getter(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
-    """Return what reads the fields of these names; of one the getter alone would give no tuple."""
+    """Return a getter of the named fields that returns a tuple, even for a single name."""
     if not names:
         return lambda _owner: ()
     if len(names) > 1:
@@ -154,12 +154,12 @@ def _getter(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
 
 
 def _is_stored_text(field: ContractField) -> bool:
-    """Tell whether a field is stored as it is, and could hold text."""
+    """Return whether a field is stored unchanged and could hold text."""
     return not field.fields and field.pii is Pii.KEEP and field.type is FieldType.STRING
 
 
 def _step(field: ContractField) -> _Step | None:
-    """Return what to do with a field, None if it is never personal."""
+    """Return how to process a field, None if it is never personal."""
     if not field.fields and field.pii is Pii.KEEP and field.type is not FieldType.MAP:
         return None
     inner = _level(field.fields) if field.fields else None

@@ -1,4 +1,4 @@
-"""Fields that are identifiers and nothing else: user ids, and the map ``segments``."""
+"""Redaction of identifier fields: user ids, and the map ``segments``."""
 
 import re
 from collections.abc import Collection
@@ -17,7 +17,7 @@ class IdentifierRedactor:
         self._readable = frozenset(readable)
 
     def put(self, slots: RecordSlots, scope: str) -> None:
-        """Replace the identifiers of a record where they are."""
+        """Replace the identifiers of a record in place."""
         for slot in slots.maps:
             if slot.field_class is None:
                 value = getattr(slot.owner, slot.name)
@@ -27,7 +27,7 @@ class IdentifierRedactor:
             setattr(id_slot.owner, id_slot.name, new)
 
     def _segments(self, segments: dict[str, str], scope: str) -> dict[str, str]:
-        """Hash the values of segments that are not on the list, and keys that are no plain word."""
+        """Hash segment values that are not on the list, and keys that are not plain words."""
         return {
             key if _PLAIN_KEY.fullmatch(key) else self._hashed(key, scope): value
             if value.casefold() in self._readable

@@ -1,4 +1,4 @@
-"""The redactor of the policy `off`: everything passes as it is."""
+"""The redactor of the policy `off`: every record passes unchanged."""
 
 from typing import Any
 
@@ -20,5 +20,5 @@ class PassthroughRedactor:
         return RedactionOutcome(Redacted(batch, "off"), [])
 
     def statistics(self) -> dict[str, int]:
-        """Return nothing: nothing is counted."""
+        """Return an empty mapping: nothing is counted."""
         return {}

@@ -1,10 +1,10 @@
-"""Redaction of decoded records: every field by its class, a record that fails set aside.
+"""The redactor of decoded records: every field by its class; a record that fails is rejected.
 
-For each batch: (1) find the slots that hold text; (2) analyse each segment, or remember its
-analysis; (3) collect what the record says about persons; (4) render each segment with both;
-(5) look through the output once more, and render it again with what was still there; (6) turn the
-records into rows. A record for which any step fails, for whatever reason, is rejected: its text
-never passes, and neither does the text of the exception.
+For each batch: (1) collect the slots that hold text; (2) analyse each segment, or reuse its cached
+analysis; (3) collect the identities that the record states; (4) render each segment with both;
+(5) scan the output once more, and render it again with the residual findings; (6) turn the records
+into rows. If any step fails, for whatever reason, the record is rejected: neither its text nor the
+text of the exception passes.
 """
 
 from collections import Counter
@@ -39,7 +39,7 @@ from schemas.redacted import Redacted
 
 
 class _Work(msgspec.Struct, gc=False):
-    """One record under way: its slots, and which of the batch's segments are its own."""
+    """One record in progress: its slots, and its segments among those of the batch."""
 
     record: Any
     slots: RecordSlots
@@ -51,7 +51,7 @@ class _Work(msgspec.Struct, gc=False):
 
 
 class RedactedBatch(NamedTuple):
-    """What came of a batch redacted in place: rows that passed, rows that did not, audit."""
+    """The result of redacting a batch in place: rows that passed, rejected records, audit."""
 
     passed: list[int]
     rejected: list[RejectedRecord]
@@ -59,7 +59,7 @@ class RedactedBatch(NamedTuple):
 
 
 class RedactedText(NamedTuple):
-    """A redacted text, what was found in it (slots in the input), and what was replaced."""
+    """A redacted text, the findings (offsets into the input), and the replacements."""
 
     text: str
     findings: list[PiiFinding]
@@ -67,10 +67,10 @@ class RedactedText(NamedTuple):
 
 
 class PolicyRedactor:
-    """Redacts by a policy, with the detectors that it asks for.
+    """Redacts by a policy, with the detectors that the policy requires.
 
-    With ``audit`` it tells what it did to each record. With ``report`` it also looks for types that
-    are kept, and tells of those too; what comes out is the same.
+    With ``audit`` it reports what it did to each record. With ``report`` it also looks for types
+    that are kept, and reports those too; the output is the same.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class PolicyRedactor:
         self._keys = keys
         self._audit = audit
         self._report = report
-        stage = load_names_stage(policy, None if report else policy.replaced())
+        stage = load_names_stage(policy, None if report else policy.replaced_types())
         self.model = stage.identity if stage else ""
         self.policy_hash = policy.hash_with(self.model)
         book = KeyBook(policy.keys)
@@ -107,7 +107,7 @@ class PolicyRedactor:
     def statistics(self) -> dict[str, int]:
         """Return counters since the start; see also :meth:`Segmenter.statistics`.
 
-        ``found_by_proof_TYPE`` counts the values of a type that only the second look found.
+        ``found_by_proof_TYPE`` counts the values of a type that only the residual scan found.
         """
         proof = {f"{FOUND_BY_PROOF}{kind}": n for kind, n in sorted(self._found_by_proof.items())}
         return {**self._counts, **proof, **self._segmenter.statistics()}
@@ -122,7 +122,7 @@ class PolicyRedactor:
         )
 
     def in_place(self, decoded: DecodedBatch[Any]) -> RedactedBatch:
-        """Redact the records of a batch where they are. Those rejected must not be used."""
+        """Redact the records of a batch in place. Rejected records must not be used."""
         walker = self._walkers[decoded.kind]
         works = [self._collect(walker, record) for record in decoded.records]
         analysed = iter(self._segmenter.analyse([s for work in works for s in work.segments]))
@@ -176,7 +176,7 @@ class PolicyRedactor:
         return _Work(record, slots, maps, segments)
 
     def _scan_stored_fields(self, works: Sequence[_Work]) -> None:
-        """Look through the kept fields of a batch together; what fails is looked at by record."""
+        """Scan the stored fields of a batch together; a failed group is left to each record."""
         for group in self._stored_fields.groups(work.slots for work in works):
             try:
                 self._segmenter.watched(partial(self._stored_fields.meet, group))
@@ -186,7 +186,7 @@ class PolicyRedactor:
                 continue
 
     def _finish(self, work: _Work, analysed: Sequence[AnalysedSegment]) -> list[AuditReplacement]:
-        """Put the redacted segments in place; on failure ``work`` says why."""
+        """Put the redacted segments in place; on failure set ``work.failure``."""
         for index, segment in enumerate(analysed):
             if isinstance(segment.analysis, SegmentFailure):
                 work.failure, work.field = segment.analysis, _path(work, index)
@@ -245,7 +245,7 @@ class PolicyRedactor:
         app: str,
         identities: RecordIdentities,
     ) -> tuple[AuditCount, ...]:
-        """Count what was found in the segments of a record and is kept, by type."""
+        """Count the findings in the segments of a record that are kept, by type."""
         kept: Counter[str] = Counter()
         for segment, each, field_class in zip(segments, analysed, classes, strict=True):
             if not isinstance(each.analysis, SegmentFailure):
@@ -261,9 +261,9 @@ class PolicyRedactor:
         app: str,
         learnt: frozenset[IdentityValue],
     ) -> tuple[list[RenderedSegment], RecordIdentities, frozenset[str]]:
-        """Render segments and look through the output, twice if something is left in it.
+        """Render segments and scan the output, twice if something is left in it.
 
-        Return them with the names they were rendered with, and the types that are left even so.
+        Return them with the identities used, and the types still left after the second scan.
         """
 
         def rendered(identities: RecordIdentities) -> list[RenderedSegment]:

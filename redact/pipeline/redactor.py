@@ -1,6 +1,6 @@
-"""What a redactor is to those who use one: batches of records in, rows and refusals out.
+"""The interface of redactors: batches of records in, rows and rejected records out.
 
-Nothing here needs a detector, so that who only names the types does not load any.
+Nothing here imports a detector, so that importing the types loads none.
 """
 
 from dataclasses import dataclass, field
@@ -13,17 +13,17 @@ from schemas.record_batches import DecodedBatch, RejectedRecord
 from schemas.redacted import Redacted
 
 FOUND_BY_PROOF: Final = "found_by_proof_"
-"""What the counters begin with of values that only the second look found; a type follows."""
+"""Prefix of the counters of values that only the residual scan found; a type follows."""
 
 PROVED_TYPES: Final = ("CREDIT_CARD", "EMAIL_ADDRESS", "IBAN_CODE", "SECRET", "US_SSN")
-"""Types that the second look has expressions of its own for."""
+"""Types with expressions of their own in the residual scan."""
 
 
 @dataclass(frozen=True, slots=True)
 class RedactionOutcome:
-    """What came of a batch: rows for the table, and the records that could not be redacted.
+    """The result for a batch: rows for the table, and the records that could not be redacted.
 
-    ``audit`` says what was done to each record in ``rows``, where the redactor was asked to.
+    ``audit`` lists what was done to each record in ``rows``, if the redactor keeps an audit.
     """
 
     rows: Redacted[pa.RecordBatch]
@@ -34,7 +34,7 @@ class RedactionOutcome:
 class Redactor(Protocol):
     """Redacts batches of records under one policy.
 
-    ``memory_bytes`` is about how far its memories of texts may grow.
+    ``memory_bytes`` is the approximate size limit of its caches.
     """
 
     policy_hash: str
@@ -47,4 +47,4 @@ class Redactor(Protocol):
         """
 
     def statistics(self) -> dict[str, int]:
-        """Return counters since the start: records, findings, look-ups of segments."""
+        """Return counters since the start: records, findings, cache look-ups of segments."""

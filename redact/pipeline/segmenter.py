@@ -1,8 +1,8 @@
-"""Segments analysed and rendered once: whatever was seen before is remembered.
+"""Analysis and rendering of segments, with a cache of both.
 
-Under the keyed hash of a segment stand what is personal in it, which depends on the text alone,
-and how it looks redacted, which depends too on those of the record's names that stand in it. A
-segment that failed is remembered as well, so that a hostile text costs its time once.
+By the keyed hash of a segment the cache holds its analysis, which depends on the text alone, and
+its outputs, which also depend on the record's names that occur in it. Failures are cached too, so
+that a hostile text costs its time once.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -37,35 +37,35 @@ T = TypeVar("T")
 
 SEGMENT_CACHE_BYTES = 192 * 1024 * 1024
 _WEIGHT = 900
-"""About what is remembered of a segment in bytes, beside its marks and outputs."""
+"""Approximate size in bytes of a cached segment, without its marks and outputs."""
 
 _MARK_WEIGHT = 350
 _OUTPUT_WEIGHT = 400
 _REPLACED_WEIGHT = 90
 _MOST_NAMES = 256
 _MOST_OUTPUTS = 64
-"""A segment that many records share (a system prompt) forgets its names and outputs at times."""
+"""Most names of a shared segment (a system prompt) before its names and outputs are dropped."""
 
 _MOST_RENDERERS = 1_000
 _SERIALS = count(1)
 
 
 class AnalysedSegment(msgspec.Struct, gc=False):
-    """What is known of a segment.
+    """A cached segment: its analysis, the occurrences of names, and the outputs.
 
-    ``stands`` tells by the serial of a name's finder where the name stands in the segment;
-    ``outputs`` are by renderer and the names that do stand there (see ``_output_id``); and, with a
-    minus, by renderer and all names of the record, which is the shorter way to the same.
+    ``occurrences`` holds those of a name in the segment by the serial of its finder.
+    ``outputs`` are keyed by renderer and the names that occur (see ``_output_id``), and, negated,
+    by renderer and all names of the record, which is a faster way to the same output.
     """
 
     key: bytes
     analysis: SegmentAnalysis | SegmentFailure
-    stands: dict[int, tuple[PiiFinding, ...]]
+    occurrences: dict[int, tuple[PiiFinding, ...]]
     outputs: dict[int, RenderedSegment]
 
 
 class _Waiting(NamedTuple):
-    """A new segment that waits for the model: what of it is to be read, None for all of it."""
+    """A new segment waiting for the model: the literals to read, None for the entire text."""
 
     analysed: AnalysedSegment
     text: str
@@ -75,7 +75,7 @@ class _Waiting(NamedTuple):
 class Segmenter:
     """Analyses and renders segments under one policy.
 
-    With ``report`` types that are kept are looked for as well, so that they can be told.
+    With ``report`` kept types are searched for as well, so that they can be reported.
     """
 
     def __init__(
@@ -94,18 +94,18 @@ class Segmenter:
         self._operators = build_operators(self.pseudonyms)
         self.detector = PolicyDetector(
             policy,
-            types=None if report else policy.replaced(),
+            types=None if report else policy.replaced_types(),
             until=lambda: self._watchdog.deadline,
         )
         self._analyser = SegmentAnalyser(self.detector, book, files=_replaces_files(policy))
-        self._free_text = FreeTextNames(names, policy.replaced())
+        self._free_text = FreeTextNames(names, policy.replaced_types())
         self.cache: SegmentCache[AnalysedSegment] = SegmentCache(SEGMENT_CACHE_BYTES)
         self._output_hits = self._output_misses = 0
         self._renderers: dict[tuple[FieldClass, str], tuple[int, SegmentRenderer]] = {}
         self._allowed = frozenset(word.casefold() for word in policy.allow)
 
     def statistics(self) -> Mapping[str, int]:
-        """Return how often a segment was known, and its output, and how many are kept."""
+        """Return the cache hits and misses of segments and outputs, and the number of segments."""
         return {
             "segment_hits": self.cache.hits,
             "segment_misses": self.cache.misses,
@@ -118,10 +118,10 @@ class Segmenter:
         """Analyse segments; the model looks for names in all of them at once.
 
         Raises:
-            StalledError: an analysis did not come to an end; nothing may be concluded.
+            StalledError: an analysis did not finish; there is no result.
         """
         results: list[AnalysedSegment] = []
-        waiting: dict[bytes, _Waiting] = {}  # known only when the model was asked
+        waiting: dict[bytes, _Waiting] = {}  # complete only after the model has run
         for segment in segments:
             key = segment_key(self._secret, segment.text, _CONTEXTS[segment.json, segment.free])
             analysed = self.cache.get(key)
@@ -147,7 +147,7 @@ class Segmenter:
         field_class: FieldClass,
         app: str,
     ) -> RenderedSegment:
-        """Return a segment redacted with what the record taught; ``analysed`` must be no failure."""
+        """Return a segment redacted with the record's identities; it must not be a failure."""
         serial, renderer = self._renderer(field_class, app)
         asked = -(serial << 64 | names.serial)
         rendered = analysed.outputs.get(asked)
@@ -176,7 +176,7 @@ class Segmenter:
     ) -> RenderedSegment:
         if isinstance(analysed.analysis, SegmentFailure):
             raise TypeError("a segment that failed cannot be rendered")
-        findings = [finding for finder in here for finding in analysed.stands[finder.serial]]
+        findings = [finding for finder in here for finding in analysed.occurrences[finder.serial]]
         rendered = renderer.render(text, analysed.analysis, here, findings)
         weight = _OUTPUT_WEIGHT + len(rendered.text) + _REPLACED_WEIGHT * len(rendered.replaced)
         self.cache.put(analysed.key, analysed, weight)
@@ -185,16 +185,16 @@ class Segmenter:
     def _standing(
         self, text: str, analysed: AnalysedSegment, names: RecordIdentities
     ) -> list[IdentityFinder]:
-        """Return those of a record's names that stand in a segment."""
-        stands = analysed.stands
-        if any([finder.serial not in stands for finder in names.finders]):  # noqa: C419  # faster so
+        """Return the names of a record that occur in a segment."""
+        occurrences = analysed.occurrences
+        if any([finder.serial not in occurrences for finder in names.finders]):  # noqa: C419  # faster so
             if isinstance(analysed.analysis, SegmentFailure):
                 raise TypeError("a segment that failed cannot be rendered")
-            if len(stands) > _MOST_NAMES:
-                stands.clear()
-            stands |= names.absent
-            stands |= find_names_in_segment(text, analysed.analysis, names)
-        return [finder for finder in names.finders if stands[finder.serial]]
+            if len(occurrences) > _MOST_NAMES:
+                occurrences.clear()
+            occurrences |= names.absent
+            occurrences |= find_names_in_segment(text, analysed.analysis, names)
+        return [finder for finder in names.finders if occurrences[finder.serial]]
 
     def watched(self, work: Callable[[], T]) -> T:
         """Return the result of work with the detector, which the watchdog restarts if it hangs."""
@@ -206,7 +206,7 @@ class Segmenter:
         return rule is not None and rule.operator != "keep" and finding.score >= rule.score
 
     def scope(self, app: str) -> str:
-        """Return within what a pseudonym stays the same: an app, or (empty) the lake."""
+        """Return the scope in which pseudonyms are stable: an app, or (empty) the lake."""
         return app if self._policy.scope == "app" else ""
 
     def renderer(self, field_class: FieldClass, app: str) -> SegmentRenderer:
@@ -225,7 +225,7 @@ class Segmenter:
             return SegmentFailure(QuarantineReason.REDACTION_FAILED, type(error).__name__)
 
     def _add_names(self, fresh: Sequence[_Waiting]) -> None:
-        """Let the model look through new free text, and add its names to what is known."""
+        """Run the model over new free text, and add its names to the analyses."""
         asked = [(each, literal) for each in fresh for literal in each.literals]
         results = self._free_text.names([_text_of(each, literal) for each, literal in asked])
         for (each, literal), names in zip(asked, results, strict=True):
@@ -244,7 +244,7 @@ class Segmenter:
             self._settle(each.analysed)
 
     def _settle(self, analysed: AnalysedSegment) -> None:
-        """Remember what is known of a segment now that nothing more will be."""
+        """Cache a segment whose analysis is complete."""
         if isinstance(analysed.analysis, SegmentAnalysis):
             analysed.analysis.settle()
         self.cache.put(analysed.key, analysed, _weight(analysed.analysis))
@@ -279,7 +279,7 @@ _CONTEXTS = {
 
 
 def _replaces_files(policy: RedactionPolicy) -> bool:
-    return FILE_TYPE in policy.replaced()
+    return FILE_TYPE in policy.replaced_types()
 
 
 def _text_of(waiting: _Waiting, literal: MarkedLiteral | None) -> str:
@@ -287,7 +287,7 @@ def _text_of(waiting: _Waiting, literal: MarkedLiteral | None) -> str:
 
 
 def _output_id(renderer: int, names: Sequence[IdentityFinder]) -> int:
-    """Return a number that is another for each renderer and choice of names."""
+    """Return a number that identifies a renderer with a set of names."""
     which = renderer
     for finder in names:
         which = which << 32 | finder.serial
@@ -295,7 +295,7 @@ def _output_id(renderer: int, names: Sequence[IdentityFinder]) -> int:
 
 
 def _weight(analysis: SegmentAnalysis | SegmentFailure) -> int:
-    """Return about how many bytes it takes to remember an analysis."""
+    """Return the approximate size of an analysis in bytes."""
     if isinstance(analysis, SegmentFailure) or analysis.marks is None:
         return _WEIGHT
     return _WEIGHT + sum(_MARK_WEIGHT + len(mark.text) for mark in analysis.marks)

@@ -1,9 +1,9 @@
-"""Fields that are stored as they are (ids, models, versions): looked at, and hashed where personal.
+"""Scan of fields that are stored unchanged (ids, models, versions): personal values are hashed.
 
-Some producers make the id of a session or a document of a telephone number, an e-mail address or an
-account. Such a value becomes a keyed pseudonym, the same in both topics, so what is joined by it
-still joins. The ids that commands and other programs name a record by stay as they are sent: if one
-of these holds something personal, the record is refused.
+Some producers build a session or document id from a telephone number, an e-mail address or an
+account. Such a value becomes a keyed pseudonym, the same in both topics, so that joins on it still
+work. Ids by which commands and other programs name a record stay unchanged: if one of these
+contains something personal, the record is rejected.
 """
 
 import re
@@ -23,7 +23,7 @@ from redact.pipeline.field_walker import RecordSlots, StoredFields
 from redact.policies.data_types import NUMBER_LIKE
 
 JOIN_KEYS: Final = frozenset({"trace_id", "feedback_id"})
-"""Fields that name a record, here and in other programs."""
+"""Fields that identify a record, here and in other programs."""
 
 _KIND: Final = "ID"
 _TYPES: Final = NUMBER_LIKE | {
@@ -39,21 +39,21 @@ _TYPES: Final = NUMBER_LIKE | {
     "HEALTH_PLAN_ID",
 }
 _PREFIX: Final = re.compile(r"[A-Za-z]\w{0,20}[:/#-](.{7,80})\Z")
-"""What some producers put before an address or a number (`chat-`, `user/`), and what follows."""
+"""A prefix before an address or a number (`chat-`, `user/`), and the rest."""
 _GAP: Final = "\n\n"
 _MOST_CLEAN: Final = 50_000
 _TOGETHER: Final = 2_000
-"""Characters of values that are looked through in one text."""
+"""Total length of values that are scanned as one text."""
 
 _RANDOM: Final = re.compile(
     r"(?!\d+\Z)[0-9a-f]{32}(?:[0-9a-f]{8}|[0-9a-f]{32})?"
     r"|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 )
-"""A UUID, or a hexadecimal number as long as one or as a hash: no part of these is ever found."""
+"""A UUID, or a hexadecimal number of that length or of a hash: these have no findings."""
 
 
 class PersonalId(NamedTuple):
-    """A kept field that holds something personal: where it stands, and of which type that is."""
+    """A stored field with a personal value: its position in the record, and the type."""
 
     owner: Any
     name: str
@@ -63,10 +63,10 @@ class PersonalId(NamedTuple):
 
 
 class StoredFieldScanner:
-    """Finds and hashes what is personal in fields of the class `keep`.
+    """Finds and hashes personal values in fields of class `keep`.
 
-    ``counts`` says of a finding whether the policy replaces it; with ``denied`` words of
-    its own that may stand anywhere, also in random numbers.
+    ``counts`` returns whether the policy replaces a finding. With ``denied`` the policy has words
+    of its own, which may occur anywhere, even in random numbers.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class StoredFieldScanner:
         self._met: set[str] = set()
 
     def groups(self, records: Iterable[RecordSlots]) -> list[list[str]]:
-        """Return the values of many records that are not known to be clean, some together."""
+        """Return the values of many records that are not yet known to be clean, in groups."""
         groups: list[list[str]] = []
         room = 0
         values = _values(fields for record in records for fields in record.stored)
@@ -103,7 +103,7 @@ class StoredFieldScanner:
         return groups
 
     def meet(self, values: Sequence[str]) -> None:
-        """Look through values together, which is cheaper, and remember which are clean.
+        """Scan values together, which is cheaper, and remember which are clean.
 
         Raises TextTimeoutError.
         """
@@ -115,9 +115,9 @@ class StoredFieldScanner:
             self.meet(values[half:])
 
     def personal(self, slots: RecordSlots, names: RecordIdentities) -> list[PersonalId]:
-        """Return the kept fields of a record that hold something personal.
+        """Return the stored fields of a record with a personal value.
 
-        ``names`` are what the record itself says of persons. Raises TextTimeoutError.
+        ``names`` are the identities that the record itself states. Raises TextTimeoutError.
         """
         values = _values(slots.stored)
         types = dict(self._by_pattern(values))
@@ -133,7 +133,7 @@ class StoredFieldScanner:
         ]
 
     def put(self, personal: Iterable[PersonalId]) -> list[AuditReplacement]:
-        """Replace such values where they are; return what was done, for the audit."""
+        """Replace these values in place; return the replacements, for the audit."""
         replaced = []
         for each in personal:
             new = self._pseudonyms.identifier(_KIND, each.value)
@@ -142,7 +142,7 @@ class StoredFieldScanner:
         return replaced
 
     def _by_pattern(self, values: Iterable[str]) -> list[tuple[str, str]]:
-        """Return the values in which the detector finds something, each with its type."""
+        """Return the values with a finding of the detector, each with its type."""
         fresh = self._fresh(values)
         if not fresh:
             return []
@@ -153,7 +153,7 @@ class StoredFieldScanner:
         return [(value, findings[0].type) for value, findings in alone if findings]
 
     def _fresh(self, values: Iterable[str]) -> list[str]:
-        """Return the values, each once, that are not known to be clean."""
+        """Return the distinct values that are not yet known to be clean."""
         clean, met, random = self._clean, self._met, self._random
         return [
             value
@@ -179,7 +179,7 @@ class StoredFieldScanner:
 
 
 def _together(values: Iterable[str]) -> str:
-    """Return one text of some values, and of what stands behind a prefix in one of them."""
+    """Return one text of all values, and of the rest of each value after a prefix."""
     texts = []
     for value in values:
         texts.append(value)
@@ -194,11 +194,11 @@ def _values(stored: Iterable[StoredFields]) -> list[str]:
 
 
 def _by_name(values: Sequence[str], names: RecordIdentities) -> Iterator[tuple[str, str]]:
-    """Yield the values in which something stands that the record taught, each with its type.
+    """Yield the values that contain an identity stated in the record, each with its type.
 
-    Of a person it must be more than one word: a tool or a model may be called like somebody.
+    A person's name must be more than one word: a tool or a model may have the name of a person.
     """
-    standing = names.standing(SearchableText(_GAP.join(values)))
+    standing = names.occurrences(SearchableText(_GAP.join(values)))
     finders: list[IdentityFinder] = [
         finder for finder in names.finders if finder.serial in standing
     ]

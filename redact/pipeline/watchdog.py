@@ -1,9 +1,9 @@
-"""A watchdog that restarts work which takes too long, and decides nothing about a record.
+"""Watchdog that restarts work which takes too long, and decides nothing about a record.
 
-What becomes of a record must not depend on how busy the machine is: a replay has to give the same
+The result for a record must not depend on the load of the machine: a replay must give the same
 rows. The work on a text is linear in its length, and the length of a record is bounded, so no text
 needs a time limit of its own. The clock only guards against an expression that hangs: the work is
-stopped, started again with more time, and if that does not help either, the batch is retried.
+stopped and restarted with more time, and if that fails too, the batch is retried.
 """
 
 import time
@@ -20,7 +20,7 @@ _GROWTH: Final = 2
 
 
 class StalledError(RetryableError):
-    """Redaction made no progress on a text, however much time it had. Nothing was changed."""
+    """Redaction of a text did not finish in any attempt. Nothing was changed."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(
@@ -31,7 +31,7 @@ class StalledError(RetryableError):
 
 
 class Watchdog:
-    """Runs work that looks at :attr:`deadline`; ``seconds`` is the time of a first attempt."""
+    """Runs work that checks :attr:`deadline`; ``seconds`` is the time of the first attempt."""
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
@@ -40,14 +40,14 @@ class Watchdog:
 
     @property
     def deadline(self) -> float:
-        """Return until when, on the clock, the work under way may go on."""
+        """Return the deadline of the current attempt, on the clock."""
         return self._deadline
 
     def run(self, work: Callable[[], T]) -> T:
-        """Return the result of ``work``, which is started again when its time is over.
+        """Return the result of ``work``, which is restarted after its deadline.
 
         Raises:
-            StalledError: no attempt came to an end in its time.
+            StalledError: no attempt finished before its deadline.
         """
         seconds = self._seconds
         for _ in range(ATTEMPTS):

@@ -1,4 +1,4 @@
-"""The types of personal data that goldpan knows, and what each means to a reader."""
+"""The types of personal data, each with a description for readers."""
 
 from types import MappingProxyType
 
@@ -58,11 +58,11 @@ NUMBER_LIKE = frozenset(
         "ZIP_CODE",
     }
 )
-"""Types that a number under a harmless key, or at the end of an identifier, is never taken for."""
+"""Types that a number under a harmless key, or at the end of an identifier, never gets."""
 
 
 BY_MODEL = frozenset({"PERSON", "LOCATION", "ORGANIZATION", "NRP", "TITLE"})
-"""Types that the model for names finds in people's free text."""
+"""Types that the name model finds in free text."""
 
 DETECTION_NOTES = MappingProxyType(
     {
@@ -114,10 +114,10 @@ DETECTION_NOTES = MappingProxyType(
         "FILE": "Base64 in content parts and data URLs: a stand-in with media type and size.",
     }
 )
-"""How each type is recognised, in one sentence or two."""
+"""How each type is recognised, in one or two sentences."""
 
 BY_PATTERN = frozenset(DETECTION_NOTES) - {"LOCATION", "ORGANIZATION", "NRP", "TITLE"}
-"""Types for which there is a recogniser without any model."""
+"""Types with a recogniser that needs no model."""
 
 PRESIDIO_DIFFERENCES = (
     "Edges: a letter of another script and an underscore end a value; Presidio's `\\b` does not.",
@@ -134,4 +134,4 @@ PRESIDIO_DIFFERENCES = (
     "PAN and NRIC in capitals only, unless their name stands before them.",
     "Medical licences, wallets and Italian codes have edges: no part of a longer code is one.",
 )
-"""Where the recognisers here differ from Presidio's of the same name, on purpose."""
+"""Deliberate differences from Presidio's recognisers of the same name."""

@@ -1,8 +1,8 @@
-"""What is redacted, how, and where: a file that a privacy officer can read and sign.
+"""The redaction policy: what is redacted, how and where, in a file that a privacy officer can sign.
 
-A policy names the types of personal data, from which score each counts and what is put in its
-place; rules on the keys of JSON in both directions; lists of words that are always or never
-personal; and what differs for a class of fields or for one app. Its hash goes with every row.
+A policy lists the types of personal data, each with a minimum score and an operator that replaces
+it; rules on JSON keys in both directions; words that are always or never personal; and differences
+for a class of fields or for one app. Its hash is stored with every row.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ from schemas.yaml_documents import (
 PRESETS = ("strict", "hipaa", "gdpr", "ccpa")
 OFF = "off"
 ENGINE_VERSION = "3"
-"""Goes into every policy's hash: it is raised when the detectors find other things than before."""
+"""Part of every policy's hash: increased when the findings of the detectors change."""
 
 OperatorName = Literal["placeholder", "pseudonym", "mask", "hash", "drop", "keep"]
 FieldClass = Literal["redact", "redact_json"]
@@ -37,7 +37,7 @@ FieldClass = Literal["redact", "redact_json"]
 
 def _check_type(kind: str) -> str:
     if kind not in DATA_TYPES:
-        raise ValueError(f"{kind} is not a type; known are {', '.join(sorted(DATA_TYPES))}")
+        raise ValueError(f"{kind} is not a type; the types are {', '.join(sorted(DATA_TYPES))}")
     return kind
 
 
@@ -45,17 +45,17 @@ TypeName = Annotated[str, AfterValidator(_check_type)]
 
 
 class RedactionRule(DocumentPart):
-    """What happens to one type: it counts from ``score`` on, and ``operator`` replaces it."""
+    """Treatment of one type: it counts from ``score`` up, and ``operator`` replaces it."""
 
     operator: OperatorName = "placeholder"
     score: float = Field(default=0.4, ge=0, le=1)
 
 
 class KeyRules(DocumentPart):
-    """Rules on the keys of JSON: ``personal`` maps a key to the type of all that stands below it.
+    """Rules on JSON keys: ``personal`` maps a key to the type of all values below it.
 
     ``harmless`` lists keys whose values are never a number-like type (phone, card, account).
-    Keys are compared without case, spaces, dashes and underscores; `*` stands for any characters.
+    Keys are compared without case, spaces, dashes and underscores; `*` matches any characters.
     With ``words`` keys are also read word by word (``key_words.json``): `customer_ssn_number`,
     `vorname`. Rules win over words, but a harmless one with a star does not win over words that
     name a personal datum.
@@ -68,7 +68,7 @@ class KeyRules(DocumentPart):
 
 
 class PolicyOverride(DocumentPart):
-    """What differs for one class of fields or one app."""
+    """Differences for one class of fields or one app."""
 
     entities: dict[TypeName, RedactionRule] = Field(default_factory=dict)
 
@@ -77,8 +77,8 @@ class NameModelRules(DocumentPart):
     """The model for names in free text.
 
     ``model``: `shipped`, `none`, or the name or path of an installed spaCy model. ``labels`` maps
-    labels of the model to types; where empty, the usual ones are known. ``read`` lists whose texts
-    the model reads: messages by the role of who wrote them, and other fields that hold text.
+    labels of the model to types; if empty, the usual labels are mapped. ``read`` lists the writers
+    whose texts the model reads: roles of messages, and other fields that hold text.
     """
 
     model: str = "shipped"
@@ -87,13 +87,13 @@ class NameModelRules(DocumentPart):
 
 
 class SegmentRules(DocumentPart):
-    """Which values of the map ``segments`` stay readable; all others are hashed."""
+    """Values of the map ``segments`` that stay readable; all others are hashed."""
 
     allow: list[str] = Field(default_factory=list)
 
 
 class RedactionPolicy(DocumentPart):
-    """A redaction policy, complete and checked.
+    """A complete, validated redaction policy.
 
     ``without_finder`` lists types that it names although nothing finds them.
     """
@@ -122,8 +122,8 @@ class RedactionPolicy(DocumentPart):
 
     @model_validator(mode="after")
     def _every_type_has_a_finder(self) -> "RedactionPolicy":
-        """Refuse types that are to be replaced and that nothing here can find."""
-        missing = self.replaced() - self.found() - set(self.without_finder)
+        """Refuse types that are to be replaced but that nothing can find."""
+        missing = self.replaced_types() - self.detectable_types() - set(self.without_finder)
         if missing:
             kind = min(missing)
             raise ValueError(
@@ -133,8 +133,8 @@ class RedactionPolicy(DocumentPart):
             )
         return self
 
-    def found(self) -> frozenset[str]:
-        """Return the types that something can find: a recogniser, the model, a key or a word."""
+    def detectable_types(self) -> frozenset[str]:
+        """Return the types that a recogniser, the model, a key or a word can find."""
         by_model = self.names.labels.values() if self.names.labels else BY_MODEL
         by_pattern = BY_PATTERN if self.internal_domains else BY_PATTERN - {"HOST"}
         return by_pattern.union(
@@ -145,18 +145,18 @@ class RedactionPolicy(DocumentPart):
 
     @property
     def off(self) -> bool:
-        """Tell whether this policy lets everything through."""
+        """Return whether this policy lets everything through."""
         return self.name == OFF
 
     @property
     def hash(self) -> str:
-        """Return 16 hex digits that name this policy and the detectors (`off` for none)."""
+        """Return 16 hex digits that identify this policy and the detectors (`off` for none)."""
         return self.hash_with("")
 
     def hash_with(self, model: str) -> str:
-        """Return the hash of this policy with a model for names, which is told by its identity.
+        """Return the hash of this policy with a name model, given its identity.
 
-        The description is no part of it: a better sentence changes nothing that is done.
+        The description is not part of it: rewording it changes no behaviour.
         """
         if self.off:
             return OFF
@@ -166,7 +166,7 @@ class RedactionPolicy(DocumentPart):
         return hashlib.sha256(encoded).hexdigest()[:16]
 
     def rules(self, field_class: FieldClass | None, app: str = "") -> Mapping[str, RedactionRule]:
-        """Return the rules that hold for a class of fields in an app: the app's own win."""
+        """Return the rules for a class of fields in an app: the app's own rules win."""
         rules = dict(self.entities)
         if field_class in self.fields:
             rules |= self.fields[field_class].entities
@@ -174,8 +174,8 @@ class RedactionPolicy(DocumentPart):
             rules |= self.apps[app].entities
         return rules
 
-    def replaced(self) -> frozenset[str]:
-        """Return the types that are replaced somewhere: what is kept need not be looked for."""
+    def replaced_types(self) -> frozenset[str]:
+        """Return the types that are replaced somewhere: kept types need no detection."""
         overrides = [*self.fields.values(), *self.apps.values()]
         parts = [self.entities, *(override.entities for override in overrides)]
         return frozenset(
@@ -187,7 +187,7 @@ def load_policy(source: str) -> RedactionPolicy:
     """Load a preset by name, a file by path, or `off`.
 
     Raises:
-        UsageError: there is no such preset or file, or it is wrong; with the line and the reason.
+        UsageError: there is no such preset or file, or it is invalid; with line and reason.
     """
     if source == OFF:
         return RedactionPolicy(name=OFF, entities={})
@@ -204,10 +204,10 @@ def load_policy(source: str) -> RedactionPolicy:
 
 
 def parse_policy(text: str, name: str) -> RedactionPolicy:
-    """Parse a policy; ``name`` stands for it in messages.
+    """Parse a policy; ``name`` identifies it in messages.
 
     Raises:
-        UsageError: with the line and the reason.
+        UsageError: the policy is invalid; with line and reason.
     """
     tree, document = read_yaml_mapping(text, name)
     if document.get("extends", PRESETS[0]) not in PRESETS:
@@ -221,7 +221,7 @@ def parse_policy(text: str, name: str) -> RedactionPolicy:
 
 
 def _extended(document: dict[str, Any]) -> dict[str, Any]:
-    """Lay a policy over the preset that it ``extends``: mappings are merged, lists replaced."""
+    """Merge a policy over the preset that it ``extends``: mappings are merged, lists replaced."""
     if "extends" not in document:
         return document
     base = _extended(read_yaml_mapping(_preset(document["extends"]), document["extends"])[1])

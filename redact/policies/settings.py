@@ -1,4 +1,4 @@
-"""Settings of redaction: which policy, and where the keys come from."""
+"""Settings of redaction: the policy, and the sources of the keys."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from schemas.settings import SettingsGroup
 
 
 class RedactSettings(SettingsGroup):
-    """What ``GOLDPAN_REDACT__...`` sets."""
+    """The settings ``GOLDPAN_REDACT__...``."""
 
     policy: str = Field(
         default="strict",

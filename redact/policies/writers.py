@@ -1,13 +1,13 @@
-"""Whose text a field holds: who wrote a message, by its role, or which other field it is.
+"""Writers of texts: the author of a message, by its role, or the kind of another field.
 
-A policy says by these words which texts the model for names reads.
+A policy selects by these words the texts that the name model reads.
 """
 
 from collections.abc import Mapping
 from typing import Final, Literal, get_args
 
 Writer = Literal["user", "assistant", "system", "tool", "retrieved", "error", "attributes"]
-"""Where a text comes from: who wrote a message, or which other field holds the text."""
+"""Origin of a text: the author of a message, or the kind of another field."""
 
 WRITERS: Final[tuple[Writer, ...]] = get_args(Writer)
 
@@ -22,7 +22,7 @@ _ROLES: Final[Mapping[str, Writer]] = {
     "function": "tool",
     "ipython": "tool",
 }
-"""Writers by the role of a message in lower case; any other role is taken for a user's."""
+"""Writers by the role of a message in lower case; any other role is a user."""
 
 _FIELDS: Final[Mapping[str, Writer]] = {
     "response": "assistant",
@@ -33,14 +33,14 @@ _FIELDS: Final[Mapping[str, Writer]] = {
     "text": "retrieved",
     "attributes": "attributes",
 }
-"""Writers by the name of a field; a field that is not here is a user's."""
+"""Writers by the name of a field; any other field is a user's."""
 
 
 def writer_of_role(role: str) -> Writer:
-    """Return who writes the messages of a role; a role that nobody knows is a user's."""
+    """Return the writer of messages of a role; an unknown role is a user."""
     return _ROLES.get(role.lower(), "user")
 
 
 def writer_of_field(name: str) -> Writer:
-    """Return whose text a field holds that is no part of a message."""
+    """Return the writer of a field that is not part of a message."""
     return _FIELDS.get(name, "user")

@@ -100,7 +100,7 @@ class AcceleratedDetector:
         return len(self._filter.always)
 
     def find(self, text: str) -> list[PiiFinding]:
-        """Return the findings, ordered by position; see :class:`redact.lexical.findings.Detector`."""
+        """Return the findings by position; see :class:`redact.lexical.findings.Detector`."""
         candidates = self._filter.candidates(text)
         if not candidates:
             return []

@@ -1,6 +1,6 @@
-"""The recognisers of a policy: Presidio's own where they are good, others where they fall short.
+"""Catalogue of the recognisers of a policy: Presidio's own, or replacements where those fall short.
 
-Both ways to run them, accelerated and not, take this one list, so that they can be compared.
+The accelerated and the reference detector use this one list, so that they can be compared.
 """
 
 import logging
@@ -88,9 +88,9 @@ NATIONAL_RECOGNISERS = {
     "sg": ("SgFinRecognizer",),
     "ca": ("CaSinRecognizer",),
 }
-"""Presidio's recognisers by country, of those whose form alone tells what they are.
+"""Presidio's recognisers by country, for numbers with a distinctive form.
 
-Those whose numbers are digits and nothing else count after their name (``redact.recognition.numbers.national``).
+Numbers of digits alone count only after their name (``redact.recognition.numbers.national``).
 """
 
 AS_NATIONAL_ID = frozenset(
@@ -107,10 +107,10 @@ AS_NATIONAL_ID = frozenset(
         "CA_SIN",
     }
 )
-"""Types of Presidio that a policy here calls ``NATIONAL_ID``."""
+"""Presidio's types that are ``NATIONAL_ID`` in a policy here."""
 
 SUFFICIENT_SCORE = 0.4
-"""Patterns that score less are left out: what they find counts only after its name."""
+"""Patterns that score less are dropped: their matches count only after their name."""
 
 _EXACT = MappingProxyType(
     {
@@ -134,18 +134,18 @@ _EXACT = MappingProxyType(
         ),
     }
 )
-"""Changes to stock patterns that take times, sizes and ids: digits alone need their name."""
+"""Changes to stock patterns that match times, sizes and ids: digits alone need their name."""
 
 _EDGELESS = frozenset({"CryptoRecognizer", "MedicalLicenseRecognizer", "ItFiscalCodeRecognizer"})
-"""Recognisers without any edges, which find a number within a longer one."""
+"""Recognisers without edges, which find a number inside a longer one."""
 
 
 def build_recognisers(
     policy: RedactionPolicy, types: Collection[str] | None = None
 ) -> list[EntityRecognizer]:
-    """Make the recognisers that a policy asks for, in a fixed order; of ``types`` types only.
+    """Build the recognisers of a policy, in a fixed order; only for the given ``types``.
 
-    Presidio's own log is turned off first: at some levels it prints what it found.
+    Presidio's own log is turned off first: at some levels it prints findings.
     """
     logging.getLogger("presidio-analyzer").disabled = True
     domains, regions = policy.internal_domains, tuple(policy.regions)
@@ -199,14 +199,14 @@ def build_recognisers(
 
 
 def lowest_score(policy: RedactionPolicy) -> float:
-    """Return the score below which no rule of the policy counts anything."""
+    """Return the score below which no rule of the policy counts a finding."""
     overrides = [*policy.fields.values(), *policy.apps.values()]
     rules = [policy.entities, *(override.entities for override in overrides)]
     return min((rule.score for part in rules for rule in part.values()), default=1.0)
 
 
 def _stock(name: str) -> EntityRecognizer:
-    """Make one of Presidio's recognisers, without its weakest patterns, with edges of ASCII."""
+    """Build a Presidio recogniser without its weakest patterns and with ASCII edges."""
     recogniser = getattr(predefined_recognizers, name)(supported_language=LANGUAGE)
     own = vars(recogniser)
     patterns = own["patterns"]
@@ -225,7 +225,7 @@ def _stock(name: str) -> EntityRecognizer:
 
 
 def _is_checked(name: str) -> bool:
-    """Tell whether the check of a recogniser makes a weak pattern sure."""
+    """Return whether the check of a recogniser makes a weak pattern certain."""
     return name == "ItFiscalCodeRecognizer"
 
 

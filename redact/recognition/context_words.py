@@ -1,8 +1,8 @@
-"""Words of context before a finding, found as Presidio finds them but only where they matter.
+"""Lookup of context words before a finding, with the same result as Presidio's.
 
-Presidio splits the whole text and looks at the token at a finding's start and the five key words
-before it. A token never reaches over white space, so it is enough to split the stretch before the
-finding, one word after the other, going backwards until five key words are found.
+Presidio splits the whole text, and checks the token at a finding's start and the five key words
+before it. A token never spans white space, so it is enough to split the text before the finding,
+word by word and backwards, until five key words are found.
 """
 
 import re
@@ -14,18 +14,18 @@ from redact.recognition.plain_tokens import PlainNlpEngine
 _PREFIX_WORDS = 5
 _WORD = re.compile(r"\S+")
 LONGEST_WORD = 2_000
-"""Of a longer stretch without white space only so much around a finding is split."""
+"""Of a longer run without white space only this much around a finding is split."""
 
 
 _MOST_MET = 50_000
-"""Chunks after which spaCy's store of words is made anew, which takes a tenth of a second."""
+"""Chunks after which spaCy's string store is rebuilt, which takes a tenth of a second."""
 
 _Token = tuple[int, str, bool, bool]
-"""Offset, lemma, whether it is a key word as it is, and whether Presidio leaves it out."""
+"""Offset, lemma, whether it is a key word unchanged, and whether Presidio omits it."""
 
 
 class ContextWords:
-    """Tells whether a word of context stands before a place in a text."""
+    """Checks whether a context word precedes a position in a text."""
 
     def __init__(self) -> None:
         self._nlp = PlainNlpEngine(sparing=True)
@@ -34,9 +34,9 @@ class ContextWords:
         self._last: tuple[str, frozenset[str]] = ("", frozenset())
 
     def supports(self, text: str, lowered: str, start: int, words: tuple[str, ...]) -> bool:
-        """Tell whether one of ``words`` is in the token at ``start`` or in a key word before it.
+        """Return whether one of ``words`` is in the token at ``start`` or in a key word before it.
 
-        ``words`` and ``lowered``, the text, are in lower case.
+        ``words`` and ``lowered``, which is the text, are in lower case.
         """
         end = _chunk_end(text, start)
         present = [word for word in words if lowered.find(word, 0, end) >= 0]
@@ -46,7 +46,7 @@ class ContextWords:
         return any(word in key for key in keys for word in present)
 
     def _key_words(self, text: str, lowered: str, start: int, end: int) -> list[str]:
-        """Return the lemma at ``start`` if it is a key word, and key words before: six in all."""
+        """Return the lemma at ``start`` if it is a key word, and up to five key words before it."""
         keys: list[str] = []
         for lemma, is_key in self._backwards(text, start, end):
             if is_key or (_beside_colon(lemma, lowered) and lemma in self._pieces(text)):
@@ -67,13 +67,13 @@ class ContextWords:
             end = begin
             while end > 0 and text[end - 1].isspace():
                 end -= 1
-            # spaCy gives one space to the word before it; what is left of the gap is a token.
+            # spaCy attaches one space to the preceding word; the rest of the gap is a token.
             gap = begin - end - (1 if end > 0 and text[end : end + 1] == " " else 0)
             if gap > 0:
                 yield "", True
 
     def _pieces(self, text: str) -> frozenset[str]:
-        """Return what Presidio makes key words by splitting key words of the text at colons."""
+        """Return the pieces that Presidio adds as key words by splitting key words at colons."""
         if ":" not in text:
             return frozenset()
         if text == self._last[0]:
@@ -92,7 +92,7 @@ class ContextWords:
         """Split a chunk without white space."""
         self._met += 1
         if self._met > _MOST_MET:
-            # spaCy keeps each word that it meets for ever: now and then it is made anew.
+            # spaCy never forgets a word, so its pipeline is rebuilt from time to time.
             self._nlp, self._met = PlainNlpEngine(sparing=True), 0
         tokens: list[_Token] = []
         for token in self._nlp.words(chunk):
@@ -102,14 +102,14 @@ class ContextWords:
         return tuple(tokens)
 
     def _skipped(self, lemma: str) -> bool:
-        """Tell whether Presidio leaves a lemma out of its key words."""
+        """Return whether Presidio omits a lemma from its key words."""
         if lemma in ("-pron-", "be"):
             return lemma == "be"
         return self._nlp.is_stopword(lemma, "en") or self._nlp.is_punct(lemma, "en")
 
 
 def _beside_colon(lemma: str, lowered: str) -> bool:
-    """Tell whether a lemma may be what a colon was split from: only then the text is split."""
+    """Return whether a lemma may be split off at a colon: only then the text is split."""
     return not lemma.isascii() or f"{lemma}:" in lowered or f":{lemma}" in lowered
 
 

@@ -1,4 +1,4 @@
-"""The smallest spaCy pipeline on which Presidio's context words work: split, and fold case.
+"""The smallest spaCy pipeline that supports Presidio's context words: tokens in lower case.
 
 A blank pipeline leaves the lemma of a token empty, so that no context word ever matches; here the
 lemma is the token in lower case.
@@ -19,8 +19,8 @@ _ASKED = (LOWER, IS_PUNCT, IS_STOP)
 class PlainNlpEngine(NlpEngine):
     """Splits English text into tokens, and does nothing else.
 
-    With ``sparing`` it works out of each new word only what is asked here: lower case, and whether
-    it is punctuation or one of the most common words. spaCy has fifteen more questions.
+    With ``sparing`` it computes only the attributes used here for each new word: lower case, and
+    whether it is punctuation or a stop word. spaCy computes fifteen more.
     """
 
     def __init__(self, *, sparing: bool = False) -> None:
@@ -34,7 +34,7 @@ class PlainNlpEngine(NlpEngine):
         """Do nothing: there is no model to load."""
 
     def is_loaded(self) -> bool:
-        """Tell that texts can be processed."""
+        """Return that texts can be processed."""
         return True
 
     def process_text(self, text: str, language: str) -> NlpArtifacts:
@@ -63,19 +63,19 @@ class PlainNlpEngine(NlpEngine):
             yield text, self.process_text(text, language)
 
     def is_stopword(self, word: str, language: str) -> bool:
-        """Tell whether a word is one of the most common ones."""
+        """Return whether a word is a stop word."""
         del language
         return bool(self._nlp.vocab[word].is_stop)
 
     def is_punct(self, word: str, language: str) -> bool:
-        """Tell whether a token is punctuation."""
+        """Return whether a token is punctuation."""
         del language
         return bool(self._nlp.vocab[word].is_punct)
 
     def get_supported_entities(self) -> list[str]:
-        """Return nothing: no names are found here."""
+        """Return an empty list: this engine finds no names."""
         return []
 
     def get_supported_languages(self) -> list[str]:
-        """Return the one language of the list of recognisers."""
+        """Return the one language of the recognisers."""
         return ["en"]

@@ -1,6 +1,6 @@
-"""All detectors of a policy as one: as the text stands, as it reads, and by the policy's own words.
+"""The detector of a policy: searches a text as written and as normalised.
 
-A value counts if it is found in either form of the text, so undoing a disguise can only add.
+A value counts if it is found in either form of the text, so normalising can only add findings.
 """
 
 import base64
@@ -23,8 +23,8 @@ _BASE64 = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{20,}={0,2}(?![A-Za-z
 class PolicyDetector:
     """Finds what a policy asks for in one text; see :class:`redact.lexical.findings.Detector`.
 
-    ``wanted`` are the types to look for, all by default. ``until`` tells by when the text under way
-    must be done; without it each has its own time.
+    ``types`` are the types to search for, all by default. ``until`` returns the deadline of the
+    current text; without it each text has its own time limit.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class PolicyDetector:
         self._base64 = policy.decode_base64
 
     def find(self, text: str) -> list[PiiFinding]:
-        """Return the findings in ``text``, with places in ``text`` itself."""
+        """Return the findings in ``text``, with offsets into ``text`` itself."""
         findings = self._plain(text)
         normal = normalise(text)
         if normal is not None:
@@ -69,7 +69,7 @@ class PolicyDetector:
         return findings
 
     def _encoded(self, text: str) -> Iterator[PiiFinding]:
-        """Yield the runs of base64 that hold text in which something is found."""
+        """Yield the runs of base64 that encode text with findings."""
         for match in _BASE64.finditer(text):
             inner = _decoded(match[0])
             if inner:
@@ -78,7 +78,7 @@ class PolicyDetector:
 
 
 def _decoded(run: str) -> str | None:
-    """Return the text that a run of base64 holds, None if it holds none."""
+    """Return the text that a run of base64 encodes, None if it is not text."""
     standard = run.replace("-", "+").replace("_", "/").rstrip("=")
     try:
         data = base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)

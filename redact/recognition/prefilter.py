@@ -1,4 +1,4 @@
-"""One pass over a text that tells which of many patterns may match in it, and never misses one."""
+"""Prefilter: one pass over a text returns the patterns that may match, and never misses one."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -16,29 +16,29 @@ _FLAGS = (
     (regex.MULTILINE, hyperscan.HS_FLAG_MULTILINE),
 )
 _GROUP = 96
-"""Patterns in one database: more together are scanned faster and built much slower."""
+"""Patterns in one database: more of them scan faster, but compile much slower."""
 
 _FOREIGN = re.compile(r"[^\x00-\x7f]")
 _ODD = re.compile(r"[\u017f\u212a\u0130\u0131]")
-"""Letters beyond ASCII that are one of ASCII in another case."""
+"""Non-ASCII letters that are an ASCII letter in another case."""
 
 
 NumberedExpression = tuple[int, bytes, int]
-"""An expression as hyperscan takes it: its number, itself, its flags."""
+"""An expression for hyperscan: its index, itself, its flags."""
 
 
 class _Compiled(NamedTuple):
-    """What is scanned for in texts of one dialect, and the numbers of what is not."""
+    """The databases for texts of one dialect, and the expressions that they do not cover."""
 
     databases: tuple[Any, ...]
     always: frozenset[int]
 
 
 class Prefilter:
-    """Built from expressions of the module ``regex``, each with its flags.
+    """A prefilter for expressions of the module ``regex``, each with its flags.
 
-    Compiling takes seconds: it is done once in a process for the same expressions, and for texts
-    beyond ASCII when the first of them comes.
+    Compilation takes seconds. It happens once per process for the same expressions; for non-ASCII
+    texts it happens on the first of them.
     """
 
     def __init__(self, expressions: Sequence[tuple[str, int]]) -> None:
@@ -49,11 +49,11 @@ class Prefilter:
 
     @property
     def always(self) -> frozenset[int]:
-        """Return the numbers of the expressions that are due for each text of a dialect."""
+        """Return the indices of the expressions that always run."""
         return self._ascii.always | self._beyond_ascii().always
 
     def candidates(self, text: str) -> list[int]:
-        """Return the numbers of the expressions that may match in ``text``, in order."""
+        """Return the indices of the expressions that may match in ``text``, in order."""
         if text.isascii():
             compiled, data = self._ascii, text.encode("ascii")
         elif _ODD.search(text):
@@ -97,7 +97,7 @@ def _databases(expressions: tuple[tuple[str, int], ...], dialect: TextDialect) -
 
 
 def _compiled(group: Sequence[NumberedExpression], refused: set[int]) -> Iterator[Any]:
-    """Compile a group; if hyperscan refuses, by halves, down to the ones that it cannot take."""
+    """Compile a group; if hyperscan rejects it, compile halves, down to single expressions."""
     database = hyperscan.Database()
     try:
         database.compile(

@@ -1,6 +1,6 @@
-"""Presidio as it comes, run over the list of recognisers: the slow way, and the measure of truth.
+"""Reference detector: unmodified Presidio with the same recognisers, slow.
 
-The accelerated detector must find exactly what this one finds (``tests/redact``).
+The accelerated detector must have exactly the same findings (``tests/redact``).
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from redact.recognition.plain_tokens import PlainNlpEngine
 
 
 class ReferenceDetector:
-    """Runs every recogniser over every text, through Presidio's own engine."""
+    """Runs every recogniser over every text, in Presidio's own engine."""
 
     def __init__(self, recognisers: Sequence[EntityRecognizer], *, threshold: float = 0.0) -> None:
         self._threshold = threshold
@@ -26,7 +26,7 @@ class ReferenceDetector:
         )
 
     def find(self, text: str) -> list[PiiFinding]:
-        """Return what Presidio finds, ordered by place."""
+        """Return the findings of Presidio, ordered by position."""
         results = self._engine.analyze(text, language=LANGUAGE, score_threshold=self._threshold)
         return sorted(
             {PiiFinding(r.entity_type, r.start, r.end, round(r.score, 6)) for r in results}

@@ -1,7 +1,7 @@
-"""A segment with its personal data replaced, valid in the same form as it came.
+"""Renderer of redacted segments, which stay valid in their original form.
 
-Findings are merged into disjoint stretches and the text is put together once, from the pieces
-between them; the leaves of JSON are written again as literals where they stood.
+Findings are merged into disjoint stretches, and the text is assembled once from the pieces between
+them. JSON leaves are written as literals at their original positions.
 """
 
 from bisect import bisect_left
@@ -32,7 +32,7 @@ _BREAK = "\0"
 
 
 class RenderedReplacement(msgspec.Struct, frozen=True, gc=False):
-    """One replacement: its type, operator and place in the output (counted in characters)."""
+    """One replacement: its type, operator and position in the output (in characters)."""
 
     type: str
     operator: str
@@ -41,14 +41,14 @@ class RenderedReplacement(msgspec.Struct, frozen=True, gc=False):
 
 
 def shift_replacement(replaced: RenderedReplacement, by: int) -> RenderedReplacement:
-    """Return the same replacement some characters further on."""
+    """Return the same replacement ``by`` characters further on."""
     return RenderedReplacement(
         replaced.type, replaced.operator, replaced.start + by, replaced.end + by
     )
 
 
 class RenderedSegment(msgspec.Struct, frozen=True, gc=False):
-    """A redacted segment and what was replaced in it."""
+    """A redacted segment and its replacements."""
 
     text: str
     replaced: tuple[RenderedReplacement, ...]
@@ -79,9 +79,9 @@ class SegmentRenderer:
         names: Sequence[IdentityFinder],
         named: Sequence[PiiFinding],
     ) -> RenderedSegment:
-        """Return the segment with all that the policy names replaced.
+        """Return the segment with everything replaced that the policy replaces.
 
-        ``named`` is what ``names`` find in ``text``.
+        ``named`` are the findings of ``names`` in ``text``.
         """
         if analysis.marks is None:
             return self._prose(text, analysis.findings, named, analysis.quotes)
@@ -138,9 +138,9 @@ class SegmentRenderer:
     def reported(
         self, text: str, analysis: SegmentAnalysis, names: Sequence[IdentityFinder]
     ) -> list[PiiFinding]:
-        """Return all that was found and counts by the policy, kept or not, by place in ``text``.
+        """Return all findings that count by the policy, kept or not, by position in ``text``.
 
-        What is replaced is merged; of what is kept only the stretches outside of it are given.
+        Replaced findings are merged; of kept ones only those outside of replaced ones are returned.
         """
         named = find_identities(text, names)
         if analysis.marks is None:
@@ -163,7 +163,7 @@ class SegmentRenderer:
     def kept_types(
         self, text: str, analysis: SegmentAnalysis, names: Sequence[IdentityFinder]
     ) -> list[str]:
-        """Return the type of each finding in a segment that the policy leaves as it is."""
+        """Return the type of each finding in a segment that the policy keeps."""
         findings = self.reported(text, analysis, names)
         return [f.type for f in findings if self.rules[f.type].operator == KEEP_OPERATOR]
 
@@ -182,7 +182,7 @@ class SegmentRenderer:
         )
 
     def chosen(self, text: str, findings: Sequence[PiiFinding]) -> list[PiiFinding]:
-        """Return the findings that the policy replaces: strong enough, not allowed, not ours."""
+        """Return the findings to replace: with a sufficient score, not allowed, not our own."""
         rules = self.rules
         chosen = [
             f
@@ -200,21 +200,22 @@ class SegmentRenderer:
 
 
 def merge_named(findings: Sequence[PiiFinding], named: Sequence[PiiFinding]) -> list[PiiFinding]:
-    """Return both together, so that all forms of one person's name stand for the same value.
+    """Return both, so that all forms of one person's name get the same value.
 
-    ``named`` are the places of what the record taught. A place that may mean two persons means
-    neither: there the name stands for itself.
+    ``named`` are the occurrences of the record's identities. An occurrence that may mean two
+    persons means neither: there the name is its own value.
     """
     if not named:
         return list(findings)
-    whom: dict[tuple[int, int], str] = {}
+    value_by_span: dict[tuple[int, int], str] = {}
     for finding in named:
         if finding.type == "PERSON":
             span = finding.start, finding.end
-            whom[span] = finding.value if whom.get(span, finding.value) == finding.value else ""
+            is_unique = value_by_span.get(span, finding.value) == finding.value
+            value_by_span[span] = finding.value if is_unique else ""
     return [
-        PiiFinding(f.type, f.start, f.end, f.score, whom[f.start, f.end])
-        if f.type == "PERSON" and (f.start, f.end) in whom
+        PiiFinding(f.type, f.start, f.end, f.score, value_by_span[f.start, f.end])
+        if f.type == "PERSON" and (f.start, f.end) in value_by_span
         else f
         for f in (*findings, *named)
     ]
@@ -223,16 +224,16 @@ def merge_named(findings: Sequence[PiiFinding], named: Sequence[PiiFinding]) -> 
 def find_names_in_segment(
     text: str, analysis: SegmentAnalysis, names: RecordIdentities
 ) -> dict[int, tuple[PiiFinding, ...]]:
-    """Return, by serial, where the names stand in a segment that do, or stand behind its escapes.
+    """Return, by serial, the occurrences of names in a segment, or behind its escapes.
 
-    Of a name that stands only behind the escapes of a JSON text the places are others.
+    The spans of a name that occurs only behind the escapes of a JSON text are not valid in it.
     """
-    by_serial = names.standing(SearchableText(text))
+    by_serial = names.occurrences(SearchableText(text))
     if analysis.marks is not None and "\\" in text:
         values = [
             literal_value(text[at:end]) for at, end in find_literals(text) if "\\" in text[at:end]
         ]
-        by_serial = names.standing(SearchableText(_BREAK.join(values))) | by_serial
+        by_serial = names.occurrences(SearchableText(_BREAK.join(values))) | by_serial
     return by_serial
 
 
@@ -242,7 +243,7 @@ def _marks(
     names: Sequence[IdentityFinder],
     named: Sequence[PiiFinding],
 ) -> Sequence[MarkedLiteral]:
-    """Return the marks of a JSON text, and of each literal in which a learnt value may stand."""
+    """Return the marks of a JSON text, and of each literal that may contain an identity."""
     if not names:
         return marks
     starts = sorted([finding.start for finding in named])
@@ -260,9 +261,9 @@ def _marks(
 
 
 def _may_stand(text: str, mark: MarkedLiteral, starts: Sequence[int]) -> bool:
-    """Return whether a learnt value may stand in a literal, by the places, in order, in its text.
+    """Return whether a literal may contain an identity, by its sorted positions in the text.
 
-    Behind escapes the places are others.
+    Behind escapes the positions differ.
     """
     at = bisect_left(starts, mark.start)
     inside = at < len(starts) and starts[at] < mark.end
@@ -270,7 +271,7 @@ def _may_stand(text: str, mark: MarkedLiteral, starts: Sequence[int]) -> bool:
 
 
 def _all_within(starts: Sequence[int], marks: Sequence[MarkedLiteral]) -> bool:
-    """Tell whether each of some places, in order, is within a mark; so are the marks in order."""
+    """Return whether each position is inside a mark; positions and marks are sorted."""
     following = iter(marks)
     end = 0
     for start in starts:
@@ -283,7 +284,7 @@ def _all_within(starts: Sequence[int], marks: Sequence[MarkedLiteral]) -> bool:
 
 
 def _outside(findings: Sequence[PiiFinding], own: Sequence[tuple[int, int]]) -> list[PiiFinding]:
-    """Cut findings back to what lies outside one's own placeholders."""
+    """Cut findings back to the parts outside of our own placeholders."""
     pieces: list[PiiFinding] = []
     for finding in findings:
         start = finding.start

@@ -1,9 +1,9 @@
-"""The output looked through once more, by other means than those that made it.
+"""Scan of the output for residual personal data, by other means than the detectors.
 
-The detectors here are few and strict, share neither expressions nor memory with the first ones, and
-know in addition what the record itself taught: none of these values may stand in the output. About
-what surrounds a value they ask the same as the first ones do (the key it stands under, the word of
-a thing before it), so that both agree on what is an id and no card.
+The checks are few and strict, and share neither expressions nor caches with the detectors. None of
+the identities that the record states may occur in the output. The context of a value (its key, the
+word for a thing before it) is judged as in the detectors, so that both agree on what is an id and
+not a card.
 """
 
 import re
@@ -28,7 +28,7 @@ _MAIL = re.compile(
     r"[\w.+-]{1,64}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){0,8}\.[a-z]{2,24}(?![a-z0-9-])", re.I
 )
 _VERSIONED = re.compile(r"@[0-9]+(?:\.[0-9]+)+\.[a-z]+\Z", re.I)
-"""The version of a package in the name of a file: `lodash@7.19.17.csv`."""
+"""A package version in a file name: `lodash@7.19.17.csv`."""
 _NUMBER = re.compile(
     r"(?<![A-Za-z0-9.+-])(?<![0-9],)[0-9](?:[ -]?[0-9]){12,18}(?![A-Za-z0-9]|[.,][0-9])"
 )
@@ -48,7 +48,7 @@ _GITHUB = ("ghp_", "gho_", "ghu_", "ghs_", "ghr_")
 _SHAPE = bytes.maketrans(
     b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", b"0" * len("0123456789") + b"A" * 26
 )
-"""Each digit is 0, each capital is A: so that the shape of a number can be searched for."""
+"""Each digit becomes 0, each capital A, so that the shape of a number can be searched for."""
 _CHECKS: Final[Mapping[str, re.Pattern[str]]] = {
     "EMAIL_ADDRESS": _MAIL,
     "CREDIT_CARD": _NUMBER,
@@ -58,7 +58,7 @@ _CHECKS: Final[Mapping[str, re.Pattern[str]]] = {
 }
 RESIDUAL_SCAN_BYTES = 16 * 1024 * 1024
 _WEIGHT = 240
-"""About what it takes to remember of one output that nothing is left in it, in bytes."""
+"""Approximate size in bytes of a cache entry for a clean output."""
 
 _SHORTEST = 6
 _MAX_DEPTH = 6
@@ -66,7 +66,7 @@ _NOTHING: Final[tuple[IdentityValue, ...]] = ()
 
 
 class _Match(NamedTuple):
-    """A value in a text that one of the expressions here takes for personal."""
+    """A value in a text that matches one of the expressions here."""
 
     type: str
     start: int
@@ -74,7 +74,7 @@ class _Match(NamedTuple):
 
 
 class ResidualScanner:
-    """Looks through outputs under one policy; ``book`` says what the keys in them mean."""
+    """Scans outputs under one policy; ``book`` gives the meaning of keys in them."""
 
     def __init__(self, policy: RedactionPolicy, secret: bytes, book: KeyBook) -> None:
         self._secret = secret
@@ -89,9 +89,9 @@ class ResidualScanner:
         learnt: Iterable[IdentityValue],
         rules: Mapping[str, RedactionRule],
     ) -> frozenset[IdentityValue]:
-        """Return the personal values that still stand in the outputs of a record.
+        """Return the personal values that remain in the outputs of a record.
 
-        ``learnt`` is what the record taught; ``rules`` are those of its texts.
+        ``learnt`` are the identities that the record states; ``rules`` are those of its texts.
         """
         texts = list(outputs)
         residual = {value for text in texts for value in self._values(text)}
@@ -127,7 +127,7 @@ class ResidualScanner:
         )
 
     def _is_of_a_thing(self, text: str, match: _Match) -> bool:
-        """Return whether a number is that of a thing by the word or the key before it."""
+        """Return whether a number belongs to a thing by the word or the key before it."""
         if match.type not in NUMBER_LIKE:
             return False
         value = text[match.start : match.end]
@@ -154,7 +154,7 @@ class ResidualScanner:
         return False
 
     def _occurs(self, value: str, outputs: Sequence[str]) -> bool:
-        """Return whether a value stands in the outputs, not as a part of a longer word."""
+        """Return whether a value occurs in the outputs, not as part of a longer word."""
         if value.casefold() in self._allowed:
             return False
         pattern = re.compile(re.escape(value), re.IGNORECASE)
@@ -175,7 +175,7 @@ def _matches(text: str, kinds: Iterable[str]) -> Iterator[_Match]:
 
 
 def _possible(text: str) -> Iterator[str]:
-    """Yield the types that a text may hold at all, by what each of them cannot do without."""
+    """Yield the types that a text may contain, by a sign that each type requires."""
     if "@" in text:
         yield "EMAIL_ADDRESS"
     shape = text.encode("utf-8", "surrogatepass").translate(_SHAPE)
@@ -202,7 +202,7 @@ def _may_hold_secret(text: str) -> bool:
 
 
 def _is_forbidden(learnt: IdentityValue, rules: Mapping[str, RedactionRule]) -> bool:
-    """Return whether a learnt value may not stand in the output; a first name may be a word."""
+    """Return whether an identity must not occur in the output; a first name may be a word."""
     rule = rules.get(learnt.type)
     if rule is None or rule.operator == "keep" or len(learnt.value) < _SHORTEST:
         return False
@@ -210,7 +210,7 @@ def _is_forbidden(learnt: IdentityValue, rules: Mapping[str, RedactionRule]) -> 
 
 
 def _holds(kind: str, value: str) -> bool:
-    """Return whether a match stands up to its check digits."""
+    """Return whether a match has valid check digits."""
     if kind == "CREDIT_CARD":
         digits = re.sub(r"\D", "", value)
         return passes_luhn(digits) and has_card_brand(digits) and len(set(digits)) > 1
@@ -227,7 +227,7 @@ def _iban(code: str) -> bool:
 
 
 def _replaced_everywhere(policy: RedactionPolicy, kind: str) -> bool:
-    """Return whether a type is replaced whatever the class of fields and the app."""
+    """Return whether a type is replaced in every class of fields and every app."""
     everywhere = [policy.rules(None)]
     everywhere += [policy.rules(field_class) for field_class in policy.fields]
     everywhere += [policy.rules(None, app) for app in policy.apps]

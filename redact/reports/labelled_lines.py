@@ -1,8 +1,8 @@
-"""Lines of labelled text, as teams have them: what is personal in a text, in which place.
+"""Reader of labelled lines: a text, and the personal data in it by position and type.
 
 A line is a JSON object with ``text`` and either ``spans`` (or ``entities``, ``labels``, ``label``:
-places with a type, counted in characters) or ``values`` (the values themselves, wherever they
-stand). Names of types that others use are known; see ``FOREIGN_TYPES``.
+offsets in characters, with a type) or ``values`` (the values themselves, wherever they occur).
+Common type names of other tools are accepted; see ``FOREIGN_TYPES``.
 """
 
 import json
@@ -83,7 +83,7 @@ FOREIGN_TYPES: Final[Mapping[str, str]] = MappingProxyType(
         "ZIPCODE": "ZIP_CODE",
     }
 )
-"""Names of types in the data sets and tools of others, and the type that each is here."""
+"""Type names in other data sets and tools, and the type that each means here."""
 
 _SPAN_KEYS: Final = ("spans", "entities", "labels", "label")
 _TYPE: Final = ("type", "entity_type", "entity", "label")
@@ -92,12 +92,12 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 
 class NotLabelledError(ValueError):
-    """A line is no labelled text. Says why, without anything of the line."""
+    """A line is not a labelled text. States why, without content of the line."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class LabelledText:
-    """A text and what is personal in it. ``unknown`` are names of types that are not known."""
+    """A text and the personal data in it. ``unknown`` are type names that are not known."""
 
     text: str
     labels: tuple[PiiFinding, ...]
@@ -105,18 +105,18 @@ class LabelledText:
 
 
 class LabelledLineReader:
-    """Reads labelled lines; ``types`` maps more names, and wins over ``FOREIGN_TYPES``."""
+    """Reads labelled lines; ``types`` maps more names, and overrides ``FOREIGN_TYPES``."""
 
     def __init__(self, types: Mapping[str, str]) -> None:
         named = {_folded(name): kind for name, kind in types.items()}
         self._types = {**{kind: kind for kind in DATA_TYPES}, **FOREIGN_TYPES, **named}
 
     def read(self, line: bytes) -> LabelledText:
-        """Return a labelled text; NotLabelledError if the line is none."""
+        """Return a labelled text; raise NotLabelledError if the line is not one."""
         try:
             document = json.loads(line.removeprefix(_BOM))
         except (ValueError, RecursionError):
-            raise NotLabelledError("is no JSON") from None
+            raise NotLabelledError("is not JSON") from None
         if not isinstance(document, dict) or not isinstance(document.get("text"), str):
             raise NotLabelledError("has no `text`")
         text = document["text"]
@@ -141,7 +141,7 @@ def _label_spans(document: Mapping[str, Any], text: str) -> list[tuple[str, int,
 
 
 def _label_span(entry: Any, text: str, key: str) -> tuple[str, int, int]:
-    """Return a place, given as an object or as ``[start, end, type]``."""
+    """Return a span, given as an object or as ``[start, end, type]``."""
     start, end, name = None, None, None
     if isinstance(entry, dict):
         start, end, name = entry.get("start"), entry.get("end"), _type_of(entry)
@@ -150,12 +150,12 @@ def _label_span(entry: Any, text: str, key: str) -> tuple[str, int, int]:
     if not (type(start) is int and type(end) is int and isinstance(name, str)):
         raise NotLabelledError(f"has an entry in `{key}` without start, end and type")
     if not 0 <= start < end <= len(text):
-        raise NotLabelledError(f"has an entry in `{key}` that lies outside of its text")
+        raise NotLabelledError(f"has an entry in `{key}` outside of its text")
     return name, start, end
 
 
 def _value_spans(entry: Any, text: str) -> list[tuple[str, int, int]]:
-    """Return each place where a value stands in a text."""
+    """Return each span where a value occurs in a text."""
     name = _type_of(entry) if isinstance(entry, dict) else None
     value = entry.get("value") if isinstance(entry, dict) else None
     if not (isinstance(name, str) and isinstance(value, str) and value):
@@ -166,7 +166,7 @@ def _value_spans(entry: Any, text: str) -> list[tuple[str, int, int]]:
         spans.append((name, at, at + len(value)))
         at = text.find(value, at + len(value))
     if not spans:
-        raise NotLabelledError("has an entry in `values` that does not stand in its text")
+        raise NotLabelledError("has an entry in `values` that does not occur in its text")
     return spans
 
 
@@ -179,6 +179,6 @@ def _folded(name: str) -> str:
 
 
 def _shown(name: str) -> str:
-    """Return the name of a type as it may be shown: a file may hold anything in its place."""
+    """Return a type name that is safe to show: a file may hold anything in its place."""
     folded = _folded(name)
     return folded if len(folded) <= 40 and folded.replace("_", "").isalpha() else "(not a name)"

@@ -1,9 +1,8 @@
-"""What a policy would still replace in records that were redacted before, counted by type.
+"""Leftovers: what a policy would still replace in stored records, counted by type.
 
-The engine itself looks, with every operator of the policy exchanged for `placeholder`: what is new
-among the placeholders of a record was left in it before. Stand-ins that an earlier pass put there,
-under whatever key or operator, are made placeholders that the engine knows as its own first, so
-none of them is a finding.
+The redactor itself scans, with every operator of the policy replaced by `placeholder`: a new
+placeholder in a record is a leftover. Stand-ins from an earlier pass, under whatever key or
+operator, are first rewritten as placeholders under the current key, so that none is a finding.
 """
 
 import re
@@ -24,22 +23,22 @@ from schemas.record_batches import DecodedBatch, RawRecord, RecordKind
 
 USER_ID: Final = "USER_ID"
 SEGMENT: Final = "SEGMENT"
-"""What a value of the map ``segments`` counts as that the policy would hash."""
+"""The type of values of the map ``segments`` that the policy would hash."""
 
 _MASK: Final = re.compile(rf"<({'|'.join(DATA_TYPES)})>")
 _IDENTIFIER: Final = re.compile(r"[A-Za-z0-9_-]{1,16}:[a-z2-7]{12}")
 _HASH: Final = re.compile(r"#([a-z2-7]{12})(?![A-Za-z0-9])")
 _IDS: Final = ("user_id", "segments")
-"""Fields that redaction replaces as a whole, by pseudonyms."""
+"""Fields that redaction replaces entirely, by pseudonyms."""
 _STAND_IN: Final = ("<", "#", ":")
 
 
 @dataclass(frozen=True, slots=True)
 class RecordLeftovers:
-    """What is left in one record: how many values by type.
+    """The leftovers in one record: number of values by type.
 
-    ``refused`` is the reason for which the worker would set the record aside today, None if it
-    would not.
+    ``refused`` is the reason for which the worker would reject the record today, None if it would
+    not.
     """
 
     types: Mapping[str, int]
@@ -47,26 +46,26 @@ class RecordLeftovers:
 
     @property
     def nothing(self) -> bool:
-        """Return whether the record may stay as it is."""
+        """Return whether the record may stay unchanged."""
         return not self.types and self.refused is None
 
 
 class LeftoverFinder:
-    """Looks through records that are stored, under one policy.
+    """Finds leftovers in stored records, under one policy.
 
-    ``known`` are all keys under which stand-ins were made, the current one first. Raises UsageError
-    if the policy is `off`: it would replace nothing.
+    ``all_keys`` are the keys of existing stand-ins, the current one first. Raises UsageError if the
+    policy is `off`, which replaces nothing.
     """
 
     def __init__(self, policy: RedactionPolicy, all_keys: Sequence[Keys]) -> None:
         if policy.off:
-            raise UsageError("The policy `off` replaces nothing: name another with --policy.")
+            raise UsageError("The policy `off` replaces nothing: choose another one with --policy.")
         self._engine = PolicyRedactor(_with_placeholders(policy), all_keys[0])
         self._stand_ins = _StandIns([Pseudonyms(keys) for keys in all_keys])
         self.policy_hash = policy.hash_with(self._engine.model)
 
     def find(self, kind: RecordKind, records: Sequence[Any]) -> list[RecordLeftovers]:
-        """Return what is left in each record. The records are changed and must not be used."""
+        """Return the leftovers of each record. The records are changed and must not be used."""
         for record in records:
             for name in record.__struct_fields__:
                 own = self._stand_ins.own_id if name in _IDS else self._stand_ins.own
@@ -82,7 +81,7 @@ class LeftoverFinder:
         ]
 
     def _new(self, before: Mapping[str, Sequence[str]], record: Any) -> dict[str, int]:
-        """Return how many stand-ins a record has that it did not have before, by type."""
+        """Return the number of new stand-ins in a record, by type."""
         counts: Counter[str] = Counter()
         for name, new in _texts(record).items():
             old = before[name]
@@ -92,7 +91,7 @@ class LeftoverFinder:
 
 
 class _StandIns:
-    """Knows what redaction put in the place of values, under any of some keys."""
+    """Recognises the stand-ins of redaction under any of several keys."""
 
     def __init__(self, pseudonyms: Sequence[Pseudonyms]) -> None:
         self._first, self._pseudonyms = pseudonyms[0], pseudonyms
@@ -100,11 +99,11 @@ class _StandIns:
         self._pseudonym = re.compile(rf"(?<![\w-])((?:{names}):[a-z2-7]{{12}})(?![A-Za-z0-9])")
 
     def own_id(self, value: str) -> str:
-        """Return an id as it is, or as a pseudonym of the first key if it is one of any key."""
+        """Return an id unchanged, or if it is a pseudonym, as a pseudonym of the first key."""
         return self._first.identifier(USER_ID, value) if self.is_identifier(value) else value
 
     def own(self, text: str) -> str:
-        """Return a text in which each stand-in is one that was made under the first key."""
+        """Return a text with each stand-in replaced by one of the first key."""
         if not any(sign in text for sign in _STAND_IN):
             return text
         text = PLACEHOLDER.sub(self._placeholder, text)
@@ -113,9 +112,9 @@ class _StandIns:
         return _HASH.sub(self._hash, text)
 
     def is_identifier(self, text: str) -> bool:
-        """Tell whether a value is a pseudonym, as user ids have it.
+        """Return whether a value is a pseudonym of a user id.
 
-        A destroyed key cannot be asked, so a name of a key that nobody knows is believed.
+        A destroyed key cannot verify anything, so an unknown key name is accepted.
         """
         if not _IDENTIFIER.fullmatch(text):
             return False
@@ -124,7 +123,7 @@ class _StandIns:
         return not asked or any(pseudonyms.is_identifier(text) for pseudonyms in asked)
 
     def count(self, field: str, texts: Iterable[str]) -> Counter[str]:
-        """Return how many stand-ins of the first key there are, by type."""
+        """Return the number of stand-ins of the first key, by type."""
         counts: Counter[str] = Counter()
         for text in texts:
             counts.update(text[a + 1 : b - 14] for a, b in self._first.own_placeholders(text))
@@ -148,7 +147,7 @@ class _StandIns:
 
 
 def _with_placeholders(policy: RedactionPolicy) -> RedactionPolicy:
-    """Return the policy with `placeholder` as the operator of every type that it replaces."""
+    """Return the policy with the operator `placeholder` for every type that it replaces."""
     return policy.model_copy(
         update={
             "entities": _rules(policy.entities),
@@ -185,7 +184,7 @@ def _batch(kind: RecordKind, records: Sequence[Any]) -> DecodedBatch[Any]:
 
 
 def _texts(record: Any) -> dict[str, list[str]]:
-    """Return all texts below each field of a record, keys of maps included."""
+    """Return all texts below each field of a record, including keys of maps."""
     return {name: list(_strings(getattr(record, name))) for name in record.__struct_fields__}
 
 
@@ -205,7 +204,7 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def _rewritten(value: Any, change: Callable[[str], str]) -> Any:
-    """Return a value with each text in it changed; records in it are changed where they are."""
+    """Return a value with each text in it changed; records in it are changed in place."""
     if isinstance(value, str):
         return change(value)
     if isinstance(value, dict):

@@ -1,9 +1,9 @@
-"""How well findings agree with labels: precision and recall by type, and what is gone at all.
+"""Agreement of findings with labels: precision, recall and coverage by type.
 
 Letters and digits count, white space and punctuation at an edge do not. A label counts as *found*
 if findings of its type cover at least 90 % of it; a finding counts as *right* if labels of its type
-cover at least 90 % of it. A label is *gone* if at least 90 % of it is replaced, as whatever type:
-that is what a privacy officer asks. F2 weighs recall four times as much as precision.
+cover at least 90 % of it. A label is *gone* if at least 90 % of it is replaced, as any type: this
+is the question of a privacy officer. F2 weighs recall four times as much as precision.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ OVERALL: Final = "overall"
 
 @dataclass(slots=True)
 class DetectionScore:
-    """Counts of one type: labels, those found, those gone; findings, and those that are right."""
+    """Counts for one type: labels, labels found, labels gone; findings, and right findings."""
 
     labels: int = 0
     found: int = 0
@@ -74,13 +74,13 @@ class DetectionScore:
 
 @dataclass(slots=True)
 class DetectionScores:
-    """Scores by type; ``replaced`` are the types that a policy replaces, which make the whole."""
+    """Scores by type; ``replaced`` are the types that a policy replaces, which make the total."""
 
     replaced: frozenset[str]
     types: dict[str, DetectionScore] = field(default_factory=dict)
 
     def add(self, text: str, labels: Sequence[PiiFinding], findings: Sequence[PiiFinding]) -> None:
-        """Count one text by its labels and what was found in it."""
+        """Count one text by its labels and findings."""
         replaced = [finding for finding in findings if finding.type in self.replaced]
         for finding in labels:
             score = self._of(finding.type)
@@ -93,7 +93,7 @@ class DetectionScores:
             score.right += _covered(text, finding, _of_type(labels, finding.type))
 
     def add_refused(self, labels: Sequence[PiiFinding]) -> None:
-        """Count a text that could not be redacted: nothing was found, and nothing passes."""
+        """Count a text that could not be redacted: it has no findings, and nothing passes."""
         for label in labels:
             score = self._of(label.type)
             score.labels += 1
@@ -121,7 +121,7 @@ def _of_type(findings: Iterable[PiiFinding], kind: str) -> list[PiiFinding]:
 
 
 def _covered(text: str, finding: PiiFinding, others: Sequence[PiiFinding]) -> bool:
-    """Tell whether others cover at least 90 % of the letters and digits of one."""
+    """Return whether ``others`` cover at least 90 % of the letters and digits of a finding."""
     positions = [at for at in range(finding.start, finding.end) if text[at].isalnum()]
     positions = positions or list(range(finding.start, finding.end))
     near = [other for other in others if other.start < finding.end and finding.start < other.end]

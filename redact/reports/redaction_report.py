@@ -1,7 +1,6 @@
-"""A page that a privacy officer can read: what was looked through, found, replaced and refused.
+"""The report for a privacy officer: what was scanned, found, replaced and refused.
 
-Plain HTML without scripts or anything loaded from elsewhere. It holds counts and the policy, never
-a value.
+Plain HTML without scripts or external resources. It contains counts and the policy, never a value.
 """
 
 from collections import Counter
@@ -16,7 +15,7 @@ from redact.policies.policy import RedactionPolicy
 
 @dataclass
 class RedactionTally:
-    """Counts over lines, which add up to the report."""
+    """Totals over lines, for the report."""
 
     lines: int = 0
     characters: int = 0
@@ -37,7 +36,7 @@ class RedactionTally:
 def render_report(
     tally: RedactionTally, policy: RedactionPolicy, *, policy_hash: str, made_at: str
 ) -> str:
-    """Return the page. ``made_at`` is the time to put on it, as text."""
+    """Return the page. ``made_at`` is the time to print on it, as text."""
     passed = tally.lines - sum(tally.problems.values())
     summary = [
         ("Made", made_at),

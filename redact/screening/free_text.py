@@ -1,6 +1,6 @@
-"""Names in free text: which texts a model reads, and what becomes of one that it fails on.
+"""Names in free text: selects the texts that the model reads, and filters its findings.
 
-Short texts go to the model together, which is cheaper.
+Short texts are passed to the model together, which is cheaper.
 """
 
 import re
@@ -20,15 +20,15 @@ from schemas.reasons import QuarantineReason
 
 _WORD = re.compile(r"[^\W\d_]{3}")
 _MEASURE = re.compile(r"[0-9]+[.,][0-9]+ ?(?!am\b|pm\b|h\b|uhr\b)[^\W\d_]{1,4}", re.IGNORECASE)
-"""`13.2 g`: a number with its unit, and no time of day."""
+"""`13.2 g`: a number with its unit, not a time of day."""
 _SHORT = 4_000
-"""Characters of a text that a model reads in one piece, far within the time of any text."""
+"""Length of a text that a model reads in one piece, far within the time limit of a text."""
 
 
 def load_names_stage(
     policy: RedactionPolicy, wanted_types: Collection[str] | None = None
 ) -> NamesStage | None:
-    """Load the model for names that a policy asks for; it finds ``wanted_types`` types only.
+    """Load the name model of a policy; it finds only the ``wanted_types``.
 
     Raises:
         UsageError: there is no such model.
@@ -42,19 +42,19 @@ def load_names_stage(
 
 
 class FreeTextNames:
-    """Asks a model for names where one may stand: findings of ``replaced`` types explain a word."""
+    """Runs the model where a name may occur: findings of ``replaced`` types explain a word."""
 
     def __init__(self, stage: NamesStage | None, replaced: Collection[str]) -> None:
         self._stage = stage
         self._replaced = replaced
-        self._shown: dict[str, str] = {}  # of texts that wait to be read
+        self._shown: dict[str, str] = {}  # of texts waiting to be read
 
     def readable_literals(
         self, segment: TextSegment, analysis: SegmentAnalysis | SegmentFailure
     ) -> list[MarkedLiteral | None]:
-        """Return what of a segment the model is to read: literals of JSON, or None for all of it.
+        """Return the parts of a segment for the model: literals of JSON, or None for all of it.
 
-        That is nothing unless the segment is free text, and a name may stand in it.
+        The list is empty unless the segment is free text and may contain a name.
         """
         if not segment.free or self._stage is None or isinstance(analysis, SegmentFailure):
             return []
@@ -63,7 +63,7 @@ class FreeTextNames:
         return [mark for mark in analysis.prose if self._worth(mark.text, mark.findings)]
 
     def _worth(self, text: str, findings: Sequence[PiiFinding]) -> bool:
-        # Kept types are looked for in some calls only, and must not make a difference.
+        # Some calls look for kept types too, which must not change the result.
         explained = [finding for finding in findings if finding.type in self._replaced]
         shown = blank_code_and_keys(text)
         worth = needs_ner(shown, explained)
@@ -72,11 +72,11 @@ class FreeTextNames:
         return worth
 
     def names(self, texts: Sequence[str]) -> list[list[PiiFinding] | SegmentFailure]:
-        """Return the names in each text, or why it has none."""
+        """Return the names in each text, or the failure of its analysis."""
         short = [index for index, text in enumerate(texts) if len(text) <= _SHORT]
         together = self._asked([texts[index] for index in short])
         if isinstance(together, SegmentFailure):
-            # One of them failed: look at each alone, so that only that one is lost.
+            # One of them failed: read each alone, so that only that one is lost.
             short, together = [], []
         results = dict(zip(short, together, strict=True))
         names = [
@@ -109,17 +109,17 @@ class FreeTextNames:
 
 
 def _may_be_time(value: str) -> bool:
-    """Return whether a value has a word or a digit, and is no number with its unit."""
+    """Return whether a value has a word or a digit and is not a number with its unit."""
     if _MEASURE.fullmatch(value) is not None:
         return False
     return _WORD.search(value) is not None or any(map(str.isdigit, value))
 
 
 def _is_likely(text: str, finding: PiiFinding) -> bool:
-    """Return whether a finding of the model can be what it says.
+    """Return whether a finding of the model is plausible.
 
-    A person is none by the words of its name, an address has a word; a finding with digits is none
-    within a code.
+    A person's name has plausible words, and an address has a word. A finding with digits must not
+    lie within a code.
     """
     start, end = finding.start, finding.end
     value = text[start:end]
@@ -134,7 +134,7 @@ def _is_likely(text: str, finding: PiiFinding) -> bool:
 
 
 def _is_made_so(text: str, start: int, value: str, kind: str) -> bool:
-    """Return whether what a model takes for a type can be one by its own letters and digits."""
+    """Return whether a finding of the model fits its type by its letters and digits."""
     if kind == "PERSON":
         if is_not_a_person(value) or _is_word_of_keys(value) or _is_noun(text, start, value):
             return False
@@ -151,7 +151,7 @@ def _is_made_so(text: str, start: int, value: str, kind: str) -> bool:
 
 
 def _is_noun(text: str, start: int, value: str) -> bool:
-    """Return whether an article stands before one word with a capital: `im Markt`, `au Dépôt`."""
+    """Return whether an article precedes a single capitalised word: `im Markt`, `au Dépôt`."""
     if not value.isalpha() or is_given_name(value):
         return False
     return _ARTICLE.search(text, max(start - _LONGEST_ARTICLE, 0), start) is not None
@@ -166,7 +166,7 @@ _LONGEST_ARTICLE = 8
 
 
 def _is_word_of_keys(value: str) -> bool:
-    """Return whether one word that a model takes for a person is one that keys are made of."""
+    """Return whether a single word that the model takes for a person is a word of keys."""
     return value.isalpha() and is_ordinary_word(value) and not is_given_name(value)
 
 
@@ -174,4 +174,4 @@ _SHORTEST_ZIP = 4
 _LONGEST_ZIP = 10
 _LONGEST_BARE_ZIP = 7
 _LONGEST_CODE = {"STREET_ADDRESS": 4, "PERSON": 3}
-"""Capitals of a code, as `EUR` is, that are no name of the type."""
+"""Longest run of capitals that is a code such as `EUR`, not a name of the type."""

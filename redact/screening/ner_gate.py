@@ -1,8 +1,8 @@
-"""Which free text has a word that could be a name, and so is worth a model's time.
+"""Gate before the name model: which free text has a word that could be a name.
 
-A model reads 25 to 30 thousand words a second, everything else here many times more. A text in
-which each word with a capital is a word of everyday language, a month, a code such as `JFK`, or
-already found needs no model. Programs, and the words of keys, it is not shown at all.
+A model reads 25 to 30 thousand words a second, everything else here many times more. A text needs
+no model if each capitalised word is everyday language, a month, a code such as `JFK`, or already a
+finding. Source code and words of keys are hidden from the model.
 """
 
 import json
@@ -88,9 +88,9 @@ _WORDS_OF_KEY = re.compile(r"[ _-]")
 
 
 def blank_code_and_keys(text: str) -> str:
-    """Return a text of the same length in which programs and words of keys are blank.
+    """Return a text of the same length with source code and words of keys blanked.
 
-    What stands in quotes and in comments of a line of a program is still there.
+    Quoted strings and comments in a line of source code remain.
     """
     if "```" in text:
         text = _FENCE.sub(_blank, text)
@@ -121,7 +121,7 @@ def _without_code(match: re.Match[str]) -> str:
 
 
 def _without_headings(match: re.Match[str]) -> str:
-    """Return a line blank if each of its cells is a heading."""
+    """Return a blank line if each of its cells is a heading."""
     if all(map(_is_heading, _CELLS.split(match[0]))):
         return _blank(match)
     return match[0]
@@ -167,8 +167,7 @@ def needs_ner(text: str, findings: Sequence[PiiFinding]) -> bool:
     """Return whether a text has a word that may be a name, or an age.
 
     Such a word has a capital that neither everyday language nor a finding explains, or is a given
-    name in small letters. Somebody who writes no capitals at all gives no such sign: there each
-    word counts that is rare.
+    name in lower case. In a text without any capitals each rare word counts.
     """
     for match in _CAPITAL.finditer(text):
         word = match[0]

@@ -1,7 +1,7 @@
-"""Names of programs and libraries, which a model for names takes for persons: `Grafana Loki`.
+"""Names of programs and libraries that the model mistakes for persons: `Grafana Loki`.
 
-The list (`software_names.txt`) holds words of the names of packages of Debian and of the most used
-ones of the Python Package Index, without those that are a given or a family name somewhere.
+The list (`software_names.txt`) has words of the names of Debian packages and of the most used ones
+of the Python Package Index, without those that are a given or family name somewhere.
 """
 
 import re
@@ -26,7 +26,7 @@ _PLACES_AND_FEASTS: Final = frozenset(
         *("wielkanoc", "easter", "christmas", "ramadan", "hanukkah", "diwali"),
     ]
 )
-"""Towns and feasts that a model takes for persons where they stand alone: `Met Pasen ...`."""
+"""Towns and holidays that the model mistakes for persons if alone: `Met Pasen ...`."""
 _GLUED: Final = re.compile(r"(?<=[\u0370-\uffff])[A-Za-z]{3,}|[A-Za-z]{3,}(?=[\u0370-\uffff])")
 """A Latin word that touches letters of another script."""
 _PARTICLES: Final = frozenset(
@@ -35,10 +35,10 @@ _PARTICLES: Final = frozenset(
 
 
 def is_not_a_person(name: str) -> bool:
-    """Return whether what a model takes for a person is none by its words.
+    """Return whether the words of a name that the model found show that it is not a person.
 
-    That is what begins with the name of a program, or has one and no given name; and words in small
-    letters, all or some, without a given name.
+    That is a name that begins with a program's name, or contains one but no given name, or has
+    lower-case words but no given name.
     """
     words = _WORDS.findall(name)
     if not words or words[0].lower() in _NAMES or is_organisation(name):

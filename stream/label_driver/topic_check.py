@@ -65,11 +65,11 @@ class TopicCheck:
         sample = rows.select(["trace_id", "_partition"])
         sample = sample.take(pa.array(range(0, len(sample), max(1, len(sample) // SAMPLED_TRACES))))
         ids, numbers = (sample.column(i).to_pylist() for i in range(2))
-        check.look(kind, ids, numbers)
+        check.add(kind, ids, numbers)
         if len(partitions) > 1:
             for number in set(numbers):
                 own = [i for i, partition in zip(ids, numbers, strict=True) if partition == number]
-                check.astray(join.count_in_other_partitions(own, number))
+                check.add_misplaced(join.count_in_other_partitions(own, number))
         if check.broken:
             self._fail(KEYS, _KEYS.format(*self.topics.values()))
             return False

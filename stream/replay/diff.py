@@ -42,7 +42,7 @@ class ChangedRow:
 
 @dataclass(slots=True)
 class ReplayDifference:
-    """Row counts.
+    """Row counts; the names of the first seven are keys of the command's JSON output.
 
     ``added`` rows leave quarantine for the table and ``gone`` rows the reverse. ``changed`` and
     ``same`` are in the table before and after, ``aside`` in quarantine before and after. ``kept``
@@ -84,29 +84,29 @@ class ReplayComparison:
 
     def run(self, *, samples: int) -> ReplayDifference:
         """Compare; keep up to ``samples`` samples. RetryableError if the lake is unavailable."""
-        seen = self.live.look(self.plan)
-        staged = self.stage.look(self.plan, seen.whole)
-        swapped = select_replaced(seen, staged)
-        live, new = seen.primary.there, staged.primary.there
-        found = ReplayDifference(
-            added=len((swapped & new) - live),
-            gone=len((swapped & live) - new),
-            aside=len(swapped - live - new),
-            kept=len(seen.there - swapped),
-            withheld=len(staged.there - seen.there),
+        live = self.live.scan(self.plan)
+        staged = self.stage.scan(self.plan, live.horizon)
+        swapped = select_replaced(live, staged)
+        before, after = live.primary.offsets, staged.primary.offsets
+        difference = ReplayDifference(
+            added=len((swapped & after) - before),
+            gone=len((swapped & before) - after),
+            aside=len(swapped - before - after),
+            kept=len(live.offsets - swapped),
+            withheld=len(staged.offsets - live.offsets),
         )
         for audit in filter(None, (self.live_audit, self.staged_audit)):
             audit.refresh()
-        both = swapped & live & new
+        both = swapped & before & after
         done = 0
         for window in _windows(self.plan.spans):
             self.report("comparing", done, self.plan.offsets)
-            self._compare(window, both, found, samples)
+            self._compare(window, both, difference, samples)
             done += window.offsets
-        return found
+        return difference
 
     def _compare(
-        self, window: ReplaySpan, both: OffsetSet, found: ReplayDifference, samples: int
+        self, window: ReplaySpan, both: OffsetSet, difference: ReplayDifference, samples: int
     ) -> None:
         before, after = (
             self._rows(table, window, both) for table in (self.live.primary, self.stage.primary)
@@ -117,31 +117,31 @@ class ReplayComparison:
         for column in TABLES[self.plan.table].arrow.names:
             if column in _UNCOMPARED:
                 continue
-            other = _differs(before[column], after[column])
-            count = pc.sum(other).as_py() or 0
+            differing = _differs(before[column], after[column])
+            count = pc.sum(differing).as_py() or 0
             if count:
-                found.columns[column] += count
-                changed = pc.or_(changed, other)
+                difference.columns[column] += count
+                changed = pc.or_(changed, differing)
         changes = int(pc.sum(changed).as_py() or 0)
-        found.changed += changes
-        found.same += len(before) - changes
-        if changes and len(found.samples) < samples:
+        difference.changed += changes
+        difference.same += len(before) - changes
+        if changes and len(difference.samples) < samples:
             at = [i for i, flag in enumerate(changed.to_pylist()) if flag]
-            for i in at[: samples - len(found.samples)]:
-                found.samples.append(_sample(window.partition, before, after, i))
-        self._count_findings(window, before, after, found)
+            for i in at[: samples - len(difference.samples)]:
+                difference.samples.append(_sample(window.partition, before, after, i))
+        self._count_findings(window, before, after, difference)
 
     def _count_findings(
-        self, window: ReplaySpan, before: pa.Table, after: pa.Table, found: ReplayDifference
+        self, window: ReplaySpan, before: pa.Table, after: pa.Table, difference: ReplayDifference
     ) -> None:
         counts_of = self._findings(self.live_audit, window)
         for offset, policy in _pairs(before):
             counts = counts_of.get((offset, policy))
-            found.untold += counts is None
-            found.before.update(counts or {})
+            difference.untold += counts is None
+            difference.before.update(counts or {})
         counts_of = self._findings(self.staged_audit, window)
         for pair in _pairs(after):
-            found.after.update(counts_of.get(pair, {}))
+            difference.after.update(counts_of.get(pair, {}))
 
     def _findings(
         self, audit: Table | None, window: ReplaySpan
@@ -180,9 +180,9 @@ def _differs(before: pa.ChunkedArray, after: pa.ChunkedArray) -> pa.Array:
     if pa.types.is_nested(before.type):
         pairs = zip(before.to_pylist(), after.to_pylist(), strict=True)
         return pa.array([left != right for left, right in pairs], pa.bool_())
-    other = pc.fill_null(pc.not_equal(before, after), False)  # noqa: FBT003 - a value
-    found = pc.or_(other, pc.not_equal(pc.is_null(before), pc.is_null(after)))
-    return found.combine_chunks()
+    differing = pc.fill_null(pc.not_equal(before, after), False)  # noqa: FBT003 - a value
+    either = pc.or_(differing, pc.not_equal(pc.is_null(before), pc.is_null(after)))
+    return either.combine_chunks()
 
 
 def _sample(partition: int, before: pa.Table, after: pa.Table, at: int) -> ChangedRow:
@@ -201,9 +201,9 @@ def _pairs(rows: pa.Table) -> Iterator[tuple[int, str]]:
 
 
 def _by_type(counts: Sequence[Mapping[str, Any]]) -> Counter[str]:
-    found: Counter[str] = Counter()
-    for one in counts:
-        if one["operator"] == KEEP_OPERATOR:
+    by_type: Counter[str] = Counter()
+    for finding in counts:
+        if finding["operator"] == KEEP_OPERATOR:
             continue
-        found[one["type"]] += one["count"]
-    return found
+        by_type[finding["type"]] += finding["count"]
+    return by_type

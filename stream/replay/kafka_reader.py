@@ -90,12 +90,12 @@ class KafkaReader:
 
         Raises RetryableError if Kafka is unavailable.
         """
-        asked = TopicPartition(source.topic, source.partition, int(moment.timestamp() * 1000))
+        query = TopicPartition(source.topic, source.partition, int(moment.timestamp() * 1000))
         try:
-            found = self._consumer.offsets_for_times([asked], timeout=REQUEST_TIMEOUT_SECONDS)[0]
+            answer = self._consumer.offsets_for_times([query], timeout=REQUEST_TIMEOUT_SECONDS)[0]
         except KafkaException as error:
             raise self._cluster.translate(error.args[0], self._topic) from error
-        return int(found.offset) if found.offset >= 0 else None
+        return int(answer.offset) if answer.offset >= 0 else None
 
     def assign(self, starts: Mapping[SourcePartition, int]) -> None:
         """Read these partitions from these offsets, and no others."""
@@ -105,13 +105,13 @@ class KafkaReader:
         """Stop reading a partition."""
         self._consumer.incremental_unassign([TopicPartition(source.topic, source.partition)])
 
-    def read(self, most: int) -> ReplayBatch:
-        """Return the next records, up to ``most``.
+    def read(self, limit: int) -> ReplayBatch:
+        """Return the next records, up to ``limit``.
 
         Raises FatalError if Kafka has deleted records of the range, or denies access. The next run
         then re-reads the earlier records of the same batch.
         """
-        messages = self._consumer.consume(most, POLL_SECONDS)
+        messages = self._consumer.consume(limit, POLL_SECONDS)
         self._errors.check()
         raws: list[RawRecord] = []
         ends: dict[SourcePartition, int] = {}

@@ -73,18 +73,18 @@ class LakeReader:
         del source
         return 0, _NO_END
 
-    def read(self, most: int) -> ReplayBatch:
+    def read(self, limit: int) -> ReplayBatch:
         """Return the next rows as records. Raises RetryableError if the lake is unavailable."""
-        raws = list(islice(self._left, most))
+        raws = list(islice(self._left, limit))
         if raws or self._ends:
-            ends, self._ends = ({}, self._ends) if len(raws) == most else (self._ends, {})
+            ends, self._ends = ({}, self._ends) if len(raws) == limit else (self._ends, {})
             return ReplayBatch(raws, ends)
         if not self._next:
             return ReplayBatch()
         source, start = next(iter(self._next.items()))
         self._window(source, start)
         self._next[source] = start + OFFSETS_READ
-        return self.read(most)
+        return self.read(limit)
 
     def decode(
         self, topic: str, messages: Sequence[RawRecord]
@@ -92,18 +92,19 @@ class LakeReader:
         """Decode rows; each keeps the schema that its record was written with."""
         decoded, rejected = self._decoder.decode(topic, messages)
         decoded.schema_ids = [
-            self._schemas[where] for where in zip(decoded.partitions, decoded.offsets, strict=True)
+            self._schemas[condition]
+            for condition in zip(decoded.partitions, decoded.offsets, strict=True)
         ]
         return decoded, rejected
 
     def _window(self, source: SourcePartition, start: int) -> None:
-        where = (pc.field("_offset") >= start) & (pc.field("_offset") < start + OFFSETS_READ)
-        where &= (pc.field("_partition") == source.partition) & self._since
+        condition = (pc.field("_offset") >= start) & (pc.field("_offset") < start + OFFSETS_READ)
+        condition &= (pc.field("_partition") == source.partition) & self._since
         columns = ["_partition", "_offset", "_schema", *(field.name for field in self._fields)]
-        rows = self._table.read(columns, where, texts={"_topic": self._topic})
-        found = rows.sort_by("_offset").to_pylist()
-        self._schemas = {(row["_partition"], row["_offset"]): row["_schema"] for row in found}
-        self._left = iter([self._record(row) for row in found])
+        rows = self._table.read(columns, condition, texts={"_topic": self._topic})
+        records = rows.sort_by("_offset").to_pylist()
+        self._schemas = {(row["_partition"], row["_offset"]): row["_schema"] for row in records}
+        self._left = iter([self._record(row) for row in records])
         self._ends = {source: start + OFFSETS_READ}
 
     def _record(self, row: Mapping[str, Any]) -> RawRecord:
@@ -147,15 +148,15 @@ def resolve_stored_spans(
     if isinstance(requested.start, int):
         if isinstance(requested.end, datetime):
             raise UsageError("Give two offsets or two times, not one of each.")
-        found = resolve_spans(requested, read_stored_bounds(table, topic, adopted), refuse_time)
-        return [replace(span, forgotten=0) for span in found]
+        records = resolve_spans(requested, read_stored_bounds(table, topic, adopted), refuse_time)
+        return [replace(span, forgotten=0) for span in records]
     if isinstance(requested.end, int):
         raise UsageError("Give two offsets or two times, not one of each.")
     at = pc.field(TABLES[table.name].event_time)
-    where = ingested_since(adopted or 0) & (at >= pa.scalar(requested.start, TIMESTAMP_US))
+    condition = ingested_since(adopted or 0) & (at >= pa.scalar(requested.start, TIMESTAMP_US))
     if requested.end is not None:
-        where &= at < pa.scalar(requested.end, TIMESTAMP_US)
-    rows = table.read(["_partition", "_offset"], where, texts={"_topic": topic})
+        condition &= at < pa.scalar(requested.end, TIMESTAMP_US)
+    rows = table.read(["_partition", "_offset"], condition, texts={"_topic": topic})
     ends = rows.group_by("_partition").aggregate([("_offset", "min"), ("_offset", "max")])
     return [
         ReplaySpan(row["_partition"], row["_offset_min"], row["_offset_max"] + 1)
@@ -170,10 +171,10 @@ def refuse_expired(
 
     A replay would replace such rows with less than their original records.
     """
-    whole = complete_from(table, TEXT_PART, PSEUDONYMS_PART)
-    if whole is None:
+    first_day = complete_from(table, TEXT_PART, PSEUDONYMS_PART)
+    if first_day is None:
         return
-    since = ingested_since(adopted or 0) & (pc.field(EVENT_DATE) < whole)
+    since = ingested_since(adopted or 0) & (pc.field(EVENT_DATE) < first_day)
     rows = table.read(["_partition", "_offset"], since, texts={"_topic": topic}).to_pylist()
     by_partition = {span.partition: span for span in spans}
     offsets = [
@@ -184,7 +185,7 @@ def refuse_expired(
     ]
     if offsets:
         raise UsageError(
-            f"{len(offsets)} rows of the range are from days before {whole}, whose texts or "
+            f"{len(offsets)} rows of the range are from days before {first_day}, whose texts or "
             f"pseudonyms have expired (offsets {min(offsets)} to {max(offsets)}): they cannot be "
             "replayed. Give a range without them."
         )

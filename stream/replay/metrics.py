@@ -75,24 +75,24 @@ class ReplayObserver:
             count = sum(getattr(item, outcome) for item in ranges)
             self.metrics.count("replay_records", self.topic, outcome, by=count)
 
-    def progress(self, stage: str, done: int, total: int) -> None:
+    def progress(self, stage: str, completed: int, total: int) -> None:
         """Report the progress of a stage."""
-        self.report(stage, done, total)
+        self.report(stage, completed, total)
         if stage in _GAUGES:
-            self.metrics.set(_GAUGES[stage], done, self.topic, "done")
+            self.metrics.set(_GAUGES[stage], completed, self.topic, "done")
             self.metrics.set(_GAUGES[stage], total, self.topic, "all")
         if stage == READING_RANGE:
-            self._measure_rate(done, total)
+            self._measure_rate(completed, total)
 
-    def _measure_rate(self, done: int, total: int) -> None:
+    def _measure_rate(self, completed: int, total: int) -> None:
         now = self.monotonic()
-        self._past.append((now, done))
+        self._past.append((now, completed))
         while now - self._past[0][0] > RATE_WINDOW_SECONDS and len(self._past) > 2:
             self._past.popleft()
         began, before = self._past[0]
-        rate = (done - before) / (now - began) if now > began else 0.0
+        rate = (completed - before) / (now - began) if now > began else 0.0
         self.metrics.set("replay_offsets_per_second", rate, self.topic)
-        if done >= total:
+        if completed >= total:
             self.metrics.set("replay_seconds_left", 0, self.topic)
         elif rate:
-            self.metrics.set("replay_seconds_left", (total - done) / rate, self.topic)
+            self.metrics.set("replay_seconds_left", (total - completed) / rate, self.topic)

@@ -43,10 +43,10 @@ class OffsetSet:
 
     def mask(self, rows: Any) -> Flags:
         """Return for each row whether its coordinates are in the set."""
-        found = np.zeros(len(rows), np.bool_)
-        for partition, at, where in self._inside(rows):
-            found[where] = self.flags[partition][at]
-        return found
+        selected = np.zeros(len(rows), np.bool_)
+        for partition, at, inside in self._inside(rows):
+            selected[inside] = self.flags[partition][at]
+        return selected
 
     def __and__(self, other: "OffsetSet") -> "OffsetSet":
         return self._with(other, np.logical_and)
@@ -55,7 +55,7 @@ class OffsetSet:
         return self._with(other, np.logical_or)
 
     def __sub__(self, other: "OffsetSet") -> "OffsetSet":
-        return self._with(other, lambda mine, others: mine & ~others)
+        return self._with(other, lambda own, removed: own & ~removed)
 
     def __len__(self) -> int:
         return sum(self.counts().values())
@@ -64,21 +64,21 @@ class OffsetSet:
         """Return the number of offsets by partition."""
         return {partition: int(flags.sum()) for partition, flags in self.flags.items()}
 
-    def offsets(self, partition: int, most: int) -> list[int]:
-        """Return up to ``most`` first offsets of a partition."""
+    def offsets(self, partition: int, limit: int) -> list[int]:
+        """Return up to ``limit`` first offsets of a partition."""
         return [
-            int(at) + self.starts[partition] for at in self.flags[partition].nonzero()[0][:most]
+            int(at) + self.starts[partition] for at in self.flags[partition].nonzero()[0][:limit]
         ]
 
     def _inside(self, rows: Any) -> list[tuple[int, Any, Any]]:
         partitions = np.asarray(rows["_partition"])
         offsets = np.asarray(rows["_offset"])
-        found = []
+        selected = []
         for partition, flags in self.flags.items():
             at = offsets - self.starts[partition]
-            where = (partitions == partition) & (at >= 0) & (at < len(flags))
-            found.append((partition, at[where], where))
-        return found
+            inside = (partitions == partition) & (at >= 0) & (at < len(flags))
+            selected.append((partition, at[inside], inside))
+        return selected
 
     def _with(self, other: "OffsetSet", join: Callable[[Flags, Flags], Flags]) -> "OffsetSet":
         joined = {p: join(flags, other.flags[p]) for p, flags in self.flags.items()}
@@ -89,69 +89,72 @@ class OffsetSet:
 class RangeContents:
     """What a table holds of a plan's ranges. ``sealed`` are rows with a payload in quarantine.
 
-    ``over`` are rows of days from which the live table has removed values, ``leaving`` rows of days
-    that it removes entirely (retention). ``files`` holds the coordinates by file path, at a dozen
-    bytes per row.
+    ``trimmed`` are rows of days from which retention has removed values in the live table,
+    ``expired`` rows of days that it removes entirely. ``files`` holds the coordinates by file path,
+    at a dozen bytes per row.
     """
 
-    there: OffsetSet
+    offsets: OffsetSet
     sealed: OffsetSet
-    over: OffsetSet
-    leaving: OffsetSet
+    trimmed: OffsetSet
+    expired: OffsetSet
     files: Mapping[str, Sequence[pa.RecordBatch]]
 
-    def touched(self, marks: OffsetSet) -> set[str]:
+    def touched(self, members: OffsetSet) -> set[str]:
         """Return the paths of the files that hold members of a set."""
         return {
             path
             for path, batches in self.files.items()
-            if any(marks.mask(batch).any() for batch in batches)
+            if any(members.mask(batch).any() for batch in batches)
         }
 
 
 def scan_range(
-    table: Table, plan: ReplayPlan, whole: date | None, kept: date | None
+    table: Table, plan: ReplayPlan, values_from: date | None, rows_from: date | None
 ) -> RangeContents:
-    """Scan a table as of its last refresh; values before ``whole`` and rows before ``kept`` expire.
+    """Scan a table as of its last refresh.
 
+    Values of days before ``values_from`` and rows of days before ``rows_from`` are expired.
     Ignores rows of an earlier incarnation of the topic, whose offsets are unrelated. Raises
     RetryableError if the lake is unavailable.
     """
-    there, sealed, over, leaving = (OffsetSet.none(plan) for _ in range(4))
+    offsets, sealed, trimmed, expired = (OffsetSet.none(plan) for _ in range(4))
     files: dict[str, list[pa.RecordBatch]] = defaultdict(list)
     columns = [*_COLUMNS, EVENT_DATE]
     if table.name == "quarantine":
         columns.append("sealed_key_id")
     for batch in table.batches(columns, build_range_filter(plan)):
         rows = batch.filter(pc.equal(batch.column("_topic"), plan.topic))
-        there.add(rows)
-        for marks, since in ((over, whole), (leaving, kept)):
+        offsets.add(rows)
+        for members, since in ((trimmed, values_from), (expired, rows_from)):
             if since is not None:
-                marks.add(rows.filter(pc.less(rows.column(EVENT_DATE), since)))
+                members.add(rows.filter(pc.less(rows.column(EVENT_DATE), since)))
         for path in pc.unique(rows.column(FILE_COLUMN)).to_pylist():
             of_file = rows.filter(pc.equal(rows.column(FILE_COLUMN), path))
             files[path].append(of_file.select(["_partition", "_offset"]))
         if "sealed_key_id" in columns:
             sealed.add(rows.filter(pc.is_valid(rows.column("sealed_key_id"))))
-    return RangeContents(there, sealed, over, leaving, files)
+    return RangeContents(offsets, sealed, trimmed, expired, files)
 
 
 def build_range_filter(plan: ReplayPlan) -> pc.Expression:
     """Return a filter that a plan's rows pass, and few others."""
-    found = ingested_since(plan.adopted or 0)
-    mine: pc.Expression | None = None
+    current = ingested_since(plan.adopted or 0)
+    ranges: pc.Expression | None = None
     for span in plan.spans:
-        one = (pc.field("_partition") == span.partition) & (pc.field("_offset") >= span.start)
-        one &= pc.field("_offset") < span.end
-        mine = one if mine is None else mine | one
-    return found if mine is None else found & mine
+        span_filter = (pc.field("_partition") == span.partition) & (
+            pc.field("_offset") >= span.start
+        )
+        span_filter &= pc.field("_offset") < span.end
+        ranges = span_filter if ranges is None else ranges | span_filter
+    return current if ranges is None else current & ranges
 
 
-def match_rows(rows: pa.Table, plan: ReplayPlan, marks: OffsetSet) -> Flags:
-    """Return for each row of a table whether it is one of the topic's rows in ``marks``."""
+def match_rows(rows: pa.Table, plan: ReplayPlan, members: OffsetSet) -> Flags:
+    """Return for each row of a table whether it is one of the topic's rows in ``members``."""
     since = pa.scalar(plan.adopted or 0, pa.timestamp("us", "UTC"))
-    mine = pc.and_(
+    in_topic = pc.and_(
         pc.equal(rows["_topic"], plan.topic), pc.greater_equal(rows["_ingested_at"], since)
     )
-    flags: Flags = np.asarray(mine).astype(np.bool_) & marks.mask(rows)
+    flags: Flags = np.asarray(in_topic).astype(np.bool_) & members.mask(rows)
     return flags

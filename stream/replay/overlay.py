@@ -24,13 +24,13 @@ class ReplayOverlay:
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Yield columns of all resulting rows; RetryableError as in `lake.tables`."""
-        seen = self.live.look(self.plan)
-        staged = self.stage.look(self.plan, seen.whole)
-        swapped = select_replaced(seen, staged)
+        live = self.live.scan(self.plan)
+        staged = self.stage.scan(self.plan, live.horizon)
+        swapped = select_replaced(live, staged)
         read = list(dict.fromkeys([*columns, *_WHERE]))
         for batch in self.live.primary.batches(read):
-            stays = ~match_rows(batch, self.plan, swapped)
-            yield batch.filter(pa.array(stays)).select(columns)
+            unchanged = ~match_rows(batch, self.plan, swapped)
+            yield batch.filter(pa.array(unchanged)).select(columns)
         for batch in self.stage.primary.batches(read, build_range_filter(self.plan)):
             yield batch.filter(pa.array(swapped.mask(batch))).select(columns)
 

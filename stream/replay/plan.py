@@ -21,24 +21,24 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 @dataclass(frozen=True, slots=True)
 class ReplayPlan:
-    """A replay. ``number`` (random, in [0, 2**63)) distinguishes it from others of the same name.
+    """A replay. ``replay_id`` (random, in [0, 2**63)) tells it apart from others of its name.
 
-    ``table`` is the topic's primary table, ``policy`` the hash of the redaction policy, ``asked``
-    the range in words, ``adopted`` the time of the topic's last adoption (as in the ledger), and
-    ``created_ms`` the time of the plan (milliseconds since 1970). ``from_lake`` means that stored
-    rows are read instead of Kafka's records. ``labels`` holds the label policy and calibration for
-    relabelling the range's traces (see `labels.scorer_snapshot`), None if labels do not change.
-    ``labels_only`` means that no record is re-read. ``unread`` counts requested offsets that the
-    worker had yet to store: they are not part of the replay.
+    ``table`` is the topic's primary table, ``policy`` the hash of the redaction policy,
+    ``range_text`` the range in words, ``adopted`` the time of the topic's last adoption (as in the
+    ledger), and ``created_ms`` the time of the plan (milliseconds since 1970). ``from_lake`` means
+    that stored rows are read instead of Kafka's records. ``labels`` holds the label policy and
+    calibration for relabelling the range's traces (see `labels.scorer_snapshot`), None if labels do
+    not change. ``labels_only`` means that no record is re-read. ``unread`` counts requested offsets
+    that the worker had yet to store: they are not part of the replay.
     """
 
     name: str
-    number: int
+    replay_id: int
     topic: str
     table: str
     policy: str
     audited: bool
-    asked: str
+    range_text: str
     incarnation: Incarnation
     adopted: int | None
     spans: Sequence[ReplaySpan]
@@ -82,20 +82,20 @@ class ReplayPlan:
 
     @property
     def _task(self) -> tuple[object, ...]:
-        what = (self.topic, self.policy, self.asked, self.from_lake)
-        return (*what, self.labels_only, self.label_policy)
+        task = (self.topic, self.policy, self.range_text, self.from_lake)
+        return (*task, self.labels_only, self.label_policy)
 
     def to_bytes(self) -> bytes:
         """Return the plan as JSON."""
         body: dict[str, Any] = {
             "v": PLAN_VERSION,
             "name": self.name,
-            "number": self.number,
+            "number": self.replay_id,
             "topic": self.topic,
             "table": self.table,
             "policy": self.policy,
             "audited": self.audited,
-            "asked": self.asked,
+            "asked": self.range_text,
             "incarnation": [self.incarnation.cluster_id, self.incarnation.topic_id],
             "adopted": self.adopted,
             "spans": [[s.partition, s.start, s.end, s.forgotten] for s in self.spans],
@@ -109,27 +109,28 @@ class ReplayPlan:
         return json.dumps(body).encode()
 
 
-def parse_plan(data: bytes, where: str) -> ReplayPlan:
-    """Parse a plan; FatalError, naming ``where``, if it is damaged or of another version."""
+def parse_plan(data: bytes, source: str) -> ReplayPlan:
+    """Parse a plan; FatalError, naming ``source``, if it is damaged or of another version."""
     try:
         body = json.loads(data)
         if body.pop("v") != PLAN_VERSION:
             raise FatalError(
-                f"{where}: another version of goldpan began this replay; finish it with that one"
+                f"{source}: another version of goldpan began this replay; finish it with that one"
             )
         body["incarnation"] = Incarnation(*body["incarnation"])
+        body["replay_id"], body["range_text"] = body.pop("number"), body.pop("asked")
         body["spans"] = [ReplaySpan(*span) for span in body["spans"]]
         return ReplayPlan(**body)
     except (ValueError, KeyError, TypeError) as error:
-        raise FatalError(f"{where} cannot be read ({type(error).__name__})") from None
+        raise FatalError(f"{source} cannot be read ({type(error).__name__})") from None
 
 
-def make_replay_name(table: str, topic: str, asked: ReplayRange, *task: object) -> str:
+def make_replay_name(table: str, topic: str, requested: ReplayRange, *task: object) -> str:
     """Return the default name of a replay: the same task gives the same name.
 
     ``task`` is what else distinguishes it: policies, and the source of the rows.
     """
-    body = "\n".join(map(str, (topic, asked, *task))).encode()
+    body = "\n".join(map(str, (topic, requested, *task))).encode()
     return f"{table}-{blake2b(body, digest_size=4).hexdigest()}"
 
 

@@ -65,8 +65,8 @@ class TablePair:
     primary: Table
     quarantine: Table
 
-    def look(self, plan: ReplayPlan, whole: "RetentionHorizon | None" = None) -> "PairContents":
-        """Refresh both and scan a plan's ranges; ``whole`` is the horizon of the live tables.
+    def scan(self, plan: ReplayPlan, horizon: "RetentionHorizon | None" = None) -> "PairContents":
+        """Refresh both and scan a plan's ranges; ``horizon`` is that of the live tables.
 
         Quarantine comes first: retention marks expiring days in the one table, then moves the
         generation in the other. A reader that has not seen the mark therefore has an old
@@ -74,34 +74,34 @@ class TablePair:
         """
         self.quarantine.refresh()
         self.primary.refresh()
-        days = whole or self._whole()
+        horizon = horizon or self._read_horizon()
         return PairContents(
-            scan_range(self.primary, plan, days.values, days.rows),
-            scan_range(self.quarantine, plan, days.payloads, days.aside),
-            days,
+            scan_range(self.primary, plan, horizon.values, horizon.rows),
+            scan_range(self.quarantine, plan, horizon.payloads, horizon.quarantine_rows),
+            horizon,
         )
 
-    def _whole(self) -> "RetentionHorizon":
+    def _read_horizon(self) -> "RetentionHorizon":
         primary, quarantine = self.primary, self.quarantine
         return RetentionHorizon(
             values=complete_from(primary, ROWS_PART, TEXT_PART, PSEUDONYMS_PART),
             rows=complete_from(primary, ROWS_PART),
             payloads=complete_from(quarantine, SEALED_PART),
-            aside=complete_from(quarantine, ROWS_PART),
+            quarantine_rows=complete_from(quarantine, ROWS_PART),
         )
 
 
 class RetentionHorizon(NamedTuple):
     """The first days from which the live tables are complete (retention).
 
-    ``values`` and ``rows`` are of the primary table, ``payloads`` and ``aside`` (rows) of
+    ``values`` and ``rows`` are of the primary table, ``payloads`` and ``quarantine_rows`` of
     quarantine.
     """
 
     values: date | None
     rows: date | None
     payloads: date | None
-    aside: date | None
+    quarantine_rows: date | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,25 +110,25 @@ class PairContents:
 
     primary: RangeContents
     quarantine: RangeContents
-    whole: RetentionHorizon
+    horizon: RetentionHorizon
 
     @property
-    def there(self) -> OffsetSet:
+    def offsets(self) -> OffsetSet:
         """Return the offsets that are in either table."""
-        return self.primary.there | self.quarantine.there
+        return self.primary.offsets | self.quarantine.offsets
 
 
-def select_replaced(seen: PairContents, staged: PairContents) -> OffsetSet:
+def select_replaced(current: PairContents, staged: PairContents) -> OffsetSet:
     """Return the records that a promotion replaces: live ones that were re-read.
 
     A row without a payload never replaces a quarantined row that has one, and expired parts of a
     live row are not restored.
     """
-    kept = seen.quarantine.sealed & staged.quarantine.there
-    over = seen.primary.over | staged.primary.over
-    over = over | (seen.quarantine.over & staged.quarantine.there)
-    over = over | seen.primary.leaving | seen.quarantine.leaving
-    return (seen.there & staged.there) - (kept - staged.quarantine.sealed) - over
+    sealed = current.quarantine.sealed & staged.quarantine.offsets
+    lost = current.primary.trimmed | staged.primary.trimmed
+    lost = lost | (current.quarantine.trimmed & staged.quarantine.offsets)
+    lost = lost | current.primary.expired | current.quarantine.expired
+    return (current.offsets & staged.offsets) - (sealed - staged.quarantine.sealed) - lost
 
 
 class ReplayRelabeller(Protocol):
@@ -140,13 +140,13 @@ class ReplayRelabeller(Protocol):
     def fence(self) -> None:
         """Fence off writers that used rows which have been replaced. May be repeated."""
 
-    def replace(self, written: Callable[[], None]) -> None:
-        """Decide and replace, once; ``written`` is called before the commit."""
+    def replace(self, on_written: Callable[[], None]) -> None:
+        """Decide and replace, once; ``on_written`` is called before the commit."""
 
 
 @dataclass(frozen=True, slots=True)
 class PromotionContext:
-    """What every step needs. ``reached`` is told after each step; ``report`` of what is done."""
+    """What every step needs. ``reached`` is called after each step, ``report`` for progress."""
 
     retry: Retry
     now_us: Callable[[], int]
@@ -165,7 +165,7 @@ class Promotion:
 
     staging: ReplayRepository
     name: str
-    means: PromotionContext
+    context: PromotionContext
     relabels: Callable[[ReplayPlan], ReplayRelabeller] | None = None
 
     def run(self) -> ReplayPlan:
@@ -188,14 +188,14 @@ class Promotion:
             self._refuse_unfenced(plan)
         if self.staging.decide(self.name, ReplayFate.PROMOTE) is not ReplayFate.PROMOTE:
             raise UsageError(f"The replay {self.name} has been abandoned.")
-        self.means.reached(ReplayStep.DECIDED)
+        self.context.reached(ReplayStep.DECIDED)
         if progress.state is not ReplayState.PROMOTED:
             self._take_steps(plan)
-        self.means.report("removing staged tables", 0, 0)
+        self.context.report("removing staged tables", 0, 0)
         self.staging.clear(
-            self.name, self.means.retry, partial(self.means.reached, ReplayStep.FILE_REMOVED)
+            self.name, self.context.retry, partial(self.context.reached, ReplayStep.FILE_REMOVED)
         )
-        self.means.reached(ReplayStep.FILES_REMOVED)
+        self.context.reached(ReplayStep.FILES_REMOVED)
         return plan
 
     def _refuse_unfenced(self, plan: ReplayPlan) -> None:
@@ -218,18 +218,18 @@ class Promotion:
                 )
             labels = self.relabels(plan)
             labels.note()
-            self.means.reached(ReplayStep.TRACES_NOTED)
+            self.context.reached(ReplayStep.TRACES_NOTED)
         if not plan.labels_only:
-            _Steps.of(self.staging, plan, self.means).run()
+            _Steps.of(self.staging, plan, self.context).run()
         if labels is not None:
             self._relabel(labels)
 
     def _relabel(self, labels: ReplayRelabeller) -> None:
-        self.means.report("promoting: labels", 0, 0)
+        self.context.report("promoting: labels", 0, 0)
         labels.fence()
-        self.means.reached(ReplayStep.LABELS_FENCED)
-        labels.replace(partial(self.means.reached, ReplayStep.LABELS_WRITTEN))
-        self.means.reached(ReplayStep.LABELS_REPLACED)
+        self.context.reached(ReplayStep.LABELS_FENCED)
+        labels.replace(partial(self.context.reached, ReplayStep.LABELS_WRITTEN))
+        self.context.reached(ReplayStep.LABELS_REPLACED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,23 +240,23 @@ class _Steps:
     live: TablePair
     stage: TablePair
     audit: TableSwap | None
-    means: PromotionContext
+    context: PromotionContext
 
     @classmethod
-    def of(cls, staging: ReplayRepository, plan: ReplayPlan, means: PromotionContext) -> "_Steps":
+    def of(cls, staging: ReplayRepository, plan: ReplayPlan, context: PromotionContext) -> "_Steps":
         lake, live = staging.lake(plan.name), staging.live
         stage = TablePair(lake.table(plan.table), lake.table(QUARANTINE_TABLE))
         audit = (
-            _swap(plan, live.table(AUDIT_TABLE), lake.table(AUDIT_TABLE), means)
+            _swap(plan, live.table(AUDIT_TABLE), lake.table(AUDIT_TABLE), context)
             if plan.audited
             else None
         )
         pair = TablePair(live.table(plan.table), live.table(QUARANTINE_TABLE))
-        return cls(plan, pair, stage, audit, means)
+        return cls(plan, pair, stage, audit, context)
 
     def run(self) -> None:
         """Run the steps that are still to do."""
-        for number, (what, step) in enumerate(
+        for done, (task, step) in enumerate(
             (
                 ("the audit of redaction", self._append_audit),
                 ("quarantine", self._bring_in),
@@ -264,7 +264,7 @@ class _Steps:
                 ("quarantine again", self._take_out),
             )
         ):
-            self.means.report(f"promoting: {what}", number, 4)
+            self.context.report(f"promoting: {task}", done, 4)
             self._retry_fenced(step)
 
     def _retry_fenced(self, step: Callable[[], None]) -> None:
@@ -286,22 +286,22 @@ class _Steps:
         if self.audit.live.number(self._app) is None:
             self.audit.staged.refresh()
             self.audit.append_all([Move(self._app, None, PROMOTION_BEGUN)])
-            self.means.reached(ReplayStep.AUDIT_COMMITTED)
+            self.context.reached(ReplayStep.AUDIT_COMMITTED)
 
     def _bring_in(self) -> None:
         """Add newly rejected records to quarantine; nothing leaves for the table yet."""
         table = self.live.quarantine
-        seen = self.live.look(self.plan)
+        current = self.live.scan(self.plan)
         if table.number(self._app) is not None:
             return
-        self._check(seen)
-        staged = self.stage.look(self.plan, seen.whole)
-        comes = select_replaced(seen, staged) & staged.quarantine.there
+        self._check(current)
+        staged = self.stage.scan(self.plan, current.horizon)
+        added = select_replaced(current, staged) & staged.quarantine.offsets
         change = RowChange(
-            goes=comes & seen.quarantine.there,
-            comes=comes,
+            removed=added & current.quarantine.offsets,
+            added=added,
             to_table=_NOTHING,
-            to_quarantine=(comes - seen.quarantine.there).counts(),
+            to_quarantine=(added - current.quarantine.offsets).counts(),
             moves=[
                 Move(self._app, None, PROMOTION_BEGUN),
                 Move(self._lock, table.number(self._lock), self.plan.number),
@@ -309,49 +309,49 @@ class _Steps:
             ],
         )
         self._swap(table, self.stage.quarantine).make(
-            seen.quarantine, change, partial(self.means.reached, ReplayStep.ASIDE_WRITTEN)
+            current.quarantine, change, partial(self.context.reached, ReplayStep.ASIDE_WRITTEN)
         )
-        self.means.reached(ReplayStep.BROUGHT_IN)
+        self.context.reached(ReplayStep.BROUGHT_IN)
 
     def _exchange(self) -> None:
         """Replace the live rows with the staged ones."""
         table = self.live.primary
-        seen = self.live.look(self.plan)
+        current = self.live.scan(self.plan)
         if table.number(self._app) is not None:
             return
         self._check_incarnation()
-        staged = self.stage.look(self.plan, seen.whole)
+        staged = self.stage.scan(self.plan, current.horizon)
         # Records added to quarantine in the last step leave the table, even if expired since.
-        brought = seen.primary.there & seen.quarantine.there & staged.quarantine.there
-        chosen = select_replaced(seen, staged) | brought
+        brought = current.primary.offsets & current.quarantine.offsets & staged.quarantine.offsets
+        replaced = select_replaced(current, staged) | brought
         # Records that left quarantine since the last step (expired, for example) must stay here.
-        chosen = chosen - (staged.quarantine.there - seen.quarantine.there)
-        goes, comes = (chosen & looked.primary.there for looked in (seen, staged))
+        replaced = replaced - (staged.quarantine.offsets - current.quarantine.offsets)
+        removed, added = (replaced & contents.primary.offsets for contents in (current, staged))
         change = RowChange(
-            goes=goes,
-            comes=comes,
-            to_table=(comes - goes).counts(),
-            to_quarantine=(goes - comes).counts(),
+            removed=removed,
+            added=added,
+            to_table=(added - removed).counts(),
+            to_quarantine=(removed - added).counts(),
             moves=[Move(self._app, None, PROMOTION_BEGUN), self._next_generation(table)],
         )
         self._swap(table, self.stage.primary).make(
-            seen.primary, change, partial(self.means.reached, ReplayStep.PRIMARY_WRITTEN)
+            current.primary, change, partial(self.context.reached, ReplayStep.PRIMARY_WRITTEN)
         )
-        self.means.reached(ReplayStep.SWAPPED)
+        self.context.reached(ReplayStep.SWAPPED)
 
     def _take_out(self) -> None:
         """Remove from quarantine what is now in the primary table."""
         table = self.live.quarantine
-        seen = self.live.look(self.plan)
+        current = self.live.scan(self.plan)
         if table.number(self._app) == PROMOTION_DONE:
             return
         self._check_incarnation()
-        staged = self.stage.look(self.plan, seen.whole)
-        goes = seen.quarantine.there & seen.primary.there & staged.primary.there
+        staged = self.stage.scan(self.plan, current.horizon)
+        removed = current.quarantine.offsets & current.primary.offsets & staged.primary.offsets
         change = RowChange(
-            goes=goes,
-            comes=OffsetSet.none(self.plan),
-            to_table=goes.counts(),
+            removed=removed,
+            added=OffsetSet.none(self.plan),
+            to_table=removed.counts(),
             to_quarantine=_NOTHING,
             moves=[
                 Move(self._app, PROMOTION_BEGUN, PROMOTION_DONE),
@@ -359,19 +359,19 @@ class _Steps:
                 self._next_generation(table),
             ],
         )
-        self._swap(table, self.stage.quarantine).make(seen.quarantine, change, lambda: None)
-        self.means.reached(ReplayStep.TAKEN_OUT)
+        self._swap(table, self.stage.quarantine).make(current.quarantine, change, lambda: None)
+        self.context.reached(ReplayStep.TAKEN_OUT)
 
-    def _check(self, seen: PairContents) -> None:
+    def _check(self, current: PairContents) -> None:
         """Raise FatalError if a promotion cannot begin."""
         self._check_incarnation()
-        other = self.live.quarantine.number(self._lock)
-        if other:
+        promoting = self.live.quarantine.number(self._lock)
+        if promoting:
             raise FatalError(
                 f"another replay of {self.plan.topic} is being promoted: finish that one first "
                 "(`goldpan replay list`)"
             )
-        if len(seen.primary.there & seen.quarantine.there):
+        if len(current.primary.offsets & current.quarantine.offsets):
             raise FatalError(
                 f"a redrive of {self.plan.topic} is unfinished: repeat `goldpan quarantine redrive "
                 f"--topic {self.plan.topic}`, then promote"
@@ -391,7 +391,7 @@ class _Steps:
         return Move(app, generation, (generation or 0) + 1)
 
     def _swap(self, live: Table, staged: Table) -> TableSwap:
-        return _swap(self.plan, live, staged, self.means)
+        return _swap(self.plan, live, staged, self.context)
 
     @property
     def _app(self) -> str:
@@ -402,5 +402,5 @@ class _Steps:
         return promoting_app(self.plan.topic)
 
 
-def _swap(plan: ReplayPlan, live: Table, staged: Table, means: PromotionContext) -> TableSwap:
-    return TableSwap(plan, live, staged, means.retry, means.now_ms, means.new_token)
+def _swap(plan: ReplayPlan, live: Table, staged: Table, context: PromotionContext) -> TableSwap:
+    return TableSwap(plan, live, staged, context.retry, context.now_ms, context.new_token)

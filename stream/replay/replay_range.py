@@ -99,15 +99,15 @@ def make_replay_range(start: RangeBound, end: RangeBound | None) -> ReplayRange:
 
 def resolve_spans(
     requested: ReplayRange,
-    known: Mapping[SourcePartition, PartitionBounds],
+    bounds: Mapping[SourcePartition, PartitionBounds],
     offset_at: Callable[[SourcePartition, datetime], int | None],
 ) -> list[ReplaySpan]:
     """Return the offsets to replay, by partition; partitions without any are left out.
 
     ``offset_at`` returns the first offset at or after a time, None if there is none.
     """
-    found = []
-    for source, at in sorted(known.items()):
+    result = []
+    for source, at in sorted(bounds.items()):
         start = _offset(requested.start, source, at, offset_at)
         end = (
             at.position if requested.end is None else _offset(requested.end, source, at, offset_at)
@@ -115,13 +115,13 @@ def resolve_spans(
         first, last = max(start, at.low), min(end, at.position)
         if first < last:
             gone = max(0, first - start) if isinstance(requested.start, int) else 0
-            found.append(ReplaySpan(source.partition, first, last, gone))
-    return found
+            result.append(ReplaySpan(source.partition, first, last, gone))
+    return result
 
 
 def count_unread(
     requested: ReplayRange,
-    known: Mapping[SourcePartition, PartitionBounds],
+    bounds: Mapping[SourcePartition, PartitionBounds],
     offset_at: Callable[[SourcePartition, datetime], int | None],
 ) -> int:
     """Return how many requested offsets Kafka has and the worker has yet to store.
@@ -132,7 +132,7 @@ def count_unread(
     if requested.end is None:
         return 0
     count = 0
-    for source, at in known.items():
+    for source, at in bounds.items():
         end = min(_offset(requested.end, source, at, offset_at), at.high)
         if end > at.position:
             start = _offset(requested.start, source, at, offset_at)
@@ -148,8 +148,8 @@ def _offset(
 ) -> int:
     if isinstance(bound, int):
         return bound
-    found = offset_at(source, bound)
-    return at.high if found is None else found
+    result = offset_at(source, bound)
+    return at.high if result is None else result
 
 
 def _midnight(day: date) -> datetime:

@@ -69,7 +69,7 @@ class ReplayRepository:
         stored = self.plan(plan.name)
         if not stored.same_task(plan):
             raise UsageError(
-                f"The replay {plan.name} has another task ({stored.topic}, {stored.asked}, "
+                f"The replay {plan.name} has another task ({stored.topic}, {stored.range_text}, "
                 f"policy {stored.policy}, label policy {stored.label_policy}): give another "
                 "--name, or abandon that replay."
             )
@@ -107,9 +107,11 @@ class ReplayRepository:
         """Raise UsageError if a replay is promoted or being removed."""
         fate = self.fate(name)
         if fate is not None or self._files.find(f"{name}/{_PLAN}") is None:
-            what = "been or will be promoted" if fate is ReplayFate.PROMOTE else "been abandoned"
+            decision = (
+                "been or will be promoted" if fate is ReplayFate.PROMOTE else "been abandoned"
+            )
             raise UsageError(
-                f"The replay {name} has {what}: it takes no more records. Give another --name; "
+                f"The replay {name} has {decision}: it takes no more records. Give another --name; "
                 "`goldpan replay abandon` removes the record of a promoted replay."
             )
 
@@ -137,8 +139,10 @@ class ReplayRepository:
         read = self._read(plan)
         if fate is ReplayFate.PROMOTE:
             return ReplayProgress(plan, ReplayState.PROMOTING, read)
-        done = read == plan.offsets and self._has_all_labels(plan)
-        return ReplayProgress(plan, ReplayState.STAGED if done else ReplayState.UNFINISHED, read)
+        complete = read == plan.offsets and self._has_all_labels(plan)
+        return ReplayProgress(
+            plan, ReplayState.STAGED if complete else ReplayState.UNFINISHED, read
+        )
 
     def step(self, plan: ReplayPlan) -> int | None:
         """Return the progress of a promotion, as recorded in the table that changes last.
@@ -151,8 +155,8 @@ class ReplayRepository:
 
     def note(self, plan: ReplayPlan, kind: str, traces: DigestSet) -> None:
         """Record traces, `TOUCHED_TRACES` or `UNCHANGED_TRACES`, in addition to earlier ones."""
-        together = self.noted(plan, kind) | traces
-        self._files.put(f"{plan.name}/{kind}", together.to_bytes())
+        union = self.noted(plan, kind) | traces
+        self._files.put(f"{plan.name}/{kind}", union.to_bytes())
 
     def noted(self, plan: ReplayPlan, kind: str) -> DigestSet:
         """Return the recorded traces. The file holds digests of their ids only."""
@@ -202,8 +206,8 @@ class ReplayRepository:
             retry.call("removing a replay", lambda path=path: self._files.remove(path))  # type: ignore[misc]
 
     def _in_order(self, name: str) -> Iterator[str]:
-        kept = {f"{name}/{_PLAN}", f"{name}/{_FATE}"}
-        paths = [path for path, _ in self._files.walk(f"{name}/") if path not in kept]
+        permanent = {f"{name}/{_PLAN}", f"{name}/{_FATE}"}
+        paths = [path for path, _ in self._files.walk(f"{name}/") if path not in permanent]
         return iter(sorted(paths, key=lambda path: "/_delta_log/" in path))
 
 

@@ -45,8 +45,8 @@ class ReplayReader(Protocol):
     def watermarks(self, source: SourcePartition) -> tuple[int, int]:
         """Return the first readable offset and the one after the last."""
 
-    def read(self, most: int) -> ReplayBatch:
-        """Return the next records, up to ``most``."""
+    def read(self, limit: int) -> ReplayBatch:
+        """Return the next records, up to ``limit``."""
 
 
 ReportProgress = Callable[[str, int, int], None]
@@ -63,7 +63,7 @@ class Replay:
     beginning: InitialPositions
     intake: Intake
     steps: RecordFlushRunner
-    due: FlushThresholds
+    thresholds: FlushThresholds
     pace: AdaptiveBatch
     rate: RateLimiter
     retry: Retry
@@ -116,12 +116,14 @@ class Replay:
 
     def _take_over(self) -> None:
         """Take over the unfinished partitions, at the staged tables' positions."""
-        found = self.retry.call("taking positions", lambda: self.take_over.check([self._topic]))
-        if found[self._topic] != self.plan.incarnation:
+        incarnations = self.retry.call(
+            "taking positions", lambda: self.take_over.check([self._topic])
+        )
+        if incarnations[self._topic] != self.plan.incarnation:
             raise FatalError(describe_changed_topic(self._topic))
         new = {s: start for s, start in self.plan.starts.items() if self._staged(s) is None}
         if new:
-            self.beginning.write(new, found)
+            self.beginning.write(new, incarnations)
         self.take_over.primary[self._topic].refresh()
         left = {
             source: self._staged(source) or 0
@@ -129,8 +131,8 @@ class Replay:
             if (self._staged(source) or 0) < end
         }
         self._check_available(left)
-        taken, _ = self.retry.call("taking positions", lambda: self.take_over.take(list(left)))
-        self.assignment.add(taken)
+        partitions, _ = self.retry.call("taking positions", lambda: self.take_over.take(list(left)))
+        self.assignment.add(partitions)
 
     def _staged(self, source: SourcePartition) -> int | None:
         return self.take_over.primary[self._topic].positions([source])[source]
@@ -158,7 +160,7 @@ class Replay:
                 answered, trouble = self.monotonic(), None
             elif self.monotonic() - answered > self.patience:
                 raise make_silence_error(trouble, self.patience)
-            for source in [s for s in left if self._done(s)]:
+            for source in [s for s in left if self._is_complete(s)]:
                 left.remove(source)
                 self.reader.drop(source)
             if self._is_due():
@@ -188,12 +190,12 @@ class Replay:
             if item.range.moved:
                 self._buffer.touch(self.monotonic())
 
-    def _done(self, source: SourcePartition) -> bool:
+    def _is_complete(self, source: SourcePartition) -> bool:
         return self.assignment.owned[source].range.next >= self.plan.ends[source]
 
     def _is_due(self) -> bool:
-        old = self._buffer.age(self.monotonic()) >= self.due.seconds
-        return old or self._buffer.bytes >= self.due.bytes
+        old = self._buffer.age(self.monotonic()) >= self.thresholds.seconds
+        return old or self._buffer.bytes >= self.thresholds.bytes
 
     def _flush(self) -> None:
         """Stage the buffered records and wait for the commit."""

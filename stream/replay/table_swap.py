@@ -30,13 +30,13 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class RowChange:
-    """The rows that one commit removes (``goes``) and adds (``comes``), as coordinates.
+    """The coordinates of the rows that one commit removes and adds.
 
     ``to_table`` and ``to_quarantine`` count, by partition, the records that move there.
     """
 
-    goes: OffsetSet
-    comes: OffsetSet
+    removed: OffsetSet
+    added: OffsetSet
     to_table: Mapping[int, int]
     to_quarantine: Mapping[int, int]
     moves: Sequence[Move]
@@ -53,16 +53,18 @@ class TableSwap:
     now_ms: Callable[[], int]
     new_token: Callable[[], int]
 
-    def make(self, seen: RangeContents, change: RowChange, written: Callable[[], None]) -> None:
-        """Write the files, then commit; ``seen`` is the live table as of its last refresh.
+    def make(
+        self, contents: RangeContents, change: RowChange, on_written: Callable[[], None]
+    ) -> None:
+        """Write the files, then commit; ``contents`` is the live table as of its last refresh.
 
         Raises FencedError if the table has changed since: scan it again. Raises FatalError or
         RetryableError if the lake stays unavailable.
         """
-        touched = seen.touched(change.goes)
+        touched = contents.touched(change.removed)
         old = [file for file in list_live_files(self.live) if file.path in touched]
-        new = [*self._write_remaining(old, change.goes), *self._write_added(change.comes)]
-        written()
+        new = [*self._write_remaining(old, change.removed), *self._write_added(change.added)]
+        on_written()
         apps = [adopted_app(self.plan.topic), *map(retention_app, RETENTION_PARTS)]
         guards: list[Condition] = [Guard(app, self.live.number(app)) for app in apps]
         guards.append(self._erasure_guard())
@@ -79,8 +81,8 @@ class TableSwap:
                     self.live, rows, instead_of=[self._with_unique_path(file)], retry=self.retry
                 )
             )
-            partitions, found = np.unique(np.asarray(rows.rows["_partition"]), return_counts=True)
-            for partition, count in zip(partitions.tolist(), found.tolist(), strict=True):
+            partitions, sizes = np.unique(np.asarray(rows.rows["_partition"]), return_counts=True)
+            for partition, count in zip(partitions.tolist(), sizes.tolist(), strict=True):
                 counts[partition] += count
         ranges = [
             SourceRange(self.plan.topic, span.partition, span.start, span.end, stored=count)
@@ -99,22 +101,24 @@ class TableSwap:
         """Return the guard for commits based on staged rows read after the last refresh."""
         return erasure_guard(self.live.number(ERASURES_APP) or 0)
 
-    def _write_remaining(self, old: Sequence[LiveFile], goes: OffsetSet) -> Iterator[UploadedFile]:
+    def _write_remaining(
+        self, old: Sequence[LiveFile], removed: OffsetSet
+    ) -> Iterator[UploadedFile]:
         """Write the remaining rows of the replaced files."""
         for file in old:
             rows = read_file_rows(self.live, file)
-            left = rows.where(pa.array(~match_rows(rows.rows, self.plan, goes)))
-            if len(left):
-                yield rewrite_rows(self.live, left, instead_of=[file], retry=self.retry)
+            remaining = rows.where(pa.array(~match_rows(rows.rows, self.plan, removed)))
+            if len(remaining):
+                yield rewrite_rows(self.live, remaining, instead_of=[file], retry=self.retry)
 
-    def _write_added(self, comes: OffsetSet) -> Iterator[UploadedFile]:
+    def _write_added(self, added: OffsetSet) -> Iterator[UploadedFile]:
         """Write the added rows of the staged files."""
         for file in list_live_files(self.staged):
             rows = read_file_rows(self.staged, file)
-            chosen = rows.where(pa.array(comes.mask(rows.rows)))
-            if len(chosen):
+            added_rows = rows.where(pa.array(added.mask(rows.rows)))
+            if len(added_rows):
                 named = [self._with_unique_path(file)]
-                yield rewrite_rows(self.live, chosen, instead_of=named, retry=self.retry)
+                yield rewrite_rows(self.live, added_rows, instead_of=named, retry=self.retry)
 
     def _with_unique_path(self, file: LiveFile) -> LiveFile:
         """Return a staged file under a path that is unique to this replay."""

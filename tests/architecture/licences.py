@@ -32,14 +32,14 @@ _AND_OR: Final = re.compile(r"\s+(?:AND|OR)\s+")
 def licence_of(distribution: Distribution) -> str:
     """Return what a distribution says of its licence: expression, or classifiers, or text."""
     metadata = distribution.metadata
-    expression = metadata.get("License-Expression")
-    if expression:
-        return expression
+    expressions = metadata.get_all("License-Expression")
+    if expressions:
+        return str(expressions[0])
     classifiers = metadata.get_all("Classifier") or []
     named = [c.rpartition("::")[2].strip() for c in classifiers if c.startswith("License ::")]
     return (
         " AND ".join(name for name in named if name != _NO_LICENCE)
-        or str(metadata.get("License") or "").partition("\n")[0]
+        or str((metadata.get_all("License") or [""])[0]).partition("\n")[0]
     )
 
 

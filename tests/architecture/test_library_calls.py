@@ -14,7 +14,7 @@ OURS = {"meta", "exceptions", "files", "table_uri"}
 
 def calls() -> dict[str, str]:
     """Return the names that are called, and where."""
-    found = {}
+    found: dict[str, str] = {}
     for room in ("stream", "lake"):
         for file in sorted((ROOT / room).rglob("*.py")):
             for name in CALL.findall(file.read_text(encoding="utf-8")):

@@ -23,7 +23,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 def _locked(lock: Path) -> dict[str, str]:
     """Return the text of each requirement of a lock, by name."""
     blocks = re.split(r"\n(?=[A-Za-z0-9])", lock.read_text())
-    found = {}
+    found: dict[str, str] = {}
     for block in blocks:
         match = REQUIREMENT.match(block)
         if match:

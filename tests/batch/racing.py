@@ -23,10 +23,16 @@ from tests.batch.kit import POLICY, SCALES, desk, judge, open_lake
 from tests.ending import end
 from tests.labels.kit import NOW
 
+
+def _sleep(seconds: float) -> bool:
+    time.sleep(seconds)
+    return False
+
+
 PATIENCE: Final = Retry(
     seconds=120,
     monotonic=time.monotonic,
-    sleep=lambda wait: bool(time.sleep(wait)),
+    sleep=_sleep,
     uniform=random.uniform,
     base=0.02,
     cap=0.5,

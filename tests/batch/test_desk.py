@@ -24,7 +24,7 @@ from lake.rewrite import FileReplacement, replace_files
 from lake.tables import Lake
 from lake.tombstones import raise_erasure_fence
 from schemas.errors import FatalError, UsageError
-from schemas.records import Message
+from schemas.records import Label, Message
 from tests.batch.kit import (
     POLICY,
     Clock,
@@ -126,7 +126,8 @@ def test_the_last_word_of_a_reviewer_counts(tmp_path: Path) -> None:
     lake = queued(tmp_path)
     mine = desk(lake)
     item, other = traces_of(mine.claim("ann", 2))
-    for number, verdict in enumerate(("unknown", "fail", "fail")):
+    verdicts: tuple[Label, ...] = ("unknown", "fail", "fail")
+    for number, verdict in enumerate(verdicts):
         assert judge(mine, item, "ann", verdict).known == ([0] if number == 2 else [])
     assert said(lake, item) == [("unknown", True, "fail"), ("fail", False, "fail")]
     (tally,) = reviewer_stats(mine.queue())
@@ -144,7 +145,10 @@ def test_the_last_word_of_a_reviewer_counts(tmp_path: Path) -> None:
     judged = [one.kind for one in after.evidence if one.weight and one.kind.startswith("review")]
     assert (judged, after.expected_response) == (["review_pass"], None)
     assert adjudicate_traces(read_review_log(lake.table("reviews")).log).failed == {item: False}
-    both = [ReviewSubmission(n, other, "ann", v) for n, v in ((1, "fail"), (2, "pass"))]
+    both = [
+        ReviewSubmission(1, other, "ann", "fail"),
+        ReviewSubmission(2, other, "ann", "pass"),
+    ]
     assert mine.submit(both).added == [1, 2]  # two lines of one file
     assert said(lake, other)[-1] == ("pass", False, "pass")
     assert complaints(lake) == []
@@ -295,8 +299,8 @@ def test_a_mark_in_front_is_no_content() -> None:
         (b'{"trace_id": "tr", "verdict": "pass", "submission_id": 5}', "`submission_id` must be"),
         (b'{"trace_id": "tr", "verdict": "pass", "expected_response": {}}', "must be text"),
         (b'{"trace_id": "tr"}', "`verdict` must be pass"),
-        (b'["tr", "pass"]', "no JSON object"),
-        (b"null", "no JSON object"),
+        (b'["tr", "pass"]', "not a JSON object"),
+        (b"null", "not a JSON object"),
         (b'{"trace_id": "tr", "verdict": "pass", "zq": {}}', "unknown field"),
     ],
 )
@@ -398,7 +402,7 @@ class TestCommands:
             },
         ]
         asked = feedback("f", "tr", kind="regenerate", value=None, comment="That was the late one.")
-        told = {"response": "Booked flight 7.", "segments": {"plan": "pro"}}
+        told: dict[str, Any] = {"response": "Booked flight 7.", "segments": {"plan": "pro"}}
         judged = trace("tr", messages=msgspec.convert(talk, list[Message]), **told)
         lake = new_lake(tmp_path / "lake", [judged, asked, trace("other")])
         assert run_command(["labels", "reconcile"]) == 0

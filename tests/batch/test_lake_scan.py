@@ -1,4 +1,4 @@
-"""What a privacy officer relies on in `goldpan lake scan`: nothing missed, nothing told twice."""
+"""What a privacy officer relies on in `goldpan lake scan`: no value missed or counted twice."""
 
 import json
 from collections.abc import Sequence
@@ -85,7 +85,7 @@ def test_counts_by_table_day_and_policy(tmp_path: Path, finder: LeftoverFinder) 
         ],
     )
     report = scanned(lake, tmp_path / "releases", finder)
-    assert [(w.table, w.day, w.policy, t.rows, t.found_in) for w, t in report.found()] == [
+    assert [(w.table, w.day, w.policy, t.rows, t.rows_found) for w, t in report.findings()] == [
         ("feedback", "2026-11-01", "p", 1, 1),
         ("traces", "2026-11-01", "p", 2, 1),
         ("traces", "2026-11-02", "p", 1, 1),
@@ -109,7 +109,7 @@ def test_counts_by_table_day_and_policy(tmp_path: Path, finder: LeftoverFinder) 
     ids=lambda fields: next(iter(fields)),
 )
 def test_every_field_of_a_trace_is_looked_at(fields: dict[str, Any], finder: Any) -> None:
-    """A value is found wherever it stands: nested records, maps and kept ids included."""
+    """A value is found anywhere: in nested records, maps and kept ids too."""
     record = decoded([{"trace_id": "t", "app": "a", "started_at": NOW, "status": "ok", **fields}])
     (left,) = finder.find(RecordKind.TRACE, record.records)
     assert not left.nothing
@@ -121,7 +121,7 @@ def test_labels_reviews_and_their_writers(tmp_path: Path, finder: LeftoverFinder
     put_row(lake, "labels", expected_response=f"Write to {MAIL}.", label="fail", route="auto")
     put_row(lake, "reviews", comment=f"it is {MAIL}", reviewer="ben", step="review")
     report = scanned(lake, tmp_path / "releases", finder)
-    found = {where.table: dict(tally.types) for where, tally in report.found()}
+    found = {where.table: dict(tally.types) for where, tally in report.findings()}
     assert found == {
         "labels": {"EMAIL_ADDRESS": 1},
         "reviews": {"EMAIL_ADDRESS": 1, "USER_ID": 1},
@@ -189,11 +189,11 @@ def test_days_and_samples(tmp_path: Path, finder: LeftoverFinder) -> None:
     records = [said(str(i), MAIL, (i % 2) * SECOND_DAY) for i in range(40)]
     lake = new_lake(tmp_path / "lake", records)
     one = scanned(lake, tmp_path / "r", finder, first=date(2026, 11, 2), last=date(2026, 11, 2))
-    assert {where.day for where in one.places} == {"2026-11-02"}
+    assert {where.day for where in one.counts} == {"2026-11-02"}
     assert one.rows == 20
     sample = scanned(lake, tmp_path / "r", finder, sample=10)
     assert (sample.rows, sample.passed_over) == (10, 30)
-    assert len(sample.places) == 2
+    assert len(sample.counts) == 2
 
 
 def test_releases_are_looked_through(tmp_path: Path, finder: LeftoverFinder) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ NODE_EXPORTER = "/var/lib/node_exporter"
 @pytest.fixture
 def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
     """A lake with what the pages speak of, where the commands are typed."""
-    unsure = {"kind": "regenerate", "value": None}
+    unsure: dict[str, Any] = {"kind": "regenerate", "value": None}
     asked = [feedback(f"g-{i}", f"tr-{i}", **unsure) for i in (7, 8)]
     made = [trace("tr-7"), trace("tr-8"), *asked, *world(100)]
     lake = new_lake(tmp_path / "lake", made)

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from batch.labels import reconciler as reconcile_job
 from batch.labels.trace_buckets import ScanExtent
 from labels.batch_join import LakeRows
-from labels.decision import events_in_force
+from labels.decision import decide_label, events_in_force
 from labels.policy import LabelPolicy, parse_label_policy
 from labels.scorer import LabelScorer
 from lake.tables import Table
@@ -120,7 +120,7 @@ def test_a_worker_that_writes_the_same_labels_at_the_same_moment(
     """Between the look and the commit: the same event may be there from both, and is one event."""
     made = [trace("a"), feedback("f", "a"), *world(12)]
     lake = new_lake(tmp_path, made)
-    real, once = reconcile_job.decide_label, iter([True])
+    real, once = decide_label, iter([True])
 
     def decide(*args: Any, **more: Any) -> Any:
         if next(once, False):
@@ -174,7 +174,11 @@ def test_silence_counts_only_up_to_what_has_been_read(tmp_path: Path) -> None:
 
 def test_days_of_the_lake_that_are_not_asked_for_are_not_read(tmp_path: Path) -> None:
     """A part of the lake is decided alone, and feedback on the other part makes no labels."""
-    made = [trace("old"), feedback("f", "old", at=19.5 * 86_400), trace("new", at=20 * 86_400)]
+    made: list[Trace | Feedback] = [
+        trace("old"),
+        feedback("f", "old", at=19.5 * 86_400),
+        trace("new", at=20 * 86_400),
+    ]
     lake = new_lake(tmp_path, [*made, feedback("g", "new", at=20 * 86_400 + 9)])
     since = ScanExtent(date(2026, 11, 21))
     outcome = reconciled(lake, extent=since)
@@ -210,7 +214,8 @@ class TestPolicies:
         reconciled(lake)
         count = len(events(lake))
         changed = LabelScorer(_policy(1, "thresholds: {fail_at_least: 0.7}\n"))
-        for more in ({}, {"rebuild": True}, {"dry_run": True}):
+        options: tuple[dict[str, Any], ...] = ({}, {"rebuild": True}, {"dry_run": True})
+        for more in options:
             with pytest.raises(UsageError, match=r"raise `version`.*rebuild"):
                 reconciled(lake, changed, **more)
         assert len(events(lake)) == count
@@ -297,7 +302,7 @@ class TestClocks:
 
     def test_a_worker_whose_clock_ran_ahead_is_told_and_not_fought(self, tmp_path: Path) -> None:
         """Its label of equal revision stays; run after run adds nothing, and counts it."""
-        made = [trace("a"), feedback("f", "a")]
+        made: list[Trace | Feedback] = [trace("a"), feedback("f", "a")]
         (event,) = missing_events(
             LakeRows([rows(made[:1])], [rows(made[1:])]), SCALES, as_of=NOW, now=NOW
         )

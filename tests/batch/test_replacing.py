@@ -64,7 +64,7 @@ class CrashError(Exception):
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
     """Two traces with corrections and two without, labelled by a worker."""
-    made = [trace(f"t{i}", at=i) for i in range(4)]
+    made: list[Trace | Feedback] = [trace(f"t{i}", at=i) for i in range(4)]
     made += [feedback(f"e{i}", f"t{i}", at=60 + i, **EDIT) for i in range(2)]
     made += [feedback(f"f{i}", f"t{i}", at=90 + i) for i in range(1, 3)]
     lake = new_lake(tmp_path / "lake", made)
@@ -83,14 +83,15 @@ EVERY = ids("t0", "t1", "t2", "t3")
 
 def anew(lake: Lake, scales: LabelScorer = SCALES, now: int = NOW + 9) -> LabelRecomputer:
     """Return what decides from the tables as they are."""
-    tables = {name: lake.table(name) for name in ("traces", "feedback", "reviews")}
-    for table in tables.values():
+    traces, feedback_, reviews, labels = (
+        lake.table(name) for name in ("traces", "feedback", "reviews", "labels")
+    )
+    for table in (traces, feedback_, reviews, labels):
         table.refresh()
-    lake.table("labels").refresh()
-    whole = EvidenceCompleteness.read(*tables.values(), lake.table("labels"))
-    written = read_review_log(tables["reviews"])
+    whole = EvidenceCompleteness.read(traces, feedback_, reviews, labels)
+    written = read_review_log(reviews)
     known = EvidenceReaders(
-        tables["traces"].batches, tables["feedback"].batches, written.log.verdicts(), written.texts
+        traces.batches, feedback_.batches, written.log.verdicts(), written.texts
     )
     return LabelRecomputer(known, whole, scales, None, NOW, now)
 

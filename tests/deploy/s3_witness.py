@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, BinaryIO, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import unescape
 
@@ -49,7 +49,7 @@ def witnessed(endpoint: str) -> Iterator[Deeds]:
             """Say nothing."""
 
         def handle_one(self) -> None:
-            body = list(request_body(self.headers, self.rfile))
+            body = list(request_body(self.headers, cast("BinaryIO", self.rfile)))
             if_none_match = self.headers.get("If-None-Match")
             deeds.done |= set(_deeds(self.command, self.path, if_none_match, b"".join(body)))
             send_back(self, forward(self, address, body))

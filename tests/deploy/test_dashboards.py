@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from deploy.observability.dashboards import DASHBOARDS
 from deploy.observability.generate import FOLDER, files
 from deploy.observability.grafana import WIDTH, Dashboard
+from deploy.observability.panels import DASHBOARDS
 from stream.metrics import WORKER_METRICS, MetricKind
 from tests.deploy.kustomize import named
 from tests.deploy.promql import matched_labels, metrics

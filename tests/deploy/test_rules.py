@@ -1,4 +1,4 @@
-"""The alerts: each is right, is tested, and has a page for whoever it wakes."""
+"""The alerts: each is right, is tested, and has a runbook."""
 
 import re
 import subprocess
@@ -35,7 +35,7 @@ OUTSIDE = re.compile(r"kube_(cronjob|job|pod)_\w+|up")
 """Metrics of kube-state-metrics, for jobs and restarts, and of Prometheus itself."""
 
 TARGET_LABELS = {"namespace", "pod", "instance", "job"}
-"""Labels that Prometheus adds to whatever it scrapes."""
+"""Labels that Prometheus adds to what it scrapes."""
 
 
 def known_metrics() -> dict[str, set[str]]:
@@ -55,7 +55,8 @@ def known_metrics() -> dict[str, set[str]]:
 
 def _metrics_of_the_queue() -> dict[str, set[str]]:
     """What `goldpan review stats` writes."""
-    numbers = dict.fromkeys(QueueStats._fields, 1) | {"open_by_arm": {}, "alpha": 1.0}
+    numbers: dict[str, Any] = dict.fromkeys(QueueStats._fields, 1)
+    numbers |= {"open_by_arm": {}, "alpha": 1.0}
     text = queue_stats_prometheus(QueueStats(**numbers)).decode()
     found = {}
     for family in text_string_to_metric_families(text):
@@ -91,7 +92,7 @@ def _unit_tests() -> list[dict[str, Any]]:
 
 def test_every_alert_is_seen_firing() -> None:
     """No alert without a unit test in which it fires, with labels and text."""
-    fires, silent = set(), set()
+    fires, silent = set[str](), set[str]()
     for test in _unit_tests():
         for case in test.get("alert_rule_test", []):
             (fires if case["exp_alerts"] else silent).add(case["alertname"])

@@ -241,10 +241,10 @@ def _numbers(kind: RecordKind) -> Iterator[Bad]:
         "9" * 100_000: (QuarantineReason.OUT_OF_RANGE,),
     }
     for word, reasons in words.items():
-        value = json.dumps(_marked(kind, **{field: 0.0})).replace(
+        text = json.dumps(_marked(kind, **{field: 0.0})).replace(
             f'"{field}": 0.0', f'"{field}": {word}'
         )
-        yield Bad(f"{word[:12]} for {field}", value.encode(), reasons, field)
+        yield Bad(f"{word[:12]} for {field}", text.encode(), reasons, field)
     yield Bad("NaN alone", b"NaN", (QuarantineReason.NOT_JSON,), None)
     if kind is RecordKind.TRACE:
         for tokens in (-1, 2**63, 2**64, -(2**63) - 1, 10**400):
@@ -367,13 +367,13 @@ def _avro(kind: RecordKind) -> Iterator[Bad]:
         header + zigzag(3) + b"\xff\xfe\xfd" + whole[5:],
         (QuarantineReason.BAD_TEXT, *cut),
     )
-    for name, value in {"empty": "", "long": mark() * 100}.items():
-        encoded = framed({**record, first: value}, avsc, known)
+    for name, id_ in {"empty": "", "long": mark() * 100}.items():
+        encoded = framed({**record, first: id_}, avsc, known)
         yield Bad(f"Avro, {name} id", encoded, (QuarantineReason.OUT_OF_RANGE,), first)
     number = "cost_usd" if kind is RecordKind.TRACE else "value"
-    for value in (float("nan"), float("inf")):
-        encoded = framed({**record, number: value}, avsc, known)
-        yield Bad(f"Avro, {value}", encoded, (QuarantineReason.NOT_FINITE,), number)
+    for infinite in (float("nan"), float("inf")):
+        encoded = framed({**record, number: infinite}, avsc, known)
+        yield Bad(f"Avro, {infinite}", encoded, (QuarantineReason.NOT_FINITE,), number)
 
 
 def _positions(length: int) -> Sequence[int]:

@@ -74,7 +74,7 @@ def sentence(ended: Ended) -> str:
     said = [line for line in ended.err.splitlines() if not _is_event(line)]
     assert len(said) == 1, ended.err
     assert said[0].startswith("goldpan: "), said
-    assert "did not foresee" not in said[0], said
+    assert "unexpected error" not in said[0], said
     assert "Traceback" not in ended.err, ended.err
     assert ended.out == "", ended.out
     return said[0]

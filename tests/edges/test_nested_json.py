@@ -7,7 +7,7 @@ import pytest
 from batch.erase.receipt import read_receipt
 from batch.release.format.erasure_note import read_erasure_note
 from batch.release.format.manifest import read_manifest
-from goldpan.contract_check import check_avro_schema
+from decode.contract_check import check_avro_schema
 from schemas.errors import FatalError, UsageError
 from schemas.record_batches import RecordKind
 

@@ -4,6 +4,7 @@ import base64
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -112,7 +113,9 @@ VALUES: dict[str, tuple[str, object]] = {
 def _values() -> dict[str, Wrong]:
     """Values that cannot be used, each found before anything is asked of Kafka."""
     found = {
-        name: Wrong(USED_WRONGLY, (f"GOLDPAN_{setting.upper()}",), _env(**{setting: value}))
+        name: Wrong(
+            USED_WRONGLY, (f"GOLDPAN_{setting.upper()}",), _env(**dict[str, Any]({setting: value}))
+        )
         for name, (setting, value) in VALUES.items()
     }
     files = {

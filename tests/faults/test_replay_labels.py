@@ -130,9 +130,16 @@ def test_beside_live_workers(
     assert any(person(0).phone in (event.expected_response or "") for event in before)
 
     env = scene.env()
-    replay = ("stream", "replay", f"--topic={scene.feedback_topic}", "--from=0")
-    replay += (f"--to={until.isoformat()}", f"--policy={rules['strict']}")
-    replay += (f"--label-policy={rules['two']}", "--name=past")
+    replay = (
+        "stream",
+        "replay",
+        f"--topic={scene.feedback_topic}",
+        "--from=0",
+        f"--to={until.isoformat()}",
+        f"--policy={rules['strict']}",
+        f"--label-policy={rules['two']}",
+        "--name=past",
+    )
     for step in staging:
         killed(env, step, *replay)
     run(env, *replay)
@@ -147,8 +154,8 @@ def test_beside_live_workers(
     assert not any(person(i).phone in json.dumps(difference) for i in PAST)
 
     scene.send([feedback(f"more-{i}", f"trace-{i}", at=i + 90) for i in PAST[:20:2]])
-    for step in crashes:
-        killed(env, step, "replay", "promote", "past")
+    for crash in crashes:
+        killed(env, crash, "replay", "promote", "past")
     run(env, "replay", "promote", "past")
     scene.send([feedback(f"last-{i}", f"trace-{i}", at=i + 99) for i in PAST[:20:2]])
     live.wait_until(scene.all_in, what="done with what was said meanwhile")
@@ -190,8 +197,8 @@ def test_what_is_abandoned_leaves_nothing(scene: LabelScene, rules: dict[str, Pa
     shutil.copy(rules["one"], rules["two"])
     rules["two"].write_text(rules["two"].read_text().replace("version: 1", "version: 2"))
     run(env, *replay, f"--label-policy={rules['two']}", "--name=past")
-    for step in (ReplayStep.TRACES_NOTED, *OF_LABELS, ReplayStep.FILES_REMOVED):
-        killed(env, step, "replay", "promote", "past")
+    for crash in (ReplayStep.TRACES_NOTED, *OF_LABELS, ReplayStep.FILES_REMOVED):
+        killed(env, crash, "replay", "promote", "past")
     run(env, "replay", "promote", "past")
     versions = {event.policy_version for event in events_in_force(scene.written()).values()}
     assert {version[:7] for version in versions} == {"test/2-"}

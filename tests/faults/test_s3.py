@@ -1,6 +1,7 @@
 """A worker whose S3 server fails, lies about what it did, says nothing or dies, loses nothing."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ class Broken:
     s3: S3
     rules: list[Rule] = field(default_factory=list)
 
-    def start(self, **more: object) -> Worker:
+    def start(self, **more: Any) -> Worker:
         """Start a worker that reaches S3 through the proxy."""
         self.scene.outside = self.s3.env(self.proxy.endpoint)
         worker = self.scene.start(**more)

@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
 from tests.faults.scene import Scene
 from tests.faults.traffic import traces
@@ -121,13 +121,20 @@ def test_a_transaction_that_is_still_open(scene: Scene) -> None:
     producer.init_transactions(SECONDS)
     producer.begin_transaction()
     opened: list[Coordinate] = []
+
+    def delivered(_error: KafkaError | None, message: Message) -> None:
+        partition, offset = message.partition(), message.offset()
+        assert partition is not None
+        assert offset is not None
+        opened.append(Coordinate(partition, offset))
+
     for record in before:
         producer.produce(
             scene.traces_topic,
             record.value,
             record.key,
             partition=0,
-            on_delivery=lambda _, m: opened.append(Coordinate(m.partition(), m.offset())),
+            on_delivery=delivered,
         )
     producer.flush(SECONDS)
     assert len(opened) == len(before)

@@ -204,7 +204,7 @@ TOLD_TO_STOP = "os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)"
 def test_a_worker_told_to_stop_while_it_is_loaded_ends_well() -> None:
     """Nothing was read, so nothing is left to do; whoever started it sees no failure."""
     code, errors = ends(["stream", "run"], TOLD_TO_STOP)
-    assert (code, errors) == (0, "goldpan: told to stop before anything was read\n")
+    assert (code, errors) == (0, "goldpan: stopped before anything was read\n")
 
 
 def test_another_command_told_to_stop_has_not_done_its_work() -> None:

@@ -146,7 +146,7 @@ def test_it_shows_before_it_proves_and_fits_a_terminal(shown: dict[str, Any], ke
     out = StringIO()
     show_outcome(PlainConsole(file=out, width=80), outcome)
     lines = out.getvalue().splitlines()
-    titles = ("One trace", "What the answers", "Personal data", "From Kafka", "What was set", "The")
+    titles = ("One trace", "Labels of", "Personal data", "From Kafka", "Each quarantined", "The")
     places = [next(i for i, line in enumerate(lines) if line.startswith(t)) for t in titles]
     assert places == sorted(places)
     assert places[-1] - places[-2] < 6
@@ -154,7 +154,7 @@ def test_it_shows_before_it_proves_and_fits_a_terminal(shown: dict[str, Any], ke
     proof = lines[places[-1] :]
     assert [line for line in proof if line.split()[:1] == ["llm.traces/0"]]
     assert not {"dropped", "erased"} & set(" ".join(proof).split())
-    sentences = ("ok: ", "as of the versions ")  # the terminal wraps these
+    sentences = ("ok: ", "as of table versions ", "Each quarantined")  # the terminal wraps these
     assert max(len(line) for line in lines if not line.startswith(sentences)) <= 80
 
 

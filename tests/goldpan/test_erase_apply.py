@@ -109,7 +109,7 @@ def test_killed_on_the_way_it_still_refuses_and_goes_on(
     assert run("erase", "--subject", PERSON).returncode == 0
     put_back(tmp_path)
     with monkeypatch.context() as broken:
-        broken.setattr("batch.erase.erasure.take_out", lambda *_: 1 // 0)
+        broken.setattr("batch.erase.erasure.remove_rows", lambda *_: 1 // 0)
         assert run("erase", "apply").returncode == 3
     assert (tmp_path / "lake" / "erasures" / "3.json").exists()
     assert run("lake", "tables").returncode == 3

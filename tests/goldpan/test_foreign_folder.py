@@ -198,7 +198,7 @@ def test_a_package_that_stands_for_ours_is_refused(name: str, tmp_path: Path) ->
     room = name.partition("/")[0].removesuffix(".py")
     place = other / name if name == "labels.py" else other / room
     assert done.returncode == 2
-    assert done.stderr.startswith(f"goldpan: `{room}` would be {place}, which is not goldpan's own")
+    assert done.stderr.startswith(f"goldpan: `{room}` would be imported from {place}, which")
     assert done.stderr.count("\n") == 1
     assert _ran(tmp_path) == ""
 

@@ -62,7 +62,8 @@ def test_every_command_refuses_another_key_of_the_same_name(
                 patch.setenv("GOLDPAN_LABELS__POLICY", "off")
             done = run(*command)
         assert done.returncode == 2, (command, done.stderr)
-        assert done.stderr.startswith(f"goldpan: GOLDPAN_REDACT__{key} is another key than the one")
+        start = f"goldpan: GOLDPAN_REDACT__{key} differs from this lake's key"
+        assert done.stderr.startswith(start)
         assert f"GOLDPAN_REDACT__{key}_ID" in done.stderr
         assert OTHER not in done.stderr
     assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == before

@@ -77,7 +77,7 @@ def promote(at: StrEnum | None = None) -> None:
     chosen = Settings()
     made = replay_setup.set_up_promotion(chosen, "r1", lambda *_told: None)
     means = PromotionContext(
-        made.means.retry, made.means.now_us, made.means.new_token, crashing(at), made.means.report
+        made.context.retry, made.context.now_us, made.context.new_token, crashing(at), made.context.report
     )
     Promotion(made.staging, "r1", means, made.relabels).run()
 
@@ -130,7 +130,7 @@ def test_abandoning_leaves_nothing(lake: Lake, tmp_path: Path) -> None:
     before = {file for file in (tmp_path / "lake").rglob("*") if file.is_file()}
     staged(tmp_path)
     assert not (tmp_path / "lake" / "policies").exists()
-    replay_setup.abandon_replay(Settings(), "r1")
+    replay_setup.remove_replay(Settings(), "r1")
     assert {file for file in (tmp_path / "lake").rglob("*") if file.is_file()} == before
 
 

@@ -100,7 +100,7 @@ def test_a_replay_that_was_forgotten_is_told(
 ) -> None:
     """Its staged tables hold rows of days that are over; one without tables yet is passed over."""
     filled_lake(tmp_path)
-    begun = replace(stage(tmp_path), name="begun", number=7)
+    begun = replace(stage(tmp_path), name="begun", replay_id=7)
     staging(tmp_path)._files.put_new("begun/replay.json", begun.to_bytes())
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GOLDPAN_LAKE__URI", "lake")

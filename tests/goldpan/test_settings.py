@@ -234,7 +234,7 @@ def test_a_variable_in_two_spellings_is_refused(monkeypatch: pytest.MonkeyPatch)
     """Names of variables are read in any case; two that differ are two values of one setting."""
     monkeypatch.setenv("GOLDPAN_LAKE__URI", "one")
     monkeypatch.setenv("goldpan_lake__uri", "two")
-    with pytest.raises(UsageError, match="are one setting, and differ"):
+    with pytest.raises(UsageError, match="are the same setting with different values"):
         load_settings()
 
 

@@ -89,9 +89,9 @@ def test_rows_without_personal_data_come_in(capsys: pytest.CaptureFixture[str]) 
         ({"attributes": {"note": SECRET}}, "`attributes` holds personal data"),
         ({"status": SECRET}, "`status`"),
         ({"label": SECRET}, "`label` must be one of"),
-        ({"label": None}, "`label` must be there"),
+        ({"label": None}, "`label` is required"),
         ({SECRET: 1}, "line 2: "),
-        ({"trace_id": "made-0"}, "`trace_id` is that of line 1"),
+        ({"trace_id": "made-0"}, "`trace_id` is the same as in line 1"),
     ],
 )
 def test_a_line_that_cannot_be_taken_is_told_without_its_content(

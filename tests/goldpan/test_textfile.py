@@ -64,7 +64,8 @@ def test_a_pipe_is_written_to(tmp_path: Path) -> None:
 def test_the_standard_output_is_written_to(tmp_path: Path, name: str, into_file: bool) -> None:
     """Devices stay devices; a log that standard output goes to keeps what stood in it."""
     words = (
-        "import sys; from pathlib import Path; from goldpan.cli.metrics_file import write_atomically; "
+        "import sys; from pathlib import Path; "
+        "from goldpan.cli.metrics_file import write_atomically; "
         f"write_atomically(Path({name!r}), {DATA!r})"
     )
     log = tmp_path / "log"

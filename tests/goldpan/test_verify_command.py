@@ -94,7 +94,7 @@ def test_a_head_that_is_kept(
     signed.write_text(json.dumps(changed))
     code, said = verify("--head", str(signed))
     assert code == 1
-    assert any("not as it was signed" in one for one in said["problems"])
+    assert any("changed after it was signed" in one for one in said["problems"])
 
     table(folder, "labels").commits()[-1].unlink()
     code, said = verify("--head", str(bare), "--write-head", str(tmp_path / "no.json"))
@@ -113,7 +113,7 @@ def test_a_head_under_another_key(
     monkeypatch.setenv("GOLDPAN_REDACT__KEY", OTHER)
     code, said = verify("--head", str(head))
     assert code == 1
-    assert any("under another key" in one for one in said["problems"])
+    assert any("with another key" in one for one in said["problems"])
     monkeypatch.delenv("GOLDPAN_REDACT__KEY")
     assert verify("--head", str(head))[0] == 0
 

@@ -121,7 +121,8 @@ def at_their_word(drawn: Drawn, policy: LabelPolicy) -> Array:
         sum(1 if policy.signals[name].points_to == "fail" else -1 for name in pattern)
         for pattern in drawn.patterns
     ]
-    return (np.sign(np.array(sides)) + 1) / 2
+    values: Array = (np.sign(np.array(sides)) + 1) / 2
+    return values
 
 
 def brier(probabilities: Array, drawn: Drawn) -> float:

@@ -1,7 +1,7 @@
 """The accelerated detector finds exactly what Presidio's own engine finds with the same list.
 
-The list is that of ``redact.recognition.catalogue``: where its recognisers differ from Presidio's of the same
-name stands in ``redact.policies.data_types.PRESIDIO_DIFFERENCES``.
+The list is that of ``redact.recognition.catalogue``. Its differences from Presidio's recognisers of
+the same name are listed in ``redact.policies.data_types.PRESIDIO_DIFFERENCES``.
 """
 
 import json

@@ -11,7 +11,7 @@ PAGE = ROOT / "docs" / "what-is-found.md"
 
 
 def test_the_page_is_as_the_code_and_the_figures_make_it() -> None:
-    """Run `python -m redact.reports.detection_page docs/what-is-found.md` after a change of either."""
+    """After a change run `python -m redact.reports.detection_page docs/what-is-found.md`."""
     assert PAGE.read_text(encoding="utf-8") == render_detection_page(load_figures(PAGE))
 
 

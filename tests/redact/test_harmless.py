@@ -5,16 +5,16 @@ The figures over more of it: ``python -m benchmarks.harmless``.
 
 import pytest
 
-from benchmarks.harmless import KINDS, TEXTS, Kept, numbers, words
+from benchmarks.harmless import KINDS, TEXTS, ChangedShare, numbers, words
 from tests.redact.kit import content, redacted, said
 
 MOST_IDS = 0.01
 MOST = 0.005
 
 
-def explained(kept: Kept) -> str:
+def explained(kept: ChangedShare) -> str:
     """Return what was changed."""
-    return f"{kept.changed} changed and {kept.refused} refused of {kept.whole}: {kept.examples}"
+    return f"{kept.changed} changed and {kept.refused} refused of {kept.total}: {kept.examples}"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -29,7 +29,7 @@ def test_numbers_of_things_stay(kind: str) -> None:
 def test_texts_that_name_nobody_stay(kind: str) -> None:
     """Fewer than one word in two hundred is lost of each kind of harmless text."""
     kept = words(TEXTS[kind](), 150)
-    assert kept.whole > 200
+    assert kept.total > 200
     assert kept.share < MOST, explained(kept)
 
 

@@ -39,7 +39,7 @@ def test_a_prompt_that_all_share_does_not_grow_with_its_readers() -> None:
     ]
     assert len(known) == 1
     assert len(known[0].outputs) <= 66
-    assert len(known[0].stands) <= 300
+    assert len(known[0].occurrences) <= 300
 
 
 def test_words_of_context_are_met_anew_at_times() -> None:

@@ -89,7 +89,7 @@ def test_rules_of_field_class_and_app_win() -> None:
 def test_every_type_that_a_preset_replaces_has_a_finder(preset: str) -> None:
     """A preset promises nothing that nobody looks for, and lists no exception."""
     policy = load_policy(preset)
-    assert policy.replaced() <= policy.found()
+    assert policy.replaced_types() <= policy.detectable_types()
     assert policy.without_finder == []
 
 

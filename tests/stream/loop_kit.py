@@ -236,7 +236,7 @@ class Loop:
                 reached=lambda _step: None,
                 new_token=lambda: next(tokens),
                 buffers={TOPIC: TopicBuffer(TOPIC)},
-                erasures=lambda: self.erasures.number,
+                erasures=lambda: self.erasures.newest,
             ),
             gate=self.gate,
             pace=AdaptiveBatch(budget.batch),

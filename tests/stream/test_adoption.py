@@ -52,7 +52,7 @@ def test_every_table_goes_on_where_the_new_topic_begins(lake: Lake) -> None:
         assert table.positions([SOURCE, OTHER]) == {SOURCE: 2, OTHER: 0}
         assert table.incarnation_version(TOPIC) == ANEW.version()
     taken, _ = take_over(lake, incarnation=ANEW).take([SOURCE])
-    assert (taken[0].range.next, taken[0].held) == (2, frozenset())
+    assert (taken[0].range.next, taken[0].in_quarantine) == (2, frozenset())
     assert verify_lake(lake, deep=True).problems == []
 
 

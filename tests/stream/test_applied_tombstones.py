@@ -75,7 +75,7 @@ def test_tombstone_without_a_fence_changes_nothing_yet(loop: Loop, tmp_path: Pat
     erase(tmp_path, ["feedback"])
     loop.turn(records(3), seconds=6.0)
     settle(loop)
-    assert loop.erasures.number == 1
+    assert loop.erasures.newest == 1
     assert offsets(loop.lake.table("feedback")) == [0, 1, 2, 3, 4, 5]
 
 

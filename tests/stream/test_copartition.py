@@ -44,17 +44,17 @@ def test_murmur2_is_that_of_kafka(key: bytes, expected: int) -> None:
 def test_partitioners_are_told_apart(one: str, other: str, partitions: int) -> None:
     """Where both topics use the same all is well; with one partition nothing can be wrong."""
     check = CopartitionCheck(partitions)
-    check.look(TRACE, IDS, placed(one, IDS, partitions))
+    check.add(TRACE, IDS, placed(one, IDS, partitions))
     assert not check.broken
-    check.look(FEEDBACK, IDS, placed(other, IDS, partitions))
+    check.add(FEEDBACK, IDS, placed(other, IDS, partitions))
     assert check.broken == (one != other and partitions > 1)
 
 
 def test_keys_that_are_no_trace_ids_are_noticed_in_one_topic() -> None:
     """Feedback keyed by its session lies elsewhere than the traces that are keyed by trace id."""
     check = CopartitionCheck(4)
-    check.look(TRACE, IDS, placed("murmur2", IDS, 4))
-    check.look(FEEDBACK, IDS, [crc32(one[:-1].encode()[::-1]) % 4 for one in IDS])
+    check.add(TRACE, IDS, placed("murmur2", IDS, 4))
+    check.add(FEEDBACK, IDS, [crc32(one[:-1].encode()[::-1]) % 4 for one in IDS])
     assert check.broken
 
 
@@ -62,11 +62,11 @@ def test_a_partitioner_that_is_not_known_is_no_fault() -> None:
     """Both topics may use one of their own; only records that lie astray then tell."""
     check = CopartitionCheck(4)
     for kind in (TRACE, FEEDBACK):
-        check.look(kind, IDS, [len(one) % 4 for one in IDS])
+        check.add(kind, IDS, [len(one) % 4 for one in IDS])
     assert not check.broken
-    check.astray(MISPLACED_TRACES_LIMIT - 1)
+    check.add_misplaced(MISPLACED_TRACES_LIMIT - 1)
     assert not check.broken
-    check.astray(1)
+    check.add_misplaced(1)
     assert check.broken
 
 
@@ -74,6 +74,6 @@ def test_one_trace_id_many_times_says_little() -> None:
     """Where both partitioners put it into the same partition, it tells nothing of either."""
     [first, *_] = [i for i in IDS if placed("crc32", [i], 2) == placed("murmur2", [i], 2)]
     check = CopartitionCheck(2)
-    check.look(TRACE, [first] * 100, placed("crc32", [first], 2) * 100)
-    check.look(FEEDBACK, IDS, placed("murmur2", IDS, 2))
+    check.add(TRACE, [first] * 100, placed("crc32", [first], 2) * 100)
+    check.add(FEEDBACK, IDS, placed("murmur2", IDS, 2))
     assert not check.broken

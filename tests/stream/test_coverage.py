@@ -29,7 +29,7 @@ def held(low: int, high: int, begun: int | None, position: int | None) -> Partit
 )
 def test_figures(one: PartitionCoverage, behind: int, before: int, lost: int) -> None:
     """Behind is what is still there, lost what is not; where nothing was begun nothing is lost."""
-    assert (one.behind, one.before, one.lost) == (behind, before, lost)
+    assert (one.unread, one.before, one.lost) == (behind, before, lost)
     assert bool(one.problems) == bool(lost)
 
 
@@ -54,5 +54,5 @@ def test_partitions_are_those_of_kafka() -> None:
 def test_a_young_partition_whose_first_records_are_gone_has_lost_them() -> None:
     """It was added after the lake had begun with its topic, and nobody has read it."""
     (one,) = compare_coverage([PartitionProof("t", 0, 0, 10)], {OTHER: 5}, {OTHER: 7})
-    assert (one.behind, one.before, one.lost) == (2, 0, 5)
+    assert (one.unread, one.before, one.lost) == (2, 0, 5)
     assert "t/1: Kafka deleted the records from offset 0 to 4" in one.problems[0]

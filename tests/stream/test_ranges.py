@@ -10,12 +10,18 @@ SOURCE = SourcePartition("t", 0)
 OFFSETS = st.sets(st.integers(0, 60), max_size=40)
 
 
-@given(start=st.integers(0, 10), found=OFFSETS, held=OFFSETS, cuts=OFFSETS, end=st.integers(0, 70))
+@given(
+    start=st.integers(0, 10),
+    found=OFFSETS,
+    in_quarantine=OFFSETS,
+    cuts=OFFSETS,
+    end=st.integers(0, 70),
+)
 def test_the_laws_hold_for_any_offsets(
-    start: int, found: set[int], held: set[int], cuts: set[int], end: int
+    start: int, found: set[int], in_quarantine: set[int], cuts: set[int], end: int
 ) -> None:
     """Holes, batches, seals and records that only quarantine has: consumed + skipped = offsets."""
-    reading = OpenRange(SOURCE, start, start, held=frozenset(held))
+    reading = OpenRange(SOURCE, start, start, in_quarantine=frozenset(in_quarantine))
     batch: list[int] = []
     sealed = []
     offsets = [offset for offset in sorted(found) if offset >= start]
@@ -32,14 +38,14 @@ def test_the_laws_hold_for_any_offsets(
     assert [item.start for item in sealed] == [start, *(item.end for item in sealed[:-1])]
     last = sealed[-1].end
     assert last == max([start, end, *(offset + 1 for offset in offsets)])
-    kept = {offset for offset in held if start <= offset < last}
+    kept = {offset for offset in in_quarantine if start <= offset < last}
     assert sum(item.consumed for item in sealed) == len(kept | set(offsets))
     assert sum(item.quarantined for item in sealed) == len(kept)
 
 
 def take(reading: OpenRange, batch: list[int]) -> None:
     """Count a batch as the intake does."""
-    aside = len(reading.held.intersection(batch))
+    aside = len(reading.in_quarantine.intersection(batch))
     reading.read(batch)
     reading.quarantined += aside
     reading.stored += len(batch) - aside

@@ -59,7 +59,7 @@ def test_labels_have_a_gauge_of_their_own() -> None:
     """Other steps are passed on and shown nowhere."""
     observer, registry, told = observed([0.0])
     observer.progress(DECIDING_LABELS, 3, 9)
-    observer.progress("looking for traces", 0, 0)
+    observer.progress("finding traces", 0, 0)
     assert (value(registry, "traces", of="done"), value(registry, "traces", of="all")) == (3, 9)
     assert value(registry, "offsets", of="all") is None
     assert len(told) == 2

@@ -60,7 +60,7 @@ def test_the_traces_of_the_range_and_no_others_are_meant(tmp_path: Path) -> None
     assert len(read_trace_ids(table, elsewhere)) == 0
     assert len(read_trace_ids(table, replace(plan, topic="another"))) == 0
     room = staging(tmp_path)
-    for noted in (found, DigestSet.of(["a-trace-id"], str(plan.number))):
+    for noted in (found, DigestSet.of(["a-trace-id"], str(plan.replay_id))):
         room.note(plan, TOUCHED_TRACES, noted)
     assert (len(room.noted(plan, TOUCHED_TRACES)), len(room.noted(plan, UNCHANGED_TRACES))) == (
         2,

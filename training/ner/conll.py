@@ -1,7 +1,7 @@
 """Reads WikiGold, BTC and WNUT17 (CoNLL files) as labelled texts, spaced as people write.
 
-Those corpora mark people, places and organisations only. What they leave unmarked but might be a
-date, an age or a post is taken as unknown; nationalities are marked by the list.
+Those corpora label only people, places and organisations. Unlabelled words that might be a date, an
+age or a job title are treated as unknown; nationalities are labelled by the list.
 """
 
 import re
@@ -33,7 +33,7 @@ _NO_SPACE_AFTER = frozenset("([#@$``")
 
 
 def read(path: Path, lists: Lists) -> Iterator[Labelled]:
-    """The sentences of a CoNLL file: a word and its tag a line, an empty line between sentences."""
+    """Yield the sentences of a CoNLL file: a word and its tag a line, blank lines between."""
     nationalities = frozenset(lists.words("places", "demonyms"))
     titles = frozenset(
         word.lower()
@@ -55,11 +55,11 @@ def _sentence(
     rows: list[tuple[str, str]], nationalities: frozenset[str], titles: frozenset[str]
 ) -> Labelled:
     text, marks, unknown = "", [], []
-    glue, last = True, None
+    no_space, last = True, None
     for word, tag in rows:
-        if not glue and not _NO_SPACE_BEFORE.fullmatch(word):
+        if not no_space and not _NO_SPACE_BEFORE.fullmatch(word):
             text += " "
-        glue = word in _NO_SPACE_AFTER
+        no_space = word in _NO_SPACE_AFTER
         start, end = len(text), len(text) + len(word)
         text += word
         prefix, _, kind = tag.partition("-")

@@ -16,16 +16,16 @@ TYPES = tuple(sorted(set(LABELS.values())))
 # One sentence in this many of each corpus is kept out of training, for the figures.
 _HELD_OUT = 20
 
-# How many texts stand together, and how often.
+# How many texts are joined, and how often.
 _CHAIN = ((1, 70), (2, 20), (3, 10))
 
-#: Their mean.
+#: The mean number of joined texts.
 TEXTS_CHAINED = sum(n * share for n, share in _CHAIN) / sum(share for _, share in _CHAIN)
 
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """Sentences of the public corpora, and what makes texts of the templates."""
+    """Sentences of the public corpora, and the templates that generate texts."""
 
     sentences: tuple[Labelled, ...]
     held_out: tuple[Labelled, ...]
@@ -33,10 +33,11 @@ class Corpus:
 
 
 def load(folder: Path, *, limit: int | None = None, outside: bool = False) -> Corpus:
-    """Reads the CoNLL files of a folder; `limit` takes so many sentences of each file only;
-    `outside` adds names and text of other packages (:mod:`training.ner.outside`).
+    """Read the CoNLL files of a folder.
 
-    Raises FileNotFoundError if none of the files is there; a missing one among them is left out.
+    ``limit`` reads only so many sentences of each file; ``outside`` adds names and text of other
+    packages (:mod:`training.ner.outside`). Raises FileNotFoundError if none of the files exists;
+    single missing files are skipped.
     """
     lists = Lists(outside=outside)
     files = [folder / name for name in conll.FILES if (folder / name).exists()]
@@ -51,7 +52,7 @@ def load(folder: Path, *, limit: int | None = None, outside: bool = False) -> Co
 
 
 def epoch(corpus: Corpus, random: Random, *, made: int) -> list[Labelled]:
-    """The texts of one epoch in random order: all sentences and `made` new texts of templates."""
+    """Return the shuffled texts of an epoch: all sentences and ``made`` texts of templates."""
     texts = [respell(s, random, lower=0.15, upper=0.02, plain=0.03) for s in corpus.sentences]
     texts += [
         respell(corpus.templates.text(random), random, lower=0.14, upper=0.015, plain=0.06)
@@ -62,7 +63,7 @@ def epoch(corpus: Corpus, random: Random, *, made: int) -> list[Labelled]:
 
 
 def _chained(texts: Sequence[Labelled], random: Random) -> list[Labelled]:
-    """Some neighbours put together, as messages have more than one sentence."""
+    """Return the texts with some neighbours joined, as messages have several sentences."""
     out: list[Labelled] = []
     i = 0
     while i < len(texts):

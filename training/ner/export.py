@@ -1,4 +1,4 @@
-"""Writes a trained tagger as the files that are shipped: numbers of 8 and 16 bits, and words."""
+"""Writes a trained tagger as the files to ship: 8-bit and 16-bit numbers, and words."""
 
 import json
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from training.ner.layers import Floats, Weights
 from training.ner.tagger import Sizes
 
 OUTSIDE = 0.65
-"""A word whose chance to be no name is below this is in a name; chosen on even templates."""
+"""A word is in a name if its probability to be in none is below this; tuned on even templates."""
 
 
 def save(  # noqa: PLR0913, PLR0917

@@ -1,4 +1,4 @@
-"""A text with the names in it marked, and the changes of spelling that keep the marks right."""
+"""Texts with their names marked, and changes of spelling that keep the marks valid."""
 
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ _PLAIN = str.maketrans("łŁøØđĐıŧŦ", "lLoOdDitT")
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Characters `start` up to `end` of a text are of one entity type."""
+    """Characters ``start`` up to ``end`` of a text are of one entity type."""
 
     start: int
     end: int
@@ -20,9 +20,9 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """A text, its marks in order, and the stretches (start, end) whose label is not known.
+    """A text, its marks in order, and the ranges (start, end) whose label is unknown.
 
-    What is neither marked nor unknown is known to be no name.
+    Text that is neither marked nor unknown is known to be no name.
     """
 
     text: str
@@ -31,7 +31,7 @@ class Labelled:
 
 
 def join(parts: Sequence[Labelled], separators: Sequence[str]) -> Labelled:
-    """One text of several; `separators` has one entry less than `parts`."""
+    """Return several texts as one; ``separators`` has one entry less than ``parts``."""
     text, marks, unknown = "", [], []
     for part, separator in zip(parts, [*separators, ""], strict=True):
         shift = len(text)
@@ -44,10 +44,10 @@ def join(parts: Sequence[Labelled], separators: Sequence[str]) -> Labelled:
 def respell(
     item: Labelled, random: Random, *, lower: float, upper: float, plain: float
 ) -> Labelled:
-    """The text as people type it: sometimes without capitals, all in capitals, or without accents.
+    """Return a text as people type it: sometimes in lower case, upper case, or without accents.
 
-    `lower`, `upper` and `plain` are the chances of each. Every change keeps the length, so the
-    marks stay where they are.
+    ``lower``, ``upper`` and ``plain`` are the probabilities of each. Every change keeps the length,
+    so the marks stay valid.
     """
     text, dice = item.text, random.random()
     if dice < lower:
@@ -60,6 +60,6 @@ def respell(
 
 
 def _each(text: str, change: Callable[[str], str]) -> str:
-    """Character by character, leaving alone what would change the length (as the capital of ß)."""
+    """Change each character, except where that changes the length (such as ß in capitals)."""
     changed = (change(character) for character in text)
     return "".join(new if len(new) == 1 else old for old, new in zip(text, changed, strict=True))

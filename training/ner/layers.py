@@ -1,6 +1,7 @@
 """The layers of the tagger with their derivatives, in numpy, for training on one core.
 
-Each layer keeps its numbers in a dictionary of arrays; ``forward`` returns what ``backward`` needs.
+Each layer has its numbers in a dictionary of arrays; a ``..._back`` function uses what the forward
+function returned.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ _TINY = np.float32(1e-5)
 
 
 class Maxed(NamedTuple):
-    """What a maxout layer with normalised outputs keeps for its derivative."""
+    """The intermediate values of a maxout layer with normalised outputs, for its derivative."""
 
     inputs: Floats
     chosen: list[npt.NDArray[np.bool_]]
@@ -26,7 +27,7 @@ class Maxed(NamedTuple):
 
 
 def maxout(weights: Weights, name: str, inputs: Floats, added: Floats | None = None) -> Any:
-    """Return the largest of the linear forms of each row, normalised; and what it came from."""
+    """Return the largest linear form of each row, normalised, and the intermediate values."""
     sums = inputs @ weights[f"{name}.weights"]
     sums += weights[f"{name}.bias"]
     if added is not None:
@@ -63,7 +64,7 @@ def maxout_back(
 
 
 def around(rows: Floats, step: int) -> Floats:
-    """Return each row with those ``step`` before and behind it, side by side."""
+    """Return each row with those ``step`` before and after it, side by side."""
     width = rows.shape[1]
     out = np.zeros((len(rows), 3 * width), np.float32)
     out[step:, :width] = rows[:-step]
@@ -73,7 +74,7 @@ def around(rows: Floats, step: int) -> Floats:
 
 
 def around_back(slope: Floats, step: int) -> Floats:
-    """Return the slope of the rows from that of their surroundings."""
+    """Return the slope of the rows from the slope of their surroundings."""
     width = slope.shape[1] // 3
     out = slope[:, width : 2 * width].copy()
     out[:-step] += slope[step:, :width]
@@ -82,7 +83,7 @@ def around_back(slope: Floats, step: int) -> Floats:
 
 
 def gathered(values: Floats, index: Integers, many: int) -> Floats:
-    """Return ``many`` rows, each the sum of the values whose index it is."""
+    """Return ``many`` rows, each the sum of the values with its index."""
     order = np.argsort(index, kind="stable")
     ordered = index[order]
     firsts = np.flatnonzero(np.diff(ordered, prepend=-1))
@@ -92,7 +93,7 @@ def gathered(values: Floats, index: Integers, many: int) -> Floats:
 
 
 def dropout(random: np.random.Generator, rows: Floats, share: float) -> Floats:
-    """Return a mask of factors that puts a share of the numbers to zero."""
+    """Return a mask of factors that sets a share of the numbers to zero."""
     kept = random.random(rows.shape, np.float32) >= share
     return kept.astype(np.float32) / np.float32(1 - share)
 

@@ -1,4 +1,4 @@
-"""The project's own lists of names, places, streets and words, read from `lists/*.yaml`."""
+"""The project's lists of names, places, streets and words, read from `lists/*.yaml`."""
 
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -14,7 +14,7 @@ _FOLDER = Path(__file__).parent / "lists"
 
 @dataclass(frozen=True, slots=True)
 class Culture:
-    """Names that are given together: `feminine` holds family names that only women bear."""
+    """Given and family names of one culture; ``family_first`` is their usual order."""
 
     given: tuple[str, ...]
     family: tuple[str, ...]
@@ -33,23 +33,23 @@ class Lists:
         }
 
     def words(self, file: str, name: str) -> tuple[str, ...]:
-        """A list of words; an underscore in the file stands for a space."""
+        """Return a list of words; an underscore in the file is a space."""
         entry: Any = self._files[file]
         for key in name.split("/"):
             entry = entry[key]
         return _words(entry)
 
     def patterns(self, file: str, name: str) -> tuple[str, ...]:
-        """A list of patterns, which stand between vertical bars in the file."""
+        """Return a list of patterns, which are separated by vertical bars in the file."""
         return tuple(self._files[file][name].split("|"))
 
     def names(self, file: str) -> tuple[str, ...]:
-        """The names of the lists in a file."""
+        """Return the names of the lists in a file."""
         return tuple(self._files[file])
 
     @cached_property
     def cultures(self) -> dict[str, Culture]:
-        """Given and family names by language or region."""
+        """Return given and family names by language or region."""
         own = {
             name: Culture(
                 given=tuple(w.replace("_", " ") for w in entry["given"].split()),
@@ -69,11 +69,11 @@ class Lists:
 
     @cached_property
     def templates(self) -> tuple[str, ...]:
-        """The first English templates, one a line of `lists/templates.txt`."""
+        """Return the first English templates, one a line of `lists/templates.txt`."""
         return _templates("templates.txt")
 
     def templates_of(self, language: str) -> tuple[str, ...]:
-        """The templates of a language; of English those that were added later."""
+        """Return the templates of a language; for English, those that were added later."""
         return _templates(f"templates_{language}.txt")
 
 
@@ -83,6 +83,6 @@ def _words(entry: str) -> tuple[str, ...]:
 
 
 def _templates(file: str) -> tuple[str, ...]:
-    """The lines of a file of templates; comments and empty lines left out."""
+    """Return the lines of a file of templates, without comments and blank lines."""
     lines = (_FOLDER / file).read_text(encoding="utf-8").splitlines()
     return tuple(line.replace("\\n", "\n") for line in lines if line.strip() and line[:2] != "# ")

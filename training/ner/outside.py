@@ -1,7 +1,7 @@
 """Data of other packages: names from Faker (MIT), text without names from message catalogues.
 
-Both are needed for the shipped model and left out if a recipe says so. One name in ten is never
-taken, so that figures can be had on names that no training saw.
+Both are needed for the shipped model and omitted if a recipe says so. One name in ten is never
+used, so that the model can be measured on names unseen in training.
 """
 
 import ast
@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 LANGUAGES = ("de", "fr", "es", "pt", "it", "nl", "pl")
-"""The languages besides English that have templates of their own."""
+"""The languages besides English that have their own templates."""
 
 _OTHERS = ("ja", "zh_Hans", "ko", "ru", "uk", "tr", "sv", "da", "nb", "fi", "cs", "hu", "ro", "el")
-"""Languages whose text is there only to show what is no name."""
+"""Languages whose text only serves as examples without names."""
 
 _DOMAINS = ("django", "oscar", "allauth")
 _PACKS = {
@@ -37,7 +37,7 @@ _NAMES_INSIDE = re.compile(r"countries|django/conf/|humanize")
 
 
 def held_out(name: str) -> bool:
-    """Tell whether a name is kept for figures and never taken for training."""
+    """Return whether a name is reserved for measurement and never used in training."""
     return zlib.crc32(name.lower().encode()) % _HELD_OUT == 0
 
 
@@ -74,7 +74,7 @@ def _all(provider: Any, what: str) -> tuple[str, ...]:
 
 @cache
 def sentences(language: str) -> tuple[str, ...]:
-    """Return text of a language that holds no name, from the catalogues that are installed."""
+    """Return text of a language without names, from the installed catalogues."""
     texts: dict[str, None] = {}
     for path in _catalogues(language):
         with path.open("rb") as file:
@@ -116,7 +116,7 @@ def _catalogues(language: str) -> Iterator[Path]:
 
 
 def _plain(text: str) -> list[str]:
-    """A message as people see it, empty if it is nearly all code."""
+    """Return a message as people see it; nothing if it is nearly all code."""
     plain = _SPACE.sub(" ", _SLOT.sub("3", _TAG.sub(" ", text))).strip()
     return [plain] if 8 <= len(plain) <= 400 and _LETTERS.search(plain) else []
 

@@ -1,8 +1,8 @@
-"""Invents people's names of many cultures, whole or in part, as they stand in messages."""
+"""Invents people's names of many cultures, complete or in part, as messages contain them."""
 
 from random import Random
 
-from training.ner.coin import Coiner
+from training.ner.coiner import Coiner
 from training.ner.lists import Culture, Lists
 
 # The share of given and family names that are invented rather than taken from the lists.
@@ -22,7 +22,7 @@ _INITIALS = "ABCDEFGHIJKLMNOPRSTVWYZ"
 
 
 class People:
-    """Makes names; all choices come from the `Random` given to each call."""
+    """Makes names; all choices come from the `Random` passed to each call."""
 
     def __init__(self, lists: Lists) -> None:
         self._cultures = lists.cultures
@@ -38,20 +38,20 @@ class People:
         }
 
     def culture(self, random: Random, language: str | None = None) -> str:
-        """The name of a culture; one that speaks ``language`` four times out of five."""
+        """Return the name of a culture; four times out of five one that speaks ``language``."""
         if language in self._of_language and random.random() < 0.8:
             return random.choice(self._of_language[language])
         return random.choice(self._order)
 
     def given(self, random: Random, culture: str | None = None) -> str:
-        """A given name, of a culture if it is named."""
+        """Return a given name, of a culture if one is passed."""
         culture = culture or self.culture(random)
         if random.random() < _COINED:
             return self._given[culture].word(random)
         return random.choice(self._cultures[culture].given)
 
     def family(self, random: Random, culture: str | None = None) -> str:
-        """A family name, now and then a double one."""
+        """Return a family name, sometimes a double one."""
         culture = culture or self.culture(random)
         if random.random() < _COINED:
             name = self._family[culture].word(random)
@@ -62,7 +62,7 @@ class People:
         return name
 
     def full(self, random: Random, language: str | None = None) -> str:
-        """Given and family name in one of the usual forms."""
+        """Return given and family name in one of the usual forms."""
         culture = self.culture(random, language)
         given, family = self.given(random, culture), self.family(random, culture)
         dice = random.random()
@@ -71,7 +71,7 @@ class People:
         return _written(given, family, self._cultures[culture], random)
 
     def any(self, random: Random, language: str | None = None) -> str:
-        """A full name, a given name or a family name."""
+        """Return a full name, a given name or a family name."""
         dice = random.random()
         if dice < 0.68:
             return self.full(random, language)
@@ -79,7 +79,7 @@ class People:
         return self.given(random, culture) if dice < 0.92 else self.family(random, culture)
 
     def honorific(self, random: Random) -> str:
-        """A form of address, as Mr. or Prof."""
+        """Return a form of address, such as Mr. or Prof."""
         # The four usual ones make up half.
         if random.random() < 0.5:
             return random.choice(("Mr.", "Mrs.", "Ms.", "Dr."))
@@ -87,7 +87,7 @@ class People:
 
 
 def _written(given: str, family: str, culture: Culture, random: Random) -> str:
-    """The usual forms of a full name, with their rough frequencies."""
+    """Return one of the usual forms of a full name, by their rough frequencies."""
     initial = random.choice(_INITIALS)
     forms = (
         (0.70, f"{given} {family}"),

@@ -1,9 +1,9 @@
-"""Invents places and street addresses as they are written in several languages."""
+"""Invents places and street addresses as several languages write them."""
 
 from dataclasses import dataclass
 from random import Random
 
-from training.ner.coin import Coiner
+from training.ner.coiner import Coiner
 from training.ner.lists import Lists
 from training.ner.people import People
 
@@ -16,7 +16,7 @@ _MILITARY = ("AA", "AE", "AP")
 
 @dataclass(frozen=True, slots=True)
 class _Region:
-    """How streets and towns of one language look, and whether the number stands before the name."""
+    """How the streets and towns of one language look; ``number_first`` puts the number first."""
 
     patterns: str
     words: str
@@ -78,7 +78,7 @@ class Places:
         self._coined_words = {name: Coiner(words) for name, words in self._words.items()}
 
     def place(self, random: Random) -> str:
-        """A city, town, country, region or landmark."""
+        """Return a city, town, country, region or landmark."""
         kinds = ("city", "town", "country", "region", "landmark")
         kind = random.choices(kinds, weights=(30, 34, 26, 8, 2))[0]
         if kind == "town":
@@ -89,21 +89,21 @@ class Places:
         return random.choice(self._lists.words("places", file))
 
     def city(self, random: Random) -> str:
-        """A large city or a town."""
+        """Return a large city or a town."""
         if random.random() < 0.45:
             return random.choice(self._lists.words("places", "cities"))
         return self.town(random)
 
     def local(self, random: Random, language: str, what: str) -> str:
-        """A city or country as a language calls it (``what`` is ``cities`` or ``countries``)."""
+        """Return a city or country in a language (``what`` is ``cities`` or ``countries``)."""
         return random.choice(self._lists.words("locals", f"{language}/{what}"))
 
     def country(self, random: Random) -> str:
-        """A country."""
+        """Return a country."""
         return random.choice(self._lists.words("places", "countries"))
 
     def town(self, random: Random, towns: str | None = None) -> str:
-        """A town, real or invented; one in six in capitals, as in postal addresses."""
+        """Return a town, real or invented; one in six in capitals, as in postal addresses."""
         towns = towns or random.choice(list(self._towns))
         dice = random.random()
         if dice < 0.45:
@@ -121,7 +121,7 @@ class Places:
         return f"{base} {random.choice(self._lists.words('places', 'town_suffixes'))}"
 
     def postcode(self, random: Random) -> str:
-        """A postal code of one of the usual shapes."""
+        """Return a postal code of one of the usual shapes."""
         digits = f"{random.randrange(100_000):05d}"
         letters = "".join(random.choices("ABCDEGHKLMNPRSTW", k=4))
         shapes = (
@@ -137,11 +137,11 @@ class Places:
         return next(shape for limit, shape in shapes if dice <= limit)
 
     def street(self, random: Random, language: str | None = None) -> str:
-        """A street with a house number, nothing more."""
+        """Return a street with a house number, nothing more."""
         return self._street(random, _region(random, language))
 
     def address(self, random: Random, language: str | None = None) -> str:
-        """A street address, from street and number only up to a whole postal one, or a box."""
+        """Return an address, from street and number up to a complete postal address, or a box."""
         dice = 1.0 if language else random.random()
         if dice < 0.09:
             return self._box(random)
@@ -220,7 +220,7 @@ class Places:
 
 
 def _region(random: Random, language: str | None) -> _Region:
-    """A region, one of a language if it is named."""
+    """Return a region, one of a language if one is passed."""
     patterns = _OF_LANGUAGE.get(language or "")
     return random.choice([r for r in _REGIONS if patterns in (None, r.patterns)])
 

@@ -1,8 +1,8 @@
-"""Trains the tagger: word pieces with known vectors, shapes and gaps, then convolutions.
+"""Trains the tagger: word pieces with fixed vectors, shapes and gaps, then convolutions.
 
-The known vectors come from a language model and are not changed: so a name that no template holds
-still stands near those that some hold. What is learnt is how to fold them into a narrow table, and
-all that follows.
+The vectors come from a language model and stay fixed, so a name in no template is still close to
+names that some templates have. Training learns how to fold them into a narrow table, and all layers
+after it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -29,12 +29,12 @@ from training.ner.layers import (
 )
 
 UNKNOWN = -1
-"""The tag of a word that is masked: nothing is learnt from it."""
+"""The tag of a masked word, from which nothing is learned."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How large the network is: the width of the table, of the rows, and the layers' steps."""
+    """The size of the network: the width of the table and of the rows, and the layers' steps."""
 
     table: int = 160
     width: int = 160
@@ -43,7 +43,7 @@ class Sizes:
 
 
 class Rows(NamedTuple):
-    """The words of texts: which word, its shape and gap, and its tag."""
+    """The words of texts: number, shape, gap and tag of each."""
 
     words: list[int]
     shapes: list[int]
@@ -52,7 +52,7 @@ class Rows(NamedTuple):
 
 
 class Lexicon:
-    """Numbers the words that occur, and knows the pieces of each."""
+    """Numbers the words, and stores the pieces of each."""
 
     def __init__(self, pieces: WordPieces) -> None:
         self._pieces = pieces
@@ -68,7 +68,7 @@ class Lexicon:
 
 
 def rows(item: Labelled, lexicon: Lexicon, tags: dict[str, int]) -> Rows:
-    """Return the words of a labelled text; ``tags`` gives the tag that begins each type."""
+    """Return the words of a labelled text; ``tags`` has the tag that begins each type."""
     out = Rows([], [], [], [])
     marks = [(m.start, m.end, tags[m.label]) for m in item.marks]
     marks += [(start, end, UNKNOWN) for start, end in item.unknown]
@@ -94,10 +94,10 @@ def rows(item: Labelled, lexicon: Lexicon, tags: dict[str, int]) -> Rows:
 
 
 class Batch(NamedTuple):
-    """Texts one below the other with empty rows between.
+    """Texts one below the other, with empty rows between.
 
-    ``place`` are the rows of the words, ``which`` their place among the distinct ones, of which
-    ``numbers``, ``shapes`` and ``gaps`` tell.
+    ``place`` are the rows of the words, ``which`` the index of each among the distinct words, which
+    ``numbers``, ``shapes`` and ``gaps`` describe.
     """
 
     many: int
@@ -134,7 +134,7 @@ def batch(texts: Iterable[Rows], margin: int) -> Batch:
 
 
 class Tagger:
-    """The network in training: its weights, and one step of learning."""
+    """The network in training: its weights, and one training step."""
 
     def __init__(self, known: Floats, tags: int, sizes: Sizes, seed: int) -> None:
         self._known = known
@@ -160,11 +160,11 @@ class Tagger:
 
     @property
     def margin(self) -> int:
-        """How many empty rows keep texts apart."""
+        """Return how many empty rows separate texts."""
         return max(self.sizes.steps)
 
     def features(self, lexicon: Lexicon, numbers: Integers) -> Floats:
-        """Return of each word the known vectors of its first piece, their mean, and the last."""
+        """Return for each word the vectors of its first piece, their mean, and the last."""
         pieces = [lexicon.pieces[number] for number in numbers.tolist()]
         counts = np.array([len(some) for some in pieces])
         starts = np.cumsum(counts) - counts
@@ -216,7 +216,7 @@ class Tagger:
 
 
 def _loss(scores: Floats, tags: Integers) -> tuple[float, Floats]:
-    """Return the mean cross entropy of the words whose tag is known, and its slope."""
+    """Return the mean cross entropy of the words with a known tag, and its slope."""
     known = tags >= 0
     scores = scores - scores.max(axis=1, keepdims=True)
     chances = np.exp(scores)
@@ -231,12 +231,12 @@ def _loss(scores: Floats, tags: Integers) -> tuple[float, Floats]:
 
 
 def optimiser(tagger: Tagger) -> Adam:
-    """Return what moves the weights of a tagger."""
+    """Return the optimiser of a tagger's weights."""
     return Adam(tagger.weights, decay=0.01, averaging=0.998)
 
 
 def batches(texts: Sequence[Rows], size: int, margin: int) -> Iterable[Batch]:
-    """Yield texts in their order as batches of about ``size`` rows."""
+    """Yield texts in order as batches of about ``size`` rows."""
     some: list[Rows] = []
     many = 0
     for text in texts:

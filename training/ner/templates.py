@@ -1,16 +1,16 @@
-"""Fills the templates with invented values and marks which of them are names."""
+"""Fills templates with invented values and marks which of them are names."""
 
 import re
 from collections.abc import Callable
 from random import Random
 
 from training.ner import outside
+from training.ner.job_titles import JobTitles
 from training.ner.labelled import Labelled, Mark
 from training.ner.lists import Lists
+from training.ner.other_values import OtherValues
 from training.ner.people import People
 from training.ner.places import Places
-from training.ner.posts import Posts
-from training.ner.things import Things
 
 _SLOT = re.compile(r"\{(\w+)\}")
 # The innermost choice: brackets without brackets inside.
@@ -52,10 +52,10 @@ LABELS = {
 
 
 _SHARES = {"": 30, "en": 30, "de": 8, "fr": 6, "es": 6, "pt": 5, "it": 6, "nl": 5, "pl": 6}
-"""How often a text is made from the first English templates, the later ones, another language's."""
+"""How often a text uses the first English templates, the later ones, or another language's."""
 
 _NO_NAMES = 0.12
-"""The share of texts that are taken as they are from text without names, where there is any."""
+"""The share of texts that are text without names, where available."""
 
 
 class Templates:
@@ -69,28 +69,28 @@ class Templates:
         }
         self._people = people = People(lists)
         self._places = places = Places(lists, people)
-        self._things = things = Things(lists, people, places)
+        self._others = others = OtherValues(lists, people, places)
 
         def word(file: str, name: str) -> Callable[[Random], str]:
             words = lists.words(file, name)
             return lambda random: random.choice(words)
 
-        demonym, post = word("places", "demonyms"), Posts(lists).post
+        demonym, post = word("places", "demonyms"), JobTitles(lists).post
         self._makers: dict[str, Callable[[Random], str]] = {
             "person": people.any, "given": people.given, "family": people.family,
             "place": places.place, "city": places.city, "country": places.country,
             "address": places.address, "street": places.street, "zip": places.postcode,
-            "org": things.organisation, "date": things.date, "year": things.year,
-            "weekday": things.weekday, "month": lambda random: random.choice(_MONTHS),
-            "time": things.time, "count": things.count, "digits": things.digits,
+            "org": others.organisation, "date": others.date, "year": others.year,
+            "weekday": others.weekday, "month": lambda random: random.choice(_MONTHS),
+            "time": others.time, "count": others.count, "digits": others.digits,
             "airport": word("places", "airports"),
             "foreign": lambda random: random.choice(_FOREIGN),
             "feature": word("words", "features"), "class": word("words", "classes"),
             "brand": word("words", "brands"), "month_name": word("words", "month_names"),
-            "age": things.age, "nrp": demonym, "nrps": lambda random: f"{demonym(random)}s",
+            "age": others.age, "nrp": demonym, "nrps": lambda random: f"{demonym(random)}s",
             "group": word("places", "groups"), "post": post,
-            "number": things.number, "code": things.code, "phone": things.phone,
-            "email": things.email, "card": things.card, "handle": things.handle,
+            "number": others.number, "code": others.code, "phone": others.phone,
+            "email": others.email, "card": others.card, "handle": others.handle,
             "thing": word("words", "things"), "lead": word("words", "lead_ins"),
             "field": word("words", "fields"), "product": word("organisations", "products"),
             "sentence": self._sentence,
@@ -99,14 +99,14 @@ class Templates:
 
         self._local_makers: dict[str, Callable[[Random, str], str]] = {
             "person": people.any, "given": self._given, "family": self._family,
-            "address": places.address, "street": places.street, "date": things.local_date,
+            "address": places.address, "street": places.street, "date": others.local_date,
             "text": self._text,
         }  # fmt: skip
 
     def text(self, random: Random) -> Labelled:
-        """One text from one template, or one without names.
+        """Return one text from one template, or one without names.
 
-        Raises KeyError if the template has a kind of slot that nobody makes.
+        Raises KeyError if the template has an unknown kind of slot.
         """
         if self._outside and random.random() < _NO_NAMES:
             kinds = (outside.docstrings, outside.sources, outside.other_sentences)
@@ -115,7 +115,7 @@ class Templates:
         return self.of(language, random)
 
     def of(self, language: str, random: Random) -> Labelled:
-        """One text from a template of a language, empty for the first English ones."""
+        """Return one text from a template of a language, empty for the first English ones."""
         template = random.choice(self._of[language])
         while _CHOICE.search(template):
             template = _CHOICE.sub(lambda m: random.choice(m[1].split("|")), template)
@@ -130,7 +130,7 @@ class Templates:
         return Labelled(text + template[end:], tuple(marks))
 
     def _values(self, kind: str, random: Random, language: str) -> list[tuple[str | None, str]]:
-        """The pieces that a slot is replaced by, each with its label or none."""
+        """Return the pieces that replace a slot, each with its label or None."""
         if language in outside.LANGUAGES:
             return [(LABELS.get(kind), self._local(kind, random, language))]
         if kind == "titled":
@@ -142,7 +142,7 @@ class Templates:
         return [(LABELS.get(kind), self._makers[kind](random))]
 
     def _local(self, kind: str, random: Random, language: str) -> str:
-        """A value as people who write in a language have it."""
+        """Return a value as writers of a language write it."""
         if kind in _PLURALS and random.random() < 0.75:
             return self._places.local(random, language, _PLURALS[kind])
         if kind in self._local_makers:
@@ -156,11 +156,11 @@ class Templates:
         return self._people.family(random, self._people.culture(random, language))
 
     def _text(self, random: Random, language: str) -> str:
-        """A text of a language that holds no name."""
+        """Return a text of a language without names."""
         return random.choice(outside.sentences(language) if self._outside else _FOREIGN)
 
     def _sentence(self, random: Random) -> str:
-        """A sentence that holds no name."""
+        """Return a sentence without names."""
         if self._outside and random.random() < 0.4:
             return random.choice(outside.sources())
         return random.choice(_SENTENCES)

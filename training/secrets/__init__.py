@@ -1,1 +1,1 @@
-"""Makes the list of vendors' keys that redaction looks for (`redact/vendor_keys.json`)."""
+"""Makes the list of vendors' keys that redaction searches for (`redact/vendor_keys.json`)."""

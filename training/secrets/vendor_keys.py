@@ -2,9 +2,9 @@
 
     python -m training.secrets.vendor_keys gitleaks.toml --version 8.30.0 --commit b58d3f10...
 
-Taken are facts: the id of a rule, its expression, its words and its least entropy. Expressions are
-written for Go; here they become what Python's `regex` and hyperscan read alike: classes of ASCII,
-flags in groups of their own, no names. The edges are left out, as the recogniser has its own.
+Only facts are used: a rule's id, expression, words and minimum entropy. The expressions are written
+for Go; here they become what Python's `regex` and hyperscan read alike: ASCII classes, flags in
+their own groups, no names. The edges are omitted, since the recogniser has its own.
 """
 
 import argparse
@@ -29,13 +29,13 @@ _GENERIC = frozenset(
         "private-key",
     }
 )
-"""Rules that tell an announcement, not a vendor's key: `redact/recognition/secrets/assigned_secrets.py` is about those."""
+"""Rules for assignments of any secret; `redact.recognition.secrets` has its own for those."""
 
 _PUBLIC = frozenset({"asana-client-id", "discord-client-id", "pkcs12-file"})
-"""Rules for public numbers or for names of files."""
+"""Rules for public identifiers or file names."""
 
 _TOO_WIDE = {"sourcegraph-access-part": "|[a-fA-F0-9]{40}"}
-"""Alternatives that are any hash: gitleaks asks for a word anywhere in the file first."""
+"""Alternatives that match any hash: gitleaks requires a word elsewhere in the file first."""
 
 _BEFORE = re.compile(r"(?:\[\\w\.-\]\{0,50\}\?)")
 _ASSIGNED = (
@@ -55,10 +55,10 @@ _CLASSES = {r"\w": "A-Za-z0-9_", r"\d": "0-9", r"\s": r" \t\n\r\f\v"}
 
 
 def translated(rule: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the rule as one or more entries: `value`, and `word` if it needs context.
+    """Return a rule as one or more entries: `value`, and `word` if it needs context.
 
     Raises:
-        ValueError: the expression has a form that is not known here.
+        ValueError: the expression has an unsupported form.
     """
     expression = rule["regex"].replace(_TOO_WIDE.get(rule["id"], "\0"), "")
     entries: list[dict[str, Any]] = []
@@ -84,7 +84,7 @@ def translated(rule: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _alternatives(expression: str) -> list[str]:
-    """Split at bars that stand in no group."""
+    """Split at bars outside of groups."""
     parts, depth, start, index = [], 0, 0, 0
     while index < len(expression):
         end = _token_end(expression, index)
@@ -148,9 +148,10 @@ def _python(expression: str) -> str:
         if part == "(":
             named = re.match(r"\(\?P<\w+>|\((?!\?)", expression[index:])
             flagged = re.match(r"\(\?-?[ims]?:", expression[index:])
-            if not named and not flagged:
+            group = named or flagged
+            if group is None:
                 raise ValueError(f"unknown group in {expression}")
-            end = index + (named or flagged or [""]).end()  # type: ignore[union-attr]
+            end = index + group.end()
             part = "(?:" if named else expression[index:end]
             waiting.append(0)
         elif part == ")":

@@ -1,7 +1,8 @@
-"""Telephone numbers as people write them: with a country's code, in groups, or after a word.
+"""Recognisers of telephone numbers as people write them: with country code, or in groups.
 
-``phonenumbers`` takes every run of digits that some region could dial. Most such runs in traces
-are times, sizes and ids, so digits alone count only after a telling word (``redact.recognition.matching.labelled_numbers``).
+``phonenumbers`` accepts every run of digits that some region could dial. Most such runs in traces
+are times, sizes and ids, so digits alone count only after a word such as `phone`
+(``redact.recognition.matching.labelled_numbers``).
 """
 
 import re
@@ -24,7 +25,7 @@ _LEAD = re.compile(
     r"[0-9A-Za-z]?[*^%][ ]?\Z|[@#\u00a7$\u20ac\u00a3\u00a5][ ]?-?\Z|[0-9][,:;]\Z|[0-9]\.\Z|0[xX]\Z"
 )
 _MARKUP = re.compile(r"[^\s0-9]\*{1,2}[ ]\Z|['\"]%\Z")
-"""Ends bold words in Markdown (`**Phone:** 415-555-0132`), or begins a pattern of SQL's `LIKE`."""
+"""The end of bold words in Markdown (`**Phone:** 415-555-0132`), or a start of an SQL `LIKE`."""
 _TAIL = re.compile(
     r"[ ]?(?:%|\u20ac|\$|\u00a3|\u00a5|(?:usd|eur|gbp|ms|sec|seconds?|bytes?|[kmgt]i?b|hz|"
     r"[kmg]hz|rows?|"
@@ -32,7 +33,7 @@ _TAIL = re.compile(
     re.IGNORECASE,
 )
 _NORTH_AMERICAN = re.compile(r"\(?[2-9][0-9]{2}\)?[ .-]{1,2}[2-9][0-9]{2}[.-][0-9]{4}")
-"""So grouped a number stands by itself in a row of values too, `1,212-555-0174`."""
+"""A number in these groups counts even directly after a comma, `1,212-555-0174`."""
 
 _DATE = re.compile(
     r"(?:19|20)[0-9]{2}[-./ ](?:0?[1-9]|1[0-2])[-./ ](?:0?[1-9]|[12][0-9]|3[01])(?![0-9])"
@@ -49,19 +50,20 @@ _THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(?:[ .\u00a0][0-9]{3})+")
 
 
 def is_period_number(value: str) -> bool:
-    """Tell whether a value is a running number of a month or a year, as invoices have them:
-    `2024-03-1187`, `2024-0042-11`.
+    """Return whether a value is a serial number within a month or year, as on invoices.
+
+    Examples: `2024-03-1187`, `2024-0042-11`.
     """
     return _PERIOD.fullmatch(value) is not None
 
 
 def is_north_american(value: str) -> bool:
-    """Tell whether a value is grouped as numbers of North America are: `415-555-0132`."""
+    """Return whether a value is grouped like North American numbers: `415-555-0132`."""
     return _NORTH_AMERICAN.fullmatch(value) is not None
 
 
 def is_dialled(text: str, start: int, end: int) -> bool:
-    """Tell whether a number is written as one dials it, or begins with a country's code."""
+    """Return whether a number is written as people dial it, or begins with a country code."""
     if is_within_code(text, start, end) or is_fraction(text, start, end):
         return False
     return _is_dialled(text, start, end, _GROUPS.findall(text, start, end))
@@ -70,7 +72,7 @@ def is_dialled(text: str, start: int, end: int) -> bool:
 def _is_dialled(text: str, start: int, end: int, groups: list[str]) -> bool:
     value = text[start:end]
     if value[:1] in ("+", "\uff0b"):
-        # In `at+35.836605039` stand a plus sign of a form, and a decimal.
+        # `at+35.836605039` is a plus sign of a form, and a decimal.
         decimal = text[start - 1 : start].isalpha() and value.count(".") == 1 and len(groups) == 2
         return not decimal and len("".join(groups)) >= _FEWEST
     if len(groups) < 2:  # alone
@@ -93,7 +95,7 @@ def _is_dialled(text: str, start: int, end: int, groups: list[str]) -> bool:
 
 
 def _is_led(text: str, start: int, end: int) -> bool:
-    """Tell whether something before a number makes it an amount, a term or a part of a list."""
+    """Return whether the text before a number makes it an amount, a term or part of a list."""
     lead = _LEAD.search(text, max(start - 4, 0), start)
     if lead is None or text[start - 2 : start] == "**" == text[end : end + 2]:
         return False
@@ -104,7 +106,7 @@ def _is_led(text: str, start: int, end: int) -> bool:
 
 
 def _is_followed(text: str, start: int, end: int) -> bool:
-    """Tell whether a unit, a decimal or a sum behind a number makes it an amount."""
+    """Return whether a unit, a decimal or a sum after a number makes it an amount."""
     if _TAIL.match(text, end) is None:
         return False
     return text[end] != "," or _NORTH_AMERICAN.fullmatch(text, start, end) is None
@@ -115,7 +117,7 @@ def _is_national(groups: list[str]) -> bool:
 
 
 def _is_spread(value: str, groups: list[str]) -> bool:
-    """Tell whether groups are those of one number, not numbers that stand beside each other."""
+    """Return whether groups form one number, not several numbers in a row."""
     if "/" in value and "-" in value:
         return False
     if len(groups) > 6 and max(map(len, groups)) > 2:  # pairs may be many
@@ -130,8 +132,9 @@ _SHORT_AND_PLAIN = re.compile(r"[0-9][0-9 ./-]{0,17}")
 
 
 def max_dialled_digits(candidate: str) -> int:
-    """Return how many digits a part of a candidate has at most that :func:`is_dialled` can be true
-    of; a part begins and ends anywhere. Of what is not short and plain that is all of it.
+    """Return the most digits that any part of a candidate that :func:`is_dialled` accepts can have.
+
+    A part begins and ends anywhere. For a candidate that is not short and plain it is all digits.
     """
     if _SHORT_AND_PLAIN.fullmatch(candidate) is None:
         return len(candidate)
@@ -150,13 +153,13 @@ _EXTENSION = re.compile(
 
 
 class DialledPhoneRecogniser(PhoneRecognizer):
-    """Presidio's recogniser, without digits that nobody dials."""
+    """Presidio's recogniser, without digits that are not dialled."""
 
     def __init__(self, regions: tuple[str, ...]) -> None:
         super().__init__(supported_regions=regions, name="PhoneRecognizer")
 
     def within(self, text: str, start: int, end: int) -> tuple[int, int] | None:
-        """Return where the number stands without its extension, None if it is nobody's."""
+        """Return the span of the number without its extension, None if it does not count."""
         extension = _EXTENSION.search(text, start, end)
         end = extension.start() if extension else end
         while start < end and text[start] not in "+\uff0b(0123456789":
@@ -171,7 +174,7 @@ class DialledPhoneRecogniser(PhoneRecognizer):
     def analyze(
         self, text: str, entities: list[str], nlp_artifacts: Any = None
     ) -> list[RecognizerResult]:
-        """Do what Presidio's recogniser does, and leave out what does not count."""
+        """Run Presidio's recogniser, and drop the results that do not count."""
         del entities, nlp_artifacts
         spans = {
             self.within(text, match.start, match.end)
@@ -206,12 +209,12 @@ _GLUED = (
 )
 
 _EIGHT_DIGITS = re.compile(r"[0-9](?:[ .()-]{0,3}[0-9]){7,}")
-"""As many digits as the shortest number has, and all that may belong to the same number."""
+"""As many digits as the shortest number has, with the signs that may separate them."""
 _SIGNS = ("+", "(")
 
 
 class GluedPhoneRecogniser(JudgedRecogniser):
-    """Finds numbers that touch a Latin letter, which ``phonenumbers`` passes over."""
+    """Finds numbers that touch a Latin letter, which ``phonenumbers`` skips."""
 
     def __init__(self, regions: tuple[str, ...]) -> None:
         self._regions = regions
@@ -226,11 +229,11 @@ class GluedPhoneRecogniser(JudgedRecogniser):
         )
 
     def may_stand(self, text: str) -> bool:
-        """Return whether a letter touches something as long as a number, and no mere date."""
+        """Return whether a letter touches a run as long as a number that is not just a date."""
         return any(_is_touched(text, *match.span()) for match in _EIGHT_DIGITS.finditer(text))
 
     def judge(self, text: str, match: Any) -> Iterator[JudgedSpan]:
-        """Return the number if it is valid in a region, and written as one dials it."""
+        """Yield the number if it is valid in a region and written as people dial it."""
         start, end = match.span("behind" if match["behind"] else "before")
         value = text[start:end]
         digits = sum(map(str.isdigit, value))
@@ -242,9 +245,9 @@ class GluedPhoneRecogniser(JudgedRecogniser):
 
 
 def _is_touched(text: str, start: int, end: int) -> bool:
-    """Return whether a letter stands directly before or behind a number with its sign.
+    """Return whether a letter directly precedes or follows a number with its sign.
 
-    A date without a sign, as that of `2026-05-11T08:00`, is no number.
+    A date without a sign, as in `2026-05-11T08:00`, is not a number.
     """
     if text[start - 1 : start] in _SIGNS:
         return text[end : end + 1].isalpha() or text[start - 2 : start - 1].isalpha()
@@ -266,9 +269,9 @@ _ABROAD = (
 
 
 class AbroadPhoneRecogniser(JudgedRecogniser):
-    """Finds numbers with a plus sign and a country's code that could exist, given out or not.
+    """Finds numbers with a plus sign and a country code that could exist, assigned or not.
 
-    Operators give out ranges that ``phonenumbers`` does not know yet, and regulators reserve some.
+    Operators use ranges that ``phonenumbers`` does not list yet, and regulators reserve some.
     """
 
     def __init__(self) -> None:
@@ -279,7 +282,7 @@ class AbroadPhoneRecogniser(JudgedRecogniser):
         )
 
     def judge(self, text: str, match: Any) -> Iterator[JudgedSpan]:
-        """Return the number if its country has numbers of that length."""
+        """Yield the number if its country has numbers of that length."""
         start, end = match.span()
         value = text[start:end]
         if text[start - 2 : start - 1].isdecimal() and value[1:].isdecimal():

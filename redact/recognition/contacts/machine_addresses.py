@@ -1,4 +1,4 @@
-"""Addresses of machines on the internet, apart from versions, sections and loopback."""
+"""Recogniser of IP addresses, as opposed to versions, sections and loopback."""
 
 import ipaddress
 import re
@@ -17,8 +17,8 @@ IPV6_EXPRESSION = (
     r"64:ff9b::|"
     rf"::ffff:){_TAIL}"
 )
-"""Addresses begin as those that are given out (RFC 4291, RFC 4193, RFC 6052), unlike times of day
-and names of classes with colons."""
+"""Addresses start like assigned ones (RFC 4291, RFC 4193, RFC 6052), unlike times of day and class
+names with colons."""
 
 _SCORE = 0.6
 _WORDS = (
@@ -62,7 +62,7 @@ _LOOK_BACK = 48
 
 
 class MachineAddressRecogniser(JudgedRecogniser):
-    """Finds IPv4 and IPv6 addresses that can be those of somebody's machine."""
+    """Finds IPv4 and IPv6 addresses that can belong to a person's machine."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -76,7 +76,7 @@ class MachineAddressRecogniser(JudgedRecogniser):
         )
 
     def judge(self, text: str, match: Any) -> Iterator[JudgedSpan]:
-        """Return the address without what stands around it."""
+        """Yield the address without the signs around it."""
         start, end = match.span()
         if ":" in match[0]:
             address = match[0].rstrip(":.")
@@ -84,19 +84,19 @@ class MachineAddressRecogniser(JudgedRecogniser):
             if not _LETTER.match(text, end) and _is_six(address):
                 yield start, end, _SCORE
         elif _ESCAPE.search(text, max(start - 2, 0), start) and _SPACED.match(match[0]):
-            return  # `nginx%201.25.3.1`: an escaped space, and what it reads as is seen there
+            return  # `nginx%201.25.3.1`: an escaped space; the normalised text is searched too
         elif _is_four(match[0]) and not is_version_number(text, start, end):
             yield from [] if _is_network(match[0], text[end : end + 3]) else [(start, end, _SCORE)]
 
 
 def _is_four(value: str) -> bool:
-    """Tell whether an address is of a machine: not loopback, unspecified or a mask."""
+    """Return whether an address is that of a machine: not loopback, unspecified or a mask."""
     first = value.partition(".")[0]
     return int(first) not in (0, 127, 255)
 
 
 def _is_network(value: str, after: str) -> bool:
-    """Tell whether an address is a whole network of private ones, as `192.168.0.0/16` is."""
+    """Return whether an address is a private network, such as `192.168.0.0/16`."""
     mask = _MASK.match(after)
     if mask is None or not value.endswith(".0"):
         return False
@@ -108,7 +108,7 @@ def _is_network(value: str, after: str) -> bool:
 
 
 def _is_six(value: str) -> bool:
-    """Tell whether characters are an address of IPv6, and not only words with colons."""
+    """Return whether characters are an IPv6 address, not just words with colons."""
     if not any(c.isdigit() for c in value):
         return False
     try:
@@ -120,12 +120,12 @@ def _is_six(value: str) -> bool:
 
 
 def is_version_number(text: str, start: int, end: int) -> bool:
-    """Tell whether four numbers with points are a version or a section, not an address."""
+    """Return whether four dotted numbers are a version or a section, not an address."""
     before = text[max(start - _LOOK_BACK, 0) : start]
     if _PATH.search(before) or _KEYED.search(before):
         return False
     if before[-1:] == "/" and before.rpartition(" ")[2].count("/") > 1:
-        pass  # a step of a path: `https://example.com/notes/192.0.2.59`
+        pass  # a path segment: `https://example.com/notes/192.0.2.59`
     elif _OF_VERSION.search(before):
         return True
     parts = [int(part) for part in text[start:end].split(".")]

@@ -1,4 +1,4 @@
-"""Addresses of mail and machines, also inside a company's own network."""
+"""Recognisers of mail addresses and host names, including internal domains."""
 
 import re
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ from redact.recognition.matching.edges import LEFT
 from redact.recognition.matching.judged_matches import JudgedRecogniser, JudgedSpan
 
 _SNAPSHOT = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
-"""The list of suffixes as it was packed: asking the network would tell it what is being read."""
+"""The packaged list of suffixes: a network request would leak what is being read."""
 
 _LATIN = "A-Za-z0-9\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f"
 _LOCAL = rf"(?<![{_LATIN}])[{_LATIN}](?:[{_LATIN}._+'-]{{0,126}}[{_LATIN}_+-])?"
 _LABEL = rf"[{_LATIN}](?:[{_LATIN}-]{{0,61}}[{_LATIN}])?"
 MAIL_EXPRESSION = rf"{_LOCAL}@(?:{_LABEL}\.){{1,8}}[A-Za-z]{{2,24}}"
-"""Quotation marks, slashes and equals signs, which a mailbox may have by RFC 5322 and no mailbox
-has, stand between addresses and what is around them."""
+"""Quotation marks, slashes and equals signs end an address: RFC 5322 allows them in a mailbox, but
+real mailboxes have none."""
 
 _ANY = r"[^\W_](?:[\w.+'-]{0,62}[^\W_])?"
 FOREIGN_MAIL_EXPRESSION = rf"{_ANY}@(?:{_ANY}\.){{1,8}}[^\W\d_]{{2,24}}"
@@ -28,23 +28,23 @@ FOREIGN_MAIL_EXPRESSION = rf"{_ANY}@(?:{_ANY}\.){{1,8}}[^\W\d_]{{2,24}}"
 _LAST = re.compile(r"\.[a-z]{2,24}\Z")
 _CAPITAL = re.compile(r"(?<=[a-z])[A-Z]")
 _PACKAGE = re.compile(r"[0-9]+(?:\.[0-9]+)+\.[a-z]+", re.IGNORECASE)
-"""A version and the ending of a file: `lodash@7.19.17.csv`."""
+"""A version and a file extension: `lodash@7.19.17.csv`."""
 _SURE, _UNSURE = 1.0, 0.5
 _SHORTEST_LABELS = 2
 _FILES = frozenset({"git@github.com", "git@gitlab.com", "git@bitbucket.org"})
-"""The account under which everybody reads a repository."""
+"""The shared account that everybody uses to read a repository."""
 
 
 @lru_cache(maxsize=4096)
 def has_public_suffix(domain: str) -> bool:
-    """Tell whether a domain ends with a public suffix."""
+    """Return whether a domain ends with a public suffix."""
     return bool(_SNAPSHOT(domain).suffix)
 
 
 class MailRecogniser(JudgedRecogniser):
-    """Finds addresses of mail, with public suffixes and those of internal domains.
+    """Finds mail addresses with a public suffix or an internal domain.
 
-    An address of ASCII ends where its alphabet ends; a word that touches it is no part of it.
+    An ASCII address ends where its alphabet ends; a word that touches it is not part of it.
     """
 
     mark = "@"
@@ -61,10 +61,10 @@ class MailRecogniser(JudgedRecogniser):
         )
 
     def judge(self, text: str, match: Any) -> Iterator[JudgedSpan]:
-        """Return the address without a word that touches its end.
+        """Yield the address without a word that touches its end.
 
-        What ends in digits is none: `lodash@4.17.21` is the version of a package. One of letters
-        that are no public suffix is less sure.
+        A domain that ends in digits is not one: `lodash@4.17.21` is a package version. A domain
+        without a public suffix scores less.
         """
         start, end = match.span()
         address = match[0]
@@ -86,7 +86,7 @@ class MailRecogniser(JudgedRecogniser):
             yield start, end, _UNSURE
 
     def _trimmed(self, domain: str) -> str:
-        """Cut off what is glued to a domain: `example.comPhone`, `example.com.Then`."""
+        """Cut off a word glued to a domain: `example.comPhone`, `example.com.Then`."""
         labels = domain.split(".")
         last = labels[-1]
         if len(labels) > _SHORTEST_LABELS and last[:1].isupper() and domain[: -len(last)].islower():
@@ -105,7 +105,7 @@ class MailRecogniser(JudgedRecogniser):
 
 
 def _reads_as_ascii(address: str) -> bool:
-    """Tell whether the other expression finds this address: what touches `@` is Latin."""
+    """Return whether the ASCII expression finds this address: the letters around `@` are Latin."""
     local, _, domain = address.rpartition("@")
     return re.fullmatch(rf"[{_LATIN}._+-]", local[-1]) is not None and (
         re.match(rf"(?:{_LABEL}\.){{1,8}}[A-Za-z]{{2,24}}", domain) is not None
@@ -113,16 +113,16 @@ def _reads_as_ascii(address: str) -> bool:
 
 
 _OF_FILE = r"(?:csv|tsv|json|jsonl|txt|log|xlsx?|pdf|gz|zip|ya?ml|xml|html?|conf|cfg|tar|bak|md)"
-"""Endings of files that are called by a machine: `export_db1.prod.internal.csv`."""
+"""Extensions of files named after a host: `export_db1.prod.internal.csv`."""
 _OF_PROGRAMS = (
     r"self|this|cls|args|opts|options|request|req|config|settings|params|kwargs|com|org|net|io|java|"
     r"javax|sun|google|android|importlib|threading"
 )
-"""Begin the name of an attribute or of a package: `self.local`, `com.example.internal`."""
+"""First words of attribute and package names: `self.local`, `com.example.internal`."""
 
 
 class HostRecogniser(PatternRecognizer):
-    """Finds the names of machines below internal domains."""
+    """Finds host names in internal domains."""
 
     def __init__(self, internal_domains: list[str]) -> None:
         ends = "|".join(re.escape(domain) for domain in internal_domains)
@@ -177,13 +177,13 @@ _ORDINARY = re.compile(
     r"listens|server|service"
     r")"
 )
-"""Words before `at` that are no mailbox: `look at example dot com`."""
+"""Words before `at` that are not a mailbox: `look at example dot com`."""
 
 
 class DisguisedMailRecogniser(JudgedRecogniser):
-    """Finds addresses that people write so that machines do not read them.
+    """Finds mail addresses written to hide them from machines.
 
-    `ana (at) example (dot) com`, `ana at example dot com`, `ana @ example . com`, and all of it
+    `ana (at) example (dot) com`, `ana at example dot com`, `ana @ example . com`, and any of these
     letter by letter.
     """
 
@@ -195,7 +195,7 @@ class DisguisedMailRecogniser(JudgedRecogniser):
         )
 
     def judge(self, text: str, match: Any) -> Iterator[JudgedSpan]:
-        """Return the stretch unless it is an address as usual, or a sentence."""
+        """Yield the match unless it is an ordinary address, or a sentence."""
         del text
         start, end = match.span()
         address = match[0]
@@ -217,7 +217,7 @@ _NET_DOT = r"[ ]?(?:[\[({][ ]?(?:\.|dot|punkt|punto|point)[ ]?[\])}]|[ ]dot[ ])[
 
 
 class DisguisedMachineRecogniser(PatternRecognizer):
-    """Finds `192[.]0[.]2[.]146`, as reports on attacks write addresses of machines."""
+    """Finds `192[.]0[.]2[.]146`, as security reports write machine addresses."""
 
     def __init__(self) -> None:
         form = rf"(?<![0-9A-Za-z]){_OCTET}(?:{_NET_DOT}{_OCTET}){{3}}(?![0-9A-Za-z])"
@@ -232,5 +232,5 @@ class DisguisedMachineRecogniser(PatternRecognizer):
         )
 
     def invalidate_result(self, pattern_text: str) -> bool:
-        """Refuse what has fewer or more than four numbers."""
+        """Refuse a match without exactly four numbers."""
         return len(re.findall(r"[0-9]+", pattern_text)) != 4  # RFC 791

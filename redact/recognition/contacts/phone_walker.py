@@ -1,9 +1,9 @@
-"""Telephone numbers of all regions of a policy in one walk over the text.
+"""Search for telephone numbers of all regions of a policy in one walk over the text.
 
-``phonenumbers`` looks for candidates by one pattern and then tries each in one region; Presidio
-does both anew for every region. What comes of a candidate depends on its characters and its
-immediate neighbours only, so it is worked out once for all regions and remembered. The findings
-are those of Presidio's recogniser.
+``phonenumbers`` finds candidates by one pattern and then tries each in one region; Presidio repeats
+both for every region. The result for a candidate depends only on its characters and its immediate
+neighbours, so it is computed once for all regions and cached. The findings are those of Presidio's
+recogniser.
 """
 
 import re
@@ -25,11 +25,11 @@ _DIGIT = re.compile(r"\d")
 _AFTER = 3
 """Characters after a candidate that decide whether it is a time of day."""
 _EXTENSION = "extinao="
-"""Letters of `ext`, `int`, `anexo`: of what phonenumbers reads before an extension, and `;ext=`."""
+"""Letters of `ext`, `int`, `anexo` and `;ext=`, which phonenumbers reads before an extension."""
 
 _MEMORY = 20_000
 _NEUTRAL = frozenset(" \t\n\r!\"#&'()*+,-./;<=>?@[\\]^_`{|}~")
-"""What may stand beside a number as nothing may: no letter, no sign of money, no time of day."""
+"""Neighbours equivalent to none: not a letter, a currency sign or part of a time of day."""
 
 PhoneSpan = tuple[int, int]
 SpanPerRegion = tuple[PhoneSpan | None, ...]
@@ -38,9 +38,9 @@ SpanPerRegion = tuple[PhoneSpan | None, ...]
 class PhoneWalker:
     """Finds what ``PhoneNumberMatcher`` finds in each of some regions.
 
-    ``expression`` matches every text in which there can be a number. ``most`` tells of a candidate
-    how many digits a part of it has at most that counts in the end: where these are too few for a
-    region, it need not be tried there.
+    ``expression`` matches every text that can contain a number. ``most`` returns the most digits
+    that any accepted part of a candidate can have: if these are too few for a region, the candidate
+    is not tried there.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class PhoneWalker:
                         if span[1] != length:
                             onward.setdefault(start + span[1], set()).add(region)
                 if onward:
-                    # These regions go on behind their own number, the others behind all of it.
+                    # These regions continue after their own number, the others after all of it.
                     moved = frozenset().union(*onward.values())
                     pending += ((at, frozenset(who)) for at, who in onward.items())
                     regions -= moved
@@ -140,11 +140,11 @@ class PhoneWalker:
         length = max(len(candidate), 1)
         digits = len(_DIGIT.findall(candidate))
         if not trimmed:
-            # Behind a part that does not count the walk finds other parts of the same candidate.
+            # After a part that does not count the walk finds other parts of the same candidate.
             digits = min(digits, self._most(candidate))
         abroad = "+" in candidate or "\uff0b" in candidate
         if candidate.startswith("+"):
-            # With its country's code before it a number is the same from everywhere.
+            # With its country code a number is the same in every region.
             first = self._in_region(self._regions[0], before, candidate, after)
             if first == (0, len(candidate)):
                 return length, (first,) * len(self._regions)
@@ -172,7 +172,7 @@ class PhoneWalker:
 
 
 def _first_ascii(shortest: int) -> re.Pattern[str]:
-    """Return what matches where a candidate of so many characters may begin in a text of ASCII.
+    """Return a pattern for the start of a candidate of a minimum length in an ASCII text.
 
     All of its characters are digits, signs between them, or of the word before an extension.
     """
@@ -186,7 +186,7 @@ _PLAIN = re.compile(r"[0-9() ./-]+")
 
 
 def _lead_of_one_number(candidate: str) -> str:
-    """Return the first digit of a candidate that is read as one number only, else nothing."""
+    """Return the first digit of a candidate that can only be one number, else an empty string."""
     inner = vars(phonenumbermatcher)["_INNER_MATCHES"]
     if _PLAIN.fullmatch(candidate) is None or any(part.search(candidate) for part in inner):
         return ""
@@ -195,15 +195,15 @@ def _lead_of_one_number(candidate: str) -> str:
 
 
 def _fewest_digits(region: str) -> int:
-    """Return how few digits a valid number of a region may have."""
+    """Return the minimum number of digits of a valid number in a region."""
     lengths = _lengths(region)
     return min(lengths) if lengths else 1
 
 
 def _lengths(region: str) -> frozenset[int]:
-    """Return how many digits a valid number of a region, or of its siblings, may have.
+    """Return the possible numbers of digits of a valid number in a region or its siblings.
 
-    What is put before a number within the country or from abroad does not count.
+    Prefixes for dialling within the country or from abroad do not count.
     """
     return frozenset(
         length
@@ -217,16 +217,16 @@ _ANY = re.compile(r".*")
 
 
 def _valid(region: str) -> re.Pattern[str]:
-    """Return what matches each valid number of a region or its siblings, and few others.
+    """Return a pattern for each valid number of a region or its siblings, and few others.
 
-    That is without what is put before it within the country or from abroad.
+    Prefixes for dialling within the country or from abroad are not included.
     """
     patterns = {kind.national_number_pattern for kind in _kinds(region, _KINDS)} - {None}
     return re.compile("|".join(f"(?:{pattern})" for pattern in sorted(patterns)))
 
 
 def _kinds(region: str, names: Iterable[str]) -> list[Any]:
-    """Return what is known of kinds of numbers of a region and of those that share its code."""
+    """Return the metadata for kinds of numbers in a region and in those that share its code."""
     code = phonenumbers.country_code_for_region(region)
     kinds = [
         getattr(metadata, name, None)
@@ -252,7 +252,7 @@ _KINDS = (
 
 
 def _leading_digits(region: str) -> frozenset[str]:
-    """Return with which digits something may begin that is put before a number of a region."""
+    """Return the first digits of the dialling prefixes of a region."""
     metadata = PhoneMetadata.metadata_for_region(region)
     code = str(phonenumbers.country_code_for_region(region))
     prefixes = (

@@ -1,4 +1,4 @@
-"""Numbers that people dictate in words: `four one five, five five five ...`."""
+"""Recogniser of telephone numbers in words: `four one five, five five five ...`."""
 
 import re
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ _COUNTING = "0123456789012345678909876543210987654321"
 
 
 class SpokenPhoneRecogniser(JudgedRecogniser):
-    """Finds nine digits or more in a row of which most are words, as one dictates them."""
+    """Finds nine or more digits in a row, most of them as words, as people dictate them."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -48,12 +48,12 @@ class SpokenPhoneRecogniser(JudgedRecogniser):
         )
 
     def may_stand(self, text: str) -> bool:
-        """Return whether enough words for digits stand in a text."""
+        """Return whether a text has enough words for digits."""
         words = islice(_DIGIT_WORD.finditer(text.lower()), _LEAST_WORDS)
         return sum(1 for _ in words) == _LEAST_WORDS
 
     def judge(self, text: str, match: Any) -> Iterator[JudgedSpan]:
-        """Return the words if they are as many digits as a number has, and no counting."""
+        """Yield the words if they are as many digits as a number has, and not counting."""
         del text
         digits, words = read_spoken_digits(match[0])
         if words >= _LEAST_WORDS and _FEWEST <= len(digits) <= _MOST and digits not in _COUNTING:
@@ -61,7 +61,7 @@ class SpokenPhoneRecogniser(JudgedRecogniser):
 
 
 def read_spoken_digits(spoken: str) -> tuple[str, int]:
-    """Return the digits that some words say, and how many of them were words."""
+    """Return the digits of a dictated number, and how many of them were words."""
     digits, words, times = "", 0, 1
     for token in _TOKEN.findall(spoken.lower()):
         if token in _TIMES:

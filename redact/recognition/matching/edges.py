@@ -1,8 +1,8 @@
-"""Where a value may begin and end: no letter or digit of its own alphabet stands beside it.
+"""Edges of values: no letter or digit of the value's own alphabet directly beside it.
 
 Python's ``\\b`` and ``\\w`` count the letters of all scripts and the underscore. In languages
-without spaces a value touches other letters all the time, and in names of files and in Markdown it
-touches underscores. Both are edges here.
+without spaces a value often touches other letters, and in file names and Markdown it touches
+underscores. Both are edges here.
 """
 
 import re
@@ -24,13 +24,13 @@ _SCRIPTS = (
     "\u0900-\u097f",
     "\u10a0-\u10ff",
 )
-"""Letters of scripts that put spaces between words; all others (Han, Thai) do not."""
+"""Letters of scripts with spaces between words; all others (Han, Thai) have none."""
 
 _OWN = tuple((re.compile(f"[{letters}]"), letters) for letters in _SCRIPTS)
 
 
 def add_edges(expression: str) -> str:
-    """Return an expression of Presidio's with edges of ASCII instead of ``\\b`` and ``\\w``."""
+    """Return a Presidio expression with ASCII edges instead of ``\\b`` and ``\\w``."""
     plain = _BOUNDARY.sub(
         lambda match: RIGHT if match["open"] is None else f"{match['open']}{LEFT}", expression
     )
@@ -41,7 +41,7 @@ def add_edges(expression: str) -> str:
 
 
 def standalone_expression(word: str) -> str:
-    """Return an expression for a word where it is not a part of a longer word of its script."""
+    """Return an expression for a word that is not part of a longer word of its script."""
     return f"{_before(word[:1])}{re.escape(word)}{_after(word[-1:])}"
 
 

@@ -1,7 +1,7 @@
-"""Recognisers that look at a match within its text, and say which stretch of it counts.
+"""Base classes of recognisers that judge a match within its text.
 
-Presidio shows a check only the characters of a match. Whether digits are a card or the end of an
-identifier, an address or a version, depends on what stands beside them.
+Presidio passes only the characters of a match to a check. Whether digits are a card or the end of
+an identifier, an address or a version, depends on the text around them.
 """
 
 from collections.abc import Iterable
@@ -16,28 +16,28 @@ from presidio_analyzer import (
 )
 
 JudgedSpan = tuple[int, int, float]
-"""Start, end and score of a stretch that counts."""
+"""Start, end and score of a span that counts."""
 
 
 class GatedRecogniser(PatternRecognizer):
-    """Base of recognisers with a cheap look at a text before their patterns run."""
+    """Base class of recognisers with a cheap check of a text before their patterns run."""
 
     def may_stand(self, text: str) -> bool:
-        """Return whether anything could count in a text: never False where something does."""
+        """Return whether a text could have findings; never False if it has one."""
         del text
         return True
 
 
 class JudgedRecogniser(GatedRecogniser):
-    """Base of recognisers with a :meth:`judge`.
+    """Base class of recognisers with a :meth:`judge`.
 
-    ``mark`` is a character that is in each match, if no pattern matches white space; else empty.
+    ``mark`` is a character that each match contains if no pattern matches white space; else empty.
     """
 
     mark = ""
 
     def judge(self, text: str, match: Any) -> Iterable[JudgedSpan]:
-        """Return the stretches of ``text`` that count, of one match of one pattern."""
+        """Return the spans of ``text`` that count, for one match of one pattern."""
         raise NotImplementedError
 
     def analyze(
@@ -47,7 +47,7 @@ class JudgedRecogniser(GatedRecogniser):
         nlp_artifacts: object = None,
         regex_flags: int | None = None,
     ) -> list[RecognizerResult]:
-        """Run all patterns as Presidio's engine asks for it: the slow way."""
+        """Run all patterns as Presidio's engine requests it: the slow way."""
         del entities, nlp_artifacts
         flags = regex_flags if regex_flags is not None else self.global_regex_flags
         patterns = vars(self)["patterns"]

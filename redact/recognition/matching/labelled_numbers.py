@@ -1,8 +1,8 @@
-"""Numbers that only the word before them makes personal: `SSN: 521438871`, `Steuer-ID 86 095 ...`.
+"""Recogniser of numbers that count only after their name: `SSN: 521438871`, `Steuer-ID 86 095 ...`.
 
-A row of a table says by which names a number goes and what it looks like. Between the name and the
-number there may be what people put there: a colon, `number is`, `Nr.`, quotation marks. Anything
-else between them makes it the number of something else.
+A table row lists the names of a number and its form. Between the name and the number there may be
+usual fillers: a colon, `number is`, `Nr.`, quotation marks. Anything else between them makes it the
+number of something else.
 """
 
 import re
@@ -15,7 +15,7 @@ from redact.recognition.matching.judged_matches import JudgedRecogniser, JudgedS
 from redact.recognition.matching.lazy_patterns import LazyPattern
 
 LABELLED_SCORE = 0.88
-"""The score of a number that its own name announces."""
+"""The score of a number after its own name."""
 
 _FILLERS = (
     "number|numbers|num|no|nos|nr|nro|id|ids|code|is|was|are|it's|its|be|reads|of|for|on|under|the|"
@@ -33,7 +33,7 @@ _GAP = (
 
 
 _OTHER = r"(?![\u00c0-\u024f])[^\x00-\x7f]"
-"""A character beyond ASCII that is no letter of the Latin script."""
+"""A non-ASCII character that is not a Latin letter."""
 
 _FAR = 40
 """Characters between a name and the first digit of its number, on one line or two."""
@@ -41,10 +41,10 @@ _FAR = 40
 
 @dataclass(frozen=True, slots=True)
 class LabelledNumber:
-    """Names of a number in one language or more, and what it looks like.
+    """Names of a number in one or more languages, and its form.
 
-    ``names`` and ``value`` are expressions. The number has ``digits_expression`` digits at least. ``country``
-    is the one of the policy that asks for it, empty for all; ``check`` refuses a number.
+    ``names`` and ``value`` are expressions. The number has at least ``digits`` digits. ``country``
+    is the country of a policy that enables the row, empty for all; ``check`` validates a number.
     """
 
     kind: str
@@ -65,18 +65,18 @@ CODE_NUMBER = (
 SPACED_NUMBER = (
     r"[A-Za-z]{0,3}[0-9]{1,6}(?:[ .\-/\u00a0\u202f][A-Za-z0-9]?[0-9]{1,7}[A-Za-z]?){1,6}"
 )
-"""Groups of digits, with a letter at their ends at most."""
+"""Groups of digits, with at most a letter at their ends."""
 
 ANY_NUMBER = rf"(?:{SPACED_NUMBER}|{CODE_NUMBER})"
 
 
 def digits_expression(count: str) -> str:
-    """Return an expression for that many digits, with at most one sign between two."""
+    """Return an expression for ``count`` digits, with at most one sign between two."""
     return rf"[0-9](?:{_JOIN}?[0-9]){{{count}}}"
 
 
 class LabelledNumberRecogniser(JudgedRecogniser):
-    """Finds the numbers of some rows of the table, all of one type."""
+    """Finds the numbers of some rows of a table, all of one type."""
 
     def __init__(self, kind: str, rows: Sequence[LabelledNumber]) -> None:
         self._rows = {name_expression(row): (row, _follows(row)) for row in rows}
@@ -90,7 +90,7 @@ class LabelledNumberRecogniser(JudgedRecogniser):
         )
 
     def judge(self, text: str, match: Any) -> Iterator[JudgedSpan]:
-        """Return the number without its name."""
+        """Yield the number without its name."""
         row, follows = self._rows[match.re.pattern]
         number = follows.match(text, match.end("n"))
         if number is None:
@@ -106,7 +106,7 @@ class LabelledNumberRecogniser(JudgedRecogniser):
 
 
 def _further(text: str, position: int, first: str) -> Iterator[JudgedSpan]:
-    """Return what follows a number of a list and has as many digits: `SSNs: 521..., 521...`."""
+    """Yield the further numbers of a list with as many digits: `SSNs: 521..., 521...`."""
     if not first.isalnum():
         return
     for _ in range(_MOST_LISTED):
@@ -128,7 +128,7 @@ _PERIOD = re.compile(r"(?:19|20)[0-9]{2}-(?:0[1-9]|1[0-2])-[0-9]{3,6}\Z")
 
 
 def name_expression(row: LabelledNumber) -> str:
-    """Return what matches a name with a digit not far behind it."""
+    """Return an expression for a name with a digit not far after it."""
     return (
         rf"(?:\b|_|{_OTHER})(?P<n>(?:{row.names})(?:'?s)?)(?:\b|[_0-9]|(?<=[#.])|{_OTHER})"
         rf"(?=[^0-9\n]{{0,{_FAR}}}\n?[^0-9\n]{{0,{_FAR}}}[0-9])"
@@ -136,7 +136,7 @@ def name_expression(row: LabelledNumber) -> str:
 
 
 def _follows(row: LabelledNumber) -> re.Pattern[str]:
-    """Return what matches what may stand behind a name, and the number."""
+    """Return the pattern of the fillers after a name, and the number."""
     return re.compile(
         rf"(?:{_GAP}(?<![0-9A-Za-z])|(?=[+0-9]))(?P<v>{row.value}){RIGHT}", re.IGNORECASE
     )
@@ -145,7 +145,7 @@ def _follows(row: LabelledNumber) -> re.Pattern[str]:
 def build_labelled_recognisers(
     rows: Sequence[LabelledNumber], countries: Sequence[str]
 ) -> list[LabelledNumberRecogniser]:
-    """Return a recogniser for each type of the rows of some countries, in order."""
+    """Return a recogniser for each type in the rows of some countries, in order."""
     kinds: dict[str, list[LabelledNumber]] = {}
     for row in rows:
         if not row.country or row.country in countries:

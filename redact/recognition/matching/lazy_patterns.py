@@ -1,8 +1,8 @@
-"""Patterns of recognisers that are compiled when a text first needs them.
+"""Patterns of recognisers that are compiled on first use.
 
-Presidio compiles the expression of each pattern when it is made, only to see whether it is one, and
-each again for its flags. Of hundreds of patterns a text needs a few; that all can be compiled is
-tested (``tests/redact/test_patterns.py``).
+Presidio compiles the expression of each pattern on construction, only to validate it, and once more
+for its flags. A text needs a few of hundreds of patterns; a test compiles all of them
+(``tests/redact/test_patterns.py``).
 """
 
 from functools import lru_cache
@@ -13,10 +13,10 @@ from presidio_analyzer import Pattern
 
 
 class LazyPattern(Pattern):
-    """A pattern of Presidio whose expression is not compiled yet; ``score`` is from 0 to 1."""
+    """A Presidio pattern whose expression is not compiled yet; ``score`` is from 0 to 1."""
 
     def __init__(self, name: str, expression: str, score: float) -> None:
-        # Not the constructor of Pattern: it compiles.
+        # The constructor of Pattern is not called: it compiles.
         self.name = name
         self.regex = expression
         self.score = score
@@ -26,5 +26,5 @@ class LazyPattern(Pattern):
 
 @lru_cache(maxsize=8_192)
 def compile_expression(expression: str, flags: int) -> Any:
-    """Return an expression compiled by the module ``regex``, once in a process."""
+    """Return an expression compiled by the module ``regex``, once per process."""
     return regex.compile(expression, flags=flags)

@@ -1,12 +1,12 @@
-"""Regular expressions made looser, so that a prefilter which never misses can be built from them.
+"""Relaxation of regular expressions, for a prefilter that never misses a match.
 
-Every change only adds matches: an assertion is dropped, or taken as a part of the match where it
-stands at an end; a long repeat becomes an open one, a very long optional group anything at all. So
-a text in which the loosened expression has no match has none of the original.
+Every change only adds matches: an assertion is dropped, or becomes part of the match at an end of
+the expression; a long repeat becomes unbounded, a very long optional group becomes anything. So a
+text without a match of the relaxed expression has no match of the original.
 
-There are two dialects, both of single bytes. ASCII is for texts of ASCII. SHADOW is for all others,
-in which each character beyond ASCII has been replaced by the byte 0xFF: there this byte may be a
-letter, a space or anything else, and the edges of words are not asked for.
+There are two dialects, both of single bytes. ASCII is for ASCII texts. SHADOW is for all others, in
+which each non-ASCII character has been replaced by the byte 0xFF: this byte may be a letter, a
+space or anything else, and word boundaries are ignored.
 """
 
 import re
@@ -17,10 +17,10 @@ _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 _FOREIGN = re.compile(r"[^\x00-\x7f](?:-[^\x00-\x7f])?")
 _LONG = 16
 _EXACT = 20
-"""A repeat of exactly so many at most stays as it is."""
+"""A repeat of at most this exact count stays unchanged."""
 
 _LONG_OPTION = 400
-"""An optional group of more characters becomes anything."""
+"""An optional group with more characters becomes anything."""
 
 _ANYTHING = r"[\s\S]*"
 _MARKS = ("(?<=", "(?<!", "(?=", "(?!")
@@ -37,7 +37,7 @@ _SHADOWED = {
 
 
 class TextDialect(Enum):
-    """What texts a loosened expression is for."""
+    """The kind of texts that a relaxed expression is for."""
 
     ASCII = auto()
     SHADOW = auto()
@@ -47,7 +47,7 @@ def relax_regex(expression: str, dialect: TextDialect) -> str:
     """Return a superset of an expression, for hyperscan.
 
     Raises:
-        ValueError: it uses something for which no looser form is known.
+        ValueError: it uses a construct with no relaxed form.
     """
     plain = _ESCAPE.sub(lambda match: chr(int(match[1], 16)), expression)
     return _REPEAT.sub(_open, _rewritten(plain, dialect))
@@ -61,7 +61,7 @@ def _open(match: re.Match[str]) -> str:
 
 
 def _rewritten(expression: str, dialect: TextDialect) -> str:
-    """Drop look-arounds (a positive one at the start or end stays as a part) and translate."""
+    """Drop look-arounds (a positive one at the start or end becomes a part) and translate."""
     pieces: list[str] = []
     index = 0
     while index < len(expression):
@@ -99,14 +99,14 @@ def _translated(token: str, dialect: TextDialect) -> str:
         return _LETTERS[token]
     negated = token.startswith("[^")
     if r"\W" in token or (negated and r"\S" in token):
-        raise ValueError("no looser form of this class is known")
+        raise ValueError("this character class has no relaxed form")
     foreign = not token.isascii() or r"\w" in token or r"\s" in token or r"\d" in token
     token = _FOREIGN.sub("", token)
     return token if negated or not foreign else _with_any(token)
 
 
 def _with_any(token: str) -> str:
-    """Add the byte of characters beyond ASCII to a class, where it makes no range."""
+    """Add the byte of non-ASCII characters to a class, where it makes no range."""
     if token.startswith("[]"):
         return f"{token[:-1]}{_ANY}]"
     hyphen = "\\" if token.startswith("[-") else ""
@@ -114,9 +114,7 @@ def _with_any(token: str) -> str:
 
 
 def _in_ascii(token: str) -> str:
-    """Translate for texts of ASCII, in which a character beyond it is only ever one in disguise:
-    some are a letter of ASCII in another case.
-    """
+    """Translate for ASCII texts: some non-ASCII characters match ASCII letters, ignoring case."""
     if token.isascii():
         return token
     if token[0] == "[":
@@ -147,7 +145,7 @@ def group_end(expression: str, start: int) -> int:
 
 
 def _class_end(expression: str, start: int) -> int:
-    """Return the index behind the character class that opens at ``start``."""
+    """Return the index after the character class that opens at ``start``."""
     index = start + 1
     if expression.startswith("^", index):
         index += 1

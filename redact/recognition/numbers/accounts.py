@@ -118,8 +118,8 @@ _AMOUNT = re.compile(r"[$\u20ac\u00a3][ ]?\Z|[0-9][:/]\Z")
 class SocialSecurityRecogniser(JudgedRecogniser):
     """Finds US social security numbers in their three groups.
 
-    Sample numbers (`333-33-3333`) count, because they cannot be told from real ones. Groups of
-    zeros were never issued.
+    Sample numbers (`333-33-3333`) count: they look like real ones. Groups of zeros were
+    never issued.
     """
 
     def __init__(self) -> None:

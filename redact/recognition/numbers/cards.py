@@ -1,4 +1,4 @@
-"""Payment cards: 12 to 19 digits, grouped or not, that pass Luhn's check."""
+"""Recogniser of payment cards: 12 to 19 digits, grouped or not, that pass the Luhn check."""
 
 import re
 from collections.abc import Collection, Iterator, Sequence
@@ -62,11 +62,11 @@ _UNSURE = 0.3
 
 
 class CardRecogniser(JudgedRecogniser):
-    """Finds card numbers. Without a known brand's first digits a context word is needed.
+    """Finds card numbers. Without the first digits of a card brand a context word is required.
 
-    Stock Presidio asks for 4-4-4-5 grouping and first digits 1, 3, 4, 5 or 6, and so misses
-    every fourth card of its own evaluation set; here any usual grouping will do. A comma ends a
-    number: it stands between the fields of a line, or between the thousands of an amount.
+    Stock Presidio requires 4-4-4-5 grouping and first digits 1, 3, 4, 5 or 6, so it misses every
+    fourth card of its own evaluation set; here any usual grouping counts. A comma ends a number: it
+    separates the fields of a line, or the thousands of an amount.
     """
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class CardRecogniser(JudgedRecogniser):
         )
 
     def judge(self, text: str, match: Any) -> Iterator[JudgedSpan]:
-        """Return the stretches of whole groups that are the number of a card."""
+        """Yield the spans of complete groups that form a card number."""
         first = match.start()
         groups = [m.span() for m in _GROUP.finditer(text, first, match.end())]
         index = 0
@@ -93,7 +93,7 @@ class CardRecogniser(JudgedRecogniser):
 
 
 def _card_at(text: str, groups: Sequence[tuple[int, int]], index: int) -> tuple[int, float] | None:
-    """Return behind which group a card that begins with group ``index`` ends, and its score."""
+    """Return the end group (exclusive) of a card that begins at group ``index``, and its score."""
     start = groups[index][0]
     best: tuple[int, float] | None = None
     digits = ""
@@ -116,7 +116,7 @@ def _card_at(text: str, groups: Sequence[tuple[int, int]], index: int) -> tuple[
 
 
 def _is_grouped(lengths: Sequence[int], gaps: Collection[str]) -> bool:
-    """Tell whether groups of digits can be those of one number."""
+    """Return whether groups of digits can belong to one number."""
     if len(lengths) == 1:
         return True
     if "." in gaps and len(lengths) == 2:
@@ -132,14 +132,14 @@ _AMOUNT_RIGHT = re.compile(r"[.][0-9]|[eE][+-]?[0-9]")
 
 
 def _stands_free(text: str, start: int, end: int) -> bool:
-    """Tell whether digits are neither a part of an amount nor of a longer code."""
+    """Return whether digits are part of neither an amount nor a longer code."""
     if _AMOUNT_LEFT.search(text, max(start - 6, 0), start) or _AMOUNT_RIGHT.match(text, end):
         return False
     return not text[end : end + 1].isdecimal() and not is_within_code(text, start, end)
 
 
 def passes_luhn(digits: str) -> bool:
-    """Tell whether ASCII digits pass Luhn's check (ISO/IEC 7812-1, annex B)."""
+    """Return whether ASCII digits pass the Luhn check (ISO/IEC 7812-1, annex B)."""
     odd = sum(map(int, digits[-1::-2]))
     even = sum((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)[int(d)] for d in digits[-2::-2])
     return (odd + even) % 10 == 0
@@ -157,12 +157,12 @@ _BRANDS = (
     ("50 56 57 58 61 63 66 67 68 69", {16, 18, 19}),
 )
 """First digits and lengths of Visa, Mastercard, Mir, American Express, Diners Club, Discover (with
-RuPay and UnionPay), JCB and Maestro. A Visa of 13 digits and a Maestro of fewer than 16 need a word
-of context: every hundredth number of a thing looks like one."""
+RuPay and UnionPay), JCB and Maestro. A Visa of 13 digits and a Maestro of fewer than 16 require a
+context word: one in a hundred numbers of things looks like one."""
 
 
 def has_card_brand(digits: str) -> bool:
-    """Tell whether first digits and length are those of a brand of cards."""
+    """Return whether first digits and length match a card brand."""
     return any(
         len(digits) in lengths and digits.startswith(tuple(prefixes.split()))
         for prefixes, lengths in _BRANDS

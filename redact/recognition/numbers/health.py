@@ -1,7 +1,7 @@
-"""Numbers of patients, health plans, vehicles, devices and certificates (HIPAA Safe Harbor).
+"""Recognisers of numbers of patients, health plans, vehicles, devices and certificates.
 
-45 CFR 164.514(b)(2)(i), classes H (medical records), I (beneficiaries of health plans), K
-(certificates and licences), L (vehicles) and M (devices).
+HIPAA Safe Harbor, 45 CFR 164.514(b)(2)(i), classes H (medical records), I (beneficiaries of health
+plans), K (certificates and licences), L (vehicles) and M (devices).
 """
 
 import re
@@ -18,7 +18,7 @@ _PERIOD = re.compile(r"(?:19|20)[0-9]{2}[ -]?[A-Z][0-9A-Z]{0,2}")
 
 
 def is_plate(value: str) -> bool:
-    """Tell whether a value reads like the plate of a car: capitals and digits, five to eight."""
+    """Return whether a value looks like a licence plate: five to eight capitals and digits."""
     characters = re.sub(r"[ \-\u00b7]", "", value)
     return (
         value == value.upper()
@@ -116,13 +116,13 @@ _VALUES = dict(
         strict=True,
     )
 )
-"""Values of the characters of a vehicle's number (49 CFR 565.15)."""
+"""Values of the characters of a vehicle identification number (49 CFR 565.15)."""
 
 _CHECK_AT = 8
 
 
 class VehicleRecogniser(JudgedRecogniser):
-    """Finds vehicle identification numbers of North America by their check digit."""
+    """Finds North American vehicle identification numbers by their check digit."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -133,7 +133,7 @@ class VehicleRecogniser(JudgedRecogniser):
         )
 
     def judge(self, text: str, match: Any) -> Iterator[JudgedSpan]:
-        """Return a number whose check digit is right; digits or hexadecimal alone are none."""
+        """Yield a number with a valid check digit, unless it is all digits or hexadecimal."""
         del text
         value = match[0]
         letters = {c for c in value if c.isalpha()}
@@ -142,6 +142,6 @@ class VehicleRecogniser(JudgedRecogniser):
 
 
 def is_vehicle_number(value: str) -> bool:
-    """Tell whether 17 characters have the check digit of a vehicle's number (49 CFR 565.15)."""
+    """Return whether 17 characters have the check digit of a VIN (49 CFR 565.15)."""
     total = sum(w * _VALUES[c] for w, c in zip(_WEIGHTS, value, strict=True)) % 11
     return value[_CHECK_AT] == ("X" if total == 10 else str(total))  # X is ten

@@ -1,4 +1,4 @@
-"""Numbers that states, banks and telephone companies give people, by the names they go by."""
+"""Numbers issued by states, banks and telephone companies, by their names in each country."""
 
 from redact.recognition.matching.labelled_numbers import (
     ANY_NUMBER,
@@ -219,7 +219,7 @@ NATIONAL_ROWS = (
         digits=9,
         country="ca",
     ),
-    # France, Portugal, Brazil, the Netherlands and others, whose numbers go by their names alone
+    # France, Portugal, Brazil, the Netherlands and others, whose numbers count only by name
     LabelledNumber(
         "NATIONAL_ID",
         r"num\u00e9ro[ ]de[ ]s\u00e9curit\u00e9[ ]sociale|s\u00e9curit\u00e9[ ]sociale|nir|insee|"
@@ -231,4 +231,4 @@ NATIONAL_ROWS = (
         digits=6,
     ),
 )
-"""By country of the policy. Sources: the pages of the offices that give the numbers."""
+"""By country of the policy. Sources: the web pages of the issuing offices."""

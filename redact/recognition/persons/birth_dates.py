@@ -1,4 +1,4 @@
-"""Birth dates: a date in any usual form counts when the words before it speak of birth."""
+"""Recognisers of birth dates: a date in any usual form after words about birth."""
 
 from presidio_analyzer import Pattern, PatternRecognizer
 
@@ -21,7 +21,7 @@ DATE_FORMS = (
 
 
 class BirthDateRecogniser(PatternRecognizer):
-    """Finds dates that a word such as `born` or `dob` makes a birth date."""
+    """Finds birth dates: dates after a word such as `born` or `dob`."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -32,7 +32,7 @@ class BirthDateRecogniser(PatternRecognizer):
 
 
 class WrittenDateRecogniser(PatternRecognizer):
-    """Finds dates with a month in words, which Presidio's own recogniser does not know."""
+    """Finds dates with the month in words, which Presidio's recogniser does not cover."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -69,4 +69,4 @@ BIRTH_ROWS = (
         most=30,
     ),
 )
-"""Birth dates by the words for birth in the languages of the policies' countries."""
+"""Birth dates after the words for birth, in the languages of the policies' countries."""

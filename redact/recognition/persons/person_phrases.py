@@ -1,7 +1,7 @@
-"""People in prose whom the words around them give away: introductions, titles, accounts, ages.
+"""Recognisers of persons in prose by the words around them: introductions, titles, accounts, ages.
 
-What people write after `my name is` is a name, whatever it looks like; after `I'm` or `hello` it is
-one if it begins with a known given name. The words, in twenty languages, are in
+The text after `my name is` is a name, whatever it looks like; after `I'm` or `hello` it is a name
+if it begins with a given name of the list. The words, in twenty languages, are in
 ``introductions.json``.
 """
 
@@ -27,10 +27,10 @@ _EVERYDAY: Final = frozenset(
 )
 _LETTERS: Final = re.compile(r"[^\W\d_]+")
 _FIRST: Final = re.compile(r"[^\W\d_]{1,24}")
-"""The first word of a name, as the expressions here read it."""
+"""The first word of a name, as in the expressions here."""
 
 CERTAIN_SCORE: Final = 0.9
-"""The score of a name that words around it give away: more than a model's, whatever it calls it."""
+"""The score of a name that words announce: higher than any score of a model."""
 
 
 def _any_of(phrases: Iterable[str], *, fold: bool = True) -> str:
@@ -63,12 +63,12 @@ _KANA_OR_HAN = r"[\u4e00-\u9fff\u3005\u30a0-\u30ff]"
 
 
 def _after(phrases: str, name: str, *, fold: bool = True) -> str:
-    """Return an expression for a name after one of the phrases of a kind, and what may follow."""
+    """Return an expression for a name after a phrase of one kind, and what may follow."""
     return rf"(?<={_EDGE}{_any_of(_PHRASES[phrases], fold=fold)}{name}"
 
 
 class IntroducedNameRecogniser(PatternRecognizer):
-    """Finds the name after `my name is` and the like, below a letter, and after a title."""
+    """Finds the name after `my name is` and the like, at the end of a letter, and after a title."""
 
     PATTERNS = (
         Pattern("Named", _after("named", rf"{_GAP}){_ANY_FULL}"), CERTAIN_SCORE),
@@ -112,7 +112,7 @@ class IntroducedNameRecogniser(PatternRecognizer):
         )
 
     def invalidate_result(self, pattern_text: str) -> bool:
-        """Refuse everyday words in small letters (`my name is correct`), and teams that sign."""
+        """Refuse everyday words in lower case (`my name is correct`), and teams that sign."""
         if pattern_text.islower():
             return pattern_text.partition(" ")[0] in _EVERYDAY
         return is_organisation(pattern_text)
@@ -121,16 +121,17 @@ class IntroducedNameRecogniser(PatternRecognizer):
 _COLON = r"[ ]?[:\uff1a][ ]{0,2}[\"'*_`\u201c\u2018(]{0,3}"
 _TWO = rf"(?:{_CAPITAL}(?:{_BETWEEN}{_CAPITAL}){{1,3}}|{_ANY}(?:[ ]{_PARTICLE})?[ ]{_ANY})"
 _GOES_ON: Final = re.compile(r"[ ](?:and|or|but|who|und|oder|et|y|e|en|i|och|og|ja)[ ][^\W\d_A-Z]")
-"""A sentence goes on behind a name; behind the name of a thing the line ends."""
+"""The sentence continues after a person's name; after a thing's name the line ends."""
 _SIGN: Final = re.compile(r"[:\uff1a]")
 _LONGEST_LABEL: Final = 40
 
 
 class LabelledNameRecogniser(JudgedRecogniser):
-    """Finds the name after `passenger:` anywhere, and after `name:` in the midst of a line.
+    """Finds the name after `passenger:` anywhere, and after `name:` in the middle of a line.
 
-    Where `name:` begins a line it is a key (``redact.analysis.keyed_values``), which may be that of a thing: only a
-    known given name counts there. After `I'm` it is two words with capitals, no usual ones.
+    At the start of a line `name:` is a key (``redact.analysis.keyed_values``), perhaps of a thing:
+    only a given name of the list counts there. After `I'm` a name is two capitalised words that
+    are not ordinary.
     """
 
     PATTERNS = (
@@ -153,7 +154,7 @@ class LabelledNameRecogniser(JudgedRecogniser):
         )
 
     def judge(self, text: str, match: Any) -> Iterator[JudgedSpan]:
-        """Return what the same word as a key would make a name."""
+        """Yield the values that the same word as a key would make a name."""
         start, end = match.span()
         if type_of_value("PERSON", match[0], certain=False) is None:
             return
@@ -170,11 +171,11 @@ class LabelledNameRecogniser(JudgedRecogniser):
 
 
 _LAST_TWO: Final = frozenset(phrase[-2:] for phrase in _PHRASES["presented"])
-"""How the phrases of an introduction end, in small letters."""
+"""The last two characters of the phrases of an introduction, in lower case."""
 
 
 class GreetedNameRecogniser(GatedRecogniser):
-    """Finds a given name after `I'm`, `this is` or `hello`, and the words of the name behind it."""
+    """Finds a given name after `I'm`, `this is` or `hello`, and the rest of the name."""
 
     PATTERNS = (
         Pattern("Presented", _after("presented", rf"[,:]?[ ]){_FULL}"), CERTAIN_SCORE),
@@ -194,7 +195,7 @@ class GreetedNameRecogniser(GatedRecogniser):
         )
 
     def may_stand(self, text: str) -> bool:
-        """Return whether a given name stands behind a space, and what ends as a phrase before."""
+        """Return whether a given name follows a space and the end of a phrase."""
         parts = text.split(" ")
         behind = parts[1:]
         if text.isascii():
@@ -207,17 +208,17 @@ class GreetedNameRecogniser(GatedRecogniser):
         return any(map(is_given_name, firsts))
 
     def invalidate_result(self, pattern_text: str) -> bool:
-        """Refuse what does not begin with a given name."""
+        """Refuse a match that does not begin with a given name."""
         first = _LETTERS.search(pattern_text)
         return first is None or first[0] in _OF_GOODS or not is_given_name(first[0])
 
 
 _OF_GOODS: Final = frozenset(["EAN", "ISBN", "SKU", "SHA", "IMO"])
-"""Names of numbers in capitals that are given names too: `it is EAN 5792552777848`."""
+"""Names of numbers that are also given names: `it is EAN 5792552777848`."""
 
 
 class AccountRecogniser(PatternRecognizer):
-    """Finds the account's name after `user id is` and the like."""
+    """Finds the account name after `user id is` and the like."""
 
     PATTERNS = (
         Pattern(
@@ -246,7 +247,7 @@ class AccountRecogniser(PatternRecognizer):
 
 
 class AgeRecogniser(PatternRecognizer):
-    """Finds ages that are said to be ages."""
+    """Finds ages by words such as `years old`."""
 
     PATTERNS = (
         Pattern("Years old", r"(?<![\w.])[1-9][0-9]?[0-9]?(?=[ -]years?[ -]old\b)", 0.7),

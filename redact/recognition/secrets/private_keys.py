@@ -1,4 +1,4 @@
-"""Private keys, whose shape is a block of lines. Other credentials: `vendor_keys`, `announced`."""
+"""Recogniser of private keys, which are blocks of lines."""
 
 from presidio_analyzer import Pattern, PatternRecognizer
 
@@ -13,7 +13,7 @@ PRIVATE_KEY_PATTERNS = (
 
 
 class PrivateKeyRecogniser(PatternRecognizer):
-    """Finds credentials by the shape their issuer gave them."""
+    """Finds private keys by their first and last line."""
 
     def __init__(self) -> None:
         super().__init__(

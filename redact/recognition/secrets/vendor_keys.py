@@ -1,8 +1,8 @@
-"""Keys of services: a kept list of shapes, from gitleaks and of our own, as recognisers.
+"""Recognisers of vendors' API keys: a list of formats from gitleaks and of our own.
 
-`vendor_keys.json` is made from gitleaks' rules (`training.secrets.vendor_keys`); what is in
-`vendor_keys_own.json` is written by hand from what issuers publish. A rule has the expression of a
-`value`; one with a `word` counts only where the word stands before the value in an assignment.
+`vendor_keys.json` is generated from gitleaks' rules (`training.secrets.vendor_keys`);
+`vendor_keys_own.json` is written by hand from the vendors' documentation. A rule has the expression
+of a `value`; with a `word` it counts only if the word precedes the value in an assignment.
 """
 
 import json
@@ -21,17 +21,17 @@ _START = r"(?<![A-Za-z0-9])"
 _END = r"(?![A-Za-z0-9])"
 _TAIL = r"[A-Za-z0-9]{0,200}"
 _MARKED = re.compile(r"(?:\(\?i:)?(?:\(\?:[A-Za-z0-9|]+\)|[A-Za-z0-9~]){2,}(?:[_~-]|\\\.)")
-"""What begins with a word and a mark is one issuer's own: it may be longer than the rule says."""
+"""A key with a word and a sign as prefix is unique to a vendor: it may exceed the rule's length."""
 
 _ASSIGNED = (
     r"""[ \t\w.-]{0,20}[\s'"\\]{0,4}(?:=|>|:{1,3}=|\|\||[:,\uff1a\uff1d]|=>|\?=)[`'"\s=\\]{0,6}"""
 )
 _LEAST_ENTROPY = 2.5
-"""Bits a character; below are stand-ins as in `ghp_xxxxxxxx`."""
+"""Minimum bits per character; values below are dummies such as `ghp_xxxxxxxx`."""
 
 
 class VendorKey(msgspec.Struct, frozen=True, gc=False):
-    """One rule: its id, the expressions of the value and of the word that it needs, if any."""
+    """One rule: its id, the expression of the value, and of the required word, if any."""
 
     id: str
     value: str
@@ -48,7 +48,7 @@ def load_vendor_keys() -> list[VendorKey]:
 
 
 class VendorKeyRecogniser(PatternRecognizer):
-    """Finds keys that their shape alone gives away."""
+    """Finds keys with a distinctive format."""
 
     def __init__(self, rules: Sequence[VendorKey]) -> None:
         super().__init__(
@@ -59,12 +59,12 @@ class VendorKeyRecogniser(PatternRecognizer):
         )
 
     def invalidate_result(self, pattern_text: str) -> bool:
-        """Refuse stand-ins and identifiers made of words."""
+        """Refuse dummies, and identifiers made of words."""
         return entropy(pattern_text) < _LEAST_ENTROPY or reads_like_words(pattern_text)
 
 
 class VendorContextRecogniser(PatternRecognizer):
-    """Finds keys that look like any random string, where their vendor's name stands before."""
+    """Finds keys without a distinctive format after their vendor's name."""
 
     def __init__(self, rules: Sequence[VendorKey]) -> None:
         words: dict[str, list[str]] = {}
@@ -79,7 +79,7 @@ class VendorContextRecogniser(PatternRecognizer):
         )
 
     def invalidate_result(self, pattern_text: str) -> bool:
-        """Refuse stand-ins and words: these keys mix letters and digits."""
+        """Refuse dummies and words: these keys mix letters and digits."""
         if not any(map(str.isdigit, pattern_text)) or not any(map(str.isalpha, pattern_text)):
             return True
         return entropy(pattern_text) < _LEAST_ENTROPY or reads_like_words(pattern_text)

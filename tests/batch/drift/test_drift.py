@@ -53,7 +53,7 @@ def test_quiet_weeks_are_quiet(tmp_path: Path) -> None:
 
 
 def test_an_audit_that_begins_to_count_what_is_kept_is_no_drift(tmp_path: Path) -> None:
-    """`GOLDPAN_REDACT__AUDIT_KEPT` changes what is told, not what production is like."""
+    """`GOLDPAN_REDACT__AUDIT_KEPT` changes what is reported, not production."""
     assert compared(tmp_path, kept=True).drifted == ()
 
 
@@ -170,7 +170,7 @@ def test_days_out_of_the_calendar_are_refused(
 ) -> None:
     """The first and the last day there are lead out of it: used wrongly, in one sentence."""
     assert run_command(["drift", "--until", until]) == 2
-    assert "out of the calendar" in capsys.readouterr().err
+    assert "outside the calendar" in capsys.readouterr().err
 
 
 def test_a_release_may_ask_from_the_beginning(at: Path) -> None:

@@ -47,7 +47,9 @@ def days(rng: np.random.Generator, shares: np.ndarray, count: int, traces: int) 
     return np.array(rows, dtype=np.float64)
 
 
-def found(rng: np.random.Generator, window_days: int, changed: dict[str, tuple[float, ...]]) -> set:
+def found(
+    rng: np.random.Generator, window_days: int, changed: dict[str, tuple[float, ...]]
+) -> set[str]:
     """The features that are found to have drifted in one simulated comparison."""
     tests = []
     for name, mix in MIXES.items():

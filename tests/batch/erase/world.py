@@ -47,13 +47,13 @@ LOST: Final = "sealed-of-mia-0"
 """A trace of the person that is in quarantine only."""
 
 WORDS: Final = [PERSON, NICKNAME, USER, TOKEN, FINGERPRINT, *OWN, *SAID, LOST]
-"""What stands in rows of the person, and in texts of others, and nowhere else."""
+"""Words in rows of the person and in texts of others, and nowhere else."""
 
-EDIT: Final = {"kind": "edit", "actor": "agent", "value": None}
+EDIT: Final[dict[str, Any]] = {"kind": "edit", "actor": "agent", "value": None}
 
 
 def person(name: str) -> str:
-    """Return what stands for a user id in the lake."""
+    """Return the pseudonym of a user id in the lake."""
     return MAKER.identifier("USER_ID", name)
 
 
@@ -124,7 +124,7 @@ def new_world(uri: Path | str, **more: Any) -> Lake:
     return lake
 
 
-def flush(lake: Lake, some: Sequence[Trace] | Sequence[Feedback]) -> None:
+def flush(lake: Lake, some: Sequence[Trace | Feedback]) -> None:
     """Bring records into the lake as a worker does: quarantine's position, the audit, the rows."""
     kind = kind_of(some[0])
     source = SourcePartition(TOPICS[kind], 0)
@@ -264,11 +264,19 @@ def _commit(
     name: str,
     batches: Sequence[Redacted[pa.RecordBatch]],
     span: SourceRange,
-    **counts: int,
+    *,
+    stored: int = 0,
+    quarantined: int = 0,
 ) -> None:
     table = lake.table(name)
     item = SourceRange(
-        span.topic, span.partition, span.start, span.end, consumed=sum(counts.values()), **counts
+        span.topic,
+        span.partition,
+        span.start,
+        span.end,
+        consumed=stored + quarantined,
+        stored=stored,
+        quarantined=quarantined,
     )
     files = encode_files(batches, ranges=[item], layout=TABLE_LAYOUTS[name])
     for file in files:

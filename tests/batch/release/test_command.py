@@ -96,7 +96,7 @@ def test_a_changed_byte_gives_exit_code_one(run: Run, place: Path) -> None:
     assert "data.parquet was changed" in done.stdout
     done = run("release", "export", "third", "--to", "jsonl", "--out", "e")
     assert done.returncode == 2
-    assert "not as it was published" in done.stderr
+    assert "changed since publication" in done.stderr
 
 
 def test_a_side_that_has_no_row_is_refused(run: Run, place: Path) -> None:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -129,9 +130,7 @@ def test_two_erasers_at_once_take_what_both_want(original: Path, tmp_path: Path)
     for step in range(1, _steps(original, tmp_path / "alone", one) + 1):
         out = tmp_path / str(step)
         shutil.copytree(original, out)
-        store = InterruptedStore(
-            out, step, MOMENTS[0], lambda out=out: erased(shelf(out), others, 2)
-        )
+        store = InterruptedStore(out, step, MOMENTS[0], partial(erased, shelf(out), others, 2))
         one(ReleaseRepository(store, patience()))
         left = [row for row in rows if not wanted().why(row) and row["trace_id"] not in others]
         for folder in (out / "support").glob("[0-9]*"):
@@ -163,7 +162,7 @@ def test_a_builder_at_work_publishes_nobody_who_is_erased_meanwhile(
             out,
             step,
             moment,
-            lambda out=out: erase_from_releases(shelf(out), wanted(), order(1, newer)),
+            partial(erase_from_releases, shelf(out), wanted(), order(1, newer)),
         )
         with suppress(ReleaseClaimError):
             publish_draft(draft, ReleaseRepository(store, patience()))

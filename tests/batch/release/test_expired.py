@@ -19,7 +19,7 @@ from tests.batch.release.world import conversations, labels_for, make_lake
 from tests.batch.retention.kit import means
 
 WHOLE = date(2026, 11, 4)
-SINCE = {"window": {"from": "2026-11-04", "to": "2026-12-01"}}
+SINCE: dict[str, Any] = {"window": {"from": "2026-11-04", "to": "2026-12-01"}}
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def days(made: Any) -> set[date]:
 @pytest.mark.parametrize("part", ["rows", "text", "pseudonyms"])
 def test_a_window_that_reaches_back_too_far_is_refused(lake: Lake, part: str) -> None:
     """With the day from which on everything is there, and how many traces are concerned."""
-    expire(lake, **{part: WHOLE})
+    expire(lake, **dict[str, Any]({part: WHOLE}))
     with pytest.raises(UsageError, match=r"of days before 2026-11-04 have expired \(\d+ of"):
         drafted(lake)
     assert min(days(drafted(lake, **SINCE))) == WHOLE

@@ -12,7 +12,7 @@ from batch.release.format.files import DATA, DATASHEET, DATASHEET_HTML, MANIFEST
 from batch.release.format.reader import read_release_rows
 from batch.release.format.rows import SCHEMA, json_rows
 from batch.release.pages.chart import ShareGroup, SharePair, draw_shares
-from batch.release.pages.markup import Grid, Heading, Text, render_html, render_markdown
+from batch.release.pages.markup import Block, Grid, Heading, Text, render_html, render_markdown
 from tests.partners.environment import Partners
 
 
@@ -74,7 +74,11 @@ def test_the_picture_is_drawn_to_scale_and_escapes() -> None:
 
 def test_pages_escape_what_they_quote() -> None:
     """Names of segments come from production: they cannot add marks, cells or scripts."""
-    blocks = [Heading("h"), Text("`a<b` <i>x</i>"), Grid(("a", "b"), [("x|y", "<b>1</b>")])]
+    blocks: list[Block] = [
+        Heading("h"),
+        Text("`a<b` <i>x</i>"),
+        Grid(("a", "b"), [("x|y", "<b>1</b>")]),
+    ]
     page, sheet = render_html("t<", blocks), render_markdown(blocks)
     assert "<i>" not in page
     assert "<b>1" not in page

@@ -112,7 +112,7 @@ def audited(traces: list[Row], verdicts: list[str | None]) -> list[Row]:
             [{"feedback_id": "r", "kind": verdict, "weight": weight[verdict]}] if verdict else []
         )
         evidence.append({"feedback_id": "q", "kind": "review_fail", "weight": 0.0})  # replaced
-        more = {"route": "audit", "audit_probability": 0.1 if number % 2 else 0.2}
+        more: dict[str, Any] = {"route": "audit", "audit_probability": 0.1 if number % 2 else 0.2}
         events.append(label(trace, 0.2, evidence=evidence, **more))
     return events
 

@@ -167,7 +167,7 @@ def add_day(lake: Lake, day: int) -> None:
         commit_rows(lake, "quarantine", [sealed], replace(span, consumed=1, first=end - 1), end - 1)
         commit_rows(lake, table, rows, replace(span, stored=len(rows)), start)
     commented = {"expected_response": said(day, "text"), "comment": said(day, "text")}
-    review = {"review_id": f"r-{day}", "trace_id": f"t-{day}-0", "step": "review"}
+    review: dict[str, Any] = {"review_id": f"r-{day}", "trace_id": f"t-{day}-0", "step": "review"}
     review |= {"reviewer": "ann", "occurred_at": at, "verdict": "fail"}
     counted = {"_ingested_at": at, "characters_scanned": 1, "previous": "", "chain": ""}
     for table, source, rows in (

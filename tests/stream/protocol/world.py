@@ -176,7 +176,7 @@ class Worker:
         """Hand everything that has been read to the thread that flushes."""
         if self.in_flight is None and self.assignment.owned and self.incarnation:
             owned = list(self.assignment.owned.values())
-            token, known = self.world.new_token(), self.erasures.number
+            token, known = self.world.new_token(), self.erasures.newest
             self.in_flight = self.buffer.seal(owned, self.incarnation, token, erasures=known)
             if self.in_flight is not None:
                 self.inbox.append(self.in_flight)

@@ -1,6 +1,6 @@
-"""CPU time that tombstones add to each record the worker reads, by how many persons were erased.
+"""Measures the CPU time that tombstones add to each record, by the number of erased persons.
 
-python -m benchmarks.kept_out
+python -m benchmarks.erasure_filter
 """
 
 import time
@@ -21,7 +21,7 @@ PERSONS = (0, 1, 1_000, 100_000)
 
 
 def batch() -> DecodedBatch[Trace]:
-    """Return a batch of traces, as the decoder gives it."""
+    """Return a batch of traces, as the decoder returns it."""
     reader = JsonReader(CONTRACTS[RecordKind.TRACE], Trace)
     raws = [RawRecord(0, i, 0, None, encode_json(trace(i))) for i in range(RECORDS)]
     records = [reader.typed(raw.value or b"") for raw in raws]
@@ -32,7 +32,7 @@ def batch() -> DecodedBatch[Trace]:
 
 
 def erased(persons: int) -> ErasureFilter:
-    """Return the test for so many persons, each with some traces."""
+    """Return the filter for so many persons, each with some traces."""
     marks = [m for n in range(persons) for m in DataSubject(f"u-{n}", [KEYS]).marks()[KEYS.name]]
     traces = marks_of_traces([KEYS], [f"trace of {n}" for n in range(persons * TRACES_EACH)])
     return (
@@ -43,7 +43,7 @@ def erased(persons: int) -> ErasureFilter:
 
 
 def main() -> None:
-    """Measure, as the intake of the worker does it."""
+    """Measure, as the worker's intake filters records."""
     records = batch()
     for persons in PERSONS:
         test, best = erased(persons), float("inf")

@@ -1,4 +1,4 @@
-"""Invents organisations, dates and ages, and identifiers that are no names."""
+"""Invents organisations, dates and ages, and identifiers that are not names."""
 
 from datetime import datetime, timedelta
 from random import Random
@@ -20,7 +20,7 @@ _HEX = "0123456789abcdef"
 _UPPER = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 
 
-class Things:
+class OtherValues:
     """Makes organisations, dates and identifiers; all choices come from the `Random` of a call."""
 
     def __init__(self, lists: Lists, people: People, places: Places) -> None:
@@ -28,7 +28,7 @@ class Things:
         self._institutions = lists.patterns("organisations", "institutions")
 
     def organisation(self, random: Random) -> str:
-        """A company, institution or authority."""
+        """Return a company, institution or authority."""
         makers = (self._of_families, self._coined, self._famous, self._institution, self._of_words)
         return random.choices(makers, weights=(38, 26, 10, 14, 12))[0](random)
 
@@ -38,18 +38,18 @@ class Things:
 
     def _of_families(self, random: Random) -> str:
         culture = self._people.culture(random)
-        one, two, three = (self._people.family(random, culture) for _ in range(3))
+        first, second, third = (self._people.family(random, culture) for _ in range(3))
         forms = (
-            f"{one}, {two} and {three}",
-            f"{one}-{two}",
-            f"{one} {self._suffix(random)}",
-            f"{one} and {two}",
-            f"{one} & {two}",
-            f"{one} and Sons",
-            f"{one} Bros.",
-            f"{one}'s",
-            f"{one} {two} {self._suffix(random)}",
-            f"{one} & {two} {self._suffix(random)}",
+            f"{first}, {second} and {third}",
+            f"{first}-{second}",
+            f"{first} {self._suffix(random)}",
+            f"{first} and {second}",
+            f"{first} & {second}",
+            f"{first} and Sons",
+            f"{first} Bros.",
+            f"{first}'s",
+            f"{first} {second} {self._suffix(random)}",
+            f"{first} & {second} {self._suffix(random)}",
         )
         return random.choices(forms, weights=(20, 18, 22, 6, 5, 6, 2, 3, 9, 9))[0]
 
@@ -78,14 +78,14 @@ class Things:
         return f"{random.choice(words)} {random.choice(words)} {self._suffix(random)}"
 
     def date(self, random: Random) -> str:
-        """A date in one of the usual formats, sometimes with the time of day."""
+        """Return a date in one of the usual formats, sometimes with the time of day."""
         day = _EPOCH + timedelta(days=random.randrange(_DAYS), seconds=random.randrange(86_400))
         text = day.strftime(random.choice(_DATE_FORMATS))
         # People leave out the leading zeros: 3/4/1990.
         return text.replace("/0", "/").lstrip("0") if random.random() < 0.4 else text
 
     def local_date(self, random: Random, language: str) -> str:
-        """A date as a language writes it, in digits or with the name of the month."""
+        """Return a date as a language writes it, in digits or with the name of the month."""
         day = _EPOCH + timedelta(days=random.randrange(_DAYS))
         month = random.choice(self._lists.words("locals", f"{language}/months"))
         dot, of = _DATE_WORDS.get(language, ("", " "))
@@ -100,16 +100,16 @@ class Things:
         return random.choice(forms)
 
     def year(self, random: Random) -> str:
-        """A year, or a span of them."""
+        """Return a year, or a span of them."""
         year = random.randrange(1850, 2030)
         return f"{year}s" if random.random() < 0.06 else str(year)
 
     def weekday(self, random: Random) -> str:
-        """A day of the week."""
+        """Return a day of the week."""
         return (_EPOCH + timedelta(days=random.randrange(7))).strftime("%A")
 
     def time(self, random: Random) -> str:
-        """A time of day."""
+        """Return a time of day."""
         hour, minute = random.randrange(24), random.choice((0, 0, 0, 5, 15, 30, 45))
         zone = random.choice(("", "", "", " EST", " PST", " GMT", " CET", " UTC"))
         half = random.choice(("AM", "PM", "am", "pm"))
@@ -123,11 +123,11 @@ class Things:
         return random.choice(forms)
 
     def age(self, random: Random) -> str:
-        """An age in years."""
+        """Return an age in years."""
         return str(random.randrange(1, 100))
 
     def number(self, random: Random) -> str:
-        """A number that is no name: a count, a price, an order number."""
+        """Return a number that is no name: a count, a price, an order number."""
         dice = random.random()
         if dice < 0.3:
             return str(random.randrange(1, 1000))
@@ -138,15 +138,15 @@ class Things:
         return str(random.randrange(10**6, 10**10))
 
     def count(self, random: Random) -> str:
-        """A small number of things."""
+        """Return a small number of things."""
         return str(random.choice((random.randrange(1, 10), random.randrange(1, 100))))
 
     def digits(self, random: Random) -> str:
-        """Four to seven digits: the last ones of a card, a certificate, a ticket."""
+        """Return four to seven digits: the last ones of a card, a certificate, a ticket."""
         return "".join(random.choices("0123456789", k=random.choice((4, 4, 4, 5, 6, 7))))
 
     def code(self, random: Random) -> str:
-        """An identifier that is no name: a booking reference, a flight, a serial number."""
+        """Return an identifier that is no name: a booking reference, a flight, a serial number."""
         upper = "".join(random.choices(_UPPER, k=6))
         forms = (
             upper,
@@ -159,7 +159,7 @@ class Things:
         return random.choice(forms)
 
     def phone(self, random: Random) -> str:
-        """A telephone number of some country's look."""
+        """Return a telephone number in a common format."""
         d = "".join(random.choices("0123456789", k=10))
         forms = (
             f"({d[:3]}) {d[3:6]}-{d[6:]}",
@@ -172,14 +172,20 @@ class Things:
         return random.choice(forms)
 
     def email(self, random: Random) -> str:
-        """An e-mail address."""
-        given, family = self._people.given(random), self._people.family(random)
-        local = random.choice((f"{given}.{family}", f"{given}{family}", f"{given[0]}{family}"))
+        """Return an e-mail address."""
+        given_name, family_name = self._people.given(random), self._people.family(random)
+        local = random.choice(
+            (
+                f"{given_name}.{family_name}",
+                f"{given_name}{family_name}",
+                f"{given_name[0]}{family_name}",
+            )
+        )
         host = random.choice(("example.com", "mail.example", "post.example.org", "example.net"))
         return f"{local}@{host}".replace(" ", "").replace("'", "")
 
     def card(self, random: Random) -> str:
-        """A row of digits as long as a payment card's."""
+        """Return a row of digits as long as a payment card's."""
         digits = "".join(random.choices("0123456789", k=random.choice((15, 16, 16, 16))))
         return (
             " ".join((digits[:4], digits[4:8], digits[8:12], digits[12:]))
@@ -188,13 +194,15 @@ class Things:
         )
 
     def handle(self, random: Random) -> str:
-        """A user name, web address or IBAN: personal perhaps, but not for this model to find."""
-        given, family = self._people.given(random), self._people.family(random)
-        name = f"{given}_{family}_{random.randrange(1000, 9999)}".lower().replace(" ", "_")
+        """Return a user name, web address or IBAN: which other detectors find."""
+        given_name, family_name = self._people.given(random), self._people.family(random)
+        name = f"{given_name}_{family_name}_{random.randrange(1000, 9999)}".lower().replace(
+            " ", "_"
+        )
         forms = (
             name,
-            f"https://www.{given}{family}.example/".replace(" ", ""),
-            f"www.{family}-shop.example".replace(" ", "").lower(),
+            f"https://www.{given_name}{family_name}.example/".replace(" ", ""),
+            f"www.{family_name}-shop.example".replace(" ", "").lower(),
             f"GB{random.randrange(10, 99)}ABCD{random.randrange(10**13, 10**14)}",
             f"{random.randrange(1, 255)}.{random.randrange(255)}.{random.randrange(255)}.7",
         )

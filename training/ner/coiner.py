@@ -1,7 +1,7 @@
-"""Invents words that look like those of a list, so that a model learns the sort and not the list.
+"""Invents words similar to those of a list, so that a model learns the kind and not the list.
 
-A chain over letters: each next letter is drawn from those that followed the same three letters
-somewhere in the list.
+A Markov chain over letters: each letter is drawn from those that follow the same three letters in
+the list.
 """
 
 from collections import defaultdict
@@ -13,7 +13,7 @@ _TRIES = 20
 
 
 class Coiner:
-    """Invents words after the pattern of `words`; the same `Random` gives the same words."""
+    """Invents words in the pattern of ``words``; the same `Random` gives the same words."""
 
     def __init__(self, words: Sequence[str]) -> None:
         self._words = tuple(words)
@@ -24,7 +24,7 @@ class Coiner:
                 self._next[padded[i : i + _ORDER]].append(padded[i + _ORDER])
 
     def word(self, random: Random) -> str:
-        """An invented word of 3 to 16 letters, or one of the list if none comes out right."""
+        """Return an invented word of 3 to 16 letters, or one of the list if no attempt succeeds."""
         for _ in range(_TRIES):
             word = self._chain(random)
             if 3 <= len(word) <= 16:

@@ -1,4 +1,4 @@
-"""What the dashboards show, and why: each panel answers one question of the person on call."""
+"""The dashboards: each panel answers one question of the engineer on call."""
 
 from deploy.observability.grafana import Dashboard, Panel, Query, Row
 
@@ -6,21 +6,21 @@ _ALL = 'namespace=~"$namespace", topic=~"$topic"'
 _WORKER = 'namespace=~"$namespace"'
 
 
-def _rate(metric: str, by: str, more: str = "", chosen: str = _ALL) -> str:
-    return f"sum by ({by}) (rate({metric}{{{chosen}{more}}}[$__rate_interval]))"
+def _rate(metric: str, by: str, matchers: str = "", selector: str = _ALL) -> str:
+    return f"sum by ({by}) (rate({metric}{{{selector}{matchers}}}[$__rate_interval]))"
 
 
 def _quantile(q: float, metric: str) -> str:
     return f"histogram_quantile({q}, {_rate(f'{metric}_bucket', 'topic, le')})"
 
 
-_WELL = Row(
-    "Is it well?",
+_HEALTH = Row(
+    "Health",
     (
         Panel(
-            "Oldest record that is not in the lake",
+            "Oldest record not in the lake",
             "Below about a minute is normal: a record waits up to GOLDPAN_STREAM__FLUSH_SECONDS "
-            "on purpose. Alert above 300 s.",
+            "by design. Alert above 300 s.",
             (Query(f"max(goldpan:lag_seconds:max{{{_ALL}}})"),),
             unit="s",
             kind="stat",
@@ -30,7 +30,7 @@ _WELL = Row(
         ),
         Panel(
             "Late records, last hour",
-            "Share of records that came later than 120 s after their event. The objective is 1 %.",
+            "Share of records stored later than 120 s after their event. The objective is 1 %.",
             (Query(f"max(goldpan:freshness_late:ratio_rate1h{{{_ALL}}})"),),
             unit="percentunit",
             kind="stat",
@@ -40,7 +40,7 @@ _WELL = Row(
         ),
         Panel(
             "Workers ready",
-            "Workers whose positions are taken and whose lake answers.",
+            "Workers that have taken their positions and can reach the lake.",
             (Query(f"sum(goldpan_ready{{{_WORKER}}})"),),
             kind="stat",
             width=4,
@@ -48,7 +48,7 @@ _WELL = Row(
         ),
         Panel(
             "Partitions owned",
-            "Must be all partitions of the topics; at a rebalance it dips for seconds.",
+            "Must be all partitions of the topics; it dips for seconds at a rebalance.",
             (Query(f"sum by (topic) (goldpan_partitions_owned{{{_ALL}}})", "{{topic}}"),),
             kind="stat",
             width=4,
@@ -56,7 +56,7 @@ _WELL = Row(
         ),
         Panel(
             "Versions and policies",
-            "More than one line for longer than a rollout takes is an alert.",
+            "More than one line for longer than a rollout raises an alert.",
             (Query(f"count by (version, policy) (goldpan_build_info{{{_WORKER}}})"),),
             kind="table",
             width=4,
@@ -70,7 +70,7 @@ _FRESH = Row(
     (
         Panel(
             "From event to lake",
-            "Record by record. Producers that send late show here and not in the lag.",
+            "Per record. Late producers show here and not in the lag.",
             (
                 Query(_quantile(0.5, "goldpan_freshness_seconds"), "{{topic}} half"),
                 Query(_quantile(0.95, "goldpan_freshness_seconds"), "{{topic}} 95 %"),
@@ -81,7 +81,7 @@ _FRESH = Row(
         ),
         Panel(
             "Lag, seconds",
-            "Age of the oldest record that is not in the lake, the ten oldest partitions.",
+            "Age of the oldest record not in the lake, for the ten oldest partitions.",
             (Query(f"topk(10, goldpan:lag_seconds:max{{{_ALL}}})", "{{topic}}/{{partition}}"),),
             unit="s",
             bad=300,
@@ -92,7 +92,7 @@ _FRESH = Row(
             (Query(f"sum by (topic) (goldpan:lag_records:max{{{_ALL}}})", "{{topic}}"),),
         ),
         Panel(
-            "Burning of the objective",
+            "Error budget burn",
             "Share of late records over four windows. Alerts: 14.4 % over an hour, 6 % over six.",
             (
                 Query(f"goldpan:freshness_late:ratio_rate5m{{{_ALL}}}", "{{topic}} 5 min"),
@@ -104,8 +104,8 @@ _FRESH = Row(
             bad=0.01,
         ),
         Panel(
-            "Positions move",
-            "Offsets a second by which each topic's positions go forward.",
+            "Position progress",
+            "Offsets per second by which each topic's positions advance.",
             (
                 Query(
                     f"sum by (topic) (rate(goldpan:position:max{{{_ALL}}}[$__rate_interval]))",
@@ -129,7 +129,7 @@ _WORK = Row(
         ),
         Panel(
             "Records read",
-            "Taken from Kafka; what is read and not committed is in the buffer.",
+            "Read from Kafka; records read but not committed are in the buffer.",
             (Query(_rate("goldpan_records_read_total", "topic"), "{{topic}}"),),
             unit="cps",
         ),
@@ -144,7 +144,7 @@ _WORK = Row(
         ),
         Panel(
             "Size of a data file",
-            "Small files are what readers pay for. Late rows of many days make them.",
+            "Small files slow down readers. Late rows of many days create them.",
             (
                 Query(
                     f"{_rate('goldpan_bytes_written_total', 'topic')} / "
@@ -156,13 +156,13 @@ _WORK = Row(
         ),
         Panel(
             "Memory of the workers",
-            "Resident memory against the ceiling, buffers against their share of it.",
+            "Resident memory compared with the ceiling, buffers with their share of it.",
             (Query(f"max by (of) (goldpan_memory_bytes{{{_WORKER}}})", "{{of}}"),),
             unit="bytes",
         ),
         Panel(
-            "Text seen before",
-            "Share of look-ups that the redaction cache answered: the processor time it saves.",
+            "Redaction cache hits",
+            "Share of lookups that the redaction cache answered: the CPU time it saves.",
             (
                 Query(
                     _rate(
@@ -172,7 +172,7 @@ _WORK = Row(
                         _WORKER,
                     )
                     + " / "
-                    + _rate("goldpan_redaction_cache_lookups_total", "namespace", chosen=_WORKER)
+                    + _rate("goldpan_redaction_cache_lookups_total", "namespace", selector=_WORKER)
                 ),
             ),
             unit="percentunit",
@@ -180,12 +180,12 @@ _WORK = Row(
     ),
 )
 
-_TROUBLE = Row(
-    "Commits and trouble",
+_COMMITS = Row(
+    "Commits and failures",
     (
         Panel(
             "Time of a flush",
-            "Encoding, uploading and committing; slow ones come from S3 or from few processors.",
+            "Encoding, uploading and committing; S3 or a lack of CPU makes it slow.",
             (
                 Query(_quantile(0.5, "goldpan_commit_seconds"), "{{topic}} half"),
                 Query(_quantile(0.95, "goldpan_commit_seconds"), "{{topic}} 95 %"),
@@ -195,23 +195,25 @@ _TROUBLE = Row(
         ),
         Panel(
             "Flushes",
-            "Fenced ones met a position that another worker had moved: normal at a rebalance only.",
+            "A fenced flush found a position moved by another worker: normal only at a rebalance.",
             (Query(_rate("goldpan_flushes_total", "topic, outcome"), "{{topic}} {{outcome}}"),),
             unit="cps",
         ),
         Panel(
-            "Steps tried again",
-            "By step: what outside does not answer.",
-            (Query(_rate("goldpan_retries_total", "step", chosen=_WORKER), "{{step}}"),),
+            "Retries",
+            "By step: the external system that does not answer.",
+            (Query(_rate("goldpan_retries_total", "step", selector=_WORKER), "{{step}}"),),
             unit="cps",
         ),
         Panel(
-            "Commits without an answer",
-            "Settled by reading the position; how many of them had landed.",
+            "Commits with unknown outcome",
+            "Settled by reading the position; and how many of them had succeeded.",
             (
-                Query(_rate("goldpan_commits_unknown_total", "table", chosen=_WORKER), "{{table}}"),
                 Query(
-                    _rate("goldpan_commits_settled_total", "table", chosen=_WORKER),
+                    _rate("goldpan_commits_unknown_total", "table", selector=_WORKER), "{{table}}"
+                ),
+                Query(
+                    _rate("goldpan_commits_settled_total", "table", selector=_WORKER),
                     "{{table}} landed",
                 ),
             ),
@@ -220,12 +222,12 @@ _TROUBLE = Row(
         Panel(
             "Rebalances",
             "Assignments, revocations after a flush, losses without one.",
-            (Query(_rate("goldpan_rebalances_total", "kind", chosen=_WORKER), "{{kind}}"),),
+            (Query(_rate("goldpan_rebalances_total", "kind", selector=_WORKER), "{{kind}}"),),
             unit="cps",
         ),
         Panel(
             "Paused",
-            "1 while a worker does not read: memory is full, or a step outside does not answer.",
+            "1 while a worker does not read: memory is full, or an external step fails.",
             (Query(f"max by (why) (goldpan_paused{{{_WORKER}}})", "{{why}}"),),
         ),
     ),
@@ -234,10 +236,10 @@ _TROUBLE = Row(
 OPERATIONS = Dashboard(
     "goldpan-operations",
     "goldpan: operations",
-    "Lag, freshness, throughput, errors. Begin here.",
+    "Lag, freshness, throughput, errors. Start here.",
     "goldpan_records_read_total",
     ("namespace", "topic"),
-    (_WELL, _FRESH, _WORK, _TROUBLE),
+    (_HEALTH, _FRESH, _WORK, _COMMITS),
 )
 
 _REDACTION = "redaction_failed|residual_pii|personal_id"
@@ -245,23 +247,23 @@ _REDACTION = "redaction_failed|residual_pii|personal_id"
 QUALITY = Dashboard(
     "goldpan-quality",
     "goldpan: data quality",
-    "What is set aside and why, what is lost, what redaction could not do.",
+    "What is quarantined and why, what is lost, what could not be redacted.",
     "goldpan_records_read_total",
     ("namespace", "topic"),
     (
         Row(
-            "Set aside",
+            "Quarantine",
             (
                 Panel(
                     "Share in quarantine",
-                    "Of the records read. Tickets above 1 %, pages above 20 %.",
+                    "Of the records read. A ticket above 1 %, a page above 20 %.",
                     (Query(f"goldpan:quarantined:ratio_rate15m{{{_ALL}}}", "{{topic}}"),),
                     unit="percentunit",
                     bad=0.01,
                 ),
                 Panel(
                     "Broken contract, by reason",
-                    "Producers that send what no schema allows. `goldpan quarantine list` has the "
+                    "Producers that send records no schema allows. `goldpan quarantine list` shows "
                     "details.",
                     (
                         Query(
@@ -278,7 +280,7 @@ QUALITY = Dashboard(
                 ),
                 Panel(
                     "Not redacted, by reason",
-                    "Set aside because personal data could not be taken out, or was still found.",
+                    "Quarantined because personal data could not be removed, or was still found.",
                     (
                         Query(
                             _rate(
@@ -299,7 +301,7 @@ QUALITY = Dashboard(
             (
                 Panel(
                     "Personal data found",
-                    "What redaction replaced in records that are in the lake, by type; only where "
+                    "Values that redaction replaced in stored records, by type; only where "
                     "GOLDPAN_REDACT__AUDIT is on.",
                     (Query(_rate("goldpan_findings_total", "type"), "{{type}}"),),
                     unit="cps",
@@ -308,8 +310,8 @@ QUALITY = Dashboard(
                 ),
                 Panel(
                     "Findings per record",
-                    "Findings by record stored. A step: producers send something new, or a policy "
-                    "has changed.",
+                    "Findings per stored record. A step means that producers send something new or "
+                    "that a policy has changed.",
                     (
                         Query(
                             _rate("goldpan_findings_total", "topic")
@@ -323,12 +325,12 @@ QUALITY = Dashboard(
             ),
         ),
         Row(
-            "Where records go",
+            "Fate of records",
             (
                 Panel(
-                    "Fate of the records",
-                    "What is read is stored, quarantined, or dropped by a named rule; offsets that "
-                    "hold no record are skipped.",
+                    "Records by outcome",
+                    "Every record read is stored, quarantined, or dropped by a named rule; offsets "
+                    "without a record are skipped.",
                     (Query(f"sum by (outcome) (goldpan:records:rate5m{{{_ALL}}})", "{{outcome}}"),),
                     unit="cps",
                     stacked=True,
@@ -342,7 +344,7 @@ QUALITY = Dashboard(
                 Panel(
                     "Late at the source",
                     "99 of 100 records are younger than this when they reach the lake. Far above "
-                    "the lag: producers send late.",
+                    "the lag means that producers send late.",
                     (Query(_quantile(0.99, "goldpan_freshness_seconds"), "{{topic}}"),),
                     unit="s",
                 ),
@@ -356,10 +358,10 @@ _LABELLED = Row(
     (
         Panel(
             "Labels decided",
-            "By verdict and by where the trace goes from there: done, to a reviewer, to the audit.",
+            "By verdict and by route: decided, to a reviewer, to the audit.",
             (
                 Query(
-                    _rate("goldpan_labels_total", "label, route", chosen=_WORKER),
+                    _rate("goldpan_labels_total", "label, route", selector=_WORKER),
                     "{{label}} {{route}}",
                 ),
             ),
@@ -368,12 +370,14 @@ _LABELLED = Row(
         ),
         Panel(
             "Time to a label",
-            "95 of 100 labels are committed sooner: after the feedback that called for them, and "
-            "after the trace began (which waits for the user).",
+            "95 of 100 labels are committed sooner: after the feedback that caused them, and "
+            "after the trace began (which includes waiting for the user).",
             (
                 Query(
                     "histogram_quantile(0.95, "
-                    + _rate("goldpan_label_turnaround_seconds_bucket", "since, le", chosen=_WORKER)
+                    + _rate(
+                        "goldpan_label_turnaround_seconds_bucket", "since, le", selector=_WORKER
+                    )
                     + ")",
                     "since the {{since}}",
                 ),
@@ -388,8 +392,8 @@ _LABELLED = Row(
             bad=0.05,
         ),
         Panel(
-            "What the join holds",
-            "Traces in its window, feedback, and traces that feedback waits for.",
+            "Contents of the join",
+            "Traces in its window, feedback, and missing traces that feedback refers to.",
             (
                 Query(f"sum(goldpan_join_traces{{{_WORKER}}})", "traces"),
                 Query(f"sum(goldpan_join_feedback{{{_WORKER}}})", "feedback"),
@@ -398,30 +402,30 @@ _LABELLED = Row(
         ),
         Panel(
             "Memory of the join",
-            "By worker; it counts in the memory of the worker.",
+            "By worker; a part of the worker's memory.",
             (Query(f"goldpan_join_bytes{{{_WORKER}}}", "{{instance}}"),),
             unit="bytes",
         ),
         Panel(
-            "Let go by the join",
+            "Skipped by the join",
             "Late and unmatched records: `goldpan labels reconcile` finds them in the lake.",
-            (Query(_rate("goldpan_join_passed_over_total", "why", chosen=_WORKER), "{{why}}"),),
+            (Query(_rate("goldpan_join_passed_over_total", "why", selector=_WORKER), "{{why}}"),),
             unit="cps",
         ),
         Panel(
             "Label events sent to the topic",
-            "Only where GOLDPAN_LABELS__TOPIC is set; those sent again are counted again.",
-            (Query(_rate("goldpan_label_events_produced_total", "namespace", chosen=_WORKER)),),
+            "Only where GOLDPAN_LABELS__TOPIC is set; repeated sends are counted again.",
+            (Query(_rate("goldpan_label_events_produced_total", "namespace", selector=_WORKER)),),
             unit="cps",
         ),
         Panel(
             "Pairs of partitions joined",
-            "Partitions of the two topics that are joined by the workers.",
+            "Partitions of the two topics that the workers join.",
             (Query(f"sum(goldpan_join_partitions{{{_WORKER}}})", "joined"),),
         ),
         Panel(
             "Left to the batch job",
-            "1 where a worker cannot decide labels, by why; the nightly job does.",
+            "1 where a worker cannot decide labels, by reason; the nightly job decides them.",
             (Query(f"max by (why) (goldpan_labels_left_to_batch{{{_WORKER}}})", "{{why}}"),),
             bad=1,
         ),
@@ -433,7 +437,7 @@ _REVIEWED = Row(
     (
         Panel(
             "Waiting for a reviewer",
-            "Uncertain labels, and the random arm of the audit.",
+            "Uncertain labels, and the random sample of the audit.",
             (Query(f"sum by (arm) (goldpan_review_open{{{_WORKER}}})", "{{arm}}"),),
             stacked=True,
         ),
@@ -445,13 +449,13 @@ _REVIEWED = Row(
         ),
         Panel(
             "Oldest open item",
-            "How long the item that waits longest has waited.",
+            "The longest time that an open item has waited.",
             (Query(f"max(goldpan_review_oldest_seconds{{{_WORKER}}})", "oldest"),),
             unit="s",
         ),
         Panel(
             "Reviewed so far",
-            "Traces with a review, those of them that came late, and those in dispute.",
+            "Traces with a review, those reviewed late, and those in dispute.",
             (
                 Query(f"max(goldpan_review_reviewed{{{_WORKER}}})", "reviewed"),
                 Query(f"max(goldpan_review_reviewed_late{{{_WORKER}}})", "late"),
@@ -459,8 +463,8 @@ _REVIEWED = Row(
             ),
         ),
         Panel(
-            "In the hands of reviewers",
-            "Items that somebody has claimed and not handed in yet.",
+            "Claimed by reviewers",
+            "Items that are claimed and not reviewed yet.",
             (Query(f"max(goldpan_review_claimed{{{_WORKER}}})", "claimed"),),
         ),
         Panel(
@@ -471,49 +475,49 @@ _REVIEWED = Row(
     ),
 )
 
-_KEPT = Row(
+_LAKE = Row(
     "Releases, drift and tables",
     (
         Panel(
             "Age of releases",
-            "Of the lake that the newest version of each release was drawn from. A ticket above "
-            "92 days.",
+            "Age of the lake version that the newest version of each release was drawn from. A "
+            "ticket above 92 days.",
             (Query(f"min by (release) (goldpan_release_age_seconds{{{_WORKER}}})", "{{release}}"),),
             unit="s",
             bad=92 * 86400,
         ),
         Panel(
             "Drift",
-            "How far each feature of the last week is from the four weeks before: 0 is the same, 1 "
-            "is nothing in common. `goldpan drift` tells what changed.",
+            "The distance of each feature in the last week from the four weeks before: 0 is equal, "
+            "1 is disjoint. `goldpan drift` shows what changed.",
             (Query(f"max by (feature) (goldpan_drift_distance{{{_WORKER}}})", "{{feature}}"),),
             unit="percentunit",
         ),
         Panel(
             "Features that have drifted",
-            "Those of which the newest report is certain, and which matter. A ticket above 0.",
+            "Significant and large changes in the newest report. A ticket above 0.",
             (Query(f"sum by (namespace) (goldpan_drift_found{{{_WORKER}}})", "{{namespace}}"),),
             bad=1,
         ),
         Panel(
             "Age of the report of drift",
-            "Time since the end of the last day that it looks at; a day or two is normal.",
+            "Time since the end of the last day of the newest report; a day or two is normal.",
             (Query(f"min(goldpan_drift_age_seconds{{{_WORKER}}})", "report"),),
             unit="s",
         ),
         Panel(
             "Rows of tables",
-            "How the lake grows, table by table.",
+            "The growth of the lake, by table.",
             (Query(f"max by (table) (goldpan_table_rows{{{_WORKER}}})", "{{table}}"),),
         ),
         Panel(
             "Data files of tables",
-            "Falls every night where `goldpan lake compact` runs; if it only grows, it does not.",
+            "Drops every night where `goldpan lake compact` runs; otherwise it only grows.",
             (Query(f"max by (table) (goldpan_table_files{{{_WORKER}}})", "{{table}}"),),
         ),
         Panel(
             "Bytes of tables",
-            "Of the files that tables consist of; those that vacuum has not removed come on top.",
+            "Size of the live files of tables, without those that vacuum has not removed yet.",
             (Query(f"max by (table) (goldpan_table_bytes{{{_WORKER}}})", "{{table}}"),),
             unit="bytes",
         ),
@@ -523,10 +527,10 @@ _KEPT = Row(
 LABELS = Dashboard(
     "goldpan-labels",
     "goldpan: labels, review and releases",
-    "What traces were worth, how fast that is known, what waits for people, and what came of it.",
+    "How good traces were, how fast that is known, what waits for review, and the results.",
     "goldpan_join_partitions",
     ("namespace",),
-    (_LABELLED, _REVIEWED, _KEPT),
+    (_LABELLED, _REVIEWED, _LAKE),
 )
 
 DASHBOARDS = (OPERATIONS, QUALITY, LABELS)

@@ -1,4 +1,4 @@
-"""Compaction changes no row, whoever else is at work and whenever it is killed."""
+"""Compaction changes no row, beside any other writer and whenever it is killed."""
 
 import os
 import subprocess
@@ -37,7 +37,7 @@ def lake(tmp_path: Path) -> Lake:
 
 
 def again(lake: Lake) -> Lake:
-    """Open a lake anew, as another process would."""
+    """Open a lake as another process would."""
     return Lake(LakeSettings(uri=lake.location.uri))
 
 
@@ -174,8 +174,8 @@ class Handle:
 if step == "before the upload":
     table.files.put = die
 table.handle = Handle(table.handle)
-list(compact_batches(table, plan_compaction(table, before=date(2027, 1, 1)), token=lambda: 5, retry=patience(),
-             now_ms=lambda: 0))
+batches = plan_compaction(table, before=date(2027, 1, 1))
+list(compact_batches(table, batches, token=lambda: 5, retry=patience(), now_ms=lambda: 0))
 """
 
 
