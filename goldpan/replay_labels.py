@@ -21,8 +21,7 @@ from goldpan.settings import Settings
 from labels.decision import check_clock
 from labels.difference import LabelDifference
 from labels.digests import DigestSet
-from labels.scorer import LabelScorer
-from labels.scorer_snapshot import restore_scorer, snapshot_scorer
+from labels.scorer import LabelScorer, restore_scorer, snapshot_scorer
 from lake.commit import Move
 from lake.ledger import Incarnation, adopted_app, replay_app
 from lake.retry import Retry

@@ -72,7 +72,7 @@ class SignalEstimate(DocumentPart):
 class Calibration(DocumentPart):
     """One version of a calibration. ``policy`` is the hash of the policy it belongs to.
 
-    ``covariance`` is that of the fitted base and weights, in the order of `labels.fit_prior`; None
+    ``covariance`` is that of the fitted base and weights, in the order of `labels.fit`; None
     in calibrations by versions of goldpan that did not keep it.
     """
 

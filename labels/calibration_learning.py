@@ -24,8 +24,7 @@ from labels.diagnostics import (
     reliability_bins,
 )
 from labels.failure_rate import AuditedTrace, effective_sample_size, estimate_failure_rate
-from labels.fit import PatternCount, SignalFit, fit_signals
-from labels.fit_prior import fit_prior_of
+from labels.fit import PatternCount, SignalFit, fit_prior_of, fit_signals
 from labels.odds import logit
 from labels.policy import LabelPolicy
 from labels.readings import REVIEW_READINGS

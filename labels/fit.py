@@ -19,6 +19,11 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from labels.calibration import prior_calibration
+from labels.odds import logit
+from labels.policy import LabelPolicy
+from labels.readings import REVIEW_FAIL, REVIEW_READINGS
+
 _Array = npt.NDArray[Any]
 
 _DEVIATIONS: Final = (0.1, 0.2, 0.4, 0.8, 1.6)
@@ -213,3 +218,38 @@ def _log_determinant(matrix: _Array) -> float:
 def log_odds_spread(mean: float, strength: float) -> float:
     """Return the standard deviation of the log-odds of a Beta distribution (delta method)."""
     return 1 / math.sqrt(strength * mean * (1 - mean))
+
+
+def learnable_signals(policy: LabelPolicy) -> list[str]:
+    """Return the signals whose weights follow from reviews, in the order of the fit."""
+    return sorted(name for name in policy.signals if policy.reading_of(name) not in REVIEW_READINGS)
+
+
+def fit_prior_of(policy: LabelPolicy) -> FitPrior:
+    """Return the prior of a policy."""
+    weights, rate = prior_calibration(policy).weights(policy), policy.base_rate
+    return FitPrior(
+        base=logit(rate.mean),
+        spread=log_odds_spread(rate.mean, rate.strength),
+        weights={name: weights[name] for name in learnable_signals(policy)},
+        reviewers=_reviewers(policy),
+    )
+
+
+def fit_without_reviews(policy: LabelPolicy) -> SignalFit:
+    """Return the fit of base and weights before any review."""
+    return fit_signals(fit_prior_of(policy), [])
+
+
+def _reviewers(policy: LabelPolicy) -> ReviewerPrior | None:
+    """Return how far the policy believes its reviewers; None if it does not say."""
+    for name, rule in policy.signals.items():
+        if policy.reading_of(name) == REVIEW_FAIL:
+            fires, silent = rule.sensitivity, rule.specificity
+            return ReviewerPrior(
+                logit(fires.mean),
+                log_odds_spread(fires.mean, fires.strength),
+                logit(silent.mean),
+                log_odds_spread(silent.mean, silent.strength),
+            )
+    return None

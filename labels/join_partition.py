@@ -245,7 +245,7 @@ class JoinPartition:
     # -- filling rows ---------------------------------------------------------------------------
 
     def _new_rows(self, keys: DigestPairs, ids: list[str]) -> RowNumbers:
-        """Make rows for traces of which only the id is known."""
+        """Make rows for traces that are known only by id."""
         where = self._traces.append(len(ids))
         self._ids.append(ids)
         self._traces["key"][where] = keys

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labels.calibration import Calibration
-from labels.fit_prior import fit_without_reviews, learnable_signals
+from labels.fit import fit_without_reviews, learnable_signals
 from labels.odds import expit
 from labels.policy import LabelPolicy
 from labels.readings import REVIEW_READINGS

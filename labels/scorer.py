@@ -10,6 +10,7 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from labels.calibration import Calibration, prior_calibration, require_matching_policy
 from labels.odds import expit
@@ -17,7 +18,9 @@ from labels.policy import LabelPolicy
 from labels.probability_interval import IntervalEstimator, ProbabilityInterval
 from labels.readings import ABSENCE_READINGS, SILENCE
 from labels.signals import Signal
+from schemas.errors import FatalError
 from schemas.records import Evidence
+from schemas.yaml_documents import validate_document
 
 _DIGITS = 9
 """Weights are rounded to this many digits, since logarithms differ between machines in the last."""
@@ -131,6 +134,37 @@ class LabelScorer:
             return False
         strong = abs(self.weights[name]) >= policy.high_signal.weight
         return strong or name in policy.high_signal.always
+
+
+def snapshot_scorer(scorer: LabelScorer) -> dict[str, Any]:
+    """Return policy and calibration as JSON, so that a resumed job decides by the same ones.
+
+    The policy's file may have changed by then, or be on another machine. ``version`` is as in label
+    events.
+    """
+    return {
+        "version": scorer.policy_version,
+        "policy": scorer.policy.model_dump(mode="json"),
+        "calibration": scorer.calibration.model_dump(mode="json", exclude={"diagnostics"}),
+    }
+
+
+def restore_scorer(document: Mapping[str, Any], where: str) -> LabelScorer:
+    """Return the scorer of a snapshot.
+
+    Raises UsageError, naming ``where``, if the snapshot is invalid; FatalError if this version of
+    goldpan would decide differently from the one that took it.
+    """
+    policy = validate_document(LabelPolicy, document.get("policy") or {}, None, where)
+    calibration = validate_document(Calibration, document.get("calibration") or {}, None, where)
+    if calibration.policy == policy.hash:
+        scorer = LabelScorer(policy, calibration)
+        if scorer.policy_version == document.get("version"):
+            return scorer
+    raise FatalError(
+        f"{where}: the label policy {document.get('version')} was stored by another version of "
+        "goldpan, which decides differently: abandon this replay and start it again"
+    )
 
 
 def _limit_items(items: list[Evidence]) -> tuple[Evidence, ...]:

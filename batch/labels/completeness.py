@@ -5,12 +5,13 @@ What remains could give another label, which would then be in force.
 """
 
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 
 from batch.labels.trace_buckets import ScanExtent
 from labels.facts import TraceKnowledge
 from lake.retention_horizon import PSEUDONYMS_PART, ROWS_PART, TEXT_PART, complete_from
 from lake.tables import Table
+from schemas.times import day_start_micros
 
 EXPIRED_EVIDENCE = "expired"
 """The outcome of a decision on a trace whose evidence has partly expired."""
@@ -37,8 +38,8 @@ class EvidenceCompleteness:
         )
         return cls(
             since=max((day for day in days if day is not None), default=None),
-            feedback_since=micros(complete_from(feedback, TEXT_PART, PSEUDONYMS_PART)),
-            reviews_since=micros(complete_from(reviews, TEXT_PART)),
+            feedback_since=_start_micros(complete_from(feedback, TEXT_PART, PSEUDONYMS_PART)),
+            reviews_since=_start_micros(complete_from(reviews, TEXT_PART)),
         )
 
     def limit(self, extent: ScanExtent) -> ScanExtent:
@@ -58,11 +59,8 @@ class EvidenceCompleteness:
 
         ``started_at`` is in microseconds since 1970 (UTC), None if unknown.
         """
-        return self.since is None or (started_at or 0) >= micros(self.since)
+        return self.since is None or (started_at or 0) >= day_start_micros(self.since)
 
 
-def micros(day: date | None) -> int:
-    """Return the start of a day in microseconds since 1970 (UTC); 0 for None."""
-    if day is None:
-        return 0
-    return int(datetime.combine(day, time(), UTC).timestamp()) * 1_000_000
+def _start_micros(day: date | None) -> int:
+    return 0 if day is None else day_start_micros(day)

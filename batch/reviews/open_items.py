@@ -12,6 +12,7 @@ have expired, an item that they had closed would seem open.
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any, Final
 
 import msgspec
@@ -19,11 +20,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from batch.labels.completeness import micros
 from labels.review_queue import QueueItem, ReviewQueue
 from lake.retention_horizon import ROWS_PART, TEXT_PART, complete_from
 from lake.tables import Table
 from schemas.records import LabelEvent
+from schemas.times import day_start_micros
 
 _COLUMNS: Final = (
     "label_event_id",
@@ -53,8 +54,8 @@ class ReviewableItems:
     def read(cls, traces: Table, reviews: Table) -> "ReviewableItems":
         """Read the tables as of their last refresh; RetryableError if the lake is unavailable."""
         return cls(
-            micros(complete_from(traces, ROWS_PART, TEXT_PART)),
-            micros(complete_from(reviews, ROWS_PART)),
+            _start_micros(complete_from(traces, ROWS_PART, TEXT_PART)),
+            _start_micros(complete_from(reviews, ROWS_PART)),
         )
 
     def filter_queue(self, queue: ReviewQueue) -> ReviewQueue:
@@ -102,6 +103,10 @@ def read_trace_events(labels: Table, trace_ids: Collection[str]) -> list[LabelEv
         rows.filter(_is_routed(rows)).sort_by([("decided_at", "ascending"), *rank])
     )
     return [_event(row) for part in (first, in_force) for row in _to_dicts(part)]
+
+
+def _start_micros(day: date | None) -> int:
+    return 0 if day is None else day_start_micros(day)
 
 
 def _is_routed(rows: Any) -> Any:

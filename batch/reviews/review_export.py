@@ -1,7 +1,6 @@
 """Exports of the review queue: reviews as JSON lines, its state as JSON and as metrics."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
@@ -16,11 +15,10 @@ from labels.queue_stats import (
 )
 from labels.review_queue import ReviewQueue, SegmentKey
 from lake.tables import Table
+from schemas.times import format_micros
 
 WITHDRAW_VERDICT: Final = "withdraw"
 """The verdict of a review that withdraws the one before it."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def export_reviews(reviews: Table) -> Iterator[dict[str, Any]]:
@@ -40,16 +38,11 @@ def export_reviews(reviews: Table) -> Iterator[dict[str, Any]]:
             "replaced": latest[review.review_id] != review,
             "comment": commented.comment,
             "expected_response": review.expected_response,
-            "reviewed_at": rfc3339(review.reviewed_at),
+            "reviewed_at": format_micros(review.reviewed_at),
             "audit_probability": review.audit_probability,
             "label_event_id": commented.label_event_id,
             "outcome": outcomes.get(review.trace_id),
         }
-
-
-def rfc3339(micros: int) -> str:
-    """Return a time (microseconds since 1970, UTC) as text."""
-    return (_EPOCH + timedelta(microseconds=micros)).isoformat().replace("+00:00", "Z")
 
 
 def queue_stats_json(queue: ReviewQueue, now: int) -> dict[str, Any]:

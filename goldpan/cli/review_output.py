@@ -10,8 +10,9 @@ from rich.rule import Rule
 
 from batch.reviews.queue_service import ClaimedItem
 from batch.reviews.review_context import ContextRow, ReviewContext
-from batch.reviews.review_export import rfc3339, segment_json
+from batch.reviews.review_export import segment_json
 from goldpan.cli.plain_console import escape_controls, styled
+from schemas.times import format_micros
 
 QUESTION: Final = "Was the answer good (pass) or bad (fail)? If you cannot say: unknown."
 _MAX_CHARACTERS: Final = 2_000
@@ -28,8 +29,8 @@ def item_json(
     item, context = claimed.item, context or ReviewContext({"evidence": []})
     neutral = {
         "trace_id": item.trace_id,
-        "claimed_until": rfc3339(claimed.until),
-        "deadline": rfc3339(item.deadline),
+        "claimed_until": format_micros(claimed.until),
+        "deadline": format_micros(item.deadline),
         "segment": segment_json(item.segment),
         "asked": QUESTION,
         "conversation": None if context.trace is None else _conversation(context.trace),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 import pyarrow as pa
@@ -21,13 +21,13 @@ from lake.tables import Table
 from lake.verify_labels import RECONCILE_TOPIC
 from schemas.record_batches import RecordKind
 from schemas.records import LabelEvent
+from schemas.times import day_of_micros
 from stream.label_driver.label_flush import EVENT_COLUMNS, parse_label_events
 from stream.label_driver.label_positions import PartitionPair
 
 READ_ROWS: Final = 65_536
 """Rows per batch, so that a step of a rebuild takes a few tenths of a second."""
 _WRITTEN = ("trace_id", "label_event_id", "revision", "decided_at")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
 
 
@@ -70,7 +70,7 @@ class JoinTables:
         Rows of an earlier incarnation of the topic come before all others, whatever their offset.
         """
         table = self.primary[kind]
-        where = pc.field("event_date") >= pa.scalar(_day(since), pa.date32())
+        where = pc.field("event_date") >= pa.scalar(day_of_micros(since), pa.date32())
         where &= pc.field("_partition").isin(list(numbers))
         adopted = table.number(adopted_app(self.topics[kind]))
         batches = table.batches(JOIN_COLUMNS[kind], where, rows=READ_ROWS, ahead=1)
@@ -80,7 +80,7 @@ class JoinTables:
         """Yield the label events of the window, those in force last."""
         rows = self.labels.read(
             [*_WRITTEN, "_topic", "_partition"],
-            pc.field("event_date") >= pa.scalar(_day(since) - _DAY, pa.date32()),
+            pc.field("event_date") >= pa.scalar(day_of_micros(since) - _DAY, pa.date32()),
         )
         own = pc.is_in(rows["_partition"], value_set=pa.array(list(numbers), pa.int32()))
         rows = rows.filter(pc.or_(own, pc.equal(rows["_topic"], RECONCILE_TOPIC)))
@@ -130,7 +130,3 @@ def _before_all(batch: pa.RecordBatch, adopted: int) -> pa.RecordBatch:
     earlier = pc.less(batch.column("_ingested_at").cast(pa.int64()), adopted)
     offsets = pc.if_else(earlier, pa.scalar(-1, pa.int64()), batch.column("_offset"))
     return batch.set_column(batch.schema.get_field_index("_offset"), "_offset", offsets)
-
-
-def _day(micros: int) -> date:
-    return (_EPOCH + timedelta(microseconds=micros)).date()

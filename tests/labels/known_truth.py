@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from labels.calibration_learning import ReviewedTrace, SignalPattern, predict_failure
 from labels.decision import apply_thresholds
-from labels.fit_prior import learnable_signals
+from labels.fit import learnable_signals
 from labels.policy import LabelPolicy
 from labels.probability_interval import ProbabilityInterval
 from labels.scorer import LabelScorer

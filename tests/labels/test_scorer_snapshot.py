@@ -6,8 +6,7 @@ import pytest
 
 from labels.calibration import prior_calibration
 from labels.policy import PRESETS, load_label_policy
-from labels.scorer import LabelScorer
-from labels.scorer_snapshot import restore_scorer, snapshot_scorer
+from labels.scorer import LabelScorer, restore_scorer, snapshot_scorer
 from schemas.errors import FatalError, UsageError
 from tests.labels.kit import feedback, labels, policy, told, trace
 
