@@ -71,10 +71,10 @@ class _Sessions:
         rows = state.rows_of(keys)
         counts = state.is_counted_record(rows, offsets)
         rows, sessions, started = rows[counts], sessions[counts], started[counts]
-        _, number = np.unique(sessions, return_inverse=True)
+        _, session_index = np.unique(sessions, return_inverse=True)
         last = np.full(len(sessions), np.iinfo(np.int64).min)
-        np.maximum.at(last, number.reshape(-1), started)
-        continues = last[number.reshape(-1)] > started
+        np.maximum.at(last, session_index.reshape(-1), started)
+        continues = last[session_index.reshape(-1)] > started
         return {
             row: "continued" if later else "ended"
             for row, later in zip(rows.tolist(), continues.tolist(), strict=True)

@@ -239,10 +239,10 @@ def _held_out_predictions(
     weights = _weights(reviewed, population)
     predictions = []
     for fold in range(FOLDS):
-        rest = [item for item in reviewed if _fold(item.trace_id) != fold]
+        others = [item for item in reviewed if _fold(item.trace_id) != fold]
         scorer = (
-            LabelScorer(policy, fit_calibration(policy, rest, population, version=0))
-            if rest
+            LabelScorer(policy, fit_calibration(policy, others, population, version=0))
+            if others
             else LabelScorer(policy)
         )
         predictions += [

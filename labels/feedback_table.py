@@ -67,12 +67,12 @@ class FeedbackTable:
         for name, column in columns.items():
             self._columns[name][where] = column[which]
         self._columns["trace"][where] = traces
-        numbers: RowNumbers = np.arange(where.start, where.stop, dtype=np.int32)
-        self._index.add(numbers, self._columns["key"])
-        self._chain(numbers, traces, heads)
-        for number, i in zip(numbers.tolist(), which.tolist(), strict=True):
+        new_rows: RowNumbers = np.arange(where.start, where.stop, dtype=np.int32)
+        self._index.add(new_rows, self._columns["key"])
+        self._chain(new_rows, traces, heads)
+        for row, i in zip(new_rows.tolist(), which.tolist(), strict=True):
             if correction := rows.corrections[i]:
-                self._corrections[number] = correction.encode("utf-8", "surrogatepass")
+                self._corrections[row] = correction.encode("utf-8", "surrogatepass")
 
     def events_from(self, head: int) -> list[FeedbackFacts]:
         """Return the events of a trace, given the head of its chain."""
@@ -97,32 +97,32 @@ class FeedbackTable:
         self._corrections = {int(renumbered[i]): text for i, text in corrections if stays[i]}
         self._index.rebuild(np.arange(len(self), dtype=np.int32), self._columns["key"])
 
-    def _chain(self, numbers: RowNumbers, traces: RowNumbers, heads: RowNumbers) -> None:
+    def _chain(self, rows: RowNumbers, traces: RowNumbers, heads: RowNumbers) -> None:
         order = np.argsort(traces, kind="stable")
-        numbers, traces = numbers[order], traces[order]
+        rows, traces = rows[order], traces[order]
         same = traces[1:] == traces[:-1]
         following = heads[traces]
-        following[1:][same] = numbers[:-1][same]
-        self._columns["next"][numbers] = following
+        following[1:][same] = rows[:-1][same]
+        self._columns["next"][rows] = following
         last = np.append(~same, np.ones(min(len(traces), 1), bool))
-        heads[traces[last]] = numbers[last]
+        heads[traces[last]] = rows[last]
 
-    def _event(self, number: int) -> FeedbackFacts:
+    def _event(self, row: int) -> FeedbackFacts:
         columns = self._columns
-        value = float(columns["value"][number])
-        correction = self._corrections.get(number)
+        value = float(columns["value"][row])
+        correction = self._corrections.get(row)
         return FeedbackFacts(
-            feedback_id=self._ids[number],
-            kind=self._kinds[int(columns["kind"][number])],
-            actor=ACTORS[int(columns["actor"][number])],
-            occurred_at=int(columns["occurred"][number]),
+            feedback_id=self._ids[row],
+            kind=self._kinds[int(columns["kind"][row])],
+            actor=ACTORS[int(columns["actor"][row])],
+            occurred_at=int(columns["occurred"][row]),
             value=None if np.isnan(value) else value,
-            user_digest=int(columns["user_digest"][number]),
+            user_digest=int(columns["user_digest"][row]),
             correction=correction.decode("utf-8", "surrogatepass") if correction else None,
         )
 
 
 def renumber_rows(stays: npt.NDArray[np.bool_]) -> RowNumbers:
     """Return the new number of each row, ``NO_ROW`` for a removed one and for ``NO_ROW``."""
-    numbers = np.where(stays, np.cumsum(stays) - 1, NO_ROW)
-    return np.append(numbers, NO_ROW).astype(np.int32)
+    new_rows = np.where(stays, np.cumsum(stays) - 1, NO_ROW)
+    return np.append(new_rows, NO_ROW).astype(np.int32)

@@ -33,15 +33,15 @@ class HashIndex:
         """Return the row of each key, ``NO_ROW`` where there is none."""
         result: RowNumbers = np.full(len(keys), NO_ROW, np.int32)
         at = self._start(keys)
-        left = np.arange(len(keys))
-        while left.size:
-            rows = self._slots[at[left]]
+        unresolved = np.arange(len(keys))
+        while unresolved.size:
+            rows = self._slots[at[unresolved]]
             occupied = rows != NO_ROW
-            left, rows = left[occupied], rows[occupied]
-            same = (store[rows] == keys[left]).all(axis=1)
-            result[left[same]] = rows[same]
-            left = left[~same]
-            at[left] = (at[left] + 1) & (len(self._slots) - 1)
+            unresolved, rows = unresolved[occupied], rows[occupied]
+            same = (store[rows] == keys[unresolved]).all(axis=1)
+            result[unresolved[same]] = rows[same]
+            unresolved = unresolved[~same]
+            at[unresolved] = (at[unresolved] + 1) & (len(self._slots) - 1)
         return result
 
     def add(self, rows: RowNumbers, store: DigestPairs) -> None:

@@ -98,12 +98,12 @@ class LabelJoin:
         twice is the same as adding it once.
         """
         rows = batch.select(JOIN_COLUMNS[kind])
-        for partition, part in _by_partition(rows, None):
+        for partition, partition_rows in _by_partition(rows, None):
             state = self._states.get(partition)
             if state is None:
                 state = JoinPartition(self._scorer.policy, self._window)
                 self._states[partition] = state
-            self._fill(state, kind, part, decided.get(partition, 0))
+            self._fill(state, kind, partition_rows, decided.get(partition, 0))
 
     def rebuild_steps(
         self,
@@ -152,9 +152,9 @@ class LabelJoin:
         position = decided.get(kind, 0)
         decided_rows = pc.less(rows.column("_offset"), position)
         self._fill(state, kind, rows.filter(decided_rows), position)
-        rest = rows.filter(pc.invert(decided_rows))
-        if rest.num_rows:
-            yield kind, rest.column("_partition")[0].as_py(), rest
+        undecided = rows.filter(pc.invert(decided_rows))
+        if undecided.num_rows:
+            yield kind, undecided.column("_partition")[0].as_py(), undecided
 
     def decide(self, *, now: int) -> DecidedBatch:
         """Decide every trace with new information, and remove what has left the window.
@@ -184,20 +184,22 @@ class LabelJoin:
         policy or calibration are ignored.
         """
         generation = self._scorer.generation
-        mine = [
+        comparable = [
             event for event in events if event.revision // REVISIONS_PER_GENERATION == generation
         ]
-        if not mine:
+        if not comparable:
             return
-        keys = digest_ids((event.trace_id for event in mine), self._scorer.policy.audit.seed)
-        marks = np.array([written_mark(e.label_event_id, e.revision) for e in mine], np.uint64)
+        keys = digest_ids((event.trace_id for event in comparable), self._scorer.policy.audit.seed)
+        marks = np.array(
+            [written_mark(e.label_event_id, e.revision) for e in comparable], np.uint64
+        )
         for state in self._states.values():
             state.set_written(keys, marks)
 
     def count_in_other_partitions(self, trace_ids: Collection[str], partition: int) -> int:
         """Count the traces that are known in a partition other than this one."""
         keys = digest_ids(trace_ids, self._scorer.policy.audit.seed)
-        others = [state for number, state in self._states.items() if number != partition]
+        others = [state for key, state in self._states.items() if key != partition]
         is_known = [state.rows_of(keys) != NO_ROW for state in others]
         return int(np.any(is_known, axis=0).sum()) if is_known else 0
 
@@ -276,8 +278,8 @@ def _where(rows: Any, column: str, value: int) -> Any:
     return rows.filter(pc.equal(rows.column(column), value))
 
 
-def _add_counts(total: JoinCounts, more: JoinCounts) -> None:
-    total.late_traces += more.late_traces
-    total.late_feedback += more.late_feedback
-    total.unmatched += more.unmatched
-    total.repeated += more.repeated
+def _add_counts(total: JoinCounts, counts: JoinCounts) -> None:
+    total.late_traces += counts.late_traces
+    total.late_feedback += counts.late_feedback
+    total.unmatched += counts.unmatched
+    total.repeated += counts.repeated

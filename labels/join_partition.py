@@ -103,9 +103,9 @@ class JoinPartition:
     @property
     def nbytes(self) -> int:
         """Return the bytes of memory in use."""
-        parts = (self._traces, self._ids, self._trace_index, self._feedback)
+        stores = (self._traces, self._ids, self._trace_index, self._feedback)
         retries = self._retries.nbytes if self._retries is not None else 0
-        return sum(part.nbytes for part in parts) + retries + 200 * len(self._contexts)
+        return sum(store.nbytes for store in stores) + retries + 200 * len(self._contexts)
 
     def rows_of(self, keys: DigestPairs) -> RowNumbers:
         """Return the row of each trace, ``NO_ROW`` if it is unknown."""
@@ -237,10 +237,10 @@ class JoinPartition:
         self._drop_unused_contexts()
 
     def _drop_unused_contexts(self) -> None:
-        used, numbers = np.unique(self._traces["context"], return_inverse=True)
+        used, context_indices = np.unique(self._traces["context"], return_inverse=True)
         self._contexts = [self._contexts[i] for i in used.tolist()]
         self._context_numbers = {context: i for i, context in enumerate(self._contexts)}
-        self._traces["context"][:] = numbers.reshape(-1)
+        self._traces["context"][:] = context_indices.reshape(-1)
 
     # -- filling rows ---------------------------------------------------------------------------
 
@@ -262,11 +262,11 @@ class JoinPartition:
 
     def _fill(self, at: RowNumbers, rows: TraceRows, which: IntArray) -> None:
         """Write the facts of traces into their rows; keep the retry flag."""
-        numbers = np.array([self._context_number(c) for c in rows.contexts], np.int32)
+        context_numbers = np.array([self._context_number(c) for c in rows.contexts], np.int32)
         flags = _ARRIVED | rows.failed[which] * _FAILED | rows.truncated[which] * _TRUNCATED
         self._traces["started"][at] = rows.started[which]
         self._traces["offset"][at] = rows.offset[which]
-        self._traces["context"][at] = numbers[rows.context[which]]
+        self._traces["context"][at] = context_numbers[rows.context[which]]
         self._traces["flags"][at] = flags | (self._traces["flags"][at] & _RETRIED)
 
     def _touch_traces(

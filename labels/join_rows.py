@@ -123,7 +123,7 @@ def read_feedback_rows(batch: pa.RecordBatch, seed: str, kinds: tuple[str, ...])
     rows = columns.filter(pc.and_(_is_in(columns, "kind", kinds), _is_in(columns, "actor", ACTORS)))
     ids, trace_ids = rows.column("feedback_id").to_pylist(), rows.column("trace_id").to_pylist()
     corrections = rows.column("corrected_response").to_pylist()
-    numbers = {name: _ints(rows, name) for name in ("_partition", "_offset", "occurred_at")}
+    integers = {name: _ints(rows, name) for name in ("_partition", "_offset", "occurred_at")}
     kind, actor = _index_in(rows, "kind", kinds), _index_in(rows, "actor", ACTORS)
     value = rows.column("value").fill_null(np.nan).to_numpy(zero_copy_only=False)
     user_digest = _digests(rows.column("user_id"), seed)
@@ -131,7 +131,7 @@ def read_feedback_rows(batch: pa.RecordBatch, seed: str, kinds: tuple[str, ...])
         trace_ids,
         ids,
         corrections,
-        *(column.tolist() for column in (numbers["occurred_at"], kind, actor, value, user_digest)),
+        *(column.tolist() for column in (integers["occurred_at"], kind, actor, value, user_digest)),
         strict=True,
     )
     return FeedbackRows(
@@ -139,9 +139,9 @@ def read_feedback_rows(batch: pa.RecordBatch, seed: str, kinds: tuple[str, ...])
         trace_ids=trace_ids,
         trace_keys=digest_ids(trace_ids, seed),
         keys=digest_ids(map(repr, contents), seed),
-        partition=numbers["_partition"],
-        offset=numbers["_offset"],
-        occurred=numbers["occurred_at"],
+        partition=integers["_partition"],
+        offset=integers["_offset"],
+        occurred=integers["occurred_at"],
         kind=kind,
         actor=actor,
         value=value,
@@ -150,9 +150,9 @@ def read_feedback_rows(batch: pa.RecordBatch, seed: str, kinds: tuple[str, ...])
     )
 
 
-def mix_bits(numbers: DigestArray) -> DigestArray:
-    """Spread numbers over 64 bits (the finaliser of SplitMix64, Steele et al. 2014)."""
-    z = numbers + np.uint64(0x9E3779B97F4A7C15)
+def mix_bits(values: DigestArray) -> DigestArray:
+    """Spread values over 64 bits (the finaliser of SplitMix64, Steele et al. 2014)."""
+    z = values + np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return z ^ (z >> np.uint64(31))

@@ -276,7 +276,9 @@ def _refuse_bad_filter(policy: LabelPolicy) -> None:
     for name in listed:
         if name not in policy.signals:
             raise ValueError(f"high_signal: there is no signal {name}")
-    if both := set(policy.high_signal.always) & set(policy.high_signal.never):
-        raise ValueError(f"high_signal: contradictory: always and never {', '.join(sorted(both))}")
+    if conflicting := set(policy.high_signal.always) & set(policy.high_signal.never):
+        raise ValueError(
+            f"high_signal: contradictory: always and never {', '.join(sorted(conflicting))}"
+        )
     if wrong := [n for n in policy.high_signal.always if policy.reading_of(n) in ABSENCE_READINGS]:
         raise ValueError(f"high_signal: {wrong[0]} cannot make a label event by itself")

@@ -13,15 +13,15 @@ def draw_reliability_chart(bins: Sequence[ReliabilityBin], title: str) -> str:
 
     ``title`` is escaped. On the dashed diagonal the probabilities are exactly right.
     """
-    largest = max((part.weight for part in bins), default=1.0) or 1.0
+    largest = max((each.weight for each in bins), default=1.0) or 1.0
     circles = [
-        f'<circle cx="{_x(part.mean_p):.1f}" cy="{_y(part.failed):.1f}" '
-        f'r="{3 + 9 * (part.weight / largest) ** 0.5:.1f}" fill="#2a6" fill-opacity="0.6">'
-        f"<title>{part.reviews} reviews: said {part.mean_p:.2f}, was {part.failed:.2f}</title>"
-        "</circle>"
-        for part in bins
+        f'<circle cx="{_x(each.mean_p):.1f}" cy="{_y(each.failed):.1f}" '
+        f'r="{3 + 9 * (each.weight / largest) ** 0.5:.1f}" fill="#2a6" fill-opacity="0.6">'
+        f"<title>{each.reviews} reviews: predicted {each.mean_p:.2f}, "
+        f"failed {each.failed:.2f}</title></circle>"
+        for each in bins
     ]
-    points = " ".join(f"{_x(part.mean_p):.1f},{_y(part.failed):.1f}" for part in bins)
+    points = " ".join(f"{_x(each.mean_p):.1f},{_y(each.failed):.1f}" for each in bins)
     size = _SIDE + 2 * _EDGE
     upwards = _text(14, size / 2, "share that failed")
     lines = [
@@ -37,7 +37,7 @@ def draw_reliability_chart(bins: Sequence[ReliabilityBin], title: str) -> str:
         *circles,
         *_scale(),
         _text(size / 2, 28, title),
-        _text(size / 2, size - 10, "probability of fail, as said"),
+        _text(size / 2, size - 10, "predicted probability of fail"),
         f'<g transform="rotate(-90 14 {size / 2})">{upwards}</g>',
         "</svg>",
     ]

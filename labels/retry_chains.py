@@ -63,9 +63,9 @@ class RetryChains:
         _, first = np.unique(keys[new], return_index=True)
         self._index.add(rows[new[first]], store)
         roots = self._index.find(keys[:, None], store)
-        rest = roots != rows
+        chained = roots != rows
         pairs: list[tuple[int, int]] = []
-        for row, root in zip(rows[rest].tolist(), roots[rest].tolist(), strict=True):
+        for row, root in zip(rows[chained].tolist(), roots[chained].tolist(), strict=True):
             pairs += self._retries_in_chain(row, root, started)
             self._rows["next"][row] = self._rows["next"][root]
             self._rows["next"][root] = row

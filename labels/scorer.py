@@ -172,6 +172,6 @@ def _limit_items(items: list[Evidence]) -> tuple[Evidence, ...]:
         return tuple(items)
     by_weight = sorted(range(len(items)), key=lambda i: (-abs(items[i].weight), i))
     listed = sorted(by_weight[: MAX_LISTED_SIGNALS - 1])
-    rest = by_weight[MAX_LISTED_SIGNALS - 1 :]
-    rest_weight = round(math.fsum(items[i].weight for i in rest), _DIGITS)
-    return (*(items[i] for i in listed), Evidence(kind=OTHER_SIGNALS, weight=rest_weight))
+    unlisted = by_weight[MAX_LISTED_SIGNALS - 1 :]
+    unlisted_weight = round(math.fsum(items[i].weight for i in unlisted), _DIGITS)
+    return (*(items[i] for i in listed), Evidence(kind=OTHER_SIGNALS, weight=unlisted_weight))

@@ -98,10 +98,10 @@ class Calibrator:
         population: Counter[SignalPattern] = Counter()
         reviewed: list[ReviewedTrace] = []
         buckets = retry.call("reading the lake", lambda: self._divide(extent))
-        for number in range(buckets.count):
-            progress("traces", number, buckets.count)
+        for bucket_number in range(buckets.count):
+            progress("traces", bucket_number, buckets.count)
             bucket = BucketEvidence(
-                EvidenceTables(self._traces, self._feedback, {}, {}), extent, buckets, number
+                EvidenceTables(self._traces, self._feedback, {}, {}), extent, buckets, bucket_number
             )
             join = partial(bucket.join, LabelScorer(self._policy), as_of=as_of, window=window)
             step = partial(self._count, join, judged, completeness)

@@ -180,10 +180,10 @@ class Reconciler:
         reviews = retry.call("reading the reviews", lambda: read_review_log(self._reviews))
         evidence = EvidenceTables(traces, feedback, reviews.log.verdicts(), reviews.texts)
         plan = _Plan(request, evidence, buckets, completeness, guards, now)
-        for number in range(buckets.count):
-            progress("traces", number, buckets.count)
+        for bucket_number in range(buckets.count):
+            progress("traces", bucket_number, buckets.count)
             # If the lake becomes unavailable, the whole bucket is read again, with what was added.
-            step = partial(self._reconcile, plan, number, report)
+            step = partial(self._reconcile, plan, bucket_number, report)
             count, statuses = retry.call("reading the lake", step)
             report.traces += count
             report.statuses += statuses
@@ -191,11 +191,11 @@ class Reconciler:
         return report
 
     def _reconcile(
-        self, plan: _Plan, number: int, report: ReconcileReport
+        self, plan: _Plan, bucket_number: int, report: ReconcileReport
     ) -> tuple[int, Counter[str]]:
         """Add the missing events of one bucket; return its traces, and its decisions by status."""
         request = plan.request
-        bucket = BucketEvidence(plan.tables, request.extent, plan.buckets, number)
+        bucket = BucketEvidence(plan.tables, request.extent, plan.buckets, bucket_number)
         traces, statuses = 0, Counter[str]()
         writer = LabelWriter(
             self._rows,
