@@ -62,10 +62,10 @@ class LabelDriver:
 
     def drop_partitions(self, sources: Sequence[SourcePartition]) -> None:
         """Drop partitions that were taken over, taken over again, or revoked."""
-        numbers = frozenset(source.partition for source in sources)
-        self.rebuild.cancel(numbers)
-        self.join.drop(numbers)
-        self.positions.drop(numbers)
+        partitions = frozenset(source.partition for source in sources)
+        self.rebuild.cancel(partitions)
+        self.join.drop(partitions)
+        self.positions.drop(partitions)
 
     def abandon(self) -> None:
         """Drop everything: unwritten labels are decided again from the lake."""
@@ -105,11 +105,11 @@ class LabelDriver:
             self._add(kind, rows, ends)
 
     def _joinable(self, assignment: Assignment) -> list[int]:
-        numbers = self.unjoined(assignment)
-        if numbers and not self.check.check_counts():
+        partitions = self.unjoined(assignment)
+        if partitions and not self.check.check_counts():
             self.abandon()
             return []
-        return numbers
+        return partitions
 
     # -- adding rows ----------------------------------------------------------------------------
 

@@ -79,8 +79,8 @@ class JoinRebuild:
         if now < self._retry_at:
             return None
         try:
-            if self._running is None and (numbers := find_partitions()):
-                self._running = self._start(numbers, now)
+            if self._running is None and (partitions := find_partitions()):
+                self._running = self._start(partitions, now)
             if self._running is not None:
                 return self._continue(self._running, now + REBUILD_STEP_SECONDS)
         except RetryableError as error:
@@ -99,25 +99,25 @@ class JoinRebuild:
         if self._running is not None:
             self._running.later.append(rows)
 
-    def cancel(self, numbers: frozenset[int] | None = None) -> None:
+    def cancel(self, partitions: frozenset[int] | None = None) -> None:
         """Cancel the rebuild, or only one that includes any of these partitions."""
         running = self._running
-        if running is not None and (numbers is None or numbers & running.pairs.keys()):
+        if running is not None and (partitions is None or partitions & running.pairs.keys()):
             self.join.drop(running.pairs)
             self._running = None
 
-    def _start(self, numbers: Sequence[int], now: float) -> _Running:
-        pairs = self.tables.pairs(numbers)
+    def _start(self, partitions: Sequence[int], now: float) -> _Running:
+        pairs = self.tables.pairs(partitions)
         since = self.tables.since(pairs, self.join.window)
         steps = self.join.rebuild_steps(
-            {number: pair.decided for number, pair in pairs.items()},
-            traces=self.tables.rows(RecordKind.TRACE, numbers, since),
-            feedback=self.tables.rows(RecordKind.FEEDBACK, numbers, since),
+            {partition: pair.decided for partition, pair in pairs.items()},
+            traces=self.tables.rows(RecordKind.TRACE, partitions, since),
+            feedback=self.tables.rows(RecordKind.FEEDBACK, partitions, since),
         )
-        return _Running(pairs, chain(steps, self._mark_written(numbers, since)), now)
+        return _Running(pairs, chain(steps, self._mark_written(partitions, since)), now)
 
-    def _mark_written(self, numbers: Sequence[int], since: int) -> Iterator[int]:
-        for events in self.tables.written_events(numbers, since):
+    def _mark_written(self, partitions: Sequence[int], since: int) -> Iterator[int]:
+        for events in self.tables.written_events(partitions, since):
             self.join.mark_written(events)
             yield 0
 

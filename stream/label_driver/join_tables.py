@@ -39,17 +39,17 @@ class JoinTables:
     primary: Mapping[RecordKind, Table]
     labels: Table
 
-    def pairs(self, numbers: Sequence[int]) -> dict[int, PartitionPair]:
+    def pairs(self, partitions: Sequence[int]) -> dict[int, PartitionPair]:
         """Refresh the tables, and return the positions of partitions.
 
         ``labels`` is read first: it is committed last, so it is never ahead.
         """
         self.labels.refresh()
-        pairs = {number: self._pair(number) for number in numbers}
+        pairs = {partition: self._pair(partition) for partition in partitions}
         for kind, table in self.primary.items():
             table.refresh()
-            for number, pair in pairs.items():
-                pair.joined[kind] = table.number(position_app(self._source(kind, number))) or 0
+            for partition, pair in pairs.items():
+                pair.joined[kind] = table.number(position_app(self._source(kind, partition))) or 0
         return pairs
 
     def since(self, pairs: Mapping[int, PartitionPair], window: int) -> int:
@@ -63,7 +63,7 @@ class JoinTables:
         return max(0, max(min(times, default=newest), newest - window) - window)
 
     def rows(
-        self, kind: RecordKind, numbers: Sequence[int], since: int
+        self, kind: RecordKind, partitions: Sequence[int], since: int
     ) -> Iterator[pa.RecordBatch]:
         """Return the join's columns of the rows of partitions, from the day of ``since`` on.
 
@@ -71,18 +71,18 @@ class JoinTables:
         """
         table = self.primary[kind]
         where = pc.field("event_date") >= pa.scalar(day_of_micros(since), pa.date32())
-        where &= pc.field("_partition").isin(list(numbers))
+        where &= pc.field("_partition").isin(list(partitions))
         adopted = table.number(adopted_app(self.topics[kind]))
         batches = table.batches(JOIN_COLUMNS[kind], where, rows=READ_ROWS, ahead=1)
         return batches if adopted is None else (_before_all(b, adopted) for b in batches)
 
-    def written_events(self, numbers: Sequence[int], since: int) -> Iterator[list[WrittenEvent]]:
+    def written_events(self, partitions: Sequence[int], since: int) -> Iterator[list[WrittenEvent]]:
         """Yield the label events of the window, those in force last."""
         rows = self.labels.read(
             [*_WRITTEN, "_topic", "_partition"],
             pc.field("event_date") >= pa.scalar(day_of_micros(since) - _DAY, pa.date32()),
         )
-        own = pc.is_in(rows["_partition"], value_set=pa.array(list(numbers), pa.int32()))
+        own = pc.is_in(rows["_partition"], value_set=pa.array(list(partitions), pa.int32()))
         rows = rows.filter(pc.or_(own, pc.equal(rows["_topic"], RECONCILE_TOPIC)))
         rows = rows.sort_by([("revision", "ascending"), ("decided_at", "ascending")])
         for start in range(0, len(rows), READ_ROWS):
@@ -92,20 +92,20 @@ class JoinTables:
     def overdue(self, pairs: Mapping[int, PartitionPair]) -> list[LabelEvent]:
         """Return the events of partitions that may not have been produced."""
         events: list[LabelEvent] = []
-        for number, pair in pairs.items():
+        for partition, pair in pairs.items():
             for kind, topic in self.topics.items():
                 produced, end = pair.produced[kind], pair.labelled[kind]
                 if produced is not None and end is not None and produced < end:
-                    events += self._events(topic, number, produced, end)
+                    events += self._events(topic, partition, produced, end)
         return events
 
-    def _events(self, topic: str, number: int, start: int, end: int) -> list[LabelEvent]:
-        where = (pc.field("_partition") == number) & (pc.field("_offset") >= start)
+    def _events(self, topic: str, partition: int, start: int, end: int) -> list[LabelEvent]:
+        where = (pc.field("_partition") == partition) & (pc.field("_offset") >= start)
         where &= pc.field("_offset") < end
         return parse_label_events(self.labels.read(EVENT_COLUMNS, where, texts={"_topic": topic}))
 
-    def _pair(self, number: int) -> PartitionPair:
-        sources = {kind: self._source(kind, number) for kind in self.topics}
+    def _pair(self, partition: int) -> PartitionPair:
+        sources = {kind: self._source(kind, partition) for kind in self.topics}
         return PartitionPair(
             labelled={k: self.labels.number(position_app(s)) for k, s in sources.items()},
             joined=dict.fromkeys(sources, 0),
@@ -114,8 +114,8 @@ class JoinTables:
             relabelled=relabelled_count(self.labels),
         )
 
-    def _source(self, kind: RecordKind, number: int) -> SourcePartition:
-        return SourcePartition(self.topics[kind], number)
+    def _source(self, kind: RecordKind, partition: int) -> SourcePartition:
+        return SourcePartition(self.topics[kind], partition)
 
     def _newest(self) -> int:
         """Return the approximate latest event time in the lake, by the statistics of its files."""

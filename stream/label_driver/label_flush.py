@@ -62,7 +62,7 @@ class LabelsFlushed:
 
 
 def build_label_rows(
-    taken: DecidedBatch, topics: Mapping[RecordKind, str], *, ingested_at: int, policy: str
+    decisions: DecidedBatch, topics: Mapping[RecordKind, str], *, ingested_at: int, policy: str
 ) -> list[Redacted[pa.RecordBatch]]:
     """Return the decided events as rows of ``labels``; an empty list if there are none.
 
@@ -70,9 +70,9 @@ def build_label_rows(
     since 1970 (UTC), ``policy`` is the hash of the redaction policy. Raises FatalError if a text is
     not from redacted feedback.
     """
-    if not taken.decided:
+    if not decisions.decided:
         return []
-    decided, rows = taken.decided, len(taken.decided)
+    decided, rows = decisions.decided, len(decisions.decided)
     columns = record_arrays(LABEL_CONTRACT, [item.event for item in decided])
     provenance = [
         pa.array([topics[item.trigger.kind] for item in decided], pa.string()),
@@ -86,7 +86,7 @@ def build_label_rows(
     day = columns[table.arrow.get_field_index(table.event_time)].cast(pa.date32())
     batch = pa.RecordBatch.from_arrays([*columns, *provenance, day], schema=table.arrow)
     return [
-        box_derived_rows(batch, LABEL_CONTRACT, redacted_texts=taken.corrections, policy=policy)
+        box_derived_rows(batch, LABEL_CONTRACT, redacted_texts=decisions.corrections, policy=policy)
     ]
 
 

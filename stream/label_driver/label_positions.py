@@ -59,16 +59,16 @@ class LabelPositions:
         """Return whether any partition has rows that no label has been decided from."""
         return any(pair.behind for pair in self.pairs.values())
 
-    def drop(self, numbers: Iterable[int]) -> None:
+    def drop(self, partitions: Iterable[int]) -> None:
         """Remove partitions."""
-        for number in numbers:
-            self.pairs.pop(number, None)
+        for partition in partitions:
+            self.pairs.pop(partition, None)
 
     def advance(self, kind: RecordKind, ends: Mapping[int, int]) -> list[int]:
         """Move the joined offsets to ``ends``; return the partitions for which they are new."""
         new = [n for n in ends if n in self.pairs and self.pairs[n].joined[kind] < ends[n]]
-        for number in new:
-            self.pairs[number].joined[kind] = ends[number]
+        for partition in new:
+            self.pairs[partition].joined[kind] = ends[partition]
         return new
 
     def build_part(
@@ -88,26 +88,28 @@ class LabelPositions:
         moves: list[Move] = []
         guards: list[Condition] = [erasure_guard(tombstone)]
         ranges: list[SourceRange] = []
-        for number, pair in self.pairs.items():
+        for partition, pair in self.pairs.items():
             if not pair.behind:
                 continue
             guards.append(relabelled_guard(pair.relabelled))
             for kind, topic in self.topics.items():
-                source = SourcePartition(topic, number)
+                source = SourcePartition(topic, partition)
                 start, end = pair.labelled[kind], pair.joined[kind]
                 if start == end:
                     guards.append(Guard(position_app(source), start))
                     continue
                 moves.append(Move(position_app(source), start, end))
                 moves += self._produced_move(pair, kind, source)
-                count = counts[number, kind]
+                count = counts[partition, kind]
                 ranges.append(
-                    SourceRange(topic, number, start or 0, end, consumed=count, stored=count)
+                    SourceRange(topic, partition, start or 0, end, consumed=count, stored=count)
                 )
                 pair.labelled[kind] = end
-                if kind is RecordKind.TRACE and (pair.event_time or 0) < event_times[number]:
-                    moves.append(Move(event_time_app(source), pair.event_time, event_times[number]))
-                    pair.event_time = event_times[number]
+                if kind is RecordKind.TRACE and (pair.event_time or 0) < event_times[partition]:
+                    moves.append(
+                        Move(event_time_app(source), pair.event_time, event_times[partition])
+                    )
+                    pair.event_time = event_times[partition]
         return FlushPart(moves=moves, guards=guards, ranges=ranges)
 
     def _produced_move(

@@ -64,12 +64,12 @@ class TopicCheck:
             return True
         sample = rows.select(["trace_id", "_partition"])
         sample = sample.take(pa.array(range(0, len(sample), max(1, len(sample) // SAMPLED_TRACES))))
-        ids, numbers = (sample.column(i).to_pylist() for i in range(2))
-        check.add(kind, ids, numbers)
+        ids, partition_numbers = (sample.column(i).to_pylist() for i in range(2))
+        check.add(kind, ids, partition_numbers)
         if len(partitions) > 1:
-            for number in set(numbers):
-                own = [i for i, partition in zip(ids, numbers, strict=True) if partition == number]
-                check.add_misplaced(join.count_in_other_partitions(own, number))
+            for partition in set(partition_numbers):
+                own = [i for i, p in zip(ids, partition_numbers, strict=True) if p == partition]
+                check.add_misplaced(join.count_in_other_partitions(own, partition))
         if check.broken:
             self._fail(KEYS, _KEYS.format(*self.topics.values()))
             return False
