@@ -208,12 +208,12 @@ def measure(folder: Path, end: str, memory_mib: int, *, counting: bool) -> None:
             temp_dir(temp_root()) as place,
             SelectionEngine(spec, traces, labels, folder=place, memory_bytes=memory) as engine,
         ):
-            rows = sum(int(stratum["traces"]) for stratum in engine.strata())
+            rows = sum(stratum.traces for stratum in engine.strata())
     else:
         release_draft = draft_release(
             spec, traces, labels, BuildOptions(b"k" * 32, memory_mib * 2**20, {})
         )
-        rows = release_draft.true["row_count"]
+        rows = release_draft.facts["row_count"]
     after = _moved_bytes()
     figures = {
         "rows": rows,

@@ -32,7 +32,6 @@ from stream.failpoints import FlushStep, parse_failpoint
 from stream.replay.lake_reader import resolve_stored_spans
 from stream.replay.overlay import ReplayOverlay, read_trace_ids
 from stream.replay.plan import ReplayPlan, make_replay_name
-from stream.replay.promotion import TablePair
 from stream.replay.replay_range import ReplayRange
 from stream.replay.repository import (
     PROMOTION_DONE,
@@ -41,6 +40,7 @@ from stream.replay.repository import (
     ReplayRepository,
 )
 from stream.replay.steps import ReplayLabelStep
+from stream.replay.table_pair import TablePair
 
 
 def load_label_rules(

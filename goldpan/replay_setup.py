@@ -38,12 +38,13 @@ from stream.replay.kafka_reader import KafkaReader
 from stream.replay.lake_reader import LakeReader, read_stored_bounds, refuse_expired, refuse_time
 from stream.replay.metrics import REPLAY_METRICS, ReplayObserver
 from stream.replay.plan import ReplayPlan, make_replay_name
-from stream.replay.promotion import Promotion, PromotionContext, TablePair
+from stream.replay.promotion import Promotion, PromotionContext
 from stream.replay.rate_limiter import RateLimiter
 from stream.replay.replay_range import PartitionBounds, ReplayRange, count_unread, resolve_spans
 from stream.replay.repository import ReplayRepository
 from stream.replay.run import Replay, ReplayReader, ReportProgress
 from stream.replay.steps import ReplayLabelStep, ReplayStep
+from stream.replay.table_pair import TablePair
 from stream.take_over import TakeOver
 
 REPLAY_RETRY_SECONDS = 120.0

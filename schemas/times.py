@@ -1,9 +1,20 @@
-"""Days and moments in UTC, and their conversion from and to microseconds since 1970."""
+"""Days near the ends of the calendar, moments in UTC, and microseconds since 1970."""
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Final
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+def from_micros(micros: int) -> datetime:
+    """Return the moment that is this many microseconds after 1970 began (UTC)."""
+    return EPOCH + timedelta(microseconds=micros)
+
+
+def to_micros(moment: datetime) -> int:
+    """Return the microseconds from the beginning of 1970 (UTC) to a moment with a time zone."""
+    return (moment - EPOCH) // _MICROSECOND
 
 
 def shift_day(day: date, days: int) -> date:
@@ -20,21 +31,16 @@ def to_utc(moment: datetime) -> datetime:
     return (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment).astimezone(UTC)
 
 
-def micros_of(moment: datetime) -> int:
-    """Return a moment in microseconds since 1970 (UTC)."""
-    return (moment - _EPOCH) // _MICROSECOND
-
-
 def day_start_micros(day: date) -> int:
     """Return the start of a day (UTC) in microseconds since 1970."""
-    return micros_of(datetime(day.year, day.month, day.day, tzinfo=UTC))
+    return to_micros(datetime(day.year, day.month, day.day, tzinfo=UTC))
 
 
 def day_of_micros(micros: int) -> date:
     """Return the day (UTC) of a time in microseconds since 1970."""
-    return (_EPOCH + micros * _MICROSECOND).date()
+    return from_micros(micros).date()
 
 
-def format_micros(micros: int) -> str:
+def format_rfc3339(micros: int) -> str:
     """Return a time in microseconds since 1970 (UTC) by RFC 3339."""
-    return (_EPOCH + micros * _MICROSECOND).isoformat().replace("+00:00", "Z")
+    return from_micros(micros).isoformat().replace("+00:00", "Z")

@@ -146,7 +146,7 @@ class _Assembly:
         observer = self._observer(budget)
         self.metrics.begin(self.topics, [*self.setup.tables.values(), QUARANTINE_TABLE])
         if self._wait_for("the lake", self.erasures.reload):
-            observer.erasures(self.erasures.number)
+            observer.erasures(self.erasures.newest)
         work = partial(
             self._work, budget, observer, partitions, limit, until_caught_up=until_caught_up
         )
@@ -297,7 +297,7 @@ class _Assembly:
                 reached=self.reached,
                 new_token=lambda: secrets.randbits(63),
                 buffers={topic: TopicBuffer(topic) for topic in self.topics},
-                erasures=lambda: self.erasures.number,
+                erasures=lambda: self.erasures.newest,
             ),
             gate=MemoryGate(budget),
             pace=AdaptiveBatch(budget.batch),
@@ -309,7 +309,7 @@ class _Assembly:
             retry=retry,
             observer=observer,
             log=self.setup.log,
-            labelling=self._labelling(budget, observer),
+            label_driver=self._label_driver(budget, observer),
             erasures=self.erasures,
             reached=self.reached,
             stop_requested=self.setup.stop.is_set,
@@ -359,7 +359,9 @@ class _Assembly:
             for topic, kind in kinds.items()
         }
 
-    def _labelling(self, budget: MemoryBudget, observer: WorkerObserver) -> LabelDriver | NoLabels:
+    def _label_driver(
+        self, budget: MemoryBudget, observer: WorkerObserver
+    ) -> LabelDriver | NoLabels:
         if self.labels is None:
             return NoLabels()
         label_observer = LabelObserver(
@@ -370,7 +372,7 @@ class _Assembly:
             self.cluster,
             label_observer,
             limit=budget.join,
-            erasures=lambda: self.erasures.number,
+            erasures=lambda: self.erasures.newest,
         )
 
     def _labels(self, setup: LabelSetup) -> LabelParts:

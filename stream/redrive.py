@@ -15,7 +15,6 @@ sees that the primary table holds them and continues with 4.
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import pyarrow.compute as pc
@@ -47,13 +46,12 @@ from schemas.arrow import EVENT_DATE
 from schemas.errors import FatalError, FencedError
 from schemas.record_batches import DecodedBatch, RawRecord
 from schemas.redacted import Redacted
+from schemas.times import from_micros
 from stream.applied_tombstones import AppliedTombstones
 from stream.flusher import describe_changed_topic
 from stream.intake import RecordDecoder, RecordRedactor
 
 Coordinates = tuple[int, int]
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class PayloadUnsealer(Protocol):
@@ -185,10 +183,10 @@ class Redrive:
 
     def _read_expired(self) -> set[Coordinates]:
         """Return the records of days that expire in quarantine: retention may be removing them."""
-        remaining = complete_from(self.quarantine, ROWS_PART)
-        if remaining is None:
+        first_day = complete_from(self.quarantine, ROWS_PART)
+        if first_day is None:
             return set()
-        days = pc.field(EVENT_DATE) < remaining
+        days = pc.field(EVENT_DATE) < first_day
         rows = self.quarantine.read(["_partition", "_offset"], days, texts={"_topic": self.topic})
         return set(zip(*(column.to_pylist() for column in rows.columns), strict=True))
 
@@ -207,7 +205,7 @@ class Redrive:
         adopted = self.quarantine.number(adopted_app(self.topic))
         if adopted is None:
             return list(rows)
-        since = _EPOCH + timedelta(microseconds=adopted)
+        since = from_micros(adopted)
         return [row for row in rows if row["_ingested_at"] >= since]
 
     def _payloads(self, rows: Sequence[Mapping[str, Any]]) -> list[RawRecord]:
@@ -270,7 +268,7 @@ class Redrive:
             table=self.primary.name,
             files=files,
             moves=[Move(redrive_app(self.topic), generation, (generation or 0) + 1)],
-            guards=[erasure_guard(self.erasures.number)],
+            guards=[erasure_guard(self.erasures.newest)],
             token=self.new_token(),
             entry=LedgerEntry(EntryKind.REDRIVE, ranges),
             retry=self.retry,

@@ -12,7 +12,7 @@ from batch.reviews.queue_service import ClaimedItem
 from batch.reviews.review_context import ContextRow, ReviewContext
 from batch.reviews.review_export import segment_json
 from goldpan.cli.plain_console import escape_controls, styled
-from schemas.times import format_micros
+from schemas.times import format_rfc3339
 
 QUESTION: Final = "Was the answer good (pass) or bad (fail)? If you cannot say: unknown."
 _MAX_CHARACTERS: Final = 2_000
@@ -29,8 +29,8 @@ def item_json(
     item, context = claimed.item, context or ReviewContext({"evidence": []})
     neutral = {
         "trace_id": item.trace_id,
-        "claimed_until": format_micros(claimed.until),
-        "deadline": format_micros(item.deadline),
+        "claimed_until": format_rfc3339(claimed.until),
+        "deadline": format_rfc3339(item.deadline),
         "segment": segment_json(item.segment),
         "asked": QUESTION,
         "conversation": None if context.trace is None else _conversation(context.trace),

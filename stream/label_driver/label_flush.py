@@ -18,7 +18,7 @@ from schemas.contract import CONTRACTS
 from schemas.record_batches import RecordKind
 from schemas.records import LabelEvent
 from schemas.redacted import Redacted
-from schemas.times import micros_of
+from schemas.times import to_micros
 
 LABELS_MARKER: Final = "#labels"
 """The topic of a flush of labels; no Kafka topic can have this name."""
@@ -96,5 +96,5 @@ def parse_label_events(rows: pa.Table) -> list[LabelEvent]:
 
 
 def _event(row: Mapping[str, Any]) -> LabelEvent:
-    times = {name: micros_of(value) for name, value in row.items() if isinstance(value, datetime)}
+    times = {name: to_micros(value) for name, value in row.items() if isinstance(value, datetime)}
     return msgspec.convert({**row, **times, "segments": dict(row["segments"])}, LabelEvent)

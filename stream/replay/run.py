@@ -111,8 +111,8 @@ class Replay:
     def _fence(self) -> None:
         """Record in the staged tables which tombstones their records were checked against."""
         tables = [*self.take_over.primary.values(), self.take_over.quarantine, self.take_over.audit]
-        for table in filter(None, tables if self.erasures.number else []):
-            raise_erasure_fence(table, self.erasures.number, retry=self.retry, now_ms=self.now_ms)
+        for table in filter(None, tables if self.erasures.newest else []):
+            raise_erasure_fence(table, self.erasures.newest, retry=self.retry, now_ms=self.now_ms)
 
     def _take_over(self) -> None:
         """Take over the unfinished partitions, at the staged tables' positions."""
@@ -203,7 +203,7 @@ class Replay:
             self.assignment.of(self._topic),
             self.plan.incarnation,
             self.new_token(),
-            erasures=self.erasures.number,
+            erasures=self.erasures.newest,
         )
         if flush is not None:
             self.steps.run(flush)

@@ -122,7 +122,7 @@ class TableSwap:
 
     def _with_unique_path(self, file: LiveFile) -> LiveFile:
         """Return a staged file under a path that is unique to this replay."""
-        return replace(file, path=f"{self.plan.number}/{file.path}")
+        return replace(file, path=f"{self.plan.replay_id}/{file.path}")
 
     def _entry(self, change: RowChange) -> LedgerEntry:
         ranges = [

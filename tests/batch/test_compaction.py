@@ -20,7 +20,7 @@ from lake.vacuum import vacuum_table
 from lake.verify import verify_lake
 from schemas.errors import UsageError
 from tests.architecture.source import ROOT
-from tests.batch.release.kit import contents, drafted, shelf
+from tests.batch.release.kit import contents, drafted, open_repository
 from tests.batch.release.world import add, conversations, labels_for, make_lake
 from tests.lake.kit import patience
 
@@ -140,11 +140,11 @@ def test_a_worker_that_appends_meanwhile_is_not_disturbed(lake: Lake) -> None:
 def test_a_release_is_the_same_after_compaction(lake: Lake, tmp_path: Path) -> None:
     """Built before and after compaction and vacuum, every byte of a release is the same."""
     made = drafted(again(lake), size=16)
-    publish_draft(made, shelf(tmp_path / "before"))
+    publish_draft(made, open_repository(tmp_path / "before"))
     for name in ("traces", "labels"):
         table = lake.table(name)
         run(table, plan_compaction(table, before=AFTER))
-    publish_draft(drafted(again(lake), size=16), shelf(tmp_path / "after"))
+    publish_draft(drafted(again(lake), size=16), open_repository(tmp_path / "after"))
     assert contents(tmp_path / "before") == contents(tmp_path / "after")
 
 

@@ -175,7 +175,10 @@ class Refusing:
 
 @dataclass
 class Loop:
-    """A worker of one topic, and all that it depends on. ``now`` is its monotonic clock."""
+    """A worker of one topic, and all that it depends on.
+
+    ``now`` is its monotonic clock, which goes on by ``tick`` whenever it is read.
+    """
 
     lake: Lake
     patch: pytest.MonkeyPatch
@@ -188,9 +191,9 @@ class Loop:
     cluster: Refusing = field(default_factory=lambda: Refusing(RetryableError("broker away")))
     resident: int = 0
     retry_seconds: float = 60.0
+    tick: float = 0.0
 
     def __post_init__(self) -> None:
-        self.patch.setattr("stream.worker.monotonic", lambda: self.now)
         self.erasures = AppliedTombstones(open_tombstones(self.lake.location), [KEYS])
         tokens, verdict = count(1), Verdict(self._fails)
         writers = {
@@ -244,13 +247,18 @@ class Loop:
                 drain_seconds=1.0, revoke_seconds=1.0, retry_seconds=self.retry_seconds
             ),
             retry=patience(),
-            labelling=NoLabels(),
+            label_driver=NoLabels(),
             erasures=self.erasures,
             reached=lambda _step: None,
             stop_requested=lambda: False,
             give_up=lambda: None,
+            monotonic=self._monotonic,
             **parts,
         )
+
+    def _monotonic(self) -> float:
+        self.now += self.tick
+        return self.now
 
     def _fails(self, partition: int, offset: int) -> bool:
         return self.bad(partition, offset)

@@ -96,9 +96,11 @@ def test_of_two_at_once_the_first_word_holds(lake: Lake, tmp_path: Path) -> None
         mine, other = make_lake(folder), open_lake(folder)
         table = mine.table(name)
         faster = worker(other, start="latest", watermarks=(0, 50))
-        table.handle = Meddled(  # type: ignore[assignment]
-            table.handle, before=lambda faster=faster: starts(faster)
-        )
+
+        def begin(faster: TakeOver = faster) -> None:
+            starts(faster)
+
+        table.handle = Meddled(table.handle, before=begin)  # type: ignore[assignment]
         assert starts(worker(mine, start="latest", watermarks=(0, 60))) == [50, 50]
         assert verify_lake(mine, deep=True).problems == []
 

@@ -13,9 +13,9 @@ from lake.verify import verify_lake
 from schemas.errors import UsageError
 from stream.replay.diff import ReplayComparison
 from stream.replay.lake_reader import refuse_expired
-from stream.replay.promotion import TablePair
 from stream.replay.replay_range import ReplaySpan
 from stream.replay.steps import ReplayStep
+from stream.replay.table_pair import TablePair
 from tests.lake import kit
 from tests.lake.kit import TOPIC, open_lake, patience
 from tests.stream.replays import RANGE, TOKENS, filled_lake, stage, staging

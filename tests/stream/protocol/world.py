@@ -70,6 +70,7 @@ class Verdict:
     """
 
     bad: Callable[[int, int], bool]
+    memory_bytes: int = 0
 
     def decode(
         self, topic: str, messages: Sequence[RawRecord]
