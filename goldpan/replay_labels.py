@@ -12,9 +12,10 @@ from batch.labels.policy_registry import register_policy, require_unchanged_poli
 from batch.labels.recompute import BatchReader, EvidenceReaders, LabelRecomputer
 from batch.labels.reconciler import require_latest_policy
 from batch.labels.scorer_loader import load_scorer
-from batch.labels.staged_labels import Progress, StagedLabels
+from batch.labels.staged_labels import StagedLabels
 from batch.labels.trace_buckets import ingested_until
 from batch.numbered_rows import JobContext
+from batch.progress import ReportProgress
 from batch.reviews.review_table import read_review_log
 from goldpan import jobs, wiring
 from goldpan.settings import Settings
@@ -121,7 +122,7 @@ class ReplayLabels:
         scorer = restore_scorer(plan.labels or {}, f"the plan of the replay {plan.name}")
         return cls(settings, replays, plan, scorer, context)
 
-    def stage(self, progress: Progress) -> None:
+    def stage(self, progress: ReportProgress) -> None:
         """Label the traces of the range, and write the result to the staged table."""
         reached = parse_failpoint(self.settings.stream.fail_at, FlushStep, ReplayLabelStep)
         progress("finding traces", 0, 0)

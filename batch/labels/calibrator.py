@@ -21,6 +21,7 @@ from batch.labels.trace_buckets import (
     ingested_until,
 )
 from batch.numbered_rows import JobContext
+from batch.progress import ReportProgress, no_progress
 from batch.reviews.review_table import read_review_log
 from labels.calibration import Calibration
 from labels.calibration_learning import (
@@ -72,7 +73,7 @@ class Calibrator:
         extent: ScanExtent,
         *,
         window: int | None = None,
-        progress: Callable[[str, int, int], None] = lambda _what, _done, _of: None,
+        progress: ReportProgress = no_progress,
     ) -> Calibration:
         """Return the next version, unpublished; ``window`` is in microseconds.
 

@@ -12,7 +12,7 @@ counts as one event.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -32,6 +32,7 @@ from batch.labels.trace_buckets import (
     ingested_until,
 )
 from batch.numbered_rows import JobContext, NumberedRows
+from batch.progress import ReportProgress, no_progress
 from batch.reviews.review_table import read_review_log
 from labels.decision import (
     REVISIONS_PER_GENERATION,
@@ -49,9 +50,6 @@ from schemas.records import LabelEvent
 
 COMMIT_EVENTS: Final = 20_000
 RECONCILE_ATTEMPTS: Final = 20
-
-Progress = Callable[[str, int, int], None]
-"""Receives the name of the step, the amount done and the total."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +124,7 @@ class Reconciler:
         self._rows = NumberedRows(self._labels, RECONCILE_SEQUENCE, EntryKind.RECONCILE, means)
 
     def run(
-        self, request: ReconcileRequest, progress: Progress = lambda _what, _done, _of: None
+        self, request: ReconcileRequest, progress: ReportProgress = no_progress
     ) -> ReconcileReport:
         """Add the missing events.
 
@@ -145,7 +143,7 @@ class Reconciler:
         )
 
     def _run(
-        self, request: ReconcileRequest, progress: Progress, added: Counter[str]
+        self, request: ReconcileRequest, progress: ReportProgress, added: Counter[str]
     ) -> ReconcileReport:
         """Read, decide, add; FencedError if rows were replaced or erased since they were read."""
         now, retry = check_clock(self._means.now_us()), self._means.retry

@@ -12,6 +12,7 @@ from batch.labels.existing_labels import read_events_in_force
 from batch.labels.label_writer import RECONCILE_SEQUENCE, number_label_rows
 from batch.labels.recompute import LabelRecomputer, split_digest_set
 from batch.numbered_rows import JobContext, NumberedRows
+from batch.progress import ReportProgress
 from labels.difference import EventPair, LabelDifference, compare_labels
 from labels.digests import DigestSet
 from lake.commit import CommitWatch, Move, commit
@@ -20,9 +21,6 @@ from lake.tables import Table
 from schemas.records import LabelEvent
 
 COMMIT_EVENTS = 20_000
-
-Progress = Callable[[str, int, int], None]
-"""Receives the name of the step, the amount done and the total."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,9 @@ class StagedLabels:
         """Return whether all events are staged, as of the table's last refresh."""
         return self.staged.number(self.app) is not None
 
-    def stage(self, trace_ids: DigestSet, recomputer: LabelRecomputer, progress: Progress) -> None:
+    def stage(
+        self, trace_ids: DigestSet, recomputer: LabelRecomputer, progress: ReportProgress
+    ) -> None:
         """Recompute, and add the missing events. Errors as in `batch.labels.reconciler`."""
         rows = NumberedRows(self.staged, RECONCILE_SEQUENCE, EntryKind.RECONCILE, self.means)
         done, at = 0, rows.refresh_position()
