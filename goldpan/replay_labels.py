@@ -14,7 +14,6 @@ from batch.labels.reconciler import require_latest_policy
 from batch.labels.scorer_loader import load_scorer
 from batch.labels.staged_labels import StagedLabels
 from batch.labels.trace_buckets import ingested_until
-from batch.numbered_rows import JobContext
 from batch.progress import ReportProgress
 from batch.reviews.review_table import read_review_log
 from goldpan import jobs, wiring
@@ -23,9 +22,9 @@ from labels.decision import check_clock
 from labels.difference import LabelDifference
 from labels.digests import DigestSet
 from labels.scorer import LabelScorer, restore_scorer, snapshot_scorer
-from lake.commit import Move
 from lake.ledger import Incarnation, adopted_app, replay_app
 from lake.retry import Retry
+from lake.table_commit import CommitContext, Move
 from lake.tables import Lake
 from schemas.arrow import LABELS_TABLE, QUARANTINE_TABLE
 from schemas.errors import UsageError
@@ -112,11 +111,11 @@ class ReplayLabels:
     replays: ReplayRepository
     plan: ReplayPlan
     scorer: LabelScorer
-    context: JobContext
+    context: CommitContext
 
     @classmethod
     def of(
-        cls, settings: Settings, replays: ReplayRepository, plan: ReplayPlan, context: JobContext
+        cls, settings: Settings, replays: ReplayRepository, plan: ReplayPlan, context: CommitContext
     ) -> "ReplayLabels":
         """Return the labels of a replay; raises errors as `restore_scorer`."""
         scorer = restore_scorer(plan.labels or {}, f"the plan of the replay {plan.name}")
@@ -176,7 +175,7 @@ class ReplayLabels:
             open_recomputer=self._recomputer,
             mark=Move(replay_app(self.plan.replay_id), None, PROMOTION_DONE),
             check_texts=not self.plan.labels_only,
-            means=self.context,
+            context=self.context,
         )
 
     def _staged_labels(self) -> StagedLabels:

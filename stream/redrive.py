@@ -19,7 +19,8 @@ from typing import Any, Protocol
 
 import pyarrow.compute as pc
 
-from lake.commit import CommitWatch, Move, commit
+from lake.commit import commit
+from lake.fences import ERASURE_FENCE
 from lake.ledger import (
     EntryKind,
     Incarnation,
@@ -39,9 +40,8 @@ from lake.quarantine import (
     remove_quarantined,
 )
 from lake.retention_horizon import ROWS_PART, complete_from
-from lake.retry import Retry
+from lake.table_commit import CommitContext, Move, TableCommit
 from lake.tables import Table
-from lake.tombstones import erasure_guard
 from schemas.arrow import EVENT_DATE
 from schemas.errors import FatalError, FencedError
 from schemas.record_batches import DecodedBatch, RawRecord
@@ -94,9 +94,7 @@ class Redrive:
     unsealer: PayloadUnsealer
     fetch: Callable[[str, Sequence[Coordinates]], Mapping[Coordinates, RawRecord]]
     incarnation: Callable[[str], Incarnation]
-    retry: Retry
-    now_us: Callable[[], int]
-    new_token: Callable[[], int]
+    context: CommitContext
     erasures: AppliedTombstones
     reached: Callable[[str], None] = lambda _step: None
 
@@ -115,7 +113,7 @@ class Redrive:
         return self.run(matching, dry_run=dry_run)
 
     def _load_tombstones(self) -> bool:
-        return self.retry.call("reading tombstones", self.erasures.reload)
+        return self.context.retry.call("reading tombstones", self.erasures.reload)
 
     def _run(self, matching: QuarantineFilter, *, dry_run: bool) -> RedriveResult:
         # The generation first: retention marks rows of quarantine as expired, then moves it.
@@ -133,7 +131,7 @@ class Redrive:
         decoded, rejected = self.decoder.decode(self.topic, raws)
         remaining, _ = self.erasures.kept_out.without(decoded)
         forgotten = _coordinates_of(decoded) - _coordinates_of(remaining)
-        outcome = self.redactor.redact(remaining, ingested_at=self.now_us())
+        outcome = self.redactor.redact(remaining, ingested_at=self.context.now_us())
         failed = [*rejected, *outcome.rejected]
         passed = {(raw.partition, raw.offset) for raw in raws}
         passed -= {(item.raw.partition, item.raw.offset) for item in failed} | forgotten
@@ -145,9 +143,7 @@ class Redrive:
                 self.quarantine,
                 self.topic,
                 sorted(passed | already),
-                retry=self.retry,
-                token=self.new_token(),
-                now_ms=self._now_ms,
+                self.context,
                 generation=quarantine_generation,
             )
             self._forget(forgotten)
@@ -163,13 +159,7 @@ class Redrive:
 
     def _forget(self, forgotten: set[Coordinates]) -> None:
         remove_quarantined(
-            self.quarantine,
-            self.topic,
-            sorted(forgotten),
-            retry=self.retry,
-            token=self.new_token(),
-            now_ms=self._now_ms,
-            kind=EntryKind.ERASE,
+            self.quarantine, self.topic, sorted(forgotten), self.context, kind=EntryKind.ERASE
         )
 
     def _read_generation(self) -> int:
@@ -262,22 +252,18 @@ class Redrive:
         )
         files = encode_files([redacted], ranges=ranges, layout=self.primary.layout)
         for file in files:
-            self.retry.call("writing re-driven records", _upload(self.primary, file))
+            self.context.retry.call("writing re-driven records", _upload(self.primary, file))
         commit(
-            self.primary.handle,
-            table=self.primary.name,
-            files=files,
-            moves=[Move(redrive_app(self.topic), generation, (generation or 0) + 1)],
-            guards=[erasure_guard(self.erasures.newest)],
-            token=self.new_token(),
-            entry=LedgerEntry(EntryKind.REDRIVE, ranges),
-            retry=self.retry,
-            watch=CommitWatch(),
-            now_ms=self._now_ms,
+            self.primary,
+            TableCommit(
+                entry=LedgerEntry(EntryKind.REDRIVE, ranges),
+                token=self.context.new_token(),
+                moves=[Move(redrive_app(self.topic), generation, (generation or 0) + 1)],
+                guards=[ERASURE_FENCE.guard(self.erasures.newest)],
+                adds=files,
+            ),
+            self.context,
         )
-
-    def _now_ms(self) -> int:
-        return self.now_us() // 1000
 
 
 def _upload(table: Table, file: Any) -> Callable[[], None]:

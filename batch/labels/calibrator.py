@@ -20,7 +20,6 @@ from batch.labels.trace_buckets import (
     divide_traces,
     ingested_until,
 )
-from batch.numbered_rows import JobContext
 from batch.progress import ReportProgress, no_progress
 from batch.reviews.review_table import read_review_log
 from labels.calibration import Calibration
@@ -37,6 +36,7 @@ from labels.review_log import ReviewLog
 from labels.scorer import LabelScorer
 from labels.signals import signals_of
 from lake.objects import ObjectStore
+from lake.table_commit import CommitContext
 from lake.tables import Lake
 from schemas.errors import UsageError
 
@@ -59,11 +59,11 @@ class Calibrator:
         self,
         lake: Lake,
         policy: LabelPolicy,
-        means: JobContext,
+        context: CommitContext,
         *,
         bucket_traces: int = BUCKET_TRACES,
     ) -> None:
-        self._policy, self._means, self._bucket_traces = policy, means, bucket_traces
+        self._policy, self._context, self._bucket_traces = policy, context, bucket_traces
         self._traces, self._feedback = lake.table("traces"), lake.table("feedback")
         self._reviews, self._labels = lake.table("reviews"), lake.table("labels")
         self.store: ObjectStore = lake.location.files(calibration_store.CALIBRATION_FOLDER)
@@ -79,7 +79,7 @@ class Calibrator:
 
         Raises UsageError if no audited trace has been reviewed (`labels.calibration_learning`).
         """
-        now, retry = check_clock(self._means.now_us()), self._means.retry
+        now, retry = check_clock(self._context.now_us()), self._context.retry
         tables = (self._reviews, self._feedback, self._traces)
         for table in (*tables, self._labels):
             retry.call(f"reading table {table.name}", table.refresh)
@@ -128,13 +128,13 @@ class Calibrator:
 
     def publish(self, calibration: Calibration) -> None:
         """Publish a version; FatalError if another run was first."""
-        retry = self._means.retry
+        retry = self._context.retry
         retry.call(
             "writing", lambda: calibration_store.publish_calibration(self.store, calibration)
         )
 
     def _next_version(self) -> int:
-        versions = self._means.retry.call(
+        versions = self._context.retry.call(
             "listing", lambda: calibration_store.list_calibrations(self.store)
         )
         version = max(versions, default=0) + 1

@@ -1,6 +1,6 @@
 """Replaces the label events of some traces by new decisions, in one commit.
 
-1. The fence (`lake.relabelled`): labels decided from rows that have been replaced are rejected from
+1. The fence (`lake.fences`): labels decided from rows that have been replaced are rejected from
    now on. It follows the replacement of the rows that labels rest on.
 2. The traces are decided from what the lake holds now. The plan (`labels.replacement_plan`) is one
    commit to the table ``labels``, whose files are rewritten without the removed events. It moves
@@ -27,12 +27,11 @@ import pyarrow.compute as pc
 from batch.labels.existing_labels import ExistingLabelRow, read_existing_labels
 from batch.labels.label_writer import RECONCILE_SEQUENCE, label_guards, number_label_rows
 from batch.labels.recompute import LabelRecomputer, RecomputedLabel, split_digest_set
-from batch.numbered_rows import JobContext, NumberedRows
+from batch.numbered_rows import NumberedRows
 from labels.decision import EventRank
 from labels.digests import DigestSet
 from labels.replacement_plan import plan_replacement
-from lake import relabelled
-from lake.commit import Move
+from lake.fences import RELABEL_FENCE
 from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange, position_app
 from lake.live_files import (
     LiveFile,
@@ -45,6 +44,7 @@ from lake.live_files import (
 )
 from lake.parquet import encode_files
 from lake.rewrite import replace_or_add_files
+from lake.table_commit import CommitContext, Move, TableCommit
 from lake.tables import TABLE_LAYOUTS, Table
 from schemas.errors import FatalError, FencedError
 from schemas.records import LabelEvent
@@ -76,11 +76,11 @@ class LabelReplacement:
     open_recomputer: OpenRecomputer
     mark: Move
     check_texts: bool
-    means: JobContext
+    context: CommitContext
 
     def fence(self) -> None:
         """Reject labels decided from rows that have been replaced."""
-        relabelled.raise_relabelled_fence(self.labels, retry=self.means.retry, now_ms=self._now_ms)
+        RELABEL_FENCE.advance(self.labels, self.context)
 
     @property
     def done(self) -> bool:
@@ -103,16 +103,16 @@ class LabelReplacement:
         )
 
     def _attempt(self, trace_ids: DigestSet, before_commit: Callable[[], None]) -> None:
-        rows = NumberedRows(self.labels, RECONCILE_SEQUENCE, EntryKind.RELABEL, self.means)
+        rows = NumberedRows(self.labels, RECONCILE_SEQUENCE, EntryKind.RELABEL, self.context)
         at = rows.refresh_position()
         if self.done:
             return
-        number, guards = relabelled.relabelled_count(self.labels), label_guards(self.labels)
+        fence, guards = RELABEL_FENCE.value(self.labels), label_guards(self.labels)
         moves = [
             self.mark,
-            Move(relabelled.RELABELLED_APP, number or None, number + 1),
+            Move(RELABEL_FENCE.app, fence or None, fence + 1),
         ]
-        change = self.means.retry.call("reading the lake", partial(self._decide, trace_ids))
+        change = self.context.retry.call("reading the lake", partial(self._decide, trace_ids))
         old = [file for file in list_live_files(self.labels) if file.path in change.removed]
         rewritten, removed = self._rewrite(old, change.removed)
         new_files, spans = self._write_added(rows, change, at)
@@ -124,17 +124,15 @@ class LabelReplacement:
             position = position_app(SourcePartition(RECONCILE_SEQUENCE, 0))
             moves.append(Move(position, at or None, at + len(change.added)))
         before_commit()
-        replace_or_add_files(
-            self.labels,
-            old,
-            [*rewritten, *new_files],
+        commit = TableCommit(
+            entry=LedgerEntry(EntryKind.RELABEL, spans),
+            token=self.context.new_token(),
             moves=moves,
             guards=guards,
-            entry=LedgerEntry(EntryKind.RELABEL, spans),
-            token=self.means.new_token(),
-            retry=self.means.retry,
-            now_ms=self._now_ms,
+            removes=old,
+            adds=[*rewritten, *new_files],
         )
+        replace_or_add_files(self.labels, commit, self.context)
 
     def _decide(self, trace_ids: DigestSet) -> _Change:
         recomputer, change = self.open_recomputer(), _Change()
@@ -174,7 +172,9 @@ class LabelReplacement:
             remaining = rows.where(pc.invert(is_removed))
             if len(remaining):
                 rewritten.append(
-                    rewrite_rows(self.labels, remaining, instead_of=[file], retry=self.means.retry)
+                    rewrite_rows(
+                        self.labels, remaining, instead_of=[file], retry=self.context.retry
+                    )
                 )
         return rewritten, removed
 
@@ -188,10 +188,7 @@ class LabelReplacement:
         batch = number_label_rows(rows, change.added, change.texts, at=at)
         span = SourceRange(RECONCILE_SEQUENCE, 0, at, at + count, at, at + count - 1, count, count)
         files = encode_files([batch], ranges=[span], layout=TABLE_LAYOUTS[self.labels.name])
-        return [upload_file(self.labels, file, self.means.retry) for file in files], [span]
-
-    def _now_ms(self) -> int:
-        return self.means.now_us() // 1000
+        return [upload_file(self.labels, file, self.context.retry) for file in files], [span]
 
 
 def _has_rank(rows: StoredRows, ranks: set[EventRank]) -> pa.Array:

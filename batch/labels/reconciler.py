@@ -31,7 +31,7 @@ from batch.labels.trace_buckets import (
     divide_traces,
     ingested_until,
 )
-from batch.numbered_rows import JobContext, NumberedRows
+from batch.numbered_rows import NumberedRows
 from batch.progress import ReportProgress, no_progress
 from batch.reviews.review_table import read_review_log
 from labels.decision import (
@@ -41,9 +41,9 @@ from labels.decision import (
 )
 from labels.replacement_plan import ReconcileStatus
 from labels.scorer import LabelScorer
-from lake.commit import Condition
 from lake.ledger import EntryKind
 from lake.objects import ObjectStore
+from lake.table_commit import CommitContext, Condition
 from lake.tables import Lake, Table
 from schemas.errors import FatalError, FencedError, UsageError
 from schemas.records import LabelEvent
@@ -113,15 +113,15 @@ class Reconciler:
         self,
         lake: Lake,
         scorer: LabelScorer,
-        means: JobContext,
+        context: CommitContext,
         *,
         bucket_traces: int = BUCKET_TRACES,
     ) -> None:
-        self._scorer, self._means, self._bucket_traces = scorer, means, bucket_traces
+        self._scorer, self._context, self._bucket_traces = scorer, context, bucket_traces
         self._traces, self._feedback = lake.table("traces"), lake.table("feedback")
         self._reviews, self._labels = lake.table("reviews"), lake.table("labels")
         self._policies: ObjectStore = lake.location.files(policy_registry.POLICY_FOLDER)
-        self._rows = NumberedRows(self._labels, RECONCILE_SEQUENCE, EntryKind.RECONCILE, means)
+        self._rows = NumberedRows(self._labels, RECONCILE_SEQUENCE, EntryKind.RECONCILE, context)
 
     def run(
         self, request: ReconcileRequest, progress: ReportProgress = no_progress
@@ -146,7 +146,7 @@ class Reconciler:
         self, request: ReconcileRequest, progress: ReportProgress, added: Counter[str]
     ) -> ReconcileReport:
         """Read, decide, add; FencedError if rows were replaced or erased since they were read."""
-        now, retry = check_clock(self._means.now_us()), self._means.retry
+        now, retry = check_clock(self._context.now_us()), self._context.retry
         # The guards come first, so that everything read later is at least as new as they are.
         retry.call("reading table labels", self._labels.refresh)
         guards = label_guards(self._labels)
@@ -235,12 +235,12 @@ class Reconciler:
 
     def _check(self, *, dry_run: bool) -> None:
         require_latest = partial(require_latest_policy, self._labels, self._scorer)
-        self._means.retry.call("reading the labels", require_latest)
+        self._context.retry.call("reading the labels", require_latest)
         register = (
             policy_registry.require_unchanged_policy if dry_run else policy_registry.register_policy
         )
         policy = self._scorer.policy
-        self._means.retry.call("reading the policies", lambda: register(self._policies, policy))
+        self._context.retry.call("reading the policies", lambda: register(self._policies, policy))
 
 
 def require_latest_policy(labels: Table, scorer: LabelScorer) -> None:

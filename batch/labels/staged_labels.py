@@ -11,12 +11,13 @@ from functools import partial
 from batch.labels.existing_labels import read_events_in_force
 from batch.labels.label_writer import RECONCILE_SEQUENCE, number_label_rows
 from batch.labels.recompute import LabelRecomputer, split_digest_set
-from batch.numbered_rows import JobContext, NumberedRows
+from batch.numbered_rows import NumberedRows
 from batch.progress import ReportProgress
 from labels.difference import EventPair, LabelDifference, compare_labels
 from labels.digests import DigestSet
-from lake.commit import CommitWatch, Move, commit
+from lake.commit import commit
 from lake.ledger import EntryKind, LedgerEntry
+from lake.table_commit import CommitContext, Move, TableCommit
 from lake.tables import Table
 from schemas.records import LabelEvent
 
@@ -34,7 +35,7 @@ class StagedLabels:
     staged: Table
     app: str
     on_unchanged: Callable[[DigestSet], None]
-    means: JobContext
+    context: CommitContext
 
     @property
     def complete(self) -> bool:
@@ -45,7 +46,7 @@ class StagedLabels:
         self, trace_ids: DigestSet, recomputer: LabelRecomputer, progress: ReportProgress
     ) -> None:
         """Recompute, and add the missing events. Errors as in `batch.labels.reconciler`."""
-        rows = NumberedRows(self.staged, RECONCILE_SEQUENCE, EntryKind.RECONCILE, self.means)
+        rows = NumberedRows(self.staged, RECONCILE_SEQUENCE, EntryKind.RECONCILE, self.context)
         done, at = 0, rows.refresh_position()
         if self.complete:
             return
@@ -53,7 +54,7 @@ class StagedLabels:
             progress("deciding labels", done, len(trace_ids))
             texts: dict[str, str] = {}
             step = partial(self._missing, part, recomputer, texts)
-            missing, unchanged = self.means.retry.call("reading the lake", step)
+            missing, unchanged = self.context.retry.call("reading the lake", step)
             if len(unchanged):
                 self.on_unchanged(unchanged)
             for start in range(0, len(missing), COMMIT_EVENTS):
@@ -104,14 +105,9 @@ class StagedLabels:
         return missing, DigestSet.of(unchanged, part.seed)
 
     def _mark(self) -> None:
-        commit(
-            self.staged.handle,
-            table=self.staged.name,
-            files=[],
-            moves=[Move(self.app, None, 1)],
-            token=self.means.new_token(),
+        change = TableCommit(
             entry=LedgerEntry(EntryKind.RECONCILE, []),
-            retry=self.means.retry,
-            watch=CommitWatch(),
-            now_ms=lambda: self.means.now_us() // 1000,
+            token=self.context.new_token(),
+            moves=[Move(self.app, None, 1)],
         )
+        commit(self.staged, change, self.context)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, NamedTuple
 
-from batch.numbered_rows import JobContext, NumberedRows
+from batch.numbered_rows import NumberedRows
 from batch.reviews.open_items import ReviewableItems, read_routed_events, read_trace_events
 from batch.reviews.review_table import (
     REVIEW_SEQUENCE,
@@ -27,10 +27,10 @@ from labels.decision import check_clock
 from labels.policy import LabelPolicy
 from labels.review_log import Review, ReviewLog, review_id_of
 from labels.review_queue import QueueItem, ReviewQueue, build_queue
-from lake.commit import Condition
+from lake.fences import ERASURE_FENCE
 from lake.ledger import EntryKind
+from lake.table_commit import CommitContext, Condition
 from lake.tables import Lake
-from lake.tombstones import ERASURES_APP, erasure_guard
 from redact.pipeline.derived_rows import box_derived_rows
 from schemas.errors import FencedError, UsageError
 from schemas.records import Label, LabelEvent
@@ -86,10 +86,10 @@ class SubmissionReport:
 class ReviewQueueService:
     """Serves the review queue of one lake."""
 
-    def __init__(self, lake: Lake, policy: LabelPolicy, means: JobContext) -> None:
-        self._policy, self._means = policy, means
+    def __init__(self, lake: Lake, policy: LabelPolicy, context: CommitContext) -> None:
+        self._policy, self._context = policy, context
         self._labels, self._traces = lake.table("labels"), lake.table("traces")
-        self._rows = NumberedRows(lake.table("reviews"), REVIEW_SEQUENCE, EntryKind.REVIEW, means)
+        self._rows = NumberedRows(lake.table("reviews"), REVIEW_SEQUENCE, EntryKind.REVIEW, context)
 
     def queue(self) -> ReviewQueue:
         """Return the current queue."""
@@ -108,7 +108,7 @@ class ReviewQueueService:
         guards: Sequence[Condition] = ()
         reviewable = self._reviewable_items()
         while True:
-            now, at = check_clock(self._means.now_us()), self._rows.refresh_position()
+            now, at = check_clock(self._context.now_us()), self._rows.refresh_position()
             log = self._read().log
             if not guards or not self._rows.holds(guards):
                 guards = self._guards()
@@ -128,7 +128,7 @@ class ReviewQueueService:
         guards: Sequence[Condition] = ()
         texts = [text for submission in submissions for text in submission.texts]
         while True:
-            now, at = check_clock(self._means.now_us()), self._rows.refresh_position()
+            now, at = check_clock(self._context.now_us()), self._rows.refresh_position()
             stored = self._read()
             if not guards or not self._rows.holds(guards):
                 guards = self._guards()
@@ -138,7 +138,7 @@ class ReviewQueueService:
                 return report
 
     def _read(self) -> StoredReviews:
-        return self._means.retry.call(
+        return self._context.retry.call(
             "reading table reviews", lambda: read_review_log(self._rows.table)
         )
 
@@ -148,19 +148,19 @@ class ReviewQueueService:
             self._rows.table.refresh()
             return ReviewableItems.read(self._traces, self._rows.table)
 
-        return self._means.retry.call("reading table traces", step)
+        return self._context.retry.call("reading table traces", step)
 
     def _guards(self) -> list[Condition]:
         """Return the guards for rows based on labels read from now on (see `lake.tombstones`).
 
         They are as of the table's last refresh.
         """
-        return [erasure_guard(self._rows.table.number(ERASURES_APP) or 0)]
+        return [ERASURE_FENCE.guard(ERASURE_FENCE.value(self._rows.table))]
 
     def _events_of(self, ids: Collection[str]) -> list[LabelEvent]:
-        self._means.retry.call("reading table labels", self._labels.refresh)
+        self._context.retry.call("reading table labels", self._labels.refresh)
         step = partial(read_trace_events, self._labels, ids)
-        return self._means.retry.call("reading table labels", step)
+        return self._context.retry.call("reading table labels", step)
 
     def _events(self, log: ReviewLog) -> list[LabelEvent]:
         reviewed = log.by_trace().keys()
@@ -169,7 +169,7 @@ class ReviewQueueService:
             self._labels.refresh()
             return read_routed_events(self._labels, reviewed)
 
-        return self._means.retry.call("reading table labels", step)
+        return self._context.retry.call("reading table labels", step)
 
     def _append(
         self, rows: Sequence[ReviewRow], texts: Sequence[str], at: int, guards: Sequence[Condition]

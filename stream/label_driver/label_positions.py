@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from labels.join import DecidedLabel
-from lake.commit import Condition, Guard, Move
+from lake.fences import ERASURE_FENCE, RELABEL_FENCE
 from lake.ledger import (
     SourcePartition,
     SourceRange,
@@ -13,9 +13,8 @@ from lake.ledger import (
     position_app,
     produced_app,
 )
-from lake.relabelled import relabelled_guard
+from lake.table_commit import Condition, Guard, Move
 from lake.table_writer import FlushPart
-from lake.tombstones import erasure_guard
 from schemas.record_batches import RecordKind
 
 
@@ -26,7 +25,7 @@ class PartitionPair:
     ``labelled`` is the position of the table ``labels`` (None: none yet), ``joined`` the offset up
     to which the join has the rows of the lake, ``produced`` the mark of what has been produced.
     ``event_time`` is the latest event time on record (microseconds since 1970). ``relabelled`` is
-    the number of the fence that the rows were read under (`lake.relabelled`).
+    the number of the fence that the rows were read under (`lake.fences`).
     """
 
     labelled: dict[RecordKind, int | None]
@@ -86,12 +85,12 @@ class LabelPositions:
         """
         counts = Counter((label.partition, label.trigger.kind) for label in decided)
         moves: list[Move] = []
-        guards: list[Condition] = [erasure_guard(tombstone)]
+        guards: list[Condition] = [ERASURE_FENCE.guard(tombstone)]
         ranges: list[SourceRange] = []
         for partition, pair in self.pairs.items():
             if not pair.behind:
                 continue
-            guards.append(relabelled_guard(pair.relabelled))
+            guards.append(RELABEL_FENCE.guard(pair.relabelled))
             for kind, topic in self.topics.items():
                 source = SourcePartition(topic, partition)
                 start, end = pair.labelled[kind], pair.joined[kind]

@@ -32,12 +32,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from lake.commit import Move
+from lake.fences import ERASURE_FENCE
 from lake.ledger import adopted_app, promoting_app, replay_app
 from lake.quarantine import redrive_app
-from lake.retry import Retry
+from lake.table_commit import CommitContext, Move
 from lake.tables import Table
-from lake.tombstones import ERASURES_APP, newest_tombstone, open_tombstones
+from lake.tombstones import newest_tombstone, open_tombstones
 from schemas.arrow import AUDIT_TABLE, QUARANTINE_TABLE
 from schemas.errors import FatalError, FencedError, UsageError
 from stream.replay.offset_set import OffsetSet
@@ -74,15 +74,9 @@ class ReplayRelabeller(Protocol):
 class PromotionContext:
     """What every step needs. ``reached`` is called after each step, ``report`` for progress."""
 
-    retry: Retry
-    now_us: Callable[[], int]
-    new_token: Callable[[], int]
+    commits: CommitContext
     reached: Callable[[ReplayStep], None]
     report: Callable[[str, int, int], None]
-
-    def now_ms(self) -> int:
-        """Return the time in milliseconds since 1970."""
-        return self.now_us() // 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +113,9 @@ class Promotion:
             self._take_steps(plan)
         self.context.report("removing staged tables", 0, 0)
         self.staging.clear(
-            self.name, self.context.retry, partial(self.context.reached, ReplayStep.FILE_REMOVED)
+            self.name,
+            self.context.commits.retry,
+            partial(self.context.reached, ReplayStep.FILE_REMOVED),
         )
         self.context.reached(ReplayStep.FILES_REMOVED)
         return plan
@@ -129,7 +125,7 @@ class Promotion:
         last = newest_tombstone(open_tombstones(self.staging.live.location))
         for name in [] if plan.labels_only or not last else [plan.table, QUARANTINE_TABLE]:
             table = self.staging.lake(plan.name).table(name)
-            if (table.number(ERASURES_APP) or 0) < last:
+            if ERASURE_FENCE.value(table) < last:
                 raise UsageError(
                     f"The replay {plan.name} may hold records of an erased person: repeat `goldpan "
                     "erase` for that person, which removes them, or abandon the replay."
@@ -329,4 +325,4 @@ class _Steps:
 
 
 def _swap(plan: ReplayPlan, live: Table, staged: Table, context: PromotionContext) -> TableSwap:
-    return TableSwap(plan, live, staged, context.retry, context.now_ms, context.new_token)
+    return TableSwap(plan, live, staged, context.commits)

@@ -22,7 +22,7 @@ from schemas.errors import UsageError
 from tests.architecture.source import ROOT
 from tests.batch.release.kit import contents, drafted, open_repository
 from tests.batch.release.world import add, conversations, labels_for, make_lake
-from tests.lake.kit import patience
+from tests.lake.kit import commit_context
 
 AFTER = date(2027, 1, 1)
 
@@ -52,11 +52,7 @@ def rows_of(lake: Lake, name: str = "traces") -> list[dict[str, Any]]:
 def run(table: Table, batches: list[CompactionBatch]) -> list[CompactedBatch]:
     """Compact and return what was done."""
     tokens = iter(range(1, 1000))
-    return list(
-        compact_batches(
-            table, batches, token=lambda: next(tokens), retry=patience(), now_ms=lambda: 0
-        )
-    )
+    return list(compact_batches(table, batches, commit_context(new_token=lambda: next(tokens))))
 
 
 def files_by_day(lake: Lake) -> dict[date, int]:
@@ -154,7 +150,7 @@ from datetime import date
 from batch.compaction import compact_batches, plan_compaction
 from lake.config import LakeSettings
 from lake.tables import Lake
-from tests.lake.kit import patience
+from tests.lake.kit import commit_context
 
 uri, step = sys.argv[1:]
 table = Lake(LakeSettings(uri=uri)).table("traces")
@@ -175,7 +171,7 @@ if step == "before the upload":
     table.files.put = die
 table.handle = Handle(table.handle)
 batches = plan_compaction(table, before=date(2027, 1, 1))
-list(compact_batches(table, batches, token=lambda: 5, retry=patience(), now_ms=lambda: 0))
+list(compact_batches(table, batches, commit_context(new_token=lambda: 5)))
 """
 
 

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, TopicPartition
 
-from lake.commit import CommitWatch
 from lake.ledger import SourcePartition
 from lake.table_writer import TableWriter
 from lake.tables import Lake
@@ -28,7 +27,7 @@ from stream.memory import MemoryBudget, MemoryGate
 from stream.partition_consumer import PartitionConsumer
 from stream.partition_ownership import PartitionOwnership
 from stream.worker import Worker
-from tests.lake.kit import HERE, TOPIC, patience
+from tests.lake.kit import HERE, TOPIC, commit_context, patience
 from tests.redact.kit import KEYS
 from tests.stream.kit import Recorder, take_over
 from tests.stream.protocol.world import Verdict
@@ -197,9 +196,7 @@ class Loop:
         self.erasures = AppliedTombstones(open_tombstones(self.lake.location), [KEYS])
         tokens, verdict = count(1), Verdict(self._fails)
         writers = {
-            name: TableWriter(
-                self.lake.table(name), retry=patience(), watch=CommitWatch(), now_ms=lambda: 0
-            )
+            name: TableWriter(self.lake.table(name), commit_context())
             for name in ("feedback", "quarantine")
         }
         self.flusher = AtOnce(

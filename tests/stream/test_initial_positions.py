@@ -19,9 +19,9 @@ from tests.lake.kit import (
     SOURCE,
     TOPIC,
     append,
+    commit_context,
     make_lake,
     open_lake,
-    patience,
     set_aside,
 )
 from tests.lake.test_commit import Meddled
@@ -41,9 +41,7 @@ def worker(lake: Lake, **more: Any) -> TakeOver:
     beginning = InitialPositions(
         primary={TOPIC: lake.table("feedback")},
         quarantine=lake.table("quarantine"),
-        retry=patience(),
-        now_ms=lambda: 0,
-        new_token=lambda: next(TOKENS),
+        context=commit_context(new_token=lambda: next(TOKENS)),
     )
     return replace(take_over(lake, **more), initial=beginning)
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from batch.numbered_rows import JobContext as JobMeans
 from batch.retention.run import RetentionRun
+from lake.table_commit import CommitContext as JobMeans
 from lake.tables import Lake
 from lake.verify import verify_lake
 from schemas.errors import UsageError
