@@ -38,7 +38,7 @@ from tests.labels.kit import (
 from tests.labels.worlds import happenings, records
 
 SCALES = LabelScorer(policy())
-World = list[Trace | Feedback]
+World = Sequence[Trace | Feedback]
 
 
 def happen(worker: Worker, steps: Sequence[tuple[Any, ...]]) -> None:
@@ -83,7 +83,7 @@ def test_a_death_between_two_commits_loses_and_repeats_nothing(
     after: str, polled: tuple[RecordKind, ...]
 ) -> None:
     """Whichever table the dead worker had written, each label is written exactly once."""
-    world = [trace("t", status="error"), feedback("f", "t"), trace("u"), feedback("g", "u")]
+    world: World = [trace("t", status="error"), feedback("f", "t"), trace("u"), feedback("g", "u")]
     worker = Worker(SCALES, world, partitions=1)
     for kind in polled:
         worker.poll((kind, 0), 2)
@@ -96,7 +96,7 @@ def test_a_death_between_two_commits_loses_and_repeats_nothing(
 
 def test_a_lake_from_before_labels_were_decided_is_read_back() -> None:
     """Much of it has left the window: that is for the batch job; the rest gets its labels."""
-    world = [trace(f"t{i}", at=100 * i, status="error") for i in range(20)]
+    world: World = [trace(f"t{i}", at=100 * i, status="error") for i in range(20)]
     worker = Worker(SCALES, world, partitions=1, window=100 * SECOND)
     worker.poll_everything()
     worker.die(after="records")

@@ -11,7 +11,7 @@ from labels.queue_stats import queue_stats
 from labels.review_log import Review, ReviewClaim, ReviewLog, review_id_of
 from labels.review_queue import MICROS_PER_MINUTE, ReviewQueue, build_queue
 from schemas.errors import UsageError
-from schemas.records import Label, LabelEvent
+from schemas.records import Label, LabelEvent, Route
 from tests.labels.kit import NOW, policy
 
 MINUTE = MICROS_PER_MINUTE
@@ -23,7 +23,7 @@ def rules(**more: Any) -> LabelPolicy:
     return base.model_copy(update={"review": base.review.model_copy(update=more)})
 
 
-def event(number: int, route: str = "review", **more: Any) -> LabelEvent:
+def event(number: int, route: Route = "review", **more: Any) -> LabelEvent:
     """Return a label event of trace ``t<number>``, uncertain unless told otherwise."""
     fields: dict[str, Any] = {
         "label_event_id": f"e{number}",

@@ -144,7 +144,7 @@ class Worker:
             "now_us": lambda: NOW + world.number(),
             "new_token": world.number,
         }
-        self.labelling = LabelDriver(**{**settings, **more})
+        self.label_driver = LabelDriver(**{**settings, **more})
 
     def _observer(self) -> LabelObserver:
         return LabelObserver(Metrics(CollectorRegistry()), self.log, lambda: 0, _ignore, _ignore)
@@ -159,12 +159,12 @@ class Worker:
             for source, position in table.positions(mine).items():
                 reading = OpenRange(source, position or 0, position or 0)
                 self.assignment.add([OwnedPartition(reading, position, None, None)])
-        self.labelling.drop_partitions(sources)
+        self.label_driver.drop_partitions(sources)
 
     def turn(self) -> None:
         """Go on with the rebuild until it is done."""
-        while self.labelling.unjoined(self.assignment):
-            self.labelling.run_rebuild_step(self.assignment)
+        while self.label_driver.unjoined(self.assignment):
+            self.label_driver.run_rebuild_step(self.assignment)
 
     def flush(self, kind: RecordKind, count: int) -> None:
         """Bring the next records of one topic into the lake."""
@@ -182,8 +182,8 @@ class Worker:
         if not moves:
             return
         flush = Flush(
-            TOPICS[kind], self.world.number(), HERE[TOPICS[kind]], found, FlushPart(moves, (), ranges),
-            (), FlushPart(), FlushPart(), (), FlushPart(), 0,
+            TOPICS[kind], self.world.number(), HERE[TOPICS[kind]], found,
+            FlushPart(moves, (), ranges), (), FlushPart(), FlushPart(), (), FlushPart(), 0,
         )  # fmt: skip
         writer = self.writers[TABLES[kind]]
         try:
@@ -192,7 +192,7 @@ class Worker:
         except FencedError:
             self.take([item.source.partition for item in self.assignment.of(TOPICS[kind])])
         else:
-            self.labelling.add_flushed(flush)
+            self.label_driver.add_flushed(flush)
 
     def label(self, *, everything: bool = True, fate: str = "lands") -> bool:
         """Write labels, if there are any to write; return whether the worker lives on.
@@ -200,12 +200,12 @@ class Worker:
         ``fate``: it ``lands``; the worker ``dies before`` or ``dies after`` the commit; or it is
         ``late``: given up, and carried out by a ghost later, if at all.
         """
-        flush = self.labelling.seal(HERE, everything=everything, busy=False)
+        flush = self.label_driver.seal(HERE, everything=everything, busy=False)
         if flush is None:
             return True
         if fate == "late":
             self.world.ghosts.append((self.steps, flush))
-            self.labelling.abandon()
+            self.label_driver.abandon()
             return True
         if fate == "dies before":
             return False
@@ -219,9 +219,9 @@ class Worker:
     def _carry_out(self, flush: LabelFlush) -> bool:
         """Take the steps of a flush of labels."""
         try:
-            self.labelling.finish_flush(self.steps.run(flush))
+            self.label_driver.finish_flush(self.steps.run(flush))
         except FencedError as error:
-            self.labelling.finish_flush(error)
+            self.label_driver.finish_flush(error)
         return True
 
 
