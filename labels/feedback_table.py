@@ -51,11 +51,11 @@ class FeedbackTable:
         return np.equal(self._index.find(keys, self._columns["key"]), NO_ROW)
 
     def append(
-        self, rows: FeedbackRows, which: IntArray, traces: RowNumbers, heads: RowNumbers
+        self, rows: FeedbackRows, selected: IntArray, traces: RowNumbers, heads: RowNumbers
     ) -> None:
         """Add events, each at the front of its trace's chain; updates ``heads``."""
-        where = self._columns.append(len(which))
-        self._ids.append(rows.ids[i] for i in which)
+        where = self._columns.append(len(selected))
+        self._ids.append(rows.ids[i] for i in selected)
         columns = {
             "key": rows.keys,
             "occurred": rows.occurred,
@@ -65,12 +65,12 @@ class FeedbackTable:
             "actor": rows.actor,
         }
         for name, column in columns.items():
-            self._columns[name][where] = column[which]
+            self._columns[name][where] = column[selected]
         self._columns["trace"][where] = traces
         new_rows: RowNumbers = np.arange(where.start, where.stop, dtype=np.int32)
         self._index.add(new_rows, self._columns["key"])
         self._chain(new_rows, traces, heads)
-        for row, i in zip(new_rows.tolist(), which.tolist(), strict=True):
+        for row, i in zip(new_rows.tolist(), selected.tolist(), strict=True):
             if correction := rows.corrections[i]:
                 self._corrections[row] = correction.encode("utf-8", "surrogatepass")
 

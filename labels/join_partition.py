@@ -166,12 +166,12 @@ class JoinPartition:
 
         new = at == NO_ROW
         at[new] = self._new_rows(rows.keys[first[new]], [rows.ids[i] for i in first[new]])
-        chosen = (self._traces["flags"][at] & _ARRIVED == 0) | (
+        is_counted = (self._traces["flags"][at] & _ARRIVED == 0) | (
             rows.offset[first] < self._traces["offset"][at]
         )
-        self.counts.repeated += int((~chosen).sum())
-        self._fill(at[chosen], rows, first[chosen])
-        self._touch_traces(at[chosen], rows, first[chosen], fresh)
+        self.counts.repeated += int((~is_counted).sum())
+        self._fill(at[is_counted], rows, first[is_counted])
+        self._touch_traces(at[is_counted], rows, first[is_counted], fresh)
 
     def add_feedback(self, rows: FeedbackRows, fresh: BoolArray) -> None:
         """Add feedback. An event sent twice is one event; with other content under its id, two."""
@@ -260,24 +260,24 @@ class JoinPartition:
         self._trace_index.add(rows, self._traces["key"])
         return rows
 
-    def _fill(self, at: RowNumbers, rows: TraceRows, which: IntArray) -> None:
+    def _fill(self, at: RowNumbers, rows: TraceRows, selected: IntArray) -> None:
         """Write the facts of traces into their rows; keep the retry flag."""
         context_numbers = np.array([self._context_number(c) for c in rows.contexts], np.int32)
-        flags = _ARRIVED | rows.failed[which] * _FAILED | rows.truncated[which] * _TRUNCATED
-        self._traces["started"][at] = rows.started[which]
-        self._traces["offset"][at] = rows.offset[which]
-        self._traces["context"][at] = context_numbers[rows.context[which]]
+        flags = _ARRIVED | rows.failed[selected] * _FAILED | rows.truncated[selected] * _TRUNCATED
+        self._traces["started"][at] = rows.started[selected]
+        self._traces["offset"][at] = rows.offset[selected]
+        self._traces["context"][at] = context_numbers[rows.context[selected]]
         self._traces["flags"][at] = flags | (self._traces["flags"][at] & _RETRIED)
 
     def _touch_traces(
-        self, at: RowNumbers, rows: TraceRows, which: IntArray, fresh: BoolArray
+        self, at: RowNumbers, rows: TraceRows, selected: IntArray, fresh: BoolArray
     ) -> None:
         traces = self._traces
         # The app determines the rate. The decision repeats the draw itself.
         rates = np.array([self._policy.audit.probability(app) for app, _ in rows.contexts])
         drawn = (
-            audit_draws(rows.keys[which]) < rates[rows.context[which]]
-            if len(which)
+            audit_draws(rows.keys[selected]) < rates[rows.context[selected]]
+            if len(selected)
             else at > NO_ROW
         )
         telling_flags = _ARRIVED * 0
@@ -286,13 +286,13 @@ class JoinPartition:
         touched = (
             drawn | (traces["head"][at] != NO_ROW) | (traces["flags"][at] & telling_flags != 0)
         )
-        touched &= fresh[which]
-        for row, i in zip(at[touched].tolist(), which[touched].tolist(), strict=True):
+        touched &= fresh[selected]
+        for row, i in zip(at[touched].tolist(), selected[touched].tolist(), strict=True):
             self.touched[row] = _trace_trigger(rows, i)
         if self._retries is None:
             return
-        keys = retry_keys(rows.session[which], rows.tokens[which])
-        positions = dict(zip(at.tolist(), which.tolist(), strict=True)) if len(at) else {}
+        keys = retry_keys(rows.session[selected], rows.tokens[selected])
+        positions = dict(zip(at.tolist(), selected.tolist(), strict=True)) if len(at) else {}
         for row, retry in self._retries.add(at, keys, traces["started"]):
             was_retried = bool(traces["flags"][row] & _RETRIED)
             traces["flags"][row] |= _RETRIED

@@ -149,20 +149,20 @@ def snapshot_scorer(scorer: LabelScorer) -> dict[str, Any]:
     }
 
 
-def restore_scorer(document: Mapping[str, Any], where: str) -> LabelScorer:
+def restore_scorer(document: Mapping[str, Any], source: str) -> LabelScorer:
     """Return the scorer of a snapshot.
 
-    Raises UsageError, naming ``where``, if the snapshot is invalid; FatalError if this version of
+    Raises UsageError, naming ``source``, if the snapshot is invalid; FatalError if this version of
     goldpan would decide differently from the one that took it.
     """
-    policy = validate_document(LabelPolicy, document.get("policy") or {}, None, where)
-    calibration = validate_document(Calibration, document.get("calibration") or {}, None, where)
+    policy = validate_document(LabelPolicy, document.get("policy") or {}, None, source)
+    calibration = validate_document(Calibration, document.get("calibration") or {}, None, source)
     if calibration.policy == policy.hash:
         scorer = LabelScorer(policy, calibration)
         if scorer.policy_version == document.get("version"):
             return scorer
     raise FatalError(
-        f"{where}: the label policy {document.get('version')} was stored by another version of "
+        f"{source}: the label policy {document.get('version')} was stored by another version of "
         "goldpan, which decides differently: abandon this replay and start it again"
     )
 

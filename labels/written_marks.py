@@ -19,12 +19,12 @@ def written_mark(label_event_id: str, revision: int) -> int:
     return (revision % _EVIDENCE_REVISIONS) << _HASH_BITS | int.from_bytes(digest, "big") >> 4 or 1
 
 
-def is_unwritten(mark: int, written: int) -> bool:
+def is_unwritten(mark: int, latest_mark: int) -> bool:
     """Return whether an event differs from the one written last, and is not outranked by it.
 
     Rebuilt state may know less than a written label rests on (reviews; feedback from before the
     window). What it then decides would never be in force.
     """
-    return written == NOT_WRITTEN or (
-        mark != written and mark >> _HASH_BITS >= written >> _HASH_BITS
+    return latest_mark == NOT_WRITTEN or (
+        mark != latest_mark and mark >> _HASH_BITS >= latest_mark >> _HASH_BITS
     )

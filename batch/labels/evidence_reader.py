@@ -61,12 +61,12 @@ class BucketEvidence:
                 yield knowledge
 
     def _traces(self) -> Iterator[pa.RecordBatch]:
-        batches = self.tables.traces.batches(TRACE_COLUMNS, self.extent.traces)
+        batches = self.tables.traces.batches(TRACE_COLUMNS, self.extent.trace_filter)
         return self.buckets.filter(batches, self.number)
 
     def _feedback(self) -> Iterator[pa.RecordBatch]:
         columns = (*FEEDBACK_COLUMNS, "_policy")
-        batches = self.tables.feedback.batches(columns, self.extent.others)
+        batches = self.tables.feedback.batches(columns, self.extent.related_filter)
         return collect_texts(self.buckets.filter(batches, self.number), self.texts)
 
 

@@ -57,7 +57,7 @@ def read_ranks(
     labels: Table, extent: ScanExtent, buckets: TraceBuckets, bucket: int
 ) -> dict[str, EventRank]:
     """Return the rank of the label event in force, by trace id, for the traces of a bucket."""
-    parts = list(buckets.filter(labels.batches(_RANK, extent.others), bucket))
+    parts = list(buckets.filter(labels.batches(_RANK, extent.related_filter), bucket))
     if not parts:
         return {}
     rows = pa.Table.from_batches(parts)

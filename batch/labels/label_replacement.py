@@ -83,7 +83,7 @@ class LabelReplacement:
         RELABEL_FENCE.advance(self.labels, self.context)
 
     @property
-    def done(self) -> bool:
+    def is_done(self) -> bool:
         """Return whether the replacement is done, as of the table's last refresh."""
         return self.labels.number(self.mark.app) is not None
 
@@ -105,7 +105,7 @@ class LabelReplacement:
     def _attempt(self, trace_ids: DigestSet, before_commit: Callable[[], None]) -> None:
         rows = NumberedRows(self.labels, RECONCILE_SEQUENCE, EntryKind.RELABEL, self.context)
         at = rows.refresh_position()
-        if self.done:
+        if self.is_done:
             return
         fence, guards = RELABEL_FENCE.value(self.labels), label_guards(self.labels)
         moves = [

@@ -40,12 +40,12 @@ class ScanExtent:
     margin: int = 2
 
     @property
-    def traces(self) -> pc.Expression | None:
+    def trace_filter(self) -> pc.Expression | None:
         """Return the filter for rows of ``traces``."""
         return None if self.since is None else pc.field(PARTITION_COLUMN) >= self.since
 
     @property
-    def others(self) -> pc.Expression | None:
+    def related_filter(self) -> pc.Expression | None:
         """Return the filter for rows of the other tables."""
         if self.since is None:
             return None
@@ -101,7 +101,7 @@ def _row_count(table: Table) -> int:
 def _session_buckets(traces: Table, extent: ScanExtent, seed: str, count: int) -> SessionBuckets:
     """Return the bucket of each trace that has a session, taken from its first row."""
     keys, sessions, offsets = [], [], []
-    for batch in traces.batches(("trace_id", "session_id", "_offset"), extent.traces):
+    for batch in traces.batches(("trace_id", "session_id", "_offset"), extent.trace_filter):
         with_session = batch.filter(pc.is_valid(batch.column("session_id")))
         keys.append(digest_ids(with_session.column("trace_id").to_pylist(), seed)[:, 0])
         sessions.append(digest_ids(with_session.column("session_id").to_pylist(), seed)[:, 0])
@@ -112,8 +112,8 @@ def _session_buckets(traces: Table, extent: ScanExtent, seed: str, count: int) -
     order = np.lexsort((offset, key))
     is_first = np.ones(len(order), np.bool_)
     is_first[1:] = key[order][1:] != key[order][:-1]
-    chosen = order[is_first]
-    return key[chosen], (session[chosen] % np.uint64(count)).astype(np.uint16)
+    first_rows = order[is_first]
+    return key[first_rows], (session[first_rows] % np.uint64(count)).astype(np.uint16)
 
 
 def ingested_until(tables: Sequence[Table], *, now: int) -> int:

@@ -79,7 +79,7 @@ class SubmissionReport:
     """The outcome of submissions by number: added, already known, or refused with a reason."""
 
     added: list[int]
-    known: list[int]
+    already_known: list[int]
     refused: dict[int, str]
 
 
@@ -213,7 +213,7 @@ def _plan_rows(
             report.refused[submission.number] = str(refusal)
             continue
         if review is None:
-            report.known.append(submission.number)
+            report.already_known.append(submission.number)
             continue
         rows.append(
             build_review_row(

@@ -181,7 +181,7 @@ def submit(  # noqa: PLR0913 - one argument per option
         raise_if_refused(report)
     data = {
         "added": len(report.added),
-        "known": len(report.known),
+        "known": len(report.already_known),
         "refused": [{"line": n, "reason": report.refused[n]} for n in sorted(report.refused)],
     }
     cli.answer(data, lambda console: _show_submitted(console, data))

@@ -154,7 +154,7 @@ class LabelDriver:
         batch = self.join.decide(now=self.now_us())
         self._changed_at = None
         self._limit_size()
-        self.observer.counted(batch.counts, self.join)
+        self.observer.report_counts(batch.counts, self.join)
         idle = not batch.decided and not self._overdue
         if idle and not everything and now - self._moved_at < IDLE_COMMIT_SECONDS:
             return None
@@ -190,7 +190,7 @@ class LabelDriver:
 
     def _is_due(self, now: float, *, everything: bool, busy: bool) -> bool:
         if everything:
-            return not busy and (self._changed_at is not None or self.positions.behind)
+            return not busy and (self._changed_at is not None or self.positions.has_undecided)
         if self.rebuild.running or self._changed_at is None:
             return False
         return not busy or now - self._changed_at >= FLUSH_WAIT_SECONDS

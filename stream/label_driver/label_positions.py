@@ -35,7 +35,7 @@ class PartitionPair:
     relabelled: int
 
     @property
-    def behind(self) -> bool:
+    def has_undecided(self) -> bool:
         """Return whether the join has rows that no label has been decided from."""
         return any((self.labelled[kind] or 0) < joined for kind, joined in self.joined.items())
 
@@ -54,9 +54,9 @@ class LabelPositions:
     pairs: dict[int, PartitionPair] = field(default_factory=dict)
 
     @property
-    def behind(self) -> bool:
+    def has_undecided(self) -> bool:
         """Return whether any partition has rows that no label has been decided from."""
-        return any(pair.behind for pair in self.pairs.values())
+        return any(pair.has_undecided for pair in self.pairs.values())
 
     def drop(self, partitions: Iterable[int]) -> None:
         """Remove partitions."""
@@ -88,7 +88,7 @@ class LabelPositions:
         guards: list[Condition] = [ERASURE_FENCE.guard(tombstone)]
         ranges: list[SourceRange] = []
         for partition, pair in self.pairs.items():
-            if not pair.behind:
+            if not pair.has_undecided:
                 continue
             guards.append(RELABEL_FENCE.guard(pair.relabelled))
             for kind, topic in self.topics.items():

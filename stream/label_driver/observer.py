@@ -57,7 +57,7 @@ class LabelObserver:
             positions={str(item.source): item.end for item in flushed.flush.part.ranges},
         )
 
-    def counted(self, counts: JoinCounts, join: LabelJoin) -> None:
+    def report_counts(self, counts: JoinCounts, join: LabelJoin) -> None:
         """Report records that changed nothing, and the size of the state."""
         numbers = (counts.late_traces, counts.late_feedback, counts.unmatched, counts.repeated)
         passed_over = dict(zip(PASSED_OVER, numbers, strict=True))

@@ -90,7 +90,8 @@ def test_a_review_that_dies_at_any_step_can_be_sent_again(tmp_path: Path) -> Non
             trace_id = handed.item.trace_id
             assert {claim.trace_id for claim in before.claims} <= {trace_id}
         taken = judge(mine, trace_id, REVIEWER, submission_id=SUBMISSION)
-        assert (len(taken.added), len(taken.known)) == ((0, 1) if before.reviews else (1, 0))
+        counts = (len(taken.added), len(taken.already_known))
+        assert counts == ((0, 1) if before.reviews else (1, 0))
         assert len(read_review_log(lake.table("reviews")).log.reviews) == 1
         assert complaints(lake) == []
 

@@ -92,8 +92,8 @@ def test_late_work_is_taken_and_counts_once(tmp_path: Path) -> None:
     (item,) = traces_of(mine.claim("ann", 1))
     clock.now = NOW + 9 * LEASE
     assert judge(mine, item, "ann", submission_id="1").added == [0]
-    assert judge(mine, item, "ann", submission_id="1").known == [0]
-    assert judge(mine, item, "ann").known == [0]
+    assert judge(mine, item, "ann", submission_id="1").already_known == [0]
+    assert judge(mine, item, "ann").already_known == [0]
     assert "no label event" in judge(mine, "nowhere", "ann").refused[0]
     assert len(read_review_log(lake.table("reviews")).log.reviews) == 1
     assert complaints(lake) == []
@@ -110,7 +110,7 @@ def test_an_id_of_a_submission_belongs_to_one_review(tmp_path: Path) -> None:
     assert (
         "another verdict" in judge(mine, first, "ann", "pass", submission_id="batch-7").refused[0]
     )
-    assert judge(mine, first, "ann", submission_id="batch-7").known == [0]
+    assert judge(mine, first, "ann", submission_id="batch-7").already_known == [0]
     assert judge(mine, second, "ann", submission_id="8").added == [0]
     assert len(read_review_log(lake.table("reviews")).log.reviews) == 2
 
@@ -130,18 +130,18 @@ def test_the_last_word_of_a_reviewer_counts(tmp_path: Path) -> None:
     item, other = traces_of(mine.claim("ann", 2))
     verdicts: tuple[Label, ...] = ("unknown", "fail", "fail")
     for number, verdict in enumerate(verdicts):
-        assert judge(mine, item, "ann", verdict).known == ([0] if number == 2 else [])
+        assert judge(mine, item, "ann", verdict).already_known == ([0] if number == 2 else [])
     assert said(lake, item) == [("unknown", True, "fail"), ("fail", False, "fail")]
     (tally,) = reviewer_stats(mine.queue())
     assert (tally.reviews, tally.failed) == (1, 1)
     more = ReviewSubmission(0, item, "ann", "fail", expected_response="It comes tomorrow.")
     assert mine.submit([more]).added == [0]
-    assert mine.submit([more]).known == [0]
+    assert mine.submit([more]).already_known == [0]
     reconciled(lake)
     assert labels_of(lake)[item].expected_response == "It comes tomorrow."
     judge(mine, item, "ann", "pass")
     remark = ReviewSubmission(0, item, "ann", "pass", comment="After all.")
-    assert (mine.submit([remark]).added, mine.submit([remark]).known) == ([0], [0])
+    assert (mine.submit([remark]).added, mine.submit([remark]).already_known) == ([0], [0])
     reconciled(lake)
     after = labels_of(lake)[item]
     judged = [one.kind for one in after.evidence if one.weight and one.kind.startswith("review")]
@@ -223,9 +223,9 @@ def test_an_id_that_stands_twice_in_a_batch_is_refused(tmp_path: Path) -> None:
         ReviewSubmission(2, second, "ann", "fail", submission_id="s1"),
     ]
     taken = mine.submit(both)
-    assert (taken.added, taken.known, [*taken.refused]) == ([1], [], [2])
+    assert (taken.added, taken.already_known, [*taken.refused]) == ([1], [], [2])
     again = mine.submit(both)
-    assert (again.added, again.known, [*again.refused]) == ([], [1], [2])
+    assert (again.added, again.already_known, [*again.refused]) == ([], [1], [2])
 
 
 def test_a_clock_outside_all_times_claims_and_judges_nothing(tmp_path: Path) -> None:
