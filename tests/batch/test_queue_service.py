@@ -518,7 +518,7 @@ class TestCommands:
         assert "goldpan_review_breached 0.0" in text
         assert list(tmp_path.glob(".goldpan.prom*")) == []
         assert run_command(["review", "stats"]) == 0
-        assert "past their deadline" in capsys.readouterr().out
+        assert "past the deadline" in capsys.readouterr().out
 
     @pytest.mark.parametrize("app", ["[/]", "[beta]", "[red]x[/red]", ":warning:", "a\x1b[2Jb"])
     def test_the_name_of_an_app_is_no_language(
