@@ -20,7 +20,7 @@ from stream.replay.replay_range import make_replay_range
 from stream.replay.repository import ReplayState
 from stream.replay.steps import ReplayLabelStep, ReplayStep
 from tests.batch.kit import labels_of, new_lake, open_lake, worked
-from tests.batch.test_replacing import exchange
+from tests.batch.test_label_replacement import exchange
 from tests.labels.kit import feedback, trace
 from tests.servers.worker import settings
 
