@@ -1,6 +1,6 @@
-"""Values of keys without quotation marks: ``key: value`` and ``key=value`` in lines, logs, forms.
+"""Reader of values of unquoted keys: ``key: value`` and ``key=value`` in lines, logs, forms.
 
-A value reaches to the next key or to what ends a value of its kind.
+A value extends to the next key, or to the end of a value of its kind.
 """
 
 import re

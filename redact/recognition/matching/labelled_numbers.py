@@ -36,7 +36,7 @@ _OTHER = r"(?![\u00c0-\u024f])[^\x00-\x7f]"
 """A non-ASCII character that is not a Latin letter."""
 
 _FAR = 40
-"""Characters between a name and the first digit of its number, on one line or two."""
+"""Most characters between a name and the first digit of its number, on one or two lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class LabelledNumber:
     value: str
     digits: int = 5
     country: str = ""
-    most: int = 24
+    max_length: int = 24
     check: Callable[[str], bool] | None = None
 
 
@@ -60,7 +60,7 @@ _JOIN = r"[ .\-\u2010-\u2015/\u00a0\u202f]"
 CODE_NUMBER = (
     r"(?:[A-Za-z]{1,4}[-/.])?[A-Za-z]{0,6}[0-9][A-Za-z0-9]{0,24}(?:[-/.][A-Za-z0-9]{1,12}){0,4}"
 )
-"""A code: letters and digits, with a digit among the first seven, in groups joined by a dash."""
+"""A code: letters and digits, a digit among the first seven, in groups joined by a dash."""
 
 SPACED_NUMBER = (
     r"[A-Za-z]{0,3}[0-9]{1,6}(?:[ .\-/\u00a0\u202f][A-Za-z0-9]?[0-9]{1,7}[A-Za-z]?){1,6}"
@@ -96,7 +96,9 @@ class LabelledNumberRecogniser(JudgedRecogniser):
         if number is None:
             return
         value = number["v"]
-        if sum(map(str.isdigit, value)) < row.digits or len(value) > row.most + value.count(" "):
+        if sum(map(str.isdigit, value)) < row.digits or len(value) > row.max_length + value.count(
+            " "
+        ):
             return
         if _PERIOD.match(value) and text[number.start("v") - 1] == "-":
             return  # `RG-2024-03-1187` is the number of a thing
