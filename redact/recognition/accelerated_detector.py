@@ -126,7 +126,9 @@ class AcceleratedDetector:
                 by_key.setdefault(key, []).extend(new)
         results: list[PiiFinding] = []
         for key, findings in by_key.items():
-            results += self._lifted(text, lowered, _distinct(findings), self._words[key], deadline)
+            results += self._raise_scores(
+                text, lowered, _distinct(findings), self._words[key], deadline
+            )
         if not results:
             return results
         return sorted(_distinct([f for f in results if f.score >= self._threshold]))
@@ -164,18 +166,18 @@ class AcceleratedDetector:
         spans = (owner.recogniser.within(text, *s) for s in owner.walker.spans(text, deadline))
         return [PiiFinding(kind, *span, score) for span in dict.fromkeys(spans) if span is not None]
 
-    def _left(self, deadline: float) -> float:
+    def _seconds_left(self, deadline: float) -> float:
         left = deadline - self._clock()
         if left <= 0:
             raise TextTimeoutError
         return left
 
-    def _timed(self, matches: Iterator[Any], deadline: float) -> Iterator[Any]:
+    def _until_deadline(self, matches: Iterator[Any], deadline: float) -> Iterator[Any]:
         """Yield matches until the deadline."""
         try:
             for index, match in enumerate(matches):
                 if not index % _EVERY:
-                    self._left(deadline)
+                    self._seconds_left(deadline)
                 yield match
         except TimeoutError:
             raise TextTimeoutError from None
@@ -184,21 +186,21 @@ class AcceleratedDetector:
         """Do what ``PatternRecognizer.analyze`` does for one pattern."""
         kind = search.recogniser.supported_entities[0]
         findings: list[PiiFinding] = []
-        matches = _matches(search, text, self._left(deadline))
+        matches = _matches(search, text, self._seconds_left(deadline))
         recogniser = search.recogniser
-        for match in self._timed(matches, deadline):
+        for match in self._until_deadline(matches, deadline):
             if isinstance(recogniser, JudgedRecogniser):
                 findings += (PiiFinding(kind, *judged) for judged in recogniser.judge(text, match))
                 continue
             start, end = match.span()
             if start == end:
                 continue
-            score = _checked(search, text[start:end])
+            score = _apply_check(search, text[start:end])
             if score > 0:
                 findings.append(PiiFinding(kind, start, end, score))
         return findings
 
-    def _lifted(
+    def _raise_scores(
         self,
         text: str,
         lowered: str,
@@ -212,7 +214,7 @@ class AcceleratedDetector:
         for finding in findings:
             score = finding.score
             if score < 1 and first <= finding.end + _LONGEST_WORD:
-                self._left(deadline)
+                self._seconds_left(deadline)
                 if self._context.supports(text, lowered, finding.start, words):
                     score = min(max(score + _FACTOR, _FLOOR), 1.0)
             lifted.append(finding.scored(round(score, 6)))
@@ -239,7 +241,7 @@ def _any_in(words: tuple[str, ...], lowered: str) -> bool:
     return any([word in lowered for word in words])  # noqa: C419  # faster than a generator
 
 
-def _checked(search: _Search, value: str) -> float:
+def _apply_check(search: _Search, value: str) -> float:
     valid = search.recogniser.validate_result(value)
     score = search.score if valid is None else 1.0 if valid else 0.0
     return 0.0 if search.recogniser.invalidate_result(value) else score

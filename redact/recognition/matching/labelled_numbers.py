@@ -79,7 +79,7 @@ class LabelledNumberRecogniser(JudgedRecogniser):
     """Finds the numbers of some rows of a table, all of one type."""
 
     def __init__(self, kind: str, rows: Sequence[LabelledNumber]) -> None:
-        self._rows = {name_expression(row): (row, _follows(row)) for row in rows}
+        self._rows = {name_expression(row): (row, _value_pattern(row)) for row in rows}
         super().__init__(
             supported_entity=kind,
             patterns=[
@@ -104,10 +104,10 @@ class LabelledNumberRecogniser(JudgedRecogniser):
             return  # `RG-2024-03-1187` is the number of a thing
         if row.check is None or row.check(value):
             yield *number.span("v"), LABELLED_SCORE
-            yield from _further(text, number.end("v"), value)
+            yield from _further_numbers(text, number.end("v"), value)
 
 
-def _further(text: str, position: int, first: str) -> Iterator[JudgedSpan]:
+def _further_numbers(text: str, position: int, first: str) -> Iterator[JudgedSpan]:
     """Yield the further numbers of a list with as many digits: `SSNs: 521..., 521...`."""
     if not first.isalnum():
         return
@@ -137,7 +137,7 @@ def name_expression(row: LabelledNumber) -> str:
     )
 
 
-def _follows(row: LabelledNumber) -> re.Pattern[str]:
+def _value_pattern(row: LabelledNumber) -> re.Pattern[str]:
     """Return the pattern of the fillers after a name, and the number."""
     return re.compile(
         rf"(?:{_GAP}(?<![0-9A-Za-z])|(?=[+0-9]))(?P<v>{row.value}){RIGHT}", re.IGNORECASE
