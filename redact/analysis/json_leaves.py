@@ -69,7 +69,7 @@ class _Context(msgspec.Struct, gc=False):
     owner: int = 0
     wording: bool = False
 
-    def below(self, key: FieldKey) -> "_Place":
+    def below(self, key: FieldKey) -> "_Context":
         """Return the context of the value of ``key`` in the object at this context."""
         if key.rule or not key.inherits or (key.rule is not None and not self.rule):
             certain = key.certain and not self.wording
@@ -80,7 +80,7 @@ class _Context(msgspec.Struct, gc=False):
         certain = self.certain or part != ""
         return _Context(key, self.rule, certain, part, self.owner, self.wording)
 
-    def inside(self, owner: int) -> "_Place":
+    def inside(self, owner: int) -> "_Context":
         """Return the context inside the object here, which has the number ``owner``."""
         rule = self.rule if self.key.below == "all" else None
         wording = self.wording or self.key.holds == "wording"

@@ -94,11 +94,6 @@ class AcceleratedDetector:
         self._idle = [self._needs_context(owner) for owner in self.searches]
         self.prefilter = Prefilter(self.expressions)
 
-    @property
-    def unfiltered(self) -> int:
-        """Return how many patterns run over every text because no prefilter exists for them."""
-        return len(self.prefilter.always)
-
     def find(self, text: str) -> list[PiiFinding]:
         """Return the findings by position; see :class:`redact.lexical.findings.Detector`."""
         candidates = self.prefilter.candidates(text)

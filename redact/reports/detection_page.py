@@ -157,25 +157,15 @@ def _figures_section(figures: Mapping[str, Any] | None) -> Iterator[str]:
 
 
 def _row(name: str, score: Mapping[str, Any]) -> str:
-    shares = (_share(score.get(key)) for key in ("coverage", "recall", "precision"))
+    shares = (format_share(score.get(key)) for key in ("coverage", "recall", "precision"))
     return f"| {name} | {score['labels']:,} | {' | '.join(shares)} |"
 
 
-def _share(value: float | None) -> str:
+def format_share(value: float | None) -> str:
     """Return a share in percent; less than all is never rounded up to 100 %."""
     if value is None:
         return "-"
     return f"{math.floor(value * 1000) / 10:.1f} %"
-
-
-def figures_sentence(figures: Mapping[str, Any]) -> str:
-    """Return the README's sentence about the figures."""
-    shares = [
-        f"{_share(data_set['overall']['coverage'])} of {data_set['overall']['labels']:,} "
-        f"{data_set['short']}"
-        for data_set in figures["sets"]
-    ]
-    return f"{' and '.join(shares)} are gone"
 
 
 def load_figures(page: Path) -> dict[str, Any] | None:
