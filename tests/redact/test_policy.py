@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from redact.policies.policy import PRESETS, load_policy, parse_policy
+from redact.policies.policy import ENGINE_VERSION, PRESETS, load_policy, parse_policy
 from schemas.errors import UsageError
 
 SMALL = "name: mine\nentities:\n  PERSON: {operator: mask}\n"
@@ -16,6 +16,17 @@ def test_presets_load_and_have_a_hash_of_their_own(preset: str) -> None:
     hashes = {name: load_policy(name).hash for name in PRESETS}
     assert load_policy(preset).name == preset
     assert len(set(hashes.values())) == len(PRESETS)
+
+
+def test_the_hash_of_each_preset_is_the_one_that_stored_rows_carry() -> None:
+    """A hash changes only with the rules of a preset or with ENGINE_VERSION, which say so."""
+    assert ENGINE_VERSION == "3"
+    assert {preset: load_policy(preset).hash for preset in PRESETS} == {
+        "strict": "0c91b78abe52cf6b",
+        "hipaa": "1785a17da93e91f3",
+        "gdpr": "fe3fd66c610508fc",
+        "ccpa": "e19dda5446251427",
+    }
 
 
 def test_hash_names_what_the_policy_does() -> None:
