@@ -7,7 +7,7 @@ import random
 import urllib.parse
 from collections.abc import Callable
 from html import escape
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pytest
 
@@ -166,7 +166,7 @@ def separated(separator: str, *, always: bool) -> Callable[[list[Record]], Writt
     def write(records: list[Record]) -> Written:
         keys = list(records[0])
         file = io.StringIO()
-        quoting = csv.QUOTE_ALL if always else csv.QUOTE_MINIMAL
+        quoting: Literal[0, 1] = csv.QUOTE_ALL if always else csv.QUOTE_MINIMAL
         writer = csv.writer(file, delimiter=separator, quoting=quoting, lineterminator="\n")
         writer.writerow(keys)
         writer.writerows([record[key] for key in keys] for record in records)

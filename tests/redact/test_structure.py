@@ -16,6 +16,7 @@ from redact.analysis.json_leaves import (
 )
 from redact.analysis.segments import TextSegment
 from redact.field_keys.key_book import KeyBook
+from redact.pipeline.policy_redactor import RedactedText
 from tests.redact.test_leaks import engine
 
 KEYS = ("name", "email", "item_id", "deep", "\u00e9", "a b", "x@y.example.com", "phone", "note")
@@ -31,8 +32,8 @@ JSON = st.recursive(
 def redacted(text: str) -> str:
     """Redact a text by itself."""
     result = engine().texts([TextSegment(text, json=True, free=False)])[0]
-    assert not hasattr(result, "reason")
-    return str(result.text)  # type: ignore[union-attr]
+    assert isinstance(result, RedactedText)
+    return result.text
 
 
 def shape(value: Any) -> Any:

@@ -8,6 +8,7 @@ from importlib import resources
 
 import pytest
 import regex
+from presidio_analyzer import Pattern
 
 from redact.policies.policy import load_policy
 from redact.recognition.accelerated_detector import AcceleratedDetector
@@ -166,7 +167,7 @@ def test_where_the_list_comes_from() -> None:
 @pytest.mark.parametrize("dialect", TextDialect)
 def test_the_prefilter_never_misses_a_rule(dialect: TextDialect) -> None:
     """Each rule has a looser form for hyperscan, and finds its own samples with it."""
-    patterns = VendorKeyRecogniser(RULES).patterns
+    patterns: list[Pattern] = vars(VendorKeyRecogniser(RULES))["patterns"]
     expressions = [(pattern.regex, 0) for pattern in patterns]
     prefilter = Prefilter(expressions)
     assert prefilter.always == frozenset()
