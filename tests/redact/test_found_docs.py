@@ -1,4 +1,4 @@
-"""The page of what is found says what the code does, and README no more than was measured."""
+"""The page on detection describes the code, and README claims no more than was measured."""
 
 from pathlib import Path
 

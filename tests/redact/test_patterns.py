@@ -1,4 +1,4 @@
-"""Patterns are compiled when they are first needed: all of them can be, and hold a score."""
+"""Patterns are compiled on first use: all of them compile, and have a score."""
 
 from redact.policies.policy import load_policy
 from redact.recognition.accelerated_detector import AcceleratedDetector, PhoneSearch

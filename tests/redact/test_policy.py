@@ -60,7 +60,7 @@ def test_the_description_is_no_part_of_the_hash() -> None:
     ],
 )
 def test_a_wrong_file_is_refused_with_line_and_reason(text: str, line: int, reason: str) -> None:
-    """The message leads to the line that has to be mended."""
+    """The message leads to the line to fix."""
     with pytest.raises(UsageError) as caught:
         parse_policy(text, "policy.yaml")
     assert f"policy.yaml, line {line}:" in str(caught.value)
@@ -84,7 +84,7 @@ def test_an_unknown_name_lists_the_presets() -> None:
 
 
 def test_rules_of_field_class_and_app_win() -> None:
-    """The app's rule stands above the field's, which stands above the general one."""
+    """The app's rule overrides the field's, which overrides the general one."""
     policy = parse_policy(
         "name: mine\nentities: {AGE: {operator: mask}}\n"
         "fields: {redact_json: {entities: {AGE: {operator: drop}}}}\n"
@@ -98,7 +98,7 @@ def test_rules_of_field_class_and_app_win() -> None:
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_type_that_a_preset_replaces_has_a_finder(preset: str) -> None:
-    """A preset promises nothing that nobody looks for, and lists no exception."""
+    """A preset promises nothing without a finder, and lists no exception."""
     policy = load_policy(preset)
     assert policy.replaced_types() <= policy.detectable_types()
     assert policy.without_finder == []

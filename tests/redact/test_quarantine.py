@@ -1,4 +1,4 @@
-"""What quarantine may hold of a record: where it lies, a keyed fingerprint, a sealed payload."""
+"""Quarantine holds the coordinates of a record, a keyed fingerprint, a sealed payload."""
 
 from typing import Any
 

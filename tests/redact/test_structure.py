@@ -72,7 +72,7 @@ def test_leaves_are_where_they_say(value: Any) -> None:
 @settings(deadline=None)
 @given(st.text(max_size=30), st.booleans())
 def test_origins_follow_escapes(text: str, ascii_only: bool) -> None:
-    """There is one origin for each character of the value, in order, and one behind the last."""
+    """There is one origin for each character of the value, in order, and one after the last."""
     raw = json_literal(text, ascii_only=ascii_only)[1:-1]
     assert unescape_json(raw) == text
     places = character_origins(raw)
@@ -81,7 +81,7 @@ def test_origins_follow_escapes(text: str, ascii_only: bool) -> None:
 
 
 def test_untouched_parts_keep_every_byte() -> None:
-    """White space, numbers and keys that stand twice stay as they were."""
+    """White space, numbers and duplicate keys stay unchanged."""
     text = '{ "n": 1.50,\t"n": 2E3 , "email":"a@example.com","t":"\\u00e9" }'
     out = redacted(text)
     head, tail = text.split('"a@example.com"')
@@ -90,7 +90,7 @@ def test_untouched_parts_keep_every_byte() -> None:
 
 
 def test_rules_on_keys_work_in_both_directions() -> None:
-    """What stands under a personal key goes whatever it looks like; ids are no phone numbers."""
+    """Any value under a personal key is replaced; ids are not phone numbers."""
     document = {
         "email": "not an address",
         "passengerName": "ann lee",
@@ -132,7 +132,7 @@ def test_key_book_reads_spellings_of_a_key() -> None:
     assert book.rule("colour") is None
 
 
-def test_a_field_that_is_told_by_its_name_has_the_rule_of_that_name() -> None:
+def test_a_field_whose_name_is_a_value_has_the_rule_of_that_name() -> None:
     """Forms write `{"name": "ssn", "value": ...}`; ids among them stay ids."""
     text = json.dumps(
         [
