@@ -220,8 +220,8 @@ def _show(
     dry_run: bool,
 ) -> None:
     for table, parts in until.items():
-        kept = ", ".join(f"{part} since {day}" for part, day in parts.items())
-        console.print(f"{table} keeps {kept}", soft_wrap=True)
+        ranges = ", ".join(f"{part} since {day}" for part, day in parts.items())
+        console.print(f"{table} keeps {ranges}", soft_wrap=True)
     if not expired:
         console.print("nothing has expired")
         return
