@@ -125,7 +125,9 @@ def _expiring_values(
         part_files = [file for file in files if file.day < day]
         for file, amount in _measure_values(table, part_files, part).items():
             amounts[file][part] = amount
-    for day, same_day in groupby(sorted(amounts, key=lambda f: (f.day, f.path)), key=lambda f: f.day):
+    for day, same_day in groupby(
+        sorted(amounts, key=lambda f: (f.day, f.path)), key=lambda f: f.day
+    ):
         day_files = list(same_day)
         parts: dict[str, ExpiringAmount] = {}
         for file in day_files:

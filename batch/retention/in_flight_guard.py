@@ -72,18 +72,18 @@ class InFlightGuard:
         apps = [promoting_app(topic) for topic in topics]
         return [Guard(app, self.quarantine.number(app)) for app in apps]
 
-    def is_in_flight(self, group: ExpiringDay) -> bool:
+    def is_in_flight(self, day: ExpiringDay) -> bool:
         """Return whether an expiring row is in the other table too, or in an unfinished flush."""
         others = self.primaries if self.table is self.quarantine else [self.quarantine]
-        own = _group_by_source(read_coordinates(self.table, group.files))
+        own = _group_by_source(read_coordinates(self.table, day.files))
         for other in others:
             self.context.retry.call(f"reading table {other.name}", other.refresh)
             for source, rows in own.items():
                 adopted = other.number(adopted_app(source.topic)) or 0
-                lately = rows.filter(ingested_since(adopted))
-                if self._is_uncommitted(other, source, lately):
+                recent = rows.filter(ingested_since(adopted))
+                if self._is_uncommitted(other, source, recent):
                     return True
-                if self._has_shared_rows(other, source, lately, adopted):
+                if self._has_shared_rows(other, source, recent, adopted):
                     return True
         return False
 
@@ -101,13 +101,13 @@ class InFlightGuard:
         if not len(rows):
             return False
         ends = pc.min_max(rows["_offset"])
-        at = pc.field("_offset")
-        near = (at >= ends["min"]) & (at <= ends["max"]) & ingested_since(adopted)
-        near &= pc.field("_partition") == source.partition
+        offset = pc.field("_offset")
+        near_rows = (offset >= ends["min"]) & (offset <= ends["max"]) & ingested_since(adopted)
+        near_rows &= pc.field("_partition") == source.partition
         offsets = rows["_offset"].combine_chunks()
         return any(
             pc.any(pc.is_in(offsets_here, value_set=offsets), min_count=0).as_py()
-            for batch in other.batches(["_topic", "_offset"], near)
+            for batch in other.batches(["_topic", "_offset"], near_rows)
             for offsets_here in [batch.filter(pc.equal(batch["_topic"], source.topic))["_offset"]]
         )
 

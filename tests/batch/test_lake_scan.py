@@ -1,4 +1,4 @@
-"""What a privacy officer relies on in `goldpan lake scan`: nothing missed, nothing told twice."""
+"""What a privacy officer relies on in `goldpan lake scan`: no value missed or counted twice."""
 
 import json
 from collections.abc import Sequence
@@ -109,7 +109,7 @@ def test_counts_by_table_day_and_policy(tmp_path: Path, finder: LeftoverFinder) 
     ids=lambda fields: next(iter(fields)),
 )
 def test_every_field_of_a_trace_is_looked_at(fields: dict[str, Any], finder: Any) -> None:
-    """A value is found wherever it stands: nested records, maps and kept ids included."""
+    """A value is found anywhere: in nested records, maps and kept ids too."""
     record = decoded([{"trace_id": "t", "app": "a", "started_at": NOW, "status": "ok", **fields}])
     (left,) = finder.find(RecordKind.TRACE, record.records)
     assert not left.nothing

@@ -80,7 +80,7 @@ def give(path: Path) -> None:
 
 
 def copy_of_the_context(folder: Path) -> None:
-    """Copy what the Dockerfile copies, as a tree in which nobody may write."""
+    """Copy what the Dockerfile copies, as a read-only tree."""
     for instruction in stages()[0]:
         if instruction.name == "COPY":
             for name in instruction.rest.split()[:-1]:
@@ -99,7 +99,7 @@ def _copy(source: Path, target: Path) -> None:
 
 @dataclass
 class Image:
-    """The folders that stand for the image's paths, and how its commands are run."""
+    """The folders that replace the image's paths, and how its commands are run."""
 
     folder: Path
     context: Path

@@ -141,7 +141,7 @@ def test_what_is_written_for_prometheus_is_scraped() -> None:
 
 @each_overlay
 def test_no_id_of_a_person_is_in_a_manifest(overlay: str) -> None:
-    """Who is to be erased stands in a Secret of the one run, which is mounted, and nowhere else."""
+    """The persons to erase are in a mounted Secret of the one run, and nowhere else."""
     (container,) = named(overlay, "CronJob", "goldpan-erase")["spec"]["jobTemplate"]["spec"][
         "template"
     ]["spec"]["containers"]

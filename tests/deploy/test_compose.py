@@ -57,7 +57,7 @@ def test_ports_are_open_to_this_machine_only() -> None:
 
 
 def test_services_wait_for_services_that_exist() -> None:
-    """`depends_on` names services, and those that must complete do not restart for ever."""
+    """`depends_on` names services, and those that must complete do not restart endlessly."""
     for service in SERVICES.values():
         waits = service.get("depends_on", {})
         assert set(waits) <= set(SERVICES)

@@ -24,7 +24,7 @@ LOCK = "requirements/runtime.lock"
 
 @pytest.fixture
 def image() -> Iterator[Image]:
-    """An image not yet built, with a context in which nobody may write."""
+    """An image not built yet, with a read-only context."""
     # Not in pytest's folder, which only its owner may enter.
     folder = Path(tempfile.mkdtemp(prefix="goldpan-image-"))
     folder.chmod(0o755)

@@ -86,7 +86,7 @@ def test_the_check_of_operators_finds_a_wrong_field() -> None:
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_references_lead_somewhere(overlay: str) -> None:
-    """ConfigMaps, accounts, claims and secrets that a pod names are there, or said to be made."""
+    """ConfigMaps, accounts, claims and secrets that a pod names exist, or are documented."""
     there = {(m["kind"], m["metadata"]["name"]) for m in built(overlay)}
     there |= {("Secret", m["spec"]["target"]["name"]) for m in of_kind(overlay, "ExternalSecret")}
     there.add(("Secret", "goldpan-subjects"))  # made for the one run of the job that erases

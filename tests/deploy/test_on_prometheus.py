@@ -43,7 +43,7 @@ labels: {accept: [pass, fail, unknown, none]}
 """
 
 RARE = {"goldpan_lost_offsets_total", "goldpan_paused", "goldpan_review_agreement"}
-"""Metrics that have no series before the rare thing that they tell of."""
+"""Metrics without a series before the rare event that they count."""
 
 
 def hurried(rules: str) -> str:
@@ -111,7 +111,7 @@ class Watched:
             self.kafka.produce(topic, [*records, Record(b"bad", b"no record")])
 
     def until(self, holds: Callable[[], Any], what: str) -> None:
-        """Wait until something holds; produce a little meanwhile, as life does."""
+        """Wait until a condition holds; produce a little in the meantime."""
 
         def looked() -> bool:
             time.sleep(0.5)

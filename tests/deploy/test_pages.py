@@ -26,7 +26,7 @@ def _page(name: str) -> str:
     ],
 )
 def test_a_figure_is_that_of_its_page(source: str, figure: str) -> None:
-    """`docs/capacity.md` repeats what a benchmark said on another page."""
+    """`docs/capacity.md` repeats the figures of a benchmark on another page."""
     found = re.search(figure, _page(source))
     assert found, f"docs/{source} says it in other words now: mend docs/capacity.md too"
     assert re.search(rf"(?<![\d.]){re.escape(found[1])}(?![\d])", _page("capacity.md"))

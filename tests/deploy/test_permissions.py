@@ -195,7 +195,7 @@ def test_nobody_touches_the_log_or_leaves_the_lake(action: str, key: str) -> Non
 
 
 def test_few_programs_delete() -> None:
-    """Data files of the tables are removed by these three; tombstones by nobody."""
+    """Data files of the tables are removed by these three; tombstones by none."""
 
     def who(action: str, key: str) -> list[str]:
         deed = Deed(action, BUCKET, f"lake/{key}", None, only_if_new=False)
@@ -228,7 +228,7 @@ def test_a_job_writes_to_its_own_place_only() -> None:
 
 
 def test_the_bucket_refuses_to_overwrite_a_commit() -> None:
-    """A put of a commit without If-None-Match is denied to everybody but to who erases."""
+    """Putting a commit without If-None-Match is denied to all but the erasure."""
     (rule,) = (s for s in statements("bucket") if s["Sid"] == "CommitsAreNeverOverwritten")
     assert (rule["Effect"], rule["Principal"], rule["Action"]) == ("Deny", "*", "s3:PutObject")
     commit = f"arn:aws:s3:::{BUCKET}/lake/traces/_delta_log/00000000000000000001.json"

@@ -1,4 +1,4 @@
-"""The alerts: each is right, is tested, and has a page for whoever it wakes."""
+"""The alerts: each is right, is tested, and has a runbook."""
 
 import re
 import subprocess
@@ -35,7 +35,7 @@ OUTSIDE = re.compile(r"kube_(cronjob|job|pod)_\w+|up")
 """Metrics of kube-state-metrics, for jobs and restarts, and of Prometheus itself."""
 
 TARGET_LABELS = {"namespace", "pod", "instance", "job"}
-"""Labels that Prometheus adds to whatever it scrapes."""
+"""Labels that Prometheus adds to what it scrapes."""
 
 
 def known_metrics() -> dict[str, set[str]]:

@@ -262,7 +262,7 @@ def test_only_those_that_need_kafka_reach_it(overlay: str) -> None:
 
 @each_overlay
 def test_only_those_that_need_a_key_have_it(overlay: str) -> None:
-    """The key of the pseudonyms is with those who redact, type, erase, and build releases."""
+    """Workers, console, erasure and release builds have the key of the pseudonyms."""
     holders = {
         name
         for name, pod in pods(overlay)

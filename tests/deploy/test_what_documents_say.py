@@ -1,4 +1,4 @@
-"""What a document of the base says of itself is what a cluster gets, whatever is laid over it."""
+"""What a base manifest sets itself is what a cluster gets, whatever patches it."""
 
 import re
 from collections.abc import Iterator
@@ -89,7 +89,7 @@ def _meant(overlay: str, name: str, path: str) -> bool:
 
 
 def test_a_patch_for_all_jobs_says_nothing_that_a_job_says() -> None:
-    """What all jobs share and what each says of itself are two sets: no value stands in both."""
+    """What all jobs share and what each job sets are disjoint: no value is in both."""
     common = yaml.safe_load((BASE / "job.yaml").read_text(encoding="utf-8"))
     shared = {path for path, _ in _values(common)} - {"apiVersion", "kind", "metadata.name"}
     for document in _documents():
@@ -100,7 +100,7 @@ def test_a_patch_for_all_jobs_says_nothing_that_a_job_says() -> None:
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_a_container_may_use_what_its_arguments_say(overlay: str) -> None:
-    """The memory that a command is told to use is a tenth below its container's limit, or more."""
+    """The memory that a command may use is at least a tenth below its container's limit."""
     told = 0
     for name, container in containers(overlay):
         for words in _memory(container.get("args", [])):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from tests.architecture.source import ROOT
 
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _ITEM = re.compile(r"\s*(?:[-*]|\d+\.)\s+")
 _NO_PROSE = re.compile(r"\s*\||#+ | {4}|\s*$")

@@ -55,11 +55,11 @@ def _sentence(
     rows: list[tuple[str, str]], nationalities: frozenset[str], titles: frozenset[str]
 ) -> Labelled:
     text, marks, unknown = "", [], []
-    glue, last = True, None
+    no_space, last = True, None
     for word, tag in rows:
-        if not glue and not _NO_SPACE_BEFORE.fullmatch(word):
+        if not no_space and not _NO_SPACE_BEFORE.fullmatch(word):
             text += " "
-        glue = word in _NO_SPACE_AFTER
+        no_space = word in _NO_SPACE_AFTER
         start, end = len(text), len(text) + len(word)
         text += word
         prefix, _, kind = tag.partition("-")

@@ -2,7 +2,7 @@
 
 from random import Random
 
-from training.ner.coin import Coiner
+from training.ner.coiner import Coiner
 from training.ner.lists import Culture, Lists
 
 # The share of given and family names that are invented rather than taken from the lists.

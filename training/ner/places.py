@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from random import Random
 
-from training.ner.coin import Coiner
+from training.ner.coiner import Coiner
 from training.ner.lists import Lists
 from training.ner.people import People
 

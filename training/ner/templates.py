@@ -5,12 +5,12 @@ from collections.abc import Callable
 from random import Random
 
 from training.ner import outside
+from training.ner.job_titles import JobTitles
 from training.ner.labelled import Labelled, Mark
 from training.ner.lists import Lists
+from training.ner.other_values import OtherValues
 from training.ner.people import People
 from training.ner.places import Places
-from training.ner.posts import Posts
-from training.ner.things import Things
 
 _SLOT = re.compile(r"\{(\w+)\}")
 # The innermost choice: brackets without brackets inside.
@@ -69,28 +69,28 @@ class Templates:
         }
         self._people = people = People(lists)
         self._places = places = Places(lists, people)
-        self._things = things = Things(lists, people, places)
+        self._others = others = OtherValues(lists, people, places)
 
         def word(file: str, name: str) -> Callable[[Random], str]:
             words = lists.words(file, name)
             return lambda random: random.choice(words)
 
-        demonym, post = word("places", "demonyms"), Posts(lists).post
+        demonym, post = word("places", "demonyms"), JobTitles(lists).post
         self._makers: dict[str, Callable[[Random], str]] = {
             "person": people.any, "given": people.given, "family": people.family,
             "place": places.place, "city": places.city, "country": places.country,
             "address": places.address, "street": places.street, "zip": places.postcode,
-            "org": things.organisation, "date": things.date, "year": things.year,
-            "weekday": things.weekday, "month": lambda random: random.choice(_MONTHS),
-            "time": things.time, "count": things.count, "digits": things.digits,
+            "org": others.organisation, "date": others.date, "year": others.year,
+            "weekday": others.weekday, "month": lambda random: random.choice(_MONTHS),
+            "time": others.time, "count": others.count, "digits": others.digits,
             "airport": word("places", "airports"),
             "foreign": lambda random: random.choice(_FOREIGN),
             "feature": word("words", "features"), "class": word("words", "classes"),
             "brand": word("words", "brands"), "month_name": word("words", "month_names"),
-            "age": things.age, "nrp": demonym, "nrps": lambda random: f"{demonym(random)}s",
+            "age": others.age, "nrp": demonym, "nrps": lambda random: f"{demonym(random)}s",
             "group": word("places", "groups"), "post": post,
-            "number": things.number, "code": things.code, "phone": things.phone,
-            "email": things.email, "card": things.card, "handle": things.handle,
+            "number": others.number, "code": others.code, "phone": others.phone,
+            "email": others.email, "card": others.card, "handle": others.handle,
             "thing": word("words", "things"), "lead": word("words", "lead_ins"),
             "field": word("words", "fields"), "product": word("organisations", "products"),
             "sentence": self._sentence,
@@ -99,7 +99,7 @@ class Templates:
 
         self._local_makers: dict[str, Callable[[Random, str], str]] = {
             "person": people.any, "given": self._given, "family": self._family,
-            "address": places.address, "street": places.street, "date": things.local_date,
+            "address": places.address, "street": places.street, "date": others.local_date,
             "text": self._text,
         }  # fmt: skip
 

@@ -59,18 +59,18 @@ def train(corpus: Corpus, vocabulary: Sequence[str], known: Floats, recipe: Reci
         texts = _epoch(corpus, random, lexicon, recipe)
         words = sum(len(text.words) for text in texts)
         many = words / recipe.batch
-        for some in batches(texts, recipe.batch, tagger.margin):
-            done = (number + len(losses) / many) / recipe.epochs
+        for batch in batches(texts, recipe.batch, tagger.margin):
+            progress = (number + len(losses) / many) / recipe.epochs
             if recipe.minutes is not None:
-                done = max(done, (time.process_time() - started) / 60 / recipe.minutes)
-            if done >= 1:
+                progress = max(progress, (time.process_time() - started) / 60 / recipe.minutes)
+            if progress >= 1:
                 break
-            loss, slopes = tagger.learn(some, lexicon, recipe.dropout)
+            loss, slopes = tagger.learn(batch, lexicon, recipe.dropout)
             steps += 1
-            moves.step(slopes, recipe.rate * min(1.0, steps / _WARM_UP) * max(0.0, 1 - done))
+            moves.step(slopes, recipe.rate * min(1.0, steps / _WARM_UP) * max(0.0, 1 - progress))
             losses.append(loss)
             if steps % 100 == 0:
-                _LOG.info("step %d, %.3f done, loss %.4f, %.0f s", steps, done,
+                _LOG.info("step %d, %.3f done, loss %.4f, %.0f s", steps, progress,
                           float(np.mean(losses[-100:])), time.process_time() - started)  # fmt: skip
         if not losses:
             break
@@ -84,26 +84,26 @@ def _epoch(corpus: Corpus, random: Random, lexicon: Lexicon, recipe: Recipe) -> 
 
 def figures(reader: TaggerReader, items: Sequence[Labelled]) -> dict[str, dict[str, float]]:
     """Return precision, recall and F1 of exact spans, by type and over all."""
-    right: dict[str, int] = {}
-    found: dict[str, int] = {}
-    there: dict[str, int] = {}
+    right_counts: dict[str, int] = {}
+    found_counts: dict[str, int] = {}
+    label_counts: dict[str, int] = {}
     names = reader.names([item.text for item in items])
-    for item, some in zip(items, names, strict=True):
+    for item, found in zip(items, names, strict=True):
         unknown = item.unknown
-        given = {(m.label, m.start, m.end) for m in item.marks}
-        for one in some:
-            if any(start < one.end and one.start < end for start, end in unknown):
+        marks = {(m.label, m.start, m.end) for m in item.marks}
+        for name in found:
+            if any(start < name.end and name.start < end for start, end in unknown):
                 continue
-            for kind in (one.label, "all"):
-                found[kind] = found.get(kind, 0) + 1
-                right[kind] = right.get(kind, 0) + (tuple(one) in given)
-        for label, _, _ in given:
+            for kind in (name.label, "all"):
+                found_counts[kind] = found_counts.get(kind, 0) + 1
+                right_counts[kind] = right_counts.get(kind, 0) + (tuple(name) in marks)
+        for label, _, _ in marks:
             for kind in (label, "all"):
-                there[kind] = there.get(kind, 0) + 1
+                label_counts[kind] = label_counts.get(kind, 0) + 1
     out = {}
-    for kind in sorted(there):
-        p = right.get(kind, 0) / max(1, found.get(kind, 0))
-        r = right.get(kind, 0) / there[kind]
+    for kind in sorted(label_counts):
+        p = right_counts.get(kind, 0) / max(1, found_counts.get(kind, 0))
+        r = right_counts.get(kind, 0) / label_counts[kind]
         f = 2 * p * r / max(1e-9, p + r)
         out[kind] = {"p": round(p, 3), "r": round(r, 3), "f1": round(f, 3)}
     return out

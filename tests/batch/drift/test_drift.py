@@ -53,7 +53,7 @@ def test_quiet_weeks_are_quiet(tmp_path: Path) -> None:
 
 
 def test_an_audit_that_begins_to_count_what_is_kept_is_no_drift(tmp_path: Path) -> None:
-    """`GOLDPAN_REDACT__AUDIT_KEPT` changes what is told, not what production is like."""
+    """`GOLDPAN_REDACT__AUDIT_KEPT` changes what is reported, not production."""
     assert compared(tmp_path, kept=True).drifted == ()
 
 

@@ -72,13 +72,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def lake(made: Path, tmp_path: Path) -> Lake:
-    """The lake of the person, who is found in it by every word."""
+    """The lake of the person, in which every word occurs."""
     shutil.copytree(made, tmp_path / "lake")
     return open_lake(tmp_path / "lake")
 
 
 def again(lake: Lake) -> Lake:
-    """Open a lake anew."""
+    """Open a lake with fresh handles."""
     return open_lake(lake.location.uri)
 
 
@@ -129,7 +129,7 @@ def test_nothing_is_left_in_any_byte(lake: Lake, tmp_path: Path) -> None:
 
 
 def test_what_is_of_others_stays_as_it_was(lake: Lake) -> None:
-    """Rows that name nobody are the same; those that mention the person are gone, and counted."""
+    """Rows without the person are unchanged; those that mention the person are gone and counted."""
     before = tables(lake)
     ended = erasure(lake).run()
     after = tables(lake)
@@ -147,7 +147,7 @@ def test_what_is_of_others_stays_as_it_was(lake: Lake) -> None:
 
 
 def test_traces_of_others_are_decided_again_from_what_is_left(lake: Lake, tmp_path: Path) -> None:
-    """Their labels are those of a lake in which the person has never said anything."""
+    """Their labels are those of a lake without any feedback from the person."""
     erasure(lake).run()
     labels = labels_of(again(lake))
     rest = [e.feedback_id for label in labels.values() for e in label.evidence]
@@ -267,7 +267,7 @@ def compacted(lake: Lake) -> None:
 
 
 def test_files_that_a_worker_has_not_committed_yet_stay(lake: Lake, tmp_path: Path) -> None:
-    """Unless they hold the person: then nobody can commit them any more."""
+    """Unless they contain the person: then no writer can commit them any more."""
     table = lake.table("traces")
     table.refresh()
     files = list_live_files(table)
@@ -354,7 +354,7 @@ def test_many_persons_at_once(lake: Lake, tmp_path: Path) -> None:
 
 
 def test_who_comes_to_a_request_that_was_done_is_not_passed_over(lake: Lake) -> None:
-    """A request of two persons, of whom one was erased before and the other is nowhere."""
+    """A request for two persons: one was erased before, the other is in no table."""
     first = erasure(lake).run()
     both = frozenset({PERSON, "nobody-99"})
     second = erasure(again(lake), ids=both).run()
@@ -372,7 +372,7 @@ def test_who_comes_to_a_request_that_was_done_is_not_passed_over(lake: Lake) -> 
 def test_a_number_without_its_country_is_read_as_the_policy_reads_it(
     lake: Lake, tmp_path: Path
 ) -> None:
-    """Its stand-in in texts of others is that of the whole number, in the policy's regions."""
+    """Its placeholder in texts of others is that of the full number, in the policy's regions."""
     placeholder = Pseudonyms(KEYS, ["NZ"]).placeholder("PHONE_NUMBER", "+64 3 345 6789")
     flush(lake, [trace("asked-to-call", messages=say(f"Call {placeholder}"))])
     plain = erasure(again(lake), ids=frozenset({"03 345 6789"}))
@@ -383,7 +383,7 @@ def test_a_number_without_its_country_is_read_as_the_policy_reads_it(
 
 
 def test_ids_of_events_that_earlier_versions_put_down_are_still_read() -> None:
-    """And the marks that stand there now; neither is taken for the other."""
+    """And the marks that are written now; neither is mistaken for the other."""
     said: list[dict[str, Any]] = [
         {"events": ["a", "b"]},
         {"event_marks": marks_of_events([KEYS], ["c"])},
@@ -395,7 +395,7 @@ def test_ids_of_events_that_earlier_versions_put_down_are_still_read() -> None:
 
 
 def test_payloads_that_cannot_be_opened_are_said_to_be(lake: Lake, tmp_path: Path) -> None:
-    """Refused unless told; kept, the receipt says how many; removed, none is left."""
+    """Refused by default; if kept, the receipt says how many; if removed, none is left."""
     there = content(tmp_path)
     for seal in (None, SealKey("s0", bytes(32))):
         with pytest.raises(UsageError, match=r"3 sealed payloads .* cannot be opened"):
@@ -412,7 +412,7 @@ def test_payloads_that_cannot_be_opened_are_said_to_be(lake: Lake, tmp_path: Pat
 
 
 def test_records_without_a_payload_are_counted_as_such(lake: Lake) -> None:
-    """Nobody can tell of whom they are; nothing that they said is there."""
+    """Their owner cannot be determined; none of their content is stored."""
     set_aside(lake, quarantined(start=27), key=None)
     said = json.loads(erasure(lake).run().receipt)
     assert said["not_looked_into"] == {"sealed_payloads": 0, "quarantined_without_payload": 3}
@@ -478,7 +478,7 @@ def test_the_tombstone_names_every_trace_by_its_mark(lake: Lake) -> None:
 
 
 def test_an_unfinished_move_comes_first(lake: Lake) -> None:
-    """A record that is in quarantine and in its table would be missing in one count for ever."""
+    """A record in quarantine and in its table would stay missing from one count."""
     source = SourcePartition("llm.traces", 0)
     table = lake.table("traces")
     table.refresh()

@@ -47,13 +47,13 @@ LOST: Final = "sealed-of-mia-0"
 """A trace of the person that is in quarantine only."""
 
 WORDS: Final = [PERSON, NICKNAME, USER, TOKEN, FINGERPRINT, *OWN, *SAID, LOST]
-"""What stands in rows of the person, and in texts of others, and nowhere else."""
+"""Words in rows of the person and in texts of others, and nowhere else."""
 
 EDIT: Final[dict[str, Any]] = {"kind": "edit", "actor": "agent", "value": None}
 
 
 def person(name: str) -> str:
-    """Return what stands for a user id in the lake."""
+    """Return the pseudonym of a user id in the lake."""
     return MAKER.identifier("USER_ID", name)
 
 

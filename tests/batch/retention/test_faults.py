@@ -24,7 +24,7 @@ from tests.servers.s3 import S3
 
 @pytest.mark.parametrize("every", [4, pytest.param(1, marks=pytest.mark.chaos)])
 def test_killed_at_each_step_and_run_again(tmp_path: Path, every: int) -> None:
-    """Every row is there, whole or without its values, and then the log has said so before."""
+    """Every row is complete, or without its values once the log has recorded it."""
     lake = new_lake(tmp_path / "lake", days=4)
     before = {row["trace_id"]: row for row in table_rows(lake, "traces")}
     alive = tmp_path / "lived"
@@ -73,7 +73,7 @@ def test_on_a_bucket_with_versions_nothing_is_left(s3: S3, monkeypatch: pytest.M
 
 
 def test_three_at_once_beside_a_worker(tmp_path: Path) -> None:
-    """Each row goes once, nothing else goes, and all of them end well."""
+    """Each row is removed once, nothing else is removed, and all runs succeed."""
     lake = new_lake(tmp_path / "lake", days=4)
     processes = [started("dying", "expire", str(tmp_path / "lake"), "-1") for _ in range(3)]
     for day in (3, 1, 0, 2):

@@ -1,4 +1,4 @@
-"""Labels whose evidence has expired stay as they are, whatever a job could make of what is left."""
+"""Labels with expired evidence stay unchanged, whatever the remaining evidence suggests."""
 
 from datetime import date, timedelta
 from pathlib import Path
@@ -89,7 +89,7 @@ def again(lake: Lake, **more: Any) -> Any:
 def test_nothing_is_decided_from_what_is_left(
     lake: Lake, table: str, parts: dict[str, int]
 ) -> None:
-    """No label is added, and those in force say what they said, corrections and all."""
+    """No label is added, and those in force are unchanged, including corrections."""
     before = told(labels_of(lake))
     add_texts_nobody_has(lake)
     expire(lake, table, **{part: day(n) for part, n in parts.items()})

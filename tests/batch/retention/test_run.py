@@ -1,4 +1,4 @@
-"""Retention takes what the plan says, all of it, and nothing else; whoever is at work beside it."""
+"""Retention removes what the plan says, all of it and nothing else, beside other writers."""
 
 import os
 from datetime import date
@@ -208,7 +208,7 @@ def test_a_run_beside_another_and_beside_a_compaction(lake: Lake, tmp_path: Path
 
 
 def test_a_run_that_was_fenced_does_the_rest(lake: Lake) -> None:
-    """Two runs that have looked at the same: every row goes once, and both end well."""
+    """Two runs that found the same rows: every row is removed once, and both succeed."""
     one, two = (
         next(run for run in runs(open_lake(lake.location.uri)) if run.table.name == "feedback")
         for _ in range(2)

@@ -15,7 +15,7 @@ _ROLES = (
 )  # fmt: skip
 
 
-class Posts:
+class JobTitles:
     """Makes job titles; all choices come from the `Random` of a call."""
 
     def __init__(self, lists: Lists) -> None:
@@ -31,14 +31,14 @@ class Posts:
         dice = random.random()
         if dice < 0.5:
             return random.choice(self._plain)
-        one, two, three = (random.choice(self._fields) for _ in range(3))
+        first, second, third = (random.choice(self._fields) for _ in range(3))
         role = random.choice(_ROLES)
         if dice < 0.72:
-            return f"{one} {role}"
+            return f"{first} {role}"
         if dice < 0.80:
-            return f"{random.choice(_RANKS)} {one} {role}"
+            return f"{random.choice(_RANKS)} {first} {role}"
         if dice < 0.88:
             return f"{random.choice(_RANKS)} {random.choice(self._plain)}"
         if dice < 0.96:
-            return f"{one} and {two} {role}"
-        return f"{one}, {two}, and {three} {role}"
+            return f"{first} and {second} {role}"
+        return f"{first}, {second}, and {third} {role}"

@@ -19,7 +19,7 @@ from tests.labels.kit import rows, trace
 
 
 def drawn(count: int) -> list[tuple[str, str, str]]:
-    """Ids, ways to write them, and what stands around, all pairs of the first two first."""
+    """Return ids, ways to write them, and surroundings; all pairs of the first two come first."""
     chance = random.Random(SEED)  # noqa: S311 - no secret
     pairs = [(one, way) for one in IDS for way in WRITERS]
     return [(*pair, chance.choice(AROUND)) for pair in pairs] + [
@@ -49,7 +49,7 @@ def in_payloads(wanted: ErasureScope, payloads: Sequence[bytes]) -> list[bool]:
 
 @pytest.mark.parametrize("one", IDS)
 def test_every_way_to_write_an_id_is_found(one: str) -> None:
-    """In texts of others and in payloads, whatever stands around it."""
+    """In texts of others and in payloads, in any surroundings."""
     cases = [(way, around) for name, way, around in drawn(200) if name == one]
     texts = [around.format(WRITERS[way](one)) for way, around in cases]
     wanted = wanted_of([one])

@@ -20,7 +20,7 @@ _HEX = "0123456789abcdef"
 _UPPER = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 
 
-class Things:
+class OtherValues:
     """Makes organisations, dates and identifiers; all choices come from the `Random` of a call."""
 
     def __init__(self, lists: Lists, people: People, places: Places) -> None:
@@ -38,18 +38,18 @@ class Things:
 
     def _of_families(self, random: Random) -> str:
         culture = self._people.culture(random)
-        one, two, three = (self._people.family(random, culture) for _ in range(3))
+        first, second, third = (self._people.family(random, culture) for _ in range(3))
         forms = (
-            f"{one}, {two} and {three}",
-            f"{one}-{two}",
-            f"{one} {self._suffix(random)}",
-            f"{one} and {two}",
-            f"{one} & {two}",
-            f"{one} and Sons",
-            f"{one} Bros.",
-            f"{one}'s",
-            f"{one} {two} {self._suffix(random)}",
-            f"{one} & {two} {self._suffix(random)}",
+            f"{first}, {second} and {third}",
+            f"{first}-{second}",
+            f"{first} {self._suffix(random)}",
+            f"{first} and {second}",
+            f"{first} & {second}",
+            f"{first} and Sons",
+            f"{first} Bros.",
+            f"{first}'s",
+            f"{first} {second} {self._suffix(random)}",
+            f"{first} & {second} {self._suffix(random)}",
         )
         return random.choices(forms, weights=(20, 18, 22, 6, 5, 6, 2, 3, 9, 9))[0]
 
@@ -173,8 +173,14 @@ class Things:
 
     def email(self, random: Random) -> str:
         """Return an e-mail address."""
-        given, family = self._people.given(random), self._people.family(random)
-        local = random.choice((f"{given}.{family}", f"{given}{family}", f"{given[0]}{family}"))
+        given_name, family_name = self._people.given(random), self._people.family(random)
+        local = random.choice(
+            (
+                f"{given_name}.{family_name}",
+                f"{given_name}{family_name}",
+                f"{given_name[0]}{family_name}",
+            )
+        )
         host = random.choice(("example.com", "mail.example", "post.example.org", "example.net"))
         return f"{local}@{host}".replace(" ", "").replace("'", "")
 
@@ -189,12 +195,14 @@ class Things:
 
     def handle(self, random: Random) -> str:
         """Return a user name, web address or IBAN: which other detectors find."""
-        given, family = self._people.given(random), self._people.family(random)
-        name = f"{given}_{family}_{random.randrange(1000, 9999)}".lower().replace(" ", "_")
+        given_name, family_name = self._people.given(random), self._people.family(random)
+        name = f"{given_name}_{family_name}_{random.randrange(1000, 9999)}".lower().replace(
+            " ", "_"
+        )
         forms = (
             name,
-            f"https://www.{given}{family}.example/".replace(" ", ""),
-            f"www.{family}-shop.example".replace(" ", "").lower(),
+            f"https://www.{given_name}{family_name}.example/".replace(" ", ""),
+            f"www.{family_name}-shop.example".replace(" ", "").lower(),
             f"GB{random.randrange(10, 99)}ABCD{random.randrange(10**13, 10**14)}",
             f"{random.randrange(1, 255)}.{random.randrange(255)}.{random.randrange(255)}.7",
         )

@@ -1,4 +1,4 @@
-"""Texts are found wherever they stand in a row, and only there."""
+"""Texts are found anywhere in a row, and only there."""
 
 from typing import Any
 
@@ -102,7 +102,7 @@ def test_short_ids_are_looked_for_in_columns_of_ids_only() -> None:
     ],
 )
 def test_ids_in_payloads_of_any_format(payload: bytes, hit: bool) -> None:
-    """Of JSON, escaped or not, and Avro; a short id with what stands around it."""
+    """In JSON, escaped or not, and Avro; a short id with its surroundings."""
     wanted = ErasureScope(Persons.of(["mía", PERSON], [KEYS], []), TombstoneMarks([KEYS]))
     assert any(form in payload for form in wanted.byte_forms) is hit
 

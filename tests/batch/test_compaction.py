@@ -1,4 +1,4 @@
-"""Compaction changes no row, whoever else is at work and whenever it is killed."""
+"""Compaction changes no row, beside any other writer and whenever it is killed."""
 
 import os
 import subprocess
@@ -37,7 +37,7 @@ def lake(tmp_path: Path) -> Lake:
 
 
 def again(lake: Lake) -> Lake:
-    """Open a lake anew, as another process would."""
+    """Open a lake as another process would."""
     return Lake(LakeSettings(uri=lake.location.uri))
 
 

@@ -70,7 +70,7 @@ def test_every_gauge_has_a_value(at: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_a_withdrawn_release_has_no_age(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is nobody's golden set any more."""
+    """It is no golden set any more."""
     five_weeks(at / "lake")
     (at / "spec.yaml").write_text(json.dumps(SPEC | {"redaction_policies": "any"}))
     assert run_command(["release", "build", "spec.yaml"]) == 0
