@@ -113,7 +113,9 @@ def _redacted_line(row: Mapping[str, Any], entry: AuditEntry | None) -> Redacted
         return RedactedLine(output)
     replaced = Counter(f"{position.type}/{position.operator}" for position in entry.positions)
     kept_counts = {finding.type: finding.count for finding in entry.kept}
-    return RedactedLine(output, characters=entry.characters, replaced=dict(replaced), kept=kept_counts)
+    return RedactedLine(
+        output, characters=entry.characters, replaced=dict(replaced), kept=kept_counts
+    )
 
 
 def _refused_line(record: RejectedRecord) -> LineResult:
