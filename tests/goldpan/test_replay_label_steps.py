@@ -120,7 +120,7 @@ def test_staging_that_is_killed_goes_on(
     found = replay_setup.compare_replay(Settings(), plan, lambda *_told: None, samples=9)
     assert (found[1] is None) == (step is ReplayLabelStep.TRACES_NOTED)
     if step is ReplayLabelStep.TRACES_NOTED:
-        with pytest.raises(UsageError, match="labels are not staged"):
+        with pytest.raises(UsageError, match="labels are undecided"):
             promote()
     assert staged(tmp_path) == plan
     found = replay_setup.compare_replay(Settings(), plan, lambda *_told: None, samples=9)
