@@ -193,7 +193,7 @@ def test_where_nobody_is_found_nobody_is_said_to_be_erased(run: Run) -> None:
     assert (told.returncode, "found nothing" in told.stdout) == (0, True)
     assert "erased: receipt" not in told.stdout
     said = json.loads(run("erase", "--subject", "nobody-98", "--json").stdout)
-    assert (said["found"], said["found_nothing_of"]) == (False, ["--subject number 1"])
+    assert (said["found"], said["found_nothing_of"]) == (False, ["--subject, number 1"])
 
 
 def test_of_a_list_is_said_of_which_lines_nothing_was_found(run: Run, tmp_path: Path) -> None:
