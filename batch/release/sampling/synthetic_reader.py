@@ -10,12 +10,12 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 import pyarrow as pa
 
-from batch.release.format.rows import TRACE_COLUMNS
+from batch.release.format.rows import TRACE_COLUMNS, SyntheticRow
 from batch.release.sampling.spec import ReleaseSpec
 from batch.release.sampling.synthetic_rows import SYNTHETIC_TOPIC, SyntheticOffer
 from batch.reviews.review_texts import ReviewTexts, redact_review_texts
@@ -95,7 +95,7 @@ class _SyntheticFile:
         return UsageError(f"{self.name}, line {number}: {problem}")
 
 
-def _read_rows(pipeline: SyntheticRowPipeline, file: _SyntheticFile) -> Iterator[dict[str, Any]]:
+def _read_rows(pipeline: SyntheticRowPipeline, file: _SyntheticFile) -> Iterator[SyntheticRow]:
     labelled = [_split(file, number, line) for number, line in file.lines]
     raws = [
         RawRecord(0, number, -1, None, trace)
@@ -111,12 +111,13 @@ def _read_rows(pipeline: SyntheticRowPipeline, file: _SyntheticFile) -> Iterator
     )
     for trace, (label, _), response in zip(traces, labelled, responses, strict=True):
         # Not the current time, so that the same file gives the same rows.
-        yield {
+        row = {
             **trace,
             "_ingested_at": trace["started_at"],
             "label": label.label,
             "expected_response": response,
         }
+        yield cast("SyntheticRow", row)
 
 
 def _split(file: _SyntheticFile, number: int, line: bytes) -> tuple[SyntheticLabel, bytes]:
