@@ -254,7 +254,7 @@ def test_the_successor_says_what_happened_and_keeps_the_weights(out: Path) -> No
     assert sum(s["erased"] for s in new["design"]["strata"]) == gone
     assert sum(s["rows"] for s in new["design"]["strata"]) == new["row_count"]
     sheet = (out / "support" / "2.0.0" / "datasheet.md").read_text()
-    assert f"{gone} rows erased since" in sheet
+    assert f"{gone} rows were erased" in sheet
     note = read_erasure_note((out / "support" / "1.0.1" / ERASURE_NOTE).read_bytes()).note
     assert len(note.rows) == gone
 
