@@ -5,7 +5,7 @@
 2. each version: of a published one the rows are taken out (`batch.release.erasure.rewrite_version`); one that was
    only begun is abandoned and its rows are blanked, unless it holds nobody who has to go;
 3. older versions of objects, which a bucket may keep, and what dead writers left are purged, also
-   what dead selections spilled on this machine (`batch.temp_dirs`);
+   what dead selections spilled on this machine (`batch.bounded_duckdb`);
 4. each name of which the latest version has lost rows gets a successor
    (`batch.release.erasure.successor`).
 
@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from batch.bounded_duckdb import remove_stale_temp_dirs, temp_root
 from batch.release.erasure.criteria import ErasureCriteria, MatchReason
 from batch.release.erasure.rewrite_version import ErasureOrder, rewrite_version
 from batch.release.erasure.successor import find_successor, is_successor, publish_successor
@@ -36,7 +37,6 @@ from batch.release.format.manifest import read_manifest
 from batch.release.format.reader import read_release_rows, read_starter_rows
 from batch.release.format.rows import json_rows
 from batch.release.publish.repository import PublishFence, ReleaseRepository, ReleaseVersion
-from batch.temp_dirs import remove_stale_temp_dirs, temp_root
 from schemas.errors import FatalError
 
 Progress = Callable[[str], None]

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from batch.bounded_duckdb import remove_stale_temp_dirs, temp_dir, temp_root
 from batch.release.format.contract import release_contract
 from batch.release.format.erasure_note import load_erasure_note
 from batch.release.format.files import (
@@ -56,7 +57,6 @@ from batch.release.sampling.retained_window import retained_window
 from batch.release.sampling.selection import select_rows
 from batch.release.sampling.spec import ReleaseSpec
 from batch.release.sampling.synthetic_rows import SyntheticOffer
-from batch.temp_dirs import remove_stale_temp_dirs, temp_dir, temp_root
 from lake.snapshot import TableSnapshot
 
 VERSION_KEYS: Final = ("version", "previous", "files", "starter_rows")
