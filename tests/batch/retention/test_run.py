@@ -246,5 +246,5 @@ def test_files_that_went_after_the_look_are_looked_at_again(lake: Lake) -> None:
     found = run.find_expiring()
     carried_out(open_lake(lake.location.uri))
     lake.table("feedback").refresh()
-    assert not any(run._is_in_flight(one) or run._remove(one) for one in found)
+    assert not any(run.is_in_flight(one) or run.remove(one) for one in found)
     assert verify_lake(open_lake(lake.location.uri), deep=True).problems == []
