@@ -69,7 +69,7 @@ def set_up_erasure(
     sealer = Sealer(current.fingerprint, "", load_seal_key(settings.redact))
     reapplied = None
     if missed is not None:
-        missed.put_tombstones(table_sets, context.retry, context.now_ms)
+        missed.put_tombstones(table_sets, context)
         reapplied = ReappliedErasure(
             missed.find_persons(table_sets, keys, context.retry), missed.coordinates
         )

@@ -14,7 +14,6 @@ from batch.labels.reconciler import require_latest_policy
 from batch.labels.scorer_loader import load_scorer
 from batch.labels.staged_labels import Progress, StagedLabels
 from batch.labels.trace_buckets import ingested_until
-from batch.numbered_rows import JobContext
 from batch.reviews.review_table import read_review_log
 from goldpan import jobs, wiring
 from goldpan.settings import Settings
@@ -23,9 +22,9 @@ from labels.difference import LabelDifference
 from labels.digest_set import DigestSet
 from labels.scorer import LabelScorer
 from labels.scorer_snapshot import restore_scorer, snapshot_scorer
-from lake.commit import Move
 from lake.ledger import Incarnation, adopted_app, replay_app
 from lake.retry import Retry
+from lake.table_commit import CommitContext, Move
 from lake.tables import Lake
 from schemas.arrow import LABELS_TABLE, QUARANTINE_TABLE
 from schemas.errors import UsageError
@@ -33,7 +32,6 @@ from stream.failpoints import FlushStep, parse_failpoint
 from stream.replay.lake_reader import resolve_stored_spans
 from stream.replay.overlay import ReplayOverlay, read_trace_ids
 from stream.replay.plan import ReplayPlan, make_replay_name
-from stream.replay.promotion import TablePair
 from stream.replay.replay_range import ReplayRange
 from stream.replay.repository import (
     PROMOTION_DONE,
@@ -42,6 +40,7 @@ from stream.replay.repository import (
     ReplayRepository,
 )
 from stream.replay.steps import ReplayLabelStep
+from stream.replay.table_pair import TablePair
 
 
 def load_label_rules(
@@ -112,11 +111,11 @@ class ReplayLabels:
     replays: ReplayRepository
     plan: ReplayPlan
     scorer: LabelScorer
-    context: JobContext
+    context: CommitContext
 
     @classmethod
     def of(
-        cls, settings: Settings, replays: ReplayRepository, plan: ReplayPlan, context: JobContext
+        cls, settings: Settings, replays: ReplayRepository, plan: ReplayPlan, context: CommitContext
     ) -> "ReplayLabels":
         """Return the labels of a replay; raises errors as `restore_scorer`."""
         scorer = restore_scorer(plan.labels or {}, f"the plan of the replay {plan.name}")

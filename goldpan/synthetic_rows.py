@@ -9,12 +9,12 @@ values of segments are hashed, as in production. Errors name line and field, nev
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 import pyarrow as pa
 
-from batch.release.format.rows import TRACE_COLUMNS
+from batch.release.format.rows import TRACE_COLUMNS, SyntheticRow
 from batch.release.sampling.spec import ReleaseSpec
 from batch.release.sampling.synthetic_rows import SYNTHETIC_TOPIC, SyntheticOffer
 from batch.reviews.review_texts import ReviewTexts, redact_review_texts
@@ -81,7 +81,7 @@ class _SyntheticFile:
         return UsageError(f"{self.name}, line {number}: {problem}")
 
 
-def _read_rows(settings: Settings, file: _SyntheticFile) -> Iterator[dict[str, Any]]:
+def _read_rows(settings: Settings, file: _SyntheticFile) -> Iterator[SyntheticRow]:
     labelled = [_split(file, number, line) for number, line in file.lines]
     raws = [
         RawRecord(0, number, -1, None, trace)
@@ -95,12 +95,13 @@ def _read_rows(settings: Settings, file: _SyntheticFile) -> Iterator[dict[str, A
     responses = _check_responses(file, redactor, [label for label, _ in labelled])
     for trace, (label, _), response in zip(traces, labelled, responses, strict=True):
         # Not the current time, so that the same file gives the same rows.
-        yield {
+        row = {
             **trace,
             "_ingested_at": trace["started_at"],
             "label": label.label,
             "expected_response": response,
         }
+        yield cast("SyntheticRow", row)
 
 
 def _split(file: _SyntheticFile, number: int, line: bytes) -> tuple[SyntheticLabel, bytes]:

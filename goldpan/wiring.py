@@ -29,6 +29,7 @@ from lake import store_clock
 from lake.erasure_copies import refuse_outdated_lake
 from lake.ledger import SourcePartition
 from lake.retry import Retry
+from lake.table_commit import CommitContext
 from lake.tables import TABLE_LAYOUTS, Lake
 from lake.tombstones import open_tombstones
 from redact.crypto.keys import KEY_BYTES, load_all_keys, load_keys, load_seal_key
@@ -268,9 +269,7 @@ def set_up_redrive(settings: Settings, topic: str, fetcher: RecordFetcher) -> Re
         fetch=fetcher.fetch,
         incarnation=fetcher.incarnation,
         erasures=open_erasures(settings),
-        retry=make_retry(),
-        now_us=now_us,
-        new_token=new_token,
+        context=make_commit_context(),
     )
 
 
@@ -283,9 +282,7 @@ def set_up_adoption(settings: Settings, topic: str) -> Adoption:
         quarantine=lake.table(QUARANTINE_TABLE),
         audit=lake.table(AUDIT_TABLE),
         labels=lake.table(LABELS_TABLE),
-        retry=make_retry(),
-        now_us=now_us,
-        new_token=new_token,
+        context=make_commit_context(),
     )
 
 
@@ -313,6 +310,11 @@ def open_topic_ends(settings: KafkaSettings) -> TopicEnds:
 def new_token() -> int:
     """Return a random number in [0, 2**63) that identifies a commit."""
     return secrets.randbits(63)
+
+
+def make_commit_context() -> CommitContext:
+    """Return the patience, the clock and the randomness of commits."""
+    return CommitContext(make_retry(), now_us, new_token)
 
 
 def now_us() -> int:

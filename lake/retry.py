@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from schemas.errors import FatalError, FencedError, RetryableError
+from schemas.errors import CommitUnknownError, FatalError, FencedError, RetryableError
 
 ResultT = TypeVar("ResultT")
 
@@ -31,26 +31,29 @@ class Retry:
     cap: float = 10.0
 
     def call(self, what: str, step: Callable[[], ResultT]) -> ResultT:
-        """Call ``step`` until it gives a result.
+        """Call ``step`` until it returns.
 
         Raises RetryableError if told to stop while waiting, FatalError when the time is used up.
+        If an attempt left its outcome unknown and no later one settled it, the first is a
+        CommitUnknownError, and the second has one as its cause.
         """
         deadline = self.monotonic() + self.seconds
         attempt = 0
+        unknown: CommitUnknownError | None = None
         while True:
             try:
                 result = step()
             except RetryableError as error:
+                if isinstance(error, CommitUnknownError):
+                    unknown = error
                 wait = self.uniform(0, min(self.cap, self.base * 2 ** min(attempt, 16)))
                 if self.monotonic() + wait > deadline:
                     if self.sleep(0):
-                        raise  # told to stop while the last try took its time: no failure
-                    raise FatalError(
-                        f"{what}: still failing after {self.seconds:g} s of trying ({error})"
-                    ) from error
+                        raise unknown or error  # told to stop during the last try: no failure
+                    raise self._used_up(what, error, unknown) from (unknown or error)
                 self.on_retry(what, error, wait)
                 if self.sleep(wait):
-                    raise
+                    raise unknown or error
                 attempt += 1
             except FencedError:
                 # An answer, though not the one that was hoped for: the step is not in trouble.
@@ -61,6 +64,12 @@ class Retry:
                 if attempt:
                     self.on_recovered(what)
                 return result
+
+    def _used_up(
+        self, what: str, error: RetryableError, unknown: CommitUnknownError | None
+    ) -> FatalError:
+        text = f"{what}: still failing after {self.seconds:g} s of trying ({error})"
+        return FatalError(text if unknown is None else f"{text}; the change may have been made")
 
 
 def call_with_retry(retry: Retry | None, what: str, step: Callable[[], ResultT]) -> ResultT:

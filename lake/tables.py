@@ -13,17 +13,17 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from lake.causes import describe_cause
-from lake.commit import read_positions, read_txn_version, refresh_handle
 from lake.conditional_put_probe import probe_conditional_put
 from lake.config import LakeSettings
 from lake.datasets import open_dataset
 from lake.erasure_copies import refuse_outdated_lake
-from lake.handle import TableHandle
+from lake.handle import TableHandle, read_txn_version, refresh_handle
 from lake.ledger import (
     LEDGER_KEY,
     LoggedEntry,
     SourcePartition,
     incarnation_app,
+    position_app,
     read_ledger,
 )
 from lake.location import LakeLocation
@@ -147,7 +147,7 @@ class Table:
 
     def positions(self, sources: Sequence[SourcePartition]) -> Mapping[SourcePartition, int | None]:
         """Return the positions as of the last refresh; None where a source has none."""
-        return read_positions(self.handle, self.name, sources)
+        return {source: self.number(position_app(source)) for source in sources}
 
     def number(self, app: str) -> int | None:
         """Return the number kept under an application id, as of the last refresh."""

@@ -1,6 +1,20 @@
-"""Days near the ends of the calendar, as `from the beginning` is often written, and moments."""
+"""Days near the ends of the calendar, moments in UTC, and microseconds since 1970."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+def from_micros(micros: int) -> datetime:
+    """Return the moment that is this many microseconds after 1970 began (UTC)."""
+    return EPOCH + timedelta(microseconds=micros)
+
+
+def to_micros(moment: datetime) -> int:
+    """Return the microseconds from the beginning of 1970 (UTC) to a moment with a time zone."""
+    return (moment - EPOCH) // _MICROSECOND
 
 
 def shift_day(day: date, days: int) -> date:

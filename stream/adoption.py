@@ -5,10 +5,10 @@ commit has its own ledger entry, which explains to `lake verify` why the chain o
 Records already in the lake stay there.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lake.commit import CommitWatch, Move, commit
+from lake.commit import commit
 from lake.ledger import (
     NO_EPOCH,
     EntryKind,
@@ -23,7 +23,7 @@ from lake.ledger import (
     produced_app,
     promoting_app,
 )
-from lake.retry import Retry
+from lake.table_commit import CommitContext, Move, TableCommit
 from lake.tables import Table
 from schemas.errors import FatalError
 
@@ -45,9 +45,7 @@ class Adoption:
     quarantine: Table
     audit: Table
     labels: Table
-    retry: Retry
-    now_us: Callable[[], int]
-    new_token: Callable[[], int]
+    context: CommitContext
 
     def run(
         self, incarnation: Incarnation, starts: Mapping[SourcePartition, int]
@@ -92,16 +90,11 @@ class Adoption:
         moves += [Move(a, at, NO_EPOCH) for a, at in epochs.items() if at not in {None, NO_EPOCH}]
         topic = next(iter(starts)).topic
         adopted = table.number(adopted_app(topic))
-        moves.append(Move(adopted_app(topic), adopted, self.now_us()))
+        moves.append(Move(adopted_app(topic), adopted, self.context.now_us()))
         ranges = [SourceRange(s.topic, s.partition, start, start) for s, start in starts.items()]
-        commit(
-            table.handle,
-            table=table.name,
-            files=[],
-            moves=moves,
-            token=self.new_token(),
+        change = TableCommit(
             entry=LedgerEntry(EntryKind.ADOPT, ranges, {topic: incarnation}),
-            retry=self.retry,
-            watch=CommitWatch(),
-            now_ms=lambda: self.now_us() // 1000,
+            token=self.context.new_token(),
+            moves=moves,
         )
+        commit(table, change, self.context)

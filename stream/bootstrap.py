@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 from prometheus_client import CollectorRegistry
 
 from decode.decoder import Decoder
-from lake.commit import CommitWatch
 from lake.ledger import SourcePartition
 from lake.retry import Retry
+from lake.table_commit import CommitContext, CommitWatch
 from lake.table_writer import TableWriter
 from lake.tables import Lake
 from lake.tombstones import open_tombstones
@@ -90,6 +90,14 @@ def run_worker(
         setup.tracer.close()
 
 
+def _new_token() -> int:
+    return secrets.randbits(63)
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000
+
+
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
@@ -146,7 +154,7 @@ class _Assembly:
         observer = self._observer(budget)
         self.metrics.begin(self.topics, [*self.setup.tables.values(), QUARANTINE_TABLE])
         if self._wait_for("the lake", self.erasures.reload):
-            observer.erasures(self.erasures.number)
+            observer.erasures(self.erasures.newest)
         work = partial(
             self._work, budget, observer, partitions, limit, until_caught_up=until_caught_up
         )
@@ -295,9 +303,9 @@ class _Assembly:
                     budget.flush_bytes(stream.flush_bytes), stream.flush_seconds
                 ),
                 reached=self.reached,
-                new_token=lambda: secrets.randbits(63),
+                new_token=_new_token,
                 buffers={topic: TopicBuffer(topic) for topic in self.topics},
-                erasures=lambda: self.erasures.number,
+                erasures=lambda: self.erasures.newest,
             ),
             gate=MemoryGate(budget),
             pace=AdaptiveBatch(budget.batch),
@@ -309,7 +317,7 @@ class _Assembly:
             retry=retry,
             observer=observer,
             log=self.setup.log,
-            labelling=self._labelling(budget, observer),
+            label_driver=self._label_driver(budget, observer),
             erasures=self.erasures,
             reached=self.reached,
             stop_requested=self.setup.stop.is_set,
@@ -335,9 +343,9 @@ class _Assembly:
         return InitialPositions(
             primary={t: self.lake.table(name) for t, name in self.setup.tables.items()},
             quarantine=self.lake.table(QUARANTINE_TABLE),
-            retry=self._retry(TAKE_OVER_SECONDS, self.setup.stop, observer),
-            now_ms=_now_ms,
-            new_token=lambda: secrets.randbits(63),
+            context=CommitContext(
+                self._retry(TAKE_OVER_SECONDS, self.setup.stop, observer), _now_us, _new_token
+            ),
         )
 
     def _intakes(self, observer: WorkerObserver) -> dict[str, Intake]:
@@ -351,7 +359,7 @@ class _Assembly:
                 decoder=Decoder(kind, self.setup.schemas, max_record_bytes=max_record_bytes),
                 redactor=self.setup.redactor,
                 sealer=self.setup.sealer,
-                now_us=lambda: time.time_ns() // 1000,
+                now_us=_now_us,
                 on_rejected=observer.rejected,
                 erased=lambda: self.erasures.kept_out,
                 tracer=self.setup.tracer,
@@ -359,7 +367,9 @@ class _Assembly:
             for topic, kind in kinds.items()
         }
 
-    def _labelling(self, budget: MemoryBudget, observer: WorkerObserver) -> LabelDriver | NoLabels:
+    def _label_driver(
+        self, budget: MemoryBudget, observer: WorkerObserver
+    ) -> LabelDriver | NoLabels:
         if self.labels is None:
             return NoLabels()
         label_observer = LabelObserver(
@@ -370,7 +380,7 @@ class _Assembly:
             self.cluster,
             label_observer,
             limit=budget.join,
-            erasures=lambda: self.erasures.number,
+            erasures=lambda: self.erasures.newest,
         )
 
     def _labels(self, setup: LabelSetup) -> LabelParts:
@@ -390,7 +400,7 @@ class _Assembly:
         watch = CommitWatch(unknown=observer.commit_unknown, settled=observer.commit_settled)
         retry = self._retry(self.setup.stream.retry_seconds, self.giving_up, observer)
         writers = {
-            table.name: TableWriter(table, retry=retry, watch=watch, now_ms=_now_ms)
+            table.name: TableWriter(table, CommitContext(retry, _now_us, _new_token, watch))
             for table in self.writing_lake.tables()
         }
         runners: dict[str, FlushRunner] = {

@@ -25,7 +25,7 @@ from batch.labels.trace_buckets import (
     ingested_until,
     read_ranks,
 )
-from batch.numbered_rows import JobContext, NumberedRows
+from batch.numbered_rows import NumberedRows
 from batch.reviews.review_table import read_review_log
 from labels.decision import check_clock, decide_label
 from labels.reconcile_status import ReconcileStatus
@@ -33,6 +33,7 @@ from labels.review_log import ReviewLog
 from labels.scorer import LabelScorer
 from lake.ledger import EntryKind
 from lake.live_files import read_file_rows
+from lake.table_commit import CommitContext
 from lake.tables import Lake, Table
 from schemas.arrow import TABLES
 
@@ -64,7 +65,9 @@ class AffectedLabels:
     traces: frozenset[str]
 
     @classmethod
-    def of(cls, labels: TableMatches, scope: ErasureScope, context: JobContext) -> "AffectedLabels":
+    def of(
+        cls, labels: TableMatches, scope: ErasureScope, context: CommitContext
+    ) -> "AffectedLabels":
         """Read the files that contain such events."""
         events, traces = set[str](), set[str]()
         for file in labels.files.values():
@@ -81,7 +84,7 @@ def relabel_traces(
     scorer: LabelScorer,
     scope: ErasureScope,
     affected: AffectedLabels,
-    context: JobContext,
+    context: CommitContext,
 ) -> int:
     """Add the missing label events of affected traces; return how many were added.
 
@@ -118,7 +121,7 @@ def relabel_traces(
     return added
 
 
-def _remaining_evidence(lake: Lake, scope: ErasureScope, context: JobContext) -> EvidenceTables:
+def _remaining_evidence(lake: Lake, scope: ErasureScope, context: CommitContext) -> EvidenceTables:
     """Return the evidence of labels, without what will be removed."""
     tables = [lake.table(name) for name in ("reviews", "feedback", "traces")]
     for table in tables:

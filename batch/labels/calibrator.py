@@ -20,7 +20,6 @@ from batch.labels.trace_buckets import (
     divide_traces,
     ingested_until,
 )
-from batch.numbered_rows import JobContext
 from batch.reviews.review_table import read_review_log
 from labels.calibration import Calibration
 from labels.calibration_learning import (
@@ -36,6 +35,7 @@ from labels.review_log import ReviewLog
 from labels.scorer import LabelScorer
 from labels.signals import signals_of
 from lake.objects import ObjectStore
+from lake.table_commit import CommitContext
 from lake.tables import Lake
 from schemas.errors import UsageError
 
@@ -58,7 +58,7 @@ class Calibrator:
         self,
         lake: Lake,
         policy: LabelPolicy,
-        means: JobContext,
+        means: CommitContext,
         *,
         bucket_traces: int = BUCKET_TRACES,
     ) -> None:

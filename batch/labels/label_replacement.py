@@ -1,6 +1,6 @@
 """New decisions take the place of the label events of some traces, in one commit.
 
-1. The fence (`lake.relabelled`): whoever has decided labels from rows that are no longer there can
+1. The fence (`lake.fences`): whoever has decided labels from rows that are no longer there can
    not write them any more. It comes after the rows that labels rest on have been exchanged.
 2. The traces are decided from what the lake holds now; what `labels.replacement_plan` says goes and comes is
    one commit to the table ``labels``: its files are written again without what goes. It moves the
@@ -27,12 +27,11 @@ import pyarrow.compute as pc
 from batch.labels.existing_labels import ExistingLabelRow, read_existing_labels
 from batch.labels.label_writer import RECONCILE_SEQUENCE, label_guards, number_label_rows
 from batch.labels.recompute import LabelRecomputer, RecomputedLabel, split_digest_set
-from batch.numbered_rows import JobContext, NumberedRows
+from batch.numbered_rows import NumberedRows
 from labels.decision import EventRank
 from labels.digest_set import DigestSet
 from labels.replacement_plan import plan_replacement
-from lake import relabelled
-from lake.commit import Move
+from lake.fences import RELABEL_FENCE
 from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange, position_app
 from lake.live_files import (
     LiveFile,
@@ -45,6 +44,7 @@ from lake.live_files import (
 )
 from lake.parquet import encode_files
 from lake.rewrite import replace_or_add_files
+from lake.table_commit import CommitContext, Move, TableCommit
 from lake.tables import TABLE_LAYOUTS, Table
 from schemas.errors import FatalError, FencedError
 from schemas.records import LabelEvent
@@ -76,11 +76,11 @@ class LabelReplacement:
     look: OpenRecomputer
     mark: Move
     judge_texts: bool
-    means: JobContext
+    means: CommitContext
 
     def fence(self) -> None:
         """Keep out what was decided from rows that have been exchanged."""
-        relabelled.raise_relabelled_fence(self.labels, retry=self.means.retry, now_ms=self._now_ms)
+        RELABEL_FENCE.advance(self.labels, self.means)
 
     @property
     def done(self) -> bool:
@@ -105,10 +105,10 @@ class LabelReplacement:
         at = rows.refresh_position()
         if self.done:
             return
-        number, guards = relabelled.relabelled_count(self.labels), label_guards(self.labels)
+        fence, guards = RELABEL_FENCE.value(self.labels), label_guards(self.labels)
         moves = [
             self.mark,
-            Move(relabelled.RELABELLED_APP, number or None, number + 1),
+            Move(RELABEL_FENCE.app, fence or None, fence + 1),
         ]
         change = self.means.retry.call("reading the lake", partial(self._decide, wanted))
         old = [file for file in list_live_files(self.labels) if file.path in change.goes]
@@ -121,17 +121,15 @@ class LabelReplacement:
             position = position_app(SourcePartition(RECONCILE_SEQUENCE, 0))
             moves.append(Move(position, at or None, at + len(change.comes)))
         written()
-        replace_or_add_files(
-            self.labels,
-            old,
-            [*left, *come],
-            moves=moves,
-            guards=guards,
+        commit = TableCommit(
             entry=LedgerEntry(EntryKind.RELABEL, spans),
             token=self.means.new_token(),
-            retry=self.means.retry,
-            now_ms=self._now_ms,
+            moves=moves,
+            guards=guards,
+            removes=old,
+            adds=[*left, *come],
         )
+        replace_or_add_files(self.labels, commit, self.means)
 
     def _decide(self, wanted: DigestSet) -> _Change:
         anew, change = self.look(), _Change()
@@ -185,9 +183,6 @@ class LabelReplacement:
         span = SourceRange(RECONCILE_SEQUENCE, 0, at, at + count, at, at + count - 1, count, count)
         files = encode_files([batch], ranges=[span], layout=TABLE_LAYOUTS[self.labels.name])
         return [upload_file(self.labels, file, self.means.retry) for file in files], [span]
-
-    def _now_ms(self) -> int:
-        return self.means.now_us() // 1000
 
 
 def _ranked(rows: StoredRows, ranks: set[EventRank]) -> pa.Array:

@@ -8,8 +8,8 @@ import pyarrow as pa
 from batch.numbered_rows import NumberedRows
 from labels.decision import EventRank
 from labels.reconcile_status import ReconcileStatus, reconcile_status_of
-from lake import relabelled, tombstones
-from lake.commit import Condition
+from lake.fences import ERASURE_FENCE, RELABEL_FENCE
+from lake.table_commit import Condition
 from lake.tables import Table
 from redact.pipeline.derived_rows import box_derived_rows
 from schemas.columns import record_arrays
@@ -77,10 +77,9 @@ def label_guards(labels: Table) -> list[Condition]:
 
     No such row has been put in the place of others, nor was anybody erased.
     """
-    tombstone = labels.number(tombstones.ERASURES_APP) or 0
     return [
-        relabelled.relabelled_guard(relabelled.relabelled_count(labels)),
-        tombstones.erasure_guard(tombstone),
+        RELABEL_FENCE.guard(RELABEL_FENCE.value(labels)),
+        ERASURE_FENCE.guard(ERASURE_FENCE.value(labels)),
     ]
 
 

@@ -31,7 +31,7 @@ from batch.labels.trace_buckets import (
     ingested_until,
     read_ranks,
 )
-from batch.numbered_rows import JobContext, NumberedRows
+from batch.numbered_rows import NumberedRows
 from batch.reviews.review_table import read_review_log
 from labels.decision import (
     REVISIONS_PER_GENERATION,
@@ -42,9 +42,9 @@ from labels.decision import (
 )
 from labels.reconcile_status import ReconcileStatus
 from labels.scorer import LabelScorer
-from lake.commit import Condition
 from lake.ledger import EntryKind
 from lake.objects import ObjectStore
+from lake.table_commit import CommitContext, Condition
 from lake.tables import Lake, Table
 from schemas.errors import FatalError, FencedError, UsageError
 from schemas.records import LabelEvent
@@ -117,7 +117,7 @@ class Reconciler:
         self,
         lake: Lake,
         scales: LabelScorer,
-        means: JobContext,
+        means: CommitContext,
         *,
         bucket_traces: int = BUCKET_TRACES,
     ) -> None:

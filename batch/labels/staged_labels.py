@@ -11,11 +11,12 @@ from functools import partial
 from batch.labels.existing_labels import read_events_in_force
 from batch.labels.label_writer import RECONCILE_SEQUENCE, number_label_rows
 from batch.labels.recompute import LabelRecomputer, split_digest_set
-from batch.numbered_rows import JobContext, NumberedRows
+from batch.numbered_rows import NumberedRows
 from labels.difference import EventPair, LabelDifference, compare_labels
 from labels.digest_set import DigestSet
-from lake.commit import CommitWatch, Move, commit
+from lake.commit import commit
 from lake.ledger import EntryKind, LedgerEntry
+from lake.table_commit import CommitContext, Move, TableCommit
 from lake.tables import Table
 from schemas.records import LabelEvent
 
@@ -36,7 +37,7 @@ class StagedLabels:
     staged: Table
     app: str
     leave: Callable[[DigestSet], None]
-    means: JobContext
+    means: CommitContext
 
     @property
     def complete(self) -> bool:
@@ -99,14 +100,9 @@ class StagedLabels:
         return missing, DigestSet.of(left, part.seed)
 
     def _mark(self) -> None:
-        commit(
-            self.staged.handle,
-            table=self.staged.name,
-            files=[],
-            moves=[Move(self.app, None, 1)],
-            token=self.means.new_token(),
+        change = TableCommit(
             entry=LedgerEntry(EntryKind.RECONCILE, []),
-            retry=self.means.retry,
-            watch=CommitWatch(),
-            now_ms=lambda: self.means.now_us() // 1000,
+            token=self.means.new_token(),
+            moves=[Move(self.app, None, 1)],
         )
+        commit(self.staged, change, self.means)

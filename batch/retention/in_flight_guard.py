@@ -18,9 +18,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from batch.numbered_rows import JobContext
 from batch.retention.expiring import ExpiringDay, read_coordinates
-from lake.commit import CommitWatch, Guard, Move, commit
+from lake.commit import commit
 from lake.ledger import (
     EntryKind,
     LedgerEntry,
@@ -30,6 +29,7 @@ from lake.ledger import (
     promoting_app,
 )
 from lake.quarantine import ingested_since, redrive_app
+from lake.table_commit import CommitContext, Guard, Move, TableCommit
 from lake.tables import Table
 from schemas.errors import FatalError
 
@@ -41,7 +41,7 @@ class InFlightGuard:
     table: Table
     primaries: Sequence[Table]
     quarantine: Table
-    context: JobContext
+    context: CommitContext
 
     def fence(self, sources: Iterable[SourcePartition]) -> None:
         """Fence the writers that read rows of these partitions before.
@@ -123,18 +123,13 @@ class InFlightGuard:
         self, table: Table, topics: Sequence[str], guards: Sequence[Guard]
     ) -> None:
         generations = {topic: table.number(redrive_app(topic)) for topic in topics}
-        commit(
-            table.handle,
-            table=table.name,
-            files=[],
+        change = TableCommit(
+            entry=LedgerEntry(EntryKind.RETENTION, []),
+            token=self.context.new_token(),
             moves=[Move(redrive_app(t), n, (n or 0) + 1) for t, n in generations.items()],
             guards=guards,
-            token=self.context.new_token(),
-            entry=LedgerEntry(EntryKind.RETENTION, []),
-            retry=self.context.retry,
-            watch=CommitWatch(),
-            now_ms=self.context.now_ms,
         )
+        commit(table, change, self.context)
 
 
 def _group_by_source(rows: pa.Table) -> Mapping[SourcePartition, pa.Table]:

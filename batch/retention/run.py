@@ -21,15 +21,15 @@ from datetime import date
 from functools import partial
 from typing import Final
 
-from batch.numbered_rows import JobContext
 from batch.retention.expiring import ExpiringDay, find_expiring
 from batch.retention.in_flight_guard import InFlightGuard
 from batch.retention.values import clear_values
-from lake.commit import CommitWatch, Guard, Move, commit
+from lake.commit import commit
 from lake.ledger import EntryKind, LedgerEntry, SourceRange
 from lake.live_files import LiveFile, StoredRows, UploadedFile, read_file_rows, rewrite_rows
 from lake.retention_horizon import RETENTION_KEY, day_number, retention_app
-from lake.rewrite import FileReplacement, replace_files
+from lake.rewrite import replace_files
+from lake.table_commit import CommitContext, Guard, Move, TableCommit
 from lake.tables import Lake, Table
 from schemas.arrow import PRIMARY_TABLES, QUARANTINE_TABLE
 from schemas.errors import FatalError, FencedError
@@ -50,14 +50,14 @@ class RetentionRun:
 
     table: Table
     until: Mapping[str, date]
-    context: JobContext
+    context: CommitContext
     in_flight: InFlightGuard | None = None
     waiting: list[ExpiringDay] = field(default_factory=list)
     run_id: int = 0
 
     @classmethod
     def of(
-        cls, lake: Lake, name: str, until: Mapping[str, date], context: JobContext
+        cls, lake: Lake, name: str, until: Mapping[str, date], context: CommitContext
     ) -> "RetentionRun":
         """Return a run over a table of a lake."""
         table, quarantine = lake.table(name), lake.table(QUARANTINE_TABLE)
@@ -120,17 +120,12 @@ class RetentionRun:
         return True
 
     def _mark(self, moves: Sequence[Move]) -> None:
-        commit(
-            self.table.handle,
-            table=self.table.name,
-            files=[],
-            moves=moves,
-            token=self.context.new_token(),
+        change = TableCommit(
             entry=LedgerEntry(EntryKind.RETENTION, []),
-            retry=self.context.retry,
-            watch=CommitWatch(),
-            now_ms=self.context.now_ms,
+            token=self.context.new_token(),
+            moves=moves,
         )
+        commit(self.table, change, self.context)
 
     def is_in_flight(self, day: ExpiringDay) -> bool:
         """Return whether rows that expire are being moved by another writer."""
@@ -143,18 +138,16 @@ class RetentionRun:
     def remove(self, day: ExpiringDay) -> bool:
         """Remove one day in one commit; return False if another writer changed one of its files."""
         new = [] if day.removes_rows else [self._without_values(day, file) for file in day.files]
-        replacement = FileReplacement(
-            old=day.files,
-            new=new,
+        replacement = TableCommit(
+            removes=day.files,
+            adds=new,
             entry=LedgerEntry(EntryKind.RETENTION, _count_ranges(day)),
             token=self.context.new_token(),
             guards=self._guards(day),
             metadata={RETENTION_KEY: self._metadata(day)},
         )
         try:
-            replace_files(
-                self.table, replacement, retry=self.context.retry, now_ms=self.context.now_ms
-            )
+            replace_files(self.table, replacement, self.context)
         except FencedError:
             return False
         return True

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, NamedTuple
 
-from batch.numbered_rows import JobContext, NumberedRows
+from batch.numbered_rows import NumberedRows
 from batch.reviews.open_items import read_routed_events, read_trace_events
 from batch.reviews.review_rows import (
     ReviewRow,
@@ -26,10 +26,10 @@ from labels.decision import check_clock
 from labels.policy import LabelPolicy
 from labels.review_log import Review, ReviewLog, review_id_of
 from labels.review_queue import QueueItem, ReviewQueue, build_queue
-from lake.commit import Condition
+from lake.fences import ERASURE_FENCE
 from lake.ledger import EntryKind
+from lake.table_commit import CommitContext, Condition
 from lake.tables import Lake
-from lake.tombstones import ERASURES_APP, erasure_guard
 from redact.pipeline.derived_rows import box_derived_rows
 from schemas.errors import FencedError, UsageError
 from schemas.records import Label, LabelEvent
@@ -83,7 +83,7 @@ class SubmissionReport:
 class ReviewQueueService:
     """Works on the queue of one lake."""
 
-    def __init__(self, lake: Lake, policy: LabelPolicy, means: JobContext) -> None:
+    def __init__(self, lake: Lake, policy: LabelPolicy, means: CommitContext) -> None:
         self._policy, self._means = policy, means
         self._labels, self._traces = lake.table("labels"), lake.table("traces")
         self._rows = NumberedRows(lake.table("reviews"), REVIEW_SEQUENCE, EntryKind.REVIEW, means)
@@ -150,7 +150,7 @@ class ReviewQueueService:
 
         It is as of the last look.
         """
-        return [erasure_guard(self._rows.table.number(ERASURES_APP) or 0)]
+        return [ERASURE_FENCE.guard(ERASURE_FENCE.value(self._rows.table))]
 
     def _events_of(self, ids: Collection[str]) -> list[LabelEvent]:
         self._means.retry.call("reading table labels", self._labels.refresh)

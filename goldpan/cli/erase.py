@@ -15,7 +15,7 @@ from rich.table import Table as Grid
 from batch.erase.erasure import ErasureOutcome, LakeErasure
 from batch.erase.receipt import OUT_OF_REACH
 from batch.erase.scanner import ErasureScan
-from batch.release.format.version import parse_key
+from batch.release.publish.reference import parse_key
 from goldpan import erasure_setup, receipts, subject_ids
 from goldpan.cli.context import CliContext, with_cli_context
 from goldpan.cli.formatting import format_count, format_micros, format_quantity

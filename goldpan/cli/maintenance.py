@@ -15,6 +15,7 @@ from goldpan import release_setup, wiring
 from goldpan.cli.context import CliContext, with_cli_context
 from goldpan.cli.formatting import format_bytes, format_count, format_quantity
 from goldpan.cli.number_options import IntegerParam
+from lake.table_commit import CommitContext
 from lake.tables import TABLE_LAYOUTS, Lake, Table
 from lake.vacuum import vacuum_table
 from schemas.times import shift_day
@@ -99,15 +100,8 @@ def _plan(table: Table, before: date, target_bytes: int) -> list[CompactionBatch
 
 
 def _compact(table: Table, batches: Sequence[CompactionBatch]) -> list[CompactedBatch]:
-    return list(
-        compact_batches(
-            table,
-            batches,
-            token=wiring.new_token,
-            retry=release_setup.release_retry(),
-            now_ms=lambda: wiring.now_us() // 1_000,
-        )
-    )
+    context = CommitContext(release_setup.release_retry(), wiring.now_us, wiring.new_token)
+    return list(compact_batches(table, batches, context))
 
 
 def _batch_json(batch: CompactionBatch) -> dict[str, Any]:

@@ -125,7 +125,7 @@ def read_leaves(text: str, book: KeyBook) -> list[JsonLeaf]:
                 outer = here = here.inside(owners)
         else:
             outer = here = stack.pop()
-    around.settle(leaves)
+    around.judge_by_context(leaves)
     _name_fields(leaves, book)
     if may_hold_split_table(text):
         _name_columns(text, leaves, book, owners)
@@ -235,7 +235,7 @@ class LeafContext:
         elif leaf.key == "type" and leaf.text in _SCHEMA_TYPES:
             self._schemas.add(leaf.owner)
 
-    def settle(self, leaves: list[JsonLeaf]) -> None:
+    def judge_by_context(self, leaves: list[JsonLeaf]) -> None:
         """Judge bare names, and values in a JSON Schema, by the other leaves."""
         for index in self._unsure:
             leaf = leaves[index]

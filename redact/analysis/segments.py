@@ -99,13 +99,13 @@ class SegmentAnalysis(msgspec.Struct, gc=False):
     quotes: Mapping[int, str] = NO_QUOTES
     prose: tuple[MarkedLiteral, ...] = ()
 
-    def settle(self) -> None:
+    def drop_prose(self) -> None:
         """Drop the literals that were only there for the model."""
         self.prose = ()
         if self.marks is not None:
             for mark in self.marks:
                 if mark.inner is not None:
-                    mark.inner.settle()
+                    mark.inner.drop_prose()
             self.marks = tuple([m for m in self.marks if m.findings or m.inner is not None])
 
 

@@ -41,7 +41,7 @@ def read_pairs(text: str) -> list[KeyValuePair]:
     return pairs
 
 
-def _pairs(text: str, first: int, depth: int, most: int) -> tuple[list[KeyValuePair], int]:
+def _pairs(text: str, first: int, depth: int, limit: int) -> tuple[list[KeyValuePair], int]:
     if not _may_hold(text):
         return [], first
     read: list[KeyValuePair] = []
@@ -55,19 +55,19 @@ def _pairs(text: str, first: int, depth: int, most: int) -> tuple[list[KeyValueP
     for reader in _of_rows(text):
         rows, first = reader(text, first)
         read += rows
-    items = list(islice(_items(text, tags, heads), 2 * most))
+    items = list(islice(_items(text, tags, heads), 2 * limit))
     if not items and not read:
         return [], first
     items.sort(key=lambda item: item.at)
     more, first = assign_owners(text, items, first)
-    resolved = _resolved(read, most)
+    resolved = _resolved(read, limit)
     resolved = (
-        _resolved([*resolved, *_fitting(more, resolved)], most)
+        _resolved([*resolved, *_fitting(more, resolved)], limit)
         if resolved
-        else _resolved(more, most)
+        else _resolved(more, limit)
     )
     if depth > 1:
-        resolved, first = _with_inner(text, resolved, first, depth, most)
+        resolved, first = _with_inner(text, resolved, first, depth, limit)
     return resolved, first
 
 
@@ -135,7 +135,7 @@ def _fitting(
         yield pair
 
 
-def _resolved(candidates: Iterable[KeyValuePair], most: int) -> list[KeyValuePair]:
+def _resolved(candidates: Iterable[KeyValuePair], limit: int) -> list[KeyValuePair]:
     """Return the pairs in order, without those that partly overlap or repeat another one."""
     resolved: list[KeyValuePair] = []
     ends: list[int] = []
@@ -154,33 +154,33 @@ def _resolved(candidates: Iterable[KeyValuePair], most: int) -> list[KeyValuePai
             here, keys = span, set()
         keys.add(pair.key)
         resolved.append(pair)
-        if len(resolved) >= most:
+        if len(resolved) >= limit:
             break
     return resolved
 
 
 def _with_inner(
-    text: str, resolved: Sequence[KeyValuePair], first: int, depth: int, most: int
+    text: str, resolved: Sequence[KeyValuePair], first: int, depth: int, limit: int
 ) -> tuple[list[KeyValuePair], int]:
     """Return the pairs, and the pairs nested in the strings among them."""
     pairs = list(resolved)
     covered = -1
     for pair in resolved:
-        if len(pairs) >= most:
+        if len(pairs) >= limit:
             break
         if pair.end - pair.start < _MIN_INNER or pair.form in _NO_TEXT or pair.end <= covered:
             continue
         if _INNER.search(pair.value) is None:
             continue
         covered = pair.end
-        inner, first = _pairs(pair.value, first, depth - 1, most - len(pairs))
+        inner, first = _pairs(pair.value, first, depth - 1, limit - len(pairs))
         if not inner:
             continue
         times = _times(text, pair)
         value, origin = locate_characters(text[pair.start : pair.end], pair.form, times)
         if value == pair.value:
             pairs += [_outer(inner_pair, pair, origin, times) for inner_pair in inner]
-    return (_resolved(pairs, most) if len(pairs) > len(resolved) else pairs), first
+    return (_resolved(pairs, limit) if len(pairs) > len(resolved) else pairs), first
 
 
 def _times(text: str, pair: KeyValuePair) -> int:

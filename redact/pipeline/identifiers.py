@@ -16,7 +16,7 @@ class IdentifierRedactor:
         self._pseudonyms = pseudonyms
         self._readable = frozenset(readable)
 
-    def put(self, slots: RecordSlots, scope: str) -> None:
+    def replace(self, slots: RecordSlots, scope: str) -> None:
         """Replace the identifiers of a record in place."""
         for slot in slots.maps:
             if slot.field_class is None:

@@ -88,16 +88,16 @@ class Segmenter:
         report: bool = False,
     ) -> None:
         self._policy = policy
-        self._watchdog = Watchdog(policy.text_seconds)
+        self.watchdog = Watchdog(policy.text_seconds)
         self._secret = keys.cache
         self.pseudonyms = Pseudonyms(keys, policy.regions)
         self._operators = build_operators(self.pseudonyms)
         self.detector = PolicyDetector(
             policy,
             types=None if report else policy.replaced_types(),
-            until=lambda: self._watchdog.deadline,
+            until=lambda: self.watchdog.deadline,
         )
-        self._analyser = SegmentAnalyser(self.detector, book, files=_replaces_files(policy))
+        self.analyser = SegmentAnalyser(self.detector, book, files=_replaces_files(policy))
         self._free_text = FreeTextNames(names, policy.replaced_types())
         self.cache: SegmentCache[AnalysedSegment] = SegmentCache(SEGMENT_CACHE_BYTES)
         self._output_hits = self._output_misses = 0
@@ -179,7 +179,7 @@ class Segmenter:
         findings = [finding for finder in here for finding in analysed.occurrences[finder.serial]]
         rendered = renderer.render(text, analysed.analysis, here, findings)
         weight = _OUTPUT_WEIGHT + len(rendered.text) + _REPLACED_WEIGHT * len(rendered.replaced)
-        self.cache.put(analysed.key, analysed, weight)
+        self.cache.store(analysed.key, analysed, weight)
         return rendered
 
     def _standing(
@@ -198,7 +198,7 @@ class Segmenter:
 
     def watched(self, work: Callable[[], T]) -> T:
         """Return the result of work with the detector, which the watchdog restarts if it hangs."""
-        return self._watchdog.run(work)
+        return self.watchdog.run(work)
 
     def replaces(self, finding: PiiFinding) -> bool:
         """Return whether the policy replaces a finding, whatever the class of the field."""
@@ -215,10 +215,10 @@ class Segmenter:
 
     def _attempt(self, segment: TextSegment) -> SegmentAnalysis | SegmentFailure:
         def analysed() -> SegmentAnalysis:
-            return self._analyser.analyse(segment.text, json=segment.json)
+            return self.analyser.analyse(segment.text, json=segment.json)
 
         try:
-            return self._watchdog.run(analysed)
+            return self.watchdog.run(analysed)
         except (MemoryError, StalledError):
             raise
         except Exception as error:  # noqa: BLE001  # fail closed, whatever it was
@@ -246,8 +246,8 @@ class Segmenter:
     def _settle(self, analysed: AnalysedSegment) -> None:
         """Cache a segment whose analysis is complete."""
         if isinstance(analysed.analysis, SegmentAnalysis):
-            analysed.analysis.settle()
-        self.cache.put(analysed.key, analysed, _weight(analysed.analysis))
+            analysed.analysis.drop_prose()
+        self.cache.store(analysed.key, analysed, _weight(analysed.analysis))
 
     def _renderer(self, field_class: FieldClass, app: str) -> tuple[int, SegmentRenderer]:
         scope = self.scope(app)

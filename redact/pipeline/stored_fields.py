@@ -132,7 +132,7 @@ class StoredFieldScanner:
             if value in types
         ]
 
-    def put(self, personal: Iterable[PersonalId]) -> list[AuditReplacement]:
+    def replace(self, personal: Iterable[PersonalId]) -> list[AuditReplacement]:
         """Replace these values in place; return the replacements, for the audit."""
         replaced = []
         for each in personal:

@@ -86,22 +86,22 @@ class AcceleratedDetector:
         self._clock = clock
         self._until = until or (lambda: clock() + seconds)
         self._context = ContextWords()
-        self._owners: list[_Owner] = []
-        self._expressions: list[tuple[str, int]] = []
+        self.searches: list[_Owner] = []
+        self.expressions: list[tuple[str, int]] = []
         for recogniser in recognisers:
             self._add(recogniser)
         self._words = {id(r): tuple(w.lower() for w in r.context or ()) for r in recognisers}
-        self._idle = [self._needs_context(owner) for owner in self._owners]
-        self._filter = Prefilter(self._expressions)
+        self._idle = [self._needs_context(owner) for owner in self.searches]
+        self.prefilter = Prefilter(self.expressions)
 
     @property
     def unfiltered(self) -> int:
         """Return how many patterns run over every text because no prefilter exists for them."""
-        return len(self._filter.always)
+        return len(self.prefilter.always)
 
     def find(self, text: str) -> list[PiiFinding]:
         """Return the findings by position; see :class:`redact.lexical.findings.Detector`."""
-        candidates = self._filter.candidates(text)
+        candidates = self.prefilter.candidates(text)
         if not candidates:
             return []
         deadline = self._until()
@@ -110,7 +110,7 @@ class AcceleratedDetector:
         idle: set[int] = set()
         gated = -1
         for index in candidates:
-            owner = self._owners[index]
+            owner = self.searches[index]
             key = id(owner.recogniser)
             if self._idle[index] and not _any_in(self._words[key], lowered):
                 continue
@@ -135,20 +135,20 @@ class AcceleratedDetector:
         if isinstance(recogniser, DialledPhoneRecogniser):
             regions = tuple(recogniser.supported_regions)
             walker = PhoneWalker(regions, recogniser.leniency or 0, self._clock, max_dialled_digits)
-            self._owners.append(_Phones(recogniser, walker))
-            self._expressions.append((walker.expression, 0))
+            self.searches.append(_Phones(recogniser, walker))
+            self.expressions.append((walker.expression, 0))
             return
         if not isinstance(recogniser, PatternRecognizer):
             raise TypeError(f"{type(recogniser).__name__} is not a pattern recogniser")
         flags = int(recogniser.global_regex_flags or 0)
         patterns: Sequence[Pattern] = vars(recogniser)["patterns"]
         for pattern in patterns:
-            self._expressions.append((pattern.regex, flags))
+            self.expressions.append((pattern.regex, flags))
             mark = _MARKS.get(recogniser.supported_entities[0], "")
             if isinstance(recogniser, JudgedRecogniser):
                 mark = recogniser.mark
             search = _Search(recogniser, pattern.regex, flags, pattern.score, mark)
-            self._owners.append(search)
+            self.searches.append(search)
 
     def _needs_context(self, owner: _Owner) -> bool:
         """Return whether the matches of a pattern are dropped unless a context word raises them."""

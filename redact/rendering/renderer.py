@@ -115,7 +115,7 @@ class SegmentRenderer:
         named: Sequence[PiiFinding],
         quotes: Mapping[int, str],
     ) -> RenderedSegment:
-        chosen = self.chosen(text, merge_named(findings, named))
+        chosen = self.select(text, merge_named(findings, named))
         if not chosen:
             return RenderedSegment(text, ())
         pieces: list[str] = []
@@ -168,7 +168,7 @@ class SegmentRenderer:
         return [f.type for f in findings if self.rules[f.type].operator == KEEP_OPERATOR]
 
     def _reported(self, text: str, findings: Sequence[PiiFinding]) -> list[PiiFinding]:
-        replaced = merge_overlaps(self.chosen(text, findings), text)
+        replaced = merge_overlaps(self.select(text, findings), text)
         kept_findings = [
             f
             for f in findings
@@ -181,7 +181,7 @@ class SegmentRenderer:
             [*replaced, *merge_overlaps(kept_findings, text)], key=lambda f: (f.start, f.end)
         )
 
-    def chosen(self, text: str, findings: Sequence[PiiFinding]) -> list[PiiFinding]:
+    def select(self, text: str, findings: Sequence[PiiFinding]) -> list[PiiFinding]:
         """Return the findings to replace: with a sufficient score, not allowed, not our own."""
         rules = self.rules
         chosen = [

@@ -111,7 +111,7 @@ class ResidualScanner:
         if values is None:
             normal = normalise(text)
             values = self._scan(text) or (self._scan(normal.text) if normal else _NOTHING)
-            self._cache.put(key, values, _WEIGHT)
+            self._cache.store(key, values, _WEIGHT)
         return values
 
     def _scan(self, text: str) -> tuple[IdentityValue, ...]:

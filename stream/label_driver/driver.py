@@ -17,8 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labels.join import JOIN_COLUMNS, DecidedBatch, LabelJoin, WrittenEvent
-from lake import relabelled
-from lake.commit import Condition, Guard, Move
+from lake.fences import ERASURE_FENCE, RELABEL_FENCE
 from lake.ledger import (
     Incarnation,
     SourcePartition,
@@ -27,8 +26,8 @@ from lake.ledger import (
     position_app,
     produced_app,
 )
+from lake.table_commit import Condition, Guard, Move
 from lake.table_writer import FlushPart
-from lake.tombstones import erasure_guard
 from schemas.errors import FatalError, FencedError, RetryableError
 from schemas.record_batches import RecordKind
 from schemas.records import LabelEvent
@@ -283,12 +282,12 @@ class LabelDriver:
         counts = Counter((item.partition, item.cause.kind) for item in taken.decided)
         seen = self.join.watermarks
         moves: list[Move] = []
-        guards: list[Condition] = [erasure_guard(self.erasures())]
+        guards: list[Condition] = [ERASURE_FENCE.guard(self.erasures())]
         ranges: list[SourceRange] = []
         for number, pair in self.pairs.items():
             if not pair.behind:
                 continue
-            guards.append(relabelled.relabelled_guard(pair.relabelled))
+            guards.append(RELABEL_FENCE.guard(pair.relabelled))
             for kind, topic in self.tables.topics.items():
                 source, start, end = (
                     SourcePartition(topic, number),

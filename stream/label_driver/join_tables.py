@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labels.join import JOIN_COLUMNS, WrittenEvent
+from lake.fences import RELABEL_FENCE
 from lake.ledger import (
     SourcePartition,
     adopted_app,
@@ -16,7 +17,6 @@ from lake.ledger import (
     position_app,
     produced_app,
 )
-from lake.relabelled import relabelled_count
 from lake.tables import Table
 from schemas.record_batches import RecordKind
 from schemas.records import LabelEvent
@@ -137,7 +137,7 @@ class JoinTables:
             known=dict.fromkeys(sources, 0),
             produced={k: self.labels.number(produced_app(s)) for k, s in sources.items()},
             seen=self.labels.number(event_time_app(sources[RecordKind.TRACE])),
-            relabelled=relabelled_count(self.labels),
+            relabelled=RELABEL_FENCE.value(self.labels),
         )
 
     def _source(self, kind: RecordKind, number: int) -> SourcePartition:

@@ -20,9 +20,9 @@ from lake.vacuum import vacuum_table
 from lake.verify import verify_lake
 from schemas.errors import UsageError
 from tests.architecture.source import ROOT
-from tests.batch.release.kit import contents, drafted, shelf
+from tests.batch.release.kit import contents, drafted, open_repository
 from tests.batch.release.world import add, conversations, labels_for, make_lake
-from tests.lake.kit import patience
+from tests.lake.kit import commit_context
 
 AFTER = date(2027, 1, 1)
 
@@ -52,11 +52,7 @@ def rows_of(lake: Lake, name: str = "traces") -> list[dict[str, Any]]:
 def run(table: Table, batches: list[CompactionBatch]) -> list[CompactedBatch]:
     """Compact and return what was done."""
     tokens = iter(range(1, 1000))
-    return list(
-        compact_batches(
-            table, batches, token=lambda: next(tokens), retry=patience(), now_ms=lambda: 0
-        )
-    )
+    return list(compact_batches(table, batches, commit_context(new_token=lambda: next(tokens))))
 
 
 def files_by_day(lake: Lake) -> dict[date, int]:
@@ -140,11 +136,11 @@ def test_a_worker_that_appends_meanwhile_is_not_disturbed(lake: Lake) -> None:
 def test_a_release_is_the_same_after_compaction(lake: Lake, tmp_path: Path) -> None:
     """Built before and after compaction and vacuum, every byte of a release is the same."""
     made = drafted(again(lake), size=16)
-    publish_draft(made, shelf(tmp_path / "before"))
+    publish_draft(made, open_repository(tmp_path / "before"))
     for name in ("traces", "labels"):
         table = lake.table(name)
         run(table, plan_compaction(table, before=AFTER))
-    publish_draft(drafted(again(lake), size=16), shelf(tmp_path / "after"))
+    publish_draft(drafted(again(lake), size=16), open_repository(tmp_path / "after"))
     assert contents(tmp_path / "before") == contents(tmp_path / "after")
 
 
@@ -154,7 +150,7 @@ from datetime import date
 from batch.compaction import compact_batches, plan_compaction
 from lake.config import LakeSettings
 from lake.tables import Lake
-from tests.lake.kit import patience
+from tests.lake.kit import commit_context
 
 uri, step = sys.argv[1:]
 table = Lake(LakeSettings(uri=uri)).table("traces")
@@ -175,7 +171,7 @@ if step == "before the upload":
     table.files.put = die
 table.handle = Handle(table.handle)
 batches = plan_compaction(table, before=date(2027, 1, 1))
-list(compact_batches(table, batches, token=lambda: 5, retry=patience(), now_ms=lambda: 0))
+list(compact_batches(table, batches, commit_context(new_token=lambda: 5)))
 """
 
 

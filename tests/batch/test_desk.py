@@ -18,11 +18,12 @@ from goldpan.cli.review_output import submit_command
 from goldpan.review_submissions import read_reviews
 from labels.policy import LabelPolicy
 from labels.queue_stats import reviewer_stats
+from lake.fences import ERASURE_FENCE
 from lake.ledger import EntryKind, LedgerEntry
 from lake.live_files import list_live_files
-from lake.rewrite import FileReplacement, replace_files
+from lake.rewrite import replace_files
+from lake.table_commit import TableCommit
 from lake.tables import Lake
-from lake.tombstones import raise_erasure_fence
 from schemas.errors import FatalError, UsageError
 from schemas.records import Label, Message
 from tests.batch.kit import (
@@ -40,6 +41,7 @@ from tests.batch.kit import (
 )
 from tests.batch.test_reconcile import world
 from tests.labels.kit import NOW, feedback, trace
+from tests.lake.kit import commit_context
 from tests.servers.worker import TEST_KEY
 
 MINUTE = 60_000_000
@@ -339,11 +341,10 @@ class Meddling(Clock):
             entry = LedgerEntry(EntryKind.ERASE, [])
             replace_files(
                 labels,
-                FileReplacement(list_live_files(labels), [], entry, 1),
-                retry=retry,
-                now_ms=int,
+                TableCommit(entry=entry, token=1, removes=list_live_files(labels), adds=[]),
+                commit_context(retry),
             )
-            raise_erasure_fence(self._lake.table("reviews"), 1, retry=retry, now_ms=int)
+            ERASURE_FENCE.raise_to(self._lake.table("reviews"), 1, commit_context(retry))
         return super().__call__()
 
 

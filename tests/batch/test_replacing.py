@@ -21,11 +21,12 @@ from batch.reviews.review_table import read_review_log
 from labels.decision import event_rank, events_in_force
 from labels.digest_set import DigestSet
 from labels.scorer import LabelScorer
-from lake import relabelled, tombstones
-from lake.commit import CommitWatch, Move, commit
+from lake.commit import commit
+from lake.fences import ERASURE_FENCE, RELABEL_FENCE
 from lake.ledger import EntryKind, LedgerEntry
 from lake.live_files import StoredRows, list_live_files, read_file_rows, rewrite_rows
-from lake.rewrite import FileReplacement, replace_files
+from lake.rewrite import replace_files
+from lake.table_commit import Move, TableCommit
 from lake.tables import Lake
 from schemas.errors import FencedError
 from schemas.records import Feedback, Trace
@@ -47,6 +48,7 @@ from tests.batch.kit import (
 )
 from tests.labels.kit import NOW, feedback, policy, told, trace
 from tests.labels.worlds import records
+from tests.lake.kit import commit_context
 
 RAW, CLEAN = "Ask Jane about it.", "Ask <PERSON:abc> about it."
 EDIT = {"kind": "edit", "actor": "agent", "value": None, "corrected_response": RAW}
@@ -118,8 +120,10 @@ def exchange(lake: Lake, change: Callable[[pa.Table], pa.Table], name: str = "fe
         for one, file in zip(rows, old, strict=True)
         if len(one)
     ]
-    wanted = FileReplacement(old, new, LedgerEntry(EntryKind.REPLAY, []), next(TOKENS))
-    replace_files(table, wanted, retry=means().retry, now_ms=lambda: 0)
+    wanted = TableCommit(
+        entry=LedgerEntry(EntryKind.REPLAY, []), token=next(TOKENS), removes=old, adds=new
+    )
+    replace_files(table, wanted, commit_context(means().retry))
 
 
 def cleaned(rows: pa.Table) -> pa.Table:
@@ -285,7 +289,7 @@ def test_an_erasure_that_falls_between_look_and_commit_makes_it_look_again(lake:
     def meanwhile() -> None:
         looks.append(1)
         if len(looks) == 1:
-            tombstones.raise_erasure_fence(table, 1, retry=means().retry, now_ms=lambda: 0)
+            ERASURE_FENCE.raise_to(table, 1, commit_context(means().retry))
 
     mine.run(EVERY, meanwhile)
     assert len(looks) == 2
@@ -437,11 +441,16 @@ def test_fenced_workers_commit_nothing(lake: Lake) -> None:
 
     table = lake.table("labels")
     table.refresh()
-    seen = relabelled.relabelled_count(table)
+    seen = RELABEL_FENCE.value(table)
     replacing(open_lake(lake.location.uri)).fence()
     with pytest.raises(FencedError):
         commit(
-            table.handle, table="labels", files=[], moves=[Move("x", None, 1)], token=5,
-            entry=LedgerEntry(EntryKind.FLUSH, []), retry=means().retry, watch=CommitWatch(),
-            now_ms=lambda: 0, guards=[relabelled.relabelled_guard(seen)],
-        )  # fmt: skip
+            table,
+            TableCommit(
+                entry=LedgerEntry(EntryKind.FLUSH, []),
+                token=5,
+                moves=[Move("x", None, 1)],
+                guards=[RELABEL_FENCE.guard(seen)],
+            ),
+            commit_context(means().retry),
+        )

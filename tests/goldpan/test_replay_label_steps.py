@@ -77,7 +77,9 @@ def promote(at: StrEnum | None = None) -> None:
     chosen = Settings()
     made = replay_setup.set_up_promotion(chosen, "r1", lambda *_told: None)
     means = PromotionContext(
-        made.context.retry, made.context.now_us, made.context.new_token, crashing(at), made.context.report
+        made.context.commits,
+        crashing(at),
+        made.context.report,
     )
     Promotion(made.staging, "r1", means, made.relabels).run()
 

@@ -82,7 +82,7 @@ def test_failure_rejects_the_record_and_says_nothing_of_it(
     def fail(*_: Any, **__: Any) -> None:
         raise ValueError("ann@example.com")
 
-    monkeypatch.setattr(engine._segmenter._analyser, "analyse", fail)
+    monkeypatch.setattr(engine.segmenter.analyser, "analyse", fail)
     records = [said("Mail ann@example.com"), minimal()]
     outcome = engine.redact(decoded(records), ingested_at=NOW)
     assert [r.reason for r in outcome.rejected] == ["redaction_failed"]

@@ -53,4 +53,4 @@ def test_a_share_that_is_not_all_does_not_look_like_all() -> None:
 def test_without_figures_the_page_says_so(tmp_path: Path) -> None:
     """Nobody has to guess whether a missing table means zero."""
     assert load_figures(tmp_path / "page.md") is None
-    assert "Nothing was measured yet." in render_detection_page(None)
+    assert "No figures have been measured yet." in render_detection_page(None)

@@ -24,8 +24,7 @@ from tests.redact.test_leaks import engine
 def blind(monkeypatch: pytest.MonkeyPatch) -> PolicyRedactor:
     """Return an engine whose detectors find nothing at all."""
     redactor = PolicyRedactor(_policy(), KEYS, audit=True)
-    detector = redactor._segmenter._analyser._detector
-    monkeypatch.setattr(detector, "find", lambda _text: [])
+    monkeypatch.setattr(redactor.segmenter.detector, "find", lambda _text: [])
     return redactor
 
 

@@ -62,7 +62,7 @@ def test_leaves_are_where_they_say(value: Any) -> None:
     text = json.dumps(value)
     if not is_json_document(text):
         return
-    for leaf in read_leaves(text, engine()._segmenter._analyser._book):
+    for leaf in read_leaves(text, engine().book):
         assert str(json.loads(text[leaf.start : leaf.end])) == str(
             leaf.text if leaf.kind != "number" else json.loads(leaf.text)
         )
@@ -124,7 +124,7 @@ def test_json_in_json_is_redacted_at_any_depth(depth: int) -> None:
 
 def test_key_book_reads_spellings_of_a_key() -> None:
     """Case, dashes and camels make no difference."""
-    book: KeyBook = engine()._segmenter._analyser._book
+    book: KeyBook = engine().book
     for key in ("first_name", "firstName", "First Name", "FIRST-NAME", "firstname"):
         assert book.rule(key) == "PERSON"
     assert book.rule("order_id") == ""

@@ -48,10 +48,10 @@ def slow_engine(monkeypatch: pytest.MonkeyPatch, seconds: float) -> tuple[Policy
     names = strict.names.model_copy(update={"model": "none"})
     engine = PolicyRedactor(strict.model_copy(update={"names": names}), Keys.derive(bytes(32)))
     clock = Clock()
-    segmenter = engine._segmenter
-    segmenter._watchdog = Watchdog(2.0, clock)
-    slow = Slow(segmenter._watchdog, clock, seconds)
-    monkeypatch.setattr(segmenter, "_analyser", slow)
+    watchdog = Watchdog(2.0, clock)
+    slow = Slow(watchdog, clock, seconds)
+    monkeypatch.setattr(engine.segmenter, "watchdog", watchdog)
+    monkeypatch.setattr(engine.segmenter, "analyser", slow)
     return engine, slow
 
 

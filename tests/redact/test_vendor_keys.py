@@ -175,4 +175,4 @@ def test_the_prefilter_never_misses_a_rule(dialect: TextDialect) -> None:
         for value in values(rule, 1):
             text = f"{mark}see {value} there"
             if regex.search(expressions[number][0], text):
-                assert number in prefilter.due(text), rule.id
+                assert number in prefilter.candidates(text), rule.id

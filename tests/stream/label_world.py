@@ -14,9 +14,9 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from labels.join import LabelJoin
-from lake.commit import CommitWatch, Move
 from lake.cut import read_table_cut
 from lake.ledger import Incarnation, SourcePartition, SourceRange, position_app
+from lake.table_commit import Move
 from lake.table_writer import FlushPart, TableWriter
 from lake.verify_labels import find_label_problems, find_label_row_problems
 from schemas.errors import FencedError
@@ -34,7 +34,7 @@ from stream.metrics import Metrics
 from stream.owned_partition import Assignment, OwnedPartition
 from stream.ranges import OpenRange
 from tests.labels.kit import NOW, kind_of, partition_of, rows
-from tests.lake.kit import patience
+from tests.lake.kit import commit_context, patience
 from tests.stream.kit import Recorder
 from tests.stream.protocol.simulated import SimulatedLake
 
@@ -110,9 +110,7 @@ class Worker:
         self.world = world
         self.lake, writing = SimulatedLake(world.store), SimulatedLake(world.store)
         self.writers = {
-            name: TableWriter(
-                writing.table(name), retry=patience(), watch=CommitWatch(), now_ms=lambda: 0
-            )
+            name: TableWriter(writing.table(name), commit_context())
             for name in (*TABLES.values(), "labels")
         }
         self.assignment = Assignment()

@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 
 from labels.decision import events_in_force
 from labels.scorer import LabelScorer
+from lake.fences import ERASURE_FENCE
 from lake.ledger import SourcePartition
-from lake.tombstones import raise_erasure_fence
 from schemas.arrow import TABLES
 from schemas.errors import FatalError, RetryableError
 from schemas.record_batches import RecordKind
 from schemas.records import Feedback, LabelEvent, Trace
 from tests.labels.kit import feedback, labels, partition_of, policy, told, trace
 from tests.labels.worlds import records
-from tests.lake.kit import patience
+from tests.lake.kit import commit_context
 from tests.stream.label_world import PARTITIONS, TOPICS, Worker, World, finish, haunt
 from tests.stream.protocol.simulated import SimulatedLake
 
@@ -307,7 +307,7 @@ def test_what_was_erased_is_forgotten_by_the_join() -> None:
         found = log.rows(path, TABLES["feedback"].arrow)
         log.tables[path] = found.filter(pc.not_equal(found["feedback_id"], "erased"))
     labels_of = SimulatedLake(world.store).table("labels")
-    raise_erasure_fence(labels_of, 1, retry=patience(), now_ms=lambda: 0)
+    ERASURE_FENCE.raise_to(labels_of, 1, commit_context())
     worker.flush(RecordKind.FEEDBACK, 1)
     worker.label()
     assert "labels_fenced" in worker.log.names

@@ -15,7 +15,16 @@ from schemas.errors import FatalError
 from stream.adoption import Adoption
 from stream.owned_partition import OwnedPartition
 from stream.ranges import OpenRange
-from tests.lake.kit import HERE, OTHER, SOURCE, TOPIC, append, make_lake, open_lake, patience
+from tests.lake.kit import (
+    HERE,
+    OTHER,
+    SOURCE,
+    TOPIC,
+    append,
+    commit_context,
+    make_lake,
+    open_lake,
+)
 from tests.stream.kit import Recorder, make_observer, take_over
 from tests.stream.loop_kit import Loop, Message
 
@@ -126,9 +135,7 @@ def test_who_adopts_a_topic_forgets_the_epochs_of_the_one_before(
         quarantine=lake.table("quarantine"),
         audit=lake.table("redactions"),
         labels=lake.table("labels"),
-        retry=patience(),
-        now_us=lambda: 1,
-        new_token=lambda: next(tokens),
+        context=commit_context(now_us=lambda: 1, new_token=lambda: next(tokens)),
     )
     adoption.run(HERE, {SOURCE: 3})
     assert kept(open_lake(tmp_path)) == (9, NO_EPOCH)

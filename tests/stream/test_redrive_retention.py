@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from batch.numbered_rows import JobContext
 from batch.retention.run import RetentionRun
 from lake.quarantine import QuarantineFilter
+from lake.table_commit import CommitContext
 from lake.tables import Lake
 from lake.verify import verify_lake
 from schemas.errors import FatalError, FencedError
@@ -25,7 +25,7 @@ Coordinates = tuple[int, int]
 
 def expiry(folder: Path, table: str) -> RetentionRun:
     """Return a run that lets all rows of a table expire."""
-    means = JobContext(patience(), lambda: NOW, lambda: next(TOKENS))
+    means = CommitContext(patience(), lambda: NOW, lambda: next(TOKENS))
     return RetentionRun.of(open_lake(folder), table, {"rows": AFTER}, means)
 
 

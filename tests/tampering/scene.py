@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from lake.commit import CommitWatch, Move
 from lake.config import LakeSettings
 from lake.ledger import SourcePartition, SourceRange, position_app
+from lake.table_commit import Move
 from lake.table_writer import FlushPart, TableWriter
 from lake.tables import Lake
 from redact.pipeline.audit import AuditEntry, AuditReplacement, build_audit_rows, chain_start
@@ -19,7 +19,7 @@ from schemas.arrow import TABLES
 from schemas.redacted import Redacted
 from stream.buffer import Flush
 from stream.flusher import RecordFlushRunner
-from tests.lake.kit import HERE, patience
+from tests.lake.kit import HERE, commit_context
 
 Rows = Redacted[pa.RecordBatch]
 
@@ -70,9 +70,7 @@ class Scene:
         """Go on as another worker would."""
         self.lake = open_lake(Path(self.lake.location.uri))
         self._writers = {
-            table.name: TableWriter(
-                table, retry=patience(), watch=CommitWatch(), now_ms=lambda: 1_762_000_000_000
-            )
+            table.name: TableWriter(table, commit_context(now_us=lambda: 1_762_000_000_000_000))
             for table in self.lake.tables()
         }
 

@@ -16,11 +16,12 @@ from batch.erase.table_set import TableSet
 from batch.erase.tombstone_store import TombstoneMarks
 from goldpan.audit_rules import load_audit_rules
 from lake import tombstones
-from lake.commit import CommitWatch, Move, commit
+from lake.commit import commit
 from lake.config import LakeSettings
 from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange
 from lake.live_files import list_live_files, read_file_rows, rewrite_rows
-from lake.rewrite import FileReplacement, replace_files
+from lake.rewrite import replace_files
+from lake.table_commit import Move, TableCommit
 from lake.tables import TABLE_LAYOUTS, Lake
 from lake.verify import verify_lake
 from lake.verify_audit import AuditRules
@@ -55,7 +56,7 @@ from tests.batch.erase.world import (
 from tests.batch.kit import SCALES, Clock, labels_of, new_lake, open_lake, reconciled
 from tests.edges.search import marks_in_folder
 from tests.labels.kit import DAY, NOW, told, trace
-from tests.lake.kit import patience
+from tests.lake.kit import commit_context, patience
 
 MENTIONS = {"t02", "t03"}
 AFTER = date(2027, 6, 1)
@@ -263,7 +264,7 @@ def compacted(lake: Lake) -> None:
         table = lake.table(name)
         batches = plan_compaction(table, before=AFTER)
         tokens = itertools.count(1).__next__
-        list(compact_batches(table, batches, token=tokens, retry=patience(), now_ms=lambda: 0))
+        list(compact_batches(table, batches, commit_context(new_token=tokens)))
 
 
 def test_files_that_a_worker_has_not_committed_yet_stay(lake: Lake, tmp_path: Path) -> None:
@@ -443,15 +444,14 @@ def copy_rows(lake: Lake, staged: Lake, name: str) -> None:
         for file in list_live_files(table)
     ]
     commit(
-        target.handle,
-        table=name,
-        files=files,
-        moves=[Move("#copied", None, 1)],
-        token=1,
-        entry=LedgerEntry(EntryKind.REPLAY, []),
-        retry=patience(),
-        watch=CommitWatch(),
-        now_ms=lambda: 0,
+        target,
+        TableCommit(
+            entry=LedgerEntry(EntryKind.REPLAY, []),
+            token=1,
+            moves=[Move("#copied", None, 1)],
+            adds=files,
+        ),
+        commit_context(),
     )
 
 
@@ -487,7 +487,7 @@ def test_an_unfinished_move_comes_first(lake: Lake) -> None:
     new = rewrite_rows(table, rows, instead_of=[file, file], retry=patience())
     entry = LedgerEntry(EntryKind.REDRIVE, [SourceRange(*source, 0, 0, stored=1, quarantined=1)])
     replace_files(
-        table, FileReplacement([file], [new], entry, 1), retry=patience(), now_ms=lambda: 0
+        table, TableCommit(entry=entry, token=1, removes=[file], adds=[new]), commit_context()
     )
     with pytest.raises(UsageError, match=r"llm.traces/0 .*quarantine redrive"):
         erasure(lake).run()

@@ -32,7 +32,7 @@ from tests.batch.retention.kit import (
     texts_on_disk,
     versions,
 )
-from tests.lake.kit import patience
+from tests.lake.kit import commit_context, patience
 
 KEPT = {said(day, what) for day in (3, 4, 5) for what in ("text", "user", "sealed")}
 LEFT = KEPT | {said(2, "user")}
@@ -166,9 +166,7 @@ def test_compaction_before_and_after(lake: Lake, tmp_path: Path) -> None:
     def compacted() -> None:
         for table in lake.tables():
             batches = compaction(table, before=TODAY)
-            list(
-                compact_batches(table, batches, token=lambda: 7, retry=patience(), now_ms=lambda: 0)
-            )
+            list(compact_batches(table, batches, commit_context(new_token=lambda: 7)))
 
     add_day(lake, 1)
     compacted()
@@ -191,13 +189,7 @@ def test_a_run_beside_another_and_beside_a_compaction(lake: Lake, tmp_path: Path
     add_day(other, 1)
     table = other.table("traces")
     list(
-        compact_batches(
-            table,
-            compaction(table, before=TODAY),
-            token=lambda: 8,
-            retry=patience(),
-            now_ms=lambda: 0,
-        )
+        compact_batches(table, compaction(table, before=TODAY), commit_context(new_token=lambda: 8))
     )
     carried_out(open_lake(lake.location.uri))
     list(steps)
