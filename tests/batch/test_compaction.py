@@ -1,8 +1,6 @@
 """Compaction changes no row, beside any other writer and whenever it is killed."""
 
 import os
-import subprocess
-import sys
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -19,9 +17,9 @@ from lake.tables import Lake, Table
 from lake.vacuum import vacuum_table
 from lake.verify import verify_lake
 from schemas.errors import UsageError
-from tests.architecture.source import ROOT
 from tests.batch.release.kit import contents, drafted, open_repository
 from tests.batch.release.world import add, conversations, labels_for, make_lake
+from tests.batch.test_faults import dead_at_each_step
 from tests.lake.kit import commit_context
 
 AFTER = date(2027, 1, 1)
@@ -144,57 +142,19 @@ def test_a_release_is_the_same_after_compaction(many_files: Lake, tmp_path: Path
     assert contents(tmp_path / "before") == contents(tmp_path / "after")
 
 
-KILLED = """
-import os, signal, sys
-from datetime import date
-from batch.compaction import compact_batches, plan_compaction
-from lake.config import LakeSettings
-from lake.tables import Lake
-from tests.lake.kit import commit_context
-
-uri, step = sys.argv[1:]
-table = Lake(LakeSettings(uri=uri)).table("traces")
-die = lambda *_a, **_k: os.kill(os.getpid(), signal.SIGKILL)
-
-class Handle:
-    def __init__(self, real): self._real = real
-    def __getattr__(self, name): return getattr(self._real, name)
-    def create_write_transaction(self, *a, **k):
-        if step == "before the commit": die()
-        self._real.create_write_transaction(*a, **k)
-        if step == "after the commit": die()
-    def create_checkpoint(self):
-        if step == "before the checkpoint": die()
-        self._real.create_checkpoint()
-
-if step == "before the upload":
-    table.files.put = die
-table.handle = Handle(table.handle)
-batches = plan_compaction(table, before=date(2027, 1, 1))
-list(compact_batches(table, batches, commit_context(new_token=lambda: 5)))
-"""
-
-
-@pytest.mark.parametrize(
-    "step",
-    ["before the upload", "before the commit", "after the commit", "before the checkpoint"],
-)
-def test_killed_at_a_step_and_run_again(many_files: Lake, step: str) -> None:
-    """After SIGKILL all rows are there, the laws hold, and the next compaction finishes."""
+@pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.chaos)])
+def test_killed_at_a_step_and_run_again(many_files: Lake, tmp_path: Path, every: int) -> None:
+    """After SIGKILL no row is lost or changed, and the next compaction finishes."""
     before = rows_of(many_files)
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED, many_files.location.uri, step],
-        cwd=ROOT,
-        check=False,
-        capture_output=True,
-    )
-    assert killed.returncode == -9, killed.stderr
-    assert rows_of(many_files) == before
-    table = again(many_files).table("traces")
-    run(table, plan_compaction(table, before=AFTER))
-    assert set(files_by_day(many_files).values()) == {1}
-    assert rows_of(many_files) == before
-    assert verify_lake(again(many_files), deep=True).problems == []
+    original = Path(many_files.location.uri)
+    for copy in dead_at_each_step("compact", original, tmp_path / "killed", every=every):
+        killed = Lake(LakeSettings(uri=str(copy)))
+        assert rows_of(killed) == before
+        table = again(killed).table("traces")
+        run(table, plan_compaction(table, before=AFTER))
+        assert set(files_by_day(killed).values()) == {1}
+        assert rows_of(killed) == before
+        assert verify_lake(again(killed), deep=True).problems == []
 
 
 def test_vacuum_removes_what_left_the_table_and_nothing_else(many_files: Lake) -> None:
