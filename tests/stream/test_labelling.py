@@ -260,8 +260,17 @@ def test_a_lake_that_does_not_answer_is_asked_again(monkeypatch: pytest.MonkeyPa
 def test_a_text_that_a_replay_has_redacted_is_not_brought_back() -> None:
     """The worker remembers the old one; it is fenced, reads the rows again, and writes the new."""
     raw, clean = "Ask Jane.", "Ask <PERSON:abc>."
-    edit = {"kind": "edit", "actor": "agent", "value": None, "corrected_response": raw}
-    made = [trace("a"), feedback("e", "a", **edit), feedback("f", "a", at=90)]
+    edit: dict[str, Any] = {
+        "kind": "edit",
+        "actor": "agent",
+        "value": None,
+        "corrected_response": raw,
+    }
+    made: list[Trace | Feedback] = [
+        trace("a"),
+        feedback("e", "a", **edit),
+        feedback("f", "a", at=90),
+    ]
     world = World(made, SCALES, Random(1))  # noqa: S311 - repeatable, not secret
     worker = Worker(world)
     worker.take(range(PARTITIONS))
