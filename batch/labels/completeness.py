@@ -5,12 +5,13 @@ what is left another label could come, and be in force.
 """  # noqa: E501 - one sentence
 
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 
 from batch.labels.trace_buckets import ScanExtent
 from labels.facts import TraceKnowledge
 from lake.retention_horizon import PSEUDONYMS_PART, ROWS_PART, TEXT_PART, complete_from
 from lake.tables import Table
+from schemas.times import midnight, to_micros
 
 EXPIRED_EVIDENCE = "expired"
 """What became of the decision on a trace whose evidence is not whole any more."""
@@ -35,8 +36,8 @@ class EvidenceCompleteness:
         days.append(None if said is None else said + timedelta(days=ScanExtent().margin))
         return cls(
             since=max((day for day in days if day is not None), default=None),
-            feedback=micros(complete_from(feedback, TEXT_PART, PSEUDONYMS_PART)),
-            reviews=micros(complete_from(reviews, TEXT_PART)),
+            feedback=start_micros(complete_from(feedback, TEXT_PART, PSEUDONYMS_PART)),
+            reviews=start_micros(complete_from(reviews, TEXT_PART)),
         )
 
     def within(self, asked: ScanExtent) -> ScanExtent:
@@ -56,11 +57,9 @@ class EvidenceCompleteness:
 
         ``started_at`` is in microseconds since 1970 (UTC).
         """
-        return self.since is None or (started_at or 0) >= micros(self.since)
+        return self.since is None or (started_at or 0) >= start_micros(self.since)
 
 
-def micros(day: date | None) -> int:
+def start_micros(day: date | None) -> int:
     """Return when a day begins, in microseconds since 1970 (UTC); 0 for none."""
-    if day is None:
-        return 0
-    return int(datetime.combine(day, time(), UTC).timestamp()) * 1_000_000
+    return 0 if day is None else to_micros(midnight(day))

@@ -17,9 +17,6 @@ from schemas.errors import FencedError
 from schemas.records import LabelEvent
 from schemas.redacted import Redacted
 
-RECONCILE_SEQUENCE: Final = "#reconcile"
-"""The sequence that rows of ``labels`` are numbered in which batch jobs add."""
-
 NO_TEXT_POLICY: Final = "derived"
 """What stands for the redaction policy of a label that has no text of its own."""
 

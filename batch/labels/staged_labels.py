@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from batch.labels.existing_labels import read_events_in_force
-from batch.labels.label_writer import RECONCILE_SEQUENCE, number_label_rows
+from batch.labels.label_writer import number_label_rows
 from batch.labels.recompute import LabelRecomputer, split_digest_set
 from batch.numbered_rows import NumberedRows
 from labels.difference import EventPair, LabelDifference, compare_labels
@@ -17,6 +17,7 @@ from labels.digest_set import DigestSet
 from lake.commit import commit
 from lake.ledger import EntryKind, LedgerEntry
 from lake.table_commit import CommitContext, Move, TableCommit
+from lake.table_log import RECONCILE_SEQUENCE
 from lake.tables import Table
 from schemas.records import LabelEvent
 
@@ -42,7 +43,7 @@ class StagedLabels:
     @property
     def complete(self) -> bool:
         """Return whether all are there, as of the table's last refresh."""
-        return self.staged.number(self.app) is not None
+        return self.staged.txn_version(self.app) is not None
 
     def make(self, wanted: DigestSet, anew: LabelRecomputer, progress: Progress) -> None:
         """Decide, and add what is missing. Errors as in `batch.labels.reconciler`."""

@@ -88,16 +88,11 @@ def divide_traces(
     traces: Table, extent: ScanExtent, *, seed: str, each: int, sessions: bool
 ) -> TraceBuckets:
     """Return buckets of about ``each`` traces; with ``sessions`` none divides a session."""
-    rows = _rows(traces)
+    rows = traces.row_count()
     count = max(1, min(-(-rows // each), np.iinfo(np.uint16).max))
     if count == 1 or not sessions:
         return TraceBuckets(count, seed)
     return TraceBuckets(count, seed, _routes(traces, extent, seed, count))
-
-
-def _rows(table: Table) -> int:
-    active = table.active_files()
-    return int(pc.sum(active["num_records"]).as_py() or 0) if len(active) else 0
 
 
 def _routes(traces: Table, extent: ScanExtent, seed: str, count: int) -> SessionBuckets:

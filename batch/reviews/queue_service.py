@@ -20,7 +20,7 @@ from batch.reviews.review_rows import (
     build_review_columns,
     build_review_row,
 )
-from batch.reviews.review_table import REVIEW_SEQUENCE, StoredReviews, read_review_log
+from batch.reviews.review_table import StoredReviews, read_review_log
 from batch.reviews.reviewable import ReviewableItems
 from labels.decision import check_clock
 from labels.policy import LabelPolicy
@@ -29,6 +29,7 @@ from labels.review_queue import QueueItem, ReviewQueue, build_queue
 from lake.fences import ERASURE_FENCE
 from lake.ledger import EntryKind
 from lake.table_commit import CommitContext, Condition
+from lake.table_log import REVIEW_SEQUENCE
 from lake.tables import Lake
 from redact.pipeline.derived_rows import box_derived_rows
 from schemas.errors import FencedError, UsageError

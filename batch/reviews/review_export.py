@@ -1,16 +1,14 @@
 """Reviews as lines of JSON, each with what the reviewers of its trace decided together."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from batch.reviews.review_table import read_commented_reviews, read_review_log
 from lake.tables import Table
+from schemas.times import format_rfc3339, from_micros
 
 WITHDRAW_VERDICT: Final = "withdraw"
 """Stands for the verdict of a review that takes back the one before it."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def export_reviews(reviews: Table) -> Iterator[dict[str, Any]]:
@@ -30,13 +28,8 @@ def export_reviews(reviews: Table) -> Iterator[dict[str, Any]]:
             "replaced": last[review.review_id] != review,
             "comment": remark.comment,
             "expected_response": review.expected_response,
-            "reviewed_at": rfc3339(review.reviewed_at),
+            "reviewed_at": format_rfc3339(from_micros(review.reviewed_at)),
             "audit_probability": review.audit_probability,
             "label_event_id": remark.label_event_id,
             "outcome": outcomes.get(review.trace_id),
         }
-
-
-def rfc3339(micros: int) -> str:
-    """Return a time (microseconds since 1970, UTC) as text."""
-    return (_EPOCH + timedelta(microseconds=micros)).isoformat().replace("+00:00", "Z")

@@ -9,9 +9,6 @@ import pyarrow as pa
 from labels.review_log import Review, ReviewClaim, ReviewLog
 from lake.tables import Table
 
-REVIEW_SEQUENCE: Final = "#reviews"
-"""The sequence that rows of ``reviews`` are numbered in."""
-
 _TIMES: Final = ("occurred_at", "lease_until")
 _COLUMNS: Final = (
     "review_id",

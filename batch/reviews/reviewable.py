@@ -7,7 +7,7 @@ show to a reviewer; where it has taken reviews, an item that was closed by them 
 
 from dataclasses import dataclass, replace
 
-from batch.labels.completeness import micros
+from batch.labels.completeness import start_micros
 from labels.review_queue import QueueItem, ReviewQueue
 from lake.retention_horizon import ROWS_PART, TEXT_PART, complete_from
 from lake.tables import Table
@@ -24,8 +24,8 @@ class ReviewableItems:
     def of(cls, traces: Table, reviews: Table) -> "ReviewableItems":
         """Ask the tables, as of their last refresh; RetryableError if the lake does not answer."""
         return cls(
-            micros(complete_from(traces, ROWS_PART, TEXT_PART)),
-            micros(complete_from(reviews, ROWS_PART)),
+            start_micros(complete_from(traces, ROWS_PART, TEXT_PART)),
+            start_micros(complete_from(reviews, ROWS_PART)),
         )
 
     def only(self, queue: ReviewQueue) -> ReviewQueue:

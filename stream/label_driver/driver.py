@@ -18,15 +18,9 @@ import pyarrow.compute as pc
 
 from labels.join import JOIN_COLUMNS, DecidedBatch, LabelJoin, WrittenEvent
 from lake.fences import ERASURE_FENCE, RELABEL_FENCE
-from lake.ledger import (
-    Incarnation,
-    SourcePartition,
-    SourceRange,
-    event_time_app,
-    position_app,
-    produced_app,
-)
+from lake.ledger import Incarnation, SourcePartition, SourceRange
 from lake.table_commit import Condition, Guard, Move
+from lake.table_log import event_time_app, position_app, produced_app
 from lake.table_writer import FlushPart
 from schemas.errors import FatalError, FencedError, RetryableError
 from schemas.record_batches import RecordKind

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 import pyarrow as pa
@@ -10,8 +10,9 @@ import pyarrow.compute as pc
 
 from labels.join import JOIN_COLUMNS, WrittenEvent
 from lake.fences import RELABEL_FENCE
-from lake.ledger import (
-    SourcePartition,
+from lake.ledger import SourcePartition
+from lake.table_log import (
+    RECONCILE_SEQUENCE,
     adopted_app,
     event_time_app,
     position_app,
@@ -20,13 +21,12 @@ from lake.ledger import (
 from lake.tables import Table
 from schemas.record_batches import RecordKind
 from schemas.records import LabelEvent
+from schemas.times import day_of_micros
 from stream.label_driver.label_flush import EVENT_COLUMNS, parse_label_events
 
 READ_ROWS: Final = 65_536
 """Rows read at a time: a step of a rebuild takes a few tenths of a second."""
 _TOLD = ("trace_id", "label_event_id", "revision", "decided_at")
-_RECONCILE = "#reconcile"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
 
 
@@ -75,7 +75,7 @@ class JoinTables:
         for kind, table in self.primary.items():
             table.refresh()
             for number, pair in found.items():
-                pair.known[kind] = table.number(position_app(self._source(kind, number))) or 0
+                pair.known[kind] = table.txn_version(position_app(self._source(kind, number))) or 0
         return found
 
     def since(self, pairs: Mapping[int, PartitionPair], window: int) -> int:
@@ -96,9 +96,9 @@ class JoinTables:
         Rows of an earlier incarnation of the topic come before all others, whatever their offset.
         """
         table = self.primary[kind]
-        where = pc.field("event_date") >= pa.scalar(_day(since), pa.date32())
+        where = pc.field("event_date") >= pa.scalar(day_of_micros(since), pa.date32())
         where &= pc.field("_partition").isin(list(numbers))
-        adopted = table.number(adopted_app(self.topics[kind]))
+        adopted = table.txn_version(adopted_app(self.topics[kind]))
         batches = table.batches(JOIN_COLUMNS[kind], where, rows=READ_ROWS, ahead=1)
         return batches if adopted is None else (_before_all(b, adopted) for b in batches)
 
@@ -106,10 +106,10 @@ class JoinTables:
         """Yield the label events of the window: those in force last."""
         found = self.labels.read(
             [*_TOLD, "_topic", "_partition"],
-            pc.field("event_date") >= pa.scalar(_day(since) - _DAY, pa.date32()),
+            pc.field("event_date") >= pa.scalar(day_of_micros(since) - _DAY, pa.date32()),
         )
         mine = pc.is_in(found["_partition"], value_set=pa.array(list(numbers), pa.int32()))
-        found = found.filter(pc.or_(mine, pc.equal(found["_topic"], _RECONCILE)))
+        found = found.filter(pc.or_(mine, pc.equal(found["_topic"], RECONCILE_SEQUENCE)))
         found = found.sort_by([("revision", "ascending"), ("decided_at", "ascending")])
         for start in range(0, len(found), READ_ROWS):
             columns = [found[name].slice(start, READ_ROWS).to_pylist() for name in _TOLD[:3]]
@@ -133,10 +133,10 @@ class JoinTables:
     def _pair(self, number: int) -> PartitionPair:
         sources = {kind: self._source(kind, number) for kind in self.topics}
         return PartitionPair(
-            labelled={k: self.labels.number(position_app(s)) for k, s in sources.items()},
+            labelled={k: self.labels.txn_version(position_app(s)) for k, s in sources.items()},
             known=dict.fromkeys(sources, 0),
-            produced={k: self.labels.number(produced_app(s)) for k, s in sources.items()},
-            seen=self.labels.number(event_time_app(sources[RecordKind.TRACE])),
+            produced={k: self.labels.txn_version(produced_app(s)) for k, s in sources.items()},
+            seen=self.labels.txn_version(event_time_app(sources[RecordKind.TRACE])),
             relabelled=RELABEL_FENCE.value(self.labels),
         )
 
@@ -156,7 +156,3 @@ def _before_all(batch: pa.RecordBatch, adopted: int) -> pa.RecordBatch:
     earlier = pc.less(batch.column("_ingested_at").cast(pa.int64()), adopted)
     offsets = pc.if_else(earlier, pa.scalar(-1, pa.int64()), batch.column("_offset"))
     return batch.set_column(batch.schema.get_field_index("_offset"), "_offset", offsets)
-
-
-def _day(micros: int) -> date:
-    return (_EPOCH + timedelta(microseconds=micros)).date()

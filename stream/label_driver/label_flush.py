@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -18,13 +18,13 @@ from schemas.contract import CONTRACTS
 from schemas.record_batches import RecordKind
 from schemas.records import LabelEvent
 from schemas.redacted import Redacted
+from schemas.times import to_micros
 
 LABELS_MARKER: Final = "#labels"
 """Stands where flushes of records have their topic; no topic of Kafka can be called so."""
 LABEL_CONTRACT: Final = "label_event"
 LABELS_TABLE_NAME: Final = "labels"
 EVENT_COLUMNS: Final = [field.name for field in CONTRACTS[LABEL_CONTRACT].fields]
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +96,5 @@ def parse_label_events(rows: pa.Table) -> list[LabelEvent]:
 
 
 def _event(row: Mapping[str, Any]) -> LabelEvent:
-    times = {name: _micros(value) for name, value in row.items() if isinstance(value, datetime)}
+    times = {name: to_micros(value) for name, value in row.items() if isinstance(value, datetime)}
     return msgspec.convert({**row, **times, "segments": dict(row["segments"])}, LabelEvent)
-
-
-def _micros(value: datetime) -> int:
-    return (value - _EPOCH) // timedelta(microseconds=1)

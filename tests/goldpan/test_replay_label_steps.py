@@ -109,7 +109,7 @@ def test_staging_that_is_killed_goes_on(
 ) -> None:
     """It is not complete, and cannot be promoted, before its labels are staged."""
     with monkeypatch.context() as dying:
-        dying.setattr("goldpan.replay_labels.parse", lambda *_: crashing(step))
+        dying.setattr("goldpan.replay_labels.parse_failpoint", lambda *_: crashing(step))
         with pytest.raises(CrashError):
             staged(tmp_path)
     state = replay_setup.open_staging(Settings()).progress("r1").state
