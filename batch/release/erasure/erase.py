@@ -6,7 +6,7 @@
    (`batch.release.erasure.rewrite_version`); a version that was only begun is abandoned and its
    files with rows are emptied, unless it holds no matching row;
 3. *purge*: older versions of objects, which a bucket may keep, unfinished uploads, and the
-   temporary files of dead selections on this machine (`batch.temp_dirs`) are removed;
+   temporary files of dead selections on this machine (`batch.bounded_duckdb`) are removed;
 4. *successors*: each name whose latest version has lost rows gets a successor
    (`batch.release.erasure.successor`).
 
@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from batch.bounded_duckdb import remove_stale_temp_dirs, temp_root
 from batch.progress import ReportStep, no_step
 from batch.release.erasure.criteria import ErasureCriteria, MatchReason
 from batch.release.erasure.rewrite_version import ErasureOrder, rewrite_version, unreadable_error
@@ -41,7 +42,6 @@ from batch.release.publish.repository import (
     ReleaseRepository,
     ReleaseVersion,
 )
-from batch.temp_dirs import remove_stale_temp_dirs, temp_root
 from schemas.errors import FatalError
 
 _TEXT_FILES: Final = (DATASHEET, DATASHEET_HTML, LINEAGE, CONTRACT, WITHDRAWAL)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
+from batch.bounded_duckdb import remove_stale_temp_dirs, temp_dir, temp_root
 from batch.progress import ReportStep, no_step
 from batch.release.format.commitments import add_salts, row_commitments
 from batch.release.format.contract import release_contract
@@ -57,7 +58,6 @@ from batch.release.sampling.retained_window import retained_window
 from batch.release.sampling.selection import select_rows
 from batch.release.sampling.spec import ReleaseSpec
 from batch.release.sampling.synthetic_rows import SyntheticOffer
-from batch.temp_dirs import remove_stale_temp_dirs, temp_dir, temp_root
 from lake.snapshot import TableSnapshot
 
 

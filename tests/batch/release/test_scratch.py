@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from batch.temp_dirs import TEMP_DIR_PREFIX, remove_stale_temp_dirs, temp_dir
+from batch.bounded_duckdb import TEMP_DIR_PREFIX, remove_stale_temp_dirs, temp_dir
 from lake.tables import Lake
 from tests.architecture.source import ROOT
 from tests.batch.release.kit import drafted
