@@ -9,7 +9,7 @@ killed compaction leaves the table unchanged or some of its days done; run it ag
 Memory: the rows of one new file at a time, as Arrow.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
@@ -17,8 +17,8 @@ from typing import Final
 
 from lake.ledger import EntryKind, LedgerEntry
 from lake.live_files import LiveFile, concat_rows, list_live_files, read_file_rows, rewrite_rows
-from lake.retry import Retry
-from lake.rewrite import FileReplacedError, FileReplacement, replace_files
+from lake.rewrite import FileReplacedError, replace_files
+from lake.table_commit import CommitContext, TableCommit
 from lake.tables import Table
 
 SORTED_BY: Final[Mapping[str, tuple[str, ...]]] = {
@@ -95,25 +95,19 @@ def _group_files(files: Sequence[LiveFile], target_bytes: int) -> Iterator[list[
 
 
 def compact_batches(
-    table: Table,
-    batches: Sequence[CompactionBatch],
-    *,
-    token: Callable[[], int],
-    retry: Retry,
-    now_ms: Callable[[], int],
+    table: Table, batches: Sequence[CompactionBatch], context: CommitContext
 ) -> Iterator[CompactedBatch]:
     """Compact batch by batch, and yield each once it is done; then write a checkpoint.
 
-    ``token`` gives a random number in [0, 2**63). Raises FatalError if the lake does not answer in
-    time, RetryableError if stopped.
+    Raises FatalError if the lake does not answer in time, RetryableError if stopped.
     """
     replaced = 0
     for batch in batches:
-        size = _compact_batch(table, batch, token(), retry, now_ms)
+        size = _compact_batch(table, batch, context)
         replaced += size is not None
         yield CompactedBatch(batch, size)
     if replaced:
-        retry.call(f"checkpointing table {table.name}", lambda: _checkpoint(table))
+        context.retry.call(f"checkpointing table {table.name}", lambda: _checkpoint(table))
 
 
 def _checkpoint(table: Table) -> None:
@@ -121,24 +115,22 @@ def _checkpoint(table: Table) -> None:
     table.checkpoint()
 
 
-def _compact_batch(
-    table: Table, batch: CompactionBatch, token: int, retry: Retry, now_ms: Callable[[], int]
-) -> int | None:
+def _compact_batch(table: Table, batch: CompactionBatch, context: CommitContext) -> int | None:
     try:
-        rows = retry.call(
+        rows = context.retry.call(
             f"reading table {table.name}",
             lambda: concat_rows([read_file_rows(table, file) for file in batch.files]),
         )
         ordered = rows.sorted_by(*SORTED_BY.get(table.name, _BY_COORDINATES))
-        new = rewrite_rows(table, ordered, instead_of=batch.files, retry=retry)
-        replacement = FileReplacement(
-            old=batch.files,
-            new=[new],
+        new = rewrite_rows(table, ordered, instead_of=batch.files, retry=context.retry)
+        replacement = TableCommit(
             entry=LedgerEntry(EntryKind.COMPACT, []),
-            token=token,
+            token=context.new_token(),
+            removes=batch.files,
+            adds=[new],
             same_rows=True,
         )
-        replace_files(table, replacement, retry=retry, now_ms=now_ms)
+        replace_files(table, replacement, context)
     except FileReplacedError:
         return None
     return new.size

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from batch.drift import report_store
 from batch.release.format.files import LINEAGE
-from batch.release.format.version import ReleaseReference
+from batch.release.publish.reference import ReleaseReference
 from batch.release.publish.repository import ReleaseRepository
 from lake.tables import Lake, TableFacts
 from schemas.errors import UsageError

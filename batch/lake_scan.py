@@ -162,7 +162,7 @@ class LakeScanner:
             self._scan_table(self._lake.table(name), request, report)
         if request.releases:
             for name in self._repository.names():
-                for version in self._repository.standing(name):
+                for version in self._repository.versions(name):
                     if version.published:
                         self._scan_release(version, request, report)
         return report

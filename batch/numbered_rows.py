@@ -7,14 +7,14 @@ through `lake.commit`. Of two writers that read the same position, one is reject
 """
 
 import contextlib
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import pyarrow as pa
 
-from lake.commit import CommitWatch, Condition, Move, commit
-from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange, position_app
-from lake.retry import Retry
+from lake.commit import commit
+from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange
+from lake.table_commit import CommitContext, Condition, Move, TableCommit
+from lake.table_log import position_app
 from lake.table_writer import TableWriter
 from lake.tables import Table
 from schemas.arrow import TABLES, TIMESTAMP_US
@@ -23,51 +23,25 @@ from schemas.errors import RetryableError
 from schemas.redacted import Redacted
 
 
-class JobContext(NamedTuple):
-    """What a job gets from outside: retries, clock, randomness.
-
-    ``now_us`` is the time in microseconds since 1970 (UTC), ``new_token`` a random number in
-    [0, 2**63).
-    """
-
-    retry: Retry
-    now_us: Callable[[], int]
-    new_token: Callable[[], int]
-
-    def now_ms(self) -> int:
-        """Return the time in milliseconds since 1970."""
-        return self.now_us() // 1000
-
-
 class NumberedRows:
     """Appends rows to one table under one sequence."""
 
-    def __init__(
-        self,
-        table: Table,
-        name: str,
-        kind: EntryKind,
-        context: JobContext,
-        watch: CommitWatch | None = None,
-    ) -> None:
+    def __init__(self, table: Table, name: str, kind: EntryKind, context: CommitContext) -> None:
         """``name`` begins with ``#``; ``kind`` is the kind of the commits in the ledger."""
         self.table = table
         self._source, self._kind, self._context = SourcePartition(name, 0), kind, context
-        self._watch = watch or CommitWatch()
-        self._writer = TableWriter(
-            table, retry=context.retry, watch=self._watch, now_ms=context.now_ms
-        )
+        self._writer = TableWriter(table, context)
 
     def holds(self, guards: Sequence[Condition]) -> bool:
         """Return whether conditions hold as of the table's last refresh."""
-        return all(guard.holds(self.table.number(guard.app)) for guard in guards)
+        return all(guard.holds(self.table.txn_version(guard.app)) for guard in guards)
 
     def refresh_position(self) -> int:
         """Refresh the table and return the position: the next number."""
 
         def step() -> int:
             self.table.refresh()
-            return self.table.number(position_app(self._source)) or 0
+            return self.table.txn_version(position_app(self._source)) or 0
 
         return self._context.retry.call(f"reading table {self.table.name}", step)
 
@@ -106,17 +80,13 @@ class NumberedRows:
         span = SourceRange(*self._source, at, end, at, end - 1, consumed=count, stored=count)
         self._writer.check_ceilings(guards)
         prepared = self._writer.prepare([rows], [span])
-        commit(
-            self.table.handle,
-            table=self.table.name,
-            files=prepared.files,
+        change = TableCommit(
+            entry=LedgerEntry(self._kind, [span]),
+            token=self._context.new_token(),
             moves=[Move(position_app(self._source), at or None, end)],
             guards=guards,
-            token=self._context.new_token(),
-            entry=LedgerEntry(self._kind, [span]),
-            retry=self._context.retry,
-            watch=self._watch,
-            now_ms=self._context.now_ms,
+            adds=prepared.files,
         )
+        commit(self.table, change, self._context)
         with contextlib.suppress(RetryableError):  # the next append writes it
             self._writer.checkpoint_if_due()

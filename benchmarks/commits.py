@@ -16,17 +16,12 @@ from pathlib import Path
 import click
 from deltalake import DeltaTable
 
-from lake.commit import CommitWatch, Move, commit
+from lake.commit import commit
 from lake.config import LakeSettings
-from lake.ledger import (
-    EntryKind,
-    Incarnation,
-    LedgerEntry,
-    SourcePartition,
-    SourceRange,
-    position_app,
-)
+from lake.ledger import EntryKind, Incarnation, LedgerEntry, SourcePartition, SourceRange
 from lake.retry import Retry
+from lake.table_commit import CommitContext, Move, TableCommit
+from lake.table_log import position_app
 from lake.table_writer import CHECKPOINT_EVERY
 from lake.tables import Lake, Table
 from tests.servers.s3 import make_s3, prepare_s3
@@ -41,19 +36,21 @@ def flush(table: Table, partitions: int, number: int) -> None:
     """Commit one flush without rows that moves the position of each partition by one."""
     sources = [SourcePartition(TOPIC, partition) for partition in range(partitions)]
     commit(
-        table.handle,
-        table=table.name,
-        files=[],
-        moves=[Move(position_app(s), number or None, number + 1) for s in sources],
-        token=secrets.randbits(63),
-        entry=LedgerEntry(
-            EntryKind.FLUSH,
-            [SourceRange(s.topic, s.partition, number, number + 1) for s in sources],
-            {TOPIC: Incarnation("cluster", "topic")},
+        table,
+        TableCommit(
+            entry=LedgerEntry(
+                EntryKind.FLUSH,
+                [SourceRange(s.topic, s.partition, number, number + 1) for s in sources],
+                {TOPIC: Incarnation("cluster", "topic")},
+            ),
+            token=secrets.randbits(63),
+            moves=[Move(position_app(s), number or None, number + 1) for s in sources],
         ),
-        retry=Retry(60, time.monotonic, lambda _wait: False, lambda low, _high: low),
-        watch=CommitWatch(),
-        now_ms=lambda: 0,
+        CommitContext(
+            Retry(60, time.monotonic, lambda _wait: False, lambda low, _high: low),
+            lambda: 0,
+            lambda: secrets.randbits(63),
+        ),
     )
 
 

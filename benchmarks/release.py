@@ -28,21 +28,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from batch.bounded_duckdb import temp_dir, temp_root
 from batch.compaction import compact_batches, plan_compaction
 from batch.release.publish.build import BuildOptions, draft_release
 from batch.release.sampling.engine import SelectionEngine
 from batch.release.sampling.spec import parse_spec
-from batch.temp_dirs import temp_dir, temp_root
-from lake.commit import CommitWatch, Move, commit
+from lake.commit import commit
 from lake.config import LakeSettings
-from lake.ledger import EntryKind, LedgerEntry, SourceRange, position_app
+from lake.ledger import EntryKind, LedgerEntry, SourceRange
 from lake.live_files import list_live_files
 from lake.parquet import encode_files
 from lake.snapshot import open_snapshot
+from lake.table_commit import Move, TableCommit
+from lake.table_log import position_app
 from lake.tables import Lake
 from schemas.arrow import TABLES, TIMESTAMP_US
 from schemas.redacted import Redacted
-from tests.lake.kit import patience
+from tests.lake.kit import commit_context
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 BLOCK = 50_000
@@ -179,15 +181,14 @@ def make(folder: Path, traces: int, days: int) -> Lake:
             for file in files:
                 table.files.put(file.path, file.data)
             commit(
-                table.handle,
-                table=name,
-                files=files,
-                moves=[Move(position_app(item.source), at or None, item.end)],
-                token=at + 1,
-                entry=LedgerEntry(EntryKind.FLUSH, [item], {}),
-                retry=patience(),
-                watch=CommitWatch(),
-                now_ms=lambda: 0,
+                table,
+                TableCommit(
+                    entry=LedgerEntry(EntryKind.FLUSH, [item], {}),
+                    token=at + 1,
+                    moves=[Move(position_app(item.source), at or None, item.end)],
+                    adds=files,
+                ),
+                commit_context(),
             )
             at = item.end
     return lake
@@ -208,12 +209,12 @@ def measure(folder: Path, end: str, memory_mib: int, *, counting: bool) -> None:
             temp_dir(temp_root()) as place,
             SelectionEngine(spec, traces, labels, folder=place, memory_bytes=memory) as engine,
         ):
-            rows = sum(int(stratum["traces"]) for stratum in engine.strata())
+            rows = sum(stratum.traces for stratum in engine.strata())
     else:
         release_draft = draft_release(
             spec, traces, labels, BuildOptions(b"k" * 32, memory_mib * 2**20, {})
         )
-        rows = release_draft.true["row_count"]
+        rows = release_draft.facts["row_count"]
     after = _moved_bytes()
     figures = {
         "rows": rows,
@@ -261,11 +262,7 @@ def compaction(folder: Path, traces: int) -> None:
     plain = time.process_time() - began
     began = time.process_time()
     tokens = iter(range(1, 10**6))
-    done = list(
-        compact_batches(
-            table, batches, token=lambda: next(tokens), retry=patience(), now_ms=lambda: 0
-        )
-    )
+    done = list(compact_batches(table, batches, commit_context(new_token=lambda: next(tokens))))
     ours = time.process_time() - began
     files = sum(len(one.batch.files) for one in done)
     after = len(list_live_files(table))

@@ -5,11 +5,11 @@ from typing import Final
 from batch.labels.calibrator import Calibrator
 from batch.labels.reconciler import Reconciler
 from batch.labels.scorer_loader import load_configured_policy, load_scorer
-from batch.numbered_rows import JobContext
 from batch.reviews.queue_service import ReviewQueueService
 from goldpan import wiring
 from goldpan.settings import Settings
 from labels.policy import MICROS_PER_DAY
+from lake.table_commit import CommitContext
 from lake.tables import Lake
 from redact.crypto.keys import load_keys
 from redact.crypto.pseudonyms import Pseudonyms
@@ -20,9 +20,9 @@ JOB_RETRY_SECONDS: Final = 300.0
 """How long a job retries; includes reading a part of the lake again."""
 
 
-def job_context() -> JobContext:
+def job_context() -> CommitContext:
     """Return the clock, the token source and the retry policy of a job."""
-    return JobContext(wiring.make_retry(JOB_RETRY_SECONDS), wiring.now_us, wiring.new_token)
+    return wiring.make_commit_context(JOB_RETRY_SECONDS)
 
 
 def set_up_reconciler(settings: Settings) -> Reconciler:

@@ -39,7 +39,7 @@ class OtlpSpans:
         self._tracer = self._provider.get_tracer("goldpan")
 
     @contextmanager
-    def span(self, name: str, **attributes: SpanAttribute) -> Iterator[None]:
+    def span(self, name: str, /, **attributes: SpanAttribute) -> Iterator[None]:
         """Run the block in a span."""
         with self._tracer.start_as_current_span(
             name,

@@ -9,15 +9,15 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from batch.numbered_rows import JobContext
 from decode.decoder import Decoder
 from goldpan import wiring
 from goldpan.replay_labels import ReplayLabels, load_label_rules, plan_labels_only
 from goldpan.settings import Settings
 from labels.difference import LabelDifference
-from lake.commit import CommitWatch
-from lake.ledger import Incarnation, SourcePartition, adopted_app
+from lake.ledger import Incarnation, SourcePartition
 from lake.retry import Retry
+from lake.table_commit import CommitContext
+from lake.table_log import adopted_app
 from lake.table_writer import TableWriter
 from lake.tables import Lake, Table
 from schemas.arrow import AUDIT_TABLE, QUARANTINE_TABLE
@@ -38,12 +38,13 @@ from stream.replay.kafka_reader import KafkaReader
 from stream.replay.lake_reader import LakeReader, read_stored_bounds, refuse_expired, refuse_time
 from stream.replay.metrics import REPLAY_METRICS, ReplayObserver
 from stream.replay.plan import ReplayPlan, make_replay_name
-from stream.replay.promotion import Promotion, PromotionContext, TablePair
+from stream.replay.promotion import Promotion, PromotionContext
 from stream.replay.rate_limiter import RateLimiter
 from stream.replay.replay_range import PartitionBounds, ReplayRange, count_unread, resolve_spans
 from stream.replay.repository import ReplayRepository
 from stream.replay.run import Replay, ReplayReader, ReportProgress
 from stream.replay.steps import ReplayLabelStep, ReplayStep
+from stream.replay.table_pair import TablePair
 from stream.take_over import TakeOver
 
 REPLAY_RETRY_SECONDS = 120.0
@@ -123,7 +124,7 @@ class ReplayFactory:
         incarnation = self.reader.incarnation(topic)
         if table.incarnation_version(topic) not in (None, incarnation.version()):
             raise FatalError(describe_changed_topic(topic))
-        adopted, unread = table.number(adopted_app(topic)), 0
+        adopted, unread = table.txn_version(adopted_app(topic)), 0
         if self.task.from_lake:
             spans = resolve_spans(
                 self.task.replay_range, read_stored_bounds(table, topic, adopted), refuse_time
@@ -173,9 +174,7 @@ class ReplayFactory:
             beginning=InitialPositions(
                 primary={plan.topic: primary},
                 quarantine=quarantine,
-                retry=replay_retry(),
-                now_ms=_now_ms,
-                new_token=wiring.new_token,
+                context=_commit_context(),
             ),
             intake=self._intake(lake_reader or decoder, erasures),
             steps=self._steps(plan, primary, quarantine, audit),
@@ -184,11 +183,9 @@ class ReplayFactory:
             ),
             pace=AdaptiveBatch(self.budget.batch),
             rate=RateLimiter(self.task.records_per_second, time.monotonic, time.sleep),
-            retry=replay_retry(),
+            context=_commit_context(),
             patience=REPLAY_RETRY_SECONDS,
             monotonic=time.monotonic,
-            now_ms=_now_ms,
-            new_token=wiring.new_token,
             erasures=erasures,
             observer=observer,
         )
@@ -235,16 +232,16 @@ class ReplayFactory:
     def _steps(
         self, plan: ReplayPlan, primary: Table, quarantine: Table, audit: Table | None
     ) -> RecordFlushRunner:
-        writer = partial(TableWriter, retry=replay_retry(), watch=CommitWatch(), now_ms=_now_ms)
+        context = _commit_context()
 
         def incarnation(topic: str) -> Incarnation:
             self.replays.check_undecided(plan.name)
             return self.reader.incarnation(topic)
 
         return RecordFlushRunner(
-            primary=writer(primary),
-            quarantine=writer(quarantine),
-            audit=writer(audit) if audit else None,
+            primary=TableWriter(primary, context),
+            quarantine=TableWriter(quarantine, context),
+            audit=TableWriter(audit, context) if audit else None,
             incarnation=lambda topic: replay_retry().call(
                 "reading the topic id", partial(incarnation, topic)
             ),
@@ -332,9 +329,7 @@ def begin_labels_only(
 def set_up_promotion(settings: Settings, name: str, report: ReportProgress) -> Promotion:
     """Return the promotion of a replay."""
     context = PromotionContext(
-        retry=replay_retry(),
-        now_us=wiring.now_us,
-        new_token=wiring.new_token,
+        commits=_commit_context(),
         reached=parse_failpoint(settings.stream.fail_at, ReplayStep),
         report=report,
     )
@@ -343,8 +338,7 @@ def set_up_promotion(settings: Settings, name: str, report: ReportProgress) -> P
 
 def open_replay_labels(settings: Settings, plan: ReplayPlan) -> ReplayLabels:
     """Return the labels of a replay that recomputes some."""
-    context = JobContext(replay_retry(), wiring.now_us, wiring.new_token)
-    return ReplayLabels.of(settings, open_staging(settings), plan, context)
+    return ReplayLabels.of(settings, open_staging(settings), plan, _commit_context())
 
 
 def load_replay_label_rules(
@@ -368,5 +362,5 @@ def with_redaction_policy(settings: Settings, policy: str | None) -> Settings:
     return settings.model_copy(update={"redact": redact})
 
 
-def _now_ms() -> int:
-    return wiring.now_us() // 1000
+def _commit_context() -> CommitContext:
+    return wiring.make_commit_context(REPLAY_RETRY_SECONDS)

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from importlib.metadata import version
 
 import structlog
@@ -29,6 +29,7 @@ from lake import store_clock
 from lake.erasure_copies import refuse_outdated_lake
 from lake.ledger import SourcePartition
 from lake.retry import Retry
+from lake.table_commit import CommitContext
 from lake.tables import TABLE_LAYOUTS, Lake
 from lake.tombstones import open_tombstones
 from redact.crypto.keys import KEY_BYTES, load_all_keys, load_keys, load_seal_key
@@ -40,6 +41,7 @@ from redact.policies.settings import RedactSettings
 from schemas.arrow import AUDIT_TABLE, LABELS_TABLE, QUARANTINE_TABLE
 from schemas.errors import UsageError
 from schemas.record_batches import RecordKind
+from schemas.times import from_micros
 from stream.adoption import Adoption
 from stream.applied_tombstones import AppliedTombstones
 from stream.client_errors import ClientErrors
@@ -233,7 +235,7 @@ def store_now_us(settings: Settings) -> int:
 
 def utc_now() -> datetime:
     """Return the current time (UTC)."""
-    return datetime.fromtimestamp(now_us() / 1_000_000, UTC)
+    return from_micros(now_us())
 
 
 def make_retry(seconds: float = COMMAND_RETRY_SECONDS) -> Retry:
@@ -268,9 +270,7 @@ def set_up_redrive(settings: Settings, topic: str, fetcher: RecordFetcher) -> Re
         fetch=fetcher.fetch,
         incarnation=fetcher.incarnation,
         erasures=open_erasures(settings),
-        retry=make_retry(),
-        now_us=now_us,
-        new_token=new_token,
+        context=make_commit_context(),
     )
 
 
@@ -283,9 +283,7 @@ def set_up_adoption(settings: Settings, topic: str) -> Adoption:
         quarantine=lake.table(QUARANTINE_TABLE),
         audit=lake.table(AUDIT_TABLE),
         labels=lake.table(LABELS_TABLE),
-        retry=make_retry(),
-        now_us=now_us,
-        new_token=new_token,
+        context=make_commit_context(),
     )
 
 
@@ -313,6 +311,11 @@ def open_topic_ends(settings: KafkaSettings) -> TopicEnds:
 def new_token() -> int:
     """Return a random number in [0, 2**63) that identifies a commit."""
     return secrets.randbits(63)
+
+
+def make_commit_context(seconds: float = COMMAND_RETRY_SECONDS) -> CommitContext:
+    """Return the context of commits, which are retried for at most so many seconds."""
+    return CommitContext(make_retry(seconds), now_us, new_token)
 
 
 def now_us() -> int:

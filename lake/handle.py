@@ -16,9 +16,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 
+from lake.causes import describe_cause
 from lake.delta_log import read_actions
 from lake.objects import ObjectStore
+from schemas.errors import RetryableError
 
 LAST_CHECKPOINT = "_delta_log/_last_checkpoint"
 _AHEAD = 200  # commits to read at most before a checkpoint is looked for
@@ -98,3 +101,27 @@ def _numbers(checkpoint: bytes) -> dict[str, int | None] | None:
     except (pa.ArrowException, KeyError):
         return None
     return {txn["appId"]: txn["version"] for txn in column.drop_null().to_pylist()}
+
+
+def refresh_handle(handle: DeltaTable, table: str) -> None:
+    """Bring a handle to the newest version; raise RetryableError if the log cannot be read."""
+    try:
+        handle.update_incremental()
+    except (DeltaError, OSError) as error:
+        raise RetryableError(
+            f"table {table}: log not readable ({describe_cause(error)})"
+        ) from error
+
+
+def read_txn_version(handle: DeltaTable, table: str, app: str) -> int | None:
+    """Return the number under an application id, as of the version that the handle is at.
+
+    Raises RetryableError if the log cannot be read.
+    """
+    try:
+        found: int | None = handle.transaction_version(app)
+    except (DeltaError, OSError) as error:
+        raise RetryableError(
+            f"table {table}: log not readable ({describe_cause(error)})"
+        ) from error
+    return found

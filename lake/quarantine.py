@@ -1,18 +1,18 @@
 """The records that were set aside: counting them, finding them, taking them out again."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lake.commit import Guard, Move
-from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange, adopted_app
+from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange
 from lake.live_files import LiveFile, StoredRows, list_live_files, read_file_rows, rewrite_rows
-from lake.retry import Retry
-from lake.rewrite import FileReplacedError, FileReplacement, replace_files
+from lake.rewrite import FileReplacedError, replace_files
+from lake.table_commit import CommitContext, Guard, Move, TableCommit
+from lake.table_log import adopted_app, redrive_app
 from lake.tables import FILE_COLUMN, Table
 from schemas.errors import RetryableError
 
@@ -78,11 +78,6 @@ def summarize_quarantined(found: pa.Table) -> list[Mapping[str, Any]]:
     return sorted(groups.to_pylist(), key=lambda group: -group["count_all"])
 
 
-def redrive_app(topic: str) -> str:
-    """Return the application id that counts the re-drives of a topic, in both of its tables."""
-    return f"{topic}#redrive"
-
-
 def moved_ranges(coordinates: Iterable[SourcePartition]) -> list[SourceRange]:
     """Return ledger ranges that say only how many records of each partition moved."""
     found = Counter(coordinates)
@@ -91,14 +86,12 @@ def moved_ranges(coordinates: Iterable[SourcePartition]) -> list[SourceRange]:
     ]
 
 
-def remove_quarantined(  # noqa: PLR0913 - what, and the four things that every commit needs
+def remove_quarantined(  # noqa: PLR0913 - what, from where, and what it is called
     table: Table,
     topic: str,
     coordinates: Sequence[tuple[int, int]],
+    context: CommitContext,
     *,
-    retry: Retry,
-    token: int,
-    now_ms: Callable[[], int],
     generation: int | None = None,
     kind: EntryKind = EntryKind.REDRIVE,
 ) -> int:
@@ -114,11 +107,12 @@ def remove_quarantined(  # noqa: PLR0913 - what, and the four things that every 
     """
     app = redrive_app(topic)
     table.refresh()
-    before = (table.number(app) or 0) if generation is None else generation
+    before = (table.txn_version(app) or 0) if generation is None else generation
+    token = context.new_token()
 
     def attempt() -> int:
         table.refresh()
-        life = Guard(adopted_app(topic), table.number(adopted_app(topic)))
+        life = Guard(adopted_app(topic), table.txn_version(adopted_app(topic)))
         adopted = life.expected or 0
         touched = _touched(table, topic, adopted, coordinates)
         if not touched:
@@ -126,26 +120,26 @@ def remove_quarantined(  # noqa: PLR0913 - what, and the four things that every 
         old = [file for file, _ in touched]
         taken = [source for _, sources in touched for source in sources]
         new = [
-            rewrite_rows(table, left, instead_of=[file], retry=retry)
+            rewrite_rows(table, left, instead_of=[file], retry=context.retry)
             for file in old
             for left in [_left(table, file, topic, adopted, coordinates)]
             if len(left)
         ]
-        wanted = FileReplacement(
-            old=old,
-            new=new,
+        change = TableCommit(
+            removes=old,
+            adds=new,
             entry=LedgerEntry(kind, moved_ranges(taken)),
             token=token,
             moves=[Move(app, before or None, before + 1)],
             guards=[life],
         )
         try:
-            replace_files(table, wanted, retry=retry, now_ms=now_ms)
+            replace_files(table, change, context)
         except FileReplacedError as error:
             raise RetryableError(str(error)) from error
         return len(taken)
 
-    return retry.call("taking records out of quarantine", attempt)
+    return context.retry.call("removing records from quarantine", attempt)
 
 
 def ingested_since(micros: int) -> pc.Expression:

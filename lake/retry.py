@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from schemas.errors import FatalError, FencedError, RetryableError
+from schemas.errors import CommitUnknownError, FatalError, FencedError, RetryableError
 
 ResultT = TypeVar("ResultT")
 
@@ -31,36 +31,54 @@ class Retry:
     cap: float = 10.0
 
     def call(self, what: str, step: Callable[[], ResultT]) -> ResultT:
-        """Call ``step`` until it gives a result.
+        """Call ``step`` until it returns.
 
         Raises RetryableError if told to stop while waiting, FatalError when the time is used up.
+        If an attempt left its outcome unknown and no later one settled it, the first is a
+        CommitUnknownError, and the second has one as its cause.
         """
         deadline = self.monotonic() + self.seconds
         attempt = 0
+        unknown: CommitUnknownError | None = None
         while True:
             try:
                 result = step()
             except RetryableError as error:
-                wait = self.uniform(0, min(self.cap, self.base * 2 ** min(attempt, 16)))
-                if self.monotonic() + wait > deadline:
-                    if self.sleep(0):
-                        raise  # told to stop while the last try took its time: no failure
-                    raise FatalError(
-                        f"{what}: still failing after {self.seconds:g} s of trying ({error})"
-                    ) from error
-                self.on_retry(what, error, wait)
-                if self.sleep(wait):
-                    raise
+                unknown = error if isinstance(error, CommitUnknownError) else unknown
+                self._wait(what, error, unknown, attempt, deadline)
                 attempt += 1
             except FencedError:
                 # An answer, though not the one that was hoped for: the step is not in trouble.
-                if attempt:
-                    self.on_recovered(what)
+                self._recovered(what, attempt)
                 raise
             else:
-                if attempt:
-                    self.on_recovered(what)
+                self._recovered(what, attempt)
                 return result
+
+    def _wait(
+        self,
+        what: str,
+        error: RetryableError,
+        unknown: CommitUnknownError | None,
+        attempt: int,
+        deadline: float,
+    ) -> None:
+        """Wait before the next attempt; raise if told to stop, or if the time is used up."""
+        wait = self.uniform(0, min(self.cap, self.base * 2 ** min(attempt, 16)))
+        reason = unknown or error
+        if self.monotonic() + wait > deadline:
+            if self.sleep(0):  # told to stop during the last attempt: that is no failure
+                raise reason
+            text = f"{what}: still failing after {self.seconds:g} s of trying ({error})"
+            hint = "" if unknown is None else "; the change may have been made"
+            raise FatalError(text + hint) from reason
+        self.on_retry(what, error, wait)
+        if self.sleep(wait):
+            raise reason
+
+    def _recovered(self, what: str, attempt: int) -> None:
+        if attempt:
+            self.on_recovered(what)
 
 
 def call_with_retry(retry: Retry | None, what: str, step: Callable[[], ResultT]) -> ResultT:

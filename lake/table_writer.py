@@ -1,14 +1,14 @@
 """Writing a flush to one table: encode, upload, commit, as three steps that can fail apart."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from lake.commit import Ceiling, CommitWatch, Condition, Move, commit, require_conditions
+from lake.commit import commit, require_conditions
 from lake.ledger import EntryKind, Incarnation, LedgerEntry, SourceRange
 from lake.parquet import DataFile, encode_files
-from lake.retry import Retry
+from lake.table_commit import Ceiling, CommitContext, Condition, Move, TableCommit
 from lake.tables import Table
 from schemas.redacted import Redacted
 
@@ -44,13 +44,9 @@ class FlushPart:
 class TableWriter:
     """Brings flushes into one table."""
 
-    def __init__(
-        self, table: Table, *, retry: Retry, watch: CommitWatch, now_ms: Callable[[], int]
-    ) -> None:
+    def __init__(self, table: Table, context: CommitContext) -> None:
         self.table = table
-        self._retry = retry
-        self._watch = watch
-        self._now_ms = now_ms
+        self._context = context
 
     def check_ceilings(self, conditions: Sequence[Condition]) -> None:
         """Raise FencedError if somebody was erased since: then no row of theirs is uploaded.
@@ -62,10 +58,10 @@ class TableWriter:
 
         def attempt() -> None:
             self.table.refresh()
-            require_conditions(self.table.handle, self.table.name, ceilings)
+            require_conditions(self.table, ceilings)
 
         if ceilings:
-            self._retry.call(f"reading table {self.table.name}", attempt)
+            self._context.retry.call(f"reading table {self.table.name}", attempt)
 
     def prepare(
         self, batches: Sequence[Redacted[pa.RecordBatch]], ranges: Sequence[SourceRange]
@@ -79,7 +75,7 @@ class TableWriter:
                 raise TypeError("a table takes redacted rows only")
         files = encode_files(batches, ranges=ranges, layout=self.table.layout)
         for file in files:
-            self._retry.call(
+            self._context.retry.call(
                 f"writing to table {self.table.name}",
                 lambda file=file: self.table.files.put(file.path, file.data),  # type: ignore[misc]
             )
@@ -111,19 +107,15 @@ class TableWriter:
         token: int,
         entry: LedgerEntry,
     ) -> bool:
-        return commit(
-            self.table.handle,
-            table=self.table.name,
-            files=files,
+        change = TableCommit(
+            entry=entry,
+            token=token,
             moves=part.moves,
             guards=part.guards,
-            token=token,
-            entry=entry,
-            retry=self._retry,
-            watch=self._watch,
-            now_ms=self._now_ms,
+            adds=files,
             metadata=part.metadata,
         )
+        return commit(self.table, change, self._context)
 
     def checkpoint_if_due(self) -> bool:
         """Write a checkpoint if this writer's commit made a version that is a multiple of 20.

@@ -1,27 +1,24 @@
-"""Tombstones: who was erased from a lake, and the fence that keeps them out of its tables.
+"""Tombstones: the persons who were erased from a lake, and whose records are kept out of it.
 
 A tombstone is the object ``<lake>/erasures/<n>.json``, n = 1, 2, … without a gap, written once. It
-holds marks only (keyed fingerprints, `redact.crypto.subjects`), so it names nobody.
+holds keyed fingerprints only (marks, `redact.crypto.subjects`), so it names nobody.
 
-Each table bears the application transaction ``#erasures``: the number of the newest tombstone in
-force there. Whoever commits rows has loaded tombstones up to some number, *before* reading what the
-rows are made of, and commits with ``erasure_guard(number)``: FencedError if the table's number has gone
-past it. An erasure is then
+Each table has the fence ``#erasures`` (`lake.fences`): the number of the newest tombstone in force
+there. Code that commits rows has loaded tombstones up to some number *before* reading what the rows
+are made of, and its commit is rejected if the fence has passed that number. An erasure is then
 
-1. a tombstone, put with the next number;
-2. the fence: ``#erasures`` is raised to it in every table, those of staged replays too. From here
-   on nobody can commit who does not know the tombstone;
-3. a look for rows, and their removal. If there were any, again from 1, with what was found: rows
-   derived from others (labels, promoted rows of a replay) may have been read before they went.
-   An erasure has reached its end when a look *that follows a fence* finds nothing.
-
-How the number is raised so that no commit slips past: `lake.fences`.
+1. a tombstone, written under the next number;
+2. the fence: ``#erasures`` is raised to it in every table, also in those of staged replays. From
+   here on a writer that does not know the tombstone cannot commit;
+3. a scan for rows, and their removal. If it found any, all is repeated from 1 with what it found:
+   rows derived from others (labels, promoted rows of a replay) may have been read before they were
+   removed. An erasure has ended when a scan *that follows a fence* finds nothing.
 
 | dies after | what is then known | what happens |
 |---|---|---|
-| 1 | a tombstone that no table bears | workers that start keep its persons out; the erasure goes on from 2 |
-| 2, some tables | the others take commits of those who have not read the tombstone | the erasure fences the rest before it looks |
-| 3 | rows are left | it looks again |
+| 1 | a tombstone that no table has | workers that start keep its persons out; the erasure continues with 2 |
+| 2, some tables | the others accept commits of writers that have not read the tombstone | the erasure fences the rest before it scans |
+| 3 | rows are left | it scans again |
 """  # noqa: E501 - a table
 
 import json
@@ -30,16 +27,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from lake.commit import Ceiling
 from lake.erasure_copies import ERASURES_FOLDER
-from lake.fences import raise_fence
 from lake.location import LakeLocation
 from lake.objects import ObjectStore
-from lake.retry import Retry
-from lake.tables import Table
 from schemas.errors import FatalError
 
-ERASURES_APP: Final = "#erasures"
 TOMBSTONE_FORMAT: Final = 1
 _FILE: Final = re.compile(r"([1-9][0-9]{0,8})\.json")
 
@@ -81,11 +73,6 @@ def open_tombstones(location: LakeLocation) -> ObjectStore:
     return location.files(ERASURES_FOLDER)
 
 
-def erasure_guard(number: int) -> Ceiling:
-    """Return the condition of a commit by one who has applied the tombstones up to ``number``."""
-    return Ceiling(ERASURES_APP, number)
-
-
 def newest_tombstone(store: ObjectStore) -> int:
     """Return the number of the newest tombstone, 0 if there is none; one listing."""
     found = (_FILE.fullmatch(path) for path, _ in store.walk(""))
@@ -109,26 +96,6 @@ def put_tombstone(store: ObjectStore, make: Callable[[int], Tombstone]) -> Tombs
         wanted = make(newest_tombstone(store) + 1)
         if store.put_new(f"{wanted.number}.json", wanted.to_json()):
             return wanted
-
-
-def raise_erasure_fence(
-    table: Table, number: int, *, retry: Retry, now_ms: Callable[[], int]
-) -> bool:
-    """Raise ``#erasures`` of a table to ``number``; return False if it was there already.
-
-    Afterwards the handle of the table stands at a version that bears it. Raises RetryableError if
-    told to stop, FatalError if the lake did not answer in time: then it is not known whether the
-    table is fenced, and this may be called again.
-    """
-
-    def attempt() -> bool:
-        table.refresh()
-        if (table.number(ERASURES_APP) or 0) >= number:
-            return False
-        raise_fence(table, ERASURES_APP, number, name=ERASURES_FOLDER, now_ms=now_ms())
-        return True
-
-    return retry.call(f"fencing table {table.name}", attempt)
 
 
 def _read(store: ObjectStore, number: int) -> Tombstone:

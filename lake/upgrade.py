@@ -13,13 +13,13 @@ from deltalake.exceptions import DeltaError
 from deltalake.schema import Schema
 
 from lake.causes import describe_cause
-from lake.commit import NO_POST_COMMIT_HOOKS, refresh_handle
-from lake.handle import TableHandle
+from lake.commit import NO_POST_COMMIT_HOOKS
+from lake.handle import TableHandle, refresh_handle
 from lake.retry import Retry
 from lake.schema_check import check_schema, missing_columns
 from lake.tables import TABLE_LAYOUTS, Lake
 from schemas.arrow import TABLES
-from schemas.errors import FatalError, RetryableError
+from schemas.errors import CommitUnknownError, FatalError
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,4 +82,6 @@ def _send(name: str, handle: TableHandle, fields: Sequence[pa.Field]) -> None:
             post_commithook_properties=NO_POST_COMMIT_HOOKS,
         )
     except (DeltaError, OSError) as error:
-        raise RetryableError(f"table {name}: commit unknown ({describe_cause(error)})") from error
+        raise CommitUnknownError(
+            f"table {name}: it is unknown whether columns were added ({describe_cause(error)})"
+        ) from error

@@ -10,11 +10,19 @@ class GoldpanError(Exception):
 
 
 class RetryableError(GoldpanError):
-    """Something outside did not answer. Nothing was changed; the same step may be tried again."""
+    """A step failed for a reason outside that may pass; the same step can safely be repeated.
+
+    The step changed nothing, or what it changed is the same after a repetition (a file written
+    again). If neither is certain, the error is a `CommitUnknownError`.
+    """
 
 
-class CommitUnknownError(GoldpanError):
-    """A commit was sent and its outcome is not known: read the table's position first."""
+class CommitUnknownError(RetryableError):
+    """A change was sent and its outcome is unknown: it may have been made.
+
+    The step that raises it reads the outcome first when it is repeated. Any other step must read
+    the table again before it relies on either outcome.
+    """
 
 
 class FencedError(GoldpanError):

@@ -6,17 +6,11 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from lake.commit import Ceiling, Guard, Move
-from lake.ledger import (
-    Incarnation,
-    SourcePartition,
-    SourceRange,
-    claim_app,
-    late_app,
-    position_app,
-)
+from lake.fences import ERASURE_FENCE
+from lake.ledger import Incarnation, SourcePartition, SourceRange
+from lake.table_commit import Ceiling, Guard, Move
+from lake.table_log import claim_app, late_app, position_app
 from lake.table_writer import FlushPart
-from lake.tombstones import erasure_guard
 from schemas.redacted import Redacted
 from stream.owned_partition import OwnedPartition
 
@@ -118,7 +112,7 @@ class TopicBuffer:
         Empties the buffer; each range continues from its end. ``erasures`` is the number of the
         newest tombstone applied to these records.
         """
-        tombstones = erasure_guard(erasures)
+        tombstones = ERASURE_FENCE.guard(erasures)
         parts = [self._seal_partition(item, token) for item in owned if item.range.moved]
         flush = Flush(
             topic=self.topic,

@@ -84,7 +84,7 @@ class CatchUp:
         self._polled_at = now
         try:
             lagging = self.lagging()
-            self._refuse_lost([lagging for lagging in lagging if lagging.source in at_end])
+            self._refuse_lost([item for item in lagging if item.source in at_end])
         except RetryableError as error:
             self._tolerate(error, now)
             return False
@@ -116,11 +116,11 @@ class CatchUp:
         self.log.info("caught_up", partitions=len(self.ends))
 
     def _refuse_lost(self, read: Sequence[LaggingPartition]) -> None:
-        for lagging in read:
-            now = self.high(lagging.source)
-            if now < lagging.end:
+        for item in read:
+            now = self.high(item.source)
+            if now < item.end:
                 raise FatalError(
-                    f"{lagging.source}: the topic ended at {lagging.end} at the start, and ends at "
+                    f"{item.source}: the topic ended at {item.end} at the start, and ends at "
                     f"{now} now: it was truncated (an unclean leader election, or a restored "
                     "broker). Records from before may be lost: restart the worker to catch up "
                     "with what Kafka has"
@@ -145,22 +145,16 @@ class CatchUp:
         self.log.info(
             "waiting_for_partitions",
             partitions=len(lagging),
-            positions={
-                str(lagging.source): str(lagging) for lagging in lagging[:MAX_PARTITIONS_SHOWN]
-            },
+            positions={str(item.source): str(item) for item in lagging[:MAX_PARTITIONS_SHOWN]},
             seconds=round(now - self._waiting_since),
         )
 
     def _describe_missing(self, lagging: Sequence[LaggingPartition]) -> str:
         seconds = self.limit.seconds if self.limit else 0
-        shown = ", ".join(
-            f"{lagging.source} (at {lagging})" for lagging in lagging[:MAX_PARTITIONS_SHOWN]
-        )
-        more = (
-            f" and {len(lagging) - MAX_PARTITIONS_SHOWN} more"
-            if len(lagging) > MAX_PARTITIONS_SHOWN
-            else ""
-        )
+        listed = lagging[:MAX_PARTITIONS_SHOWN]
+        shown = ", ".join(f"{item.source} (at {item})" for item in listed)
+        left = len(lagging) - len(listed)
+        more = f" and {left} more" if left else ""
         return (
             f"not caught up within {seconds} s: {len(lagging)} of {len(self.ends)} partitions are "
             f"behind, {shown}{more}. The records read so far are in the lake; run it again to "

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
 from lake.ledger import Incarnation, SourcePartition
@@ -21,6 +21,7 @@ from stream.client_errors import (
     translate_fatal,
 )
 from stream.kafka_client import PROPERTY_ERRORS, to_property_error
+from stream.messages import to_partitions
 
 REQUEST_TIMEOUT_SECONDS = 10.0
 _READ = "GOLDPAN_KAFKA__TRACES_TOPIC or GOLDPAN_KAFKA__FEEDBACK_TOPIC"
@@ -98,7 +99,7 @@ class Cluster:
 
     def watermarks(self, consumer: Any, source: SourcePartition) -> tuple[int, int]:
         """Return the first remaining offset and the one after the last."""
-        partition = TopicPartition(source.topic, source.partition)
+        (partition,) = to_partitions([source])
         low, high = self._call(
             source.topic,
             lambda: consumer.get_watermark_offsets(partition, timeout=REQUEST_TIMEOUT_SECONDS),

@@ -5,20 +5,14 @@ trace. Its successor would start at the new end, silently losing the records in 
 holds for the first record that Kafka still has, which retention may delete.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from lake.commit import CommitWatch, Move, commit
-from lake.ledger import (
-    EntryKind,
-    Incarnation,
-    LedgerEntry,
-    SourcePartition,
-    SourceRange,
-    position_app,
-)
-from lake.retry import Retry
+from lake.commit import commit
+from lake.ledger import EntryKind, Incarnation, LedgerEntry, SourcePartition, SourceRange
+from lake.table_commit import CommitContext, Move, TableCommit
+from lake.table_log import position_app
 from lake.tables import Table
 from schemas.errors import FencedError
 
@@ -32,9 +26,7 @@ class InitialPositions:
 
     primary: Mapping[str, Table]
     quarantine: Table
-    retry: Retry
-    now_ms: Callable[[], int]
-    new_token: Callable[[], int]
+    context: CommitContext
 
     def write(
         self, starts: Mapping[SourcePartition, int], incarnations: Mapping[str, Incarnation]
@@ -65,18 +57,13 @@ class InitialPositions:
     ) -> None:
         if not starts:
             return
-        commit(
-            table.handle,
-            table=table.name,
-            files=[],
-            moves=[Move(position_app(s), before[s], offset) for s, offset in starts.items()],
-            token=self.new_token(),
+        change = TableCommit(
             entry=LedgerEntry(
                 EntryKind.FLUSH,
                 [SourceRange(s.topic, s.partition, offset, offset) for s, offset in starts.items()],
                 incarnations,
             ),
-            retry=self.retry,
-            watch=CommitWatch(),
-            now_ms=self.now_ms,
+            token=self.context.new_token(),
+            moves=[Move(position_app(s), before[s], offset) for s, offset in starts.items()],
         )
+        commit(table, change, self.context)

@@ -92,13 +92,13 @@ class Intake:
         Skips records of partitions that are not owned, and records that were already read. Raises
         RetryableError, with nothing changed, if the batch must be retried.
         """
-        offsets, fresh = _fresh(batch, buffer.topic, assignment)
+        offsets, fresh = _select_unread(batch, buffer.topic, assignment)
         if not offsets:
             return 0
         in_quarantine: list[RawRecord] = []
         if any(item.in_quarantine for item in assignment.of(buffer.topic)):
-            in_quarantine = [raw for raw in fresh if _is_held(raw, buffer.topic, assignment)]
-            fresh = [raw for raw in fresh if not _is_held(raw, buffer.topic, assignment)]
+            in_quarantine = [raw for raw in fresh if _is_quarantined(raw, buffer.topic, assignment)]
+            fresh = [raw for raw in fresh if not _is_quarantined(raw, buffer.topic, assignment)]
         ingested_at = self.now_us()
         decoded, rejected = self._decode(buffer.topic, fresh)
         erased_counts: Counter[int] = Counter()
@@ -113,10 +113,10 @@ class Intake:
         if rejected:
             rejected.sort(key=lambda r: (r.raw.partition, r.raw.offset))
             sealed = self.sealer.seal(rejected, ingested_at=ingested_at)
-            buffer.set_aside_rows(sealed, set_aside, _late(rejected, assignment), now)
+            buffer.set_aside_rows(sealed, set_aside, _find_late(rejected, assignment), now)
         set_aside.update(SourcePartition(buffer.topic, raw.partition) for raw in in_quarantine)
         for source, read in offsets.items():
-            _count(
+            _count_read(
                 assignment.owned[source], read, set_aside[source], erased_counts[source.partition]
             )
         _record_times(batch, buffer.topic, assignment)
@@ -134,7 +134,7 @@ class Intake:
             return self.decoder.decode(topic, messages)
 
 
-def _fresh(
+def _select_unread(
     batch: Sequence[RawRecord], topic: str, assignment: Assignment
 ) -> tuple[dict[SourcePartition, list[int]], Sequence[RawRecord]]:
     """Return the unread offsets, by partition and in order, and their records."""
@@ -153,12 +153,12 @@ def _fresh(
     return offsets, [raw for raw in batch if (raw.partition, raw.offset) in keep]
 
 
-def _is_held(raw: RawRecord, topic: str, assignment: Assignment) -> bool:
+def _is_quarantined(raw: RawRecord, topic: str, assignment: Assignment) -> bool:
     owned = assignment.owned[SourcePartition(topic, raw.partition)]
     return bool(owned.in_quarantine) and raw.offset in owned.in_quarantine
 
 
-def _late(rejected: Sequence[RejectedRecord], assignment: Assignment) -> set[SourcePartition]:
+def _find_late(rejected: Sequence[RejectedRecord], assignment: Assignment) -> set[SourcePartition]:
     """Return partitions with a newly rejected record below quarantine's position."""
     sources = (
         (SourcePartition(item.topic, item.raw.partition), item.raw.offset) for item in rejected
@@ -191,7 +191,9 @@ def _is_unaudited(entry: AuditEntry, assignment: Assignment) -> bool:
     return mark is not None and entry.offset >= (mark.position or 0)
 
 
-def _count(owned: OwnedPartition, read: Sequence[int], set_aside: int, erased_counts: int) -> None:
+def _count_read(
+    owned: OwnedPartition, read: Sequence[int], set_aside: int, erased_counts: int
+) -> None:
     owned.range.read(read)
     owned.range.quarantined += set_aside
     owned.range.stored += len(read) - set_aside - erased_counts

@@ -22,12 +22,12 @@ from stream.client_errors import ClientErrors
 from stream.cluster import REQUEST_TIMEOUT_SECONDS, Cluster
 from stream.config import KafkaSettings
 from stream.kafka_client import make_consumer
+from stream.messages import is_offset_reset, source_of
 from stream.owned_partition import Assignment, OwnedPartition
 from stream.take_over import describe_cut_log
 
 _TRUNCATED: Final = "log truncation detected"
 """How librdkafka's message begins for a log that was truncated below the requested epoch."""
-_RESET: Final = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}
 _FETCH_QUEUE: Final = 2**20
 _POLL_SECONDS: Final = 0.2
 
@@ -69,13 +69,10 @@ class LeaderEpochCheck:
             messages = client.consume(len(pending), _POLL_SECONDS)
             errors.check()
             for message in messages:
-                source, error = (
-                    SourcePartition(message.topic(), message.partition()),
-                    message.error(),
-                )
+                source, error = source_of(message), message.error()
                 if error is None or error.code() == KafkaError._PARTITION_EOF:
                     pending.discard(source)
-                elif error.code() in _RESET:
+                elif is_offset_reset(error):
                     pending.discard(source)
                     if _TRUNCATED in error.str().lower():
                         raise FatalError(describe_cut_log(source, starts[source].offset))
@@ -109,6 +106,6 @@ def record_epochs(assignment: Assignment, last: Mapping[SourcePartition, Any]) -
 def raise_if_truncated(error: KafkaError, message: Any, assignment: Assignment) -> None:
     """Raise FatalError if a broker reports that its log was cut below the position."""
     if _TRUNCATED in error.str().lower():
-        source = SourcePartition(message.topic(), message.partition())
+        source = source_of(message)
         owned = assignment.owned.get(source)
         raise FatalError(describe_cut_log(source, owned.range.next if owned else 0))

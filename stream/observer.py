@@ -50,9 +50,9 @@ class WorkerObserver:
 
     # -- reading --------------------------------------------------------------------------------
 
-    def read(self, topic: str, partitions: int, records: Sequence[RawRecord]) -> None:
+    def read(self, topic: str, new_records: int, records: Sequence[RawRecord]) -> None:
         """Record a batch."""
-        self.metrics.count("records_read", topic, by=partitions)
+        self.metrics.count("records_read", topic, by=new_records)
         self.metrics.count("bytes_read", topic, by=sum(len(r[4]) for r in records if r[4]))
 
     def rejected(self, item: RejectedRecord) -> None:

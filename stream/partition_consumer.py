@@ -13,6 +13,7 @@ from confluent_kafka import KafkaException, TopicPartition
 from lake.ledger import SourcePartition
 from stream.client_errors import ClientErrors
 from stream.leader_epochs import to_topic_partition
+from stream.messages import to_partitions
 from stream.owned_partition import OwnedPartition
 from stream.tracing import NO_TRACER, Tracer
 
@@ -77,12 +78,12 @@ class PartitionConsumer:
 
     def pause(self, sources: Iterable[SourcePartition]) -> None:
         """Pause fetching."""
-        self.consumer.pause(_partitions(sources))
+        self.consumer.pause(to_partitions(sources))
         self.paused = True
 
     def resume(self, sources: Iterable[SourcePartition]) -> None:
         """Resume fetching."""
-        self.consumer.resume(_partitions(sources))
+        self.consumer.resume(to_partitions(sources))
         self.paused = False
 
     def commit(self, offsets: Sequence[TopicPartition]) -> None:
@@ -91,7 +92,7 @@ class PartitionConsumer:
 
     def cached_high(self, source: SourcePartition) -> int | None:
         """Return the partition's end as of the last fetch; None before the first."""
-        partition = TopicPartition(source.topic, source.partition)
+        (partition,) = to_partitions([source])
         try:
             _, high = self.consumer.get_watermark_offsets(partition, cached=True)
         except KafkaException:
@@ -101,7 +102,3 @@ class PartitionConsumer:
     def close(self) -> None:
         """Leave the group and close the connection."""
         self.consumer.close()
-
-
-def _partitions(sources: Iterable[SourcePartition]) -> list[TopicPartition]:
-    return [TopicPartition(source.topic, source.partition) for source in sources]

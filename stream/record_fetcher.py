@@ -1,7 +1,6 @@
 """Fetches single records from Kafka by their coordinates."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from confluent_kafka import KafkaError, TopicPartition
 
@@ -12,6 +11,7 @@ from stream.client_errors import ClientErrors
 from stream.cluster import Cluster
 from stream.config import KafkaSettings
 from stream.kafka_client import admin_properties, make_consumer
+from stream.messages import to_raw
 
 FETCH_QUEUE_BYTES = 8 * 2**20
 WAIT_SECONDS = 10.0
@@ -87,14 +87,3 @@ class RecordFetcher:
                 position = max(position, message.offset() + 1)
         self._consumer.unassign()
         return records
-
-
-def to_raw(message: Any) -> RawRecord:
-    """Convert a message of Kafka's client into the pipeline's type."""
-    return RawRecord(
-        message.partition(),
-        message.offset(),
-        message.timestamp()[1],
-        message.key(),
-        message.value(),
-    )

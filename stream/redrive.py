@@ -15,45 +15,35 @@ sees that the primary table holds them and continues with 4.
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import pyarrow.compute as pc
 
-from lake.commit import CommitWatch, Move, commit
-from lake.ledger import (
-    EntryKind,
-    Incarnation,
-    LedgerEntry,
-    SourcePartition,
-    SourceRange,
-    adopted_app,
-    promoting_app,
-)
+from lake.commit import commit
+from lake.fences import ERASURE_FENCE
+from lake.ledger import EntryKind, Incarnation, LedgerEntry, SourcePartition, SourceRange
 from lake.parquet import encode_files
 from lake.quarantine import (
     QuarantineFilter,
     ingested_since,
     moved_ranges,
     read_quarantined,
-    redrive_app,
     remove_quarantined,
 )
 from lake.retention_horizon import ROWS_PART, complete_from
-from lake.retry import Retry
+from lake.table_commit import CommitContext, Move, TableCommit
+from lake.table_log import adopted_app, promoting_app, redrive_app
 from lake.tables import Table
-from lake.tombstones import erasure_guard
 from schemas.arrow import EVENT_DATE
 from schemas.errors import FatalError, FencedError
 from schemas.record_batches import DecodedBatch, RawRecord
 from schemas.redacted import Redacted
+from schemas.times import from_micros
 from stream.applied_tombstones import AppliedTombstones
 from stream.flusher import describe_changed_topic
 from stream.intake import RecordDecoder, RecordRedactor
 
 Coordinates = tuple[int, int]
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class PayloadUnsealer(Protocol):
@@ -96,9 +86,7 @@ class Redrive:
     unsealer: PayloadUnsealer
     fetch: Callable[[str, Sequence[Coordinates]], Mapping[Coordinates, RawRecord]]
     incarnation: Callable[[str], Incarnation]
-    retry: Retry
-    now_us: Callable[[], int]
-    new_token: Callable[[], int]
+    context: CommitContext
     erasures: AppliedTombstones
     reached: Callable[[str], None] = lambda _step: None
 
@@ -117,12 +105,12 @@ class Redrive:
         return self.run(matching, dry_run=dry_run)
 
     def _load_tombstones(self) -> bool:
-        return self.retry.call("reading tombstones", self.erasures.reload)
+        return self.context.retry.call("reading tombstones", self.erasures.reload)
 
     def _run(self, matching: QuarantineFilter, *, dry_run: bool) -> RedriveResult:
         # The generation first: retention marks rows of quarantine as expired, then moves it.
         self.primary.refresh()
-        generation = self.primary.number(redrive_app(self.topic))
+        generation = self.primary.txn_version(redrive_app(self.topic))
         candidates = read_quarantined(self.quarantine, matching, payload=True).to_pylist()
         quarantine_generation = self._read_generation()
         expired = self._read_expired()
@@ -135,7 +123,7 @@ class Redrive:
         decoded, rejected = self.decoder.decode(self.topic, raws)
         remaining, _ = self.erasures.kept_out.without(decoded)
         forgotten = _coordinates_of(decoded) - _coordinates_of(remaining)
-        outcome = self.redactor.redact(remaining, ingested_at=self.now_us())
+        outcome = self.redactor.redact(remaining, ingested_at=self.context.now_us())
         failed = [*rejected, *outcome.rejected]
         passed = {(raw.partition, raw.offset) for raw in raws}
         passed -= {(item.raw.partition, item.raw.offset) for item in failed} | forgotten
@@ -147,9 +135,7 @@ class Redrive:
                 self.quarantine,
                 self.topic,
                 sorted(passed | already),
-                retry=self.retry,
-                token=self.new_token(),
-                now_ms=self._now_ms,
+                self.context,
                 generation=quarantine_generation,
             )
             self._forget(forgotten)
@@ -165,30 +151,24 @@ class Redrive:
 
     def _forget(self, forgotten: set[Coordinates]) -> None:
         remove_quarantined(
-            self.quarantine,
-            self.topic,
-            sorted(forgotten),
-            retry=self.retry,
-            token=self.new_token(),
-            now_ms=self._now_ms,
-            kind=EntryKind.ERASE,
+            self.quarantine, self.topic, sorted(forgotten), self.context, kind=EntryKind.ERASE
         )
 
     def _read_generation(self) -> int:
         """Return quarantine's generation; FatalError if a replay is moving records."""
-        if self.quarantine.number(promoting_app(self.topic)):
+        if self.quarantine.txn_version(promoting_app(self.topic)):
             raise FatalError(
                 f"a replay of {self.topic} is being promoted: let it finish first, or repeat "
                 "`goldpan replay promote` (`goldpan replay list` shows its name)"
             )
-        return self.quarantine.number(redrive_app(self.topic)) or 0
+        return self.quarantine.txn_version(redrive_app(self.topic)) or 0
 
     def _read_expired(self) -> set[Coordinates]:
         """Return the records of days that expire in quarantine: retention may be removing them."""
-        remaining = complete_from(self.quarantine, ROWS_PART)
-        if remaining is None:
+        first_day = complete_from(self.quarantine, ROWS_PART)
+        if first_day is None:
             return set()
-        days = pc.field(EVENT_DATE) < remaining
+        days = pc.field(EVENT_DATE) < first_day
         rows = self.quarantine.read(["_partition", "_offset"], days, texts={"_topic": self.topic})
         return set(zip(*(column.to_pylist() for column in rows.columns), strict=True))
 
@@ -204,10 +184,10 @@ class Redrive:
 
     def _select_current(self, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         """Leave out records of an earlier incarnation: their offsets now belong to others."""
-        adopted = self.quarantine.number(adopted_app(self.topic))
+        adopted = self.quarantine.txn_version(adopted_app(self.topic))
         if adopted is None:
             return list(rows)
-        since = _EPOCH + timedelta(microseconds=adopted)
+        since = from_micros(adopted)
         return [row for row in rows if row["_ingested_at"] >= since]
 
     def _payloads(self, rows: Sequence[Mapping[str, Any]]) -> list[RawRecord]:
@@ -250,7 +230,7 @@ class Redrive:
             ["_partition", "_offset"],
             (pc.field("_offset") >= min(offsets))
             & (pc.field("_offset") <= max(offsets))
-            & ingested_since(self.quarantine.number(adopted_app(self.topic)) or 0),
+            & ingested_since(self.quarantine.txn_version(adopted_app(self.topic)) or 0),
             texts={"_topic": self.topic},
         )
         pairs = zip(rows["_partition"].to_pylist(), rows["_offset"].to_pylist(), strict=True)
@@ -264,22 +244,18 @@ class Redrive:
         )
         files = encode_files([redacted], ranges=ranges, layout=self.primary.layout)
         for file in files:
-            self.retry.call("writing re-driven records", _upload(self.primary, file))
+            self.context.retry.call("writing re-driven records", _upload(self.primary, file))
         commit(
-            self.primary.handle,
-            table=self.primary.name,
-            files=files,
-            moves=[Move(redrive_app(self.topic), generation, (generation or 0) + 1)],
-            guards=[erasure_guard(self.erasures.number)],
-            token=self.new_token(),
-            entry=LedgerEntry(EntryKind.REDRIVE, ranges),
-            retry=self.retry,
-            watch=CommitWatch(),
-            now_ms=self._now_ms,
+            self.primary,
+            TableCommit(
+                entry=LedgerEntry(EntryKind.REDRIVE, ranges),
+                token=self.context.new_token(),
+                moves=[Move(redrive_app(self.topic), generation, (generation or 0) + 1)],
+                guards=[ERASURE_FENCE.guard(self.erasures.newest)],
+                adds=files,
+            ),
+            self.context,
         )
-
-    def _now_ms(self) -> int:
-        return self.now_us() // 1000
 
 
 def _upload(table: Table, file: Any) -> Callable[[], None]:

@@ -25,7 +25,7 @@ SpanAttribute: TypeAlias = str | int | Callable[[], str]
 class Tracer(Protocol):
     """The destination of spans; see `goldpan.otlp`."""
 
-    def span(self, name: str, **attributes: SpanAttribute) -> AbstractContextManager[None]:
+    def span(self, name: str, /, **attributes: SpanAttribute) -> AbstractContextManager[None]:
         """Return the context in which the work is done."""
 
     def close(self) -> None:
@@ -33,7 +33,7 @@ class Tracer(Protocol):
 
 
 class _NoTracer:
-    def span(self, _name: str, **_attributes: SpanAttribute) -> AbstractContextManager[None]:
+    def span(self, _name: str, /, **_attributes: SpanAttribute) -> AbstractContextManager[None]:
         return _NO_SPAN
 
     def close(self) -> None:

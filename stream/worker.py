@@ -5,10 +5,10 @@ that are due, and opens or closes the memory gate. Only this thread touches the 
 thread takes sealed flushes and returns outcomes.
 """
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from time import monotonic
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
@@ -34,11 +34,11 @@ from stream.label_driver.label_flush import LABELS_MARKER, LabelFlush, LabelsFlu
 from stream.label_driver.no_labels import NoLabels
 from stream.leader_epochs import raise_if_truncated, record_epochs
 from stream.memory import MemoryGate
+from stream.messages import is_offset_reset, source_of, to_raw, to_sources
 from stream.observer import DECODING, WorkerObserver
 from stream.owned_partition import Assignment, OwnedPartition
 from stream.partition_consumer import PartitionConsumer
 from stream.partition_ownership import PartitionOwnership
-from stream.record_fetcher import to_raw
 
 POLL_SECONDS = 0.2
 OBSERVE_SECONDS = 2.0
@@ -60,11 +60,12 @@ class Worker:
     retry: Retry
     observer: WorkerObserver
     log: EventLog
-    labelling: LabelDriver | NoLabels
+    label_driver: LabelDriver | NoLabels
     erasures: AppliedTombstones
     reached: Callable[[FlushStep], None]
     stop_requested: Callable[[], bool]
     give_up: Callable[[], None]
+    monotonic: Callable[[], float] = time.monotonic
     _rebalanced: bool = False
     _fenced: bool = False
     _backoff: Backoff = field(default_factory=Backoff)
@@ -122,8 +123,8 @@ class Worker:
     # -- one turn -------------------------------------------------------------------------------
 
     def _turn(self) -> None:
-        self.observer.health.turned(monotonic())
-        wait = 0.0 if self.labelling.rebuilding else POLL_SECONDS
+        self.observer.health.turned(self.monotonic())
+        wait = 0.0 if self.label_driver.rebuilding else POLL_SECONDS
         batch = self.kafka.poll(self.pace.batch, wait)
         if self._rebalanced:
             # The batch may hold records from before a rebalance; only the positions count.
@@ -135,7 +136,7 @@ class Worker:
             self._handle_outcome(outcome)
         if self._fenced:
             self._reload_tombstones()
-        self.labelling.turn(self.assignment)
+        self.label_driver.run_rebuild_step(self.assignment)
         self._start_flushes()
         self._control_gate()
         self._observe()
@@ -148,11 +149,9 @@ class Worker:
             error = message.error()
             if error is None:
                 raws[message.topic()].append(to_raw(message))
-                last[SourcePartition(message.topic(), message.partition())] = message
+                last[source_of(message)] = message
             elif error.code() == KafkaError._PARTITION_EOF:
-                ends.append(
-                    (SourcePartition(message.topic(), message.partition()), message.offset())
-                )
+                ends.append((source_of(message), message.offset()))
             elif self._client_error(error, message):
                 return  # a topic was reset: the earlier records of this batch are re-read
         waiting = {topic for topic, records in raws.items() if not self._take_topic(topic, records)}
@@ -167,9 +166,9 @@ class Worker:
 
     def _take_topic(self, topic: str, records: Sequence[RawRecord]) -> bool:
         """Take records of one topic in; return False if that must be retried later."""
-        began = monotonic()
+        began = self.monotonic()
         try:
-            partitions = self.intakes[topic].take(
+            new_records = self.intakes[topic].take(
                 records, self.assignment, self.flushes.buffers[topic], began
             )
         except RetryableError as error:
@@ -179,8 +178,8 @@ class Worker:
         if self._backoff.passed():
             self.observer.recovered(DECODING)
         size = sum(len(raw.value) for raw in records if raw.value)
-        self.pace.took(len(records), size, monotonic() - began)
-        self.observer.read(topic, partitions, records)
+        self.pace.took(len(records), size, self.monotonic() - began)
+        self.observer.read(topic, new_records, records)
         return True
 
     def _reached_end(self, source: SourcePartition, offset: int) -> None:
@@ -190,12 +189,12 @@ class Worker:
         owned.range.skip_to(offset, "absent")
         owned.at_end = True
         if owned.range.moved:
-            self.flushes.buffers[source.topic].touch(monotonic())
+            self.flushes.buffers[source.topic].touch(self.monotonic())
 
     def _client_error(self, error: KafkaError, message: Any) -> bool:
         """Handle an error of the client; return True if a topic was reset."""
         topic: str | None = message.topic()
-        if error.code() in {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}:
+        if is_offset_reset(error):
             for name in self.intakes:
                 if topic in {name, None}:
                     self._reset(name)
@@ -216,12 +215,14 @@ class Worker:
         self.flushes.start(
             self.assignment,
             self.partitions.incarnations,
-            monotonic(),
+            self.monotonic(),
             everything=everything,
             memory_short=self.gate.closed,
         )
         busy = self.flushes.in_progress
-        labels = self.labelling.seal(self.partitions.incarnations, everything=everything, busy=busy)
+        labels = self.label_driver.seal(
+            self.partitions.incarnations, everything=everything, busy=busy
+        )
         if labels is not None:
             self.flushes.submit(labels)
 
@@ -230,12 +231,12 @@ class Worker:
         if isinstance(outcome, CommittedFlush):
             self._committed(outcome)
         elif isinstance(outcome, LabelsFlushed):
-            self.labelling.settled(outcome)
+            self.label_driver.finish_flush(outcome)
         elif not isinstance(outcome.error, FencedError):
             raise outcome.error
         elif isinstance(outcome.flush, LabelFlush):
             self._fenced = True
-            self.labelling.settled(outcome.error)
+            self.label_driver.finish_flush(outcome.error)
         else:
             self._fenced = True
             self.observer.fenced(outcome.flush, outcome.error)
@@ -243,7 +244,7 @@ class Worker:
 
     def _committed(self, flushed: CommittedFlush) -> None:
         self.observer.committed(flushed)
-        self.labelling.stored(flushed.flush)
+        self.label_driver.add_flushed(flushed.flush)
         offsets = [
             TopicPartition(item.topic, item.partition, item.end)
             for item in flushed.flush.primary.ranges
@@ -258,12 +259,12 @@ class Worker:
 
     def _flush_everything(self, seconds: float) -> bool:
         """Flush all buffers and wait; return False if that failed or took too long."""
-        deadline = monotonic() + seconds
+        deadline = self.monotonic() + seconds
         while True:
             self._start_flushes(everything=True)
             if not self.flushes.in_progress:
                 return True
-            left = deadline - monotonic()
+            left = deadline - self.monotonic()
             if left <= 0:
                 return False
             outcome = self.flushes.finished(min(left, POLL_SECONDS))
@@ -282,7 +283,7 @@ class Worker:
             flush = self.flushes.drop(topic)
             if isinstance(flush, Flush):
                 self.observer.abandoned(flush)
-        self.labelling.abandon()
+        self.label_driver.abandon()
 
     def _drain(self) -> bool:
         """Flush the buffers; return False if that was given up or fenced."""
@@ -295,12 +296,12 @@ class Worker:
     # -- partitions -----------------------------------------------------------------------------
 
     def _on_assign(self, _consumer: Any, partitions: Sequence[TopicPartition]) -> None:
-        sources = [SourcePartition(p.topic, p.partition) for p in partitions]
-        partitions = self._own(sources)
-        self.partitions.check_epochs(partitions)
-        self.kafka.assign(partitions)
+        sources = to_sources(partitions)
+        owned = self._own(sources)
+        self.partitions.check_epochs(owned)
+        self.kafka.assign(owned)
         self._rebalanced = True
-        self.observer.assigned(partitions)
+        self.observer.assigned(owned)
 
     def _on_revoke(self, _consumer: Any, partitions: Sequence[TopicPartition]) -> None:
         flushed = self._flush_everything(self.limits.revoke_seconds)
@@ -310,9 +311,9 @@ class Worker:
         self._give_back(partitions, flushed=False)
 
     def _give_back(self, partitions: Sequence[TopicPartition], *, flushed: bool) -> None:
-        sources = [SourcePartition(p.topic, p.partition) for p in partitions]
+        sources = to_sources(partitions)
         self.partitions.remove(sources)
-        self.labelling.forget(sources)
+        self.label_driver.drop_partitions(sources)
         self.observer.revoked(sources, flushed=flushed)
         if not flushed:
             self._abandon()
@@ -330,7 +331,7 @@ class Worker:
         self._fenced = False
         if not self.retry.call("reading tombstones", self.erasures.reload):
             return
-        self.observer.erasures(self.erasures.number)
+        self.observer.erasures(self.erasures.newest)
         self._abandon()
         self._take_again(self.partitions.sources)
 
@@ -339,15 +340,15 @@ class Worker:
         self.kafka.reposition(self.assignment.owned.values())
 
     def _own(self, sources: Sequence[SourcePartition]) -> list[OwnedPartition]:
-        partitions = self.partitions.take(sources)
-        self.labelling.forget(sources)
-        return partitions
+        owned = self.partitions.take(sources)
+        self.label_driver.drop_partitions(sources)
+        return owned
 
     # -- memory and time ------------------------------------------------------------------------
 
     def _control_gate(self) -> None:
         full = self.gate.update(self.flushes.bytes())
-        wait = full or monotonic() < self._backoff.until
+        wait = full or self.monotonic() < self._backoff.until
         if wait and not self.kafka.paused:
             self.kafka.pause(self.partitions.sources)
             self.observer.paused("memory" if full else "retry")
@@ -357,7 +358,7 @@ class Worker:
 
     def _caught_up(self, goal: CatchUp) -> bool:
         """Return whether the tables hold all that the goal asks for; checks the own share first."""
-        if self.labelling.missing(self.assignment):
+        if self.label_driver.unjoined(self.assignment):
             return False
         owned = self.assignment.owned
         short = [
@@ -375,7 +376,7 @@ class Worker:
         return goal.reached([item.source for item in short])
 
     def _observe(self) -> None:
-        now = monotonic()
+        now = self.monotonic()
         if now - self._observed_at < OBSERVE_SECONDS:
             return
         self._observed_at = now

@@ -33,11 +33,12 @@ from batch.erase.scanner import ErasureScan, ErasureScanner
 from batch.erase.scope import ErasureScope
 from batch.erase.table_set import TableSet
 from batch.erase.tombstone_store import ErasureState, TombstoneStore
-from batch.numbered_rows import JobContext
 from batch.progress import ReportProgress, no_progress
 from labels.scorer import LabelScorer
 from lake import tombstones
+from lake.fences import ERASURE_FENCE
 from lake.ledger import SourcePartition, rows_from_quarantine
+from lake.table_commit import CommitContext
 from lake.tables import Lake, Table
 from lake.tombstones import Tombstone
 from redact.crypto.keys import Keys
@@ -101,7 +102,7 @@ class LakeErasure:
     refuse_unopened: bool
     releases: ErasableReleases
     scorer: LabelScorer | None
-    context: JobContext
+    context: CommitContext
     progress: ReportProgress = no_progress
     regions: Sequence[str] = PHONE_REGIONS
     reference: str | None = None
@@ -218,9 +219,7 @@ class LakeErasure:
         for tables in self.table_sets:
             for table in tables.tables.values():
                 self.progress(f"fencing {tables.path_of(table.name)}", 0, 0)
-                tombstones.raise_erasure_fence(
-                    table, newest, retry=self.context.retry, now_ms=self.context.now_ms
-                )
+                ERASURE_FENCE.raise_to(table, newest, self.context)
 
     def _purge(self, scope: ErasureScope) -> PurgeCounts:
         purge = LakePurge(

@@ -48,7 +48,9 @@ class Persons:
         """
         scopes = frozenset(apps)
         region_sets = dict.fromkeys((tuple(regions), PHONE_REGIONS))
-        subjects = [DataSubject(id_, keys, regions_) for id_ in sorted(ids) for regions_ in region_sets]
+        subjects = [
+            DataSubject(id_, keys, regions_) for id_ in sorted(ids) for regions_ in region_sets
+        ]
         user_ids = frozenset().union(*(subject.identifiers(scopes) for subject in subjects))
         tokens = frozenset().union(*(subject.placeholders(scopes) for subject in subjects))
         marks: dict[str, set[str]] = {}

@@ -7,7 +7,7 @@ retention had removed before; retention will remove it again.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -19,7 +19,9 @@ from batch.erase.receipt import RecordCoordinates, coordinates_in_receipts, read
 from batch.erase.table_set import TableSet
 from lake import tombstones
 from lake.erasure_copies import RECEIPT_SUFFIX, ErasureCopies
+from lake.fences import ERASURE_FENCE
 from lake.retry import Retry
+from lake.table_commit import CommitContext
 from lake.tables import Table
 from lake.tombstones import Tombstone
 from redact.crypto.keys import Keys
@@ -86,21 +88,21 @@ class MissedErasures:
         """Return the numbers of the erasures to apply again."""
         return [tombstone.number for tombstone in self.finished]
 
-    def put_tombstones(self, table_sets: Sequence[TableSet], retry: Retry, now_ms: Callable[[], int]) -> None:
+    def put_tombstones(self, table_sets: Sequence[TableSet], context: CommitContext) -> None:
         """Put the tombstones into the lake, under their numbers, and fence all tables.
 
-        Raises UsageError if a number is taken, otherwise as `lake.tombstones.raise_erasure_fence`.
+        Raises UsageError if a number is taken, otherwise as `lake.fences.Fence.raise_to`.
         """
         copies = self.copies
         for tombstone in self.tombstones:
             path = f"{tombstone.number}.json"
             step = partial(copies.there.put_new, path, copies.kept.get(path))
-            if not retry.call("writing a tombstone", step):
+            if not context.retry.call("writing a tombstone", step):
                 raise UsageError(f"{path} is another erasure in this lake: restore the lake again")
         newest = max((tombstone.number for tombstone in self.tombstones), default=0)
         for tables in table_sets:
             for table in tables.tables.values():
-                tombstones.raise_erasure_fence(table, newest, retry=retry, now_ms=now_ms)
+                ERASURE_FENCE.raise_to(table, newest, context)
 
     def find_persons(
         self, table_sets: Sequence[TableSet], keys: Sequence[Keys], retry: Retry

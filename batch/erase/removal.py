@@ -13,14 +13,15 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from batch.erase.receipt import ERASURE_KEY, format_spans
+from batch.erase.receipt import format_spans
 from batch.erase.scanner import ErasureScanner, TableMatches
 from batch.erase.scope import ErasureScope, collect_coordinates
 from batch.erase.text_search import RowFlags
-from batch.numbered_rows import JobContext
 from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange
 from lake.live_files import LiveFile, StoredRows, UploadedFile, read_file_rows, rewrite_rows
-from lake.rewrite import FileReplacedError, FileReplacement, replace_files
+from lake.rewrite import FileReplacedError, replace_files
+from lake.table_commit import CommitContext, TableCommit
+from lake.table_log import ERASURE_KEY
 from redact.crypto.subjects import marks_of_events
 from redact.pipeline.audit import blank_erased_rows
 from schemas.arrow import AUDIT_TABLE, LABELS_TABLE, PRIMARY_TABLES, QUARANTINE_TABLE
@@ -34,7 +35,7 @@ def remove_rows(
     scope: ErasureScope,
     erasure: int,
     scanner: ErasureScanner,
-    context: JobContext,
+    context: CommitContext,
 ) -> None:
     """Remove the matched rows of a table, a few files per commit.
 
@@ -46,15 +47,15 @@ def remove_rows(
         old = files[start : start + _FILES_PER_COMMIT]
         removal = _Removal(matches, scope, scanner, context)
         new = [file for removed in old for file in removal.rewrite(removed)]
-        replacement = FileReplacement(
-            old=old,
-            new=new,
+        replacement = TableCommit(
+            removes=old,
+            adds=new,
             entry=LedgerEntry(EntryKind.ERASE, removal.ranges()),
             token=context.new_token(),
             metadata={ERASURE_KEY: json.dumps(removal.note(erasure), separators=(",", ":"))},
         )
         try:
-            replace_files(matches.table, replacement, retry=context.retry, now_ms=context.now_ms)
+            replace_files(matches.table, replacement, context)
         except FileReplacedError:
             continue
 
@@ -67,7 +68,7 @@ class _Removal:
         matches: TableMatches,
         scope: ErasureScope,
         scanner: ErasureScanner,
-        context: JobContext,
+        context: CommitContext,
     ) -> None:
         self._table, self._scope, self._context = matches.table, scope, context
         self._scanner = scanner

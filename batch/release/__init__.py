@@ -1,1 +1,5 @@
-"""Golden-set releases: described by a spec, drawn from the lake, published once."""
+"""Golden-set releases: described by a spec, drawn from the lake, published once.
+
+``format`` holds their files, ``sampling`` selects their rows, ``pages`` describes them, ``publish``
+builds and verifies them, ``erasure`` removes persons from them, ``export`` copies them for others.
+"""

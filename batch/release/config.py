@@ -1,4 +1,4 @@
-"""Settings of releases: who signs them."""
+"""Settings of releases: the key that signs them."""
 
 from pathlib import Path
 

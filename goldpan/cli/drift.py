@@ -12,10 +12,9 @@ from batch.drift import report_store
 from batch.drift.detection import DriftRequest, compare_with_days, compare_with_release
 from batch.drift.report import DriftReport, FailureRate, FeatureDrift
 from batch.release.format.files import DATA, MANIFEST
-from batch.release.format.manifest import read_manifest
+from batch.release.format.manifest import covers_all_labels, population_name, read_manifest
 from batch.release.format.reader import read_release_rows
-from batch.release.format.version import parse_reference
-from batch.release.sampling.population import covers_all_labels, population_name
+from batch.release.publish.reference import parse_reference
 from goldpan import release_setup, wiring
 from goldpan.cli.context import CliContext, with_cli_context
 from goldpan.cli.formatting import format_count

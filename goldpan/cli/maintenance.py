@@ -1,4 +1,4 @@
-"""``goldpan lake compact`` and ``vacuum_table``: few large files instead of many small ones."""
+"""``goldpan lake compact`` and ``goldpan lake vacuum``: merge small files, delete unused ones."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
@@ -99,15 +99,8 @@ def _plan(table: Table, before: date, target_bytes: int) -> list[CompactionBatch
 
 
 def _compact(table: Table, batches: Sequence[CompactionBatch]) -> list[CompactedBatch]:
-    return list(
-        compact_batches(
-            table,
-            batches,
-            token=wiring.new_token,
-            retry=release_setup.release_retry(),
-            now_ms=lambda: wiring.now_us() // 1_000,
-        )
-    )
+    context = wiring.make_commit_context(release_setup.RELEASE_RETRY_SECONDS)
+    return list(compact_batches(table, batches, context))
 
 
 def _batch_json(batch: CompactionBatch) -> dict[str, Any]:

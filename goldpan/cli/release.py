@@ -1,9 +1,9 @@
 """``goldpan release``: build, show, verify, compare, export, sign and withdraw golden sets."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 from rich import box
@@ -11,22 +11,21 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Table
 
+from batch.progress import ReportStep
 from batch.release.export.formats import EXPORT_FORMATS, export_remarks
-from batch.release.format.erasure_note import load_erasure_note
 from batch.release.format.files import DATA, DATASHEET, MANIFEST, WITHDRAWAL
-from batch.release.format.manifest import MIXED_POLICIES, read_manifest
+from batch.release.format.manifest import MIXED_POLICIES, ReleaseFacts, read_manifest
 from batch.release.format.reader import read_release_rows
-from batch.release.format.rows import json_rows
-from batch.release.format.version import ReleaseReference, parse_key, parse_pin, parse_reference
-from batch.release.publish.build import BuildResult, Progress, draft_release, publish_draft
+from batch.release.format.rows import DEVELOPMENT, HOLDOUT, json_rows
+from batch.release.publish.build import BuildResult, draft_release, publish_draft
 from batch.release.publish.diff import diff_releases
+from batch.release.publish.reference import ReleaseReference, parse_key, parse_pin, parse_reference
 from batch.release.publish.repository import ReleaseClaimError, ReleaseRepository, ReleaseVersion
 from batch.release.publish.signatures import sign_version as put_signature
 from batch.release.publish.verify import ReleaseVerification, withdrawal_mark
 from batch.release.publish.verify import verify_release as verify_folder
-from batch.release.sampling.holdout_split import DEVELOPMENT, HOLDOUT
 from batch.release.sampling.spec import load_spec
-from goldpan import release_setup, synthetic_rows
+from goldpan import release_setup
 from goldpan.cli.context import CliContext, with_cli_context
 from goldpan.cli.formatting import format_quantity
 from goldpan.cli.main import EXIT_NO
@@ -104,7 +103,7 @@ def build(  # noqa: PLR0913 - one argument per option
     """
     publisher = release_setup.load_publisher(cli.settings)
     release_spec = load_spec(spec)
-    synthetic = synthetic_rows.read_synthetic_rows(cli.settings, release_spec, spec.parent)
+    synthetic = release_setup.load_synthetic_rows(cli.settings, release_spec, spec.parent)
     releases = release_setup.open_releases(cli.settings)
     if publisher is not None and not dry_run:
         release_setup.refuse_other_publisher(cli.settings, releases, publisher)
@@ -115,7 +114,7 @@ def build(  # noqa: PLR0913 - one argument per option
         labels = open_snapshot(lake, "labels", labels_version)
         draft = draft_release(release_spec, traces, labels, options, synthetic)
         if dry_run:
-            _show_draft(cli, draft.true)
+            _show_draft(cli, draft.facts)
             return
         progress("publishing")
         try:
@@ -138,7 +137,7 @@ def _built_version(releases: ReleaseRepository, built: BuildResult) -> ReleaseVe
 
 
 @contextmanager
-def _progress(cli: CliContext) -> Iterator[Progress]:
+def _progress(cli: CliContext) -> Iterator[ReportStep]:
     """Yield a progress reporter for a build; shown only if a person is watching."""
     console = PlainConsole(stderr=True)
     if not cli.watched:
@@ -148,13 +147,13 @@ def _progress(cli: CliContext) -> Iterator[Progress]:
         yield status.update
 
 
-def _show_draft(cli: CliContext, manifest: Mapping[str, Any]) -> None:
-    summary = {key: value for key, value in manifest.items() if key not in {"rows", "spec"}}
+def _show_draft(cli: CliContext, facts: ReleaseFacts) -> None:
+    summary = {key: value for key, value in facts.items() if key not in {"rows", "spec"}}
 
     def show(console: Console) -> None:
-        show_population(console, manifest["population"])
-        console.print(f"would contain {rows_text(manifest)}")
-        console.print(strata_table(manifest))
+        show_population(console, facts["population"])
+        console.print(f"would contain {rows_text(facts)}")
+        console.print(strata_table(facts))
 
     cli.answer({"dry_run": True, **summary}, show)
 
@@ -171,7 +170,7 @@ def list_(cli: CliContext, *, name: str | None) -> None:
     """
     releases = release_setup.open_releases(cli.settings)
     names = releases.names() if name is None else [name]
-    versions = [version for each in names for version in releases.standing(each)]
+    versions = [version for each in names for version in releases.versions(each)]
     data = [version_json(version) for version in versions]
 
     def show(console: Console) -> None:
@@ -201,7 +200,7 @@ def show(cli: CliContext, *, release: str, sheet: bool) -> None:
     releases = release_setup.open_releases(cli.settings)
     version = releases.find(parse_reference(release))
     manifest = read_manifest(releases.read(version, MANIFEST))
-    erased = len(load_erasure_note(releases, version).rows)
+    erased = len(releases.erasure_note(version).rows)
     summary = {key: value for key, value in manifest.items() if key not in {"rows", "starter_rows"}}
 
     def show_release(console: Console) -> None:
@@ -331,7 +330,7 @@ def diff(ctx: click.Context, cli: CliContext, *, before: str, after: str) -> Non
         json_rows(read_release_rows(releases.read(version, DATA))) for version in (old, new)
     )
     old_manifest = read_manifest(releases.read(old, MANIFEST))
-    erased = load_erasure_note(releases, old).contents(old_manifest)
+    erased = releases.erasure_note(old).contents(old_manifest)
     diff = diff_releases(old_rows, new_rows, erased)
     cli.answer(difference_json(old, new, diff), lambda console: show_difference(console, diff))
     if not diff.same:
@@ -431,7 +430,7 @@ def withdraw(cli: CliContext, *, release: str, reason: str) -> None:
     """
     releases = release_setup.open_releases(cli.settings)
     reference = parse_reference(release)
-    if reference.which.count(".") != 2 and not reference.which.startswith("sha256:"):
+    if reference.selector.count(".") != 2 and not reference.selector.startswith("sha256:"):
         raise UsageError("Name the version to withdraw in full, as in name@3.1.0.")
     version = releases.find(reference)
     if not releases.put_new(

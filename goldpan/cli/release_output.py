@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from batch.release.format.manifest import PopulationFacts, ReleaseFacts
 from batch.release.format.version import ChangeLevel
 from batch.release.publish.build import BuildResult
 from batch.release.publish.diff import ReleaseDiff
@@ -20,9 +21,9 @@ DIGITS: Final = 12
 """Digits of a digest shown where it only needs to be distinguished from others."""
 
 
-def rows_text(manifest: Mapping[str, Any]) -> str:
+def rows_text(manifest: ReleaseFacts) -> str:
     """Return the number of rows, and how many of them are synthetic."""
-    synthetic = manifest.get("synthetic", {}).get("rows", 0)
+    synthetic = manifest["synthetic"]["rows"] if "synthetic" in manifest else 0
     rows = format_quantity(manifest["row_count"], "row")
     return f"{rows}, {format_count(synthetic)} of them synthetic" if synthetic else rows
 
@@ -50,7 +51,7 @@ def built_json(built: BuildResult) -> dict[str, Any]:
         "previous": str(built.before) if built.before else None,
         "changes": built.changes.counts(),
         "redaction_policies": dict(built.policies),
-        "why": list(built.why),
+        "why": list(built.spec_changes),
         "population": dict(built.population),
         "warnings": list(built.population.get("warnings", [])),
     }
@@ -70,13 +71,13 @@ def show_built(console: Console, built: BuildResult, signed_by: str | None) -> N
         console.print(policies_text(built.policies), soft_wrap=True)
     if built.before:
         console.print(f"{built.level} after {built.before}: {_counts(built.changes.counts())}")
-        for reason in built.why:
+        for reason in built.spec_changes:
             console.print(f"because {reason.replace('`', '')}", soft_wrap=True)
     console.print(f"pin it as {built.name}@sha256:{built.digest}", soft_wrap=True)
     _show_signer(console, signed_by)
 
 
-def show_population(console: Console, population: Mapping[str, Any]) -> None:
+def show_population(console: Console, population: PopulationFacts) -> None:
     """Print which traces a release represents, and warnings about its spec."""
     for warning in population.get("warnings", []):
         console.print(styled("yellow", "warning", f": {warning}"), soft_wrap=True)
@@ -119,13 +120,13 @@ def version_json(version: ReleaseVersion) -> dict[str, Any]:
     }
 
 
-def strata_table(manifest: Mapping[str, Any]) -> Table:
+def strata_table(manifest: ReleaseFacts) -> Table:
     """Return the strata of a release as a table."""
     table = Table("stratum", "traces", "clusters", "drawn", "rows", box=box.SIMPLE_HEAD)
     for column in table.columns[1:]:
         column.justify = "right"
     for stratum in manifest["design"]["strata"]:
-        numbers = (stratum[key] for key in ("traces", "clusters", "drawn", "rows"))
+        numbers = (stratum["traces"], stratum["clusters"], stratum["drawn"], stratum["rows"])
         table.add_row(stratum["name"], *(format_count(number) for number in numbers))
     return table
 

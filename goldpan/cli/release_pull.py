@@ -7,7 +7,7 @@ import click
 from rich.console import Console
 
 from batch.release.format.files import MANIFEST, sha256
-from batch.release.format.version import parse_key, parse_reference
+from batch.release.publish.reference import parse_key, parse_reference
 from batch.release.publish.repository import ReleaseVersion
 from batch.release.publish.verify import verify_release
 from goldpan import release_setup
@@ -57,7 +57,7 @@ def pull(  # noqa: PLR0913 - one argument per option
     reference = parse_reference(release)
     releases = release_setup.open_releases(cli.settings)
     version = releases.find(reference)
-    pinned = len(reference.which) == _FULL_DIGEST
+    pinned = len(reference.selector) == _FULL_DIGEST
     verification = release_setup.verify_version(releases, version, None, None, publisher)
     if passes := verification.passes(allow_withdrawn=allow_withdrawn):
         store = FolderStore(folder)

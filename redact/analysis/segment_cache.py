@@ -21,50 +21,50 @@ class SegmentCache(Generic[V]):
 
     def __init__(self, capacity: int) -> None:
         self._half = capacity // 2
-        self._young: dict[bytes, tuple[V, int]] = {}
-        self._old: dict[bytes, tuple[V, int]] = {}
+        self.young: dict[bytes, tuple[V, int]] = {}
+        self.old: dict[bytes, tuple[V, int]] = {}
         self._weight = 0
         self.hits = 0
         self.misses = 0
 
     def get(self, key: bytes) -> V | None:
         """Return the value stored under ``key``, if it is still cached."""
-        entry = self._young.get(key)
+        entry = self.young.get(key)
         if entry is None:
-            entry = self._old.get(key)
+            entry = self.old.get(key)
             if entry is None:
                 self.misses += 1
                 return None
-            self._keep(key, entry)
+            self._insert(key, entry)
         self.hits += 1
         return entry[0]
 
-    def put(self, key: bytes, value: V, weight: int) -> None:
+    def store(self, key: bytes, value: V, weight: int) -> None:
         """Store ``value``; ``weight`` is its approximate size in bytes, or by how much it grew."""
-        cached = self._young.get(key)
+        cached = self.young.get(key)
         if cached is None:
-            self._keep(key, (value, weight))
+            self._insert(key, (value, weight))
         else:
             self._weight += weight
-            self._young[key] = (value, cached[1] + weight)
+            self.young[key] = (value, cached[1] + weight)
 
-    def _keep(self, key: bytes, entry: tuple[V, int]) -> None:
+    def _insert(self, key: bytes, entry: tuple[V, int]) -> None:
         if self._weight > self._half:
-            self._old, self._young, self._weight = self._young, {}, 0
-        self._young[key] = entry
+            self.old, self.young, self._weight = self.young, {}, 0
+        self.young[key] = entry
         self._weight += entry[1]
 
     def __len__(self) -> int:
-        return len(self._young) + len(self._old)
+        return len(self.young) + len(self.old)
 
 
 def segment_key(secret: bytes, text: str, context: bytes = b"") -> bytes:
     """Return the 16-byte keyed BLAKE2b of a text; ``context`` (at most 16 bytes) separates uses."""
-    hasher = _keyed(secret, context).copy()
+    hasher = _keyed_hash(secret, context).copy()
     hasher.update(text.encode("utf-8", "surrogatepass"))
     return hasher.digest()
 
 
 @lru_cache(maxsize=64)
-def _keyed(secret: bytes, context: bytes) -> "hashlib.blake2b":
+def _keyed_hash(secret: bytes, context: bytes) -> "hashlib.blake2b":
     return hashlib.blake2b(digest_size=_KEY_BYTES, key=secret, person=context)

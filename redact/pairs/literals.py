@@ -129,11 +129,11 @@ def read_call(text: str, position: int, mark: str) -> ValueLiteral | None:
     return ValueLiteral(position, match.end(), value, "python_call", match.end(), mark=mark)
 
 
-def read_list(text: str, position: int, mark: str, most: int = 1_000) -> list[ValueLiteral]:
+def read_list(text: str, position: int, mark: str, limit: int = 1_000) -> list[ValueLiteral]:
     """Return the strings and numbers of a list, up to the first item that is neither."""
     literals: list[ValueLiteral] = []
     position += 1
-    while len(literals) < most:
+    while len(literals) < limit:
         step = _LIST_STEP.match(text, position)
         position = step.end() if step else position
         inner = read_string(text, position) or read_number(text, position, mark)

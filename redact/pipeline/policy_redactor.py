@@ -83,15 +83,15 @@ class PolicyRedactor:
         stage = load_names_stage(policy, None if report else policy.replaced_types())
         self.model = stage.identity if stage else ""
         self.policy_hash = policy.hash_with(self.model)
-        book = KeyBook(policy.keys)
-        self._segmenter = Segmenter(policy, keys, book, stage, report=report)
-        self._identifiers = IdentifierRedactor(self._segmenter.pseudonyms, policy.segments.allow)
-        self._scanner = ResidualScanner(policy, keys.cache, book)
+        self.book = KeyBook(policy.keys)
+        self.segmenter = Segmenter(policy, keys, self.book, stage, report=report)
+        self._identifiers = IdentifierRedactor(self.segmenter.pseudonyms, policy.segments.allow)
+        self._scanner = ResidualScanner(policy, keys.cache, self.book)
         self._writers_read = frozenset(policy.names.read)
         self._stored_fields = StoredFieldScanner(
-            self._segmenter.detector,
-            self._segmenter.pseudonyms,
-            self._segmenter.replaces,
+            self.segmenter.detector,
+            self.segmenter.pseudonyms,
+            self.segmenter.replaces,
             denied=bool(policy.deny),
         )
         self._found_by_proof: Counter[str] = Counter()
@@ -110,7 +110,7 @@ class PolicyRedactor:
         ``found_by_proof_TYPE`` counts the values of a type that only the residual scan found.
         """
         proof = {f"{FOUND_BY_PROOF}{kind}": n for kind, n in sorted(self._found_by_proof.items())}
-        return {**self._counts, **proof, **self._segmenter.statistics()}
+        return {**self._counts, **proof, **self.segmenter.statistics()}
 
     def redact(self, decoded: DecodedBatch[Any], *, ingested_at: int) -> RedactionOutcome:
         """Redact a batch; see :class:`Redactor`."""
@@ -125,14 +125,14 @@ class PolicyRedactor:
         """Redact the records of a batch in place. Rejected records must not be used."""
         walker = self._walkers[decoded.kind]
         works = [self._collect(walker, record) for record in decoded.records]
-        analysed = iter(self._segmenter.analyse([s for work in works for s in work.segments]))
+        analysed = iter(self.segmenter.analyse([s for work in works for s in work.segments]))
         self._scan_stored_fields(works)
         outcome = RedactedBatch([], [], [])
         for index, work in enumerate(works):
             own = [next(analysed) for _ in work.segments]
             positions = self._finish(work, own)
             if work.failure is not None:
-                outcome.rejected.append(_rejected(decoded, index, work))
+                outcome.rejected.append(_reject(decoded, index, work))
                 continue
             outcome.passed.append(index)
             if self._audit:
@@ -145,7 +145,7 @@ class PolicyRedactor:
         """Redact texts that belong to no record, each by itself."""
         return [
             self._redact_text(segment, analysed)
-            for segment, analysed in zip(segments, self._segmenter.analyse(segments), strict=True)
+            for segment, analysed in zip(segments, self.segmenter.analyse(segments), strict=True)
         ]
 
     def _redact_text(
@@ -159,7 +159,7 @@ class PolicyRedactor:
         )
         if left:
             return SegmentFailure(QuarantineReason.RESIDUAL_PII, min(left))
-        renderer = self._segmenter.renderer("redact_json", "")
+        renderer = self.segmenter.renderer("redact_json", "")
         findings = renderer.reported(segment.text, analysis, identities.finders)
         return RedactedText(rendered[0].text, findings, rendered[0].replaced)
 
@@ -179,7 +179,7 @@ class PolicyRedactor:
         """Scan the stored fields of a batch together; a failed group is left to each record."""
         for group in self._stored_fields.groups(work.slots for work in works):
             try:
-                self._segmenter.watched(partial(self._stored_fields.meet, group))
+                self.segmenter.watched(partial(self._stored_fields.meet, group))
             except (MemoryError, StalledError):
                 raise
             except Exception:  # noqa: BLE001, S112  # each record meets it again, and fails closed
@@ -204,23 +204,23 @@ class PolicyRedactor:
         app = getattr(record, "app", "")
         classes = [slot.field_class for slot in slots.texts] + [c for _, c in work.maps]
         rendered, identities, left = self._render_and_scan(
-            work.segments, analysed, classes, app, _learnt(slots, analysed)
+            work.segments, analysed, classes, app, _record_identities(slots, analysed)
         )
         if left:
             work.failure = SegmentFailure(QuarantineReason.RESIDUAL_PII, min(left))
             return []
-        personal = self._segmenter.watched(lambda: self._stored_fields.personal(slots, identities))
+        personal = self.segmenter.watched(lambda: self._stored_fields.personal(slots, identities))
         refused = [each for each in personal if each.name in JOIN_KEYS]
         if refused:
             work.failure, work.field = _personal_id(refused[0].type), refused[0].path
             return []
-        hashed = self._stored_fields.put(personal)
+        hashed = self._stored_fields.replace(personal)
         outputs = [each.text for each in rendered]
         for slot, text in zip(slots.texts, outputs, strict=False):
             setattr(slot.owner, slot.name, text)
         for (map_slot, _), text in zip(work.maps, outputs[len(slots.texts) :], strict=True):
             setattr(map_slot.owner, map_slot.name, msgspec.json.decode(text, type=dict[str, str]))
-        self._identifiers.put(slots, self._segmenter.scope(app))
+        self._identifiers.replace(slots, self.segmenter.scope(app))
         self._counts["findings"] += sum([len(each.replaced) for each in rendered])
         if not self._audit:
             return []
@@ -249,7 +249,7 @@ class PolicyRedactor:
         kept: Counter[str] = Counter()
         for segment, each, field_class in zip(segments, analysed, classes, strict=True):
             if not isinstance(each.analysis, SegmentFailure):
-                renderer = self._segmenter.renderer(field_class, app)
+                renderer = self.segmenter.renderer(field_class, app)
                 kept.update(renderer.kept_types(segment.text, each.analysis, identities.finders))
         return tuple(AuditCount(kind, KEEP_OPERATOR, many) for kind, many in sorted(kept.items()))
 
@@ -268,14 +268,14 @@ class PolicyRedactor:
 
         def rendered(identities: RecordIdentities) -> list[RenderedSegment]:
             return [
-                self._segmenter.render(segment.text, each, identities, field_class, app)
+                self.segmenter.render(segment.text, each, identities, field_class, app)
                 for segment, each, field_class in zip(segments, analysed, classes, strict=True)
             ]
 
         def left(output: Sequence[RenderedSegment]) -> frozenset[IdentityValue]:
             return self._scanner.left([each.text for each in output], learnt, rules)
 
-        rules = self._segmenter.renderer("redact", app).rules
+        rules = self.segmenter.renderer("redact", app).rules
         identities = identities_of(learnt)
         output = rendered(identities)
         missed = left(output)
@@ -314,7 +314,9 @@ def _path(work: _Work, index: int) -> str:
     return texts[index].path if index < len(texts) else work.maps[index - len(texts)][0].path
 
 
-def _learnt(slots: RecordSlots, analysed: Sequence[AnalysedSegment]) -> frozenset[IdentityValue]:
+def _record_identities(
+    slots: RecordSlots, analysed: Sequence[AnalysedSegment]
+) -> frozenset[IdentityValue]:
     return merge_identities(
         [
             segment.analysis.learnt
@@ -340,7 +342,7 @@ _DETAILS = {
 }
 
 
-def _rejected(decoded: DecodedBatch[Any], index: int, work: _Work) -> RejectedRecord:
+def _reject(decoded: DecodedBatch[Any], index: int, work: _Work) -> RejectedRecord:
     failure = work.failure or SegmentFailure(QuarantineReason.REDACTION_FAILED, "")
     return RejectedRecord(
         topic=decoded.topic,

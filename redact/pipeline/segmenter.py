@@ -89,16 +89,16 @@ class Segmenter:
         report: bool = False,
     ) -> None:
         self._policy = policy
-        self._watchdog = Watchdog(policy.text_seconds)
+        self.watchdog = Watchdog(policy.text_seconds)
         self._secret = keys.cache
         self.pseudonyms = Pseudonyms(keys, policy.regions)
         self._operators = build_operators(self.pseudonyms)
         self.detector = PolicyDetector(
             policy,
             types=None if report else policy.replaced_types(),
-            until=lambda: self._watchdog.deadline,
+            until=lambda: self.watchdog.deadline,
         )
-        self._analyser = SegmentAnalyser(self.detector, book, files=_replaces_files(policy))
+        self.analyser = SegmentAnalyser(self.detector, book, files=_replaces_files(policy))
         self._free_text = FreeTextNames(
             names, policy.replaced_types(), screen=policy.names.model != SHIPPED_LARGE
         )
@@ -136,7 +136,7 @@ class Segmenter:
                 if literals:
                     waiting[key] = _Waiting(analysed, segment.text, literals)
                 else:
-                    self._settle(analysed)
+                    self._store(analysed)
             results.append(analysed)
         if waiting:
             self._add_names(list(waiting.values()))
@@ -157,20 +157,20 @@ class Segmenter:
         if rendered is not None:
             self._output_hits += 1
             return rendered
-        here = self._standing(text, analysed, names) if names.finders else []
+        here = self._occurring_names(text, analysed, names) if names.finders else []
         which = _output_id(serial, here)
         rendered = analysed.outputs.get(which)
         if len(analysed.outputs) >= _MOST_OUTPUTS:
             analysed.outputs.clear()
         if rendered is None:
-            rendered = self._rendered(text, analysed, renderer, here)
+            rendered = self._render_with(text, analysed, renderer, here)
             self._output_misses += 1
         else:
             self._output_hits += 1
         analysed.outputs[which] = analysed.outputs[asked] = rendered
         return rendered
 
-    def _rendered(
+    def _render_with(
         self,
         text: str,
         analysed: AnalysedSegment,
@@ -182,10 +182,10 @@ class Segmenter:
         findings = [finding for finder in here for finding in analysed.occurrences[finder.serial]]
         rendered = renderer.render(text, analysed.analysis, here, findings)
         weight = _OUTPUT_WEIGHT + len(rendered.text) + _REPLACED_WEIGHT * len(rendered.replaced)
-        self.cache.put(analysed.key, analysed, weight)
+        self.cache.store(analysed.key, analysed, weight)
         return rendered
 
-    def _standing(
+    def _occurring_names(
         self, text: str, analysed: AnalysedSegment, names: RecordIdentities
     ) -> list[IdentityFinder]:
         """Return the names of a record that occur in a segment."""
@@ -201,7 +201,7 @@ class Segmenter:
 
     def watched(self, work: Callable[[], T]) -> T:
         """Return the result of work with the detector, which the watchdog restarts if it hangs."""
-        return self._watchdog.run(work)
+        return self.watchdog.run(work)
 
     def replaces(self, finding: PiiFinding) -> bool:
         """Return whether the policy replaces a finding, whatever the class of the field."""
@@ -218,10 +218,10 @@ class Segmenter:
 
     def _attempt(self, segment: TextSegment) -> SegmentAnalysis | SegmentFailure:
         def analysed() -> SegmentAnalysis:
-            return self._analyser.analyse(segment.text, json=segment.json)
+            return self.analyser.analyse(segment.text, json=segment.json)
 
         try:
-            return self._watchdog.run(analysed)
+            return self.watchdog.run(analysed)
         except (MemoryError, StalledError):
             raise
         except Exception as error:  # noqa: BLE001  # fail closed, whatever it was
@@ -244,13 +244,13 @@ class Segmenter:
                 literal.findings = (*literal.findings, *names)
                 analysis.learnt |= identities_from_prose(literal.text, names)
         for each in fresh:
-            self._settle(each.analysed)
+            self._store(each.analysed)
 
-    def _settle(self, analysed: AnalysedSegment) -> None:
+    def _store(self, analysed: AnalysedSegment) -> None:
         """Cache a segment whose analysis is complete."""
         if isinstance(analysed.analysis, SegmentAnalysis):
-            analysed.analysis.settle()
-        self.cache.put(analysed.key, analysed, _weight(analysed.analysis))
+            analysed.analysis.drop_prose()
+        self.cache.store(analysed.key, analysed, _weight(analysed.analysis))
 
     def _renderer(self, field_class: FieldClass, app: str) -> tuple[int, SegmentRenderer]:
         scope = self.scope(app)

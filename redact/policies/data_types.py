@@ -8,7 +8,7 @@ DATA_TYPES = MappingProxyType(
         "USER_ID": "an account's name or number",
         "EMAIL_ADDRESS": "an e-mail address",
         "PHONE_NUMBER": "a telephone number",
-        "STREET_ADDRESS": "a postal address or a part of one",
+        "STREET_ADDRESS": "a postal address or part of one",
         "ZIP_CODE": "a postal code",
         "LOCATION": "a place",
         "ORGANIZATION": "an organisation",
@@ -18,26 +18,26 @@ DATA_TYPES = MappingProxyType(
         "AGE": "a person's age",
         "CREDIT_CARD": "a payment card's number",
         "IBAN_CODE": "an international bank account number",
-        "US_BANK_NUMBER": "a bank account number of the United States",
+        "US_BANK_NUMBER": "a US bank account number",
         "CRYPTO": "a wallet's address",
-        "NATIONAL_ID": "a number that a state gave a person (tax, insurance, passport, licence)",
-        "US_SSN": "a social security number of the United States",
-        "US_ITIN": "a taxpayer number of the United States",
-        "US_PASSPORT": "a passport number of the United States",
-        "US_DRIVER_LICENSE": "a driving licence number of the United States",
-        "UK_NHS": "a health service number of the United Kingdom",
+        "NATIONAL_ID": "a personal number issued by a state (tax, insurance, passport, licence)",
+        "US_SSN": "a US social security number",
+        "US_ITIN": "a US taxpayer number",
+        "US_PASSPORT": "a US passport number",
+        "US_DRIVER_LICENSE": "a US driving licence number",
+        "UK_NHS": "a UK health service number",
         "MEDICAL_LICENSE": "a medical licence number",
-        "MEDICAL_RECORD": "a number of a patient or of a medical record",
-        "HEALTH_PLAN_ID": "a number of a member of a health plan or of an insurance policy",
-        "IP_ADDRESS": "an internet address of a machine",
+        "MEDICAL_RECORD": "a number of a patient or medical record",
+        "HEALTH_PLAN_ID": "a member number of a health plan or insurance policy",
+        "IP_ADDRESS": "an IP address",
         "MAC_ADDRESS": "a hardware address",
-        "HOST": "the name of a machine in an internal network",
+        "HOST": "a host name in an internal network",
         "URL": "a web address",
         "SECRET": "a key, token, password or other credential",
-        "TITLE": "a form of address or a job",
-        "VEHICLE_ID": "a vehicle's number or plate",
+        "TITLE": "a form of address or a job title",
+        "VEHICLE_ID": "a vehicle identification number or plate",
         "DEVICE_ID": "a serial number of a device",
-        "CERTIFICATE_ID": "a number of a certificate or of a licence to practise",
+        "CERTIFICATE_ID": "a number of a certificate or licence to practise",
         "FILE": "a picture, sound or document, in base64",
     }
 )
@@ -66,14 +66,14 @@ BY_MODEL = frozenset({"PERSON", "LOCATION", "ORGANIZATION", "NRP", "TITLE"})
 
 DETECTION_NOTES = MappingProxyType(
     {
-        "PERSON": "A model reads free text; a key such as `first_name`, or an introduction such as "
-        "`my name is`, makes one; a name found anywhere in a record is looked for in all of it.",
+        "PERSON": "By a model in free text, a key such as `first_name`, or an introduction such as "
+        "`my name is`; a name found anywhere in a record is searched for in all of it.",
         "USER_ID": "A key such as `customer_id`, or a word such as `username` before it; the "
         "field `user_id` always.",
         "EMAIL_ADDRESS": "The form of an address, with a public suffix or an internal domain of "
         "the policy; `at` and `dot` in words.",
-        "PHONE_NUMBER": "A number with a country's code, or in groups that a region of the policy "
-        "dials; digits alone after a word such as `phone`; nine digits or more in words.",
+        "PHONE_NUMBER": "A number with a country code, or in groups as dialled in a region of the "
+        "policy; digits alone after a word such as `phone`; nine or more digits in words.",
         "STREET_ADDRESS": "Number and street in the usual forms, or a key such as `address`.",
         "ZIP_CODE": "A key such as `zip`, or a code beside an address.",
         "LOCATION": "The model, in free text.",
@@ -82,14 +82,14 @@ DETECTION_NOTES = MappingProxyType(
         "DATE_OF_BIRTH": "A date after words such as `born`, or under a key of birth.",
         "DATE_TIME": "The usual forms of a date, in digits or with the month's name; the model.",
         "AGE": "A number with words such as `years old`; the model.",
-        "CREDIT_CARD": "12 to 19 digits in any usual grouping that pass Luhn's check and begin as "
-        "a known brand does, or come after a word for a card.",
-        "IBAN_CODE": "The length of a country and the check digits, grouped or not.",
+        "CREDIT_CARD": "12 to 19 digits in any usual grouping that pass the Luhn check and begin "
+        "like a card brand, or follow a word for a card.",
+        "IBAN_CODE": "The length for its country and the check digits, grouped or not.",
         "US_BANK_NUMBER": "Digits after words such as `account number`, or under such a key.",
-        "CRYPTO": "A wallet's address with its check sum (Bitcoin), or 40 hexadecimal digits "
-        "behind `0x` (Ethereum).",
-        "NATIONAL_ID": "The form of a country of the policy, with its check digit where it has "
-        "one, or a word that announces it.",
+        "CRYPTO": "A wallet's address with its checksum (Bitcoin), or 40 hexadecimal digits "
+        "after `0x` (Ethereum).",
+        "NATIONAL_ID": "The form of a country of the policy, with its check digit if it has one, "
+        "or a word that announces it.",
         "US_SSN": "Three, two and four digits in ranges that are issued; without separators after "
         "a word that announces it.",
         "US_ITIN": "As a social security number, in the ranges of taxpayer numbers.",
@@ -103,13 +103,13 @@ DETECTION_NOTES = MappingProxyType(
         "DEVICE_ID": "A key, or words such as `serial number` or `IMEI` before it.",
         "VEHICLE_ID": "17 characters with the check digit of a VIN; a plate after a word that "
         "announces it; a key such as `license_plate`.",
-        "IP_ADDRESS": "The form of version 4 or 6; loopback, masks and versions of four numbers "
-        "are none.",
+        "IP_ADDRESS": "The form of version 4 or 6, except loopback, masks and versions of four "
+        "numbers.",
         "MAC_ADDRESS": "Six pairs of hexadecimal digits.",
         "HOST": "A name that ends in an internal domain of the policy.",
         "URL": "The form of a web address.",
-        "SECRET": "The published shapes of vendors' keys, tokens and key files; what a key, a "
-        "header, an option or a word such as `password` announces; passwords in addresses.",
+        "SECRET": "The published formats of vendors' keys, tokens and key files; values announced "
+        "by a key, a header, an option or a word such as `password`; passwords in URLs.",
         "TITLE": "The model, in free text.",
         "FILE": "Base64 in content parts and data URLs: a stand-in with media type and size.",
     }
@@ -120,18 +120,18 @@ BY_PATTERN = frozenset(DETECTION_NOTES) - {"LOCATION", "ORGANIZATION", "NRP", "T
 """Types with a recogniser that needs no model."""
 
 PRESIDIO_DIFFERENCES = (
-    "Edges: a letter of another script and an underscore end a value; Presidio's `\\b` does not.",
-    "Cards: any usual grouping, 12 to 19 digits; Presidio knows 13 to 19 in fours. Visa of "
-    "13 digits and Maestro of fewer than 16 need a word for a card.",
-    "Mail: no quotation marks, `=`, `/`, `&` or `|` in a mailbox; what is glued to the end is cut.",
-    "IBAN: small letters, points and two spaces between groups; the length of the country.",
-    "Internet addresses: no loopback, masks, versions or sections; IPv6 only as it is given out; "
-    "what stands behind `/` is no part.",
-    "Telephones: digits alone need a telling word; groups must be as one dials them; no extension.",
-    "SSN: samples such as 333-33-3333 count; nine digits need their name.",
+    "Edges: a letter of another script or an underscore ends a value, unlike Presidio's `\\b`.",
+    "Cards: any usual grouping, 12 to 19 digits; Presidio accepts 13 to 19 in fours. Visa of "
+    "13 digits and Maestro of fewer than 16 require a word for a card.",
+    "Mail: no quotation marks, `=`, `/`, `&` or `|` in a mailbox; words glued to the end are cut.",
+    "IBAN: lower case, dots and two spaces between groups; the length for the country.",
+    "IP addresses: no loopback, masks, versions or sections; IPv6 only in assigned ranges; the "
+    "part after `/` is not included.",
+    "Telephones: digits alone require a word such as `phone`; groups as dialled; no extension.",
+    "SSN: samples such as 333-33-3333 count; nine bare digits require their name.",
     "Numbers of digits alone (NHS, PESEL, TFN, SIN, Aadhaar, German tax, passports, licences, bank "
-    "accounts) need their name directly before them, in place of a word within five words.",
-    "PAN and NRIC in capitals only, unless their name stands before them.",
-    "Medical licences, wallets and Italian codes have edges: no part of a longer code is one.",
+    "accounts) require their name directly before them, instead of a word within five words.",
+    "PAN and NRIC in capitals only, unless they follow their name.",
+    "Medical licences, wallets and Italian codes have edges: part of a longer code does not count.",
 )
 """Deliberate differences from Presidio's recognisers of the same name."""

@@ -12,46 +12,46 @@ class RedactSettings(SettingsGroup):
 
     policy: str = Field(
         default="strict",
-        description="A preset (strict, hipaa, gdpr, ccpa), the path of a policy file, or `off`: "
-        "nothing is redacted.",
+        description="A preset (strict, hipaa, gdpr, ccpa), the path of a policy file, or `off`, "
+        "which redacts nothing.",
     )
     key: SecretStr | None = Field(
         default=None, description="The key of pseudonyms and fingerprints: base64 of 32 bytes."
     )
-    key_file: Path | None = Field(default=None, description="A file that holds the key instead.")
+    key_file: Path | None = Field(default=None, description="A file with the key instead.")
     key_id: str = Field(
         default="k1",
         pattern=r"^[A-Za-z0-9_-]{1,16}$",
-        description="The name of the key: stands before each pseudonym, so that keys can rotate.",
+        description="The name of the key: the prefix of each pseudonym, so that keys can rotate.",
     )
     former_keys: SecretStr | None = Field(
         default=None,
-        description="Keys that were rotated out, as a JSON object of base64 by key id: under them "
-        "pseudonyms and erased persons are still recognised.",
+        description="Keys that were rotated out, as a JSON object of base64 by key id: they still "
+        "recognise pseudonyms and erased persons.",
     )
     former_keys_file: Path | None = Field(
-        default=None, description="A file that holds the former keys instead."
+        default=None, description="A file with the former keys instead."
     )
     audit: bool = Field(
         default=True,
-        description="Keep an audit of what was replaced where, in the table `redactions`: "
-        "counts and places, never values.",
+        description="Keep an audit of all replacements in the table `redactions`: counts and "
+        "positions, never values.",
     )
     audit_kept: bool = Field(
         default=False,
-        description="Count in the audit also what was found and kept, as the policy says (operator "
-        "`keep` in `counts`): types that are kept must then be looked for, which costs CPU.",
+        description="Count kept findings in the audit, too (operator `keep` in `counts`): kept "
+        "types must then be searched for, which costs CPU.",
     )
     seal_key: SecretStr | None = Field(
         default=None,
-        description="Seals the payload of quarantined records: base64 of 32 bytes. Without it "
-        "only their coordinates are kept.",
+        description="The key that seals the payload of quarantined records: base64 of 32 bytes. "
+        "Without it only their coordinates are stored.",
     )
     seal_key_file: Path | None = Field(
-        default=None, description="A file that holds the sealing key instead."
+        default=None, description="A file with the sealing key instead."
     )
     seal_key_id: str = Field(
         default="s1",
         pattern=r"^[A-Za-z0-9_-]{1,16}$",
-        description="The name of the sealing key: stands beside each payload that it sealed.",
+        description="The name of the sealing key: stored beside each payload that it sealed.",
     )

@@ -6,7 +6,7 @@ word by word and backwards, until five key words are found.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 from redact.recognition.plain_tokens import PlainNlpEngine
@@ -17,19 +17,33 @@ LONGEST_WORD = 2_000
 """Of a longer run without white space only this much around a finding is split."""
 
 
-_MOST_MET = 50_000
+MAX_CHUNKS = 50_000
 """Chunks after which spaCy's string store is rebuilt, which takes a tenth of a second."""
 
 _Token = tuple[int, str, bool, bool]
 """Offset, lemma, whether it is a key word unchanged, and whether Presidio omits it."""
 
 
-class ContextWords:
-    """Checks whether a context word precedes a position in a text."""
+def sparing_engine() -> PlainNlpEngine:
+    """Return an engine that computes only the attributes used here."""
+    return PlainNlpEngine(sparing=True)
 
-    def __init__(self) -> None:
-        self._nlp = PlainNlpEngine(sparing=True)
-        self._met = 0
+
+class ContextWords:
+    """Checks whether a context word precedes a position in a text.
+
+    After ``max_chunks`` chunks ``new_engine`` makes a new engine: spaCy never forgets a word.
+    """
+
+    def __init__(
+        self,
+        new_engine: Callable[[], PlainNlpEngine] = sparing_engine,
+        *,
+        max_chunks: int = MAX_CHUNKS,
+    ) -> None:
+        self._new_engine, self._max_chunks = new_engine, max_chunks
+        self._nlp = new_engine()
+        self._chunks_split = 0
         self._split = lru_cache(maxsize=20_000)(self._tokens)
         self._last: tuple[str, frozenset[str]] = ("", frozenset())
 
@@ -90,18 +104,17 @@ class ContextWords:
 
     def _tokens(self, chunk: str) -> tuple[_Token, ...]:
         """Split a chunk without white space."""
-        self._met += 1
-        if self._met > _MOST_MET:
-            # spaCy never forgets a word, so its pipeline is rebuilt from time to time.
-            self._nlp, self._met = PlainNlpEngine(sparing=True), 0
+        self._chunks_split += 1
+        if self._chunks_split > self._max_chunks:
+            self._nlp, self._chunks_split = self._new_engine(), 0
         tokens: list[_Token] = []
         for token in self._nlp.words(chunk):
-            skipped = self._skipped(token.lower_)
+            skipped = self._is_skipped(token.lower_)
             is_key = ":" not in token.lower_ and not skipped
             tokens.append((token.idx, token.lower_, is_key, skipped))
         return tuple(tokens)
 
-    def _skipped(self, lemma: str) -> bool:
+    def _is_skipped(self, lemma: str) -> bool:
         """Return whether Presidio omits a lemma from its key words."""
         if lemma in ("-pron-", "be"):
             return lemma == "be"

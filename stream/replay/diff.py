@@ -18,9 +18,9 @@ from lake.tables import Table
 from schemas.arrow import EVENT_DATE, TABLES
 from stream.replay.offset_set import OffsetSet
 from stream.replay.plan import ReplayPlan
-from stream.replay.promotion import TablePair, select_replaced
 from stream.replay.replay_range import ReplaySpan
 from stream.replay.samples import ChangedValue, find_changed_values
+from stream.replay.table_pair import TablePair, select_replaced
 
 COMPARED_OFFSETS = 4_096
 """Offsets compared at once: some tens of megabytes of rows."""

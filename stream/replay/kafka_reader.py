@@ -18,11 +18,10 @@ from stream.client_errors import ClientErrors
 from stream.cluster import REQUEST_TIMEOUT_SECONDS, Cluster
 from stream.config import KafkaSettings
 from stream.kafka_client import admin_properties, make_consumer
-from stream.record_fetcher import to_raw
+from stream.messages import is_offset_reset, source_of, to_partitions, to_raw
 from stream.replay.replay_range import PartitionBounds
 
 POLL_SECONDS = 0.2
-_RESET = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ class KafkaReader:
     def read_bounds(
         self, positions: Callable[[Sequence[SourcePartition]], Mapping[SourcePartition, int | None]]
     ) -> Any:
-        """Return the bounds of each partition that has stored records, by `Source`."""
+        """Return the bounds of each partition that has stored records, by partition."""
         sources = self._cluster.partitions([self._topic])
         stored = {source: at for source, at in positions(sources).items() if at is not None}
         return {
@@ -103,7 +102,7 @@ class KafkaReader:
 
     def drop(self, source: SourcePartition) -> None:
         """Stop reading a partition."""
-        self._consumer.incremental_unassign([TopicPartition(source.topic, source.partition)])
+        self._consumer.incremental_unassign(to_partitions([source]))
 
     def read(self, limit: int) -> ReplayBatch:
         """Return the next records, up to ``limit``.
@@ -121,8 +120,8 @@ class KafkaReader:
             if error is None:
                 raws.append(to_raw(message))
             elif error.code() == KafkaError._PARTITION_EOF:
-                ends[SourcePartition(message.topic(), message.partition())] = message.offset()
-            elif error.code() in _RESET:
+                ends[source_of(message)] = message.offset()
+            elif is_offset_reset(error):
                 raise FatalError(describe_deleted_records(self._topic))
             else:
                 translated = self._cluster.translate(error, self._topic)

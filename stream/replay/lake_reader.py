@@ -7,7 +7,7 @@ makes sense. Placeholders are recognised and kept.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from itertools import islice
 from typing import Any, Final
 
@@ -23,14 +23,13 @@ from schemas.arrow import EVENT_DATE, TABLES, TIMESTAMP_US
 from schemas.contract import CONTRACTS, FieldType
 from schemas.errors import UsageError
 from schemas.record_batches import DecodedBatch, RawRecord, RecordKind, RejectedRecord
+from schemas.times import to_micros
 from stream.intake import RecordDecoder
 from stream.replay.kafka_reader import ReplayBatch
 from stream.replay.replay_range import PartitionBounds, ReplayRange, ReplaySpan, resolve_spans
 
 OFFSETS_READ: Final = 1_024
 """Offsets whose rows are read at once."""
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICRO: Final = timedelta(microseconds=1)
 _NO_END: Final = 2**62
 
 
@@ -92,8 +91,8 @@ class LakeReader:
         """Decode rows; each keeps the schema that its record was written with."""
         decoded, rejected = self._decoder.decode(topic, messages)
         decoded.schema_ids = [
-            self._schemas[condition]
-            for condition in zip(decoded.partitions, decoded.offsets, strict=True)
+            self._schemas[coordinates]
+            for coordinates in zip(decoded.partitions, decoded.offsets, strict=True)
         ]
         return decoded, rejected
 
@@ -118,7 +117,7 @@ def _plain(kind: FieldType, value: Any) -> Any:
     if value is None:
         return None
     if kind is FieldType.TIMESTAMP:
-        return (value - _EPOCH) // _MICRO
+        return to_micros(value)
     return dict(value) if kind is FieldType.MAP else value
 
 
@@ -148,8 +147,8 @@ def resolve_stored_spans(
     if isinstance(requested.start, int):
         if isinstance(requested.end, datetime):
             raise UsageError("Give two offsets or two times, not one of each.")
-        records = resolve_spans(requested, read_stored_bounds(table, topic, adopted), refuse_time)
-        return [replace(span, forgotten=0) for span in records]
+        spans = resolve_spans(requested, read_stored_bounds(table, topic, adopted), refuse_time)
+        return [replace(span, forgotten=0) for span in spans]
     if isinstance(requested.end, int):
         raise UsageError("Give two offsets or two times, not one of each.")
     at = pc.field(TABLES[table.name].event_time)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from labels.digest_set import DigestSet
+from labels.digests import DigestSet
 from lake.tables import Table
 from stream.replay.offset_set import build_range_filter, match_rows
 from stream.replay.plan import ReplayPlan
-from stream.replay.promotion import TablePair, select_replaced
+from stream.replay.table_pair import TablePair, select_replaced
 
 _WHERE = ("_topic", "_partition", "_offset", "_ingested_at")
 
@@ -37,10 +37,10 @@ class ReplayOverlay:
 
 def read_trace_ids(table: Table, plan: ReplayPlan) -> DigestSet:
     """Return the trace ids of the rows in a plan's range, as of the last refresh."""
-    seed = str(plan.number)
+    seed = str(plan.replay_id)
     parts = []
     for batch in table.batches(("trace_id", "_topic"), build_range_filter(plan)):
         topics, ids = (batch.column(name).to_pylist() for name in ("_topic", "trace_id"))
         mine = [id_ for topic, id_ in zip(topics, ids, strict=True) if topic == plan.topic]
         parts.append(DigestSet.of(mine, seed))
-    return DigestSet.joined(parts, seed)
+    return DigestSet.union(parts, seed)

@@ -29,20 +29,17 @@ re-reads the table and starts over; vacuum removes the files that it wrote.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-from lake.commit import Move
-from lake.ledger import adopted_app, promoting_app, replay_app
-from lake.quarantine import redrive_app
-from lake.retention_horizon import PSEUDONYMS_PART, ROWS_PART, SEALED_PART, TEXT_PART, complete_from
-from lake.retry import Retry
+from lake.fences import ERASURE_FENCE
+from lake.table_commit import CommitContext, Move
+from lake.table_log import adopted_app, promoting_app, redrive_app, replay_app
 from lake.tables import Table
-from lake.tombstones import ERASURES_APP, newest_tombstone, open_tombstones
+from lake.tombstones import newest_tombstone, open_tombstones
 from schemas.arrow import AUDIT_TABLE, QUARANTINE_TABLE
 from schemas.errors import FatalError, FencedError, UsageError
-from stream.replay.offset_set import OffsetSet, RangeContents, scan_range
+from stream.replay.offset_set import OffsetSet
 from stream.replay.plan import ReplayPlan
 from stream.replay.repository import (
     PROMOTION_BEGUN,
@@ -52,83 +49,11 @@ from stream.replay.repository import (
     ReplayState,
 )
 from stream.replay.steps import ReplayStep
+from stream.replay.table_pair import PairContents, TablePair, select_replaced
 from stream.replay.table_swap import RowChange, TableSwap
 
 MAX_ATTEMPTS = 20
 _NOTHING: Mapping[int, int] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class TablePair:
-    """The primary table and quarantine of a lake."""
-
-    primary: Table
-    quarantine: Table
-
-    def scan(self, plan: ReplayPlan, horizon: "RetentionHorizon | None" = None) -> "PairContents":
-        """Refresh both and scan a plan's ranges; ``horizon`` is that of the live tables.
-
-        Quarantine comes first: retention marks expiring days in the one table, then moves the
-        generation in the other. A reader that has not seen the mark therefore has an old
-        generation.
-        """
-        self.quarantine.refresh()
-        self.primary.refresh()
-        horizon = horizon or self._read_horizon()
-        return PairContents(
-            scan_range(self.primary, plan, horizon.values, horizon.rows),
-            scan_range(self.quarantine, plan, horizon.payloads, horizon.quarantine_rows),
-            horizon,
-        )
-
-    def _read_horizon(self) -> "RetentionHorizon":
-        primary, quarantine = self.primary, self.quarantine
-        return RetentionHorizon(
-            values=complete_from(primary, ROWS_PART, TEXT_PART, PSEUDONYMS_PART),
-            rows=complete_from(primary, ROWS_PART),
-            payloads=complete_from(quarantine, SEALED_PART),
-            quarantine_rows=complete_from(quarantine, ROWS_PART),
-        )
-
-
-class RetentionHorizon(NamedTuple):
-    """The first days from which the live tables are complete (retention).
-
-    ``values`` and ``rows`` are of the primary table, ``payloads`` and ``quarantine_rows`` of
-    quarantine.
-    """
-
-    values: date | None
-    rows: date | None
-    payloads: date | None
-    quarantine_rows: date | None
-
-
-@dataclass(frozen=True, slots=True)
-class PairContents:
-    """What a pair of tables holds of the ranges."""
-
-    primary: RangeContents
-    quarantine: RangeContents
-    horizon: RetentionHorizon
-
-    @property
-    def offsets(self) -> OffsetSet:
-        """Return the offsets that are in either table."""
-        return self.primary.offsets | self.quarantine.offsets
-
-
-def select_replaced(current: PairContents, staged: PairContents) -> OffsetSet:
-    """Return the records that a promotion replaces: live ones that were re-read.
-
-    A row without a payload never replaces a quarantined row that has one, and expired parts of a
-    live row are not restored.
-    """
-    sealed = current.quarantine.sealed & staged.quarantine.offsets
-    lost = current.primary.trimmed | staged.primary.trimmed
-    lost = lost | (current.quarantine.trimmed & staged.quarantine.offsets)
-    lost = lost | current.primary.expired | current.quarantine.expired
-    return (current.offsets & staged.offsets) - (sealed - staged.quarantine.sealed) - lost
 
 
 class ReplayRelabeller(Protocol):
@@ -148,15 +73,9 @@ class ReplayRelabeller(Protocol):
 class PromotionContext:
     """What every step needs. ``reached`` is called after each step, ``report`` for progress."""
 
-    retry: Retry
-    now_us: Callable[[], int]
-    new_token: Callable[[], int]
+    commits: CommitContext
     reached: Callable[[ReplayStep], None]
     report: Callable[[str, int, int], None]
-
-    def now_ms(self) -> int:
-        """Return the time in milliseconds since 1970."""
-        return self.now_us() // 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +112,9 @@ class Promotion:
             self._take_steps(plan)
         self.context.report("removing staged tables", 0, 0)
         self.staging.clear(
-            self.name, self.context.retry, partial(self.context.reached, ReplayStep.FILE_REMOVED)
+            self.name,
+            self.context.commits.retry,
+            partial(self.context.reached, ReplayStep.FILE_REMOVED),
         )
         self.context.reached(ReplayStep.FILES_REMOVED)
         return plan
@@ -203,7 +124,7 @@ class Promotion:
         last = newest_tombstone(open_tombstones(self.staging.live.location))
         for name in [] if plan.labels_only or not last else [plan.table, QUARANTINE_TABLE]:
             table = self.staging.lake(plan.name).table(name)
-            if (table.number(ERASURES_APP) or 0) < last:
+            if ERASURE_FENCE.value(table) < last:
                 raise UsageError(
                     f"The replay {plan.name} may hold records of an erased person: repeat `goldpan "
                     "erase` for that person, which removes them, or abandon the replay."
@@ -283,7 +204,7 @@ class _Steps:
         if self.audit is None:
             return
         self.audit.live.refresh()
-        if self.audit.live.number(self._app) is None:
+        if self.audit.live.txn_version(self._app) is None:
             self.audit.staged.refresh()
             self.audit.append_all([Move(self._app, None, PROMOTION_BEGUN)])
             self.context.reached(ReplayStep.AUDIT_COMMITTED)
@@ -292,7 +213,7 @@ class _Steps:
         """Add newly rejected records to quarantine; nothing leaves for the table yet."""
         table = self.live.quarantine
         current = self.live.scan(self.plan)
-        if table.number(self._app) is not None:
+        if table.txn_version(self._app) is not None:
             return
         self._check(current)
         staged = self.stage.scan(self.plan, current.horizon)
@@ -304,7 +225,7 @@ class _Steps:
             to_quarantine=(added - current.quarantine.offsets).counts(),
             moves=[
                 Move(self._app, None, PROMOTION_BEGUN),
-                Move(self._lock, table.number(self._lock), self.plan.number),
+                Move(self._lock, table.txn_version(self._lock), self.plan.replay_id),
                 self._next_generation(table),
             ],
         )
@@ -317,7 +238,7 @@ class _Steps:
         """Replace the live rows with the staged ones."""
         table = self.live.primary
         current = self.live.scan(self.plan)
-        if table.number(self._app) is not None:
+        if table.txn_version(self._app) is not None:
             return
         self._check_incarnation()
         staged = self.stage.scan(self.plan, current.horizon)
@@ -343,7 +264,7 @@ class _Steps:
         """Remove from quarantine what is now in the primary table."""
         table = self.live.quarantine
         current = self.live.scan(self.plan)
-        if table.number(self._app) == PROMOTION_DONE:
+        if table.txn_version(self._app) == PROMOTION_DONE:
             return
         self._check_incarnation()
         staged = self.stage.scan(self.plan, current.horizon)
@@ -355,7 +276,7 @@ class _Steps:
             to_quarantine=_NOTHING,
             moves=[
                 Move(self._app, PROMOTION_BEGUN, PROMOTION_DONE),
-                Move(self._lock, self.plan.number, 0),
+                Move(self._lock, self.plan.replay_id, 0),
                 self._next_generation(table),
             ],
         )
@@ -365,7 +286,7 @@ class _Steps:
     def _check(self, current: PairContents) -> None:
         """Raise FatalError if a promotion cannot begin."""
         self._check_incarnation()
-        promoting = self.live.quarantine.number(self._lock)
+        promoting = self.live.quarantine.txn_version(self._lock)
         if promoting:
             raise FatalError(
                 f"another replay of {self.plan.topic} is being promoted: finish that one first "
@@ -378,7 +299,7 @@ class _Steps:
             )
 
     def _check_incarnation(self) -> None:
-        if self.live.primary.number(adopted_app(self.plan.topic)) != self.plan.adopted:
+        if self.live.primary.txn_version(adopted_app(self.plan.topic)) != self.plan.adopted:
             raise FatalError(
                 f"topic {self.plan.topic} was recreated and adopted after the replay "
                 f"{self.plan.name} began: its offsets now belong to another topic"
@@ -387,7 +308,7 @@ class _Steps:
     def _next_generation(self, table: Table) -> Move:
         """Fence redrives that have already read the table."""
         app = redrive_app(self.plan.topic)
-        generation = table.number(app)
+        generation = table.txn_version(app)
         return Move(app, generation, (generation or 0) + 1)
 
     def _swap(self, live: Table, staged: Table) -> TableSwap:
@@ -395,7 +316,7 @@ class _Steps:
 
     @property
     def _app(self) -> str:
-        return replay_app(self.plan.number)
+        return replay_app(self.plan.replay_id)
 
     @property
     def _lock(self) -> str:
@@ -403,4 +324,4 @@ class _Steps:
 
 
 def _swap(plan: ReplayPlan, live: Table, staged: Table, context: PromotionContext) -> TableSwap:
-    return TableSwap(plan, live, staged, context.retry, context.now_ms, context.new_token)
+    return TableSwap(plan, live, staged, context.commits)

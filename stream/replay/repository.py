@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from labels.digest_set import DigestSet
+from labels.digests import DigestSet
 from lake.config import LakeSettings
-from lake.ledger import replay_app
 from lake.location import LakeLocation
 from lake.objects import ObjectStore
 from lake.retry import Retry
+from lake.table_log import replay_app
 from lake.tables import Lake
 from schemas.arrow import LABELS_TABLE, QUARANTINE_TABLE
 from schemas.errors import UsageError
@@ -151,7 +151,7 @@ class ReplayRepository:
         """
         table = self.live.table(QUARANTINE_TABLE if plan.labels is None else LABELS_TABLE)
         table.refresh()
-        return table.number(replay_app(plan.number))
+        return table.txn_version(replay_app(plan.replay_id))
 
     def note(self, plan: ReplayPlan, kind: str, traces: DigestSet) -> None:
         """Record traces, `TOUCHED_TRACES` or `UNCHANGED_TRACES`, in addition to earlier ones."""
@@ -161,7 +161,7 @@ class ReplayRepository:
     def noted(self, plan: ReplayPlan, kind: str) -> DigestSet:
         """Return the recorded traces. The file holds digests of their ids only."""
         data = self._files.find(f"{plan.name}/{kind}") or b""
-        return DigestSet.from_bytes(data, str(plan.number))
+        return DigestSet.from_bytes(data, str(plan.replay_id))
 
     def _read(self, plan: ReplayPlan) -> int:
         if plan.labels_only:
@@ -181,7 +181,7 @@ class ReplayRepository:
             return False
         table = self.lake(plan.name).table(LABELS_TABLE)
         table.refresh()
-        return table.number(replay_app(plan.number)) is not None
+        return table.txn_version(replay_app(plan.replay_id)) is not None
 
     def _has_tables(self, plan: ReplayPlan) -> bool:
         """Return whether the tables exist: a killed run may have read nothing."""

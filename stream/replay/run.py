@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
+from lake.fences import ERASURE_FENCE
 from lake.ledger import SourcePartition
-from lake.retry import Retry
-from lake.tombstones import raise_erasure_fence
+from lake.table_commit import CommitContext
 from schemas.errors import FatalError, FencedError, RetryableError
 from schemas.record_batches import RawRecord
 from stream.adaptive_batch import AdaptiveBatch
@@ -66,11 +66,9 @@ class Replay:
     thresholds: FlushThresholds
     pace: AdaptiveBatch
     rate: RateLimiter
-    retry: Retry
+    context: CommitContext
     patience: float
     monotonic: Callable[[], float]
-    now_ms: Callable[[], int]
-    new_token: Callable[[], int]
     erasures: AppliedTombstones
     observer: ReplayObserver
     assignment: Assignment = field(default_factory=Assignment)
@@ -106,17 +104,17 @@ class Replay:
                 return
 
     def _load_tombstones(self) -> bool:
-        return self.retry.call("reading tombstones", self.erasures.reload)
+        return self.context.retry.call("reading tombstones", self.erasures.reload)
 
     def _fence(self) -> None:
         """Record in the staged tables which tombstones their records were checked against."""
         tables = [*self.take_over.primary.values(), self.take_over.quarantine, self.take_over.audit]
-        for table in filter(None, tables if self.erasures.number else []):
-            raise_erasure_fence(table, self.erasures.number, retry=self.retry, now_ms=self.now_ms)
+        for table in filter(None, tables if self.erasures.newest else []):
+            ERASURE_FENCE.raise_to(table, self.erasures.newest, self.context)
 
     def _take_over(self) -> None:
         """Take over the unfinished partitions, at the staged tables' positions."""
-        incarnations = self.retry.call(
+        incarnations = self.context.retry.call(
             "taking positions", lambda: self.take_over.check([self._topic])
         )
         if incarnations[self._topic] != self.plan.incarnation:
@@ -131,7 +129,9 @@ class Replay:
             if (self._staged(source) or 0) < end
         }
         self._check_available(left)
-        partitions, _ = self.retry.call("taking positions", lambda: self.take_over.take(list(left)))
+        partitions, _ = self.context.retry.call(
+            "taking positions", lambda: self.take_over.take(list(left))
+        )
         self.assignment.add(partitions)
 
     def _staged(self, source: SourcePartition) -> int | None:
@@ -139,7 +139,9 @@ class Replay:
 
     def _check_available(self, starts: Mapping[SourcePartition, int]) -> None:
         for source, start in starts.items():
-            low, _ = self.retry.call("asking Kafka", partial(self.reader.watermarks, source))
+            low, _ = self.context.retry.call(
+                "asking Kafka", partial(self.reader.watermarks, source)
+            )
             if low > start:
                 raise FatalError(describe_deleted_records(self._topic))
 
@@ -174,7 +176,7 @@ class Replay:
         mine = [
             raw for raw in raws if raw.offset < ends[SourcePartition(self._topic, raw.partition)]
         ]
-        self.retry.call(
+        self.context.retry.call(
             "decoding", lambda: self.intake.take(mine, self.assignment, self._buffer, began)
         )
         size = sum(len(raw.value) for raw in mine if raw.value)
@@ -202,8 +204,8 @@ class Replay:
         flush = self._buffer.seal(
             self.assignment.of(self._topic),
             self.plan.incarnation,
-            self.new_token(),
-            erasures=self.erasures.number,
+            self.context.new_token(),
+            erasures=self.erasures.newest,
         )
         if flush is not None:
             self.steps.run(flush)

@@ -6,26 +6,21 @@ the rows to add. Everything is one commit, and no file is visible before it.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
 
 from lake import audit_chains
-from lake.commit import Condition, Guard, Move
-from lake.ledger import EntryKind, LedgerEntry, SourceRange, adopted_app
+from lake.fences import ERASURE_FENCE
+from lake.ledger import EntryKind, LedgerEntry, SourceRange
 from lake.live_files import LiveFile, UploadedFile, list_live_files, read_file_rows, rewrite_rows
-from lake.retention_horizon import RETENTION_PARTS, retention_app
-from lake.retry import Retry
+from lake.retention_horizon import RETENTION_PARTS
 from lake.rewrite import replace_or_add_files
+from lake.table_commit import CommitContext, Condition, Guard, Move, TableCommit
+from lake.table_log import AUDIT_CHAINS_KEY, REPLAY_KEY, adopted_app, retention_app
 from lake.tables import Table
-from lake.tombstones import ERASURES_APP, erasure_guard
 from stream.replay.offset_set import OffsetSet, RangeContents, match_rows
 from stream.replay.plan import ReplayPlan
-
-PLAN_KEY = "goldpan.replay"
-"""The commit metadata key for the replay and its policy, in commits that replace files."""
-_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +44,7 @@ class TableSwap:
     plan: ReplayPlan
     live: Table
     staged: Table
-    retry: Retry
-    now_ms: Callable[[], int]
-    new_token: Callable[[], int]
+    context: CommitContext
 
     def make(
         self, contents: RangeContents, change: RowChange, on_written: Callable[[], None]
@@ -66,9 +59,18 @@ class TableSwap:
         new = [*self._write_remaining(old, change.removed), *self._write_added(change.added)]
         on_written()
         apps = [adopted_app(self.plan.topic), *map(retention_app, RETENTION_PARTS)]
-        guards: list[Condition] = [Guard(app, self.live.number(app)) for app in apps]
+        guards: list[Condition] = [Guard(app, self.live.txn_version(app)) for app in apps]
         guards.append(self._erasure_guard())
-        self._commit(old, new, change.moves, guards, self._entry(change))
+        self._commit(
+            TableCommit(
+                entry=self._entry(change),
+                token=self.context.new_token(),
+                moves=change.moves,
+                guards=guards,
+                removes=old,
+                adds=new,
+            )
+        )
 
     def append_all(self, moves: Sequence[Move]) -> None:
         """Append all staged rows (of the audit) in one commit; errors as in `make`."""
@@ -78,7 +80,10 @@ class TableSwap:
             rows = read_file_rows(self.staged, file)
             new.append(
                 rewrite_rows(
-                    self.live, rows, instead_of=[self._with_unique_path(file)], retry=self.retry
+                    self.live,
+                    rows,
+                    instead_of=[self._with_unique_path(file)],
+                    retry=self.context.retry,
                 )
             )
             partitions, sizes = np.unique(np.asarray(rows.rows["_partition"]), return_counts=True)
@@ -90,16 +95,22 @@ class TableSwap:
             if (count := counts[span.partition])
         ]
         said = audit_chains.read_audit_chains(
-            self.staged.said(audit_chains.AUDIT_CHAINS_KEY), table=self.staged.name
+            self.staged.commit_metadata(AUDIT_CHAINS_KEY), table=self.staged.name
         )
-        entry = LedgerEntry(EntryKind.REPLAY, ranges)
         self._commit(
-            [], new, moves, [self._erasure_guard()], entry, audit_chains.audit_chain_metadata(said)
+            TableCommit(
+                entry=LedgerEntry(EntryKind.REPLAY, ranges),
+                token=self.context.new_token(),
+                moves=moves,
+                guards=[self._erasure_guard()],
+                adds=new,
+                metadata=audit_chains.audit_chain_metadata(said),
+            )
         )
 
     def _erasure_guard(self) -> Condition:
         """Return the guard for commits based on staged rows read after the last refresh."""
-        return erasure_guard(self.live.number(ERASURES_APP) or 0)
+        return ERASURE_FENCE.guard(ERASURE_FENCE.value(self.live))
 
     def _write_remaining(
         self, old: Sequence[LiveFile], removed: OffsetSet
@@ -109,7 +120,9 @@ class TableSwap:
             rows = read_file_rows(self.live, file)
             remaining = rows.where(pa.array(~match_rows(rows.rows, self.plan, removed)))
             if len(remaining):
-                yield rewrite_rows(self.live, remaining, instead_of=[file], retry=self.retry)
+                yield rewrite_rows(
+                    self.live, remaining, instead_of=[file], retry=self.context.retry
+                )
 
     def _write_added(self, added: OffsetSet) -> Iterator[UploadedFile]:
         """Write the added rows of the staged files."""
@@ -118,11 +131,13 @@ class TableSwap:
             added_rows = rows.where(pa.array(added.mask(rows.rows)))
             if len(added_rows):
                 named = [self._with_unique_path(file)]
-                yield rewrite_rows(self.live, added_rows, instead_of=named, retry=self.retry)
+                yield rewrite_rows(
+                    self.live, added_rows, instead_of=named, retry=self.context.retry
+                )
 
     def _with_unique_path(self, file: LiveFile) -> LiveFile:
         """Return a staged file under a path that is unique to this replay."""
-        return replace(file, path=f"{self.plan.number}/{file.path}")
+        return replace(file, path=f"{self.plan.replay_id}/{file.path}")
 
     def _entry(self, change: RowChange) -> LedgerEntry:
         ranges = [
@@ -138,24 +153,7 @@ class TableSwap:
         ]
         return LedgerEntry(EntryKind.REPLAY, ranges)
 
-    def _commit(  # noqa: PLR0913, PLR0917 - each argument is one part of a commit
-        self,
-        old: Sequence[LiveFile],
-        new: Sequence[UploadedFile],
-        moves: Sequence[Move],
-        guards: Sequence[Condition],
-        entry: LedgerEntry,
-        said: Mapping[str, str] = _NOTHING,
-    ) -> None:
-        replace_or_add_files(
-            self.live,
-            old,
-            new,
-            moves=moves,
-            guards=guards,
-            entry=entry,
-            token=self.new_token(),
-            retry=self.retry,
-            now_ms=self.now_ms,
-            metadata={PLAN_KEY: f"{self.plan.name} {self.plan.policy}", **said},
-        )
+    def _commit(self, change: TableCommit) -> None:
+        plan = {REPLAY_KEY: f"{self.plan.name} {self.plan.policy}"}
+        marked = replace(change, metadata={**plan, **change.metadata})
+        replace_or_add_files(self.live, marked, self.context)

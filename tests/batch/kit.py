@@ -9,17 +9,18 @@ import msgspec
 import pyarrow as pa
 
 from batch.labels.reconciler import Reconciler, ReconcileReport, ReconcileRequest
-from batch.numbered_rows import JobContext
 from batch.reviews.queue_service import ReviewQueueService, ReviewSubmission
 from labels.decision import events_in_force
 from labels.join import JOIN_COLUMNS, LabelJoin
 from labels.policy import LabelPolicy
 from labels.scorer import LabelScorer
-from lake.commit import CommitWatch, Move, commit
+from lake.commit import commit
 from lake.config import LakeSettings
-from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange, position_app
+from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange
 from lake.parquet import encode_files
 from lake.retry import Retry
+from lake.table_commit import CommitContext, Move, TableCommit
+from lake.table_log import position_app
 from lake.tables import TABLE_LAYOUTS, Lake
 from lake.verify import verify_lake
 from redact.pipeline.derived_rows import box_derived_rows
@@ -29,7 +30,7 @@ from schemas.record_batches import RecordKind
 from schemas.records import Feedback, Label, LabelEvent, Trace
 from schemas.redacted import Redacted
 from tests.labels.kit import NOW, kind_of, policy, rows
-from tests.lake.kit import HERE, patience
+from tests.lake.kit import HERE, commit_context, patience
 
 TOPICS = {RecordKind.TRACE: "llm.traces", RecordKind.FEEDBACK: "llm.feedback"}
 POLICY = policy()
@@ -50,10 +51,10 @@ class Clock:
 
 def means(
     clock: Clock | None = None, *, first_token: int = 1, retry: Retry | None = None
-) -> JobContext:
+) -> CommitContext:
     """Return a clock, tokens that count up, and patience without waiting."""
     tokens = itertools.count(first_token)
-    return JobContext(retry or patience(), clock or Clock(), lambda: next(tokens))
+    return CommitContext(retry or patience(), clock or Clock(), lambda: next(tokens))
 
 
 def open_lake(uri: Path | str, s3_endpoint_url: str | None = None) -> Lake:
@@ -100,15 +101,14 @@ def append(
     for file in files:
         table.files.put(file.path, file.data)
     commit(
-        table.handle,
-        table=name,
-        files=files,
-        moves=[Move(position_app(source), start or None, start + count)],
-        token=start + 1,
-        entry=LedgerEntry(EntryKind.FLUSH, [span], {source.topic: HERE}),
-        retry=patience(),
-        watch=CommitWatch(),
-        now_ms=lambda: 0,
+        table,
+        TableCommit(
+            entry=LedgerEntry(EntryKind.FLUSH, [span], {source.topic: HERE}),
+            token=start + 1,
+            moves=[Move(position_app(source), start or None, start + count)],
+            adds=files,
+        ),
+        commit_context(),
     )
 
 
@@ -120,7 +120,7 @@ def worked(lake: Lake, scales: LabelScorer, *, now: int = NOW, window: int | Non
         table.refresh()
         for batch in table.batches(JOIN_COLUMNS[kind]):
             join.add(kind, batch)
-    add_labels(lake, [decided.event for decided in join.take(now=now).decided])
+    add_labels(lake, [decided.event for decided in join.decide(now=now).decided])
 
 
 def add_labels(lake: Lake, events: Sequence[LabelEvent]) -> None:
@@ -187,7 +187,7 @@ def desk(
     rules: LabelPolicy = POLICY,
     clock: Clock | None = None,
     *,
-    made_of: JobContext | None = None,
+    made_of: CommitContext | None = None,
 ) -> ReviewQueueService:
     """Return the desk of a lake's review queue."""
     return ReviewQueueService(lake, rules, made_of or means(clock))
@@ -198,7 +198,7 @@ def judge(
 ) -> Any:
     """Hand in one review; return what became of it."""
     sent = ReviewSubmission(0, trace_id, reviewer, verdict, **more)
-    return desk.take([sent])
+    return desk.submit([sent])
 
 
 def complaints(lake: Lake) -> list[str]:

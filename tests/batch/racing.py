@@ -13,9 +13,9 @@ from typing import Any, Final
 import batch.labels.reconciler
 from batch.labels.calibration_store import publish_calibration
 from batch.labels.reconciler import Reconciler, ReconcileRequest
-from batch.numbered_rows import JobContext
 from labels.policy import LabelPolicy
 from lake.retry import Retry
+from lake.table_commit import CommitContext
 from lake.tables import Lake
 from schemas.errors import FatalError
 from tests.batch.dying import calibration
@@ -45,9 +45,9 @@ def several(reviewers: int) -> LabelPolicy:
     return POLICY.model_copy(update={"review": rules})
 
 
-def means() -> JobContext:
+def means() -> CommitContext:
     """Return what it takes to race: real waiting, and tokens nobody else has."""
-    return JobContext(PATIENCE, lambda: NOW, lambda: random.getrandbits(63))
+    return CommitContext(PATIENCE, lambda: NOW, lambda: random.getrandbits(63))
 
 
 def reconcile(lake: Lake, name: str) -> Any:
@@ -61,7 +61,7 @@ def review(lake: Lake, name: str) -> Any:
     """Take two items at a time and judge them until there are none; return the traces."""
     mine = desk(lake, several(int(os.environ.get("REVIEWERS", "1"))), made_of=means())
     done = []
-    while handed := mine.hand_out(name, 2):
+    while handed := mine.claim(name, 2):
         for one in handed:
             judge(mine, one.item.trace_id, name)
             done.append(one.item.trace_id)

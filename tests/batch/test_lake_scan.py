@@ -23,7 +23,7 @@ from schemas.record_batches import RecordKind
 from schemas.records import Feedback, Trace
 from schemas.redacted import Redacted
 from tests.batch.kit import append, new_lake
-from tests.batch.release.kit import built, shelf
+from tests.batch.release.kit import built, open_repository
 from tests.labels.kit import NOW, feedback, rows, trace
 from tests.lake.kit import patience
 from tests.redact.kit import KEYS, decoded
@@ -45,7 +45,7 @@ def finder() -> LeftoverFinder:
 def scanned(lake: Lake, folder: Path, finder: LeftoverFinder, **asked: Any) -> LakeScanReport:
     """Scan a lake and the releases in a folder."""
     wanted = ScanRequest(**{"tables": TABLES_WITH_TEXT, **asked})
-    return LakeScanner(lake, shelf(folder), finder, retry=patience()).run(wanted)
+    return LakeScanner(lake, open_repository(folder), finder, retry=patience()).run(wanted)
 
 
 def said(trace_id: str, text: str, at: float = 0, **more: Any) -> Trace:

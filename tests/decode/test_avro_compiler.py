@@ -162,6 +162,6 @@ def test_a_name_is_no_way_into_the_code() -> None:
 
 def test_a_count_that_is_not_true_takes_no_memory() -> None:
     """A block of 2^60 items ends where the bytes do."""
-    read = compile_schema({"type": "record", "name": "r", "fields": [SCHEMA["fields"][10]]})  # type: ignore[index]
+    read = compile_schema({"type": "record", "name": "r", "fields": [SCHEMA["fields"][10]]})
     with pytest.raises(IndexError):
         read(b"\xfe" * 8 + b"\x7f", 0)

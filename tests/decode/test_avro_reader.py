@@ -73,6 +73,11 @@ def _retype(avsc: Any, name: str, kind: Any) -> None:
     field["type"] = kind
 
 
+def _retype_all(avsc: Any, **kinds: str) -> None:
+    for name, kind in kinds.items():
+        _retype(avsc, name, kind)
+
+
 def _message(avsc: Any) -> Any:
     return _field(avsc, "messages")["type"]["items"]
 
@@ -84,7 +89,7 @@ READABLE: dict[str, tuple[Callable[[Any], object], dict[str, Any], dict[str, Any
         {"environment": "production", "messages": [], "segments": {}, "response": None},
     ),
     "int for long, float for double": (
-        lambda avsc: (_retype(avsc, "input_tokens", "int"), _retype(avsc, "cost_usd", "float")),
+        lambda avsc: _retype_all(avsc, input_tokens="int", cost_usd="float"),
         {"cost_usd": 0.5},
         {"cost_usd": 0.5},
     ),

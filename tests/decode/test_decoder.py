@@ -368,7 +368,7 @@ PLANTED: list[Callable[[], dict[str, Any]]] = [
     lambda: trace(1, attributes={SECRET: {SECRET: SECRET}}),
     lambda: trace(1, attributes={SECRET: f"{SECRET}\ud800"}),
     lambda: trace(1, attributes={f"{SECRET}\udc00": SECRET}),
-    lambda: trace(1, **{f"{SECRET}\udc00": SECRET}),
+    lambda: trace(1) | {f"{SECRET}\udc00": SECRET},
     lambda: trace(1, app=..., response=SECRET),
     lambda: trace(1, trace_id=SECRET * 60),
     lambda: trace(1, response=SECRET, cost_usd=float("nan")),

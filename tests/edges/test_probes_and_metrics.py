@@ -81,7 +81,9 @@ def port() -> Port:
 
 def _begins_at_0(spec: MetricSpec) -> bool:
     """Return whether all label values of a counter are known, so that it is there at once."""
-    return spec.kind is MetricKind.COUNTER and {"topic", "table", *spec.known_labels} >= set(spec.labels)
+    return spec.kind is MetricKind.COUNTER and {"topic", "table", *spec.known_labels} >= set(
+        spec.labels
+    )
 
 
 def test_ready_when_positions_are_taken(

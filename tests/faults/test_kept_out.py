@@ -16,13 +16,13 @@ import pytest
 from deltalake import DeltaTable
 
 from lake.config import LakeSettings
+from lake.fences import ERASURE_FENCE
 from lake.tables import TABLE_LAYOUTS, Lake
 from lake.tombstones import (
     Tombstone,
     newest_tombstone,
     open_tombstones,
     put_tombstone,
-    raise_erasure_fence,
 )
 from redact.crypto.keys import KEY_BYTES, Keys
 from redact.crypto.subjects import DataSubject
@@ -31,7 +31,7 @@ from tests.faults.labelled import LabelScene
 from tests.faults.scene import Scene
 from tests.labels.kit import feedback as a_word
 from tests.labels.kit import trace as a_trace
-from tests.lake.kit import patience
+from tests.lake.kit import commit_context
 from tests.make.records import STARTED_AT, encode_json, feedback, trace
 from tests.servers.fixtures import StartWorker
 from tests.servers.kafka import Kafka
@@ -92,7 +92,7 @@ class ErasureScene(Scene):
         lake = self.opened()
         number = newest_tombstone(open_tombstones(lake.location))
         for name in tables:
-            raise_erasure_fence(lake.table(name), number, retry=patience(), now_ms=lambda: 0)
+            ERASURE_FENCE.raise_to(lake.table(name), number, commit_context())
         return {name: lake.table(name).handle.version() for name in tables}
 
     def opened(self) -> Lake:

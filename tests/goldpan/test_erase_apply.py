@@ -14,7 +14,7 @@ from lake import tombstones
 from lake.tombstones import Tombstone
 from tests.batch.erase.world import PERSON, SEAL, WORDS, new_world, person, rows_of
 from tests.batch.kit import open_lake
-from tests.batch.release.kit import drafted, shelf
+from tests.batch.release.kit import drafted, open_repository
 from tests.batch.release.people import WHOLE
 from tests.edges.search import marks_in, marks_in_folder
 from tests.servers.in_process import Run, runner, work_in
@@ -37,7 +37,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("world") / "lake"
     lake = new_world(made)
     draft = drafted(lake, window={"from": "2026-11-01", "to": "2027-01-01"}, **WHOLE)
-    publish_draft(draft, shelf(made / "releases"))
+    publish_draft(draft, open_repository(made / "releases"))
     return made
 
 
@@ -243,7 +243,7 @@ def test_a_destroyed_key_stays_destroyed(
     key_check.refuse_wrong_keys(load_settings(None), open_lake(tmp_path / "lake"), remember=True)
     shutil.copytree(tmp_path / "lake", tmp_path / "backup", dirs_exist_ok=True)
     told = run("lake", "refuse-key", "s1")
-    assert (told.returncode, "take it out" in told.stderr) == (2, True)
+    assert (told.returncode, "remove it" in told.stderr) == (2, True)
     assert run("lake", "refuse-key", "unknown").returncode == 2
     secret = base64.b64encode(SEAL.secret)
     monkeypatch.delenv("GOLDPAN_REDACT__SEAL_KEY")

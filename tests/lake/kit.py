@@ -1,24 +1,20 @@
 """What the tests of the lake share: tables in a folder, rows for them, patience without waiting."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import copy
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from lake.commit import CommitWatch, Guard, Move, commit
+from lake.commit import commit
 from lake.config import LakeSettings
-from lake.ledger import (
-    EntryKind,
-    Incarnation,
-    LedgerEntry,
-    SourcePartition,
-    SourceRange,
-    position_app,
-)
+from lake.ledger import EntryKind, Incarnation, LedgerEntry, SourcePartition, SourceRange
 from lake.parquet import DataFile, encode_files
 from lake.retry import Retry
+from lake.table_commit import CommitContext, CommitWatch, Guard, Move, TableCommit
+from lake.table_log import position_app
 from lake.tables import TABLE_LAYOUTS, Lake, Table
 from schemas.arrow import TABLES
 from schemas.redacted import Redacted
@@ -65,6 +61,17 @@ def patience(seconds: float = 1000.0, **more: Any) -> Retry:
         **more,
     }
     return Retry(seconds=seconds, **given)
+
+
+def commit_context(
+    retry: Retry | None = None,
+    *,
+    watch: CommitWatch | None = None,
+    now_us: Callable[[], int] = lambda: 0,
+    new_token: Callable[[], int] = lambda: 1,
+) -> CommitContext:
+    """Return what commits need: patience without waiting, a clock that stands, one token."""
+    return CommitContext(retry or patience(), now_us, new_token, watch or CommitWatch())
 
 
 def rows(
@@ -162,20 +169,25 @@ def append(
     first = start or 0
     stored = [At(source.partition, o) for o in range(first, end) if o not in aside]
     item = span(first, end, quarantined=len(aside), source=source)
-    return commit(
-        handle or table.handle,
-        table=table.name,
-        files=put(table, [rows(stored, table=table.name, ingested_at=ingested_at)], item),
-        moves=[Move(position_app(source), start, end)],
-        guards=guards,
-        token=token,
+    change = TableCommit(
         entry=LedgerEntry(
             kind, [item], incarnations if incarnations is not None else {TOPIC: HERE}
         ),
-        retry=retry or patience(),
-        watch=watch or CommitWatch(),
-        now_ms=lambda: 0,
+        token=token,
+        moves=[Move(position_app(source), start, end)],
+        guards=guards,
+        adds=put(table, [rows(stored, table=table.name, ingested_at=ingested_at)], item),
     )
+    return commit(through(table, handle), change, commit_context(retry, watch=watch))
+
+
+def through(table: Table, handle: Any) -> Table:
+    """Return a table whose commits go through another handle, if one is given."""
+    if handle is None:
+        return table
+    meddled = copy.copy(table)
+    meddled.handle = handle
+    return meddled
 
 
 def set_aside(
@@ -195,15 +207,14 @@ def set_aside(
     count = len(found)
     item = span(first, end, source=source, consumed=count, quarantined=count, stored=0)
     commit(
-        table.handle,
-        table=table.name,
-        files=put(table, [rows(found, table=table.name, ingested_at=ingested_at)], item),
-        moves=[Move(position_app(source), start, end)],
-        token=token,
-        entry=LedgerEntry(EntryKind.FLUSH, [item], {TOPIC: incarnation}),
-        retry=patience(),
-        watch=CommitWatch(),
-        now_ms=lambda: 0,
+        table,
+        TableCommit(
+            entry=LedgerEntry(EntryKind.FLUSH, [item], {TOPIC: incarnation}),
+            token=token,
+            moves=[Move(position_app(source), start, end)],
+            adds=put(table, [rows(found, table=table.name, ingested_at=ingested_at)], item),
+        ),
+        commit_context(),
     )
 
 

@@ -5,15 +5,15 @@ import secrets
 import sys
 import time
 
-from lake.commit import CommitWatch
 from lake.config import LakeSettings
 from lake.ledger import EntryKind, LedgerEntry
 from lake.live_files import concat_rows, list_live_files, read_file_rows, rewrite_rows
 from lake.retry import Retry
-from lake.rewrite import FileReplacedError, FileReplacement, replace_files
+from lake.rewrite import FileReplacedError, replace_files
+from lake.table_commit import CommitWatch, TableCommit
 from lake.tables import Lake, Table
 from tests.ending import end
-from tests.lake.kit import SOURCE
+from tests.lake.kit import SOURCE, commit_context
 
 RETRY = Retry(60, time.monotonic, lambda s: time.sleep(s / 10) is not None, lambda _low, high: high)
 
@@ -27,8 +27,12 @@ def compact(table: Table, watch: CommitWatch | None = None) -> bool:
     rows = concat_rows([read_file_rows(table, file) for file in old]).sorted_by("_offset")
     new = rewrite_rows(table, rows, instead_of=old, retry=RETRY)
     entry = LedgerEntry(EntryKind.REDRIVE, [])
-    wanted = FileReplacement(old, [new], entry, secrets.randbits(63), same_rows=True)
-    replace_files(table, wanted, retry=RETRY, now_ms=lambda: time.time_ns() // 10**6, watch=watch)
+    wanted = TableCommit(
+        entry=entry, token=secrets.randbits(63), removes=old, adds=[new], same_rows=True
+    )
+    replace_files(
+        table, wanted, commit_context(RETRY, watch=watch, now_us=lambda: time.time_ns() // 1000)
+    )
     return True
 
 

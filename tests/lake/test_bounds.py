@@ -8,12 +8,14 @@ import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable
 
-from lake.commit import CommitWatch, Move, commit
+from lake.commit import commit
 from lake.delta_log import read_actions
-from lake.ledger import EntryKind, LedgerEntry, position_app
+from lake.ledger import EntryKind, LedgerEntry
 from lake.live_files import concat_rows, list_live_files, read_file_rows, rewrite_rows
-from lake.rewrite import FileReplacement, replace_files
+from lake.rewrite import replace_files
 from lake.stats_bounds import widen_bounds
+from lake.table_commit import Move, TableCommit
+from lake.table_log import position_app
 from lake.tables import Lake, Table
 from lake.verify import verify_lake
 from tests.lake.kit import (
@@ -21,6 +23,7 @@ from tests.lake.kit import (
     SOURCE,
     TOPIC,
     At,
+    commit_context,
     make_lake,
     open_lake,
     patience,
@@ -50,8 +53,8 @@ def lake(tmp_path: Path) -> Lake:
         retry=patience(),
     )
     kept = LedgerEntry(EntryKind.COMPACT, [])
-    wanted = FileReplacement(old, [new], kept, token=5, same_rows=True)
-    replace_files(table, wanted, retry=patience(), now_ms=lambda: 0)
+    wanted = TableCommit(entry=kept, token=5, removes=old, adds=[new], same_rows=True)
+    replace_files(table, wanted, commit_context())
     flush(lake, 6, "other")
     return lake
 
@@ -62,15 +65,14 @@ def flush(lake: Lake, start: int, trace_id: str) -> None:
     table, item = lake.table("feedback"), span(start, start + 2)
     found = rows([At(0, start), At(0, start + 1)], trace_id=trace_id)
     commit(
-        table.handle,
-        table=table.name,
-        files=put(table, [found], item),
-        moves=[Move(position_app(SOURCE), start or None, start + 2)],
-        token=start + 1,
-        entry=LedgerEntry(EntryKind.FLUSH, [item], {TOPIC: HERE}),
-        retry=patience(),
-        watch=CommitWatch(),
-        now_ms=lambda: 0,
+        table,
+        TableCommit(
+            entry=LedgerEntry(EntryKind.FLUSH, [item], {TOPIC: HERE}),
+            token=start + 1,
+            moves=[Move(position_app(SOURCE), start or None, start + 2)],
+            adds=put(table, [found], item),
+        ),
+        commit_context(),
     )
 
 

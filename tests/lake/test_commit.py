@@ -7,23 +7,19 @@ from typing import Any
 import pytest
 from deltalake.exceptions import CommitFailedError, DeltaError
 
-from lake.commit import CommitWatch, Guard, Move, commit
-from lake.ledger import (
-    EntryKind,
-    Incarnation,
-    LedgerEntry,
-    claim_app,
-    incarnation_app,
-    position_app,
-)
+from lake.commit import commit
+from lake.ledger import EntryKind, Incarnation, LedgerEntry
+from lake.table_commit import CommitWatch, Guard, Move, TableCommit
+from lake.table_log import claim_app, incarnation_app, position_app
 from lake.tables import Table
-from schemas.errors import FatalError, FencedError, RetryableError
+from schemas.errors import CommitUnknownError, FatalError, FencedError
 from tests.lake.kit import (
     HERE,
     OTHER,
     SOURCE,
     TOPIC,
     append,
+    commit_context,
     make_lake,
     offsets,
     open_lake,
@@ -139,8 +135,32 @@ def test_a_lake_that_stays_silent_is_fatal(table: Table) -> None:
 def test_told_to_stop_it_does_not_try_again(table: Table) -> None:
     """A shutdown ends the waiting; whether the commit landed is for the next owner to read."""
     handle = Meddled(table.handle, before=raising(OSError("no answer")))
-    with pytest.raises(RetryableError):
+    with pytest.raises(CommitUnknownError):
         append(table, None, 3, handle=handle, retry=patience(sleep=lambda _wait: True))
+
+
+def test_an_outcome_that_stays_unknown_is_no_failure(table: Table) -> None:
+    """A commit whose reply is lost may have landed, also if the log cannot be read after it."""
+
+    def lose_the_reply() -> None:
+        handle.update_incremental = raising(OSError("no answer"))  # type: ignore[method-assign]
+        raise OSError("no answer")
+
+    handle = Meddled(table.handle, after=lose_the_reply)
+    with pytest.raises(FatalError, match="the change may have been made") as failure:
+        append(table, None, 3, handle=handle, retry=patience(9))
+    assert isinstance(failure.value.__cause__, CommitUnknownError)
+    assert offsets(table) == [0, 1, 2]
+
+
+def test_a_commit_that_sends_nothing_is_no_unknown_one(table: Table) -> None:
+    """A log that cannot be read leaves the table as it was, and the error does not say otherwise."""
+    handle = Meddled(table.handle)
+    handle.update_incremental = raising(OSError("no answer"))  # type: ignore[method-assign]
+    with pytest.raises(FatalError) as failure:
+        append(table, None, 3, handle=handle, retry=patience(9))
+    assert not isinstance(failure.value.__cause__, CommitUnknownError)
+    assert "may have been made" not in str(failure.value)
 
 
 def test_a_stale_handle_is_refreshed(table: Table, others: Table) -> None:
@@ -193,16 +213,14 @@ def test_another_partition_is_no_conflict(table: Table, others: Table) -> None:
 def claim(table: Table, position: int, token: int) -> None:
     """Claim the partition, as `stream.buffer` does."""
     commit(
-        table.handle,
-        table=table.name,
-        files=[],
-        moves=[Move(claim_app(SOURCE), table.number(claim_app(SOURCE)), token)],
-        guards=[Guard(position_app(SOURCE), position)],
-        token=token,
-        entry=LedgerEntry(EntryKind.CLAIM, [], {TOPIC: HERE}),
-        retry=patience(),
-        watch=CommitWatch(),
-        now_ms=lambda: 0,
+        table,
+        TableCommit(
+            entry=LedgerEntry(EntryKind.CLAIM, [], {TOPIC: HERE}),
+            token=token,
+            moves=[Move(claim_app(SOURCE), table.txn_version(claim_app(SOURCE)), token)],
+            guards=[Guard(position_app(SOURCE), position)],
+        ),
+        commit_context(),
     )
 
 

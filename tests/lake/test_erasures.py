@@ -8,25 +8,31 @@ from typing import Any
 import pytest
 from deltalake.exceptions import CommitFailedError
 
-from lake.commit import CommitWatch
+from lake.fences import ERASURE_FENCE
 from lake.ledger import EntryKind, LedgerEntry
 from lake.live_files import list_live_files
 from lake.location import LakeLocation
 from lake.objects import FolderStore, ObjectStore
-from lake.rewrite import FileReplacement, replace_files
+from lake.rewrite import replace_files
+from lake.table_commit import CommitWatch, TableCommit
 from lake.tables import Table
 from lake.tombstones import (
-    ERASURES_APP,
     Tombstone,
-    erasure_guard,
     newest_tombstone,
     open_tombstones,
     put_tombstone,
-    raise_erasure_fence,
     read_tombstones,
 )
 from schemas.errors import FatalError, FencedError
-from tests.lake.kit import OTHER, append, make_lake, offsets, open_lake, patience, span
+from tests.lake.kit import (
+    OTHER,
+    append,
+    commit_context,
+    make_lake,
+    offsets,
+    open_lake,
+    span,
+)
 
 UNTIL = 1_793_491_200_000_000
 
@@ -41,7 +47,7 @@ def _put(folder: Path, times: int, until_us: int) -> None:
 
 
 def _fence(table: Table, number: int) -> bool:
-    return raise_erasure_fence(table, number, retry=patience(), now_ms=lambda: 0)
+    return ERASURE_FENCE.raise_to(table, number, commit_context())
 
 
 @pytest.fixture
@@ -132,14 +138,14 @@ def test_behind_the_fence_only_who_knows_may_commit(tmp_path: Path) -> None:
     """A commit is made by one who has read the tombstone, and refused to one who has not."""
     lake = make_lake(tmp_path)
     table = lake.table("feedback")
-    append(table, None, 2, guards=[erasure_guard(0)])
+    append(table, None, 2, guards=[ERASURE_FENCE.guard(0)])
 
     assert _fence(table, 1)
 
-    with pytest.raises(FencedError, match="rows that this rests on went"):
-        append(table, 2, 4, guards=[erasure_guard(0)], token=2)
-    append(table, 2, 4, guards=[erasure_guard(1)], token=3)
-    append(table, 4, 6, guards=[erasure_guard(7)], token=4)
+    with pytest.raises(FencedError, match="were removed before it"):
+        append(table, 2, 4, guards=[ERASURE_FENCE.guard(0)], token=2)
+    append(table, 2, 4, guards=[ERASURE_FENCE.guard(1)], token=3)
+    append(table, 4, 6, guards=[ERASURE_FENCE.guard(7)], token=4)
     assert offsets(table) == [0, 1, 2, 3, 4, 5]
 
 
@@ -151,12 +157,12 @@ def test_fence_between_comparing_and_sending(tmp_path: Path) -> None:
     theirs.refresh()
     told: list[BaseException] = []
 
-    with pytest.raises(FencedError, match="rows that this rests on went"):
+    with pytest.raises(FencedError, match="were removed before it"):
         append(
             ours,
             2,
             4,
-            guards=[erasure_guard(0)],
+            guards=[ERASURE_FENCE.guard(0)],
             token=2,
             handle=Meddled(ours.handle, lambda: _fence(theirs, 1)),
             watch=CommitWatch(unknown=lambda _table, error: told.append(error)),
@@ -173,16 +179,16 @@ def test_fence_between_comparing_and_replacing(tmp_path: Path) -> None:
     append(ours, None, 2)
     _fence(theirs, 1)
     ours.refresh()
-    wanted = FileReplacement(
-        list_live_files(ours),
-        [],
-        LedgerEntry(EntryKind.REDRIVE, [span(0, 2)]),
-        1,
-        guards=[erasure_guard(0)],
+    wanted = TableCommit(
+        entry=LedgerEntry(EntryKind.REDRIVE, [span(0, 2)]),
+        token=1,
+        guards=[ERASURE_FENCE.guard(0)],
+        removes=list_live_files(ours),
+        adds=[],
     )
 
-    with pytest.raises(FencedError, match="rows that this rests on went"):
-        replace_files(ours, wanted, retry=patience(), now_ms=lambda: 0)
+    with pytest.raises(FencedError, match="were removed before it"):
+        replace_files(ours, wanted, commit_context())
     assert offsets(ours) == [0, 1]
 
 
@@ -196,7 +202,7 @@ def test_fence_only_ever_rises(tmp_path: Path) -> None:
     version = ours.handle.version()
     assert not _fence(ours, 2)
 
-    assert (ours.number(ERASURES_APP), ours.handle.version()) == (2, version)
+    assert (ours.txn_version(ERASURE_FENCE.app), ours.handle.version()) == (2, version)
 
 
 def test_fence_survives_a_checkpoint(tmp_path: Path) -> None:
@@ -207,7 +213,7 @@ def test_fence_survives_a_checkpoint(tmp_path: Path) -> None:
     table.refresh()
     table.checkpoint()
 
-    assert open_lake(tmp_path).table("feedback").number(ERASURES_APP) == 3
+    assert open_lake(tmp_path).table("feedback").txn_version(ERASURE_FENCE.app) == 3
 
 
 def test_owners_do_not_hinder_each_other(tmp_path: Path) -> None:
@@ -219,13 +225,13 @@ def test_owners_do_not_hinder_each_other(tmp_path: Path) -> None:
     told: list[BaseException] = []
 
     def other() -> None:
-        append(theirs, None, 2, guards=[erasure_guard(1)], source=OTHER, incarnations={})
+        append(theirs, None, 2, guards=[ERASURE_FENCE.guard(1)], source=OTHER, incarnations={})
 
     append(
         ours,
         None,
         2,
-        guards=[erasure_guard(1)],
+        guards=[ERASURE_FENCE.guard(1)],
         handle=Meddled(ours.handle, other),
         incarnations={},
         watch=CommitWatch(unknown=lambda _table, error: told.append(error)),

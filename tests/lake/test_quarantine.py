@@ -17,10 +17,20 @@ from lake.quarantine import (
     summarize_quarantined,
 )
 from lake.quarantine import read_quarantined as found_rows
-from lake.rewrite import FileReplacement, replace_files
+from lake.rewrite import replace_files
+from lake.table_commit import TableCommit
 from lake.tables import Table
 from schemas.errors import FencedError
-from tests.lake.kit import OTHER, append, make_lake, offsets, open_lake, patience, rows
+from tests.lake.kit import (
+    OTHER,
+    append,
+    commit_context,
+    make_lake,
+    offsets,
+    open_lake,
+    patience,
+    rows,
+)
 
 TOPIC = "it's"  # a quote in a topic's name is no way into the condition
 
@@ -82,16 +92,14 @@ def test_records_are_taken_out_once(table: Table) -> None:
     """Those that are not there any more are not counted again, and no commit is made for none."""
     wanted = [(0, 1), (1, 0), (1, 9)]
     assert (
-        remove_quarantined(table, "llm.feedback", wanted, retry=patience(), token=1, now_ms=int)
-        == 2
+        remove_quarantined(table, "llm.feedback", wanted, commit_context(new_token=lambda: 1)) == 2
     )
     assert (offsets(table), offsets(table, OTHER)) == ([0, 2], [1])
     version = table.handle.version()
     assert (
-        remove_quarantined(table, "llm.feedback", wanted, retry=patience(), token=2, now_ms=int)
-        == 0
+        remove_quarantined(table, "llm.feedback", wanted, commit_context(new_token=lambda: 2)) == 0
     )
-    assert remove_quarantined(table, TOPIC, wanted, retry=patience(), token=3, now_ms=int) == 0
+    assert remove_quarantined(table, TOPIC, wanted, commit_context(new_token=lambda: 3)) == 0
     table.refresh()
     assert table.handle.version() == version
 
@@ -123,7 +131,7 @@ def test_a_lost_reply_is_settled_by_the_token(table: Table) -> None:
     handle = LostReply(table.handle)
     table.handle = handle  # type: ignore[assignment]
     assert (
-        remove_quarantined(table, "llm.feedback", [(0, 1)], retry=patience(), token=1, now_ms=int)
+        remove_quarantined(table, "llm.feedback", [(0, 1)], commit_context(new_token=lambda: 1))
         == 1
     )
     assert handle.sent == 1
@@ -138,16 +146,14 @@ def test_another_re_drive_at_the_same_time_is_fenced(table: Table, tmp_path: Pat
 
     def overtake() -> None:
         assert (
-            remove_quarantined(
-                other, "llm.feedback", [(0, 1)], retry=patience(), token=2, now_ms=int
-            )
+            remove_quarantined(other, "llm.feedback", [(0, 1)], commit_context(new_token=lambda: 2))
             == 1
         )
 
     table.handle = LostReply(table.handle, overtake)  # type: ignore[assignment]
     with pytest.raises(FencedError):
         remove_quarantined(
-            table, "llm.feedback", [(0, 1), (0, 2)], retry=patience(), token=1, now_ms=int
+            table, "llm.feedback", [(0, 1), (0, 2)], commit_context(new_token=lambda: 1)
         )
     assert offsets(other) == [0, 2]
 
@@ -161,7 +167,7 @@ def test_a_file_that_was_compacted_meanwhile_is_looked_at_again(
     handle.sent = 1  # no reply is lost here
     table.handle = handle  # type: ignore[assignment]
     assert (
-        remove_quarantined(table, "llm.feedback", [(0, 1)], retry=patience(), token=1, now_ms=int)
+        remove_quarantined(table, "llm.feedback", [(0, 1)], commit_context(new_token=lambda: 1))
         == 1
     )
     assert 1 not in offsets(other)
@@ -169,7 +175,7 @@ def test_a_file_that_was_compacted_meanwhile_is_looked_at_again(
 
 def test_the_file_that_is_left_holds_text_as_any_reader_expects_it(table: Table) -> None:
     """A condition on text finds its rows without their being read first."""
-    remove_quarantined(table, "llm.feedback", [(0, 1)], retry=patience(), token=1, now_ms=int)
+    remove_quarantined(table, "llm.feedback", [(0, 1)], commit_context(new_token=lambda: 1))
     table.refresh()
     dataset = table.handle.to_pyarrow_dataset()
     assert dataset.count_rows(filter=pc.field("reason") == "not_json") > 0
@@ -181,7 +187,7 @@ def rewrite_all(table: Table) -> None:
     old = list_live_files(table)
     rows = concat_rows([read_file_rows(table, file) for file in old])
     new = rewrite_rows(table, rows, instead_of=old, retry=patience())
-    wanted = FileReplacement(
-        old, [new], LedgerEntry(EntryKind.REDRIVE, []), token=77, same_rows=True
+    wanted = TableCommit(
+        entry=LedgerEntry(EntryKind.REDRIVE, []), token=77, removes=old, adds=[new], same_rows=True
     )
-    replace_files(table, wanted, retry=patience(), now_ms=int)
+    replace_files(table, wanted, commit_context())

@@ -11,14 +11,23 @@ import pytest
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError
 
-from lake.commit import CommitWatch, Move
 from lake.delta_log import commit_path, read_actions
 from lake.ledger import EntryKind, LedgerEntry
 from lake.live_files import LiveFile, concat_rows, list_live_files, read_file_rows, rewrite_rows
-from lake.rewrite import FileReplacedError, FileReplacement, replace_files
+from lake.rewrite import FileReplacedError, replace_files
+from lake.table_commit import CommitWatch, Move, TableCommit
 from lake.tables import Lake, Table
-from schemas.errors import FatalError, FencedError, RetryableError
-from tests.lake.kit import OTHER, SOURCE, append, make_lake, offsets, open_lake, patience
+from schemas.errors import CommitUnknownError, FatalError, FencedError
+from tests.lake.kit import (
+    OTHER,
+    SOURCE,
+    append,
+    commit_context,
+    make_lake,
+    offsets,
+    open_lake,
+    patience,
+)
 from tests.lake.test_commit import Meddled, raising
 
 ENTRY = LedgerEntry(EntryKind.REDRIVE, [])
@@ -47,25 +56,25 @@ def files(table: Table) -> list[LiveFile]:
     return list_live_files(table)
 
 
-def compacted(table: Table, old: Sequence[LiveFile], **more: Any) -> FileReplacement:
+def compacted(table: Table, old: Sequence[LiveFile], **more: Any) -> TableCommit:
     """Return the replacement of files by one with the same rows."""
     rows = concat_rows([read_file_rows(table, file) for file in old]).sorted_by("_offset")
     new = rewrite_rows(table, rows, instead_of=old, retry=patience())
     given = {"entry": ENTRY, "token": next(TOKENS), "same_rows": True} | more
-    return FileReplacement(old, [new], **given)
+    return TableCommit(removes=old, adds=[new], **given)
 
 
-def without(table: Table, old: LiveFile, offset: int) -> FileReplacement:
+def without(table: Table, old: LiveFile, offset: int) -> TableCommit:
     """Return the replacement of a file by one that lacks a row."""
     rows = read_file_rows(table, old)
     left = rows.where(pc.not_equal(rows.rows["_offset"], offset))
     new = [rewrite_rows(table, left, instead_of=[old], retry=patience())] if len(left) else []
-    return FileReplacement([old], new, ENTRY, next(TOKENS))
+    return TableCommit(entry=ENTRY, token=next(TOKENS), removes=[old], adds=new)
 
 
-def make(table: Table, wanted: FileReplacement, **more: Any) -> None:
+def make(table: Table, wanted: TableCommit, **more: Any) -> None:
     """Replace, without waiting."""
-    replace_files(table, wanted, **{"retry": patience(), "now_ms": lambda: 0} | more)
+    replace_files(table, wanted, commit_context(**more))
 
 
 def meddled(table: Table, **hooks: Callable[[], None]) -> Meddled:
@@ -116,7 +125,7 @@ def test_text_is_stored_as_text(table: Table) -> None:
 def test_a_file_can_go_altogether(table: Table) -> None:
     """Retention drops files without putting others in their place."""
     old = holding(table, 7)
-    make(table, FileReplacement([old], [], ENTRY, 1))
+    make(table, TableCommit(entry=ENTRY, token=1, removes=[old], adds=[]))
     assert offsets(table) == list(range(6))
 
 
@@ -135,9 +144,9 @@ def test_what_came_too_late_is_removed(table: Table, others: Table) -> None:
     make(others, theirs)
     with pytest.raises(FileReplacedError):
         make(table, mine)
-    assert table.files.size(mine.new[0].path) is None
+    assert table.files.size(mine.adds[0].path) is None
     same = compacted(table, files(table)[:2]), compacted(others, files(others)[:2])
-    assert same[0].new[0].path == same[1].new[0].path
+    assert same[0].adds[0].path == same[1].adds[0].path
     make(others, same[1])
     with pytest.raises(FileReplacedError):
         make(table, same[0])
@@ -250,7 +259,7 @@ def test_an_outcome_that_cannot_be_told_is_said(table: Table) -> None:
 def test_told_to_stop_it_ends(table: Table) -> None:
     """A shutdown ends the waiting."""
     meddled(table, before=raising(OSError("no answer")))
-    with pytest.raises(RetryableError):
+    with pytest.raises(CommitUnknownError):
         make(table, without(table, holding(table, 4), 4), retry=patience(sleep=lambda _: True))
 
 
@@ -258,14 +267,16 @@ def test_positions_move_with_the_files(table: Table) -> None:
     """One commit for both, and a position that is elsewhere lets nothing through."""
     old = holding(table, 4)
     wanted = without(table, old, 4)
-    moving = FileReplacement(
-        old=[old], new=wanted.new, entry=ENTRY, token=5, moves=[Move("g", None, 1)]
+    moving = TableCommit(
+        entry=ENTRY, token=5, moves=[Move("g", None, 1)], removes=[old], adds=wanted.adds
     )
     make(table, moving)
     table.refresh()
-    assert table.number("g") == 1
+    assert table.txn_version("g") == 1
     again = without(table, holding(table, 5), 5)
-    stale = FileReplacement(again.old, again.new, ENTRY, 6, moves=[Move("g", None, 1)])
+    stale = TableCommit(
+        entry=ENTRY, token=6, moves=[Move("g", None, 1)], removes=again.removes, adds=again.adds
+    )
     with pytest.raises(FencedError, match="g is at 1, not None"):
         make(table, stale)
 
@@ -274,13 +285,15 @@ def test_the_same_rows_are_held_to(table: Table) -> None:
     """Who promises that no row changes cannot lose one by mistake."""
     old = holding(table, 4)
     with pytest.raises(ValueError, match="3 go and 2 come"):
-        FileReplacement([old], without(table, old, 4).new, ENTRY, 1, same_rows=True)
+        TableCommit(
+            entry=ENTRY, token=1, removes=[old], adds=without(table, old, 4).adds, same_rows=True
+        )
 
 
 def test_nothing_is_replaced_by_nothing(table: Table) -> None:
     """Without a file that goes there is nothing to compare with."""
-    with pytest.raises(ValueError, match="needs files that go"):
-        FileReplacement([], [], ENTRY, 1)
+    with pytest.raises(ValueError, match="must move a number"):
+        TableCommit(entry=ENTRY, token=1, removes=[], adds=[])
 
 
 def test_rows_of_different_days_or_tables_do_not_mix(tmp_path: Path) -> None:

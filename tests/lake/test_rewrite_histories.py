@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from lake.ledger import EntryKind, LedgerEntry
 from lake.live_files import concat_rows, list_live_files, read_file_rows, rewrite_rows
-from lake.rewrite import FileReplacement, replace_files
+from lake.rewrite import replace_files
+from lake.table_commit import TableCommit
 from lake.tables import Table
 from schemas.errors import FencedError
-from tests.lake.kit import SOURCE, append, make_lake, offsets, open_lake, patience
+from tests.lake.kit import SOURCE, append, commit_context, make_lake, offsets, open_lake, patience
 from tests.lake.test_commit import Meddled
 
 ENTRY = LedgerEntry(EntryKind.COMPACT, [])
@@ -96,7 +97,10 @@ class World:
             rows = concat_rows([read_file_rows(table, file) for file in old])
             new = rewrite_rows(table, rows, instead_of=old, retry=patience())
             self._replace(
-                table, FileReplacement(old, [new], ENTRY, next(self.tokens), same_rows=True)
+                table,
+                TableCommit(
+                    entry=ENTRY, token=next(self.tokens), removes=old, adds=[new], same_rows=True
+                ),
             )
 
     def _take(self, table: Table, offset: int) -> None:
@@ -107,13 +111,16 @@ class World:
                 new = [rewrite_rows(table, left, instead_of=[file], retry=patience())]
                 entry, token = LedgerEntry(EntryKind.REDRIVE, []), next(self.tokens)
                 self._replace(
-                    table, FileReplacement([file], new if len(left) else [], entry, token)
+                    table,
+                    TableCommit(
+                        entry=entry, token=token, removes=[file], adds=new if len(left) else []
+                    ),
                 )
                 self.expected.discard(offset)
                 return
 
-    def _replace(self, table: Table, wanted: FileReplacement) -> None:
-        replace_files(table, wanted, retry=patience(), now_ms=lambda: 0)
+    def _replace(self, table: Table, wanted: TableCommit) -> None:
+        replace_files(table, wanted, commit_context())
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -11,7 +11,7 @@ import pytest
 from lake.config import LakeSettings
 from lake.quarantine import remove_quarantined
 from lake.tables import Lake
-from tests.lake.kit import TOPIC, append, make_lake, offsets, patience
+from tests.lake.kit import TOPIC, append, commit_context, make_lake, offsets
 from tests.lake.racer import ROUNDS
 from tests.servers.s3 import S3
 from tests.servers.s3_faults import Fault, FaultyS3
@@ -65,9 +65,7 @@ def test_records_are_taken_out_of_a_quarantine_on_s3(lake_on_s3: Lake) -> None:
     table = lake_on_s3.table("quarantine")
     append(table, None, 3)
     append(table, 3, 6, token=2)
-    taken = remove_quarantined(
-        table, TOPIC, [(0, 1), (0, 9)], retry=patience(), token=1, now_ms=int
-    )
+    taken = remove_quarantined(table, TOPIC, [(0, 1), (0, 9)], commit_context(new_token=lambda: 1))
     assert taken == 1
     assert offsets(table) == [0, 2, 3, 4, 5]
 

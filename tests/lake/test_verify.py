@@ -6,15 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from lake.commit import CommitWatch, Move, commit
-from lake.ledger import (
-    EntryKind,
-    Incarnation,
-    LedgerEntry,
-    SourceRange,
-    adopted_app,
-    position_app,
-)
+from lake.commit import commit
+from lake.ledger import EntryKind, Incarnation, LedgerEntry, SourceRange
+from lake.table_commit import Move, TableCommit
+from lake.table_log import adopted_app, position_app
 from lake.tables import TABLE_LAYOUTS, Lake, Table
 from lake.verify import verify_lake
 from tests.lake.kit import (
@@ -25,8 +20,8 @@ from tests.lake.kit import (
     TOPIC,
     At,
     append,
+    commit_context,
     make_lake,
-    patience,
     put,
     rows,
     set_aside,
@@ -60,15 +55,14 @@ def write(
     """Commit a range that need not be true, with the rows at these offsets."""
     found = [At(item.partition, offset) for offset in stored]
     commit(
-        table.handle,
-        table=table.name,
-        files=put(table, [rows(found, table=table.name)], item) if stored else [],
-        moves=[Move(position_app(item.source), start, item.end if to is None else to)],
-        token=77,
-        entry=LedgerEntry(kind, [item], {TOPIC: HERE}),
-        retry=patience(),
-        watch=CommitWatch(),
-        now_ms=lambda: 0,
+        table,
+        TableCommit(
+            entry=LedgerEntry(kind, [item], {TOPIC: HERE}),
+            token=77,
+            moves=[Move(position_app(item.source), start, item.end if to is None else to)],
+            adds=put(table, [rows(found, table=table.name)], item) if stored else [],
+        ),
+        commit_context(),
     )
 
 
@@ -187,15 +181,14 @@ def half_redriven(lake: Lake) -> None:
     item = SourceRange(TOPIC, 0, 0, 0, stored=1, quarantined=1)
     table = lake.table("feedback")
     commit(
-        table.handle,
-        table=table.name,
-        files=put(table, [rows([At(0, 4)])], item),
-        moves=[Move(f"{TOPIC}#redrive", None, 1)],
-        token=5,
-        entry=LedgerEntry(EntryKind.REDRIVE, [item]),
-        retry=patience(),
-        watch=CommitWatch(),
-        now_ms=lambda: 0,
+        table,
+        TableCommit(
+            entry=LedgerEntry(EntryKind.REDRIVE, [item]),
+            token=5,
+            moves=[Move(f"{TOPIC}#redrive", None, 1)],
+            adds=put(table, [rows([At(0, 4)])], item),
+        ),
+        commit_context(),
     )
 
 
@@ -272,15 +265,13 @@ def test_another_incarnation_begins_a_new_chain(lake: Lake) -> None:
     for name in ("quarantine", "feedback"):
         table = lake.table(name)
         commit(
-            table.handle,
-            table=name,
-            files=[],
-            moves=[Move(position_app(SOURCE), 10, 2), Move(adopted_app(TOPIC), None, 1)],
-            token=3,
-            entry=LedgerEntry(EntryKind.ADOPT, [SourceRange(TOPIC, 0, 2, 2)], {TOPIC: anew}),
-            retry=patience(),
-            watch=CommitWatch(),
-            now_ms=lambda: 0,
+            table,
+            TableCommit(
+                entry=LedgerEntry(EntryKind.ADOPT, [SourceRange(TOPIC, 0, 2, 2)], {TOPIC: anew}),
+                token=3,
+                moves=[Move(position_app(SOURCE), 10, 2), Move(adopted_app(TOPIC), None, 1)],
+            ),
+            commit_context(),
         )
     assert verify_lake(lake, deep=True).problems == []
     set_aside(lake, 2, 5, {2, 4}, incarnation=anew, ingested_at=later)

@@ -68,7 +68,7 @@ def test_second_pass_changes_nothing() -> None:
 
 
 def test_look_alike_placeholders_are_text() -> None:
-    """Who writes a placeholder by hand cannot hide a value in it."""
+    """A placeholder written by hand cannot hide a value."""
     assert "bob@example.com" not in content(redacted([said("<PERSON: bob@example.com>")]))
 
 
@@ -82,7 +82,7 @@ def test_failure_rejects_the_record_and_says_nothing_of_it(
     def fail(*_: Any, **__: Any) -> None:
         raise ValueError("ann@example.com")
 
-    monkeypatch.setattr(engine._segmenter._analyser, "analyse", fail)
+    monkeypatch.setattr(engine.segmenter.analyser, "analyse", fail)
     records = [said("Mail ann@example.com"), minimal()]
     outcome = engine.redact(decoded(records), ingested_at=NOW)
     assert [r.reason for r in outcome.rejected] == ["redaction_failed"]

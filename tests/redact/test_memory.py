@@ -1,24 +1,25 @@
-"""What is remembered stays bounded, however long a worker runs and whatever comes again."""
+"""Caches stay bounded, however long a worker runs and whatever repeats."""
 
 from redact.analysis.segment_cache import SegmentCache
-from redact.recognition.context_words import ContextWords
+from redact.recognition.context_words import ContextWords, sparing_engine
+from redact.recognition.plain_tokens import PlainNlpEngine
 from tests.redact.kit import NOW, decoded, minimal
 from tests.redact.test_leaks import engine
 
 
 def kept(cache: SegmentCache[str]) -> int:
     """Return the weight of all that a cache holds."""
-    return sum(weight for _, weight in (cache._old | cache._young).values())
+    return sum(weight for _, weight in (cache.old | cache.young).values())
 
 
-def test_a_cache_keeps_to_its_capacity_even_if_all_comes_again() -> None:
-    """What is asked for again moves on with its weight; what grows, grows in weight."""
+def test_a_cache_keeps_to_its_capacity_even_if_everything_repeats() -> None:
+    """A repeated entry moves on with its weight; a growing entry grows in weight."""
     cache: SegmentCache[str] = SegmentCache(10_000)
     for number in range(5_000):
-        cache.put(b"%d" % number, "", 40)
+        cache.store(b"%d" % number, "", 40)
         for back in range(0, min(number, 200), 7):
             cache.get(b"%d" % (number - back))
-        cache.put(b"%d" % number, "", 10)
+        cache.store(b"%d" % number, "", 10)
         assert kept(cache) <= 10_000 + 200
     assert cache.get(b"4999") is not None
     assert cache.get(b"1") is None
@@ -33,22 +34,25 @@ def test_a_prompt_that_all_share_does_not_grow_with_its_readers() -> None:
         records = [minimal(user_id=one, messages=[prompt]) for one in ids]
         assert redactor.redact(decoded(records), ingested_at=NOW).rejected == []
     known = [
-        one
-        for one, _ in redactor._segmenter._known._young.values()
-        if any(prompt["content"] == output.text for output in one.outputs.values())
+        segment
+        for segment, _ in redactor.segmenter.cache.young.values()
+        if any(prompt["content"] == output.text for output in segment.outputs.values())
     ]
     assert len(known) == 1
     assert len(known[0].outputs) <= 66
     assert len(known[0].occurrences) <= 300
 
 
-def test_words_of_context_are_met_anew_at_times() -> None:
-    """spaCy keeps each word that it has met, so its store is made anew now and then."""
-    words = ContextWords()
-    first = words._nlp
-    for number in range(50_001):
-        words._met = max(words._met, 49_990)
-        words._tokens(f"word{number}")
-        if words._nlp is not first:
-            return
-    raise AssertionError("the store was never made anew")
+def test_the_engine_of_context_words_is_replaced_at_times() -> None:
+    """spaCy keeps each word that it has met, so a new engine takes over after some chunks."""
+    engines: list[PlainNlpEngine] = []
+
+    def new_engine() -> PlainNlpEngine:
+        engines.append(sparing_engine())
+        return engines[-1]
+
+    words = ContextWords(new_engine, max_chunks=10)
+    for number in range(25):
+        text = f"card word{number}"
+        assert words.supports(text, text, len("card "), ("card",))
+    assert len(engines) == 3

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, TopicPartition
 
-from lake.commit import CommitWatch
 from lake.ledger import SourcePartition
 from lake.table_writer import TableWriter
 from lake.tables import Lake
@@ -28,7 +27,7 @@ from stream.memory import MemoryBudget, MemoryGate
 from stream.partition_consumer import PartitionConsumer
 from stream.partition_ownership import PartitionOwnership
 from stream.worker import Worker
-from tests.lake.kit import HERE, TOPIC, patience
+from tests.lake.kit import HERE, TOPIC, commit_context, patience
 from tests.redact.kit import KEYS
 from tests.stream.kit import Recorder, take_over
 from tests.stream.protocol.world import Verdict
@@ -175,7 +174,10 @@ class Refusing:
 
 @dataclass
 class Loop:
-    """A worker of one topic, and all that it depends on. ``now`` is its monotonic clock."""
+    """A worker of one topic, and all that it depends on.
+
+    ``now`` is its monotonic clock, which goes on by ``tick`` whenever it is read.
+    """
 
     lake: Lake
     patch: pytest.MonkeyPatch
@@ -188,15 +190,13 @@ class Loop:
     cluster: Refusing = field(default_factory=lambda: Refusing(RetryableError("broker away")))
     resident: int = 0
     retry_seconds: float = 60.0
+    tick: float = 0.0
 
     def __post_init__(self) -> None:
-        self.patch.setattr("stream.worker.monotonic", lambda: self.now)
         self.erasures = AppliedTombstones(open_tombstones(self.lake.location), [KEYS])
         tokens, verdict = count(1), Verdict(self._fails)
         writers = {
-            name: TableWriter(
-                self.lake.table(name), retry=patience(), watch=CommitWatch(), now_ms=lambda: 0
-            )
+            name: TableWriter(self.lake.table(name), commit_context())
             for name in ("feedback", "quarantine")
         }
         self.flusher = AtOnce(
@@ -244,13 +244,18 @@ class Loop:
                 drain_seconds=1.0, revoke_seconds=1.0, retry_seconds=self.retry_seconds
             ),
             retry=patience(),
-            labelling=NoLabels(),
+            label_driver=NoLabels(),
             erasures=self.erasures,
             reached=lambda _step: None,
             stop_requested=lambda: False,
             give_up=lambda: None,
+            monotonic=self._monotonic,
             **parts,
         )
+
+    def _monotonic(self) -> float:
+        self.now += self.tick
+        return self.now
 
     def _fails(self, partition: int, offset: int) -> bool:
         return self.bad(partition, offset)

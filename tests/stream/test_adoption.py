@@ -10,7 +10,15 @@ from lake.tables import Lake
 from lake.verify import verify_lake
 from schemas.errors import FencedError
 from stream.adoption import AdoptedPartition, Adoption
-from tests.lake.kit import OTHER, SOURCE, TOPIC, append, make_lake, patience, set_aside
+from tests.lake.kit import (
+    OTHER,
+    SOURCE,
+    TOPIC,
+    append,
+    commit_context,
+    make_lake,
+    set_aside,
+)
 from tests.stream.kit import take_over
 
 ANEW = Incarnation("cluster", "topic-2")
@@ -36,9 +44,7 @@ def adoption(lake: Lake, *, now_us: int = NOW) -> Adoption:
         quarantine=lake.table("quarantine"),
         audit=lake.table("redactions"),
         labels=lake.table("labels"),
-        retry=patience(),
-        now_us=lambda: now_us,
-        new_token=lambda: next(tokens),
+        context=commit_context(now_us=lambda: now_us, new_token=lambda: next(tokens)),
     )
 
 

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from lake.tombstones import Tombstone, newest_tombstone, put_tombstone, raise_erasure_fence
+from lake.fences import ERASURE_FENCE
+from lake.tombstones import Tombstone, newest_tombstone, put_tombstone
 from lake.verify import verify_lake
 from redact.crypto.keys import Keys
 from redact.crypto.subjects import feedback_mark
 from schemas.errors import FatalError
-from tests.lake.kit import make_lake, offsets, open_lake, patience
+from tests.lake.kit import commit_context, make_lake, offsets, open_lake
 from tests.redact.kit import KEYS
 from tests.stream.loop_kit import Loop, Message, records
 
@@ -34,9 +35,7 @@ def erase(folder: Path, tables: Sequence[str], keys: Keys = KEYS) -> None:
     if not newest_tombstone(store):
         put_tombstone(store, lambda number: Tombstone(number, 0, feedback=marks))
     for name in tables:
-        raise_erasure_fence(
-            lake.table(name), newest_tombstone(store), retry=patience(), now_ms=lambda: 0
-        )
+        ERASURE_FENCE.raise_to(lake.table(name), newest_tombstone(store), commit_context())
 
 
 def settle(loop: Loop) -> None:

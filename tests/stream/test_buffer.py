@@ -2,9 +2,9 @@
 
 from collections import Counter
 
-from lake.commit import Guard, Move
-from lake.ledger import claim_app, late_app, position_app
-from lake.tombstones import erasure_guard
+from lake.fences import ERASURE_FENCE
+from lake.table_commit import Guard, Move
+from lake.table_log import claim_app, late_app, position_app
 from stream.buffer import Flush, TopicBuffer
 from stream.lag import PartitionLag, compute_lag
 from stream.owned_partition import OwnedPartition
@@ -45,7 +45,7 @@ def test_both_positions_move_in_step() -> None:
     flush = sealed(owned(10, 10), 15)
     assert flush.quarantine.moves == [Move(HERE_IS, 10, 15)]
     assert flush.primary.moves == [Move(HERE_IS, 10, 15)]
-    assert flush.primary.guards == [erasure_guard(0), Guard(claim_app(SOURCE), 5)]
+    assert flush.primary.guards == [ERASURE_FENCE.guard(0), Guard(claim_app(SOURCE), 5)]
     assert flush.claim.moves == []
 
 
@@ -78,8 +78,8 @@ def test_late_rows_are_claimed_first() -> None:
     """The claim holds the position still, and the primary table then needs that very claim."""
     flush = sealed(owned(10, 20), 15, {12})
     assert flush.claim.moves == [Move(claim_app(SOURCE), 5, TOKEN)]
-    assert flush.claim.guards == [erasure_guard(0), Guard(HERE_IS, 10)]
-    assert flush.primary.guards == [erasure_guard(0), Guard(claim_app(SOURCE), TOKEN)]
+    assert flush.claim.guards == [ERASURE_FENCE.guard(0), Guard(HERE_IS, 10)]
+    assert flush.primary.guards == [ERASURE_FENCE.guard(0), Guard(claim_app(SOURCE), TOKEN)]
 
 
 def test_a_claim_without_a_position_makes_one() -> None:

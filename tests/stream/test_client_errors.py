@@ -113,7 +113,7 @@ def test_whoever_waits_for_a_client_asks_whether_it_has_ended(mock_kafka: MockKa
         {"bootstrap.servers": mock_kafka.bootstrap}, bootstrap_servers=mock_kafka.bootstrap
     )
     for part in (fetcher, reader, topic, cluster):
-        part._errors.record(FENCED)  # type: ignore[attr-defined]
+        part._errors.record(FENCED)
     with pytest.raises(FatalError, match="cannot continue"):
         fetcher.fetch("t", [(0, 0)])
     with pytest.raises(FatalError, match="cannot continue"):

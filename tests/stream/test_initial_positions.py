@@ -19,9 +19,9 @@ from tests.lake.kit import (
     SOURCE,
     TOPIC,
     append,
+    commit_context,
     make_lake,
     open_lake,
-    patience,
     set_aside,
 )
 from tests.lake.test_commit import Meddled
@@ -41,9 +41,7 @@ def worker(lake: Lake, **more: Any) -> TakeOver:
     beginning = InitialPositions(
         primary={TOPIC: lake.table("feedback")},
         quarantine=lake.table("quarantine"),
-        retry=patience(),
-        now_ms=lambda: 0,
-        new_token=lambda: next(TOKENS),
+        context=commit_context(new_token=lambda: next(TOKENS)),
     )
     return replace(take_over(lake, **more), initial=beginning)
 
@@ -96,9 +94,11 @@ def test_of_two_at_once_the_first_word_holds(lake: Lake, tmp_path: Path) -> None
         mine, other = make_lake(folder), open_lake(folder)
         table = mine.table(name)
         faster = worker(other, start="latest", watermarks=(0, 50))
-        table.handle = Meddled(  # type: ignore[assignment]
-            table.handle, before=lambda faster=faster: starts(faster)
-        )
+
+        def begin(faster: TakeOver = faster) -> None:
+            starts(faster)
+
+        table.handle = Meddled(table.handle, before=begin)  # type: ignore[assignment]
         assert starts(worker(mine, start="latest", watermarks=(0, 60))) == [50, 50]
         assert verify_lake(mine, deep=True).problems == []
 

@@ -8,14 +8,24 @@ import pytest
 from confluent_kafka import KafkaError
 from prometheus_client import CollectorRegistry
 
-from lake.ledger import NO_EPOCH, SourcePartition, epoch_app, epoch_at_app
+from lake.ledger import SourcePartition
+from lake.table_log import NO_EPOCH, epoch_app, epoch_at_app
 from lake.tables import Lake
 from lake.verify import verify_lake
 from schemas.errors import FatalError
 from stream.adoption import Adoption
 from stream.owned_partition import OwnedPartition
 from stream.ranges import OpenRange
-from tests.lake.kit import HERE, OTHER, SOURCE, TOPIC, append, make_lake, open_lake, patience
+from tests.lake.kit import (
+    HERE,
+    OTHER,
+    SOURCE,
+    TOPIC,
+    append,
+    commit_context,
+    make_lake,
+    open_lake,
+)
 from tests.stream.kit import Recorder, make_observer, take_over
 from tests.stream.loop_kit import Loop, Message
 
@@ -49,7 +59,7 @@ def kept(lake: Lake, source: SourcePartition = SOURCE) -> tuple[int | None, int 
     """Return what the primary table has of the epoch, and of which position."""
     table = lake.table("feedback")
     table.refresh()
-    return table.number(epoch_app(source)), table.number(epoch_at_app(source))
+    return table.txn_version(epoch_app(source)), table.txn_version(epoch_at_app(source))
 
 
 def test_the_epoch_of_the_last_record_is_kept_and_asked_with(loop: Loop, tmp_path: Path) -> None:
@@ -126,9 +136,7 @@ def test_who_adopts_a_topic_forgets_the_epochs_of_the_one_before(
         quarantine=lake.table("quarantine"),
         audit=lake.table("redactions"),
         labels=lake.table("labels"),
-        retry=patience(),
-        now_us=lambda: 1,
-        new_token=lambda: next(tokens),
+        context=commit_context(now_us=lambda: 1, new_token=lambda: next(tokens)),
     )
     adoption.run(HERE, {SOURCE: 3})
     assert kept(open_lake(tmp_path)) == (9, NO_EPOCH)

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from lake.fences import ERASURE_FENCE
 from lake.ledger import Incarnation
 from lake.quarantine import QuarantineFilter
 from lake.tables import Lake
-from lake.tombstones import Tombstone, open_tombstones, put_tombstone, raise_erasure_fence
+from lake.tombstones import Tombstone, open_tombstones, put_tombstone
 from lake.verify import verify_lake
+from redact.crypto.sealing import Sealer
 from redact.crypto.subjects import feedback_mark
 from schemas.errors import FatalError, FencedError
 from schemas.record_batches import RawRecord
@@ -25,10 +27,10 @@ from tests.lake.kit import (
     START,
     TOPIC,
     append,
+    commit_context,
     make_lake,
     offsets,
     open_lake,
-    patience,
     set_aside,
 )
 from tests.redact.kit import KEYS
@@ -75,14 +77,12 @@ def redrive(
         quarantine=lake.table("quarantine"),
         decoder=verdict,
         redactor=verdict,
-        unsealer=None,  # type: ignore[arg-type]  # nothing is sealed here
+        unsealer=Sealer(KEYS.fingerprint, "p", None),
         fetch=fetch,
         incarnation=lambda _topic: incarnation,
-        retry=patience(),
-        now_us=lambda: NOW,
-        new_token=lambda: next(TOKENS),
         reached=reached,
         erasures=AppliedTombstones(open_tombstones(lake.location), [KEYS]),
+        context=commit_context(now_us=lambda: NOW, new_token=lambda: next(TOKENS)),
     )
 
 
@@ -195,9 +195,7 @@ def adopt(lake: Lake) -> None:
         quarantine=lake.table("quarantine"),
         audit=lake.table("redactions"),
         labels=lake.table("labels"),
-        retry=patience(),
-        now_us=lambda: NOW - 1,
-        new_token=lambda: next(TOKENS),
+        context=commit_context(now_us=lambda: NOW - 1, new_token=lambda: next(TOKENS)),
     ).run(ANEW, {SOURCE: 0, OTHER: 0})
 
 
@@ -207,7 +205,7 @@ def erase(lake: Lake, offset: int, *, fenced: bool = True) -> None:
     store = open_tombstones(lake.location)
     number = put_tombstone(store, lambda n: Tombstone(n, 0, feedback=marks)).number
     for name in ("feedback", "quarantine") if fenced else ():
-        raise_erasure_fence(lake.table(name), number, retry=patience(), now_ms=lambda: 0)
+        ERASURE_FENCE.raise_to(lake.table(name), number, commit_context())
 
 
 def test_erased_persons_leave_quarantine_for_nowhere(lake: Lake) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from batch.numbered_rows import JobContext
 from batch.retention.run import RetentionRun
 from lake.quarantine import QuarantineFilter
+from lake.table_commit import CommitContext
 from lake.tables import Lake
 from lake.verify import verify_lake
 from schemas.errors import FatalError, FencedError
@@ -25,7 +25,7 @@ Coordinates = tuple[int, int]
 
 def expiry(folder: Path, table: str) -> RetentionRun:
     """Return a run that lets all rows of a table expire."""
-    means = JobContext(patience(), lambda: NOW, lambda: next(TOKENS))
+    means = CommitContext(patience(), lambda: NOW, lambda: next(TOKENS))
     return RetentionRun.of(open_lake(folder), table, {"rows": AFTER}, means)
 
 
@@ -71,7 +71,7 @@ def test_a_re_drive_that_looked_before_is_fenced(lake: Lake, tmp_path: Path) -> 
 def test_a_re_drive_leaves_what_is_over(lake: Lake, tmp_path: Path) -> None:  # noqa: F811
     """Between the mark in the log and the commit that takes the rows, it brings none of them in."""
     run = expiry(tmp_path, "quarantine")
-    assert run._told(run.find_expiring())  # killed after this step
+    assert run.record_horizon(run.find_expiring())  # killed after this step
     done = redrive(lake).run(QuarantineFilter(TOPIC))
     assert (done.stored, done.gone) == (0, 4)
     expire(tmp_path, "quarantine")

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.replay.diff import ReplayComparison
-from stream.replay.promotion import TablePair
 from stream.replay.samples import find_changed_values, mask_differences
+from stream.replay.table_pair import TablePair
 from tests.stream.replays import filled_lake, stage, staging
 
 HOLDER = "<PERSON:abcdefghijkl>"

@@ -7,14 +7,27 @@ import pytest
 
 from decode.decoder import Decoder
 from decode.schema_sources import FolderSource
-from lake.commit import CommitWatch, Move, commit
-from lake.ledger import EntryKind, LedgerEntry, SourcePartition, position_app
+from lake.commit import commit
+from lake.ledger import EntryKind, LedgerEntry, SourcePartition
+from lake.table_commit import Move, TableCommit
+from lake.table_log import position_app
 from lake.tables import Lake
 from schemas.errors import UsageError
 from schemas.record_batches import RawRecord, RecordKind
 from stream.replay.lake_reader import OFFSETS_READ, LakeReader, read_stored_bounds, refuse_time
 from stream.replay.replay_range import PartitionBounds
-from tests.lake.kit import HERE, OTHER, SOURCE, START, TOPIC, make_lake, patience, put, rows, span
+from tests.lake.kit import (
+    HERE,
+    OTHER,
+    SOURCE,
+    START,
+    TOPIC,
+    commit_context,
+    make_lake,
+    put,
+    rows,
+    span,
+)
 
 END = OFFSETS_READ + 10
 GAP = {3, OFFSETS_READ - 1, OFFSETS_READ}
@@ -37,15 +50,14 @@ def lake(tmp_path: Path) -> Lake:
         item = span(first, END, source=source)
         table = lake.table("feedback")
         commit(
-            table.handle,
-            table=table.name,
-            files=put(table, [batch], item),
-            moves=[Move(position_app(source), None, END)],
-            token=1,
-            entry=LedgerEntry(EntryKind.FLUSH, [item], {TOPIC: HERE}),
-            retry=patience(),
-            watch=CommitWatch(),
-            now_ms=lambda: 0,
+            table,
+            TableCommit(
+                entry=LedgerEntry(EntryKind.FLUSH, [item], {TOPIC: HERE}),
+                token=1,
+                moves=[Move(position_app(source), None, END)],
+                adds=put(table, [batch], item),
+            ),
+            commit_context(),
         )
     return lake
 

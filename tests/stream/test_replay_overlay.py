@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from labels.digest_set import DigestSet
+from labels.digests import DigestSet
 from lake.tables import Lake
 from stream.replay.overlay import ReplayOverlay, read_trace_ids
 from stream.replay.plan import ReplayPlan
-from stream.replay.promotion import TablePair
 from stream.replay.replay_range import ReplaySpan
 from stream.replay.repository import TOUCHED_TRACES, UNCHANGED_TRACES
+from stream.replay.table_pair import TablePair
 from tests.stream.replays import filled_lake, stage, staging
 from tests.stream.test_replay_promotion import promotion
 

@@ -9,13 +9,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from lake.commit import CommitWatch, Move, commit
-from lake.ledger import EntryKind, LedgerEntry, SourceRange, position_app
+from lake.commit import commit
+from lake.fences import ERASURE_FENCE
+from lake.ledger import EntryKind, LedgerEntry, SourceRange
 from lake.live_files import concat_rows, list_live_files, read_file_rows, rewrite_rows
 from lake.quarantine import QuarantineFilter
-from lake.rewrite import FileReplacement, replace_files
+from lake.rewrite import replace_files
+from lake.table_commit import Move, TableCommit
+from lake.table_log import position_app
 from lake.tables import Lake
-from lake.tombstones import Tombstone, open_tombstones, raise_erasure_fence
+from lake.tombstones import Tombstone, open_tombstones
 from lake.tombstones import put_tombstone as storing
 from lake.verify import verify_lake
 from schemas.errors import FatalError, FencedError, UsageError
@@ -29,6 +32,7 @@ from tests.lake.kit import (
     START,
     TOPIC,
     append,
+    commit_context,
     make_lake,
     offsets,
     open_lake,
@@ -65,7 +69,9 @@ def promotion(
 ) -> Promotion:
     """Return what promotes the replay."""
     means = PromotionContext(
-        patience(), lambda: NOW, lambda: next(TOKENS), reached, lambda *_told: None
+        commit_context(now_us=lambda: NOW, new_token=lambda: next(TOKENS)),
+        reached,
+        lambda *_told: None,
     )
     return Promotion(staging(folder), name, means)
 
@@ -147,8 +153,8 @@ def rewrite(lake: Lake, name: str, keep: Callable[[pa.Table], Any]) -> None:
     new = [rewrite_rows(table, left, instead_of=old, retry=patience())]
     same = len(left) == len(rows)
     entry = LedgerEntry(EntryKind.REPLAY, [])
-    wanted = FileReplacement(old, new, entry, next(TOKENS), same_rows=same)
-    replace_files(table, wanted, retry=patience(), now_ms=lambda: 0)
+    wanted = TableCommit(entry=entry, token=next(TOKENS), removes=old, adds=new, same_rows=same)
+    replace_files(table, wanted, commit_context())
 
 
 def compact(lake: Lake, table: str) -> None:
@@ -266,7 +272,10 @@ def test_a_re_drive_between_whose_commits_a_promotion_falls(lake: Lake, tmp_path
             promotion(tmp_path, crash).run()
         return kafka(topic, wanted)
 
-    step = redrive(lake, fetch=begin, reached=lambda _step: promotion(tmp_path).run() and None)
+    def finish(_step: str) -> None:
+        promotion(tmp_path).run()
+
+    step = redrive(lake, fetch=begin, reached=finish)
     with pytest.raises(FencedError):
         step.run(QuarantineFilter(TOPIC, partition=0, offset=5))
     assert_promoted(lake)
@@ -364,15 +373,14 @@ def test_a_sealed_payload_is_not_given_for_a_row_without_one(tmp_path: Path) -> 
     )
     item = span(0, 12, consumed=2, quarantined=2, stored=0)
     commit(
-        table.handle,
-        table=table.name,
-        files=put(table, [sealed], item),
-        moves=[Move(position_app(SOURCE), None, 12)],
-        token=1,
-        entry=LedgerEntry(EntryKind.FLUSH, [item], {TOPIC: HERE}),
-        retry=patience(),
-        watch=CommitWatch(),
-        now_ms=lambda: 0,
+        table,
+        TableCommit(
+            entry=LedgerEntry(EntryKind.FLUSH, [item], {TOPIC: HERE}),
+            token=1,
+            moves=[Move(position_app(SOURCE), None, 12)],
+            adds=put(table, [sealed], item),
+        ),
+        commit_context(),
     )
     append(lake.table("feedback"), None, 12, quarantined=bad)
     stage(tmp_path, now_bad={4, 5})
@@ -390,7 +398,7 @@ def erase(folder: Path, offset: int, *places: Lake) -> None:
     for place in places:
         for name in ("feedback", "quarantine"):
             table = place.table(name)
-            raise_erasure_fence(table, number, retry=patience(), now_ms=lambda: 0)
+            ERASURE_FENCE.raise_to(table, number, commit_context())
             for file in list_live_files(table):
                 rows_of = read_file_rows(table, file)
                 mine = pc.and_(
@@ -403,8 +411,10 @@ def erase(folder: Path, offset: int, *places: Lake) -> None:
                 gone = SourceRange(TOPIC, 0, 0, 0, stored=file.rows - len(left))
                 new = [rewrite_rows(table, left, instead_of=[file], retry=patience())]
                 entry = LedgerEntry(EntryKind.ERASE, [gone])
-                wanted = FileReplacement([file], new if len(left) else [], entry, next(TOKENS))
-                replace_files(table, wanted, retry=patience(), now_ms=lambda: 0)
+                wanted = TableCommit(
+                    entry=entry, token=next(TOKENS), removes=[file], adds=new if len(left) else []
+                )
+                replace_files(table, wanted, commit_context())
 
 
 def test_nobody_comes_back_by_what_was_staged_before(lake: Lake, tmp_path: Path) -> None:
@@ -427,7 +437,7 @@ def test_staged_tables_that_an_erasure_missed_are_not_promoted(lake: Lake, tmp_p
         promotion(tmp_path).run()
     assert staging(tmp_path).fate("r1") is None
     lake.table("feedback").refresh()
-    assert lake.table("feedback").number("#replay/1") is None
+    assert lake.table("feedback").txn_version("#replay/1") is None
 
 
 @pytest.mark.parametrize(

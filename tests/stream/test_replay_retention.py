@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from batch.numbered_rows import JobContext as JobMeans
 from batch.retention.run import RetentionRun
+from lake.table_commit import CommitContext as JobMeans
 from lake.tables import Lake
 from lake.verify import verify_lake
 from schemas.errors import UsageError
 from stream.replay.diff import ReplayComparison
 from stream.replay.lake_reader import refuse_expired
-from stream.replay.promotion import TablePair
 from stream.replay.replay_range import ReplaySpan
 from stream.replay.steps import ReplayStep
+from stream.replay.table_pair import TablePair
 from tests.lake import kit
 from tests.lake.kit import TOPIC, open_lake, patience
 from tests.stream.replays import RANGE, TOKENS, filled_lake, stage, staging

@@ -14,7 +14,15 @@ from stream.failpoints import ignore_step
 from stream.replay.promotion import Promotion, PromotionContext
 from stream.replay.repository import ReplayState
 from stream.replay.steps import ReplayStep
-from tests.lake.kit import TOPIC, append, make_lake, offsets, open_lake, patience, set_aside
+from tests.lake.kit import (
+    TOPIC,
+    append,
+    commit_context,
+    make_lake,
+    offsets,
+    open_lake,
+    set_aside,
+)
 from tests.stream.replays import TOKENS, stage, staging
 from tests.stream.test_redrive import redrive
 from tests.stream.test_replay_promotion import NOW, compact
@@ -61,7 +69,9 @@ def promote(rng: random.Random, folder: Path, name: str) -> bool:
             disturb(rng, folder)
 
     means = PromotionContext(
-        patience(), lambda: NOW, lambda: next(TOKENS), reached, lambda *_told: None
+        commit_context(now_us=lambda: NOW, new_token=lambda: next(TOKENS)),
+        reached,
+        lambda *_told: None,
     )
     try:
         Promotion(staging(folder), name, means).run()
@@ -108,7 +118,9 @@ def finish(folder: Path, names: list[str]) -> None:
             redrive(open_lake(folder), bad=lambda _p, _o: True).run(QuarantineFilter(TOPIC))
         for name in names:
             means = PromotionContext(
-                patience(), lambda: NOW, lambda: next(TOKENS), ignore_step, lambda *_told: None
+                commit_context(now_us=lambda: NOW, new_token=lambda: next(TOKENS)),
+                ignore_step,
+                lambda *_told: None,
             )
             with suppress(FatalError):
                 Promotion(staging(folder), name, means).run()

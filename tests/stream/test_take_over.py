@@ -48,7 +48,11 @@ def test_what_quarantine_is_ahead_with_is_held(lake: Lake) -> None:
     """After a crash between the commits, the offsets that are set aside already are known."""
     append(lake.table("quarantine"), None, 10, quarantined={0, 1, 2, 3, 4, 6, 8, 9})
     taken, _ = take_over(lake).take([SOURCE])
-    assert (taken[0].range.next, taken[0].quarantine, taken[0].in_quarantine) == (0, 10, {5, 7})
+    assert (taken[0].range.next, taken[0].quarantine, set(taken[0].in_quarantine)) == (
+        0,
+        10,
+        {5, 7},
+    )
 
 
 def test_a_position_beyond_the_topic_stops_the_worker(lake: Lake) -> None:

@@ -174,14 +174,13 @@ def test_what_is_taken_away_is_flushed_first(loop: Loop, lake: Lake) -> None:
 
 
 def test_what_could_not_be_flushed_in_time_is_left_to_the_next_owner(
-    loop: Loop, lake: Lake, monkeypatch: pytest.MonkeyPatch
+    loop: Loop, lake: Lake
 ) -> None:
     """What is kept of other partitions is read again too: they shared the flush."""
     loop.assign(1)
     loop.turn(records(0, 1, partition=1))
     loop.flusher.hanging = True
-    ticks = iter(range(10_000))
-    monkeypatch.setattr("stream.worker.monotonic", lambda: loop.now + next(ticks))
+    loop.tick = 1.0
     loop.revoke(0)
     assert stored(lake) == []
     assert loop.next_offsets() == {1: 0}

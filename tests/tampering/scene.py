@@ -9,9 +9,10 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from lake.commit import CommitWatch, Move
 from lake.config import LakeSettings
-from lake.ledger import SourcePartition, SourceRange, position_app
+from lake.ledger import SourcePartition, SourceRange
+from lake.table_commit import Move
+from lake.table_log import REVIEW_SEQUENCE, position_app
 from lake.table_writer import FlushPart, TableWriter
 from lake.tables import Lake
 from redact.pipeline.audit import AuditEntry, AuditReplacement, build_audit_rows, chain_start
@@ -19,7 +20,7 @@ from schemas.arrow import TABLES
 from schemas.redacted import Redacted
 from stream.buffer import Flush
 from stream.flusher import RecordFlushRunner
-from tests.lake.kit import HERE, patience
+from tests.lake.kit import HERE, commit_context
 
 Rows = Redacted[pa.RecordBatch]
 
@@ -70,9 +71,7 @@ class Scene:
         """Go on as another worker would."""
         self.lake = open_lake(Path(self.lake.location.uri))
         self._writers = {
-            table.name: TableWriter(
-                table, retry=patience(), watch=CommitWatch(), now_ms=lambda: 1_762_000_000_000
-            )
+            table.name: TableWriter(table, commit_context(now_us=lambda: 1_762_000_000_000_000))
             for table in self.lake.tables()
         }
 
@@ -175,7 +174,7 @@ def make(folder: Path) -> Lake:
     scene.flush("traces", TRACES, 6, [2])
     scene.flush("feedback", FEEDBACK, 4)
     scene.add("labels", TRACES, 4, label_event_id="event", label="pass")
-    scene.add("reviews", SourcePartition("#reviews", 0), 2, review_id="review", verdict="fail")
+    scene.add("reviews", SourcePartition(REVIEW_SEQUENCE, 0), 2, review_id="review", verdict="fail")
     scene.flush("traces", TRACES, 9)
     scene.restart()
     scene.flush("traces", TRACES, 14, [10, 12])

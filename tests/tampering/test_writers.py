@@ -11,6 +11,7 @@ from tests.batch.kit import POLICY, desk, judge, means, new_lake, reconciled
 from tests.batch.retention.kit import add_day, carried_out
 from tests.batch.retention.kit import new_lake as aged_lake
 from tests.labels.kit import feedback, trace
+from tests.lake.kit import commit_context
 from tests.tampering.measure import proved
 from tests.tampering.scene import open_lake
 
@@ -53,7 +54,11 @@ def test_compaction(tmp_path: Path) -> None:
     table, given = lake.table("traces"), means()
     batches = plan_compaction(table, before=date(2030, 1, 1))
     done = compact_batches(
-        table, batches, token=given.new_token, retry=given.retry, now_ms=lambda: 1_762_000_000_000
+        table,
+        batches,
+        commit_context(
+            given.retry, now_us=lambda: 1_762_000_000_000_000, new_token=given.new_token
+        ),
     )
     assert list(done)
     assert_hashed(tmp_path, set(TABLE_LAYOUTS))

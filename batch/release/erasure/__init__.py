@@ -1,1 +1,1 @@
-"""Takes persons out of releases that are published, and leaves a note of it."""
+"""Erases rows from published releases and publishes the versions that replace them."""

@@ -1,26 +1,28 @@
-"""Erases a person from releases: rows with content and salt, everywhere, and makes successors.
+"""Erases a person from releases: rows, content and salt, in all versions, and makes successors.
 
-1. *fence*: from here on no builder can publish what was read before the rows left the tables
+1. *fence*: from here on no build can be published that was read before the rows left the tables
    (`batch.release.publish.repository`);
-2. each version: of a published one the rows are taken out (`batch.release.erasure.rewrite_version`); one that was
-   only begun is abandoned and its rows are blanked, unless it holds nobody who has to go;
-3. older versions of objects, which a bucket may keep, and what dead writers left are purged, also
-   what dead selections spilled on this machine (`batch.temp_dirs`);
-4. each name of which the latest version has lost rows gets a successor
+2. *versions*: rows are removed from each published version
+   (`batch.release.erasure.rewrite_version`); a version that was only begun is abandoned and its
+   files with rows are emptied, unless it holds no matching row;
+3. *purge*: older versions of objects, which a bucket may keep, unfinished uploads, and the
+   temporary files of dead selections on this machine (`batch.bounded_duckdb`) are removed;
+4. *successors*: each name whose latest version has lost rows gets a successor
    (`batch.release.erasure.successor`).
 
-Each step may be repeated and finds what is left to do, so after a crash the same call goes on.
+Each step may be repeated and finds what is left to do, so after a crash the same call continues.
 Copies that were exported or downloaded are out of reach.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, Literal
 
+from batch.bounded_duckdb import remove_stale_temp_dirs, temp_root
+from batch.progress import ReportStep, no_step
 from batch.release.erasure.criteria import ErasureCriteria, MatchReason
-from batch.release.erasure.rewrite_version import ErasureOrder, rewrite_version
+from batch.release.erasure.rewrite_version import ErasureOrder, rewrite_version, unreadable_error
 from batch.release.erasure.successor import find_successor, is_successor, publish_successor
-from batch.release.format.erasure_note import load_erasure_note
 from batch.release.format.files import (
     CONTRACT,
     DATA,
@@ -34,13 +36,15 @@ from batch.release.format.files import (
 )
 from batch.release.format.manifest import read_manifest
 from batch.release.format.reader import read_release_rows, read_starter_rows
-from batch.release.format.rows import json_rows
-from batch.release.publish.repository import PublishFence, ReleaseRepository, ReleaseVersion
-from batch.temp_dirs import remove_stale_temp_dirs, temp_root
+from batch.release.format.rows import ReleaseRow, json_rows
+from batch.release.publish.repository import (
+    PublishFence,
+    ReleaseRepository,
+    ReleaseVersion,
+)
 from schemas.errors import FatalError
 
-Progress = Callable[[str], None]
-_TOLD: Final = (DATASHEET, DATASHEET_HTML, LINEAGE, CONTRACT, WITHDRAWAL)
+_TEXT_FILES: Final = (DATASHEET, DATASHEET_HTML, LINEAGE, CONTRACT, WITHDRAWAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +63,9 @@ class AffectedVersion:
 
 @dataclass(frozen=True, slots=True)
 class ErasedVersion:
-    """What an erasure took from a version, as in `AffectedVersion`, and the version made in its place.
+    """What an erasure removed from a version, as in `AffectedVersion`, and its successor.
 
-    Of a version that was never published it is what this call found there.
+    For a version that was never published the counts are what this call found in it.
     """
 
     name: str
@@ -73,205 +77,232 @@ class ErasedVersion:
 
 
 def find_affected_versions(
-    shelf: ReleaseRepository, wanted: ErasureCriteria
+    repository: ReleaseRepository, criteria: ErasureCriteria
 ) -> list[AffectedVersion]:
-    """Return the versions that hold wanted rows, by name and version; nothing is changed."""
-    found = [_found(shelf, one, wanted) for one in _everything(shelf)]
-    return [one for one in found if one.rows or one.mentions]
+    """Return the versions that hold matching rows, by name and version; nothing is changed."""
+    counted = [_count(repository, release, criteria) for release in _all_versions(repository)]
+    return [version for version in counted if version.rows or version.mentions]
 
 
-def list_trace_ids(shelf: ReleaseRepository) -> set[str]:
-    """Return the ids of all traces in all versions, for who knows them by marks only."""
-    return _values(shelf, "trace_id")
+def list_trace_ids(repository: ReleaseRepository) -> set[str]:
+    """Return the ids of all traces in all versions, for callers that know only their marks."""
+    return _values(repository, "trace_id")
 
 
-def list_label_events(shelf: ReleaseRepository) -> set[str]:
-    """Return the ids of all label events in all versions, likewise."""
-    return _values(shelf, "label_event_id") - {None}
+def list_label_events(repository: ReleaseRepository) -> set[str]:
+    """Return the ids of all label events in all versions."""
+    return _values(repository, "label_event_id")
 
 
-def _values(shelf: ReleaseRepository, column: str) -> set[Any]:
+def _values(
+    repository: ReleaseRepository, column: Literal["trace_id", "label_event_id"]
+) -> set[str]:
     return {
-        row[column]
-        for one in _everything(shelf)
+        value
+        for release in _all_versions(repository)
         for file in ROW_FILES
-        for row in _rows(shelf, one, file) or ()
+        for row in _rows(repository, release, file) or ()
+        if (value := row[column]) is not None
     }
 
 
 def erase_from_releases(
-    shelf: ReleaseRepository,
-    wanted: ErasureCriteria,
+    repository: ReleaseRepository,
+    criteria: ErasureCriteria,
     order: ErasureOrder,
-    progress: Progress = lambda _what: None,
+    progress: ReportStep = no_step,
 ) -> list[ErasedVersion]:
-    """Erase the wanted rows from all releases; return what this erasure took, in all its calls.
+    """Erase the matching rows from all releases; return what this erasure removed in all its calls.
 
-    To be called when the rows are gone from the tables. Raises FatalError where it cannot be told
-    whose rows a file holds, or where a manifest names one of the traces; the rows are gone from all
-    other versions by then.
+    Call it when the rows are gone from the tables. Raises FatalError where the owners of rows
+    cannot be determined, or where a manifest names one of the traces; by then the rows are gone
+    from all other versions.
     """
     tables = (order.tables.get(table, 0) for table in ("traces", "labels"))
-    shelf.fence(PublishFence(order.number, *tables))
-    closed = _erase_everywhere(shelf, wanted, order, progress)
+    repository.add_fence(PublishFence(order.tombstone, *tables))
+    unpublished = _erase_everywhere(repository, criteria, order, progress)
     progress("purging older versions of files")
-    _purge(shelf, wanted)
+    _purge(repository, criteria)
     remove_stale_temp_dirs(temp_root())
-    for name in shelf.names():
+    for name in repository.names():
         progress(f"making the successor of {name}")
-        publish_successor(shelf, name)
-    _refuse_named(shelf, wanted)
-    return _done(shelf, order, closed)
+        publish_successor(repository, name)
+    _refuse_named(repository, criteria)
+    return _erased_versions(repository, order, unpublished)
 
 
 def _erase_everywhere(
-    shelf: ReleaseRepository, wanted: ErasureCriteria, order: ErasureOrder, progress: Progress
+    repository: ReleaseRepository,
+    criteria: ErasureCriteria,
+    order: ErasureOrder,
+    progress: ReportStep,
 ) -> dict[tuple[str, str], AffectedVersion]:
-    """Take the rows out of all versions; return what was in those that were never published.
+    """Remove the rows from all versions; return what was in those that were never published.
 
-    Looks again until there is no version that it has not seen: another erasure at work may have
-    begun a successor of rows that are wanted here. From then on it cannot (see `publish_successor`).
+    Lists the versions again until all have been handled: a concurrent erasure may have begun a
+    successor with rows that match here. From then on it cannot (see `publish_successor`).
     """
-    closed: dict[tuple[str, str], AffectedVersion] = {}
+    unpublished: dict[tuple[str, str], AffectedVersion] = {}
     failures: list[FatalError] = []
-    seen: set[ReleaseVersion] = set()
-    while todo := [one for one in _everything(shelf) if one not in seen]:
-        seen.update(todo)
-        for one in sorted(todo, key=lambda one: not one.published):
-            progress(f"erasing from {one.name}@{one.version}")
+    handled: set[ReleaseVersion] = set()
+    while new := [r for r in _all_versions(repository) if r not in handled]:
+        handled.update(new)
+        for release in sorted(new, key=lambda r: not r.published):
+            progress(f"erasing from {release.name}@{release.version}")
             try:
-                found = _erased_from(shelf, one, wanted, order)
+                counted = _erase_from(repository, release, criteria, order)
             except FatalError as error:
                 failures.append(error)
             else:
-                closed |= {} if found is None else {(one.name, str(one.version)): found}
+                if counted is not None:
+                    unpublished[release.name, str(release.version)] = counted
     if failures:
         raise failures[0]
-    return closed
+    return unpublished
 
 
-def _erased_from(
-    shelf: ReleaseRepository, one: ReleaseVersion, wanted: ErasureCriteria, order: ErasureOrder
+def _erase_from(
+    repository: ReleaseRepository,
+    release: ReleaseVersion,
+    criteria: ErasureCriteria,
+    order: ErasureOrder,
 ) -> AffectedVersion | None:
-    """Take the rows out of a version; return what was there if it was never published."""
-    found = None if one.published else _found(shelf, one, wanted)
-    if found is None or not _closed(shelf, one, wanted):
-        rewrite_version(shelf, one, wanted, order)
+    """Remove the rows from a version; return what was in it if it was never published."""
+    counted = None if release.published else _count(repository, release, criteria)
+    if counted is None or not _close(repository, release, criteria):
+        rewrite_version(repository, release, criteria, order)
         return None
-    return found if found.rows or found.mentions else None
+    return counted if counted.rows or counted.mentions else None
 
 
-def _everything(shelf: ReleaseRepository) -> Iterator[ReleaseVersion]:
-    for name in shelf.names():
-        yield from sorted(shelf.standing(name), key=lambda one: one.version)
+def _all_versions(repository: ReleaseRepository) -> Iterator[ReleaseVersion]:
+    for name in repository.names():
+        yield from sorted(repository.versions(name), key=lambda release: release.version)
 
 
-def _found(
-    shelf: ReleaseRepository, one: ReleaseVersion, wanted: ErasureCriteria
+def _count(
+    repository: ReleaseRepository, release: ReleaseVersion, criteria: ErasureCriteria
 ) -> AffectedVersion:
-    whys: dict[str, MatchReason | None] = {}
+    reasons: dict[str, MatchReason | None] = {}
     for file in ROW_FILES:
-        for row in _rows(shelf, one, file) or ():
-            whys[row["trace_id"]] = wanted.why(row)
-    own, mentions = (sum(why is kind for why in whys.values()) for kind in MatchReason)
-    return AffectedVersion(one.name, str(one.version), one.state, own, mentions)
+        for row in _rows(repository, release, file) or ():
+            reasons[row["trace_id"]] = criteria.match(row)
+    own, mentions = (sum(reason is kind for reason in reasons.values()) for kind in MatchReason)
+    return AffectedVersion(release.name, str(release.version), release.state, own, mentions)
 
 
-def _rows(shelf: ReleaseRepository, one: ReleaseVersion, file: str) -> list[dict[str, Any]] | None:
-    """Return the rows in a file; None if it is not there, or not published and cannot be read."""
-    data = shelf.find_file(one, file)
+def _rows(
+    repository: ReleaseRepository, release: ReleaseVersion, file: str
+) -> list[ReleaseRow] | None:
+    """Return the rows of a file; None if it is missing, or unpublished and unreadable."""
+    data = repository.find_file(release, file)
     if data is None:
         return None
     try:
-        return _read(file, data)
+        return _decode(file, data)
     except FatalError as error:
-        if not one.published:
+        if not release.published:
             return None
-        raise FatalError(
-            f"releases/{one.folder}: {error}, so nobody can tell whose rows it holds: put it back "
-            "as it was, or remove the folder of that version"
-        ) from None
+        raise unreadable_error(release, str(error)) from None
 
 
-def _read(file: str, data: bytes) -> list[dict[str, Any]]:
+def _decode(file: str, data: bytes) -> list[ReleaseRow]:
     if file == STARTER:
         return read_starter_rows(data)
     return json_rows(read_release_rows(data)) if data else []
 
 
-def _closed(shelf: ReleaseRepository, one: ReleaseVersion, wanted: ErasureCriteria) -> bool:
-    """Make sure that a version that was not published holds and gets no wanted row.
+def _close(
+    repository: ReleaseRepository, release: ReleaseVersion, criteria: ErasureCriteria
+) -> bool:
+    """Make sure that an unpublished version holds no matching row and never gets one.
 
-    False if it has been published meanwhile. A builder at work that read what is wanted may still
-    write a file after this has looked; so each file with rows that is not there is put, empty.
+    False if it has been published by now. A builder at work that has read matching rows may still
+    write a file after this check, so each missing file with rows is put, empty.
     """
-    if one.state == "begun":
-        if _harmless(shelf, one, DATA, wanted) or is_successor(shelf, one):
+    if release.state == "begun":
+        if _is_clean(repository, release, DATA, criteria) or is_successor(repository, release):
             return True
-        if not shelf.abandon(one):
+        if not repository.abandon(release):
             return False
     for file in ROW_FILES:
-        path = f"{one.folder}/{file}"
-        while not _harmless(shelf, one, file, wanted):
-            if shelf.swap(path, shelf.find_file(one, file), b""):
+        path = f"{release.folder}/{file}"
+        while not _is_clean(repository, release, file, criteria):
+            if repository.swap(path, repository.find_file(release, file), b""):
                 break
     return True
 
 
-def _harmless(
-    shelf: ReleaseRepository, one: ReleaseVersion, file: str, wanted: ErasureCriteria
+def _is_clean(
+    repository: ReleaseRepository,
+    release: ReleaseVersion,
+    file: str,
+    criteria: ErasureCriteria,
 ) -> bool:
-    """Tell whether a file is there and holds no wanted row."""
-    rows = _rows(shelf, one, file)
-    return rows is not None and not any(wanted.why(row) for row in rows)
+    """Return whether a file exists and holds no matching row."""
+    rows = _rows(repository, release, file)
+    return rows is not None and not any(criteria.match(row) for row in rows)
 
 
-def _purge(shelf: ReleaseRepository, wanted: ErasureCriteria) -> None:
-    def goes(path: str, data: bytes) -> bool:
+def _purge(repository: ReleaseRepository, criteria: ErasureCriteria) -> None:
+    def matches(path: str, data: bytes) -> bool:
         file = path.rpartition("/")[2]
         if file not in ROW_FILES:
             return False
         try:
-            return any(wanted.why(row) for row in _read(file, data))
+            return any(criteria.match(row) for row in _decode(file, data))
         except FatalError:
-            return True  # nobody can tell whose rows it holds
+            return True  # the owners of its rows cannot be determined
 
-    shelf.purge(goes)
+    repository.purge(matches)
 
 
-def _refuse_named(shelf: ReleaseRepository, wanted: ErasureCriteria) -> None:
-    """Raise FatalError where a file without rows names somebody: none of those is written anew.
+def _refuse_named(repository: ReleaseRepository, criteria: ErasureCriteria) -> None:
+    """Raise FatalError where a file without rows names a person: such files are never rewritten.
 
-    A manifest of format 1 quotes the traces that its spec names; a stratum may be named by a value
-    in which a person stands.
+    A manifest of format 1 quotes the traces that its spec names; the name of a stratum may hold a
+    value that names a person.
     """
-    for one in _everything(shelf):
-        if not one.published:
+    for release in _all_versions(repository):
+        if not release.published:
             continue
-        files = {name: shelf.find_file(one, name) or b"" for name in (MANIFEST, *_TOLD)}
-        named = wanted.names(read_manifest(files[MANIFEST]), files[MANIFEST])
-        where = [MANIFEST] * named + [name for name in _TOLD if wanted.stands_in(files[name])]
+        files = {
+            name: repository.find_file(release, name) or b"" for name in (MANIFEST, *_TEXT_FILES)
+        }
+        manifest = read_manifest(files[MANIFEST])
+        named = criteria.occur_in_manifest(manifest, files[MANIFEST])
+        where = [MANIFEST] * named + [n for n in _TEXT_FILES if criteria.occur_in(files[n])]
         if where:
             raise FatalError(
-                f"releases/{one.folder}/{where[0]} names what was erased, and cannot be written "
-                "anew: remove the folder of that version, and run `goldpan erase` again"
+                f"releases/{release.folder}/{where[0]} names what was erased, and cannot be "
+                "rewritten: remove the folder of that version, and run `goldpan erase` again"
             )
 
 
-def _done(
-    shelf: ReleaseRepository, order: ErasureOrder, closed: Mapping[tuple[str, str], AffectedVersion]
+def _erased_versions(
+    repository: ReleaseRepository,
+    order: ErasureOrder,
+    unpublished: Mapping[tuple[str, str], AffectedVersion],
 ) -> list[ErasedVersion]:
-    done = []
-    for one in _everything(shelf):
-        note = load_erasure_note(shelf, one)
-        if (took := note.taken(order.number)) is not None:
-            next_one = find_successor(shelf, shelf.standing(one.name), note, [took])
-            version = None if next_one is None else str(next_one.version)
-            own = len(took.rows) - took.mentions
-            done.append(
-                ErasedVersion(one.name, str(one.version), one.state, own, took.mentions, version)
+    erased = []
+    for release in _all_versions(repository):
+        version = str(release.version)
+        note = repository.erasure_note(release)
+        counted = unpublished.get((release.name, version))
+        if (erasure := note.erasure(order.tombstone)) is not None:
+            versions = repository.versions(release.name)
+            successor = find_successor(repository, versions, note, [erasure])
+            erased.append(
+                ErasedVersion(
+                    release.name,
+                    version,
+                    release.state,
+                    len(erasure.rows) - erasure.mentions,
+                    erasure.mentions,
+                    None if successor is None else str(successor.version),
+                )
             )
-        elif (found := closed.get((one.name, str(one.version)))) is not None:
-            counts = (found.rows, found.mentions)
-            done.append(ErasedVersion(one.name, str(one.version), one.state, *counts, None))
-    return done
+        elif counted is not None:
+            counts = (counted.rows, counted.mentions)
+            erased.append(ErasedVersion(release.name, version, release.state, *counts, None))
+    return erased

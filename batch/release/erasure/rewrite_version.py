@@ -1,29 +1,31 @@
-"""Takes rows out of one published version, whoever else does the same and wherever one dies.
+"""Removes rows from one published version, safe against crashes and concurrent erasures.
 
-Four files change, one after the other, each swapped for what was read of it (`ObjectStore.swap`):
+Four files change, one after the other. Each is swapped for the content that was read
+(`ObjectStore.swap`):
 
-1. ``erased.json``: which rows are gone, by which erasure, and what the files of steps 2 and 3 are;
+1. ``erased.json``: the rows that are gone, by erasure, and the new facts of the files below;
 2. ``data.parquet`` and
 3. ``starter.jsonl``, without those rows;
 4. ``SHA256SUMS``.
 
-| what happens | what is then |
+| event | result |
 |---|---|
-| it dies before 1 has landed | the release is as it was |
-| it dies after that | verification says that an erasure is under way; who erases again, for whomever, begins at 1 with what is there, and takes the same rows out |
-| two are at it | a swap fails for the one who saw less; he begins at 1 with what is there. So rows only ever go: nobody puts back what another has taken |
+| a crash before 1 has landed | the release is unchanged |
+| a crash after that | verification reports an erasure under way; the next erasure, of any person, starts at 1 with the current content and removes the same rows |
+| two erasures at once | one of them fails to swap and starts at 1 with the current content. Rows are only ever removed: neither restores what the other has removed |
 """  # noqa: E501 - a table
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 
 from batch.release.erasure.criteria import ErasureCriteria, MatchReason
-from batch.release.format.erasure_note import ErasureNote, file_entry, parse_erasure_note
+from batch.release.format.commitments import row_commitment
+from batch.release.format.erasure_note import ErasureNote, file_facts
 from batch.release.format.files import (
     CHECKSUMS,
     DATA,
@@ -37,10 +39,14 @@ from batch.release.format.files import (
     parse_checksums,
     sha256,
 )
-from batch.release.format.manifest import read_manifest
+from batch.release.format.manifest import FileFacts, Manifest, read_manifest
 from batch.release.format.reader import read_release_rows, read_starter_rows
-from batch.release.format.rows import json_rows, row_commitment
-from batch.release.publish.repository import ReleaseRepository, ReleaseVersion
+from batch.release.format.rows import json_rows
+from batch.release.publish.repository import (
+    ReleaseRepository,
+    ReleaseVersion,
+    parse_erasure_note,
+)
 from redact.crypto.signing import Signer
 from schemas.errors import FatalError
 
@@ -49,11 +55,11 @@ from schemas.errors import FatalError
 class ErasureOrder:
     """An erasure: the number and time (microseconds since 1970, UTC) of its tombstone.
 
-    ``tables`` gives, for ``traces`` and ``labels``, the version of the table in which the last rows
-    were taken out: whoever read an older one must not publish any more.
+    ``tables`` has, for ``traces`` and ``labels``, the table version that removed the last rows:
+    builds that have read an older one must not be published.
     """
 
-    number: int
+    tombstone: int
     at_us: int
     signer: Signer
     tables: Mapping[str, int]
@@ -61,16 +67,16 @@ class ErasureOrder:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Folder:
-    """What was read of a version: its files, its manifest, its note (without erasures if none)."""
+    """The files of a version as they were read, its manifest, and its note."""
 
-    one: ReleaseVersion
+    release: ReleaseVersion
     files: Mapping[str, bytes]
-    manifest: Mapping[str, Any]
+    manifest: Manifest
     note: ErasureNote
 
 
-class _Step(NamedTuple):
-    """A file, what was read of it (None: there was none), and what it is to be."""
+class _Swap(NamedTuple):
+    """A file, the content that was read (None: it did not exist), and its new content."""
 
     name: str
     old: bytes | None
@@ -78,109 +84,123 @@ class _Step(NamedTuple):
 
 
 def rewrite_version(
-    shelf: ReleaseRepository, one: ReleaseVersion, wanted: ErasureCriteria, order: ErasureOrder
+    repository: ReleaseRepository,
+    release: ReleaseVersion,
+    criteria: ErasureCriteria,
+    order: ErasureOrder,
 ) -> None:
-    """Take the wanted rows out of a published version, and what was told erased and is still there.
+    """Remove the matching rows from a published version, and rows that its note lists as erased.
 
-    Raises FatalError where a file cannot be read: then nobody can tell whose rows it holds.
+    Raises FatalError if a file cannot be read, since the owners of its rows are then unknown.
     """
     while True:
-        steps = _steps(_read(shelf, one), wanted, order)
-        if all(shelf.swap(f"{one.folder}/{step.name}", step.old, step.new) for step in steps):
+        swaps = _swaps(_read(repository, release), criteria, order)
+        if all(repository.swap(f"{release.folder}/{s.name}", s.old, s.new) for s in swaps):
             return
 
 
-def _read(shelf: ReleaseRepository, one: ReleaseVersion) -> _Folder:
-    files = {name: shelf.read(one, name) for name in (*ROW_FILES, CHECKSUMS, MANIFEST)}
-    told = shelf.find_file(one, ERASURE_NOTE)
-    if told is not None:
-        files[ERASURE_NOTE] = told
-    return _Folder(one, files, read_manifest(files[MANIFEST]), parse_erasure_note(one, told))
+def _read(repository: ReleaseRepository, release: ReleaseVersion) -> _Folder:
+    names = (*ROW_FILES, CHECKSUMS, MANIFEST)
+    files = {name: repository.read(release, name) for name in names}
+    stored_note = repository.find_file(release, ERASURE_NOTE)
+    if stored_note is not None:
+        files[ERASURE_NOTE] = stored_note
+    note = parse_erasure_note(release, stored_note)
+    return _Folder(release, files, read_manifest(files[MANIFEST]), note)
 
 
-def _steps(folder: _Folder, wanted: ErasureCriteria, order: ErasureOrder) -> list[_Step]:
-    """Return the files that are to change, in order."""
-    with _named(folder.one):
-        rows, lines = (
-            read_release_rows(folder.files[DATA]),
-            read_starter_rows(folder.files[STARTER]),
-        )
-        read = {DATA: json_rows(rows), STARTER: lines}
-        whys = [wanted.why(row) for row in chain(*read.values())]
-        if not any(whys) and not folder.note.erasures:
+def _swaps(folder: _Folder, criteria: ErasureCriteria, order: ErasureOrder) -> list[_Swap]:
+    """Return the files that have to change, in order."""
+    with _naming_version(folder.release):
+        rows = read_release_rows(folder.files[DATA])
+        lines = read_starter_rows(folder.files[STARTER])
+        stored = {DATA: json_rows(rows), STARTER: lines}
+        reasons = [criteria.match(row) for row in chain(*stored.values())]
+        if not any(reasons) and not folder.note.erasures:
             return []
-        names = {file: [row_commitment(row).row for row in some] for file, some in read.items()}
-    going = {n: why for n, why in zip(chain(*names.values()), whys, strict=True) if why}
-    note = _told(folder, order, going)
-    gone = note.rows | going.keys()
-    writers: dict[str, Callable[[Sequence[int]], bytes]] = {
-        DATA: lambda kept: encode_parquet(rows.take(pa.array(kept, pa.int64()))),
-        STARTER: lambda kept: encode_jsonl([lines[i] for i in kept]),
+        hashes = {file: [row_commitment(row).row for row in some] for file, some in stored.items()}
+    matched = {
+        row: reason for row, reason in zip(chain(*hashes.values()), reasons, strict=True) if reason
     }
-    made = {file: _without(folder, file, names[file], gone, writers[file]) for file in ROW_FILES}
-    note = replace(note, files={name: _facts(folder, name, made[name]) for name in ROW_FILES})
-    return _changed(folder, note, made, order.signer)
+    note = _extend_note(folder, order, matched)
+    gone = note.rows | matched.keys()
+    writers: dict[str, Callable[[Sequence[int]], bytes]] = {
+        DATA: lambda indices: encode_parquet(rows.take(pa.array(indices, pa.int64()))),
+        STARTER: lambda indices: encode_jsonl([lines[i] for i in indices]),
+    }
+    new = {file: _rewrite(folder, file, hashes[file], gone, writers[file]) for file in ROW_FILES}
+    note = replace(note, files={name: _facts(folder, name, new[name]) for name in ROW_FILES})
+    return _changed_files(folder, note, new, order.signer)
 
 
-def _told(folder: _Folder, order: ErasureOrder, going: Mapping[str, MatchReason]) -> ErasureNote:
-    """Return the note with what goes now; of rows that the release never had it tells nothing."""
+def _extend_note(
+    folder: _Folder, order: ErasureOrder, matched: Mapping[str, MatchReason]
+) -> ErasureNote:
+    """Return the note with the matched rows; it does not list rows that the release never had."""
     committed = {row for _, row in folder.manifest["rows"]}
-    new = {row for row in going.keys() & committed if row not in folder.note.rows}
-    mentions = sum(going[row] is MatchReason.MENTION for row in new)
-    return folder.note.adding(order.number, order.at_us, new, mentions)
+    new = {row for row in matched.keys() & committed if row not in folder.note.rows}
+    mentions = sum(matched[row] is MatchReason.MENTION for row in new)
+    return folder.note.with_rows(order.tombstone, order.at_us, new, mentions)
 
 
-def _without(
+def _rewrite(
     folder: _Folder,
     name: str,
-    found: Sequence[str],
+    rows: Sequence[str],
     gone: Collection[str],
     write: Callable[[Sequence[int]], bytes],
 ) -> bytes | None:
-    """Return a file anew without rows that are gone, or None if it may stay as it is.
+    """Return a file without the rows that are gone, or None if it may stay as it is.
 
-    It is written anew too if it is not what its note says, though its rows are right: two who
-    erased at once may have had different versions of what writes Parquet.
+    A file is also rewritten if its rows are right and its bytes are not what the note says: two
+    concurrent erasures may have had different versions of the Parquet writer.
     """
-    kept = [i for i, row in enumerate(found) if row not in gone]
-    said = folder.note.files.get(name)
+    indices = [i for i, row in enumerate(rows) if row not in gone]
+    stated = folder.note.files.get(name)
     committed = {row for _, row in folder.manifest["rows"]}
-    other = said is not None and said != file_entry(folder.files[name])
-    if len(kept) < len(found) or (other and committed.issuperset(found)):
-        return write(kept)
+    other = stated is not None and stated != file_facts(folder.files[name])
+    if len(indices) < len(rows) or (other and committed.issuperset(rows)):
+        return write(indices)
     return None
 
 
-def _facts(folder: _Folder, name: str, made: bytes | None) -> Mapping[str, Any]:
-    """Return size and hash that a file shall have: those that were told, unless it is made anew."""
-    if made is not None:
-        return file_entry(made)
-    return folder.note.files.get(name) or dict(folder.manifest["files"][name])
+def _facts(folder: _Folder, name: str, new: bytes | None) -> FileFacts:
+    """Return the facts of a file: of its new content, or those stated before."""
+    if new is not None:
+        return file_facts(new)
+    return folder.note.files.get(name) or folder.manifest["files"][name]
 
 
-def _changed(
-    folder: _Folder, note: ErasureNote, made: Mapping[str, bytes | None], signer: Signer
-) -> list[_Step]:
-    told = folder.files.get(ERASURE_NOTE)
-    if told is None or note.body() != folder.note.body():
-        told = note.signed(signer)
-    hashes = {name: str(said["sha256"]) for name, said in note.files.items()}
+def _changed_files(
+    folder: _Folder, note: ErasureNote, new: Mapping[str, bytes | None], signer: Signer
+) -> list[_Swap]:
+    signed = folder.files.get(ERASURE_NOTE)
+    if signed is None or note.body() != folder.note.body():
+        signed = note.sign(signer)
+    hashes = {name: str(facts["sha256"]) for name, facts in note.files.items()}
     sums = encode_checksums(
-        parse_checksums(folder.files[CHECKSUMS]) | hashes | {ERASURE_NOTE: sha256(told)}
+        parse_checksums(folder.files[CHECKSUMS]) | hashes | {ERASURE_NOTE: sha256(signed)}
     )
-    wanted = {ERASURE_NOTE: told, **made, CHECKSUMS: sums}
-    steps = [_Step(n, folder.files.get(n), new) for n, new in wanted.items() if new is not None]
-    return [step for step in steps if step.old != step.new]
+    contents = {ERASURE_NOTE: signed, **new, CHECKSUMS: sums}
+    swaps = [
+        _Swap(n, folder.files.get(n), data) for n, data in contents.items() if data is not None
+    ]
+    return [swap for swap in swaps if swap.old != swap.new]
 
 
 @contextmanager
-def _named(one: ReleaseVersion) -> Iterator[None]:
-    """Say of which version a file cannot be read, and what to do."""
+def _naming_version(release: ReleaseVersion) -> Iterator[None]:
+    """Add to an error in reading a file which version it is in, and what to do."""
     try:
         yield
     except (FatalError, ValueError, TypeError) as error:
-        told = str(error) if isinstance(error, FatalError) else "a row is damaged"
-        raise FatalError(
-            f"releases/{one.folder}: {told}, so nobody can tell whose rows it holds: put it back "
-            "as it was, or remove the folder of that version"
-        ) from None
+        damage = str(error) if isinstance(error, FatalError) else "a row is damaged"
+        raise unreadable_error(release, damage) from None
+
+
+def unreadable_error(release: ReleaseVersion, damage: str) -> FatalError:
+    """Return the error for a version whose rows cannot be read."""
+    return FatalError(
+        f"releases/{release.folder}: {damage}, so the owners of its rows are unknown: restore the "
+        "file, or remove the folder of that version"
+    )

@@ -1,40 +1,43 @@
-"""The version that follows one of which rows were erased: its rows that are left, as they were.
+"""The version that follows one with erased rows: the remaining rows, unchanged.
 
-Those who are erased ask for it whether or not they were drawn, so what is left of the sample is a
-sample of what is left of production, drawn with the same probabilities (Särndal, Swensson and
-Wretman 1992, ch. 10: a domain). So rows keep weight and inclusion probability, and their weighted
-sums estimate the traces that are left, without bias. The counts of production in the design are
-those of the time before: the traces that they counted cannot be counted again.
+Persons ask for erasure whether or not they were drawn. So the rest of the sample is a sample of the
+rest of production, drawn with the same probabilities (Särndal, Swensson and Wretman 1992, ch. 10: a
+domain). Rows keep weight and inclusion probability, and their weighted sums estimate the remaining
+traces without bias. The counts of production in the design date from before the erasure: the traces
+that they counted cannot be counted again.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from batch.release.format.erasure_note import ErasureNote, NotedErasure, load_erasure_note
+from batch.release.format.commitments import row_commitments
+from batch.release.format.erasure_note import ErasureNote, NotedErasure
 from batch.release.format.files import DATA, MANIFEST, sha256
 from batch.release.format.manifest import (
-    MIXED_POLICIES,
+    DesignFacts,
+    ErasureFacts,
+    Manifest,
     count_mixed_policies,
+    facts_of,
     read_manifest,
     rows_sha256,
 )
 from batch.release.format.reader import read_release_rows
-from batch.release.format.rows import json_rows, row_commitments
-from batch.release.format.version import ChangeLevel, RowChanges, SemanticVersion
+from batch.release.format.rows import json_rows
+from batch.release.format.version import ChangeLevel, SemanticVersion
 from batch.release.publish.build import (
-    VERSION_KEYS,
     ReleaseDraft,
     abandon_begun,
     assemble_files,
     claim_version,
     next_version,
-    predecessor_entry,
+    previous_facts,
 )
+from batch.release.publish.diff import RowChanges
 from batch.release.publish.repository import (
     ReleaseClaimError,
     ReleaseRepository,
@@ -42,50 +45,48 @@ from batch.release.publish.repository import (
     latest_version,
 )
 
-ERASURES_KEY = "erasures"
-"""The key of a successor's manifest under which it says what was erased before it."""
 
+def publish_successor(repository: ReleaseRepository, name: str) -> None:
+    """Publish a successor if rows of the latest version of a name were erased.
 
-def publish_successor(shelf: ReleaseRepository, name: str) -> None:
-    """See to it that the latest version of a name is not one of which rows were erased.
-
-    There is none if no row is left, or if the successor was withdrawn. Who has begun another
-    version is told that it was abandoned. The note of the version is read again after the claim: an
-    erasure writes its note before it looks at claims, so one of the two sees the other.
+    There is none if no row is left, or if the successor was withdrawn. Another version that was
+    begun is abandoned, and its builder gets an error. The note is read again after the claim: an
+    erasure writes its note before it reads the claims, so one of the two sees the other.
     """
     while True:
-        there = shelf.standing(name)
-        made = _made(shelf, there)
-        if made is None:
+        versions = repository.versions(name)
+        successor = _successor(repository, versions)
+        if successor is None:
             return
         try:
-            one = claim_version(shelf, name, there, made.version, made.files)
-            if one is None:
-                abandon_begun(shelf, there)
-            elif load_erasure_note(shelf, made.source) != made.note:
-                shelf.abandon(one)  # another erasure has taken rows that were read
+            release = claim_version(repository, name, versions, successor.version, successor.files)
+            if release is None:
+                abandon_begun(repository, versions)
+            elif repository.erasure_note(successor.source) != successor.note:
+                repository.abandon(release)  # another erasure has removed rows that were read
             else:
-                shelf.fill(one, made.files)
+                repository.publish(release, successor.files)
                 return
         except ReleaseClaimError:
             continue
 
 
-def is_successor(shelf: ReleaseRepository, begun: ReleaseVersion) -> bool:
-    """Tell whether a version that was begun is what would be made of the latest one now.
+def is_successor(repository: ReleaseRepository, begun: ReleaseVersion) -> bool:
+    """Return whether a version that was begun is the successor of the latest version now.
 
-    So it holds nothing that was erased from that.
+    Then it holds none of the rows erased from that version.
     """
-    there = shelf.standing(begun.name)
-    made = _made(shelf, [one for one in there if one.state != "begun"])
-    if made is None:
+    versions = repository.versions(begun.name)
+    successor = _successor(repository, [r for r in versions if r.state != "begun"])
+    if successor is None:
         return False
-    return (made.version, sha256(made.files[MANIFEST])) == (begun.version, begun.digest)
+    digest = sha256(successor.files[MANIFEST])
+    return (successor.version, digest) == (begun.version, begun.digest)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class _Made:
-    """A successor: of which version with which note, and its files."""
+class _Successor:
+    """A successor: the version and the note that it is made from, its version, its files."""
 
     source: ReleaseVersion
     note: ErasureNote
@@ -93,74 +94,79 @@ class _Made:
     files: Mapping[str, bytes]
 
 
-def _made(shelf: ReleaseRepository, there: Sequence[ReleaseVersion]) -> _Made | None:
-    """Return the successor that is wanted now, if one is."""
-    source = latest_version(there)
+def _successor(
+    repository: ReleaseRepository, versions: Sequence[ReleaseVersion]
+) -> _Successor | None:
+    """Return the successor that is missing now, if one is."""
+    source = latest_version(versions)
     if source is None or not source.erased:
         return None
-    note, manifest = load_erasure_note(shelf, source), read_manifest(shelf.read(source, MANIFEST))
-    if find_successor(shelf, there, note, note.erasures) is not None:
+    note = repository.erasure_note(source)
+    manifest = read_manifest(repository.read(source, MANIFEST))
+    if find_successor(repository, versions, note, note.erasures) is not None:
         return None
-    left = _left(shelf, source, manifest, note)
-    if not left.contents:
+    draft = _remaining(repository, source, manifest, note)
+    if not draft.contents:
         return None
-    version = next_version(there, ChangeLevel.MAJOR)
-    lost = RowChanges(same=len(left.contents), erased=len(note.rows))
-    return _Made(
-        source, note, version, assemble_files(left, version, predecessor_entry(source, lost))
-    )
+    version = next_version(versions, ChangeLevel.MAJOR)
+    changes = RowChanges(same=len(draft.contents), erased=len(note.rows))
+    files = assemble_files(draft, version, previous_facts(source, changes))
+    return _Successor(source, note, version, files)
 
 
 def find_successor(
-    shelf: ReleaseRepository,
-    there: Sequence[ReleaseVersion],
+    repository: ReleaseRepository,
+    versions: Sequence[ReleaseVersion],
     note: ErasureNote,
     erasures: Sequence[NotedErasure],
 ) -> ReleaseVersion | None:
-    """Return the version that was made for what these erasures took from the note's version."""
-    wanted = {(note.version, one.number, len(one.rows)) for one in erasures}
-    for one in [s for s in there if s.published and str(s.version) != note.version]:
-        told = read_manifest(shelf.read(one, MANIFEST)).get(ERASURES_KEY, [])
-        if wanted <= {(o["of"], o["erasure"], o["rows"]) for o in told}:
-            return one
+    """Return the version published after these erasures removed rows from the note's version."""
+    required = {(note.version, erasure.tombstone, len(erasure.rows)) for erasure in erasures}
+    for release in [r for r in versions if r.published and str(r.version) != note.version]:
+        stated = read_manifest(repository.read(release, MANIFEST)).get("erasures", [])
+        if required <= {(entry["of"], entry["erasure"], entry["rows"]) for entry in stated}:
+            return release
     return None
 
 
-def _left(
-    shelf: ReleaseRepository, source: ReleaseVersion, manifest: Mapping[str, Any], note: ErasureNote
+def _remaining(
+    repository: ReleaseRepository, source: ReleaseVersion, manifest: Manifest, note: ErasureNote
 ) -> ReleaseDraft:
-    rows = read_release_rows(shelf.read(source, DATA))
-    committed = row_commitments(json_rows(rows))
-    known = {row for _, row in manifest["rows"]} - note.rows
-    kept = [i for i, one in enumerate(committed) if one.row in known]
-    left = rows.take(pa.array(kept, pa.int64()))
-    pairs = [committed[i] for i in kept]
-    drawn = left.filter(pc.is_null(left["generator"]))
-    true = {
-        key: value for key, value in manifest.items() if key not in {*VERSION_KEYS, MIXED_POLICIES}
-    }
-    true |= count_mixed_policies(left["_policy"].to_pylist())
-    true |= {
-        "design": _design(manifest["design"], drawn["stratum"].to_pylist()),
-        "row_count": len(pairs),
-        "rows_sha256": rows_sha256(pairs),
-        "rows": [list(pair) for pair in pairs],
-        ERASURES_KEY: [*manifest.get(ERASURES_KEY, []), *_told(note)],
-    }
-    if "synthetic" in true:
-        made = left.filter(pc.is_valid(left["generator"]))["stratum"].to_pylist()
-        true["synthetic"] |= {"rows": len(made), "by_stratum": dict(sorted(Counter(made).items()))}
-    return ReleaseDraft(true, left, [pair.content for pair in pairs])
+    rows = read_release_rows(repository.read(source, DATA))
+    stored = row_commitments(json_rows(rows))
+    committed = {row for _, row in manifest["rows"]} - note.rows
+    indices = [i for i, commitment in enumerate(stored) if commitment.row in committed]
+    left = rows.take(pa.array(indices, pa.int64()))
+    commitments = [stored[i] for i in indices]
+    sampled = left.filter(pc.is_null(left["generator"]))
+    facts = facts_of(manifest)
+    facts.pop("redaction_policies", None)
+    if mixed := count_mixed_policies(left["_policy"].to_pylist()):
+        facts["redaction_policies"] = mixed
+    facts["design"] = _design(manifest["design"], sampled["stratum"].to_pylist())
+    facts["row_count"] = len(commitments)
+    facts["rows_sha256"] = rows_sha256(commitments)
+    facts["rows"] = [list(pair) for pair in commitments]
+    facts["erasures"] = [*manifest.get("erasures", []), *_erasure_facts(note)]
+    if "synthetic" in facts:
+        strata = left.filter(pc.is_valid(left["generator"]))["stratum"].to_pylist()
+        facts["synthetic"] = {
+            **facts["synthetic"],
+            "rows": len(strata),
+            "by_stratum": dict(sorted(Counter(strata).items())),
+        }
+    return ReleaseDraft(facts, left, [commitment.content for commitment in commitments])
 
 
-def _told(note: ErasureNote) -> list[dict[str, Any]]:
+def _erasure_facts(note: ErasureNote) -> list[ErasureFacts]:
     return [
-        {"erasure": one.number, "of": note.version, "rows": len(one.rows)} for one in note.erasures
+        {"erasure": erasure.tombstone, "of": note.version, "rows": len(erasure.rows)}
+        for erasure in note.erasures
     ]
 
 
-def _design(design: Mapping[str, Any], strata: Sequence[str | None]) -> dict[str, Any]:
-    """Return the design with the rows that are left; ``erased`` counts the others by stratum."""
+def _design(design: DesignFacts, strata: Sequence[str | None]) -> DesignFacts:
+    """Return the design with the remaining rows; ``erased`` counts the others by stratum."""
     left = Counter(strata)
     return {
         **design,

@@ -1,1 +1,1 @@
-"""The formats in which other programs read a release."""
+"""Copies of a release in the import formats of other tools."""

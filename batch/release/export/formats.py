@@ -1,7 +1,7 @@
-"""Releases in the import formats of other tools. A release is the truth; these are copies of it.
+"""Releases in the import formats of other tools. The release stays authoritative; these are copies.
 
-Each format is a function from rows (JSON values) to files. The fields are those of the tools'
-import calls; ids are derived from release and trace, so that importing twice changes nothing.
+Each format is a function from rows to files. The fields are those of the tools' import calls. Ids
+are derived from release and trace, so that importing twice changes nothing.
 """
 
 import re
@@ -23,12 +23,11 @@ from batch.release.export.spreadsheet import (
 )
 from batch.release.format.contract import RELEASE_NAMESPACE
 from batch.release.format.files import encode_jsonl
-from batch.release.format.rows import SALT, SCHEMA
+from batch.release.format.rows import SALT, SCHEMA, ReleaseRow
 
-Row: TypeAlias = Mapping[str, Any]
-Rows: TypeAlias = Sequence[Row]
+Rows: TypeAlias = Sequence[ReleaseRow]
 
-_ABOUT: Final = (
+_METADATA_KEYS: Final = (
     "trace_id",
     "session_id",
     "app",
@@ -58,7 +57,7 @@ def _csv(rows: Rows, name: str, version: str) -> dict[str, bytes]:
 
 
 def _huggingface(rows: Rows, name: str, version: str) -> dict[str, bytes]:
-    """Write a dataset folder: a Parquet file for each side, and the card that names them."""
+    """Write a dataset folder: a Parquet file for each split, and the card that lists them."""
     sides = sorted({row["split"] for row in rows})
     files = {
         f"data/{side}.parquet": _plain_parquet([row for row in rows if row["split"] == side])
@@ -76,31 +75,32 @@ def _huggingface(rows: Rows, name: str, version: str) -> dict[str, bytes]:
     }
     card = (
         f"---\n{yaml.safe_dump(head, sort_keys=False)}---\n\n# {name} {version}\n\n"
-        "Traces of production. The column `weight` says how many traces a row stands for, of those "
-        "that the release speaks for (the datasheet names them): use it for estimates of these, "
-        "which are no failure rates of all traffic; rows with a `generator` are synthetic and "
-        "stand for none. `segments` and `attributes` are JSON text. The "
-        "datasheet of the release says how it was drawn and what it cannot tell.\n"
+        "Traces of production. The column `weight` is the number of traces that a row represents, "
+        "of those that the release speaks for (the datasheet names them): use it for estimates of "
+        "these, which are not failure rates of all traffic. Rows with a `generator` are synthetic "
+        "and represent none. `segments` and `attributes` are JSON text. The datasheet of the "
+        "release describes how it was drawn and what it cannot show.\n"
     )
     return files | {"README.md": card.encode()}
 
 
 def _size(rows: int) -> str:
-    for limit, told in ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K")):
+    for limit, category in ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K")):
         if rows < limit:
-            return told
+            return category
     return "100K<n<1M"
 
 
 def _plain_parquet(rows: Rows) -> bytes:
-    """Write rows without maps, which the datasets library does not read: they become JSON text."""
+    """Write rows with maps as JSON text, since the datasets library does not read maps."""
     fields = [
         pa.field(f.name, pa.string()) if pa.types.is_map(f.type) else f
         for f in SCHEMA
         if f.name != SALT
     ]
+    values: Sequence[Mapping[str, object]] = rows
     columns = [
-        pa.array([_unmapped(row[f.name], f) for row in rows], _as_text(f.type)).cast(f.type)
+        pa.array([_map_as_text(row[f.name], f) for row in values], _json_type(f.type)).cast(f.type)
         for f in fields
     ]
     sink = pa.BufferOutputStream()
@@ -109,20 +109,20 @@ def _plain_parquet(rows: Rows) -> bytes:
     return bytes(sink.getvalue())
 
 
-def _as_text(kind: pa.DataType) -> pa.DataType:
-    """Return the type in which JSON values of a column come: times are text in JSON."""
+def _json_type(kind: pa.DataType) -> pa.DataType:
+    """Return the type of a column's JSON values: times are text in JSON."""
     return pa.string() if pa.types.is_timestamp(kind) else kind
 
 
-def _unmapped(value: Any, field: pa.Field) -> Any:
+def _map_as_text(value: object, field: pa.Field) -> object:
     is_text = pa.types.is_string(field.type)
     return canonical_text(value) if is_text and isinstance(value, dict) else value
 
 
 def _mlflow(rows: Rows, name: str, version: str) -> dict[str, bytes]:
-    """Write records for `mlflow.genai.datasets`: `merge_records` takes them as they are.
+    """Write records for `mlflow.genai.datasets`: `merge_records` accepts them unchanged.
 
-    It keeps one record for all that have the same inputs, so the trace id is one of these.
+    It keeps one record for all with the same inputs, so the trace id is one of these.
     """
     source = f"goldpan:{name}@{version}"
     return {
@@ -132,7 +132,7 @@ def _mlflow(rows: Rows, name: str, version: str) -> dict[str, bytes]:
                     "inputs": {"trace_id": row["trace_id"], "messages": row["messages"]},
                     "outputs": {"response": row["response"]},
                     "expectations": _expected(row),
-                    "tags": {k: str(v) for k, v in _about(row).items() if v is not None},
+                    "tags": {k: str(v) for k, v in _metadata(row).items() if v is not None},
                     "source": {
                         "source_type": "DOCUMENT",
                         "source_data": {"doc_uri": f"{source}#{row['trace_id']}"},
@@ -145,7 +145,7 @@ def _mlflow(rows: Rows, name: str, version: str) -> dict[str, bytes]:
 
 
 def _langfuse(rows: Rows, name: str, version: str) -> dict[str, bytes]:
-    """Write arguments of `create_dataset_item`, one object a line."""
+    """Write arguments of `create_dataset_item`, one object per line."""
     return {
         f"{name}.langfuse.jsonl": encode_jsonl(
             [
@@ -154,7 +154,7 @@ def _langfuse(rows: Rows, name: str, version: str) -> dict[str, bytes]:
                     "id": _id(name, row),
                     "input": {"messages": row["messages"]},
                     "expected_output": row["expected_response"],
-                    "metadata": _about(row) | {"release": version, "response": row["response"]},
+                    "metadata": _metadata(row) | {"release": version, "response": row["response"]},
                 }
                 for row in rows
             ]
@@ -163,7 +163,7 @@ def _langfuse(rows: Rows, name: str, version: str) -> dict[str, bytes]:
 
 
 def _langsmith(rows: Rows, name: str, version: str) -> dict[str, bytes]:
-    """Write examples for `Client.create_examples`, one object a line."""
+    """Write examples for `Client.create_examples`, one object per line."""
     return {
         f"{name}.langsmith.jsonl": encode_jsonl(
             [
@@ -171,7 +171,7 @@ def _langsmith(rows: Rows, name: str, version: str) -> dict[str, bytes]:
                     "id": _id(name, row),
                     "inputs": {"messages": row["messages"]},
                     "reference_outputs": _expected(row),
-                    "metadata": _about(row) | {"release": version, "response": row["response"]},
+                    "metadata": _metadata(row) | {"release": version, "response": row["response"]},
                     "split": row["split"],
                 }
                 for row in rows
@@ -183,16 +183,16 @@ def _langsmith(rows: Rows, name: str, version: str) -> dict[str, bytes]:
 def _promptfoo(rows: Rows, name: str, version: str) -> dict[str, bytes]:
     """Write test cases for `tests: file://….jsonl`; an expected response becomes an assertion.
 
-    promptfoo renders every text as a template and opens what begins with ``file://``: a user's
-    message could show environment variables to the model. So both are taken apart here. It knows a
-    test again by its variables (``--filter-failing``), so the trace id is one of these.
+    promptfoo renders every text as a template and opens texts that begin with ``file://``: a user's
+    message could show environment variables to the model. So both are broken up here. It identifies
+    a test by its variables (``--filter-failing``), so the trace id is one of these.
     """
     return {
         f"{name}.promptfoo.jsonl": encode_jsonl([_test_case(row, name, version) for row in rows])
     }
 
 
-def _test_case(row: Row, name: str, version: str) -> dict[str, Any]:
+def _test_case(row: ReleaseRow, name: str, version: str) -> dict[str, Any]:
     expected = _plain_template(row["expected_response"] or "")
     return {
         "description": f"{name}@{version} {row['trace_id']}",
@@ -202,37 +202,38 @@ def _test_case(row: Row, name: str, version: str) -> dict[str, Any]:
             "expected_response": expected,
         },
         "assert": [{"type": "similar", "value": expected}] if expected else [],
-        "metadata": _about(row),
+        "metadata": _metadata(row),
     }
 
 
-_OF_TEMPLATES: Final = re.compile(r"\{(?=[{%#])|(?<=#)\}")
-"""The braces that make or end what Nunjucks takes for a tag."""
+_TAG_BRACES: Final = re.compile(r"\{(?=[{%#])|(?<=#)\}")
+"""The braces that begin or end a tag of Nunjucks."""
 
 
 def _plain_template(text: str) -> str:
-    """Return a template that is rendered as ``text``."""
+    """Return a template that renders as ``text``."""
     if not text:
         return text
-    # Not at the beginning, so that it is no address of a file either.
-    return "{{ '' }}" + _OF_TEMPLATES.sub(lambda brace: f"{{{{ '{brace[0]}' }}}}", text)
+    # The prefix also keeps it from being the address of a file.
+    return "{{ '' }}" + _TAG_BRACES.sub(lambda brace: f"{{{{ '{brace[0]}' }}}}", text)
 
 
 def _plain_json(text: str) -> str:
-    """Return the same JSON without tags; outside of its strings there can be none."""
-    return _OF_TEMPLATES.sub(lambda brace: f"\\u{ord(brace[0]):04x}", text)
+    """Return the same JSON without tags, which can only be in its strings."""
+    return _TAG_BRACES.sub(lambda brace: f"\\u{ord(brace[0]):04x}", text)
 
 
-def _expected(row: Row) -> dict[str, Any]:
-    known = {"expected_response": row["expected_response"], "label": row["label"]}
-    return {key: value for key, value in known.items() if value is not None}
+def _expected(row: ReleaseRow) -> dict[str, str]:
+    expected = {"expected_response": row["expected_response"], "label": row["label"]}
+    return {key: value for key, value in expected.items() if value is not None}
 
 
-def _about(row: Row) -> dict[str, Any]:
-    return {key: row[key] for key in _ABOUT}
+def _metadata(row: ReleaseRow) -> dict[str, object]:
+    values: Mapping[str, object] = row
+    return {key: values[key] for key in _METADATA_KEYS}
 
 
-def _id(name: str, row: Row) -> str:
+def _id(name: str, row: ReleaseRow) -> str:
     return str(uuid5(RELEASE_NAMESPACE, f"{name}/{row['trace_id']}"))
 
 
@@ -240,10 +241,10 @@ _Writer: TypeAlias = Callable[[Rows, str, str], dict[str, bytes]]
 
 
 def _storable(write: _Writer) -> _Writer:
-    """Return a writer for a tool that keeps rows in a database.
+    """Return a writer for a tool that stores rows in a database.
 
-    PostgreSQL holds no text with U+0000 (nor JSON with its escape), so a single one would be the
-    end of an import. It becomes U+FFFD.
+    PostgreSQL stores no text with U+0000 (nor JSON with its escape), so one of them would abort an
+    import. It becomes U+FFFD.
     """
     return lambda rows, name, version: write(list(map(_without_null, rows)), name, version)
 
@@ -254,7 +255,7 @@ def _without_null(value: Any) -> Any:
     if isinstance(value, list):
         return list(map(_without_null, value))
     if isinstance(value, dict):
-        return {_without_null(key): _without_null(one) for key, one in value.items()}
+        return {_without_null(key): _without_null(item) for key, item in value.items()}
     return value
 
 
@@ -267,25 +268,25 @@ EXPORT_FORMATS: Final[Mapping[str, _Writer]] = {
     "langsmith": _storable(_langsmith),
     "promptfoo": _storable(_promptfoo),
 }
-"""The formats by name; each gives files by path, for rows, name and version of a release."""
+"""The formats by name. Each maps the rows, name and version of a release to files by path."""
 
 
-_EXACT: Final = frozenset({"jsonl", "huggingface"})
-"""The formats whose texts are those of the release, to the character."""
+_LOSSLESS: Final = frozenset({"jsonl", "huggingface"})
+"""The formats that keep every character of the release."""
 
 
 def export_remarks(target: str, rows: Rows) -> list[str]:
-    """Return what a tool will not hold of an export, a sentence each."""
-    with_null = 0 if target in _EXACT else sum(_without_null(row) != row for row in rows)
-    noted = []
+    """Return a sentence for each loss of an export in a tool."""
+    with_null = 0 if target in _LOSSLESS else sum(_without_null(row) != row for row in rows)
+    remarks = []
     if with_null:
-        noted.append(
-            f"rows with U+0000, which is U+FFFD here since {target} may not hold it: {with_null:,}"
+        remarks.append(
+            f"rows with U+0000, written as U+FFFD since {target} may not store it: {with_null:,}"
         )
     if target != "csv":
-        return noted
-    return noted + [
-        f"row {one.row}, column {one.column}: {one.characters:,} characters; a spreadsheet cuts "
+        return remarks
+    return remarks + [
+        f"row {cell.row}, column {cell.column}: {cell.characters:,} characters; a spreadsheet cuts "
         f"cells at {LONGEST:,}"
-        for one in long_cells(rows)
+        for cell in long_cells(rows)
     ]

@@ -1,8 +1,8 @@
-"""A release as CSV that a spreadsheet shows as it is, and runs nothing of.
+"""A release as CSV that spreadsheets show unchanged, without executing any of it.
 
-It begins with a byte order mark, by which spreadsheets know UTF-8. What is nested is JSON text.
-Texts that a spreadsheet would take for a formula get a quote before (OWASP, CSV injection), also
-those whose sign stands behind white space or is a full-width one.
+It begins with a byte order mark, from which spreadsheets recognise UTF-8. Nested values are JSON
+text. Texts that a spreadsheet would read as a formula get a leading quote (OWASP, CSV injection),
+including those whose sign follows white space or is a full-width one.
 """
 
 import codecs
@@ -11,30 +11,30 @@ import io
 import json
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from batch.release.format.rows import SALT, SCHEMA
 
 LONGEST: Final = 32_767
-"""So many characters a cell of Excel can hold; of longer ones the end is lost."""
+"""The most characters that a cell of Excel can hold; longer texts are cut."""
 
 NULL: Final = "\0"
 REPLACED: Final = "\ufffd"
-"""What stands for U+0000, at which many readers end a cell, or refuse the file."""
+"""The replacement for U+0000, at which many readers end a cell or reject the file."""
 
 _STARTS: Final = frozenset("=+-@")
 _COLUMNS: Final = tuple(column for column in SCHEMA.names if column != SALT)
 
 
 class LongCell(NamedTuple):
-    """A cell that a spreadsheet cuts: its row (the head is row 1), column, and how long it is."""
+    """A cell that a spreadsheet cuts: its row (the header is row 1), column, and length."""
 
     row: int
     column: str
     characters: int
 
 
-def csv_bytes(rows: Sequence[Mapping[str, Any]]) -> bytes:
+def csv_bytes(rows: Sequence[Mapping[str, object]]) -> bytes:
     """Return rows (JSON values) as CSV, without their salts."""
     sink = io.StringIO()
     writer = csv.writer(sink, lineterminator="\r\n")
@@ -43,32 +43,32 @@ def csv_bytes(rows: Sequence[Mapping[str, Any]]) -> bytes:
     return codecs.BOM_UTF8 + sink.getvalue().encode()
 
 
-def long_cells(rows: Sequence[Mapping[str, Any]]) -> list[LongCell]:
+def long_cells(rows: Sequence[Mapping[str, object]]) -> list[LongCell]:
     """Return the cells that are longer than a spreadsheet can hold."""
     return [
-        LongCell(number, column, len(cell))
-        for number, row in enumerate(rows, 2)
+        LongCell(line, column, len(cell))
+        for line, row in enumerate(rows, 2)
         for column in _COLUMNS
         if isinstance(cell := _cell(row[column]), str) and len(cell) > LONGEST
     ]
 
 
-def canonical_text(value: Any) -> str:
+def canonical_text(value: object) -> str:
     """Return a value as JSON text, the same for the same value."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: object) -> object:
     if isinstance(value, list | dict):
         return canonical_text(value)
     if isinstance(value, str):
         plain = value.replace(NULL, REPLACED)
-        return f"'{plain}" if _runs(value) else plain
+        return f"'{plain}" if _is_formula(value) else plain
     return "" if value is None else value
 
 
-def _runs(text: str) -> bool:
-    """Tell whether a spreadsheet may take a text for a formula, or a command of its own."""
+def _is_formula(text: str) -> bool:
+    """Return whether a spreadsheet may read a text as a formula or a command."""
     if text[:1] in {"\t", "\r"}:
         return True
     first = next((c for c in text if not (c.isspace() or unicodedata.category(c)[0] == "C")), "")

@@ -1,1 +1,1 @@
-"""The files of a release: rows, manifest, version and the note of an erasure."""
+"""The files of a release: their bytes, their types, and the rules that tie them together."""

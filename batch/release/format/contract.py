@@ -12,7 +12,7 @@ from schemas import odcs
 from schemas.contract import CONTRACTS, ContractField
 
 RELEASE_NAMESPACE: Final = UUID("5f1c4d4e-0f63-5a0e-9d2b-7a4f6d6f3c10")
-"""The namespace of the identifiers that goldpan makes for releases (RFC 9562, version 5)."""
+"""The namespace of the identifiers of releases (RFC 9562, version 5)."""
 _FIELDS: Final[Mapping[str, ContractField]] = {
     field.name: field for field in CONTRACTS["trace"].fields
 }
@@ -26,8 +26,8 @@ def release_contract(name: str, version: str, description: str) -> bytes:
         version=version,
         description={
             "purpose": description or "A golden set: labelled traces to test the next change with.",
-            "usage": "Estimates of the traces that the datasheet names need the column weight; "
-            "comparisons do not.",
+            "usage": "Use the column weight to estimate the traces that the datasheet names; leave "
+            "it out of comparisons.",
         },
         objects=[
             {
@@ -44,12 +44,12 @@ def release_contract(name: str, version: str, description: str) -> bytes:
 
 def _property(column: pa.Field) -> dict[str, Any]:
     field = _FIELDS.get(column.name)
-    known = odcs.odcs_column(column, field)
+    described = odcs.odcs_column(column, field)
     if field is not None:
-        return known
-    told = COLUMN_DESCRIPTIONS.get(column.name)
+        return described
+    description = COLUMN_DESCRIPTIONS.get(column.name)
     return (
-        known
-        | ({"description": told} if told else {})
+        described
+        | ({"description": description} if description else {})
         | ({"primaryKey": True, "unique": True} if column.name == "trace_id" else {})
     )

@@ -1,42 +1,40 @@
-"""The lineage of a release as an OpenLineage event (specification 2-0-2): what it was made of."""
+"""The lineage of a release as an OpenLineage event (specification 2-0-2): its inputs."""
 
-from collections.abc import Mapping
 from typing import Any, Final
 from uuid import uuid5
 
 from batch.release.format.contract import RELEASE_NAMESPACE
 from batch.release.format.files import pretty_json
+from batch.release.format.manifest import ReleaseFacts
 from batch.release.format.rows import SCHEMA, TRACE_COLUMNS
 
 _PRODUCER: Final = "urn:goldpan:release"
 _SCHEMAS: Final = "https://openlineage.io/spec"
 _NAMESPACE: Final = "goldpan"
 _NO_TIME: Final = "1970-01-01T00:00:00+00:00"
-_FROM_LABELS: Final = ("label", "expected_response", "p_fail", "route", "label_event_id")
+_LABEL_COLUMNS: Final = ("label", "expected_response", "p_fail", "route", "label_event_id")
 
 
-def lineage_event(true: Mapping[str, Any], version: str) -> bytes:
-    """Return the event of a version's completion.
+def lineage_event(facts: ReleaseFacts, version: str) -> bytes:
+    """Return the event that a version was completed.
 
-    Its time is that of the newest lake version that was read: a release built again is the same
-    release. Its run is named by what went into it.
+    Its time is that of the latest table version that was read, so that a repeated build gives the
+    same release. Its run is identified by the inputs.
     """
-    moments = [s["as_of"] for s in true["lake"].values() if s["as_of"]]
-    run = uuid5(
-        RELEASE_NAMESPACE, f"{true['name']} {version} {true['rows_sha256']} {true['spec_sha256']}"
-    )
+    times = [table["as_of"] for table in facts["lake"].values() if table["as_of"]]
+    identity = f"{facts['name']} {version} {facts['rows_sha256']} {facts['spec_sha256']}"
     return pretty_json(
         {
             "eventType": "COMPLETE",
-            "eventTime": max(moments, default=_NO_TIME),
+            "eventTime": max(times, default=_NO_TIME),
             "producer": _PRODUCER,
             "schemaURL": f"{_SCHEMAS}/2-0-2/OpenLineage.json#/$defs/RunEvent",
-            "run": {"runId": str(run)},
-            "job": {"namespace": _NAMESPACE, "name": f"release.{true['name']}"},
+            "run": {"runId": str(uuid5(RELEASE_NAMESPACE, identity))},
+            "job": {"namespace": _NAMESPACE, "name": f"release.{facts['name']}"},
             "inputs": [
-                _dataset(table, str(pinned["version"])) for table, pinned in true["lake"].items()
+                _dataset(name, str(table["version"])) for name, table in facts["lake"].items()
             ],
-            "outputs": [_output(true, version)],
+            "outputs": [_output(facts["name"], version)],
         }
     )
 
@@ -46,20 +44,20 @@ def _dataset(name: str, version: str) -> dict[str, Any]:
     return {"namespace": _NAMESPACE, "name": name, "facets": {"version": facet}}
 
 
-def _output(true: Mapping[str, Any], version: str) -> dict[str, Any]:
-    known = _dataset(f"releases/{true['name']}", version)
+def _output(release: str, version: str) -> dict[str, Any]:
+    dataset = _dataset(f"releases/{release}", version)
     schema = _facet("SchemaDatasetFacet", "1-1-1") | {
         "fields": [{"name": field.name, "type": str(field.type)} for field in SCHEMA]
     }
-    columns = {name: _from("traces", name) for name in TRACE_COLUMNS} | {
-        name: _from("labels", name) for name in _FROM_LABELS
+    columns = {name: _input_column("traces", name) for name in TRACE_COLUMNS} | {
+        name: _input_column("labels", name) for name in _LABEL_COLUMNS
     }
     facet = _facet("ColumnLineageDatasetFacet", "1-2-0") | {"fields": columns}
-    known["facets"] |= {"schema": schema, "columnLineage": facet}
-    return known
+    dataset["facets"] |= {"schema": schema, "columnLineage": facet}
+    return dataset
 
 
-def _from(table: str, column: str) -> dict[str, Any]:
+def _input_column(table: str, column: str) -> dict[str, Any]:
     return {"inputFields": [{"namespace": _NAMESPACE, "name": table, "field": column}]}
 
 

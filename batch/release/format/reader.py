@@ -1,28 +1,27 @@
-"""Reads the rows of a release back, with exactly the columns that they were written with."""
+"""Reads the rows of a release back, with exactly the columns they were written with."""
 
 import json
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from batch.release.format.files import DATA, STARTER
-from batch.release.format.rows import GENERATOR, SCHEMA
+from batch.release.format.rows import GENERATOR, SCHEMA, ReleaseRow
 from schemas.errors import FatalError
 
 
 def read_release_rows(data: bytes) -> pa.Table:
     """Return the rows of a release from the bytes of its Parquet file.
 
-    Raises FatalError if that is no Parquet file with those columns.
+    Raises FatalError if it is not a Parquet file with those columns.
     """
     try:
         table = pq.read_table(pa.BufferReader(data))
     except (pa.ArrowException, OSError) as error:
         raise FatalError(f"{DATA} cannot be read ({type(error).__name__})") from None
-    if GENERATOR not in table.schema.names:  # as it was before there were synthetic rows
-        at = SCHEMA.get_field_index(GENERATOR)
-        table = table.add_column(at, SCHEMA.field(at), pa.nulls(len(table), pa.string()))
+    if GENERATOR not in table.schema.names:  # written before there were synthetic rows
+        index = SCHEMA.get_field_index(GENERATOR)
+        table = table.add_column(index, SCHEMA.field(index), pa.nulls(len(table), pa.string()))
     if table.schema.names != SCHEMA.names:
         raise FatalError(f"{DATA} has other columns than a release of this format")
     try:
@@ -31,8 +30,8 @@ def read_release_rows(data: bytes) -> pa.Table:
         raise FatalError(f"{DATA} has other types ({type(error).__name__})") from None
 
 
-def read_starter_rows(data: bytes) -> list[dict[str, Any]]:
-    """Return the rows of the starter set as JSON values; FatalError if one is no row."""
+def read_starter_rows(data: bytes) -> list[ReleaseRow]:
+    """Return the rows of the starter set as JSON values; FatalError if a line is not a row."""
     try:
         rows = [json.loads(line) for line in data.splitlines()]
     except ValueError:

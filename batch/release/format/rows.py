@@ -1,37 +1,25 @@
-"""The rows of a release: what is in one, and the commitments that stand for it in the manifest.
+"""The rows of a release: their columns, and their types as JSON and as Python values.
 
-A row has two parts. Its *content* is the trace with its label and where it came from; its *place*
-is how it was drawn and the evidence for its label, which may differ between two versions that hold
-the same content. For each row the manifest holds
-
-    content = sha256(salt | "content" | content as canonical JSON)
-    row     = sha256(salt | "row" | content | place as canonical JSON)
-
-The salt lies with the row. So a row can be erased, salt and all, and what is left in the manifest
-tells nothing of it, while every other row can still be proved.
-
-The salt is an HMAC over the content, under a key of the builder: two who hold the key make the same
-bytes, and nobody without it can try contents until one fits. Canonical JSON is that of RFC 8785 as
-far as these values go: sorted keys, no spaces, UTF-8, the shortest text that gives back a number.
+A row has two parts. Its *content* is the trace with its label and its coordinates in the lake. Its
+*metadata* is how it was drawn and the evidence for its label; two versions that hold the same
+content may differ in it. The last column salts the commitments to the row
+(`batch.release.format.commitments`).
 """
 
-import hashlib
-import hmac
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, TypedDict, cast
 
 import pyarrow as pa
 
 from schemas.arrow import EVENT_DATE, TABLES, TIMESTAMP_US
 
 _TRACE: Final = [field for field in TABLES["traces"].arrow if field.name != EVENT_DATE]
-_JUDGED: Final = [
+_JUDGEMENT: Final = [
     pa.field("label", pa.string(), nullable=False),
     pa.field("expected_response", pa.string()),
 ]
-_PLACE: Final = [
+_METADATA: Final = [
     pa.field("drawn", pa.string(), nullable=False),
     pa.field("generator", pa.string()),
     pa.field("split", pa.string(), nullable=False),
@@ -49,30 +37,37 @@ _PLACE: Final = [
 ]
 SALT: Final = "salt"
 GENERATOR: Final = "generator"
-"""Is no part of the commitment where it is null: before there were synthetic rows it was not there.
+"""Omitted from the commitment when null, so releases from before synthetic rows keep their hashes.
 """
-SALT_BYTES: Final = 16
 
-CONTENT_COLUMNS: Final = tuple(field.name for field in [*_TRACE, *_JUDGED])
+SAMPLE: Final = "sample"
+"""The value of ``drawn`` for rows that were drawn, not named by the spec or generated."""
+HOLDOUT: Final = "holdout"
+DEVELOPMENT: Final = "development"
+"""The two values of ``split``."""
+
+CONTENT_COLUMNS: Final = tuple(field.name for field in [*_TRACE, *_JUDGEMENT])
 """The columns of a row's content."""
-METADATA_COLUMNS: Final = tuple(field.name for field in _PLACE)
-"""The columns of a row's place."""
-SCHEMA: Final = pa.schema([*_TRACE, *_JUDGED, *_PLACE, pa.field(SALT, pa.string(), nullable=False)])
-"""The columns of a release, in order. Rows are in the order of ``trace_id``."""
+METADATA_COLUMNS: Final = tuple(field.name for field in _METADATA)
+"""The columns of a row's metadata."""
+SCHEMA: Final = pa.schema(
+    [*_TRACE, *_JUDGEMENT, *_METADATA, pa.field(SALT, pa.string(), nullable=False)]
+)
+"""The columns of a release, in order. Rows are sorted by ``trace_id``."""
 TRACE_COLUMNS: Final = tuple(field.name for field in _TRACE)
-"""The columns that come from table ``traces`` as they are."""
+"""The columns copied unchanged from table ``traces``."""
 
 COLUMN_DESCRIPTIONS: Final[Mapping[str, str]] = {
     "label": "The label in force: pass, fail, unknown, or none where there is no label event.",
-    "expected_response": "The answer as it should have been, where somebody gave one.",
+    "expected_response": "The answer as it should have been, where a reviewer or user gave one.",
     "drawn": "sample, the set that names the row (must_include, adversarial), or synthetic: such a "
-    "row is not of production and counts for no estimate of it.",
-    "generator": "Who made a synthetic row; null for what comes from production.",
+    "row is not from production and counts in no estimate of it.",
+    "generator": "The generator of a synthetic row; null for rows from production.",
     "split": "development or holdout; all rows of a conversation or user are on one side.",
-    "stratum": "The stratum the row was drawn from; null where it was named.",
+    "stratum": "The stratum the row was drawn from; null for rows that the spec names.",
     "inclusion_probability": "Probability with which this trace was drawn; null unless sampled.",
-    "weight": "How many traces the row stands for, of those that the release speaks for; null "
-    "unless sampled.",
+    "weight": "Number of traces that the row represents, of those that the release speaks for; "
+    "null unless sampled.",
     "near_duplicates": "Drawn traces that were left out as near-duplicates of this one.",
     "p_fail": "Probability that the answer was bad, by the label event in force.",
     "confidence": "The larger of p_fail and 1 - p_fail.",
@@ -81,78 +76,153 @@ COLUMN_DESCRIPTIONS: Final[Mapping[str, str]] = {
     "label_revision": "Its revision.",
     "label_policy": "The version of the label policy that decided it.",
     "label_decided_at": "When it was decided.",
-    SALT: "Random-looking text that the row's commitments are made with.",
+    SALT: "Random-looking text that salts the row's commitments.",
 }
-"""What the columns mean that do not come from the contract of traces."""
+"""Descriptions of the columns that the contract of traces does not describe."""
 
 
-class Commitment(NamedTuple):
-    """What stands for a row in the manifest, as hex digits of SHA-256."""
+class MessageToolCallRow(TypedDict):
+    """A tool call inside a message."""
 
-    content: str
-    row: str
-
-
-def canonical_json(values: Mapping[str, Any]) -> bytes:
-    """Return values of JSON as canonical JSON."""
-    text = json.dumps(
-        values, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
-    return text.encode()
+    id: str
+    name: str
+    arguments: str
 
 
-def json_rows(table: pa.Table) -> list[dict[str, Any]]:
-    """Return rows as JSON has them: maps as objects, times as RFC 3339 with microseconds."""
-    return [
-        {name: _json(value) for name, value in row.items()}
+class MessageRow(TypedDict):
+    """A message of a trace."""
+
+    role: str
+    content: str | None
+    name: str | None
+    tool_call_id: str | None
+    tool_calls: list[MessageToolCallRow] | None
+
+
+class RetrievedDocumentRow(TypedDict):
+    """A document that was retrieved for a trace."""
+
+    document_id: str
+    score: float | None
+    text: str | None
+
+
+class ToolCallRow(TypedDict):
+    """A tool call of a trace, with its outcome."""
+
+    id: str
+    name: str
+    arguments: str
+    result: str | None
+    error: str | None
+    latency_ms: float | None
+
+
+class TraceFields(TypedDict):
+    """The columns of a trace whose values are the same in JSON and in Python."""
+
+    trace_id: str
+    request_id: str | None
+    session_id: str | None
+    user_id: str | None
+    app: str
+    environment: str
+    latency_ms: float | None
+    status: str
+    error_type: str | None
+    error_message: str | None
+    model_provider: str | None
+    model_requested: str | None
+    model_version: str | None
+    prompt_version: str | None
+    app_version: str | None
+    messages: list[MessageRow]
+    response: str | None
+    finish_reason: str | None
+    retrieved: list[RetrievedDocumentRow]
+    tool_calls: list[ToolCallRow]
+    input_tokens: int | None
+    output_tokens: int | None
+    cost_usd: float | None
+    segments: dict[str, str | None]
+    attributes: dict[str, str | None]
+    _topic: str
+    _partition: int
+    _offset: int
+    _schema: str | None
+    _policy: str
+
+
+class TraceRow(TraceFields):
+    """A row of table ``traces`` as Python values."""
+
+    started_at: datetime
+    _ingested_at: datetime
+
+
+class SyntheticRow(TraceRow):
+    """A row from a generator as Python values: a trace with its label."""
+
+    label: str
+    expected_response: str | None
+
+
+class ReleaseFields(TraceFields):
+    """The columns of a release whose values are the same in JSON and in Python."""
+
+    label: str
+    expected_response: str | None
+    drawn: str
+    generator: str | None
+    split: str
+    stratum: str | None
+    inclusion_probability: float | None
+    weight: float | None
+    near_duplicates: int
+    p_fail: float | None
+    confidence: float | None
+    route: str | None
+    label_event_id: str | None
+    label_revision: int | None
+    label_policy: str | None
+    salt: str
+
+
+class DrawnRow(ReleaseFields):
+    """A row of a release as Python values."""
+
+    started_at: datetime
+    _ingested_at: datetime
+    label_decided_at: datetime | None
+
+
+class ReleaseRow(ReleaseFields):
+    """A row of a release as JSON values: times are RFC 3339 with microseconds."""
+
+    started_at: str
+    _ingested_at: str
+    label_decided_at: str | None
+
+
+def json_rows(table: pa.Table) -> list[ReleaseRow]:
+    """Return rows as JSON values: maps as objects, times as RFC 3339 with microseconds."""
+    rows = [
+        {name: _json_value(value) for name, value in row.items()}
         for row in table.to_pylist(maps_as_pydicts="strict")
     ]
+    return cast("list[ReleaseRow]", rows)
 
 
-def compute_salt(row: Mapping[str, Any], release: str, key: bytes) -> str:
-    """Return the salt of a row (in JSON values) in a release, as hex digits."""
-    content = canonical_json({name: row[name] for name in CONTENT_COLUMNS})
-    message = b"\0".join((b"salt", release.encode(), content))
-    return hmac.digest(key, message, "sha256")[:SALT_BYTES].hex()
-
-
-def row_commitment(row: Mapping[str, Any]) -> Commitment:
-    """Return what stands for a row (JSON values, salt and all); KeyError where a column lacks."""
-    pinch = bytes.fromhex(row[SALT])
-    content = hashlib.sha256(
-        pinch + b"content" + canonical_json({name: row[name] for name in CONTENT_COLUMNS})
-    ).hexdigest()
-    place = canonical_json(
-        {name: row[name] for name in METADATA_COLUMNS if name != GENERATOR or row.get(name)}
-    )
-    return Commitment(
-        content, hashlib.sha256(pinch + b"row" + content.encode() + place).hexdigest()
-    )
-
-
-def rows_to_arrow(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+def rows_to_arrow(rows: Sequence[Mapping[str, object]]) -> pa.Table:
     """Return rows of Python values as a table with the columns of a release."""
     return pa.Table.from_pylist(list(rows), schema=SCHEMA)
 
 
-def add_salts(rows: pa.Table, release: str, key: bytes) -> pa.Table:
-    """Return the rows with their salts, in the order of their trace ids."""
-    ordered = rows.sort_by([("trace_id", "ascending")])
-    salts = [compute_salt(row, release, key) for row in json_rows(ordered)]
-    place = SCHEMA.get_field_index(SALT)
-    return ordered.set_column(place, SCHEMA.field(SALT), pa.array(salts, pa.string()))
-
-
-def row_commitments(rows: Iterable[Mapping[str, Any]]) -> list[Commitment]:
-    """Return what stands for each row."""
-    return [row_commitment(row) for row in rows]
-
-
-def _json(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     if isinstance(value, dict):
-        return {key: _json(one) for key, one in value.items()}
+        return {key: _json_value(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_json(one) for one in value]
+        return [_json_value(item) for item in value]
     return value

@@ -1,1 +1,1 @@
-"""The pages of a release that people read, with their charts and estimates."""
+"""The datasheet of a release, as Markdown and as HTML."""

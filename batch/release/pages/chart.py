@@ -1,4 +1,4 @@
-"""Draws how a release is made up beside production, as an SVG: a pair of bars for each value."""
+"""An SVG chart that compares a release with production: a pair of bars for each value."""
 
 from collections.abc import Sequence
 from html import escape
@@ -31,7 +31,7 @@ class ShareGroup(NamedTuple):
 
 
 def draw_shares(groups: Sequence[ShareGroup], title: str) -> str:
-    """Return the picture; texts are escaped, long ones cut (the whole is shown on pointing)."""
+    """Return the chart; texts are escaped, and long ones cut (tooltips show them in full)."""
     height = _TITLE + 22 + sum(_TITLE + _ROW * len(group.pairs) for group in groups) + 8
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
@@ -61,9 +61,9 @@ def _legend() -> list[str]:
 
 
 def _bars(pair: SharePair, at: int) -> list[str]:
-    told = f"{pair.value}: {pair.production:.1%} of the traces, {pair.release:.1%} of the release"
+    shares = f"{pair.production:.1%} of the traces, {pair.release:.1%} of the release"
     return [
-        f"<g><title>{escape(told)}</title>",
+        f"<g><title>{escape(f'{pair.value}: {shares}')}</title>",
         f'<text x="{_LEFT - 10}" y="{at + 13}" text-anchor="end">{_cut(pair.value)}</text>',
         *_bar(pair.production, at, _PRODUCTION),
         *_bar(pair.release, at + _BAR + 2, _RELEASE),

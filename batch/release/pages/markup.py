@@ -1,4 +1,4 @@
-"""A page as a list of blocks, written as Markdown and as HTML, so that both say the same."""
+"""A page as a list of blocks, rendered as Markdown and as HTML with the same content."""
 
 import re
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from html import escape
 from typing import TypeAlias
 
 _CODE = re.compile(r"`([^`]+)`")
-_MARKED = re.compile(r"([\\|*_<>\[\]#])")
+_SPECIAL = re.compile(r"([\\|*_<>\[\]#])")
 
 STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;color:#1d2329}
@@ -25,7 +25,7 @@ svg{max-width:100%;height:auto}
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """A title; ``level`` 1 is that of the page."""
+    """A heading; ``level`` 1 is the title of the page."""
 
     text: str
     level: int = 2
@@ -33,7 +33,7 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A paragraph; what stands in backquotes is code. ``note`` sets it apart."""
+    """A paragraph; text in backquotes is code. ``note`` sets it apart."""
 
     text: str
     note: bool = False
@@ -50,7 +50,7 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A drawing, which only HTML shows; ``instead`` says in Markdown where to look."""
+    """An SVG image, which only HTML shows; Markdown shows ``instead``."""
 
     svg: str
     instead: str
@@ -65,7 +65,7 @@ def render_markdown(blocks: Sequence[Block]) -> str:
 
 
 def render_html(title: str, blocks: Sequence[Block]) -> str:
-    """Return a page as HTML that needs nothing else: no script, no font, no network."""
+    """Return a page as self-contained HTML: no script, no font, no network."""
     body = "\n".join(_as_html(block) for block in blocks)
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -78,49 +78,61 @@ def render_html(title: str, blocks: Sequence[Block]) -> str:
 def _as_markdown(block: Block) -> str:
     match block:
         case Heading(text, level):
-            return f"{'#' * level} {_plain(text)}"
+            return f"{'#' * level} {_escape_markdown(text)}"
         case Text(text, note):
-            return f"> {_plain(text)}" if note else _plain(text)
+            return f"> {_escape_markdown(text)}" if note else _escape_markdown(text)
         case Figure(_, instead):
-            return _plain(instead)
+            return _escape_markdown(instead)
         case Grid(head, rows, numbers_from):
             line = ["---" if i < numbers_from else "--:" for i in range(len(head))]
-            cells = [head, line, *([_plain(cell) for cell in row] for row in rows)]
+            cells = [head, line, *([_escape_markdown(cell) for cell in row] for row in rows)]
             return "\n".join(f"| {' | '.join(row)} |" for row in cells)
 
 
-def _plain(text: str) -> str:
-    """Escape what Markdown would take as a mark, but for code."""
+def _escape_markdown(text: str) -> str:
+    """Escape the characters that Markdown interprets, except in code."""
     parts = _CODE.split(text.replace("\n", " "))
     return "".join(
-        f"`{part}`" if i % 2 else _MARKED.sub(r"\\\1", part) for i, part in enumerate(parts)
+        f"`{part}`" if i % 2 else _SPECIAL.sub(r"\\\1", part) for i, part in enumerate(parts)
     )
 
 
 def _as_html(block: Block) -> str:
     match block:
         case Heading(text, level):
-            return f"<h{level}>{_marked(text)}</h{level}>"
+            return f"<h{level}>{_html_text(text)}</h{level}>"
         case Text(text, note):
-            return f'<p class="note">{_marked(text)}</p>' if note else f"<p>{_marked(text)}</p>"
+            return (
+                f'<p class="note">{_html_text(text)}</p>' if note else f"<p>{_html_text(text)}</p>"
+            )
         case Figure(svg, _):
             return svg
         case Grid(head, rows, numbers_from):
-            lines = [_line("th", head, numbers_from)]
-            lines += [_line("td", row, numbers_from) for row in rows]
+            lines = [_html_row("th", head, numbers_from)]
+            lines += [_html_row("td", row, numbers_from) for row in rows]
             return "<table>\n" + "\n".join(lines) + "\n</table>"
 
 
-def _line(tag: str, cells: Sequence[str], numbers_from: int) -> str:
-    done = [
-        f"<{tag}{' class=n' if i >= numbers_from else ''}>{_marked(cell)}</{tag}>"
+def _html_row(tag: str, cells: Sequence[str], numbers_from: int) -> str:
+    rendered = [
+        f"<{tag}{' class=n' if i >= numbers_from else ''}>{_html_text(cell)}</{tag}>"
         for i, cell in enumerate(cells)
     ]
-    return f"<tr>{''.join(done)}</tr>"
+    return f"<tr>{''.join(rendered)}</tr>"
 
 
-def _marked(text: str) -> str:
+def _html_text(text: str) -> str:
     parts = _CODE.split(text)
     return "".join(
         f"<code>{escape(part)}</code>" if i % 2 else escape(part) for i, part in enumerate(parts)
     )
+
+
+def count_of(count: int, singular: str, plural: str) -> str:
+    """Return a count with the noun in its singular or plural."""
+    return f"{count} {singular if count == 1 else plural}"
+
+
+def format_share(value: float | None) -> str:
+    """Return a share as a percentage, a dash for none."""
+    return "-" if value is None else f"{value:.1%}"

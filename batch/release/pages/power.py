@@ -1,8 +1,9 @@
-"""What difference a release of this size can show, between two systems that both answer all rows.
+"""The smallest difference between two systems that a release of a given size can detect.
 
-Exact McNemar test: of the rows on which the two differ (``flips``), how many go one way is compared
-with a fair coin (McNemar, Psychometrika 12, 1947). The power is exact too: a sum over how many rows
-flip and how many of those go one way. Above 3,000 rows the normal limit is used.
+Both systems answer all rows. The exact McNemar test compares the direction of the rows on which
+they differ (``flips``) with a fair coin (McNemar, Psychometrika 12, 1947). The power is exact too:
+a sum over the number of flips and of those in one direction. Above 3,000 rows the normal limit is
+used.
 """
 
 import math
@@ -21,10 +22,10 @@ _TAIL: Final = 1e-9
 
 
 def detectable_difference(rows: int, flips: float) -> float | None:
-    """Return the smallest difference of two pass rates that is found with power 0.8, two-sided 5 %.
+    """Return the smallest difference of two pass rates detected with power 0.8, two-sided 5 %.
 
     ``flips`` is the share of rows on which the two systems differ. None if even the largest
-    difference that is possible then (``flips``) would be missed too often.
+    possible difference (``flips``) would be missed too often.
     """
     power = _exact(rows, flips) if rows <= _EXACT_UP_TO else _normal(rows, flips)
     low, high = 0.0, flips

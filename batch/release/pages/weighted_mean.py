@@ -1,10 +1,10 @@
-"""What a release says of production: weighted shares with intervals.
+"""Estimates about production from a release: weighted means with intervals.
 
-The weights of the rows drawn from a stratum add up to its traces. The share of traces for which
-something holds is the weighted mean (Hájek); its variance is that of a stratified sample, by the
-jackknife, with 1 - inclusion probability as the correction for what was drawn to a large part (of a
-cluster one trace is picked, so a stratum whose clusters were all drawn still leaves something to
-chance); strata of one row are taken together. Student's t, rows less strata.
+The weights of the rows drawn from a stratum add up to its traces. The share of traces with a
+property is the weighted mean (Hájek). Its variance is that of a stratified sample, by the
+jackknife. The factor 1 - inclusion probability corrects for finite strata: one trace is picked from
+each cluster, so even a stratum whose clusters were all drawn has some variance. Strata of one row
+are pooled. Student's t has as many degrees of freedom as rows less strata.
 """
 
 import math
@@ -37,7 +37,7 @@ class WeightedMean:
 def estimate_mean(rows: Sequence[WeightedValue], confidence: float = 0.95) -> WeightedMean | None:
     """Estimate the mean of a value over all traces that could be drawn; None without rows.
 
-    The interval is cut to [0, 1] if all values are within it.
+    The interval is clipped to [0, 1] if all values are within it.
     """
     total = sum(row.weight for row in rows)
     if not rows or total <= 0:
@@ -54,13 +54,13 @@ def estimate_mean(rows: Sequence[WeightedValue], confidence: float = 0.95) -> We
 
 
 def _groups(rows: Iterable[WeightedValue]) -> list[list[WeightedValue]]:
-    """Return rows by stratum; those that stand alone though not all was drawn are one group."""
+    """Return rows by stratum; single rows of strata that were not drawn completely are pooled."""
     strata: dict[str, list[WeightedValue]] = {}
     for row in rows:
         strata.setdefault(row.stratum, []).append(row)
-    alone = [g[0] for g in strata.values() if len(g) == 1 and g[0].probability < 1]
+    single = [g[0] for g in strata.values() if len(g) == 1 and g[0].probability < 1]
     return [g for g in strata.values() if not (len(g) == 1 and g[0].probability < 1)] + (
-        [alone] if alone else []
+        [single] if single else []
     )
 
 
@@ -68,7 +68,7 @@ def _variance(rows: Sequence[WeightedValue]) -> float:
     """Return the variance of the weighted total of rows whose weights add up to a known number.
 
     Each residual is divided by one less the row's share of the weight: the jackknife of a ratio
-    (Särndal et al. 1992, ch. 11), which a few large weights do not make too sure of itself.
+    (Särndal et al. 1992, ch. 11), which a few large weights do not make overconfident.
     """
     n, total = len(rows), sum(row.weight for row in rows)
     if n < 2:

@@ -1,1 +1,1 @@
-"""Builds, publishes, verifies and compares the versions of releases."""
+"""Builds, publishes, signs, verifies and compares versions of a release."""

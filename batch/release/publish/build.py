@@ -1,13 +1,14 @@
-"""Building a release: select, compare with the last version, decide the next, write, publish."""
+"""Builds a release: selects rows, compares them with the last version, writes and publishes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
 
 import pyarrow as pa
 
+from batch.bounded_duckdb import remove_stale_temp_dirs, temp_dir, temp_root
+from batch.progress import ReportStep, no_step
+from batch.release.format.commitments import add_salts, row_commitments
 from batch.release.format.contract import release_contract
-from batch.release.format.erasure_note import load_erasure_note
 from batch.release.format.files import (
     CHECKSUMS,
     CONTRACT,
@@ -25,25 +26,26 @@ from batch.release.format.files import (
 )
 from batch.release.format.lineage import lineage_event
 from batch.release.format.manifest import (
-    MIXED_POLICIES,
+    PopulationFacts,
+    PreviousFacts,
+    ReleaseFacts,
     count_mixed_policies,
     encode_manifest,
+    facts_of,
     read_manifest,
-    release_facts,
 )
 from batch.release.format.reader import read_release_rows
-from batch.release.format.rows import add_salts, json_rows, row_commitments
+from batch.release.format.rows import json_rows
 from batch.release.format.version import (
     FIRST_VERSION,
     ChangeLevel,
-    RowChanges,
     SemanticVersion,
     bump_version,
-    compare_rows,
-    row_fingerprints,
 )
 from batch.release.pages.datasheet import datasheet_blocks
 from batch.release.pages.markup import render_html, render_markdown
+from batch.release.publish.diff import RowChanges, compare_rows, row_fingerprints
+from batch.release.publish.facts import release_facts
 from batch.release.publish.repository import (
     ReleaseClaimError,
     ReleaseRepository,
@@ -56,31 +58,28 @@ from batch.release.sampling.retained_window import retained_window
 from batch.release.sampling.selection import select_rows
 from batch.release.sampling.spec import ReleaseSpec
 from batch.release.sampling.synthetic_rows import SyntheticOffer
-from batch.temp_dirs import remove_stale_temp_dirs, temp_dir, temp_root
 from lake.snapshot import TableSnapshot
-
-VERSION_KEYS: Final = ("version", "previous", "files", "starter_rows")
-"""What of a manifest depends on which release came before."""
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ReleaseDraft:
-    """The rows of a release with their salts, and everything that is true of it in any version."""
+    """The rows of a release with their salts, and the facts that hold in any version of it.
 
-    true: Mapping[str, Any]
+    ``contents`` are the commitments to the content of the rows.
+    """
+
+    facts: ReleaseFacts
     rows: pa.Table
     contents: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
 class BuildResult:
-    """What came of a build. ``compare_rows`` are against ``before``, the version that it follows.
+    """The outcome of a build. ``changes`` are against ``before``, the version that it follows.
 
-    ``level`` NONE: nothing is new, and ``version`` is the one that is there. ``policies`` counts
-    the rows by redaction policy, where they are of more than one. ``why`` says what of the spec is
-    another than in that version, ``population`` is what the manifest says of the traces.
+    With ``level`` NONE nothing is new, and ``version`` is the existing one. ``policies`` counts the
+    rows by redaction policy, if there is more than one. ``spec_changes`` lists the changes of the
+    spec since ``before``; ``population`` is the entry of the manifest on the traces.
     """
 
     name: str
@@ -91,197 +90,199 @@ class BuildResult:
     before: SemanticVersion | None
     rows: int
     policies: Mapping[str, int]
-    why: Sequence[str]
-    population: Mapping[str, Any]
+    spec_changes: Sequence[str]
+    population: PopulationFacts
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class BuildOptions:
-    """What a build needs beside the lake: a secret for the salts, memory, what the code is."""
+    """The inputs of a build besides the lake: secret of the salts, memory, versions of the code."""
 
     key: bytes
     memory_bytes: int
     code: Mapping[str, str]
-    progress: Progress = lambda _what: None
+    progress: ReportStep = no_step
 
 
 def draft_release(
     spec: ReleaseSpec,
     traces: TableSnapshot,
     labels: TableSnapshot,
-    means: BuildOptions,
-    offered: SyntheticOffer | None = None,
+    options: BuildOptions,
+    offer: SyntheticOffer | None = None,
 ) -> ReleaseDraft:
     """Select the rows of a release and commit to them; nothing is written.
 
-    ``offered`` are the synthetic rows that the spec names. Raises UsageError if the spec cannot be
-    met, or if something of its window has expired; otherwise as the lake does.
+    ``offer`` holds the synthetic rows that the spec names. Raises UsageError if the spec cannot be
+    met or data of its window has expired; otherwise the errors of the lake.
     """
     window = retained_window(spec, traces, labels)
-    if swept := remove_stale_temp_dirs(temp_root()):
-        means.progress(f"removed the temporary folders of {swept} selections that died")
+    if removed := remove_stale_temp_dirs(temp_root()):
+        options.progress(f"removed the temporary folders of {removed} selections that died")
     with (
         temp_dir(temp_root()) as folder,
         SelectionEngine(
-            window.spec, traces, labels, folder=folder, memory_bytes=means.memory_bytes
+            window.spec, traces, labels, folder=folder, memory_bytes=options.memory_bytes
         ) as engine,
     ):
-        selection = select_rows(window.spec, traces, engine, means.progress, offered)
+        selection = select_rows(window.spec, traces, engine, options.progress, offer)
     window.check_named(selection.rows)
     selection = replace(selection, spec=spec)
-    rows = add_salts(selection.rows, spec.name, means.key)
-    committed = row_commitments(json_rows(rows))
-    true = release_facts(selection, [traces, labels], committed, key=means.key, code=means.code)
-    if selection.synthetic is not None:
-        true["synthetic"] = selection.synthetic.to_json()
-    true |= count_mixed_policies(rows["_policy"].to_pylist())
-    return ReleaseDraft(true | window.to_json(), rows, [row.content for row in committed])
+    rows = add_salts(selection.rows, spec.name, options.key)
+    commitments = row_commitments(json_rows(rows))
+    facts = release_facts(
+        selection, [traces, labels], commitments, key=options.key, code=options.code
+    )
+    if mixed := count_mixed_policies(rows["_policy"].to_pylist()):
+        facts["redaction_policies"] = mixed
+    if expired := window.to_json():
+        facts["expired"] = expired
+    return ReleaseDraft(facts, rows, [commitment.content for commitment in commitments])
 
 
 def assemble_files(
-    made: ReleaseDraft, version: SemanticVersion, previous: Mapping[str, Any] | None
+    draft: ReleaseDraft, version: SemanticVersion, previous: PreviousFacts | None
 ) -> dict[str, bytes]:
     """Return all files of a version, by name."""
-    rows = json_rows(made.rows)
-    name, text = made.true["name"], str(version)
-    page = datasheet_blocks(made.true, text, previous, rows)
-    small = choose_starter_rows(rows, made.true["spec"]["starter"])
+    rows = json_rows(draft.rows)
+    facts, name, version_text = draft.facts, draft.facts["name"], str(version)
+    page = datasheet_blocks(facts, version_text, previous, rows)
+    starter = choose_starter_rows(rows, facts["spec"]["starter"])
     files = {
-        DATA: encode_parquet(made.rows),
-        STARTER: encode_jsonl([rows[i] for i in small]),
+        DATA: encode_parquet(draft.rows),
+        STARTER: encode_jsonl([rows[i] for i in starter]),
         DATASHEET: render_markdown(page).encode(),
-        DATASHEET_HTML: render_html(f"{name} {text}", page).encode(),
-        CONTRACT: release_contract(name, text, made.true["spec"]["description"]),
-        LINEAGE: lineage_event(made.true, text),
+        DATASHEET_HTML: render_html(f"{name} {version_text}", page).encode(),
+        CONTRACT: release_contract(name, version_text, facts["spec"]["description"]),
+        LINEAGE: lineage_event(facts, version_text),
     }
-    files[MANIFEST] = encode_manifest(made.true, version, files, previous, small)
+    files[MANIFEST] = encode_manifest(facts, version, files, previous, starter)
     files[CHECKSUMS] = checksum_file(files)
     return files
 
 
 def publish_draft(
-    made: ReleaseDraft, shelf: ReleaseRepository, *, take_over: bool = False
+    draft: ReleaseDraft, repository: ReleaseRepository, *, take_over: bool = False
 ) -> BuildResult:
-    """Give the draft its version and publish it; if nothing is new, return the version there is.
+    """Publish a draft as the next version; if nothing is new, return the existing version.
 
-    Raises TakenError if another builder is at it (with ``take_over`` his version is abandoned), or
+    Raises ReleaseClaimError if another builder is at work (``take_over`` abandons its version), or
     if rows that were read have been erased since.
     """
-    name, count = made.true["name"], made.true["row_count"]
-    mixed: Mapping[str, int] = made.true.get(MIXED_POLICIES, {})
-    _refuse_erased(made, shelf)
-    there = shelf.standing(name)
-    before = last_published_version(there)
-    found, level, why = _compared(made, shelf, before)
-    told = (why, made.true["population"])
+    name, count = draft.facts["name"], draft.facts["row_count"]
+    mixed = draft.facts.get("redaction_policies", {})
+    _refuse_erased(draft, repository)
+    versions = repository.versions(name)
+    before = last_published_version(versions)
+    changes, level, spec_changes = _compare(draft, repository, before)
+    described = (spec_changes, draft.facts["population"])
     if before is not None and level is ChangeLevel.NONE:
         old = before.version
-        return BuildResult(name, old, before.digest, level, found, old, count, mixed, *told)
-    version = next_version(there, level)
-    files = assemble_files(
-        made, version, None if before is None else predecessor_entry(before, found, why)
-    )
-    one = claim_version(shelf, name, there, version, files)
-    if one is None:
+        return BuildResult(name, old, before.digest, level, changes, old, count, mixed, *described)
+    version = next_version(versions, level)
+    previous = None if before is None else previous_facts(before, changes, spec_changes)
+    files = assemble_files(draft, version, previous)
+    release = claim_version(repository, name, versions, version, files)
+    if release is None:
         if not take_over:
-            raise _begun_by_another(there)
-        abandon_begun(shelf, there)
-        return publish_draft(made, shelf, take_over=take_over)
+            raise _begun_error(versions)
+        abandon_begun(repository, versions)
+        return publish_draft(draft, repository, take_over=take_over)
     try:
-        _refuse_erased(made, shelf)
+        _refuse_erased(draft, repository)
     except ReleaseClaimError:
-        shelf.abandon(one)
+        repository.abandon(release)
         raise
-    shelf.fill(one, files)
+    repository.publish(release, files)
     follows = before.version if before else None
-    return BuildResult(name, version, one.digest, level, found, follows, count, mixed, *told)
+    return BuildResult(
+        name, version, release.digest, level, changes, follows, count, mixed, *described
+    )
 
 
-def _refuse_erased(made: ReleaseDraft, shelf: ReleaseRepository) -> None:
-    """Refuse what was read before an erasure; called before and after the claim (see `ReleaseRepository`)."""
-    read = {table: pinned["version"] for table, pinned in made.true["lake"].items()}
-    for fence in shelf.fences():
+def _refuse_erased(draft: ReleaseDraft, repository: ReleaseRepository) -> None:
+    """Refuse tables read before an erasure; called before and after the claim (see repository)."""
+    read = {table: facts["version"] for table, facts in draft.facts["lake"].items()}
+    for fence in repository.fences():
         for table, needed in (("traces", fence.traces), ("labels", fence.labels)):
             if read[table] < needed:
                 raise ReleaseClaimError(
-                    f"rows of table {table} were erased since version {read[table]}, which was "
-                    f"read: build again, from version {needed} or a newer one"
+                    f"rows of table {table} were erased after version {read[table]}, which was "
+                    f"read: build again, from version {needed} or a later one"
                 )
 
 
 def claim_version(
-    shelf: ReleaseRepository,
+    repository: ReleaseRepository,
     name: str,
-    there: Sequence[ReleaseVersion],
+    versions: Sequence[ReleaseVersion],
     version: SemanticVersion,
     files: Mapping[str, bytes],
 ) -> ReleaseVersion | None:
-    """Claim a version, or take up one's own claim; None if another has begun one.
+    """Claim a version, or resume one's own claim; None if another builder has begun one.
 
-    Raises TakenError if another claims it at the same time.
+    Raises ReleaseClaimError if another builder claims it at the same time.
     """
-    begun = next((s for s in there if s.state == "begun"), None)
-    mine = (version, sha256(files[MANIFEST]))
-    if begun is not None and (begun.version, begun.digest) != mine:
+    begun = next((r for r in versions if r.state == "begun"), None)
+    own = (version, sha256(files[MANIFEST]))
+    if begun is not None and (begun.version, begun.digest) != own:
         return None
-    number = len(there) + 1 if begun is None else begun.number
-    return shelf.claim(name, number, version, files)
+    claim = len(versions) + 1 if begun is None else begun.claim
+    return repository.claim(name, claim, version, files)
 
 
-def abandon_begun(shelf: ReleaseRepository, there: Sequence[ReleaseVersion]) -> None:
+def abandon_begun(repository: ReleaseRepository, versions: Sequence[ReleaseVersion]) -> None:
     """Abandon the versions that were begun."""
-    for one in there:
-        if one.state == "begun":
-            shelf.abandon(one)
+    for release in versions:
+        if release.state == "begun":
+            repository.abandon(release)
 
 
-def _begun_by_another(there: Sequence[ReleaseVersion]) -> ReleaseClaimError:
-    begun = ", ".join(f"{s.name} {s.version}" for s in there if s.state == "begun")
+def _begun_error(versions: Sequence[ReleaseVersion]) -> ReleaseClaimError:
+    begun = ", ".join(f"{r.name} {r.version}" for r in versions if r.state == "begun")
     return ReleaseClaimError(
-        f"another builder has begun {begun}: it will be there soon; if that builder is dead, build "
-        "again with --take-over"
+        f"another builder has begun {begun} and will publish it soon; if that builder is dead, "
+        "build again with --take-over"
     )
 
 
-def _compared(
-    made: ReleaseDraft, shelf: ReleaseRepository, before: ReleaseVersion | None
+def _compare(
+    draft: ReleaseDraft, repository: ReleaseRepository, before: ReleaseVersion | None
 ) -> tuple[RowChanges, ChangeLevel, list[str]]:
-    """Return how the rows differ from those of a version, what that makes of it, and why."""
-    after = row_fingerprints(json_rows(made.rows), made.contents)
+    """Return the changes of rows since a version, the level of all changes, and those of spec."""
+    after = row_fingerprints(json_rows(draft.rows), draft.contents)
     if before is None:
-        found = compare_rows({}, after)
-        return found, ChangeLevel.MAJOR, []
-    old = read_manifest(shelf.read(before, MANIFEST))
-    rows = json_rows(read_release_rows(shelf.read(before, DATA)))
-    gone = load_erasure_note(shelf, before).contents(old)
-    found = compare_rows(
-        row_fingerprints(rows, [row.content for row in row_commitments(rows)]), after, gone
-    )
-    same = {key: value for key, value in old.items() if key not in VERSION_KEYS} == made.true
-    why = describe_spec_changes(old["spec"], made.true["spec"])
-    level = found.level if found.level is not ChangeLevel.NONE or same else ChangeLevel.PATCH
-    if requires_other_labels(old["spec"], made.true["spec"]):
-        level = ChangeLevel.MAJOR  # the rows stand for other traces, even if none of them is gone
-    return found, level, why
+        return compare_rows({}, after), ChangeLevel.MAJOR, []
+    old = read_manifest(repository.read(before, MANIFEST))
+    rows = json_rows(read_release_rows(repository.read(before, DATA)))
+    erased = repository.erasure_note(before).contents(old)
+    contents = [commitment.content for commitment in row_commitments(rows)]
+    changes = compare_rows(row_fingerprints(rows, contents), after, erased)
+    same = facts_of(old) == draft.facts
+    spec_changes = describe_spec_changes(old["spec"], draft.facts["spec"])
+    level = changes.level if changes.level is not ChangeLevel.NONE or same else ChangeLevel.PATCH
+    if requires_other_labels(old["spec"], draft.facts["spec"]):
+        level = ChangeLevel.MAJOR  # the rows stand for other traces, even if none was removed
+    return changes, level, spec_changes
 
 
-def predecessor_entry(
-    before: ReleaseVersion, found: RowChanges, why: Sequence[str] = ()
-) -> dict[str, Any]:
-    """Return what a manifest says of the version that it follows, and why it is another."""
-    return {
-        **({"why": list(why)} if why else {}),
+def previous_facts(
+    before: ReleaseVersion, changes: RowChanges, spec_changes: Sequence[str] = ()
+) -> PreviousFacts:
+    """Return what a manifest says of the version that it follows, and of the changes since."""
+    facts: PreviousFacts = {
         "version": str(before.version),
         "digest": f"sha256:{before.digest}",
-        "changes": found.counts(),
+        "changes": changes.counts(),
     }
+    return {"why": list(spec_changes), **facts} if spec_changes else facts
 
 
-def next_version(there: Sequence[ReleaseVersion], level: ChangeLevel) -> SemanticVersion:
-    """Return the version that comes next, if so much changed; none that was abandoned."""
-    before = last_published_version(there)
-    burnt = {s.version for s in there if s.abandoned}
+def next_version(versions: Sequence[ReleaseVersion], level: ChangeLevel) -> SemanticVersion:
+    """Return the version that follows after changes of a level, skipping abandoned ones."""
+    before = last_published_version(versions)
+    abandoned = {release.version for release in versions if release.abandoned}
     version = FIRST_VERSION if before is None else bump_version(before.version, level)
-    while version in burnt:
+    while version in abandoned:
         version = bump_version(version, level)
     return version

@@ -1,36 +1,37 @@
-"""Who published a release: signatures of its publishers, beside files that they do not change.
+"""Signatures of publishers, in files beside a release that do not change it.
 
-A digest says what a release is and nothing about who made it. Each publisher (a holder of an Ed25519
-key, RFC 8032) may put a file ``SIGNED-….json`` into the folder of a version. What is signed is the
-canonical JSON (keys in order, no spaces) of everything in that file but ``signed_by`` and
-``signature``: the name, the version and the digest of the manifest, which stays when rows are erased.
+A digest identifies a release and says nothing about its origin. Each publisher (the holder of an
+Ed25519 key, RFC 8032) may put a file ``SIGNED-….json`` into the folder of a version. The signed
+text is the canonical JSON (sorted keys, no spaces) of everything in that file except ``signed_by``
+and ``signature``: the name, the version and the digest of the manifest, which stays the same when
+rows are erased.
 
-Whoever can write into the folder can take such a file away or add one of his own key. So a signature
-counts only where somebody asks for that of a key that he knows (``verify --signed-by``).
-"""  # noqa: E501 - a line of prose
+Anyone with write access to the folder can remove such a file, or add one under a key of their own.
+So a signature counts only if the reader requires that of a known key (``verify --signed-by``).
+"""
 
 import base64
 import binascii
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
+from batch.release.format.commitments import canonical_json
 from batch.release.format.files import SIGNATURE_PREFIX, pretty_json
-from batch.release.format.rows import canonical_json
-from batch.release.format.version import KEY_DIGITS
+from batch.release.publish.reference import KEY_DIGITS
 from batch.release.publish.repository import ReleaseRepository, ReleaseVersion
 from redact.crypto.signing import Signer, verify_signature
 from schemas.errors import UsageError
 
-FORMAT: Final = 1
+SIGNATURE_FORMAT: Final = 1
 SIGNED_KIND: Final = "goldpan release"
 _SEED_BYTES: Final = 32
 
 
 def signer_from_key(name: str, encoded: str) -> Signer:
-    """Return who signs with a key (base64 of 32 bytes), which the setting ``name`` holds.
+    """Return the signer for a key (base64 of 32 bytes), which the setting ``name`` holds.
 
-    Raises UsageError, without the key, if it is none.
+    Raises UsageError, without quoting the key, if it is not one.
     """
     try:
         seed = base64.b64decode(encoded.strip(), validate=True)
@@ -41,43 +42,38 @@ def signer_from_key(name: str, encoded: str) -> Signer:
     return Signer(seed)
 
 
-def sign_version(shelf: ReleaseRepository, one: ReleaseVersion, publisher: Signer) -> None:
-    """Put the signature of a publisher beside a version; it is no error if it is there."""
-    said = _said(one.name, str(one.version), one.digest)
-    shelf.put_new(
-        f"{one.folder}/{_file(publisher.public)}",
-        pretty_json(
-            {
-                **said,
-                "signed_by": publisher.public,
-                "signature": publisher.sign(canonical_json(said)),
-            }
-        ),
+def sign_version(repository: ReleaseRepository, release: ReleaseVersion, publisher: Signer) -> None:
+    """Put the signature of a publisher beside a version; may be repeated."""
+    body = _body(release.name, str(release.version), release.digest)
+    signature = publisher.sign(canonical_json(body))
+    repository.put_new(
+        f"{release.folder}/{_file(publisher.public)}",
+        pretty_json({**body, "signed_by": publisher.public, "signature": signature}),
     )
 
 
 def is_signature_file(file: str) -> bool:
-    """Tell whether a file of a release is called as signatures are."""
+    """Return whether a file of a release has the name of a signature."""
     return file.startswith(SIGNATURE_PREFIX) and file.endswith(".json")
 
 
 def check_signatures(
-    found: Mapping[str, bytes], name: str, version: str, digest: str
+    files: Mapping[str, bytes], name: str, version: str, digest: str
 ) -> tuple[list[str], list[str]]:
-    """Return the public keys whose holders signed a version, and what is wrong with signatures."""
-    said, keys, faults = _said(name, version, digest), [], []
-    for file in sorted(filter(is_signature_file, found)):
-        key = _key(found[file], said)
+    """Return the public keys that signed a version, and the problems of signature files."""
+    body, keys, problems = _body(name, version, digest), [], []
+    for file in sorted(filter(is_signature_file, files)):
+        key = _key(files[file], body)
         if key is None:
-            faults.append(f"{file} was changed, or is of another release")
+            problems.append(f"{file} was changed, or belongs to another release")
         else:
             keys.append(key)
-    return sorted(set(keys)), faults
+    return sorted(set(keys)), problems
 
 
-def _said(name: str, version: str, digest: str) -> dict[str, Any]:
+def _body(name: str, version: str, digest: str) -> dict[str, object]:
     return {
-        "format": FORMAT,
+        "format": SIGNATURE_FORMAT,
         "what": SIGNED_KIND,
         "name": name,
         "version": version,
@@ -85,16 +81,17 @@ def _said(name: str, version: str, digest: str) -> dict[str, Any]:
     }
 
 
-def _key(data: bytes, said: Mapping[str, Any]) -> str | None:
-    """Return whose signature a file is, None if it is no good one of what was to be ``said``."""
+def _key(data: bytes, body: Mapping[str, object]) -> str | None:
+    """Return the key of a signature file, None unless it is a valid signature of ``body``."""
     try:
-        whole = json.loads(data)
-        key, signature = whole.pop("signed_by"), whole.pop("signature")
+        document = json.loads(data)
+        key, signature = document.pop("signed_by"), document.pop("signature")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    if whole != said or not KEY_DIGITS.fullmatch(str(key)):
+    if document != body or not KEY_DIGITS.fullmatch(str(key)):
         return None
-    return str(key) if verify_signature(str(key), canonical_json(whole), str(signature)) else None
+    valid = verify_signature(str(key), canonical_json(document), str(signature))
+    return str(key) if valid else None
 
 
 def _file(public: str) -> str:

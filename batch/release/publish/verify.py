@@ -1,12 +1,12 @@
-"""Proves a release from its folder alone: no lake, no network, no key.
+"""Verifies a release from its folder alone: no lake, no network, no key.
 
-Every byte is under a hash: the files under ``SHA256SUMS``, that under the rule that it is exactly
-what the files make it, each row under its commitments in the manifest. What nothing in a folder can
-tell is that somebody has made all of it anew: for that, compare the digest with the one you pinned.
+Every byte is under a hash. ``SHA256SUMS`` covers the files and must itself be exactly what the
+files produce; the manifest commits to each row. A folder cannot show that all of it was replaced:
+compare the digest with the pinned one for that.
 
-Rows that were erased are missing from the files, and ``erased.json`` says which: the release then
-holds *except* for them, as long as all others are there. While an erasure is under way the files
-that it changes may be what they were before or what they will be, and nothing else.
+Erased rows are missing from the files, and ``erased.json`` lists them: the release is valid
+*except* for them, as long as all other rows are there. While an erasure is under way, each file
+that it changes must have its old or its new content, and nothing else.
 """
 
 import json
@@ -14,10 +14,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from batch.release.format.commitments import Commitment, canonical_json, row_commitment
 from batch.release.format.erasure_note import (
     ErasureNote,
     erasure_note_problems,
-    file_entry,
+    file_facts,
     read_erasure_note,
 )
 from batch.release.format.files import (
@@ -31,26 +32,26 @@ from batch.release.format.files import (
     parse_checksums,
     sha256,
 )
-from batch.release.format.manifest import compact_json, read_manifest, rows_sha256
+from batch.release.format.manifest import Manifest, compact_json, read_manifest, rows_sha256
 from batch.release.format.reader import read_release_rows
-from batch.release.format.rows import Commitment, canonical_json, json_rows, row_commitment
+from batch.release.format.rows import json_rows
 from batch.release.publish.signatures import check_signatures, is_signature_file
 from lake.objects import ObjectStore
 from schemas.errors import FatalError, UsageError
 
 ERASURE_UNDER_WAY: Final = (
-    "an erasure was begun and has not come to its end: run `goldpan erase` again"
+    "an erasure has begun and is not complete: run `goldpan erase` again to complete it"
 )
 _SHOWN: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseVerification:
-    """What a verification found; ``problems`` is empty exactly if everything holds.
+    """The result of a verification; ``problems`` is empty exactly if everything is valid.
 
-    ``erased`` counts rows that are gone while everything else holds; ``signed_by`` is the public
-    key whose holder signed that they are (hex digits, None if none are). ``publishers`` are the
-    public keys whose holders signed the release. ``withdrawn`` is the reason, if it was withdrawn.
+    ``erased`` counts rows that are gone while everything else is valid. ``signed_by`` is the public
+    key that signed their erasure (hex digits, None if no row was erased). ``publishers`` are the
+    public keys that signed the release. ``withdrawn`` is the reason, if it was withdrawn.
     """
 
     name: str
@@ -65,15 +66,15 @@ class ReleaseVerification:
 
     @property
     def ok(self) -> bool:
-        """Return whether everything holds."""
+        """Return whether everything is valid."""
         return not self.problems
 
     def passes(self, *, allow_withdrawn: bool) -> bool:
-        """Return whether everything holds, and the release is in force if it has to be."""
+        """Return whether everything is valid and the release is in force, if it has to be."""
         return self.ok and (self.withdrawn is None or allow_withdrawn)
 
-    def to_json(self, *, allow_withdrawn: bool = False) -> dict[str, Any]:
-        """Return the verdict as `goldpan release verify --json` prints it."""
+    def to_json(self, *, allow_withdrawn: bool = False) -> dict[str, object]:
+        """Return the result as `goldpan release verify --json` prints it."""
         return {
             "ok": self.passes(allow_withdrawn=allow_withdrawn),
             "name": self.name,
@@ -97,30 +98,32 @@ def verify_release(
 ) -> ReleaseVerification:
     """Verify the release in a folder; ``expected`` is the digest that was pinned (64 hex digits).
 
-    ``signer`` is the public key that erasures must be signed with, if there were any; ``publisher``
-    is one that the release itself must be signed with. Raises UsageError if there is no release
-    there, otherwise as the store does.
+    ``signer`` is the public key that must have signed erasures, if there were any; ``publisher`` is
+    one that must have signed the release. Raises UsageError if there is no release; otherwise the
+    errors of the store.
     """
-    found = _read(folder, prefix)
-    if MANIFEST not in found:
+    files = _read_files(folder, prefix)
+    if MANIFEST not in files:
         raise UsageError("there is no release in that folder: it has no manifest.json")
-    digest = sha256(found[MANIFEST])
+    digest = sha256(files[MANIFEST])
     problems: list[str] = []
     if expected is not None and digest != expected:
-        problems.append(f"{MANIFEST}: its digest is sha256:{digest}, not the one that was expected")
+        problems.append(f"{MANIFEST}: its digest is sha256:{digest}, not the expected one")
     try:
-        manifest = read_manifest(found[MANIFEST])
-        note, signed_by, faults = _note(found.get(ERASURE_NOTE), digest, manifest, signer)
-        moving = _moving(found, manifest, note)
-        problems += faults + _file_problems(found, moving)
-        problems += _listed_problems(manifest, found, note, moving)
-        problems += _row_problems(manifest, found, note, under_way=bool(moving))
+        manifest = read_manifest(files[MANIFEST])
+        note, signed_by, note_problems = _read_note(
+            files.get(ERASURE_NOTE), digest, manifest, signer
+        )
+        changing = _changing_files(files, manifest, note)
+        problems += note_problems + _file_problems(files, changing)
+        problems += _manifest_problems(manifest, files, note, changing)
+        problems += _row_problems(manifest, files, note, under_way=bool(changing))
     except (FatalError, KeyError, TypeError, ValueError, AttributeError) as error:
-        told = str(error) if isinstance(error, FatalError) else f"{MANIFEST} is damaged"
-        problems += [*_file_problems(found, {}), told]
+        damage = str(error) if isinstance(error, FatalError) else f"{MANIFEST} is damaged"
+        problems += [*_file_problems(files, {}), damage]
         return ReleaseVerification("", "", digest, 0, 0, None, list(dict.fromkeys(problems)))
-    reason, faults = _withdrawal(found.get(WITHDRAWAL), digest)
-    publishers, unsigned = _publishers(found, manifest, digest, publisher)
+    reason, withdrawal_problems = _read_withdrawal(files.get(WITHDRAWAL), digest)
+    publishers, signature_problems = _check_publishers(files, manifest, digest, publisher)
     return ReleaseVerification(
         str(manifest["name"]),
         str(manifest["version"]),
@@ -128,173 +131,171 @@ def verify_release(
         len(manifest["rows"]) - len(note.rows),
         len(note.rows),
         reason,
-        [*problems, *faults, *unsigned],
+        [*problems, *withdrawal_problems, *signature_problems],
         signed_by,
         publishers,
     )
 
 
-def _publishers(
-    found: Mapping[str, bytes], manifest: Mapping[str, Any], digest: str, wanted: str | None
+def _check_publishers(
+    files: Mapping[str, bytes], manifest: Manifest, digest: str, required: str | None
 ) -> tuple[list[str], list[str]]:
-    """Return whose signatures the release bears, and what is wrong with them, or not there."""
-    keys, faults = check_signatures(found, str(manifest["name"]), str(manifest["version"]), digest)
-    if wanted is not None and wanted not in keys:
-        whose = f"only by {', '.join(keys)}" if keys else "by nobody"
-        faults.append(f"it is not signed by {wanted}, {whose}")
-    return keys, faults
+    """Return the keys that signed the release, and the problems of signatures."""
+    keys, problems = check_signatures(
+        files, str(manifest["name"]), str(manifest["version"]), digest
+    )
+    if required is not None and required not in keys:
+        signers = f"only by {', '.join(keys)}" if keys else "by nobody"
+        problems.append(f"it is not signed by {required}, {signers}")
+    return keys, problems
 
 
-def _note(
-    data: bytes | None, digest: str, manifest: Mapping[str, Any], signer: str | None
+def _read_note(
+    data: bytes | None, digest: str, manifest: Manifest, signer: str | None
 ) -> tuple[ErasureNote, str | None, list[str]]:
-    """Return what was erased (nothing, if that cannot be believed), who signed it, and faults."""
+    """Return the erasure note (empty if it is invalid), the key that signed it, and problems."""
     none = ErasureNote(str(manifest["name"]), str(manifest["version"]), digest)
     if data is None:
         return none, None, []
     try:
-        told = read_erasure_note(data)
+        signed = read_erasure_note(data)
     except ValueError as error:
         return none, None, [f"{ERASURE_NOTE}: {error}"]
-    if problems := erasure_note_problems(told.note, digest, manifest):
+    if problems := erasure_note_problems(signed.note, digest, manifest):
         return none, None, problems
-    other = signer is not None and told.signed_by != signer
-    faults = (
-        [f"{ERASURE_NOTE} is signed with another key than the one that was expected"]
-        if other
-        else []
-    )
-    return told.note, told.signed_by, faults
+    other = signer is not None and signed.signed_by != signer
+    problems = [f"{ERASURE_NOTE} is signed with another key than the expected one"] if other else []
+    return signed.note, signed.signed_by, problems
 
 
 ChangingFiles = Mapping[str, frozenset[str]]
-"""The files that an erasure under way changes, with the hashes that they may have meanwhile."""
+"""The files that an erasure under way changes, with the hashes that they may have."""
 
 
-def _moving(
-    found: Mapping[str, bytes], manifest: Mapping[str, Any], note: ErasureNote
+def _changing_files(
+    files: Mapping[str, bytes], manifest: Manifest, note: ErasureNote
 ) -> ChangingFiles:
     if not note.erasures:
         return {}
-    sums = parse_checksums(found.get(CHECKSUMS, b""))
-    ends = {name: str(said["sha256"]) for name, said in note.files.items()}
-    ends[ERASURE_NOTE] = sha256(found[ERASURE_NOTE])
-    if all(sums.get(n) == end == sha256(found.get(n, b"")) for n, end in ends.items()):
+    sums = parse_checksums(files.get(CHECKSUMS, b""))
+    ends = {name: str(facts["sha256"]) for name, facts in note.files.items()}
+    ends[ERASURE_NOTE] = sha256(files[ERASURE_NOTE])
+    if all(sums.get(n) == end == sha256(files.get(n, b"")) for n, end in ends.items()):
         return {}
     begins = {name: str(manifest["files"][name]["sha256"]) for name in ROW_FILES}
-    may_be = {n: frozenset({end, begins.get(n, end), sums.get(n, end)}) for n, end in ends.items()}
-    fits = all(sha256(found.get(name, b"")) in hashes for name, hashes in may_be.items())
-    return may_be if fits else {}
+    allowed = {n: frozenset({end, begins.get(n, end), sums.get(n, end)}) for n, end in ends.items()}
+    fits = all(sha256(files.get(name, b"")) in hashes for name, hashes in allowed.items())
+    return allowed if fits else {}
 
 
-def _read(folder: ObjectStore, prefix: str) -> dict[str, bytes]:
+def _read_files(folder: ObjectStore, prefix: str) -> dict[str, bytes]:
     paths = [path for path, _ in folder.walk(prefix)]
     names = {path: path.removeprefix(prefix) for path in paths}
-    # What a killed writer leaves behind was never a part of the release.
-    kept = {path: n for path, n in names.items() if not n.startswith(".writing-")}
-    return {name: folder.get(path) for path, name in kept.items()}
+    # Files that a killed writer leaves behind were never part of the release.
+    parts = {path: n for path, n in names.items() if not n.startswith(".writing-")}
+    return {name: folder.get(path) for path, name in parts.items()}
 
 
-def _file_problems(found: Mapping[str, bytes], moving: ChangingFiles) -> list[str]:
-    told = found.get(CHECKSUMS)
-    if not told:
-        return [f"{CHECKSUMS} is missing: the release was never finished"]
-    rest = {n: data for n, data in found.items() if not _stands_apart(n)}
-    said = parse_checksums(told)
-    more = rest.keys() - said.keys() - moving.keys()
-    problems = [f"{name} is missing" for name in sorted(said.keys() - rest.keys())]
-    problems += [f"{name} does not belong here" for name in sorted(more)]
+def _file_problems(files: Mapping[str, bytes], changing: ChangingFiles) -> list[str]:
+    stored = files.get(CHECKSUMS)
+    if not stored:
+        return [f"{CHECKSUMS} is missing: the release was never completed"]
+    covered = {n: data for n, data in files.items() if not _is_separate(n)}
+    hashes = parse_checksums(stored)
+    extra = covered.keys() - hashes.keys() - changing.keys()
+    problems = [f"{name} is missing" for name in sorted(hashes.keys() - covered.keys())]
+    problems += [f"{name} does not belong here" for name in sorted(extra)]
     problems += [
         f"{name} was changed"
-        for name in sorted(rest.keys() & said.keys())
-        if sha256(rest[name]) not in {said[name], *moving.get(name, ())}
+        for name in sorted(covered.keys() & hashes.keys())
+        if sha256(covered[name]) not in {hashes[name], *changing.get(name, ())}
     ]
-    if not problems and told != encode_checksums(said):
+    if not problems and stored != encode_checksums(hashes):
         problems = [f"{CHECKSUMS} was changed"]
-    return [*problems, ERASURE_UNDER_WAY] if moving else problems
+    return [*problems, ERASURE_UNDER_WAY] if changing else problems
 
 
-def _stands_apart(file: str) -> bool:
-    """Tell whether a file may come later, and says itself whether it is as it was written."""
+def _is_separate(file: str) -> bool:
+    """Return whether a file may be added later and proves its own content."""
     return file in {CHECKSUMS, WITHDRAWAL} or is_signature_file(file)
 
 
-def _listed_problems(
-    manifest: Mapping[str, Any],
-    found: Mapping[str, bytes],
-    note: ErasureNote,
-    moving: ChangingFiles,
+def _manifest_problems(
+    manifest: Manifest, files: Mapping[str, bytes], note: ErasureNote, changing: ChangingFiles
 ) -> list[str]:
-    said = {**manifest["files"], **note.files}
+    stated = {**manifest["files"], **note.files}
     problems = [
         f"{name} is not what {ERASURE_NOTE if name in note.files else MANIFEST} says"
-        for name, facts in sorted(said.items())
-        if name in found and name not in moving and facts != file_entry(found[name])
+        for name, facts in sorted(stated.items())
+        if name in files and name not in changing and facts != file_facts(files[name])
     ]
-    problems += [f"{name} is missing" for name in sorted(manifest["files"].keys() - found.keys())]
-    own = {name for name in found if _stands_apart(name)} | {MANIFEST, ERASURE_NOTE}
-    more = found.keys() - manifest["files"].keys() - own
-    problems += [f"{MANIFEST} does not know {name}" for name in sorted(more)]
+    problems += [f"{name} is missing" for name in sorted(manifest["files"].keys() - files.keys())]
+    own = {name for name in files if _is_separate(name)} | {MANIFEST, ERASURE_NOTE}
+    extra = files.keys() - manifest["files"].keys() - own
+    problems += [f"{MANIFEST} does not list {name}" for name in sorted(extra)]
     if manifest["spec_sha256"] != sha256(compact_json(manifest["spec"])):
-        problems.append(f"{MANIFEST}: the spec is not the one whose hash it gives")
+        problems.append(f"{MANIFEST}: the spec does not match its hash")
     return problems
 
 
 def _row_problems(
-    manifest: Mapping[str, Any], found: Mapping[str, bytes], note: ErasureNote, *, under_way: bool
+    manifest: Manifest, files: Mapping[str, bytes], note: ErasureNote, *, under_way: bool
 ) -> list[str]:
     committed = [Commitment(*pair) for pair in manifest["rows"]]
     problems = []
     if manifest["row_count"] != len(committed) or manifest["rows_sha256"] != rows_sha256(committed):
-        problems.append(f"{MANIFEST}: its rows do not fit its count or their hash")
-    for name in [name for name in ROW_FILES if name in found]:
-        there = [_committed(row) for row in _rows(name, found[name])]
-        begun = committed if name == DATA else _starter(manifest, committed, there)
-        left = [row for row in begun if row.row not in note.rows]
-        if under_way:  # of what is going, some may be there still
-            left = [row for row in begun if row in {*left, *there}]
-        if wrong := _unlike(there, left):
+        problems.append(f"{MANIFEST}: its rows do not match their count or hash")
+    for name in [name for name in ROW_FILES if name in files]:
+        stored = [_commitment(row) for row in _rows(name, files[name])]
+        published = committed if name == DATA else _starter(manifest, committed, stored)
+        expected = [row for row in published if row.row not in note.rows]
+        if under_way:  # some of the rows that are being erased may still be there
+            expected = [row for row in published if row in {*expected, *stored}]
+        if wrong := _differing(stored, expected):
             some = ", ".join(map(str, wrong[:_SHOWN]))
-            problems.append(f"{name}: {len(wrong)} rows are not those committed to, such as {some}")
+            problems.append(
+                f"{name}: {len(wrong)} rows do not match their commitments, such as {some}"
+            )
     return problems
 
 
 def _starter(
-    manifest: Mapping[str, Any], committed: Sequence[Commitment], there: Sequence[Commitment | None]
+    manifest: Manifest, committed: Sequence[Commitment], stored: Sequence[Commitment | None]
 ) -> list[Commitment]:
     """Return the rows of the starter set as it was published.
 
-    Manifests of format 1 do not tell: any rows of the release would do, in their order.
+    Manifests of format 1 do not list them: any rows of the release are accepted, in their order.
     """
     if "starter_rows" in manifest:
         return [committed[i] for i in manifest["starter_rows"]]
-    known = set(there)
-    return [row for row in committed if row in known]
+    present = set(stored)
+    return [row for row in committed if row in present]
 
 
 def _rows(name: str, data: bytes) -> list[Any]:
+    """Return the rows of a file as JSON values, whatever they are."""
     if name == DATA:
         try:
             return list(json_rows(read_release_rows(data)))
-        except (OverflowError, ValueError) as error:  # a day or a text that there cannot be
-            raise FatalError(f"{DATA} holds a value that no row has had") from error
-    return [_row(line) for line in data.splitlines()]
+        except (OverflowError, ValueError) as error:  # an impossible day or text
+            raise FatalError(f"{DATA} holds a value that no row can have") from error
+    return [_parse(line) for line in data.splitlines()]
 
 
-def _unlike(found: Sequence[Commitment | None], committed: Sequence[Commitment]) -> list[int]:
-    """Return the numbers (from 0) of the rows that differ, or that only one of the two has."""
-    longest = max(len(found), len(committed))
-    return [i for i in range(longest) if found[i : i + 1] != committed[i : i + 1]]
+def _differing(stored: Sequence[Commitment | None], committed: Sequence[Commitment]) -> list[int]:
+    """Return the indices of the rows that differ, or that only one of the two has."""
+    longest = max(len(stored), len(committed))
+    return [i for i in range(longest) if stored[i : i + 1] != committed[i : i + 1]]
 
 
-def _row(line: bytes) -> Any:
+def _parse(line: bytes) -> Any:
     try:
         return json.loads(line)
     except (ValueError, RecursionError):
         return None
 
 
-def _committed(row: Any) -> Commitment | None:
+def _commitment(row: Any) -> Commitment | None:
     try:
         return row_commitment(row)
     except (KeyError, TypeError, ValueError):
@@ -302,16 +303,16 @@ def _committed(row: Any) -> Commitment | None:
 
 
 def withdrawal_mark(digest: str, reason: str) -> bytes:
-    """Return the mark of a withdrawn release, with a hash of its own."""
+    """Return the content of the file that marks a release as withdrawn, with its own hash."""
     body = {"digest": f"sha256:{digest}", "reason": reason}
     return canonical_json(body | {"sha256": sha256(canonical_json(body))}) + b"\n"
 
 
-def _withdrawal(mark: bytes | None, digest: str) -> tuple[str | None, list[str]]:
+def _read_withdrawal(mark: bytes | None, digest: str) -> tuple[str | None, list[str]]:
     if mark is None:
         return None, []
-    told = _row(mark)
-    reason = told.get("reason") if isinstance(told, dict) else None
+    document = _parse(mark)
+    reason = document.get("reason") if isinstance(document, dict) else None
     if isinstance(reason, str) and mark == withdrawal_mark(digest, reason):
         return reason, []
-    return "(not readable)", [f"{WITHDRAWAL} was changed, or is of another release"]
+    return "(not readable)", [f"{WITHDRAWAL} was changed, or belongs to another release"]

@@ -1,1 +1,1 @@
-"""Draws the rows of a release: strata, allocation, near duplicates and the holdout."""
+"""The sample of a release: from a spec and two snapshots of the lake to weighted rows."""

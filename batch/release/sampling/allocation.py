@@ -1,7 +1,7 @@
-"""How many rows each stratum gets. Pure arithmetic, no chance in it.
+"""How many rows each stratum gets: arithmetic without randomness.
 
-n_h = max(floor, share of what is left), at most what the stratum has (Cochran, Sampling Techniques,
-1977, ch. 5, with floors and ceilings); the sum is the size asked for wherever that is possible.
+n_h = max(floor, share of the rest), at most what the stratum has (Cochran, Sampling Techniques,
+1977, ch. 5, with floors and ceilings). The sum is the requested size wherever that is possible.
 """
 
 import math
@@ -17,9 +17,9 @@ _HALVINGS: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Stratum:
-    """A stratum that exists: its text, its values by column, its traces, and its cells.
+    """A stratum: its text, its values by column, the number of its traces and of its cells.
 
-    A cell is what one cluster (conversation, user, or trace) has in the stratum.
+    A cell is the part of one cluster (conversation, user, or trace) that is in the stratum.
     """
 
     text: str
@@ -29,9 +29,9 @@ class Stratum:
 
 
 def allocate_rows(strata: Sequence[Stratum], size: int, rule: AllocationRule) -> dict[str, int]:
-    """Return the number of rows wanted of each stratum, by its text.
+    """Return the number of rows to draw from each stratum, by its text.
 
-    Raises UsageError if the floors alone ask for more than ``size``.
+    Raises UsageError if the floors alone add up to more than ``size``.
     """
     lows = {s.text: min(rule.floor, s.cells) for s in strata}
     if sum(lows.values()) > size:
@@ -59,7 +59,7 @@ def _shares(strata: Sequence[Stratum], rule: AllocationRule) -> dict[str, float]
 
 
 def is_error_stratum(values: Mapping[str, str | None]) -> bool:
-    """Tell whether a stratum is one of failed answers or of errors."""
+    """Return whether a stratum holds failed answers or errors."""
     return values.get("label") == "fail" or values.get("status") == "error"
 
 
@@ -70,7 +70,7 @@ def _within(value: float, low: int, high: int) -> float:
 def _scale(
     strata: Sequence[Stratum], lows: Mapping[str, int], shares: Mapping[str, float], size: int
 ) -> float:
-    """Return the factor by which the shares give ``size`` rows, by bisection."""
+    """Return the factor that scales the shares to ``size`` rows, by bisection."""
 
     def total(scale: float) -> float:
         return sum(_within(scale * shares[s.text], lows[s.text], s.cells) for s in strata)
@@ -83,7 +83,7 @@ def _scale(
 
 
 def _rounded(exact: Mapping[str, float], ceilings: Mapping[str, int], size: int) -> dict[str, int]:
-    """Round so that the sum is ``size``: the largest remainders go up, ties by the text."""
+    """Round so that the sum is ``size``: the largest remainders are rounded up, ties by text."""
     counts = {text: math.floor(value + 1e-9) for text, value in exact.items()}
     order = sorted(exact, key=lambda text: (counts[text] - exact[text], text))
     missing = size - sum(counts.values())

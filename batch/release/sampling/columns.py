@@ -1,7 +1,7 @@
 """The columns that a spec may filter and stratify by, and what each is in a query.
 
-A stratum is written as one text: for each column ``=`` and the value, or ``-`` where there is none,
-with a unit separator between columns. So no value can be mistaken for another, in any engine.
+A stratum is written as one text: for each column ``=`` and the value, or ``-`` for null, with a
+unit separator between columns. So two strata never have the same text, on any engine.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,10 +25,10 @@ TEXT_COLUMNS: Final = (
     "route",
     "tool_path",
 )
-"""Columns with few values; ``label``, ``route`` come from the label event in force."""
+"""Columns with few values; ``label`` and ``route`` come from the label event in force."""
 
 NUMBER_COLUMNS: Final = ("latency_ms", "input_tokens", "output_tokens", "cost_usd", "confidence")
-"""Columns with many values: as a stratum they need bands."""
+"""Columns with many values; they need bands to stratify by."""
 
 SEGMENT_PREFIX: Final = "segments."
 NO_LABEL: Final = "none"
@@ -42,28 +42,28 @@ _COMPUTED: Final[Mapping[str, Callable[[Any], Any]]] = {
 
 
 def _tool_path(calls: Any) -> Any:
-    """Return the names of the tools in order, null for none: engines differ on an empty list."""
+    """Return the names of the tools in order, null if none: engines disagree on empty lists."""
     names = calls.map(lambda call: call["name"]).join(">")
     return ibis.ifelse(calls.length() > 0, names, ibis.null("string"))
 
 
 def is_spec_column(column: str) -> bool:
-    """Tell whether a spec may name this column."""
+    """Return whether a spec may name this column."""
     return column in TEXT_COLUMNS or column in NUMBER_COLUMNS or is_segment(column)
 
 
 def is_segment(column: str) -> bool:
-    """Tell whether this is a segment, as in ``segments.plan``."""
+    """Return whether a column is a segment, as in ``segments.plan``."""
     return column.startswith(SEGMENT_PREFIX) and len(column) > len(SEGMENT_PREFIX)
 
 
 def needs_label(column: str) -> bool:
-    """Tell whether the label event must be looked up for this column."""
+    """Return whether a column comes from the label event."""
     return column in _FROM_LABEL
 
 
 def stored_columns(columns: Sequence[str]) -> list[str]:
-    """Return the columns of table ``traces`` that these are made of, each once."""
+    """Return the columns of table ``traces`` that these are computed from, each once."""
     names = [
         "segments" if is_segment(c) else "tool_calls" if c == "tool_path" else c
         for c in columns
@@ -89,7 +89,7 @@ def band_names(limits: Sequence[float]) -> list[str]:
 
 
 def stratum_text(table: Any, columns: Sequence[str], bands: Mapping[str, Sequence[float]]) -> Any:
-    """Return the text that names the stratum of a row."""
+    """Return the text that identifies the stratum of a row."""
     if not columns:
         return ibis.literal("")
     parts = [_part(table, column, bands.get(column)) for column in columns]
@@ -100,7 +100,7 @@ def stratum_text(table: Any, columns: Sequence[str], bands: Mapping[str, Sequenc
 
 
 def stratum_values(text: str, columns: Sequence[str]) -> dict[str, str | None]:
-    """Return the values that the text of a stratum stands for, by column; None for no value."""
+    """Return the values in the text of a stratum, by column; None for null."""
     if not columns:
         return {}
     parts = text.split(_SEPARATOR, len(columns) - 1)
@@ -110,7 +110,7 @@ def stratum_values(text: str, columns: Sequence[str]) -> dict[str, str | None]:
 
 
 def stratum_name(values: Mapping[str, str | None]) -> str:
-    """Return the name of a stratum as a person reads it."""
+    """Return the name of a stratum for people."""
     if not values:
         return "all"
     return ", ".join(f"{c}={'(none)' if v is None else v}" for c, v in values.items())

@@ -1,13 +1,14 @@
-"""Runs the selection on DuckDB, in this process, over the files of the snapshots it is given.
+"""Runs the selection on DuckDB, in this process, over the files of two snapshots.
 
-What DuckDB sees of a table is a pyarrow dataset: files of the days in the window only, and of those
-only the columns and row groups that the query asks for. It spills to a temporary folder rather than
-use more memory than it is given.
+DuckDB reads a table as a pyarrow dataset: only files of the days in the window, and of those only
+the columns and row groups that the query needs. It spills to a temporary folder rather than exceed
+its memory limit.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self, TypedDict, cast
 
 import duckdb
 import ibis
@@ -15,7 +16,11 @@ import pyarrow as pa
 
 from batch.bounded_duckdb import connect_duckdb
 from batch.release.sampling import selection_query
+from batch.release.sampling.allocation import Stratum
+from batch.release.sampling.columns import stratum_values
+from batch.release.sampling.row_fetcher import RowCoordinates
 from batch.release.sampling.spec import ReleaseSpec
+from batch.release.sampling.stratified_draw import CellSize, SamplingCell
 from lake.snapshot import TableSnapshot
 from schemas.arrow import TABLES, TIMESTAMP_US
 from schemas.errors import FatalError, UsageError
@@ -23,13 +28,13 @@ from schemas.times import shift_day
 
 CELL_TABLE: Final = "cells"
 SYNTHETIC_TABLE: Final = "synthetic_rows"
-_CLOCKS: Final = 2  # a label cannot be older than its trace, but for wrong clocks
+_CLOCK_DAYS: Final = 2  # a label is older than its trace only if a clock is wrong
 
 
 def unbound_table(name: str) -> Any:
-    """Return a table of the lake as an Ibis table that is bound to no engine.
+    """Return a table of the lake as an Ibis table that is not bound to an engine.
 
-    ``all_…`` is the same table without regard to time.
+    ``all_…`` is the same table, not limited to the window.
     """
     schema = TABLES[name.removeprefix("all_")].arrow
     return ibis.table({field.name: _ibis_type(field.type) for field in schema}, name=name)
@@ -58,8 +63,8 @@ _PLAIN_TYPES: Final = {
 
 def cells_expression(spec: ReleaseSpec) -> Any:
     """Return the query up to the cells, over unbound tables ``traces`` and ``labels``."""
-    found = selection_query.candidates(spec, unbound_table("traces"), unbound_table("labels"))
-    return selection_query.cells(spec, found)
+    candidates = selection_query.candidates(spec, unbound_table("traces"), unbound_table("labels"))
+    return selection_query.cells(spec, candidates)
 
 
 CELL_SCHEMA: Final = ibis.schema(
@@ -78,12 +83,35 @@ CELL_SCHEMA: Final = ibis.schema(
 )
 
 
-_GONE: Final = ("FileNotFoundError", "[errno 2]")
-"""How a file that is gone is said by delta-rs, and by Arrow of a folder."""
+_MISSING_FILE: Final = ("FileNotFoundError", "[errno 2]")
+"""How delta-rs, and Arrow for a folder, report a missing file."""
+
+
+class LabelRow(TypedDict):
+    """The label event in force of a trace."""
+
+    label_event_id: str
+    trace_id: str
+    revision: int
+    label: str
+    p_fail: float
+    expected_response: str | None
+    route: str
+    policy_version: str
+    decided_at: datetime
+
+
+class LocatedTrace(NamedTuple):
+    """A trace that the spec names, with its redaction policy, cluster and coordinates."""
+
+    trace_id: str
+    policy: str
+    cluster: str
+    coordinates: RowCoordinates
 
 
 class SelectionEngine:
-    """One selection on DuckDB. Use as a context; the temporary folder is the caller's."""
+    """One selection on DuckDB. Use it as a context; the caller owns the temporary folder."""
 
     def __init__(
         self,
@@ -96,45 +124,75 @@ class SelectionEngine:
     ) -> None:
         self._connection = connect_duckdb(folder, memory_bytes)
         first, last = spec.window.days
-        lately = None
+        label_days = None
         if labels.as_of is not None:
-            lately = shift_day(first, -_CLOCKS), shift_day(labels.as_of.date(), _CLOCKS)
+            until = shift_day(labels.as_of.date(), _CLOCK_DAYS)
+            label_days = shift_day(first, -_CLOCK_DAYS), until
         self._connection.register("traces", traces.dataset((first, last)))
-        self._connection.register("labels", labels.dataset(lately))
+        self._connection.register("labels", labels.dataset(label_days))
         self._connection.register("all_traces", traces.dataset())
         self._connection.register("all_labels", labels.dataset())
         self._spec = spec
         self._cells = ibis.table(CELL_SCHEMA, name=CELL_TABLE)
 
     def __enter__(self) -> Self:
-        found = cells_expression(self._spec)
-        self._run(f"CREATE TEMP TABLE {CELL_TABLE} AS {ibis.to_sql(found, dialect='duckdb')}")
+        query = ibis.to_sql(cells_expression(self._spec), dialect="duckdb")
+        self._run(f"CREATE TEMP TABLE {CELL_TABLE} AS {query}")
         return self
 
     def __exit__(self, *_: object) -> None:
         self._connection.close()
 
-    def strata(self) -> list[dict[str, Any]]:
-        """Return stratum, traces and cells of each stratum that exists."""
-        return self.ask(selection_query.strata(self._cells))
+    def strata(self) -> list[Stratum]:
+        """Return the strata that have cells, sorted by their text."""
+        columns = self._spec.strata
+        strata = [
+            Stratum(
+                row["stratum"],
+                stratum_values(row["stratum"], columns),
+                int(row["traces"]),
+                int(row["cells"]),
+            )
+            for row in self.ask(selection_query.strata(self._cells))
+        ]
+        return sorted(strata, key=lambda stratum: stratum.text)
 
-    def first_cells(self, below: Mapping[str, str | None]) -> list[dict[str, Any]]:
+    def first_cells(self, limits: Mapping[str, str | None]) -> list[SamplingCell]:
         """Return the cells of each stratum whose hash is below its limit."""
-        return self.ask(selection_query.first_cells(self._cells, below)) if below else []
-
-    def cells_of(self, clusters: Collection[str]) -> list[dict[str, Any]]:
-        """Return stratum, cluster and number of traces of all cells of these clusters."""
-        return self.ask(selection_query.cells_of(self._cells, sorted(clusters))) if clusters else []
-
-    def labels_of(self, trace_ids: Sequence[str]) -> list[dict[str, Any]]:
-        """Return the label events in force of these traces, which may be older than the window."""
-        return self.ask(selection_query.labels_of(unbound_table("all_labels"), trace_ids))
-
-    def named(self) -> list[dict[str, Any]]:
-        """Return keys, cluster and redaction policy of the traces that the spec names."""
-        if not self._spec.named:
+        if not limits:
             return []
-        return self.ask(selection_query.named_traces(self._spec, unbound_table("all_traces")))
+        rows = self.ask(selection_query.first_cells(self._cells, limits))
+        return [
+            SamplingCell(**{name.removeprefix("_"): value for name, value in row.items()})
+            for row in rows
+        ]
+
+    def cells_of(self, clusters: Collection[str]) -> list[CellSize]:
+        """Return the size of every cell of these clusters."""
+        if not clusters:
+            return []
+        rows = self.ask(selection_query.cells_of(self._cells, sorted(clusters)))
+        return [CellSize(**row) for row in rows]
+
+    def labels_of(self, trace_ids: Sequence[str]) -> dict[str, LabelRow]:
+        """Return the label events in force of these traces; they may be older than the window."""
+        rows = self.ask(selection_query.labels_of(unbound_table("all_labels"), trace_ids))
+        return {row["trace_id"]: cast("LabelRow", row) for row in rows}
+
+    def named(self) -> dict[str, LocatedTrace]:
+        """Return the traces that the spec names, by their id, as far as they exist."""
+        if not self._spec.named:
+            return {}
+        rows = self.ask(selection_query.named_traces(self._spec, unbound_table("all_traces")))
+        return {
+            row["trace_id"]: LocatedTrace(
+                row["trace_id"],
+                row["_policy"],
+                row["cluster"],
+                RowCoordinates(row["_topic"], row["_partition"], row["_offset"]),
+            )
+            for row in rows
+        }
 
     def strata_of(self, rows: pa.Table) -> dict[str, str]:
         """Return the text of the stratum of each synthetic row that meets the spec's `where`.
@@ -143,38 +201,36 @@ class SelectionEngine:
         """
         self._connection.register(SYNTHETIC_TABLE, rows)
         schema = {field.name: _ibis_type(field.type) for field in rows.schema}
-        found = self.ask(
-            selection_query.synthetic_strata(self._spec, ibis.table(schema, name=SYNTHETIC_TABLE))
-        )
-        return {row["trace_id"]: row["stratum"] for row in found}
+        table = ibis.table(schema, name=SYNTHETIC_TABLE)
+        strata = self.ask(selection_query.synthetic_strata(self._spec, table))
+        return {row["trace_id"]: row["stratum"] for row in strata}
 
     def policies(self) -> dict[str, int]:
         """Return how many traces of the window were stored under each redaction policy."""
-        found = self.ask(selection_query.count_by_policy(self._spec, unbound_table("traces")))
-        return {row["_policy"]: row["traces"] for row in sorted(found, key=lambda r: r["_policy"])}
+        rows = self.ask(selection_query.count_by_policy(self._spec, unbound_table("traces")))
+        return {row["_policy"]: row["traces"] for row in sorted(rows, key=lambda r: r["_policy"])}
 
     def ask(self, expression: Any) -> list[dict[str, Any]]:
         """Return the rows of a query over the lake's tables (`unbound_table`).
 
-        Raises FatalError if it needs more memory than it may use, UsageError for files that are
-        gone.
+        Raises FatalError if it needs more memory than allowed, UsageError for missing files.
         """
         return self._run(str(ibis.to_sql(expression, dialect="duckdb")))
 
     def _run(self, sql: str) -> list[dict[str, Any]]:
         try:
-            relation = self._connection.sql(sql)  # None where a statement gives no rows
-            found = [] if relation is None else relation.to_arrow_table().to_pylist()
+            relation = self._connection.sql(sql)  # None if a statement returns no rows
+            rows = [] if relation is None else relation.to_arrow_table().to_pylist()
         except duckdb.OutOfMemoryException:
             raise FatalError(
                 "the selection needs more memory than it may use: narrow the window or the filters "
                 "of the spec, or allow more with --memory-mib"
             ) from None
         except duckdb.InvalidInputException as error:
-            if not any(sign in str(error) for sign in _GONE):
+            if not any(sign in str(error) for sign in _MISSING_FILE):
                 raise
             raise UsageError(
-                "a version of the lake that is read here has files that are gone (vacuum, "
-                "retention or an erasure removed them): name later versions, or none"
+                "files of a table version that is read here are missing (vacuum, retention or an "
+                "erasure removed them): name later versions, or none"
             ) from None
-        return list(found)
+        return list(rows)

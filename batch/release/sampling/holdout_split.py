@@ -1,60 +1,70 @@
-"""The holdout split: which side of the line a row is on.
+"""The holdout split: which rows are kept apart.
 
-Rows that share a conversation or a user are on one side, and so are rows that are linked through
-others. The side of a group is a hash of its smallest user id, so a user stays on their side in
-every release that uses the same seed, whatever else is drawn; only rows that link two users can
-move one of them, and `goldpan release diff` says so.
+Rows that share a conversation or a user are on one side, and so are rows linked through others. The
+side of a group is a hash of its smallest user id, so a user stays on one side in every release with
+the same seed, whatever else is drawn. Only rows that link two users can move one of them, and
+`goldpan release diff` reports that.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
-from typing import Final
+from typing import TypedDict
 
+from batch.release.format.rows import DEVELOPMENT, HOLDOUT
 from batch.release.sampling.spec import HoldoutRule
 
-HOLDOUT: Final = "holdout"
-DEVELOPMENT: Final = "development"
 
-Row = Mapping[str, str | None]
+class GroupFields(TypedDict):
+    """The columns that decide which rows belong together."""
+
+    trace_id: str
+    session_id: str | None
+    user_id: str | None
+
+
+class SplitFields(GroupFields):
+    """The same columns, and the side of the row."""
+
+    split: str
 
 
 def assign_splits(
-    rows: Sequence[Row], rule: HoldoutRule | None, *, known: Sequence[str] = ()
+    rows: Sequence[GroupFields], rule: HoldoutRule | None, *, fixed: Sequence[str] = ()
 ) -> list[str]:
-    """Return the side of each row; rows have ``trace_id``, ``session_id`` and ``user_id``.
+    """Return the side of each row.
 
-    ``known`` are the sides of the first rows: they stay there, and with them the rows of their
-    groups (see `find_tied_rows`).
+    ``fixed`` are the sides of the first rows: these keep them, and the rows of their groups get the
+    same (see `find_tied_rows`).
     """
     if rule is None:
         return [DEVELOPMENT for _ in rows]
-    roots = _roots(rows)
-    fixed = dict(zip(roots, known, strict=False))
+    roots = _group_roots(rows)
+    sides = dict(zip(roots, fixed, strict=False))
     return [
-        fixed.get(root) or (HOLDOUT if _draw(root, rule.seed) < rule.share else DEVELOPMENT)
+        sides.get(root) or (HOLDOUT if _hash_share(root, rule.seed) < rule.share else DEVELOPMENT)
         for root in roots
     ]
 
 
-def find_tied_rows(rows: Sequence[Mapping[str, str | None]], others: Sequence[Row]) -> set[str]:
-    """Return the trace ids of ``others`` that would bring ``rows`` of both sides into one group.
+def find_tied_rows(rows: Sequence[SplitFields], candidates: Sequence[GroupFields]) -> set[str]:
+    """Return the trace ids of ``candidates`` that would join ``rows`` of both sides in one group.
 
-    ``rows`` have their side in ``split``; all that are in such a group are returned.
+    All of ``candidates`` that are in such a group are returned.
     """
-    roots = _roots([*rows, *others])
-    found: dict[str, set[str | None]] = defaultdict(set)
+    roots = _group_roots([*rows, *candidates])
+    sides: dict[str, set[str]] = defaultdict(set)
     for row, root in zip(rows, roots, strict=False):
-        found[root].add(row["split"])
+        sides[root].add(row["split"])
     return {
-        str(other["trace_id"])
-        for other, root in zip(others, roots[len(rows) :], strict=True)
-        if len(found[root]) > 1
+        row["trace_id"]
+        for row, root in zip(candidates, roots[len(rows) :], strict=True)
+        if len(sides[root]) > 1
     }
 
 
-def _roots(rows: Sequence[Row]) -> list[str]:
-    """Return the smallest key of the group that each row is in."""
+def _group_roots(rows: Sequence[GroupFields]) -> list[str]:
+    """Return the smallest key of the group of each row."""
     parent: dict[str, str] = {}
 
     def root(key: str) -> str:
@@ -71,14 +81,15 @@ def _roots(rows: Sequence[Row]) -> list[str]:
     return [root(_keys(row)[0]) for row in rows]
 
 
-def _keys(row: Row) -> list[str]:
-    """Return what ties a row to others; those of users sort first."""
+def _keys(row: GroupFields) -> list[str]:
+    """Return the keys that link a row to others; those of users sort first."""
     user, session = row["user_id"], row["session_id"]
     keys = [f"1:{user}"] if user is not None else []
     keys += [f"2:{session}"] if session is not None else []
     return keys or [f"3:{row['trace_id']}"]
 
 
-def _draw(key: str, seed: int) -> float:
+def _hash_share(key: str, seed: int) -> float:
+    """Return the hash of a key as a number from 0 to 1."""
     digest = blake2b(f"{seed}:{key}".encode(), digest_size=7, person=b"holdout").digest()
     return int.from_bytes(digest, "big") / 2**56

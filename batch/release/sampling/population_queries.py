@@ -1,7 +1,7 @@
-"""What is counted of the traces of a window beside strata and cells, as queries in Ibis.
+"""Counts of the traces of a window, besides strata and cells, as queries in Ibis.
 
-They look at all traces that fit a spec but for what it demands of labels: a golden set holds the
-labelled, and says how many others there are and how often answers fail among all of them.
+They cover all traces that fit a spec regardless of their label: a golden set holds labelled traces,
+and states how many others there are and how often answers fail among all of them.
 """
 
 from typing import Any, Final
@@ -24,72 +24,72 @@ from batch.release.sampling.selection_query import (
 from batch.release.sampling.spec import ReleaseSpec
 
 MOST_VALUES: Final = 1_000
-"""So many values of a column are looked at, the most frequent first."""
+"""The most values of a column that are read, the most frequent first."""
 
 FAILED: Final = "review_fail"
 PASSED: Final = "review_pass"
 
 
 def fitting_traces(spec: ReleaseSpec, traces: Any) -> Any:
-    """Return the ids of the traces that fit, whatever their label is, each once."""
+    """Return the ids of the traces that fit regardless of their label, each once."""
     columns = [c for c in spec.where if not needs_label(c)]
     fixed = ["trace_id", "started_at", "event_date", "_policy"]
     read = in_window(spec, traces.select(*dict.fromkeys([*fixed, *stored_columns(columns)])))
     conditions = [meets_condition(column_expression(read, c), spec.where[c]) for c in columns]
     if spec.redaction_policies != "any":
         conditions.append(read["_policy"].isin(spec.redaction_policies))
-    found = read.filter(*conditions) if conditions else read
-    return found.select("trace_id").distinct()
+    fitting = read.filter(*conditions) if conditions else read
+    return fitting.select("trace_id").distinct()
 
 
 def count_by_label(spec: ReleaseSpec, traces: Any, labels: Any) -> Any:
-    """Return how many of the traces that fit have each label."""
-    known = labels_in_force(labels.select(*LABEL_COLUMNS)).select("trace_id", "label")
-    known = known.rename(label_trace_id="trace_id")
+    """Return how many of the fitting traces have each label."""
+    in_force = labels_in_force(labels.select(*LABEL_COLUMNS)).select("trace_id", "label")
+    in_force = in_force.rename(label_trace_id="trace_id")
     fit = fitting_traces(spec, traces)
-    wide = fit.left_join(known, fit.trace_id == known.label_trace_id)
+    wide = fit.left_join(in_force, fit.trace_id == in_force.label_trace_id)
     named = wide.mutate(label=ibis.coalesce(wide.label, ibis.literal(NO_LABEL)))
     return named.group_by("label").aggregate(traces=named.count())
 
 
 def count_audited(spec: ReleaseSpec, traces: Any, labels: Any) -> Any:
-    """Return how many of the traces that fit the audit drew, by its probability and the verdict.
+    """Return how many of the fitting traces the audit drew, by its probability and the verdict.
 
-    ``failed`` and ``passed`` say whether a review that stands says so.
+    ``failed`` and ``passed`` say whether a review in force has that verdict.
     """
     columns = (*LABEL_COLUMNS, "audit_probability", "evidence")
     drawn = labels.select(*columns).filter(labels.route == "audit")
     last = labels_in_force(drawn.filter(drawn.audit_probability > 0))
-    kinds = last.evidence.filter(lambda one: one["weight"] != 0).map(lambda one: one["kind"])
+    kinds = last.evidence.filter(lambda item: item["weight"] != 0).map(lambda item: item["kind"])
     judged = last.select(
         "trace_id",
         "audit_probability",
         failed=kinds.contains(FAILED),
         passed=kinds.contains(PASSED),
     )
-    found = judged.semi_join(fitting_traces(spec, traces), "trace_id")
+    fitting = judged.semi_join(fitting_traces(spec, traces), "trace_id")
     keys = ["audit_probability", "failed", "passed"]
-    return found.group_by(keys).aggregate(traces=lambda t: t.count())
+    return fitting.group_by(keys).aggregate(traces=lambda t: t.count())
 
 
 def resent_traces(spec: ReleaseSpec, traces: Any) -> Any:
-    """Return the ids of the traces of the window that came more than once."""
+    """Return the ids of the traces of the window that were sent more than once."""
     rows = in_window(spec, traces.select("trace_id", "started_at", "event_date"))
     counted = rows.group_by("trace_id").aggregate(times=rows.count())
     return counted.filter(counted.times > 1).select("trace_id")
 
 
 def count_changed_resends(spec: ReleaseSpec, traces: Any) -> Any:
-    """Return how many traces of the window came again with another status, answer or input."""
-    looked_at = ["status", "response", "error_message", "finish_reason"]
-    columns = ["trace_id", "started_at", "event_date", *looked_at, "messages"]
+    """Return how many traces of the window were sent again with another status, answer or input."""
+    compared = ["status", "response", "error_message", "finish_reason"]
+    columns = ["trace_id", "started_at", "event_date", *compared, "messages"]
     rows = in_window(spec, traces.select(*columns))
     again = rows.semi_join(resent_traces(spec, traces), "trace_id")
     kinds = again.messages.length().nunique() + again.started_at.nunique()
-    for name in looked_at:
+    for name in compared:
         kinds += ibis.coalesce(again[name], ibis.literal("")).nunique()
     differs = again.group_by("trace_id").aggregate(kinds=kinds)
-    return differs.filter(differs.kinds > len(looked_at) + 2).aggregate(traces=lambda t: t.count())
+    return differs.filter(differs.kinds > len(compared) + 2).aggregate(traces=lambda t: t.count())
 
 
 def column_values(spec: ReleaseSpec, traces: Any, column: str) -> Any:
@@ -97,8 +97,8 @@ def column_values(spec: ReleaseSpec, traces: Any, column: str) -> Any:
     fixed = ["trace_id", "started_at", "event_date"]
     rows = in_window(spec, traces.select(*dict.fromkeys([*fixed, *stored_columns([column])])))
     named = rows.select(value=column_expression(rows, column))
-    there = named.filter(named.value.notnull())
-    counted = there.group_by("value").aggregate(traces=there.count())
+    present = named.filter(named.value.notnull())
+    counted = present.group_by("value").aggregate(traces=present.count())
     return counted.order_by([counted.traces.desc(), counted.value]).limit(MOST_VALUES)
 
 

@@ -1,7 +1,7 @@
-"""Fetches whole rows by where they came from, a row group at a time, and only those that hold one.
+"""Fetches complete rows by their coordinates, one row group at a time.
 
-First the coordinates of a row group are read, then, if a wanted row is in it, all of it: memory is
-bounded by one row group, however large the lake.
+The coordinates of a row group are read first; all of it is read only if a requested row is in it.
+So memory is bounded by one row group, however large the lake.
 """
 
 from collections.abc import Collection, Iterator
@@ -23,33 +23,37 @@ class RowCoordinates(NamedTuple):
 
 
 def fetch_rows(
-    dataset: ds.Dataset, wanted: Collection[RowCoordinates], columns: Collection[str]
-) -> list[Any]:
-    """Return the wanted rows that are there, as Arrow tables of ``columns``."""
-    if not wanted:
+    dataset: ds.Dataset, coordinates: Collection[RowCoordinates], columns: Collection[str]
+) -> list[pa.Table]:
+    """Return the rows that exist at these coordinates, as tables with ``columns``."""
+    if not coordinates:
         return []
-    offsets = [at.offset for at in wanted]
-    near = (pc.field("_offset") >= min(offsets)) & (pc.field("_offset") <= max(offsets))
+    offsets = [row.offset for row in coordinates]
+    span = (pc.field("_offset") >= min(offsets)) & (pc.field("_offset") <= max(offsets))
     names = list(dict.fromkeys([*columns, *COORDINATES]))
-    found = []
-    for group in _row_groups(dataset, near):
-        places = _places(group.to_table(columns=list(COORDINATES), schema=dataset.schema), wanted)
-        if places:
-            whole = group.to_table(columns=names, schema=dataset.schema)
-            found.append(whole.take(pa.array(places)))
-    return found
+    tables = []
+    for group in _row_groups(dataset, span):
+        keys = group.to_table(columns=list(COORDINATES), schema=dataset.schema)
+        indices = _matching(keys, coordinates)
+        if indices:
+            rows = group.to_table(columns=names, schema=dataset.schema)
+            tables.append(rows.take(pa.array(indices)))
+    return tables
 
 
-def _row_groups(dataset: ds.Dataset, near: Any) -> Iterator[Any]:
+def _row_groups(dataset: ds.Dataset, span: ds.Expression) -> Iterator[Any]:
     for fragment in dataset.get_fragments():
-        yield from fragment.split_by_row_group(near, schema=dataset.schema)
+        yield from fragment.split_by_row_group(span, schema=dataset.schema)
 
 
-def _places(keys: pa.Table, wanted: Collection[RowCoordinates]) -> list[int]:
-    offsets = pa.array(sorted({at.offset for at in wanted}), pa.int64())
+def _matching(keys: pa.Table, coordinates: Collection[RowCoordinates]) -> list[int]:
+    """Return the indices of the rows with one of these coordinates."""
+    offsets = pa.array(sorted({row.offset for row in coordinates}), pa.int64())
     likely = pc.indices_nonzero(pc.is_in(keys["_offset"], offsets))
-    some = keys.take(likely)
-    rows = zip(*(some[name].to_pylist() for name in COORDINATES), strict=True)
+    candidates = keys.take(likely)
+    rows = zip(*(candidates[name].to_pylist() for name in COORDINATES), strict=True)
     return [
-        i for i, row in zip(likely.to_pylist(), rows, strict=True) if RowCoordinates(*row) in wanted
+        i
+        for i, row in zip(likely.to_pylist(), rows, strict=True)
+        if RowCoordinates(*row) in coordinates
     ]

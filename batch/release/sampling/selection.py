@@ -1,22 +1,26 @@
-"""From a spec and two snapshots to the rows of a release: asks the engine, draws, weighs."""
+"""Selects the rows of a release from two snapshots: draws, weights, labels and splits."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
 
 import pyarrow as pa
 
-from batch.release.format.rows import TRACE_COLUMNS, rows_to_arrow
-from batch.release.sampling.allocation import Stratum, allocate_rows
-from batch.release.sampling.columns import NO_LABEL, stratum_name, stratum_values
+from batch.progress import ReportStep
+from batch.release.format.rows import SAMPLE, TRACE_COLUMNS, DrawnRow, rows_to_arrow
+from batch.release.sampling.allocation import allocate_rows
+from batch.release.sampling.columns import NO_LABEL, stratum_name
 from batch.release.sampling.draw_loop import DrawLoop, FetchedRows, NamedTrace
-from batch.release.sampling.engine import SelectionEngine
+from batch.release.sampling.engine import LabelRow, SelectionEngine
 from batch.release.sampling.holdout_split import assign_splits
 from batch.release.sampling.near_duplicates import MinHashSketches
 from batch.release.sampling.population import Population, count_population, unmatched_names
-from batch.release.sampling.row_fetcher import RowCoordinates
 from batch.release.sampling.spec import ReleaseSpec
-from batch.release.sampling.stratified_draw import CellSize, DrawnCell, StratumDraw, assign_weights
+from batch.release.sampling.stratified_draw import (
+    CellSize,
+    DrawnCell,
+    StratumDraw,
+    assign_weights,
+)
 from batch.release.sampling.synthetic_rows import (
     SyntheticOffer,
     SyntheticSelection,
@@ -26,22 +30,19 @@ from lake.snapshot import TableSnapshot
 from schemas.arrow import TABLES
 from schemas.errors import UsageError
 
-SAMPLE: Final = "sample"
-Progress = Callable[[str], None]
-
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What was selected. ``rows`` have no salt yet.
+    """The selected rows, without salts, and the counts of what they were selected from.
 
     ``out_of_reach`` counts, by stratum, traces that the design could not draw; ``policies`` the
-    traces of the window by redaction policy; ``refused`` those of them that the spec does not take.
-    ``population`` is what is known of the traces that fit whatever their label.
+    traces of the window by redaction policy. ``population`` describes the traces that fit the spec
+    regardless of their label.
     """
 
     spec: ReleaseSpec
     rows: pa.Table
-    shares: Sequence[StratumDraw]
+    draws: Sequence[StratumDraw]
     out_of_reach: Mapping[str, int]
     policies: Mapping[str, int]
     population: Population
@@ -60,175 +61,167 @@ def select_rows(
     spec: ReleaseSpec,
     traces: TableSnapshot,
     engine: SelectionEngine,
-    progress: Progress,
-    offered: SyntheticOffer | None = None,
+    progress: ReportStep,
+    offer: SyntheticOffer | None = None,
 ) -> Selection:
-    """Select the rows of a release; ``offered`` are the synthetic rows that may come in.
+    """Select the rows of a release; ``offer`` holds the synthetic rows that may be added.
 
-    Raises UsageError if nothing can be selected, or a trace that the spec names is not there.
+    Raises UsageError if nothing can be selected, or if a trace that the spec names does not exist.
     """
     progress("counting strata")
-    found = (_stratum(spec, row) for row in engine.strata())
-    strata = sorted(found, key=lambda stratum: stratum.text)  # sums of floats depend on the order
-    named = _named(spec, engine)
+    strata = engine.strata()
+    named = _named_traces(spec, engine)
     if not strata and not named:
         raise _nothing_fits(spec, engine)
-    wanted = allocate_rows(strata, spec.size, spec.allocation)
+    targets = allocate_rows(strata, spec.size, spec.allocation)
     texts = FetchedRows(traces.dataset(spec.window.days), traces.dataset())
-    texts.add([one.at for one in named], anywhere=True)
+    texts.fetch([trace.coordinates for trace in named], anywhere=True)
     progress("drawing")
     sketches = MinHashSketches(spec.near_duplicates) if spec.near_duplicates else None
-    shares = DrawLoop(strata, wanted, named, texts, sketches).run(engine)
-    members = _members(spec, engine, shares, named)
-    lost = assign_weights(shares, members, {one.cluster for one in named})
-    progress("putting the rows together")
-    rows = _rows(spec, shares, named, texts, engine)
-    taken = None
-    if offered is not None:
-        drawn = rows.to_pylist(maps_as_pydicts="strict")
-        taken = select_synthetic_rows(spec, offered, engine.strata_of(_as_traces(offered)), drawn)
-        rows = pa.concat_tables([rows, rows_to_arrow(taken.rows)])
+    draws = DrawLoop(strata, targets, named, texts, sketches).run(engine)
+    members = _cell_sizes(spec, engine, draws, named)
+    out_of_reach = assign_weights(draws, members, {trace.cluster for trace in named})
+    progress("assembling the rows")
+    rows = _rows(spec, draws, named, texts, engine)
+    synthetic = None
+    if offer is not None:
+        drawn: list[DrawnRow] = rows.to_pylist(maps_as_pydicts="strict")
+        synthetic = select_synthetic_rows(spec, offer, engine.strata_of(_as_traces(offer)), drawn)
+        rows = pa.concat_tables([rows, rows_to_arrow(synthetic.rows)])
     progress("counting labels")
     population = count_population(spec, engine)
-    return Selection(spec, rows, shares, lost, engine.policies(), population, taken)
+    return Selection(spec, rows, draws, out_of_reach, engine.policies(), population, synthetic)
 
 
 def _nothing_fits(spec: ReleaseSpec, engine: SelectionEngine) -> UsageError:
-    strange = [f" In the spec, {one}." for one in unmatched_names(spec, engine)]
+    unmatched = [f" In the spec, {sentence}." for sentence in unmatched_names(spec, engine)]
     return UsageError(
         "no trace fits the spec: widen `window`, `where`, `labels` (pass and fail, unless it says "
-        f"otherwise) or `redaction_policies`.{''.join(strange)}"
+        f"otherwise) or `redaction_policies`.{''.join(unmatched)}"
     )
 
 
-def _as_traces(offered: SyntheticOffer) -> pa.Table:
+def _as_traces(offer: SyntheticOffer) -> pa.Table:
     """Return synthetic rows with the columns that a spec may filter and stratify by."""
-    judged = [pa.field(name, pa.string()) for name in ("label", "route")]
+    from_label = [pa.field(name, pa.string()) for name in ("label", "route")]
     traces = [field for field in TABLES["traces"].arrow if field.name in TRACE_COLUMNS]
-    schema = pa.schema([*traces, *judged, pa.field("confidence", pa.float64())])
-    return pa.Table.from_pylist(list(offered.rows), schema=schema)
+    schema = pa.schema([*traces, *from_label, pa.field("confidence", pa.float64())])
+    return pa.Table.from_pylist(list(offer.rows), schema=schema)
 
 
-def _stratum(spec: ReleaseSpec, row: Mapping[str, Any]) -> Stratum:
-    text = row["stratum"]
-    return Stratum(text, stratum_values(text, spec.strata), int(row["traces"]), int(row["cells"]))
-
-
-def _named(spec: ReleaseSpec, engine: SelectionEngine) -> list[NamedTrace]:
-    found = {row["trace_id"]: row for row in engine.named()}
-    missing = [trace_id for trace_id in spec.named if trace_id not in found]
+def _named_traces(spec: ReleaseSpec, engine: SelectionEngine) -> list[NamedTrace]:
+    located = engine.named()
+    missing = [trace_id for trace_id in spec.named if trace_id not in located]
     if missing:
         raise UsageError(
-            f"{len(missing)} traces that the spec names are not in the lake: of must_include "
-            f"{_places(spec.must_include, missing)}, of adversarial "
-            f"{_places(spec.adversarial, missing)}"
+            f"{len(missing)} traces that the spec names are not in the lake: in must_include "
+            f"{_entries(spec.must_include, missing)}, in adversarial "
+            f"{_entries(spec.adversarial, missing)}"
         )
     accepted = spec.redaction_policies
-    others = [t for t, row in found.items() if accepted != "any" and row["_policy"] not in accepted]
-    if others:
+    refused = [
+        trace_id
+        for trace_id, trace in located.items()
+        if accepted != "any" and trace.policy not in accepted
+    ]
+    if refused:
         raise UsageError(
-            f"{len(others)} traces that the spec names were stored under a redaction policy that "
-            f"`redaction_policies` does not accept: of must_include "
-            f"{_places(spec.must_include, others)}, of adversarial "
-            f"{_places(spec.adversarial, others)}"
+            f"{len(refused)} traces that the spec names were stored under a redaction policy that "
+            f"`redaction_policies` does not accept: in must_include "
+            f"{_entries(spec.must_include, refused)}, in adversarial "
+            f"{_entries(spec.adversarial, refused)}"
         )
     return [
-        NamedTrace(trace_id, drawn, found[trace_id]["cluster"], _at(found[trace_id]))
+        NamedTrace(trace_id, drawn, located[trace_id].cluster, located[trace_id].coordinates)
         for trace_id, drawn in sorted(spec.named.items())
     ]
 
 
-def _places(listed: Sequence[str], wrong: Sequence[str]) -> str:
-    """Return which entries of a list are meant, without quoting them."""
+def _entries(listed: Sequence[str], wrong: Sequence[str]) -> str:
+    """Return the numbers of the wrong entries of a list, without quoting them."""
     numbers = [str(i + 1) for i, trace_id in enumerate(listed) if trace_id in set(wrong)]
     return f"number {', '.join(numbers[:5])}" if numbers else "none"
 
 
-def _at(row: Mapping[str, Any]) -> RowCoordinates:
-    return RowCoordinates(row["_topic"], row["_partition"], row["_offset"])
-
-
-def _members(
+def _cell_sizes(
     spec: ReleaseSpec,
     engine: SelectionEngine,
-    shares: Sequence[StratumDraw],
+    draws: Sequence[StratumDraw],
     named: Sequence[NamedTrace],
 ) -> list[CellSize]:
+    """Return the sizes of all cells of the clusters that were drawn or named."""
+    cells = [drawn.cell for draw in draws for drawn in draw.drawn]
     if spec.one_per == "trace":  # each cluster is a cell
-        drawn = [one.cell for share in shares for one in share.drawn]
-        return [CellSize(c.stratum, c.cluster, c.traces) for c in drawn]
-    return [CellSize(**row) for row in engine.cells_of(_clusters(shares, named))]
-
-
-def _clusters(shares: Sequence[StratumDraw], named: Sequence[NamedTrace]) -> set[str]:
-    drawn = {one.cell.cluster for share in shares for one in share.drawn}
-    return drawn | {one.cluster for one in named}
+        return [CellSize(c.stratum, c.cluster, c.traces) for c in cells]
+    return engine.cells_of({c.cluster for c in cells} | {trace.cluster for trace in named})
 
 
 def _rows(
     spec: ReleaseSpec,
-    shares: Sequence[StratumDraw],
+    draws: Sequence[StratumDraw],
     named: Sequence[NamedTrace],
     texts: FetchedRows,
     engine: SelectionEngine,
 ) -> pa.Table:
-    kept = [(share, one) for share in shares for one in share.drawn if one.same_as is None]
-    drawn = [one.cell.trace_id for _, one in kept] + [one.trace_id for one in named]
-    labels = {row["trace_id"]: row for row in engine.labels_of(drawn)}
-    weights = _weights(shares)
-    places: dict[str, dict[str, Any]] = {
-        one.cell.trace_id: {
+    included = [(draw, drawn) for draw in draws for drawn in draw.drawn if drawn.same_as is None]
+    trace_ids = [drawn.cell.trace_id for _, drawn in included]
+    trace_ids += [trace.trace_id for trace in named]
+    labels = engine.labels_of(trace_ids)
+    weights = _weights(draws)
+    metadata: dict[str, dict[str, object]] = {
+        drawn.cell.trace_id: {
             "drawn": SAMPLE,
-            "stratum": stratum_name(share.stratum.values),
-            "inclusion_probability": one.probability,
-            "weight": weights[one.cell.trace_id],
+            "stratum": stratum_name(draw.stratum.values),
+            "inclusion_probability": drawn.probability,
+            "weight": weights[drawn.cell.trace_id],
         }
-        for share, one in kept
-    } | {one.trace_id: {"drawn": one.drawn} for one in named}
-    twins = _twins(shares)
-    content = [texts.rows[trace_id] for trace_id in drawn]
+        for draw, drawn in included
+    } | {trace.trace_id: {"drawn": trace.drawn} for trace in named}
+    duplicates = _near_duplicates(draws)
+    content = [texts.rows[trace_id] for trace_id in trace_ids]
     return rows_to_arrow(
         [
             {
                 **row,
-                **_judged(labels.get(row["trace_id"])),
-                **places[row["trace_id"]],
-                "split": side,
-                "near_duplicates": len(twins.get(row["trace_id"], ())),
+                **_label_columns(labels.get(row["trace_id"])),
+                **metadata[row["trace_id"]],
+                "split": split,
+                "near_duplicates": len(duplicates.get(row["trace_id"], ())),
                 "salt": "",
             }
-            for row, side in zip(content, assign_splits(content, spec.holdout), strict=True)
+            for row, split in zip(content, assign_splits(content, spec.holdout), strict=True)
         ]
     )
 
 
-def _weights(shares: Sequence[StratumDraw]) -> dict[str, float]:
-    """Return the weight of each row: by the design, with its duplicates', scaled to its stratum.
+def _weights(draws: Sequence[StratumDraw]) -> dict[str, float]:
+    """Return the weight of each row: its own and its duplicates', scaled to its stratum.
 
     The number of traces in a stratum is known, so the weights of its rows are scaled to add up to
     it (post-stratification, Särndal et al. 1992, ch. 7).
     """
     weights: dict[str, float] = {}
-    for share in shares:
-        own = {one.cell.trace_id: one.weight for one in share.drawn if one.same_as is None}
-        for one in share.drawn:
-            if one.same_as in own:
-                own[one.same_as] += one.weight
-        scale = share.stratum.traces / (sum(own.values()) or 1.0)
+    for draw in draws:
+        own = {drawn.cell.trace_id: drawn.weight for drawn in draw.drawn if drawn.same_as is None}
+        for drawn in draw.drawn:
+            if drawn.same_as in own:
+                own[drawn.same_as] += drawn.weight
+        scale = draw.stratum.traces / (sum(own.values()) or 1.0)
         weights |= {row: weight * scale for row, weight in own.items()}
     return weights
 
 
-def _twins(shares: Sequence[StratumDraw]) -> dict[str, list[DrawnCell]]:
-    found: dict[str, list[DrawnCell]] = {}
-    for share in shares:
-        for one in share.drawn:
-            if one.same_as is not None:
-                found.setdefault(one.same_as, []).append(one)
-    return found
+def _near_duplicates(draws: Sequence[StratumDraw]) -> dict[str, list[DrawnCell]]:
+    """Return the drawn near-duplicates of each included trace."""
+    duplicates: dict[str, list[DrawnCell]] = {}
+    for draw in draws:
+        for drawn in draw.drawn:
+            if drawn.same_as is not None:
+                duplicates.setdefault(drawn.same_as, []).append(drawn)
+    return duplicates
 
 
-def _judged(event: Mapping[str, Any] | None) -> dict[str, Any]:
+def _label_columns(event: LabelRow | None) -> dict[str, object]:
     if event is None:
         return {"label": NO_LABEL}
     p_fail = event["p_fail"]

@@ -1,7 +1,7 @@
 """The spec of a release: which traces may be in it, how many of which kind, and how they are drawn.
 
-A YAML file. Every mistake is told with its line; what is not said has the default written here, and
-the whole, defaults too, is kept in the manifest.
+It is a YAML file. Errors name the line. Omitted keys have the defaults below, and the manifest
+holds the complete spec, defaults included.
 """
 
 import re
@@ -29,16 +29,16 @@ from schemas.yaml_documents import DocumentPart, read_yaml_mapping, validate_doc
 ReleaseName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 SpecText = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 _DAY = re.compile(r"\d{4}-\d\d-\d\d(?:$|[Tt ]\d\d:)")
-_MUST = "must be a day, as in 2026-11-01, or a time, as in 2026-11-01T12:00:00Z"
+_MOMENT_REQUIRED = "must be a day, as in 2026-11-01, or a time, as in 2026-11-01T12:00:00Z"
 _ZONE = re.compile(r"\s+(Z|[+-]\d\d(?::?\d\d)?)$")  # YAML allows a space before the zone
 SamplingUnit = Literal["trace", "conversation", "user"]
 LabelName = Literal["pass", "fail", "unknown", "none"]
 
 
 def _moment(value: Any) -> datetime:
-    """Take a day as its first moment, and a time without a zone as UTC; refuse all else.
+    """Parse a day as its first moment and a time without a zone as UTC; reject anything else.
 
-    A number would be seconds since 1970 to some, and a year to others.
+    A number could mean seconds since 1970 or a year.
     """
     if isinstance(value, str) and _DAY.match(value):
         try:
@@ -48,7 +48,7 @@ def _moment(value: Any) -> datetime:
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime.combine(value, time())
     if not isinstance(value, datetime):
-        raise ValueError(_MUST)  # noqa: TRY004 - the error that pydantic turns into a sentence
+        raise ValueError(_MOMENT_REQUIRED)  # noqa: TRY004 - the error that pydantic turns into a sentence
     try:
         return to_utc(value)
     except OverflowError:
@@ -59,7 +59,7 @@ Moment = Annotated[datetime, BeforeValidator(_moment)]
 
 
 def _texts(value: Any) -> Any:
-    """Take a single value as a list of one; a number or a word without quotes is no text."""
+    """Accept a single value as a list of one; reject numbers and words that YAML reads as such."""
     if isinstance(value, str):
         return [value]
     if not isinstance(value, list):
@@ -68,22 +68,22 @@ def _texts(value: Any) -> Any:
 
 
 def _flat(value: Any) -> Any:
-    """Refuse segments as a mapping of their own, which would look like a range of numbers."""
+    """Reject segments as a nested mapping, which would look like a range of numbers."""
     if isinstance(value, dict) and isinstance(value.get("segments"), dict):
         first = next(iter(value["segments"]), "plan")
-        raise ValueError(f"name each segment in one: `segments.{first}`")  # noqa: TRY004 - as above
+        raise ValueError(f"write each segment as one key: `segments.{first}`")  # noqa: TRY004 - as above
     return value
 
 
 def _policies(value: Any) -> Any:
-    """Refuse the word that takes every policy where it would be the hash of one, which none has."""
+    """Reject ``any`` inside a list, where it would be read as the hash of a policy."""
     if isinstance(value, list) and "any" in value:
-        raise ValueError("any stands alone: write it without a list")
+        raise ValueError("write any by itself, not in a list")
     return value
 
 
 class SpecWindow(DocumentPart):
-    """The traces that began in ``[start, end)``, UTC."""
+    """The traces that started in ``[start, end)``, UTC."""
 
     start: Moment = Field(alias="from")
     end: Moment = Field(alias="to")
@@ -107,7 +107,7 @@ class NumberRange(DocumentPart):
     max: float | None = None
 
     @model_validator(mode="after")
-    def _says_something(self) -> Self:
+    def _has_limit(self) -> Self:
         if self.min is None and self.max is None:
             raise ValueError("give `min`, `max` or both")
         if self.min is not None and self.max is not None and self.min > self.max:
@@ -118,16 +118,15 @@ class NumberRange(DocumentPart):
 SpecValues = Annotated[list[SpecText], BeforeValidator(_texts), Field(min_length=1)]
 WhereCondition = Annotated[
     Annotated[SpecValues, Tag("values")] | Annotated[NumberRange, Tag("range")],
-    Discriminator(lambda wanted: "range" if isinstance(wanted, dict | NumberRange) else "values"),
+    Discriminator(lambda value: "range" if isinstance(value, dict | NumberRange) else "values"),
 ]
 
 
 class LabelRequirements(DocumentPart):
-    """What the label event in force must say: by default that the answer was good, or bad.
+    """What the label event in force must state: by default that the answer passed or failed.
 
-    ``min_confidence`` is of max(p_fail, 1 - p_fail).
-
-    ``policies`` names the label policies (``policy_version``) that count; all if empty.
+    ``min_confidence`` is a lower limit on max(p_fail, 1 - p_fail). ``policies`` lists the label
+    policies (``policy_version``) that are accepted; all if empty.
     """
 
     accept: list[LabelName] = Field(default=["pass", "fail"], min_length=1)
@@ -137,20 +136,20 @@ class LabelRequirements(DocumentPart):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if self.demands and set(self.accept) == {NO_LABEL}:
-            raise ValueError("a trace without a label event cannot meet the other demands")
+        if self.require_event and set(self.accept) == {NO_LABEL}:
+            raise ValueError("a trace without a label event cannot meet the other requirements")
         return self
 
     @property
-    def demands(self) -> bool:
-        """Tell whether a trace must have a label event."""
+    def require_event(self) -> bool:
+        """Return whether a trace must have a label event."""
         return bool(
             self.min_confidence > 0 or self.policies or self.expected_response == "required"
         )
 
 
 class NearDuplicateRule(DocumentPart):
-    """Texts are near-duplicates from this Jaccard similarity of their word ``shingle`` s on."""
+    """The least Jaccard similarity of word ``shingle`` s that makes texts near-duplicates."""
 
     threshold: float = Field(default=0.85, gt=0.5, le=1)
     shingle: int = Field(default=3, ge=1, le=10)
@@ -158,9 +157,9 @@ class NearDuplicateRule(DocumentPart):
 
 
 class HoldoutRule(DocumentPart):
-    """The share of users that is kept apart; all rows of a user, and of a conversation, together.
+    """The share of users in the holdout; all rows of a user or a conversation are on one side.
 
-    ``seed`` is one of its own, so that another draw leaves everybody on their side.
+    ``seed`` is independent of the spec's seed, so that another draw leaves users on their side.
     """
 
     share: float = Field(gt=0, lt=1)
@@ -168,8 +167,8 @@ class HoldoutRule(DocumentPart):
 
 
 class SyntheticRows(DocumentPart):
-    """Rows that ``generator`` made, from a file of JSON lines: a trace, its ``label`` and, where
-    there is one, its ``expected_response``. They are at most ``max_share`` of each stratum's rows.
+    """Rows from a generator, in a file of JSON lines: a trace, its ``label``, and optionally its
+    ``expected_response``. They are at most ``max_share`` of each stratum's rows.
     """
 
     file: SpecText
@@ -178,11 +177,11 @@ class SyntheticRows(DocumentPart):
 
 
 class AllocationRule(DocumentPart):
-    """How the rows are shared out among strata.
+    """How rows are allocated to strata.
 
-    Each has at least ``floor`` (or all it has); the rest goes by share in production
-    (``proportional``), evenly (``equal``), or with the share of failed answers and errors taken
-    ``error_factor`` times (``error_biased``).
+    Each stratum gets at least ``floor`` rows (or all it has). The rest is allocated by share in
+    production (``proportional``), evenly (``equal``), or by share in production with failed answers
+    and errors weighted ``error_factor`` times (``error_biased``).
     """
 
     by: Literal["proportional", "equal", "error_biased"] = "proportional"
@@ -191,7 +190,7 @@ class AllocationRule(DocumentPart):
 
 
 class ReleaseSpec(DocumentPart):
-    """A spec, complete and checked."""
+    """A complete, validated spec."""
 
     name: ReleaseName
     description: Annotated[str, StringConstraints(max_length=2000)] = ""
@@ -214,19 +213,19 @@ class ReleaseSpec(DocumentPart):
     starter: int = Field(default=30, ge=1)
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        for place, columns in (("where", [*self.where]), ("strata", self.strata)):
+    def _is_consistent(self) -> Self:
+        for key, columns in (("where", [*self.where]), ("strata", self.strata)):
             for column in columns:
                 if not is_spec_column(column):
                     raise ValueError(
-                        f"{place}.{column}: no such column; there are {', '.join(TEXT_COLUMNS)}, "
+                        f"{key}.{column}: no such column; there are {', '.join(TEXT_COLUMNS)}, "
                         f"{', '.join(NUMBER_COLUMNS)} and segments.…"
                     )
         self._check_kinds()
         if len(set(self.strata)) < len(self.strata):
-            raise ValueError("strata: a column stands there twice")
+            raise ValueError("strata: a column is listed twice")
         if self.redaction_policies == []:
-            raise ValueError("redaction_policies: name at least one, or say any")
+            raise ValueError("redaction_policies: list at least one, or write any")
         if both := set(self.must_include) & set(self.adversarial):
             raise ValueError(f"adversarial: {len(both)} of its traces are in must_include too")
         if self.allocation.by == "error_biased" and not {"label", "status"} & set(self.strata):
@@ -234,63 +233,65 @@ class ReleaseSpec(DocumentPart):
         return self
 
     def _check_kinds(self) -> None:
-        for column, wanted in self.where.items():
-            if isinstance(wanted, NumberRange) != (column in NUMBER_COLUMNS):
+        for column, condition in self.where.items():
+            if isinstance(condition, NumberRange) != (column in NUMBER_COLUMNS):
                 kind = "min and max" if column in NUMBER_COLUMNS else "a list of values"
                 raise ValueError(f"where.{column}: takes {kind}")
         for column, limits in self.bands.items():
             if column not in NUMBER_COLUMNS or not limits or limits != sorted(set(limits)):
-                raise ValueError(f"bands.{column}: takes a column of numbers and growing limits")
+                raise ValueError(f"bands.{column}: takes a column of numbers and ascending limits")
         for column in self.strata:
             if column in NUMBER_COLUMNS and column not in self.bands:
-                raise ValueError(f"strata.{column}: has many values: give limits in `bands`")
+                raise ValueError(f"strata.{column}: has many values: give its limits in `bands`")
 
     @property
     def columns(self) -> list[str]:
-        """Return every column that the selection looks at."""
+        """Return every column that the selection filters or stratifies by."""
         return list(dict.fromkeys([*self.where, *self.strata]))
 
     @property
     def named(self) -> dict[str, str]:
-        """Return the traces that are in whatever is drawn: trace id to the set that names it."""
+        """Return the traces that are included in any case: trace id to the set that names it."""
         return dict.fromkeys(self.must_include, "must_include") | dict.fromkeys(
             self.adversarial, "adversarial"
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return the whole spec, defaults too, as values of JSON."""
+        """Return the complete spec, defaults included, as JSON values."""
         return self.model_dump(mode="json", by_alias=True)
 
 
 def load_spec(path: Path) -> ReleaseSpec:
-    """Read a spec from a file; ``must_include`` and ``adversarial`` may name files beside it.
+    """Read a spec from a file; ``must_include`` and ``adversarial`` may name files next to it.
 
     Raises UsageError with the line and the reason.
     """
     text = read_text_file(path, f"The spec {path}")
 
-    def beside(name: str) -> bytes:
+    def read_sibling(name: str) -> bytes:
         return (path.parent / name).read_bytes()
 
-    return parse_spec(text, str(path), beside)
+    return parse_spec(text, str(path), read_sibling)
 
 
-def parse_spec(text: str, name: str, beside: Callable[[str], bytes] | None = None) -> ReleaseSpec:
-    """Parse a spec; ``name`` stands for it in messages, ``beside`` reads a file it names.
+def parse_spec(
+    text: str, name: str, read_sibling: Callable[[str], bytes] | None = None
+) -> ReleaseSpec:
+    """Parse a spec; ``name`` identifies it in messages, ``read_sibling`` reads a file it names.
 
     Raises UsageError with the line and the reason.
     """
     tree, document = read_yaml_mapping(text, name)
     for key in ("must_include", "adversarial"):
         listed = document.get(key)
-        if isinstance(listed, dict) and set(listed) == {"file"} and beside is not None:
-            document[key] = _lines(str(listed["file"]), f"{name}: {key}.file", beside)
+        if isinstance(listed, dict) and set(listed) == {"file"} and read_sibling is not None:
+            document[key] = _lines(str(listed["file"]), f"{name}: {key}.file", read_sibling)
     return validate_document(ReleaseSpec, document, tree, name)
 
 
-def _lines(file: str, where: str, beside: Callable[[str], bytes]) -> list[str]:
+def _lines(file: str, where: str, read_sibling: Callable[[str], bytes]) -> list[str]:
     try:
-        return parse_id_list(decode_text(beside(file)))
+        return parse_id_list(decode_text(read_sibling(file)))
     except OSError as error:
         reason = error.strerror
     except ValueError as error:

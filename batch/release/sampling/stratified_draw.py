@@ -1,34 +1,33 @@
-"""Which cells are drawn, what each stands for, and which of two near-duplicates stays.
+"""Draws cells from strata, computes their weights, and drops near-duplicates.
 
-Strata are taken from the rarest to the commonest. In each, cells are drawn in the order of their
-hash, passing over clusters that were drawn before, until it has its rows. So a cluster gives at
-most one row, and no stratum is empty as long as a cluster is left for it.
+Strata are drawn from the rarest to the most common. In each, cells are drawn in the order of their
+hash until it has its rows, skipping clusters that were drawn before. So a cluster gives at most one
+row, and no stratum is empty as long as a cluster is left for it.
 
-A drawn cell c of stratum h stands for
+A drawn cell c of stratum h represents
 
     weight = A_h / d_h  ·  M_c  ·  Π over rarer strata g that c is in of 1 / (1 - d_g / A_g)
 
-traces: d_h of the A_h cells that were still free were drawn, the cell has M_c traces of which one
-was picked, and the product makes up for the cells whose cluster a rarer stratum had taken: each
-factor is the inverse of the chance that it was left (so each step keeps the expectation, and the
-Horvitz-Thompson total is unbiased; Särndal, Swensson and Wretman 1992, ch. 9 on drawing in phases).
-Where a rarer stratum took *all* of its clusters, what else they hold could not be drawn; such
-traces are counted as out of reach, and the rest of their stratum speaks for them.
+traces: d_h of the A_h cells that were still free were drawn, and the cell has M_c traces, one of
+which was picked. The product corrects for the cells whose cluster a rarer stratum had taken: each
+factor is the inverse of the chance that it was left. So each step preserves the expectation, and
+the Horvitz-Thompson total is unbiased (Särndal, Swensson and Wretman 1992, ch. 9 on drawing in
+phases). Where a rarer stratum took *all* of its clusters, their other cells could not be drawn;
+such traces are counted as out of reach, and the rest of their stratum represents them.
 
-A drawn row whose text is a near-duplicate of one that is in already makes room for another. Its
-weight goes to that one if they are of one stratum, or else to the rows of its own stratum.
+A drawn row whose text is a near-duplicate of an included one makes room for another. Its weight is
+added to that one if both are of one stratum, or else to the rows of its own stratum.
 """
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from batch.release.sampling.allocation import Stratum
 
 NearDuplicateFinder = Callable[[str], str | None]
-"""Asks, for a drawn trace, which row that is in already it is a near-duplicate of; None for none,
-and from then on the trace is in."""
+"""Returns the included row that a drawn trace is a near-duplicate of; None includes the trace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +47,19 @@ class SamplingCell:
 
 
 class CellSize(NamedTuple):
-    """A cell, without the trace that was picked."""
+    """The number of traces of a cell."""
 
     stratum: str
     cluster: str
     traces: int
 
 
-def cell_from_row(row: Mapping[str, Any]) -> SamplingCell:
-    """Return a row of the query as a cell."""
-    return SamplingCell(**{name.removeprefix("_"): value for name, value in row.items()})
-
-
 @dataclass(slots=True)
 class DrawnCell:
-    """A cell that was drawn. ``same_as`` is the trace it is a near-duplicate of, None if it is in.
+    """A cell that was drawn.
 
-    ``weight`` is what it stands for by the design, ``probability`` the inverse of that.
+    ``same_as`` is the trace that it is a near-duplicate of, None if it is included. ``weight`` is
+    the number of traces that it represents by the design.
     """
 
     cell: SamplingCell
@@ -79,10 +74,10 @@ class DrawnCell:
 
 @dataclass(slots=True)
 class StratumDraw:
-    """What was drawn of one stratum: of ``free`` cells those in ``drawn``; ``wanted`` rows."""
+    """What was drawn from a stratum, of its ``free`` cells; ``target`` is the number of rows."""
 
     stratum: Stratum
-    wanted: int
+    target: int
     drawn: list[DrawnCell] = field(default_factory=list)
     free: int = 0
     short: bool = False
@@ -90,31 +85,30 @@ class StratumDraw:
     @property
     def rows(self) -> int:
         """Return how many rows the stratum has in the release."""
-        return sum(1 for one in self.drawn if one.same_as is None)
+        return sum(1 for drawn in self.drawn if drawn.same_as is None)
 
 
 def draw_strata(
     strata: Sequence[Stratum],
-    wanted: Mapping[str, int],
+    targets: Mapping[str, int],
     cells: Mapping[str, Sequence[SamplingCell]],
-    taken: set[str],
-    near: Callable[[], NearDuplicateFinder],
+    used: set[str],
+    new_finder: Callable[[], NearDuplicateFinder],
 ) -> list[StratumDraw]:
-    """Draw from each stratum; ``cells`` are its first ones, in the order of their hash.
+    """Draw from each stratum; ``cells`` are its first cells, in the order of their hash.
 
-    ``taken`` are clusters that are in already; ``near`` begins a comparison anew. A share is
-    ``short`` if the cells that were given ran out before it had its rows: give more of them, or
-    that is all there is. A stratum of which others left nothing is drawn from before them, for one
-    row.
+    ``used`` are clusters that are already included; ``new_finder`` starts a new comparison. A draw
+    is ``short`` if the cells ran out before it had its rows: pass more of them, unless there are no
+    more. A stratum that others left empty is drawn before them, for one row.
     """
     order = sorted(strata, key=lambda s: (s.cells, s.text))
-    limits, first = dict(wanted), set[str]()
+    limits, first = dict(targets), set[str]()
     while True:
-        shares = _draw_in_order(order, limits, cells, taken, near())
-        empty = [s.stratum for s in shares if not s.drawn and cells[s.stratum.text]]
+        draws = _draw_in_order(order, limits, cells, used, new_finder())
+        empty = [d.stratum for d in draws if not d.drawn and cells[d.stratum.text]]
         left_out = [stratum for stratum in empty if stratum.text not in first]
         if not left_out:
-            return shares
+            return draws
         first.add(left_out[0].text)
         limits[left_out[0].text] = 1
         order = [left_out[0], *(s for s in order if s is not left_out[0])]
@@ -122,36 +116,36 @@ def draw_strata(
 
 def _draw_in_order(
     order: Sequence[Stratum],
-    wanted: Mapping[str, int],
+    targets: Mapping[str, int],
     cells: Mapping[str, Sequence[SamplingCell]],
-    taken: set[str],
-    near: NearDuplicateFinder,
+    used: set[str],
+    find_duplicate: NearDuplicateFinder,
 ) -> list[StratumDraw]:
-    taken = set(taken)
-    shares = []
+    used = set(used)
+    draws = []
     for stratum in order:
-        share = StratumDraw(stratum, wanted[stratum.text])
-        for one in cells[stratum.text]:
-            if share.rows == share.wanted:
+        draw = StratumDraw(stratum, targets[stratum.text])
+        for cell in cells[stratum.text]:
+            if draw.rows == draw.target:
                 break
-            if one.cluster not in taken:
-                taken.add(one.cluster)
-                share.drawn.append(DrawnCell(one, near(one.trace_id)))
-        share.short = share.rows < share.wanted
-        if share.drawn and not share.rows:
-            share.drawn[0].same_as = None  # better a near-duplicate than an empty stratum
-        shares.append(share)
-    return shares
+            if cell.cluster not in used:
+                used.add(cell.cluster)
+                draw.drawn.append(DrawnCell(cell, find_duplicate(cell.trace_id)))
+        draw.short = draw.rows < draw.target
+        if draw.drawn and not draw.rows:
+            draw.drawn[0].same_as = None  # better a near-duplicate than an empty stratum
+        draws.append(draw)
+    return draws
 
 
 def assign_weights(
-    shares: Sequence[StratumDraw], members: Sequence[CellSize], named: set[str]
+    draws: Sequence[StratumDraw], members: Sequence[CellSize], named: set[str]
 ) -> dict[str, int]:
-    """Give each drawn cell its weight; ``shares`` in the order in which they were drawn.
+    """Set ``weight`` of all drawn cells and ``free`` of all draws, which are in drawing order.
 
     ``members`` are all cells of the clusters that were drawn or named, ``named`` the clusters that
-    were in before anything was drawn. Returns how many traces of each stratum are out of reach:
-    their cluster was named, or belongs to a rarer stratum that was taken whole.
+    were included before anything was drawn. Returns how many traces of each stratum are out of
+    reach: their cluster was named, or belongs to a rarer stratum that was drawn completely.
     """
     cells_of: dict[str, dict[str, int]] = {}
     for member in members:
@@ -162,23 +156,23 @@ def assign_weights(
         _add(gone, dict.fromkeys(cells_of.get(cluster, {}), 1))
         _add(lost, cells_of.get(cluster, {}))
     left: dict[str, float] = {}
-    for share in shares:
-        text = share.stratum.text
-        share.free = share.stratum.cells - gone.get(text, 0)
-        whole = len(share.drawn) == share.free
-        for one in share.drawn:
-            cells = cells_of[one.cell.cluster]
-            # In order: engines give members in any, and a product of floats depends on it.
+    for draw in draws:
+        text = draw.stratum.text
+        draw.free = draw.stratum.cells - gone.get(text, 0)
+        complete = len(draw.drawn) == draw.free
+        for drawn in draw.drawn:
+            cells = cells_of[drawn.cell.cluster]
+            # Sorted: engines return members in any order, and a product of floats depends on it.
             stay = math.prod(left.get(other, 1.0) for other in sorted(cells))
-            one.weight = share.free / len(share.drawn) * one.cell.traces / stay
+            drawn.weight = draw.free / len(draw.drawn) * drawn.cell.traces / stay
             later = {other: traces for other, traces in cells.items() if other not in left}
             _add(gone, dict.fromkeys(later, 1))
-            if whole:
+            if complete:
                 _add(lost, {other: n for other, n in later.items() if other != text})
-        left[text] = 1.0 if whole or not share.free else 1 - len(share.drawn) / share.free
+        left[text] = 1.0 if complete or not draw.free else 1 - len(draw.drawn) / draw.free
     return lost
 
 
 def _add(total: dict[str, int], more: Mapping[str, int]) -> None:
-    for key, number in more.items():
-        total[key] = total.get(key, 0) + number
+    for key, count in more.items():
+        total[key] = total.get(key, 0) + count

@@ -38,9 +38,9 @@ SpanPerRegion = tuple[PhoneSpan | None, ...]
 class PhoneWalker:
     """Finds what ``PhoneNumberMatcher`` finds in each of some regions.
 
-    ``expression`` matches every text that can contain a number. ``most`` returns the most digits
-    that any accepted part of a candidate can have: if these are too few for a region, the candidate
-    is not tried there.
+    ``expression`` matches every text that can contain a number. ``max_digits`` returns the most
+    digits that any accepted part of a candidate can have: if these are too few for a region, the
+    candidate is not tried there.
     """
 
     def __init__(
@@ -48,12 +48,12 @@ class PhoneWalker:
         regions: tuple[str, ...],
         leniency: int,
         clock: Callable[[], float],
-        most: Callable[[str], int] = len,
+        max_digits: Callable[[str], int] = len,
     ) -> None:
         self._regions = regions
         self._leniency = leniency
         self._clock = clock
-        self._most = most
+        self._max_digits = max_digits
         self._none: SpanPerRegion = (None,) * len(regions)
         self._fewest = tuple(map(_fewest_digits, regions))
         self._lengths = tuple(map(_lengths, regions))
@@ -141,7 +141,7 @@ class PhoneWalker:
         digits = len(_DIGIT.findall(candidate))
         if not trimmed:
             # After a part that does not count the walk finds other parts of the same candidate.
-            digits = min(digits, self._most(candidate))
+            digits = min(digits, self._max_digits(candidate))
         abroad = "+" in candidate or "\uff0b" in candidate
         if candidate.startswith("+"):
             # With its country code a number is the same in every region.

@@ -31,7 +31,7 @@ from tests.batch.erase.world import (
 )
 from tests.batch.erase.writers import IDS, SEED, WRITERS
 from tests.batch.kit import SCALES, Clock, desk, judge, open_lake, reconciled
-from tests.batch.release.kit import drafted, shelf
+from tests.batch.release.kit import drafted, open_repository
 from tests.batch.release.people import WHOLE
 from tests.edges.search import marks_in_folder
 from tests.labels.kit import DAY, NOW, feedback, trace
@@ -124,14 +124,14 @@ def world(folder: Path) -> Lake:
     set_aside(lake, list(rejected(len(traces))))
     reconciled(lake, SCALES)
     reviewer = desk(lake)
-    for number, handed in enumerate(reviewer.hand_out("ann", 6)):
+    for number, handed in enumerate(reviewer.claim("ann", 6)):
         text = WRITERS[list(WRITERS)[number * 4]](IDS[number])
         judge(
             reviewer, handed.item.trace_id, "ann", "fail", comment=f"{text} gone-review", policy="p"
         )
     reconciled(lake, SCALES, clock=Clock(NOW + DAY))
     draft = drafted(lake, window={"from": "2026-11-01", "to": "2027-01-01"}, **WHOLE)
-    publish_draft(draft, shelf(folder / "releases"))
+    publish_draft(draft, open_repository(folder / "releases"))
     return lake
 
 
@@ -143,8 +143,10 @@ def erased(tmp_path_factory: pytest.TempPathFactory) -> tuple[Lake, dict[str, An
     lake = open_lake(folder)
     before = {row["label_event_id"] for row in rows_of(lake, "labels")}
     assert marks_in_folder(folder, ["gone-"])
-    on_shelf = ReleaseEraser(shelf(folder / "releases"), Signer(KEYS.receipt), lambda *_: None)
-    ended = erasure(open_lake(folder), ids=frozenset((*IDS, PHONE)), releases=on_shelf).run()
+    releases = ReleaseEraser(
+        open_repository(folder / "releases"), Signer(KEYS.receipt), lambda *_: None
+    )
+    ended = erasure(open_lake(folder), ids=frozenset((*IDS, PHONE)), releases=releases).run()
     assert ended.found_ids == frozenset((*IDS, PHONE))
     gone = sorted(before - {row["label_event_id"] for row in rows_of(lake, "labels")})
     return open_lake(folder), json.loads(ended.receipt), gone
@@ -172,9 +174,9 @@ def test_all_of_others_is_there(erased: tuple[Lake, dict[str, Any], list[str]]) 
     said = {row["feedback_id"] for row in rows_of(lake, "feedback")}
     assert said == {f"f-{name}" for name, one in kept if isinstance(one, Feedback)}
     assert len(opened(lake)) == 4 * len(WRITERS)
-    on_shelf = shelf(Path(lake.location.uri) / "releases")
-    for one in on_shelf.standing("support"):
-        released = read_release_rows(on_shelf.find_file(one, DATA) or b"")["trace_id"].to_pylist()
+    releases = open_repository(Path(lake.location.uri) / "releases")
+    for one in releases.versions("support"):
+        released = read_release_rows(releases.find_file(one, DATA) or b"")["trace_id"].to_pylist()
         # The label of a base rested on what one of them had said.
         assert {n for n in there if n.startswith("stays")} <= set(released) <= there
     assert verify_lake(lake, deep=True).problems == []

@@ -14,7 +14,7 @@ from redact.crypto.signing import Signer
 from schemas.errors import UsageError
 from tests.batch.erase.world import KEYS, WORDS, NoReleases, erasure, new_world
 from tests.batch.kit import open_lake
-from tests.batch.release.kit import MEANS, drafted, shelf, spec
+from tests.batch.release.kit import OPTIONS, drafted, open_repository, spec
 from tests.batch.release.people import WHOLE
 from tests.edges.search import marks_in_folder
 
@@ -32,20 +32,20 @@ class Dies(NoReleases):
 def test_releases_lose_the_person(tmp_path: Path, died: bool) -> None:
     """By id, by mark where the tables know no id any more, and by the label events that went."""
     lake = new_world(tmp_path / "lake")
-    there = shelf(tmp_path / "lake" / "releases")
+    there = open_repository(tmp_path / "lake" / "releases")
     draft = drafted(lake, window={"from": "2026-11-01", "to": "2027-01-01"}, **WHOLE)
     publish_draft(draft, there)
     assert marks_in_folder(tmp_path / "lake" / "releases", WORDS)
     if died:
         with pytest.raises(KeyboardInterrupt):
             erasure(open_lake(tmp_path / "lake"), releases=Dies()).run()
-    on_shelf = ReleaseEraser(there, Signer(KEYS.receipt), lambda _what, _done, _of: None)
-    ended = erasure(open_lake(tmp_path / "lake"), releases=on_shelf).run()
+    releases = ReleaseEraser(there, Signer(KEYS.receipt), lambda _what, _done, _of: None)
+    ended = erasure(open_lake(tmp_path / "lake"), releases=releases).run()
     assert marks_in_folder(tmp_path / "lake", WORDS) == []
     (told,) = json.loads(ended.receipt)["releases"]
     assert (told["rows"], told["successor"]) == (4, "2.0.0")
     assert told["mentions"] >= 4  # t02 and t03, and those whose labels rested on the person's word
-    again = erasure(open_lake(tmp_path / "lake"), releases=on_shelf).run()
+    again = erasure(open_lake(tmp_path / "lake"), releases=releases).run()
     assert (again.already_done, again.receipt) == (True, ended.receipt)
 
 
@@ -56,6 +56,6 @@ def test_a_version_of_before_is_refused_in_a_sentence(tmp_path: Path) -> None:
     erasure(open_lake(tmp_path / "lake")).run()
     asked = spec(window={"from": "2026-11-01", "to": "2027-01-01"}, **WHOLE)
     labels = open_snapshot(open_lake(tmp_path / "lake"), "labels")
-    with pytest.raises(UsageError, match="files that are gone"):
-        make_draft(asked, before, labels, MEANS)
-    assert make_draft(asked, open_snapshot(open_lake(tmp_path / "lake"), "traces"), labels, MEANS)
+    with pytest.raises(UsageError, match="files of a table version that is read here are missing"):
+        make_draft(asked, before, labels, OPTIONS)
+    assert make_draft(asked, open_snapshot(open_lake(tmp_path / "lake"), "traces"), labels, OPTIONS)

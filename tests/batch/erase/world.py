@@ -13,10 +13,11 @@ from batch.erase.erasure import LakeErasure
 from batch.erase.scanner import ErasureScanner
 from batch.erase.scope import ErasureScope
 from batch.erase.table_set import TableSet
-from batch.numbered_rows import JobContext
-from lake.commit import CommitWatch, Move, commit
-from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange, position_app
+from lake.commit import commit
+from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange
 from lake.parquet import encode_files
+from lake.table_commit import CommitContext, Move, TableCommit
+from lake.table_log import position_app
 from lake.tables import TABLE_LAYOUTS, Lake
 from redact.crypto.keys import Keys, SealKey
 from redact.crypto.pseudonyms import Pseudonyms
@@ -27,7 +28,7 @@ from schemas.records import Feedback, Message, Trace
 from schemas.redacted import Redacted
 from tests.batch.kit import SCALES, TOPICS, Clock, desk, judge, open_lake, put, reconciled
 from tests.labels.kit import DAY, NOW, feedback, kind_of, trace
-from tests.lake.kit import HERE, patience
+from tests.lake.kit import HERE, commit_context, patience
 
 PERSON: Final = "mia-4711"
 NICKNAME: Final = "Quetzalina"
@@ -182,7 +183,7 @@ def quarantined(start: int = 24) -> list[RejectedRecord]:
 def review(lake: Lake) -> None:
     """Let a reviewer judge what there is, with a remark, and the person judge a trace of others."""
     mine = desk(lake)
-    for handed in mine.hand_out("ann", 50):
+    for handed in mine.claim("ann", 50):
         remark = NICKNAME if handed.item.trace_id in OWN else "fine"
         judge(mine, handed.item.trace_id, "ann", "fail", comment=remark, policy="p")
     judge(mine, "t07", USER, "pass")
@@ -196,7 +197,7 @@ def erasure(
         TableSet("", {name: lake.table(name) for name in TABLE_LAYOUTS}),
         *more.pop("staged", []),
     ]
-    means = JobContext(
+    means = CommitContext(
         patience(),
         more.pop("clock", Clock(NOW + 2 * DAY)),
         itertools.count(os.getpid() * 1000).__next__,
@@ -282,13 +283,12 @@ def _commit(
     for file in files:
         table.files.put(file.path, file.data)
     commit(
-        table.handle,
-        table=name,
-        files=files,
-        moves=[Move(position_app(span.source), span.start or None, span.end)],
-        token=span.start + 1,
-        entry=LedgerEntry(EntryKind.FLUSH, [item], {span.topic: HERE}),
-        retry=patience(),
-        watch=CommitWatch(),
-        now_ms=lambda: 0,
+        table,
+        TableCommit(
+            entry=LedgerEntry(EntryKind.FLUSH, [item], {span.topic: HERE}),
+            token=span.start + 1,
+            moves=[Move(position_app(span.source), span.start or None, span.end)],
+            adds=files,
+        ),
+        commit_context(),
     )

@@ -1,4 +1,4 @@
-"""Publishes the same draft again and again, and dies at one step further each time.
+"""Publishes the same draft repeatedly and dies one step later each time.
 
 ``python dying.py DRAFT FOLDER`` prints the number of steps that it took to get through.
 """
@@ -34,7 +34,7 @@ class DyingStore(FolderStore):
         self._moment = moment
 
     def put_new(self, path: str, data: bytes) -> bool:
-        """Count down, and die at the moment that was asked for."""
+        """Count down, and die at the requested moment."""
         self._steps -= 1
         if self._steps == 0 and self._moment == "before":
             die()
@@ -48,7 +48,7 @@ class DyingStore(FolderStore):
 
 
 def attempt(draft: Any, folder: Path, steps: int, moment: str) -> bool:
-    """Publish in a process of its own; tell whether it lived."""
+    """Publish in a child process; return whether it survived."""
     child = os.fork()
     if child == 0:
         publish_draft(draft, ReleaseRepository(DyingStore(folder, steps, moment), patience()))
@@ -62,7 +62,7 @@ def attempt(draft: Any, folder: Path, steps: int, moment: str) -> bool:
 
 
 def main() -> None:
-    """Die at every step, three ways, into a folder of its own for each, and then finish."""
+    """Die at every step in three ways, each in a separate folder, and then finish."""
     draft = pickle.loads(Path(sys.argv[1]).read_bytes())  # noqa: S301 - our own
     root, steps = Path(sys.argv[2]), 1
     while True:

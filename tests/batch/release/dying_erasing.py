@@ -1,4 +1,4 @@
-"""Erases from copies of a shelf, and dies at one step further each time.
+"""Erases from copies of a folder of releases and dies one step later each time.
 
 ``python -m tests.batch.release.dying_erasing SHELF FOLDER [MOMENT]`` prints the number of steps
 that it took to get through. Without a moment it takes another one at each step.
@@ -19,7 +19,7 @@ from tests.lake.kit import patience
 
 
 def lives(folder: Path, step: int, moment: str) -> bool:
-    """Erase in a process of its own; tell whether it lived."""
+    """Erase in a child process; return whether it survived."""
     child = os.fork()
     if child == 0:
         erase_from_releases(
@@ -33,7 +33,7 @@ def lives(folder: Path, step: int, moment: str) -> bool:
 
 
 def main() -> None:
-    """Die at every step, each time in a copy of its own."""
+    """Die at every step, each time in a separate copy."""
     original, root, *moments = Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:]
     step = 0
     while True:

@@ -1,4 +1,4 @@
-"""A folder whose n-th write is interrupted: by death, or by what somebody else does meanwhile."""
+"""A folder whose n-th write is interrupted by a kill or by another operation."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,11 +16,11 @@ class InterruptedStore(FolderStore):
         self._step, self._moment, self._meanwhile = step, moment, meanwhile
 
     def put_new(self, path: str, data: bytes) -> bool:
-        """Count, and be interrupted."""
+        """Count the write and interrupt it."""
         return self._interrupted(path, data, lambda: FolderStore.put_new(self, path, data))
 
     def swap(self, path: str, old: bytes, new: bytes) -> bool:
-        """Count, and be interrupted."""
+        """Count the write and interrupt it."""
         return self._interrupted(path, new, lambda: FolderStore.swap(self, path, old, new))
 
     def _interrupted(self, path: str, data: bytes, write: Callable[[], bool]) -> bool:

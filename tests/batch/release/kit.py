@@ -1,4 +1,4 @@
-"""What the tests of releases share: a lake of real conversations, a spec, a builder."""
+"""Shared by the tests of releases: a lake of real conversations, a spec, a builder."""
 
 import tempfile
 from pathlib import Path
@@ -23,7 +23,7 @@ from lake.snapshot import open_snapshot
 from lake.tables import Lake
 from tests.lake.kit import patience
 
-MEANS = BuildOptions(key=b"k" * 32, memory_bytes=2**30, code={"goldpan": "test"})
+OPTIONS = BuildOptions(key=b"k" * 32, memory_bytes=2**30, code={"goldpan": "test"})
 DOCUMENT: dict[str, Any] = {
     "name": "support",
     "description": "Questions to the airline's support.",
@@ -47,7 +47,7 @@ def spec(**changes: Any) -> ReleaseSpec:
 def drafted(lake: Lake, *, offered: SyntheticOffer | None = None, **changes: Any) -> ReleaseDraft:
     """Return the draft of a release from the newest versions of a lake."""
     traces, labels = open_snapshot(lake, "traces"), open_snapshot(lake, "labels")
-    return draft_release(spec(**changes), traces, labels, MEANS, offered)
+    return draft_release(spec(**changes), traces, labels, OPTIONS, offered)
 
 
 def selected(lake: Lake, **changes: Any) -> Selection:
@@ -61,14 +61,14 @@ def selected(lake: Lake, **changes: Any) -> Selection:
         return select_rows(asked, traces, engine, lambda _what: None)
 
 
-def shelf(folder: Path) -> ReleaseRepository:
-    """Return the shelf in a folder."""
+def open_repository(folder: Path) -> ReleaseRepository:
+    """Return the releases in a folder."""
     return ReleaseRepository(FolderStore(folder), patience())
 
 
 def built(lake: Lake, folder: Path, **changes: Any) -> BuildResult:
     """Build and publish a release into a folder."""
-    return publish_draft(drafted(lake, **changes), shelf(folder))
+    return publish_draft(drafted(lake, **changes), open_repository(folder))
 
 
 def contents(folder: Path) -> dict[str, bytes]:

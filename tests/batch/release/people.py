@@ -1,4 +1,4 @@
-"""A release with persons to erase: one whose rows bear a planted value, and others who name her."""
+"""A release with a person to erase: her rows hold a planted value, and others name her."""
 
 import json
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from batch.release.erasure.erase import ErasedVersion, erase_from_releases
 from batch.release.erasure.rewrite_version import ErasureOrder
 from batch.release.format.files import DATA
 from batch.release.format.reader import read_release_rows
-from batch.release.format.rows import SALT, json_rows
+from batch.release.format.rows import ReleaseRow, json_rows
 from batch.release.publish.repository import ReleaseRepository
 from lake.tables import Lake
 from redact.crypto.signing import Signer
@@ -31,7 +31,7 @@ WHOLE: dict[str, Any] = {
     "size": 500,
     "holdout": None,
 }
-"""What to change in the spec of the tests so that every trace is in the release."""
+"""The changes to the spec of the tests that include every trace in the release."""
 
 
 def populated(folder: Path) -> Lake:
@@ -47,12 +47,12 @@ def populated(folder: Path) -> Lake:
 
 
 def wanted() -> ErasureCriteria:
-    """Return what makes a row one of the person's, or one that names her."""
+    """Return the criteria that select the person's rows and those that name her."""
     return ErasureCriteria(user_ids=frozenset({PERSON}), marks=frozenset({MARK}))
 
 
 def order(number: int, tables: dict[str, int] | None = None) -> ErasureOrder:
-    """Return the erasure of a number."""
+    """Return the order of the erasure with a number."""
     return ErasureOrder(number, AT_US + number, SIGNER, tables or {})
 
 
@@ -63,19 +63,19 @@ def erased(shelf: ReleaseRepository, trace_ids: Iterable[str], number: int) -> l
     )
 
 
-def rows_of(folder: Path) -> list[dict[str, Any]]:
+def rows_of(folder: Path) -> list[ReleaseRow]:
     """Return the rows of the release in a folder."""
     return json_rows(read_release_rows((folder / DATA).read_bytes()))
 
 
-def values_of(rows: Iterable[dict[str, Any]]) -> set[str]:
-    """Return what must not be found when these rows are gone: ids, salts, and the planted ones."""
-    told = {str(row[name]) for row in rows for name in ("trace_id", SALT)}
-    return told | {PLANTED, PERSON, MARK, MARK[9:-1]}
+def values_of(rows: Iterable[ReleaseRow]) -> set[str]:
+    """Return the values that must be gone with these rows: ids, salts, and the planted ones."""
+    values = {value for row in rows for value in (row["trace_id"], row["salt"])}
+    return values | {PLANTED, PERSON, MARK, MARK[9:-1]}
 
 
 def texts_in(path: Path) -> str:
-    """Return all that a file says: a Parquet file column by column, with its statistics."""
+    """Return the content of a file as text; Parquet column by column, with its statistics."""
     if path.suffix != ".parquet" or not path.stat().st_size:
         return path.read_bytes().decode(errors="replace")
     file = pq.ParquetFile(path)

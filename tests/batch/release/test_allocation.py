@@ -1,4 +1,4 @@
-"""Rows are shared out among strata as the spec says, whatever the strata are."""
+"""Rows are allocated to strata as the spec says, whatever the strata are."""
 
 import pytest
 from hypothesis import given
@@ -10,7 +10,7 @@ from schemas.errors import UsageError
 
 
 def strata(*sizes: tuple[int, int]) -> list[Stratum]:
-    """Strata named s0, s1, … with these traces and cells; every second one is of errors."""
+    """Strata named s0, s1, … with these traces and cells; every second one holds errors."""
     return [
         Stratum(f"s{i}", {"status": "error" if i % 2 else "ok"}, traces, cells)
         for i, (traces, cells) in enumerate(sizes)
@@ -33,7 +33,7 @@ SIZES = st.lists(
 def test_sum_floor_and_ceiling_hold(
     sizes: list[tuple[int, int]], size: int, floor: int, by: str
 ) -> None:
-    """The sum is the size, or all there is; nobody is below its floor or above its cells."""
+    """The sum is the size, or all rows; no stratum is below its floor or above its cells."""
     found = strata(*sizes)
     rule = AllocationRule.model_validate({"by": by, "floor": floor})
     lows = {s.text: min(floor, s.cells) for s in found}
@@ -55,7 +55,7 @@ def test_shares_follow_the_rule() -> None:
     assert biased == {"s0": 50, "s1": 50}
 
 
-def test_what_a_small_stratum_cannot_give_goes_to_the_others() -> None:
+def test_small_strata_leave_their_rest_to_others() -> None:
     """A stratum with fewer cells than its share gives all, and the size is still reached."""
     found = strata((5000, 3), (5000, 900))
     assert allocate_rows(found, 100, AllocationRule()) == {"s0": 3, "s1": 97}

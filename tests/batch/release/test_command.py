@@ -11,7 +11,7 @@ import yaml
 
 from lake.tables import Lake
 from tests.architecture.source import ROOT
-from tests.batch.release.kit import shelf
+from tests.batch.release.kit import open_repository
 from tests.batch.release.people import SIGNER, erased, rows_of
 from tests.batch.release.world import conversations, labels_for, make_lake
 from tests.servers.in_process import Run, runner
@@ -35,7 +35,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run goldpan in that folder, in this process: its libraries take a while to load."""
+    """Run goldpan in that folder, in this process: loading its libraries is slow."""
     monkeypatch.chdir(place)
     monkeypatch.setenv("GOLDPAN_LAKE__URI", "lake")
     monkeypatch.setenv("GOLDPAN_REDACT__KEY", TEST_KEY)
@@ -57,7 +57,7 @@ def test_the_commands_of_the_page_run(run: Run) -> None:
         assert "Traceback" not in done.stderr
 
 
-def test_what_a_machine_reads(run: Run, place: Path) -> None:
+def test_json_output(run: Run, place: Path) -> None:
     """Build, verify, diff, list and show answer in JSON, with the exit codes that are promised."""
     spec = place / "other.yaml"
     spec.write_text((place / "support.yaml").read_text().replace("name: support", "name: other"))
@@ -83,7 +83,7 @@ def test_what_a_machine_reads(run: Run, place: Path) -> None:
 
 
 def test_a_changed_byte_gives_exit_code_one(run: Run, place: Path) -> None:
-    """``verify`` says no for a folder in which something was changed, and export refuses."""
+    """``verify`` fails for a changed folder, and export refuses it."""
     spec = place / "third.yaml"
     spec.write_text((place / "support.yaml").read_text().replace("name: support", "name: third"))
     run("release", "build", str(spec))
@@ -100,34 +100,34 @@ def test_a_changed_byte_gives_exit_code_one(run: Run, place: Path) -> None:
 
 
 def test_a_side_that_has_no_row_is_refused(run: Run, place: Path) -> None:
-    """An export of nothing would pass every test that is made of it."""
+    """An empty export would pass every test that uses it."""
     spec = place / "sides.yaml"
     asked = yaml.safe_load((place / "support.yaml").read_text())
     spec.write_text(yaml.safe_dump(asked | {"name": "sides", "holdout": None}))
     run("release", "build", str(spec))
     done = run("release", "export", "sides", "--to", "jsonl", "--out", "s", "--side", "holdout")
     assert done.returncode == 2
-    assert "no row on the side holdout" in done.stderr
+    assert "no rows on the side holdout" in done.stderr
     assert not (place / "s").exists()
 
 
-def test_rows_that_were_erased_are_told_by_every_command(run: Run, place: Path) -> None:
+def test_every_command_reports_erased_rows(run: Run, place: Path) -> None:
     """List, show, verify, diff and export of a version that lost a row, and of its successor."""
     spec = place / "fourth.yaml"
     spec.write_text((place / "support.yaml").read_text().replace("name: support", "name: fourth"))
     first = json.loads(run("release", "build", str(spec), "--json").stdout)
-    here = shelf(place / "lake" / "releases")
+    here = open_repository(place / "lake" / "releases")
     (place / "fourth").mkdir()
     gone = rows_of(place / "lake" / "releases" / "fourth" / "1.0.0")[0]["trace_id"]
     erased(here, [gone], 1)
     listed = json.loads(run("release", "list", "fourth", "--json").stdout)["releases"]
     assert [(o["version"], o["erased"]) for o in listed] == [("1.0.0", True), ("2.0.0", False)]
     assert "published, rows erased" in run("release", "list", "fourth").stdout
-    assert "1 of its rows were erased" in run("release", "show", "fourth@1.0.0").stdout
+    assert "1 row erased since" in run("release", "show", "fourth@1.0.0").stdout
     pinned = f"fourth@{first['digest']}"
     told = json.loads(run("release", "verify", pinned, "--json").stdout)
     assert (told["ok"], told["rows"], told["erased"]) == (True, first["rows"] - 1, 1)
-    assert "ok except 1 erased rows" in run("release", "verify", pinned).stdout
+    assert "ok except 1 erased row:" in run("release", "verify", pinned).stdout
     assert run("release", "verify", pinned, "--erased-by", SIGNER.public).returncode == 0
     assert run("release", "verify", pinned, "--erased-by", "00" * 32).returncode == 1
     differ = run("release", "diff", "fourth@1", "fourth", "--json")
@@ -138,8 +138,8 @@ def test_rows_that_were_erased_are_told_by_every_command(run: Run, place: Path) 
     assert gone not in (place / "fourth" / "fourth.jsonl").read_text()
 
 
-def test_a_version_that_was_withdrawn_is_not_exported(run: Run, place: Path) -> None:
-    """It says so, with exit code 2."""
+def test_a_withdrawn_version_is_not_exported(run: Run, place: Path) -> None:
+    """It is refused with exit code 2."""
     spec = place / "gone.yaml"
     spec.write_text((place / "support.yaml").read_text().replace("name: support", "name: gone"))
     run("release", "build", str(spec))
@@ -153,16 +153,16 @@ def test_a_version_that_was_withdrawn_is_not_exported(run: Run, place: Path) -> 
     ("arguments", "code", "told"),
     [
         (["show", "nothing"], 2, "there is no release named nothing"),
-        (["show", "No Such"], 2, "names no release"),
+        (["show", "No Such"], 2, "is not the name of a release"),
         (["build", "no-such.yaml"], 2, "cannot be read"),
         (["build", "support.yaml", "--traces-version", "99"], 2, "has no version 99"),
         (["withdraw", "support@1", "--reason", "x"], 2, "in full"),
     ],
 )
-def test_wrong_use_is_told_in_a_sentence(
+def test_wrong_use_is_reported_in_a_sentence(
     run: Run, arguments: list[str], code: int, told: str
 ) -> None:
-    """Exit code 2 and one sentence that says what would be right."""
+    """Exit code 2 and one sentence with the correct use."""
     done = run("release", *arguments)
     assert done.returncode == code
     assert told in done.stderr
@@ -170,7 +170,7 @@ def test_wrong_use_is_told_in_a_sentence(
 
 
 def test_a_pin_is_pulled_into_a_folder(run: Run, place: Path) -> None:
-    """Proved by the digest, again without harm, brought up to date; nothing else is replaced."""
+    """Verified by the digest, repeatable, updated; no other folder is replaced."""
     spec = place / "fifth.yaml"
     spec.write_text((place / "support.yaml").read_text().replace("name: support", "name: fifth"))
     first = json.loads(run("release", "build", str(spec), "--json").stdout)
@@ -181,8 +181,8 @@ def test_a_pin_is_pulled_into_a_folder(run: Run, place: Path) -> None:
     assert run("release", "verify", "pulled/fifth", "--expect", first["digest"]).returncode == 0
     assert "pin it as fifth@sha256" in run("release", "pull", "fifth", "pulled/fifth").stdout
     gone = rows_of(place / "pulled" / "fifth")[0]["trace_id"]
-    erased(shelf(place / "lake" / "releases"), [gone], 1)
-    assert "ok except 1 erased rows" in run("release", "pull", pinned, "pulled/fifth").stdout
+    erased(open_repository(place / "lake" / "releases"), [gone], 1)
+    assert "ok except 1 erased row:" in run("release", "pull", pinned, "pulled/fifth").stdout
     assert gone not in {row["trace_id"] for row in rows_of(place / "pulled" / "fifth")}
     other = run("release", "pull", "fifth@2.0.0", "pulled/fifth")
     assert (other.returncode, "something else" in other.stderr) == (2, True)
@@ -196,7 +196,7 @@ def test_a_pin_is_pulled_into_a_folder(run: Run, place: Path) -> None:
 
 
 def test_the_page_s_example_for_ci_runs(run: Run, place: Path) -> None:
-    """Each call of goldpan in the workflow is one that there is, with its pin in place."""
+    """Each call of goldpan in the workflow works, with its pin inserted."""
     spec = place / "ci.yaml"
     spec.write_text((place / "support.yaml").read_text().replace("name: support", "name: ci"))
     first = json.loads(run("release", "build", str(spec), "--json").stdout)

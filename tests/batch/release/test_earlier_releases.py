@@ -4,7 +4,7 @@ import json
 import shutil
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,6 +23,7 @@ from batch.release.format.files import (
 )
 from batch.release.format.manifest import encode_manifest, read_manifest
 from batch.release.format.reader import read_release_rows
+from batch.release.format.rows import SyntheticRow
 from batch.release.format.version import ChangeLevel, SemanticVersion
 from batch.release.publish.build import (
     BuildOptions,
@@ -39,7 +40,7 @@ from lake.objects import FolderStore
 from lake.snapshot import open_snapshot
 from lake.tables import Lake
 from redact.crypto.signing import Signer
-from tests.batch.release.kit import shelf
+from tests.batch.release.kit import open_repository
 
 KEPT = Path(__file__).parents[2] / "data" / "releases"
 GOLDEN = KEPT / "releases" / "golden"
@@ -124,7 +125,7 @@ def synthetic_offer() -> SyntheticOffer:
     rows: list[dict[str, Any]] = [json.loads(line) for line in lines]
     for row in rows:
         row |= {name: datetime.fromisoformat(row[name]) for name in ("started_at", "_ingested_at")}
-    return SyntheticOffer("paraphraser-2", "5" * 64, rows)
+    return SyntheticOffer("paraphraser-2", "5" * 64, cast("list[SyntheticRow]", rows))
 
 
 def rebuilt(lake: Lake, version: str) -> ReleaseDraft:
@@ -151,7 +152,7 @@ def test_the_same_lake_builds_the_same_release(earlier_lake: Lake, version: str)
         assert files[DATA] == kept[DATA]
     held = {name: kept[name] for name in manifest["files"]}
     again = encode_manifest(
-        draft.true, number, held, manifest["previous"], manifest["starter_rows"]
+        draft.facts, number, held, manifest["previous"], manifest["starter_rows"]
     )
     assert sha256(again) == sha256(kept[MANIFEST])
 
@@ -164,7 +165,7 @@ def writer_of(data: bytes) -> str:
 def test_building_again_publishes_nothing(earlier_lake: Lake, tmp_path: Path) -> None:
     """The next build of an unchanged spec finds the version that an earlier goldpan published."""
     shutil.copytree(KEPT / "releases", tmp_path / "releases")
-    built = publish_draft(rebuilt(earlier_lake, "2.0.0"), shelf(tmp_path / "releases"))
+    built = publish_draft(rebuilt(earlier_lake, "2.0.0"), open_repository(tmp_path / "releases"))
     assert (built.level, str(built.version)) == (ChangeLevel.NONE, "2.0.0")
     assert built.digest == sha256((GOLDEN / "2.0.0" / MANIFEST).read_bytes())
 

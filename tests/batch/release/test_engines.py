@@ -40,8 +40,9 @@ def _cells_on_duckdb(lake: Lake, asked: Any) -> list[tuple[Any, ...]]:
         tempfile.TemporaryDirectory() as folder,
         SelectionEngine(asked, traces, labels, folder=Path(folder), memory_bytes=2**30) as engine,
     ):
-        every = {row["stratum"]: None for row in engine.strata()}
-        return sorted(tuple(row[key] for key in KEYS) for row in engine.first_cells(every))
+        every = {stratum.text: None for stratum in engine.strata()}
+        cells = engine.first_cells(every)
+        return sorted(tuple(getattr(cell, key.lstrip("_")) for key in KEYS) for cell in cells)
 
 
 def test_spark_selects_the_same_cells(lake: Lake, partners: Partners, tmp_path: Path) -> None:
@@ -71,13 +72,13 @@ def _columns_on_spark(asked: Any) -> str:
 @pytest.mark.parametrize("dialect", WAREHOUSES)
 @pytest.mark.parametrize("changes", SPECS, ids=["conversation", "user", "trace"])
 def test_the_query_can_be_written_for_warehouses(dialect: str, changes: dict[str, Any]) -> None:
-    """The same expression compiles to the SQL of each; that they run it alike is not tested."""
+    """The same expression compiles to the SQL of each engine; running it is not tested."""
     text = str(ibis.to_sql(cells_expression(spec(**changes)), dialect=dialect))
     assert "md5" in text.lower()
 
 
-def test_a_limit_holds_about_what_was_asked_for(lake: Lake) -> None:
-    """The first cells by hash, and some to spare, without looking at the others one by one."""
+def test_a_limit_holds_about_the_requested_number(lake: Lake) -> None:
+    """The first cells by hash, and some to spare, without reading the others one by one."""
     asked = spec(strata=["status"], one_per="trace")
     every = _cells_on_duckdb(lake, asked)
     ok = sorted(row[-1] for row in every if row[0] == "=ok")

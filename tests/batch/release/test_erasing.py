@@ -1,8 +1,9 @@
-"""A person can be erased from releases: nothing of the rows is left, and all others still hold."""
+"""A person is erased from releases: nothing of the rows is left, and all other rows verify."""
 
 import json
 import shutil
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
@@ -17,12 +18,13 @@ from batch.release.erasure.erase import (
 )
 from batch.release.format.erasure_note import read_erasure_note
 from batch.release.format.files import CHECKSUMS, DATA, ERASURE_NOTE, MANIFEST, STARTER, WITHDRAWAL
-from batch.release.format.version import parse_reference
+from batch.release.format.rows import ReleaseRow
 from batch.release.publish.build import publish_draft
+from batch.release.publish.reference import parse_reference
 from batch.release.publish.verify import ERASURE_UNDER_WAY, verify_release, withdrawal_mark
 from lake.objects import FolderStore
 from lake.tables import Lake
-from tests.batch.release.kit import built, contents, drafted, shelf
+from tests.batch.release.kit import built, contents, drafted, open_repository
 from tests.batch.release.people import (
     SIGNER,
     WHOLE,
@@ -38,7 +40,7 @@ from tests.batch.release.people import (
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A shelf with two versions of a release, both with a person to erase."""
+    """A folder with two versions of a release, both with a person to erase."""
     place = tmp_path_factory.mktemp("people")
     lake = populated(place / "lake")
     built(lake, place / "out", **WHOLE)
@@ -48,7 +50,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def out(original: Path, tmp_path: Path) -> Path:
-    """A copy of that shelf."""
+    """A copy of that folder."""
     shutil.copytree(original, tmp_path / "out")
     return tmp_path / "out"
 
@@ -56,10 +58,10 @@ def out(original: Path, tmp_path: Path) -> Path:
 def test_nothing_of_an_erased_person_is_left(out: Path) -> None:
     """No id, salt, planted value or pseudonym in any byte of any file; all other rows hold."""
     rows = rows_of(out / "support" / "1.0.0")
-    going = [row for row in rows if wanted().why(row)]
+    going = [row for row in rows if wanted().match(row)]
     assert len(going) > 2
     assert values_of(going) & set(_found_in(out, values_of(going)))
-    told = erase_from_releases(shelf(out), wanted(), order(1))
+    told = erase_from_releases(open_repository(out), wanted(), order(1))
     assert _found_in(out, values_of(going)) == []
     own = len(going) - 1
     assert told == [
@@ -72,7 +74,7 @@ def test_nothing_of_an_erased_person_is_left(out: Path) -> None:
         assert (verdict.ok, verdict.erased, verdict.problems) == (True, gone, [])
         assert verdict.rows == len(rows) - len(going)
         assert rows_of(out / "support" / version) == [row for row in rows if row not in going]
-    assert shelf(out).find(parse_reference("support@latest")).version == (2, 0, 0)
+    assert open_repository(out).find(parse_reference("support@latest")).version == (2, 0, 0)
 
 
 def _found_in(out: Path, values: set[str]) -> list[str]:
@@ -82,34 +84,34 @@ def _found_in(out: Path, values: set[str]) -> list[str]:
 
 def test_a_pinned_digest_still_names_the_same_version(original: Path, out: Path) -> None:
     """The manifest is untouched, byte by byte; only the files with rows and their note change."""
-    erase_from_releases(shelf(out), wanted(), order(1))
+    erase_from_releases(open_repository(out), wanted(), order(1))
     before, after = contents(original), contents(out)
     changed = {path for path in before if before[path] != after[path]}
     names = (DATA, STARTER, CHECKSUMS)
     assert changed == {f"support/{v}/{n}" for v in ("1.0.0", "1.0.1") for n in names}
-    for one in shelf(original).standing("support"):
-        found = shelf(out).find(parse_reference(f"support@sha256:{one.digest}"))
+    for one in open_repository(original).versions("support"):
+        found = open_repository(out).find(parse_reference(f"support@sha256:{one.digest}"))
         assert (found.version, found.erased) == (one.version, True)
 
 
-def test_erased_twice_nothing_changes(out: Path) -> None:
-    """The same call finds nothing to do, and tells the same; a look finds nobody."""
-    before = find_affected_versions(shelf(out), wanted())
+def test_a_repeated_erasure_changes_nothing(out: Path) -> None:
+    """A repeated call changes nothing and reports the same; a search finds no rows."""
+    before = find_affected_versions(open_repository(out), wanted())
     assert [(f.version, f.state, f.mentions) for f in before] == [
         ("1.0.0", "published", 1),
         ("1.0.1", "published", 1),
     ]
     assert isinstance(before[0], AffectedVersion)
-    told = erase_from_releases(shelf(out), wanted(), order(1))
+    told = erase_from_releases(open_repository(out), wanted(), order(1))
     once = contents(out)
-    assert find_affected_versions(shelf(out), wanted()) == []
-    assert erase_from_releases(shelf(out), wanted(), order(1)) == told
+    assert find_affected_versions(open_repository(out), wanted()) == []
+    assert erase_from_releases(open_repository(out), wanted(), order(1)) == told
     assert contents(out) == once
 
 
-def test_who_is_in_no_release_changes_nothing_but_the_fence(original: Path, out: Path) -> None:
+def test_a_person_in_no_release_changes_only_the_fence(original: Path, out: Path) -> None:
     """Releases without the person stay as they are, to the byte."""
-    assert erased(shelf(out), ["nobody"], 1) == []
+    assert erased(open_repository(out), ["nobody"], 1) == []
     after = contents(out)
     assert after.pop(".erasures/000001-traces-0-labels-0")
     assert after == contents(original)
@@ -117,7 +119,7 @@ def test_who_is_in_no_release_changes_nothing_but_the_fence(original: Path, out:
 
 @settings(max_examples=4, deadline=None)
 @given(data=st.data())
-def test_in_whatever_order_rows_are_erased_the_end_is_the_same(
+def test_the_order_of_erasures_does_not_matter(
     original: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     """Any rows, in any parts, in any order: the same files with rows, and all of it verifies."""
@@ -128,7 +130,7 @@ def test_in_whatever_order_rows_are_erased_the_end_is_the_same(
     for name, steps in (("parts", [gone[i::parts] for i in range(parts)]), ("whole", [gone])):
         shutil.copytree(original, out / name)
         for number, step in enumerate(steps, 1):
-            erased(shelf(out / name), step, number)
+            erased(open_repository(out / name), step, number)
     for version in ("1.0.0", "1.0.1"):
         verdict = verify_release(FolderStore(out / "parts" / "support" / version))
         assert (verdict.ok, verdict.erased) == (True, len(gone))
@@ -140,14 +142,14 @@ def test_in_whatever_order_rows_are_erased_the_end_is_the_same(
     assert verify_release(FolderStore(newest[0])).erased == 0
 
 
-def test_a_row_that_is_missing_without_being_told_is_found(out: Path) -> None:
-    """Rows that are gone beside those told, or put back, or changed: each is told as wrong."""
+def test_a_row_missing_without_a_note_is_detected(out: Path) -> None:
+    """Rows missing beyond those in the note, restored or changed rows: each is reported."""
     folder = out / "support" / "1.0.0"
     whole = contents(folder)
     ids = [row["trace_id"] for row in rows_of(folder)]
-    erased(shelf(out), ids[:3], 1)
+    erased(open_repository(out), ids[:3], 1)
     few = contents(folder)
-    erased(shelf(out), ids[3:4], 2)
+    erased(open_repository(out), ids[3:4], 2)
     fewer = contents(folder)
     assert verify_release(FolderStore(folder)).ok
     for name in (DATA, STARTER, ERASURE_NOTE, CHECKSUMS):
@@ -164,10 +166,10 @@ def test_a_row_that_is_missing_without_being_told_is_found(out: Path) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(data=st.data())
-def test_any_changed_byte_of_an_erased_release_is_found(
+def test_any_changed_byte_of_an_erased_release_is_detected(
     original: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
-    """Also of the note, and of what was written anew."""
+    """Also of the note and of the rewritten files."""
     folder = _erased_once(original, tmp_path_factory)
     files = contents(folder)
     name = data.draw(st.sampled_from(sorted(files)))
@@ -187,15 +189,15 @@ def _erased_once(original: Path, factory: pytest.TempPathFactory) -> Path:
     out = factory.getbasetemp() / "erased-once"
     if not out.exists():
         shutil.copytree(original, out)
-        erase_from_releases(shelf(out), wanted(), order(1))
+        erase_from_releases(open_repository(out), wanted(), order(1))
     return out / "support" / "1.0.0"
 
 
-def test_who_deletes_rows_himself_is_told_as_who_did_not_sign(out: Path) -> None:
-    """A note by somebody else is counted as erased, and is not the keeper's if one asks."""
+def test_rows_deleted_by_others_are_reported_with_their_key(out: Path) -> None:
+    """A note under another key counts as an erasure, and fails if the operator's is required."""
     folder = out / "support" / "1.0.0"
     ids = [row["trace_id"] for row in rows_of(folder)]
-    erased(shelf(out), ids[:1], 1)
+    erased(open_repository(out), ids[:1], 1)
     verdict = verify_release(FolderStore(folder), signer="00" * 32)
     assert (verdict.ok, verdict.erased) == (False, 1)
     assert "another key" in verdict.problems[0]
@@ -205,8 +207,8 @@ def test_who_deletes_rows_himself_is_told_as_who_did_not_sign(out: Path) -> None
 
 
 def test_withdrawn_versions_lose_the_rows_and_get_no_successor(out: Path) -> None:
-    """What was withdrawn is erased as well; the version in force is the one that is followed."""
-    here = shelf(out)
+    """A withdrawn version is erased too; the successor follows the version in force."""
+    here = open_repository(out)
     newest = here.find(parse_reference("support"))
     here.put_new(f"{newest.folder}/{WITHDRAWAL}", withdrawal_mark(newest.digest, "wrong"))
     told = erase_from_releases(here, wanted(), order(1))
@@ -220,9 +222,9 @@ def test_withdrawn_versions_lose_the_rows_and_get_no_successor(out: Path) -> Non
     assert verify_release(FolderStore(out / "support" / "1.0.1")).withdrawn == "wrong"
 
 
-def test_a_successor_that_was_withdrawn_is_not_made_again(out: Path) -> None:
-    """Whoever withdrew it had a reason."""
-    here = shelf(out)
+def test_a_withdrawn_successor_is_not_rebuilt(out: Path) -> None:
+    """A withdrawn version gets no successor."""
+    here = open_repository(out)
     erase_from_releases(here, wanted(), order(1))
     successor = here.find(parse_reference("support"))
     here.put_new(f"{successor.folder}/{WITHDRAWAL}", withdrawal_mark(successor.digest, "wrong"))
@@ -231,18 +233,18 @@ def test_a_successor_that_was_withdrawn_is_not_made_again(out: Path) -> None:
     assert contents(out) == before
 
 
-def test_a_release_of_which_no_row_is_left_has_no_successor(out: Path) -> None:
+def test_a_release_without_rows_has_no_successor(out: Path) -> None:
     """It still verifies: except for all of its rows."""
     ids = [row["trace_id"] for row in rows_of(out / "support" / "1.0.0")]
-    told = erased(shelf(out), ids, 1)
+    told = erased(open_repository(out), ids, 1)
     assert [t.successor for t in told] == [None, None]
     verdict = verify_release(FolderStore(out / "support" / "1.0.1"))
     assert (verdict.ok, verdict.rows, verdict.erased) == (True, 0, len(ids))
 
 
-def test_the_successor_says_what_happened_and_keeps_the_weights(out: Path) -> None:
-    """Its rows are those left, commitments and all; the design and the pages tell the erasure."""
-    erase_from_releases(shelf(out), wanted(), order(7))
+def test_the_successor_reports_the_erasure_and_keeps_the_weights(out: Path) -> None:
+    """It has the remaining rows and their commitments; its design and pages report the erasure."""
+    erase_from_releases(open_repository(out), wanted(), order(7))
     old, new = (
         json.loads((out / "support" / v / MANIFEST).read_bytes()) for v in ("1.0.1", "2.0.0")
     )
@@ -258,23 +260,24 @@ def test_the_successor_says_what_happened_and_keeps_the_weights(out: Path) -> No
 
 
 def test_traces_that_a_spec_names_are_not_quoted(tmp_path: Path) -> None:
-    """Must-include ids stand in no file but those with rows, so erasing takes them everywhere."""
+    """Must-include ids are only in files with rows, so erasing removes them everywhere."""
     lake: Lake = populated(tmp_path / "lake")
-    first = publish_draft(drafted(lake, **WHOLE), shelf(tmp_path / "probe"))
+    first = publish_draft(drafted(lake, **WHOLE), open_repository(tmp_path / "probe"))
     rows = rows_of(tmp_path / "probe" / "support" / str(first.version))
-    going = [row for row in rows if wanted().why(row)]
+    going = [row for row in rows if wanted().match(row)]
     named = [row["trace_id"] for row in going]
     built(lake, tmp_path / "out", **{**WHOLE, "must_include": named, "size": 20})
-    told = erase_from_releases(shelf(tmp_path / "out"), wanted(), order(1))
+    told = erase_from_releases(open_repository(tmp_path / "out"), wanted(), order(1))
     assert told[0].rows + told[0].mentions == len(going)
     assert _found_in(tmp_path / "out", values_of(going)) == []
 
 
-def test_only_what_bears_a_whole_mark_is_a_mention() -> None:
-    """Marks are found wherever they stand, also in JSON within JSON; ids are compared whole."""
-    row = {"trace_id": "t10", "user_id": None, "label_event_id": "e", "response": 'say "<A:b>"'}
-    assert ErasureCriteria(trace_ids=frozenset({"t1"})).why(row) is None
-    assert ErasureCriteria(marks=frozenset({'"<A:b>"'})).why(row) == "mention"
-    assert ErasureCriteria(label_events=frozenset({"e"})).why(row) == "mention"
-    nested = {**row, "response": json.dumps({"a": 'ü"<A:b>"'})}
-    assert ErasureCriteria(marks=frozenset({'ü"<A:b>"'})).why(nested) == "mention"
+def test_only_a_complete_mark_is_a_mention() -> None:
+    """Marks are found anywhere, also in JSON within JSON; ids are compared as a whole."""
+    values = {"trace_id": "t10", "user_id": None, "label_event_id": "e", "response": 'say "<A:b>"'}
+    row = cast("ReleaseRow", values)
+    assert ErasureCriteria(trace_ids=frozenset({"t1"})).match(row) is None
+    assert ErasureCriteria(marks=frozenset({'"<A:b>"'})).match(row) == "mention"
+    assert ErasureCriteria(label_events=frozenset({"e"})).match(row) == "mention"
+    nested: ReleaseRow = {**row, "response": json.dumps({"a": 'ü"<A:b>"'})}
+    assert ErasureCriteria(marks=frozenset({'ü"<A:b>"'})).match(nested) == "mention"

@@ -1,4 +1,4 @@
-"""An erasure that is killed, or that others come between, ends where it would have ended alone."""
+"""An erasure that is killed or interrupted by others ends as it would have ended alone."""
 
 import shutil
 import subprocess
@@ -24,7 +24,7 @@ from schemas.errors import FatalError
 from tests.architecture.source import ROOT
 from tests.batch.release.dying import MOMENTS
 from tests.batch.release.interrupted import InterruptedStore
-from tests.batch.release.kit import contents, drafted, shelf
+from tests.batch.release.kit import contents, drafted, open_repository
 from tests.batch.release.people import (
     WHOLE,
     erased,
@@ -57,9 +57,9 @@ def draft(lake: Lake) -> ReleaseDraft:
 
 @pytest.fixture(scope="module")
 def original(draft: ReleaseDraft, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A shelf with that release."""
+    """A folder with that release."""
     folder = tmp_path_factory.mktemp("original")
-    publish_draft(draft, shelf(folder))
+    publish_draft(draft, open_repository(folder))
     return folder
 
 
@@ -68,7 +68,7 @@ def _without_debris(folder: Path) -> dict[str, bytes]:
 
 
 def _killed(original: Path, folder: Path, *moment: str) -> None:
-    """Kill at every step; before going on the release is as before, as after, or says that not."""
+    """Kill at every step; until it continues, the release is as before, as after, or incomplete."""
     done = subprocess.run(
         [
             sys.executable,
@@ -84,7 +84,7 @@ def _killed(original: Path, folder: Path, *moment: str) -> None:
         check=True,
     )
     assert int(done.stdout) == 14  # the fence; note, two files, checksums; a successor's nine
-    going = [row for row in rows_of(original / "support" / "1.0.0") if wanted().why(row)]
+    going = [row for row in rows_of(original / "support" / "1.0.0") if wanted().match(row)]
     assert going
     *cut, whole = sorted(folder.iterdir())
     states = set()
@@ -92,14 +92,14 @@ def _killed(original: Path, folder: Path, *moment: str) -> None:
         verdict = verify_release(FolderStore(one / "support" / "1.0.0"))
         assert verdict.ok or verdict.problems == [ERASURE_UNDER_WAY]
         states.add((verdict.ok, verdict.erased))
-        erase_from_releases(shelf(one), wanted(), order(1))
+        erase_from_releases(open_repository(one), wanted(), order(1))
         assert contents(one) == contents(whole)
     assert states == {(True, 0), (False, len(going)), (True, len(going))}
     texts = [texts_in(path) for path in whole.rglob("*") if path.is_file()]
     assert not any(value in text for value in values_of(going) for text in texts)
 
 
-def test_killed_at_each_step_it_is_finished_by_the_next(original: Path, tmp_path: Path) -> None:
+def test_killed_at_each_step_the_next_run_completes_it(original: Path, tmp_path: Path) -> None:
     """SIGKILL before, in or after each write: never silently good, and the same end."""
     _killed(original, tmp_path)
 
@@ -112,17 +112,17 @@ def test_killed_at_each_moment_of_each_step(original: Path, tmp_path: Path, mome
 
 
 def _steps(original: Path, folder: Path, act: Callable[[ReleaseRepository], object]) -> int:
-    """Return how many writes an act on a copy of a shelf takes."""
+    """Return how many writes an operation on a copy of the folder takes."""
     shutil.copytree(original, folder)
     store = InterruptedStore(folder, 0, MOMENTS[0], lambda: None)
     act(ReleaseRepository(store, patience()))
     return store.writes
 
 
-def test_two_erasers_at_once_take_what_both_want(original: Path, tmp_path: Path) -> None:
-    """Whenever another erases somebody else meanwhile, nobody comes back, and all verifies."""
+def test_concurrent_erasures_remove_the_rows_of_both(original: Path, tmp_path: Path) -> None:
+    """Whenever another erasure runs in between, no row returns, and all versions verify."""
     rows = rows_of(original / "support" / "1.0.0")
-    others = [row["trace_id"] for row in rows if not wanted().why(row)][:2]
+    others = [row["trace_id"] for row in rows if not wanted().match(row)][:2]
 
     def one(here: ReleaseRepository) -> object:
         return erase_from_releases(here, wanted(), order(1))
@@ -131,32 +131,32 @@ def test_two_erasers_at_once_take_what_both_want(original: Path, tmp_path: Path)
         out = tmp_path / str(step)
         shutil.copytree(original, out)
         store = InterruptedStore(
-            out, step, MOMENTS[0], partial(erased, shelf(out), others, 2)
+            out, step, MOMENTS[0], partial(erased, open_repository(out), others, 2)
         )
         one(ReleaseRepository(store, patience()))
-        left = [row for row in rows if not wanted().why(row) and row["trace_id"] not in others]
+        left = [row for row in rows if not wanted().match(row) and row["trace_id"] not in others]
         for folder in (out / "support").glob("[0-9]*"):
             if (folder / CHECKSUMS).stat().st_size:
                 assert verify_release(FolderStore(folder)).ok
                 assert rows_of(folder) == left
             else:
                 assert (folder / DATA).read_bytes() == b""
-        newest = shelf(out).standing("support")[-1]
+        newest = open_repository(out).versions("support")[-1]
         assert (newest.state, newest.erased) == ("published", False)
 
 
 def _nothing_of_the_person(draft: ReleaseDraft, folder: Path) -> bool:
-    values = values_of(row for row in json_rows(draft.rows) if wanted().why(row))
+    values = values_of(row for row in json_rows(draft.rows) if wanted().match(row))
     texts = [texts_in(path) for path in folder.rglob("*") if path.is_file()]
     return not any(value in text for value in values for text in texts)
 
 
 @pytest.mark.parametrize("moment", [MOMENTS[0], MOMENTS[2]])
-def test_a_builder_at_work_publishes_nobody_who_is_erased_meanwhile(
+def test_a_build_during_an_erasure_publishes_no_erased_row(
     draft: ReleaseDraft, tmp_path: Path, moment: str
 ) -> None:
-    """Whenever the erasure comes, nothing of the person is left; the builder may begin anew."""
-    newer = {table: pinned["version"] + 1 for table, pinned in draft.true["lake"].items()}
+    """Whenever the erasure runs, nothing of the person is left; the builder may build again."""
+    newer = {table: pinned["version"] + 1 for table, pinned in draft.facts["lake"].items()}
     assert not _nothing_of_the_person(draft, _published(draft, tmp_path / "0"))
     for step in range(1, 10):
         out = tmp_path / str(step)
@@ -164,29 +164,27 @@ def test_a_builder_at_work_publishes_nobody_who_is_erased_meanwhile(
             out,
             step,
             moment,
-            partial(erase_from_releases, shelf(out), wanted(), order(1, newer)),
+            partial(erase_from_releases, open_repository(out), wanted(), order(1, newer)),
         )
         with suppress(ReleaseClaimError):
             publish_draft(draft, ReleaseRepository(store, patience()))
         assert store.writes >= step
         assert _nothing_of_the_person(draft, out), step
         with pytest.raises(
-            ReleaseClaimError, match="rows of table traces were erased since version"
+            ReleaseClaimError, match="rows of table traces were erased after version"
         ):
-            publish_draft(draft, shelf(out))
+            publish_draft(draft, open_repository(out))
 
 
 def _published(draft: ReleaseDraft, folder: Path) -> Path:
-    publish_draft(draft, shelf(folder))
+    publish_draft(draft, open_repository(folder))
     return folder
 
 
-def test_what_was_begun_and_what_was_abandoned_is_emptied(
-    draft: ReleaseDraft, tmp_path: Path
-) -> None:
-    """Rows of a version that never came to be go too, and a late builder cannot bring them back."""
+def test_begun_and_abandoned_versions_are_emptied(draft: ReleaseDraft, tmp_path: Path) -> None:
+    """Rows of an unpublished version are erased too, and a late builder cannot restore them."""
     files = assemble_files(draft, FIRST_VERSION, None)
-    here = shelf(tmp_path)
+    here = open_repository(tmp_path)
     begun = here.claim("support", 1, FIRST_VERSION, files)
     here.put_new(f"{begun.folder}/{DATA}", files[DATA])
     here.abandon(begun)
@@ -200,31 +198,31 @@ def test_what_was_begun_and_what_was_abandoned_is_emptied(
         ("2.0.0", "abandoned"),
     ]
     with pytest.raises(ReleaseClaimError, match="abandoned"):
-        here.fill(late, files)
+        here.publish(late, files)
     assert _nothing_of_the_person(draft, tmp_path)
     assert find_affected_versions(here, wanted()) == []
 
 
-def test_a_builder_whose_rows_stay_is_left_alone(draft: ReleaseDraft, tmp_path: Path) -> None:
-    """An erasure of somebody who is not in it does not disturb what was begun."""
+def test_a_build_without_matching_rows_is_undisturbed(draft: ReleaseDraft, tmp_path: Path) -> None:
+    """An erasure of a person without rows in it does not disturb a version that was begun."""
     files = assemble_files(draft, FIRST_VERSION, None)
-    here = shelf(tmp_path)
+    here = open_repository(tmp_path)
     begun = here.claim("support", 1, FIRST_VERSION, files)
     here.put_new(f"{begun.folder}/{DATA}", files[DATA])
     assert erased(here, ["nobody"], 1) == []
-    here.fill(begun, files)
+    here.publish(begun, files)
     assert verify_release(FolderStore(tmp_path / begun.folder)).ok
 
 
 def test_a_build_after_an_erasure_makes_the_next_version(lake: Lake, tmp_path: Path) -> None:
-    """It compares with what is left, is major where rows had been erased, and may be built on."""
-    publish_draft(drafted(lake, **SMALL), shelf(tmp_path))
+    """It is compared with the remaining rows, and is major if rows were erased."""
+    publish_draft(drafted(lake, **SMALL), open_repository(tmp_path))
     store = InterruptedStore(tmp_path, 6, MOMENTS[0], _stop)
     with pytest.raises(KeyboardInterrupt):  # before the successor
         erase_from_releases(ReleaseRepository(store, patience()), wanted(), order(1))
-    made = publish_draft(drafted(lake, **{**SMALL, "seed": 5}), shelf(tmp_path))
+    made = publish_draft(drafted(lake, **{**SMALL, "seed": 5}), open_repository(tmp_path))
     assert (str(made.version), made.level, made.changes.erased > 0) == ("2.0.0", "major", True)
-    told = erase_from_releases(shelf(tmp_path), wanted(), order(1))
+    told = erase_from_releases(open_repository(tmp_path), wanted(), order(1))
     assert told[0].successor is None
     assert verify_release(FolderStore(tmp_path / "support" / "2.0.0")).ok
 
@@ -233,9 +231,9 @@ def _stop() -> None:
     raise KeyboardInterrupt
 
 
-def test_what_cannot_be_read_is_told(original: Path, tmp_path: Path) -> None:
-    """Where nobody can tell whose rows a file holds, it is told; all other versions are erased."""
-    here = shelf(tmp_path / "out")
+def test_an_unreadable_file_is_reported(original: Path, tmp_path: Path) -> None:
+    """An unreadable file is reported; the rows are erased from all other versions."""
+    here = open_repository(tmp_path / "out")
     shutil.copytree(original, tmp_path / "out")
     shutil.copytree(original / "support", tmp_path / "out" / "damaged")
     (tmp_path / "out" / "damaged" / "1.0.0" / DATA).write_bytes(b"PAR1")
@@ -249,7 +247,7 @@ def test_what_cannot_be_read_is_told(original: Path, tmp_path: Path) -> None:
     assert erase_from_releases(here, wanted(), order(1))[0].successor == "2.0.0"
 
 
-def test_on_s3_older_versions_go_too(
+def test_on_s3_older_versions_are_removed_too(
     s3: S3, draft: ReleaseDraft, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a bucket that keeps versions nothing of the person is left in any of them."""

@@ -1,4 +1,4 @@
-"""A release is drawn from days of which all is there, or says that it is not."""
+"""A release is drawn from days without expired data, or says which days are missing."""
 
 from datetime import date
 from pathlib import Path
@@ -14,7 +14,7 @@ from batch.release.publish.build import publish_draft
 from batch.retention.run import RetentionRun
 from lake.tables import Lake
 from schemas.errors import UsageError
-from tests.batch.release.kit import drafted, shelf
+from tests.batch.release.kit import drafted, open_repository
 from tests.batch.release.world import conversations, labels_for, make_lake
 from tests.batch.retention.kit import means
 
@@ -29,61 +29,61 @@ def lake(tmp_path: Path) -> Lake:
     return make_lake(tmp_path / "lake", traces, labels_for(traces))
 
 
-def expire(lake: Lake, table: str = "traces", **until: date) -> None:
-    """Let parts of a table expire."""
+def expire(lake: Lake, table: str = "traces", /, **until: date) -> None:
+    """Make parts of a table expire."""
     assert list(RetentionRun.of(lake, table, until, means()).run())
 
 
 def days(made: Any) -> set[date]:
-    """Return the days on which the rows of a draft began."""
+    """Return the days on which the traces of a draft started."""
     return {moment.date() for moment in made.rows["started_at"].to_pylist()}
 
 
 @pytest.mark.parametrize("part", ["rows", "text", "pseudonyms"])
 def test_a_window_that_reaches_back_too_far_is_refused(lake: Lake, part: str) -> None:
-    """With the day from which on everything is there, and how many traces are concerned."""
-    expire(lake, **dict[str, Any]({part: WHOLE}))
+    """The error has the first complete day and the number of traces concerned."""
+    expire(lake, **{part: WHOLE})
     with pytest.raises(UsageError, match=r"of days before 2026-11-04 have expired \(\d+ of"):
         drafted(lake)
     assert min(days(drafted(lake, **SINCE))) == WHOLE
 
 
 def test_days_are_left_out_where_the_spec_says_so(lake: Lake) -> None:
-    """Population, datasheet and manifest speak of the days that are left, and say so."""
+    """Population, datasheet and manifest cover the remaining days, and say so."""
     expire(lake, text=WHOLE)
     made = drafted(lake, expired="leave_out")
     assert min(days(made)) == WHOLE
     said = made.rows["messages"].to_pylist()
     assert all(any(message["content"] for message in messages) for messages in said)
     narrow = drafted(lake, **SINCE)
-    assert made.true["population"] == narrow.true["population"]
-    assert made.true["rows"] == narrow.true["rows"]
-    gone = made.true["expired"]
+    assert made.facts["population"] == narrow.facts["population"]
+    assert made.facts["rows"] == narrow.facts["rows"]
+    gone = made.facts["expired"]
     assert gone["whole_from"] == "2026-11-04"
     assert gone["traces_left_out"] > 0
     page = render_markdown(
-        datasheet_blocks(made.true, str(FIRST_VERSION), None, json_rows(made.rows))
+        datasheet_blocks(made.facts, str(FIRST_VERSION), None, json_rows(made.rows))
     )
     assert "Only days from 2026-11-04 on" in page
-    assert "expired" not in narrow.true
+    assert "expired" not in narrow.facts
 
 
-def test_users_that_are_gone_matter_where_sides_are_kept(lake: Lake) -> None:
-    """Without a holdout, and with one row a conversation, they do not."""
+def test_expired_users_matter_with_a_holdout(lake: Lake) -> None:
+    """Without a holdout, and with one row per conversation, they do not matter."""
     expire(lake, pseudonyms=WHOLE)
     assert min(days(drafted(lake, holdout=None))) < WHOLE
     with pytest.raises(UsageError, match="have expired"):
         drafted(lake, holdout=None, one_per="user")
 
 
-def test_labels_that_are_gone_matter_too(lake: Lake) -> None:
+def test_expired_labels_matter_too(lake: Lake) -> None:
     """Otherwise traces would seem to have none."""
     expire(lake, "labels", rows=WHOLE)
     with pytest.raises(UsageError, match="2026-11-04"):
         drafted(lake)
 
 
-def test_a_trace_that_is_named_must_be_whole(lake: Lake) -> None:
+def test_a_named_trace_must_not_have_expired(lake: Lake) -> None:
     """Even where the other days are left out."""
     early = min(conversations(4), key=lambda trace: int(trace["started_at"]))["trace_id"]
     expire(lake, text=WHOLE)
@@ -91,16 +91,16 @@ def test_a_trace_that_is_named_must_be_whole(lake: Lake) -> None:
         drafted(lake, expired="leave_out", must_include=[early])
 
 
-def test_nothing_is_drawn_from_a_window_that_is_gone(lake: Lake) -> None:
+def test_nothing_is_drawn_from_an_expired_window(lake: Lake) -> None:
     """Whatever the spec says."""
     expire(lake, text=date(2026, 12, 2))
     with pytest.raises(UsageError, match="the whole window has expired"):
         drafted(lake, expired="leave_out")
 
 
-def test_a_release_outlives_the_texts_it_was_made_of(lake: Lake, tmp_path: Path) -> None:
-    """What was published stays as it is, and is proved as before."""
-    publish_draft(drafted(lake), shelf(tmp_path / "shelf"))
-    before = {p: p.read_bytes() for p in (tmp_path / "shelf").rglob("*") if p.is_file()}
+def test_a_release_outlives_its_sources(lake: Lake, tmp_path: Path) -> None:
+    """Published releases stay as they are and verify as before."""
+    publish_draft(drafted(lake), open_repository(tmp_path / "releases"))
+    before = {p: p.read_bytes() for p in (tmp_path / "releases").rglob("*") if p.is_file()}
     expire(lake, rows=WHOLE)
-    assert {p: p.read_bytes() for p in (tmp_path / "shelf").rglob("*") if p.is_file()} == before
+    assert {p: p.read_bytes() for p in (tmp_path / "releases").rglob("*") if p.is_file()} == before

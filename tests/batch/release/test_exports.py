@@ -1,10 +1,11 @@
-"""Exports are read by the tools they are for."""
+"""Exports are read by the tools that they are made for."""
 
 import codecs
 import csv
 import io
 import json
 from collections.abc import Iterable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,11 @@ import pytest
 from batch.release.export.formats import EXPORT_FORMATS, export_remarks
 from batch.release.format.files import DATA
 from batch.release.format.reader import read_release_rows
-from batch.release.format.rows import json_rows
+from batch.release.format.rows import ReleaseRow, json_rows
 from tests.partners.environment import Partners
 from tests.partners.promptfoo import Promptfoo
 
-Rows = list[dict[str, Any]]
+Rows = list[ReleaseRow]
 LINE_ENDS = "\x85\u2028\u2029\x0b\x1c"
 
 
@@ -30,18 +31,27 @@ def rows(published: Path) -> Rows:
     data = (published / "support" / "1.0.0" / DATA).read_bytes()
     found = json_rows(read_release_rows(data))
     found[0]["expected_response"] = "=so"
-    asked = [found[0]["messages"][0] | {"role": "user", "content": f"hello{LINE_ENDS}again"}]
-    found[0] |= {"messages": asked, "label": "pass", "response": f"Good{LINE_ENDS}morning"}
-    found[1] |= {"messages": asked, "label": "fail", "response": "We are closed."}
+    asked = found[0]["messages"][0]
+    asked["role"], asked["content"] = "user", f"hello{LINE_ENDS}again"
+    answers = (("pass", f"Good{LINE_ENDS}morning"), ("fail", "We are closed."))
+    for row, (label, response) in zip(found, answers, strict=False):
+        row["messages"], row["label"], row["response"] = [asked], label, response
     return found
 
 
+def with_response(row: ReleaseRow, response: str) -> ReleaseRow:
+    """Return a copy of a row with another response."""
+    changed = deepcopy(row)
+    changed["response"] = response
+    return changed
+
+
 def labels(told: Iterable[tuple[str, str]], rows: Rows) -> bool:
-    """Tell whether a tool has each row with its label, and nothing else."""
+    """Return whether a tool has each row with its label, and nothing else."""
     return sorted(told) == sorted((row["trace_id"], row["label"]) for row in rows)
 
 
-def lines(rows: Rows, target: str) -> Rows:
+def lines(rows: Rows, target: str) -> list[dict[str, Any]]:
     """Return what an export of one file of JSON lines holds."""
     files = EXPORT_FORMATS[target](rows, "support", "1.0.0")
     (data,) = files.values()
@@ -49,8 +59,8 @@ def lines(rows: Rows, target: str) -> Rows:
 
 
 @pytest.mark.parametrize("target", ["jsonl", "mlflow", "langfuse", "langsmith", "promptfoo"])
-def test_every_reader_of_lines_finds_as_many(rows: Rows, target: str) -> None:
-    """Nothing in a text is taken for the end of a line, and each text is what it was."""
+def test_every_line_reader_counts_the_same_lines(rows: Rows, target: str) -> None:
+    """No text contains what a reader takes for the end of a line, and no text is changed."""
     (data,) = EXPORT_FORMATS[target](rows, "support", "1.0.0").values()
     assert len(data.decode().splitlines()) == data.count(b"\n") == len(rows)
     assert [json.loads(line) for line in data.decode().splitlines()] == lines(rows, target)
@@ -61,8 +71,8 @@ def test_jsonl_holds_all_but_the_salt(rows: Rows) -> None:
     assert lines(rows, "jsonl") == [{k: v for k, v in r.items() if k != "salt"} for r in rows]
 
 
-def test_csv_is_read_back_and_runs_nothing(rows: Rows) -> None:
-    """Texts that a spreadsheet would run get a quote before; nested values are JSON."""
+def test_csv_is_read_back_and_executes_nothing(rows: Rows) -> None:
+    """Texts that a spreadsheet would execute get a leading quote; nested values are JSON."""
     (data,) = EXPORT_FORMATS["csv"](rows, "support", "1.0.0").values()
     assert data.startswith(codecs.BOM_UTF8)
     found = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
@@ -87,14 +97,14 @@ def test_csv_is_read_back_and_runs_nothing(rows: Rows) -> None:
 )
 def test_no_cell_begins_as_a_formula(rows: Rows, text: str) -> None:
     """White space, characters without width and full-width signs hide no formula."""
-    (data,) = EXPORT_FORMATS["csv"]([rows[0] | {"response": text}], "support", "1.0.0").values()
+    (data,) = EXPORT_FORMATS["csv"]([with_response(rows[0], text)], "support", "1.0.0").values()
     (found,) = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))
     assert found["response"] == f"'{text}".replace("\0", "\ufffd")
 
 
-def test_cells_that_a_spreadsheet_cuts_are_named(rows: Rows) -> None:
-    """What does not fit into a cell is said by row and column; other formats hold any text."""
-    wide = [rows[0], rows[1] | {"response": "x" * 42_000}]
+def test_cells_that_a_spreadsheet_cuts_are_reported(rows: Rows) -> None:
+    """Cells that are too long are reported by row and column; other formats hold any text."""
+    wide = [rows[0], with_response(rows[1], "x" * 42_000)]
     (remark,) = export_remarks("csv", wide)
     assert remark.startswith("row 3, column response: 42,000 characters")
     assert not export_remarks("mlflow", wide)
@@ -102,9 +112,9 @@ def test_cells_that_a_spreadsheet_cuts_are_named(rows: Rows) -> None:
 
 @pytest.mark.parametrize("target", ["csv", "mlflow", "langfuse", "langsmith", "promptfoo"])
 def test_no_text_ends_at_a_null_or_stops_an_import(rows: Rows, target: str) -> None:
-    """Databases of other tools refuse U+0000, and readers of cells stop there; it is said."""
-    said = [{"role": "user", "content": "cut\0here"}]
-    holding = [rows[0] | {"response": "a\0b", "messages": said}, *rows[1:]]
+    """Databases reject U+0000, and readers of cells stop there; the export reports it."""
+    holding = [with_response(rows[0], "a\0b"), *rows[1:]]
+    holding[0]["messages"][0]["content"] = "cut\0here"
     (data,) = EXPORT_FORMATS[target](holding, "support", "1.0.0").values()
     assert b"\0" not in data
     if target != "csv":  # where nested values are JSON in a cell, and stay as they are
@@ -115,9 +125,9 @@ def test_no_text_ends_at_a_null_or_stops_an_import(rows: Rows, target: str) -> N
 
 
 @pytest.mark.parametrize("target", ["jsonl", "huggingface"])
-def test_formats_of_our_own_keep_each_character(rows: Rows, target: str) -> None:
-    """Where nothing has to be replaced, nothing is said."""
-    holding = [rows[0] | {"response": "a\0b"}]
+def test_lossless_formats_keep_each_character(rows: Rows, target: str) -> None:
+    """Formats that replace nothing report nothing."""
+    holding = [with_response(rows[0], "a\0b")]
     assert export_remarks(target, holding) == []
     if target == "jsonl":
         assert lines(holding, target)[0]["response"] == "a\0b"
@@ -149,7 +159,7 @@ def test_huggingface_reads_the_folder(rows: Rows, partners: Partners, tmp_path: 
 
 
 def test_mlflow_merges_the_records(rows: Rows, partners: Partners, tmp_path: Path) -> None:
-    """An evaluation dataset takes every record once, with its expectations."""
+    """An evaluation dataset accepts every record once, with its expectations."""
     file = written(rows, "mlflow", tmp_path)
     records = partners.run("read_mlflow.py", file, cwd=tmp_path)
     told = [(one["inputs"]["trace_id"], one["expectations"]["label"]) for one in records]
@@ -158,7 +168,7 @@ def test_mlflow_merges_the_records(rows: Rows, partners: Partners, tmp_path: Pat
 
 
 def test_langfuse_takes_the_items(rows: Rows, partners: Partners, tmp_path: Path) -> None:
-    """Every line is what ``create_dataset_item`` takes; ids are their own, so twice is once."""
+    """Every line fits ``create_dataset_item``; ids are stable, so importing twice adds nothing."""
     read = partners.run("read_langfuse.py", written(rows, "langfuse", tmp_path), cwd=tmp_path)
     assert read["unknown"] == []
     by_id = {item["id"]: item["metadata"] for item in read["items"]}
@@ -197,14 +207,14 @@ HOSTILE = (
 def test_promptfoo_takes_texts_as_they_are(
     rows: Rows, promptfoo: Promptfoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No text is rendered as a template or opened as a file: what is rendered is what was said."""
+    """No text is rendered as a template or opened as a file: the output is the original text."""
     monkeypatch.setenv("SECRET", "sesame")
     (tmp_path / "secret.txt").write_text("sesame")
-    said = [
-        row | {"messages": [{"role": "user", "content": text}], "expected_response": text}
-        for row, text in zip(rows, HOSTILE, strict=False)
-    ]
-    file = written(said, "promptfoo", tmp_path)
+    hostile = deepcopy(rows[: len(HOSTILE)])
+    for row, text in zip(hostile, HOSTILE, strict=False):
+        row["messages"] = [{**row["messages"][0], "role": "user", "content": text}]
+        row["expected_response"] = text
+    file = written(hostile, "promptfoo", tmp_path)
     cases = [json.loads(line) for line in file.read_text().splitlines()]
     for case in cases:
         case["assert"] = [one | {"type": "equals"} for one in case["assert"]]  # needs no model
@@ -213,7 +223,7 @@ def test_promptfoo_takes_texts_as_they_are(
     assert sorted(one["response"]["output"] for one in texts) == sorted(HOSTILE)
     assert all(one["success"] for one in texts)
     known = {json.dumps(one["vars"], sort_keys=True) for one in texts}
-    assert len(known) == len(said)  # by these it knows a test again
+    assert len(known) == len(hostile)  # promptfoo identifies a test by these
     messages = promptfoo.evaluate(file, "{{messages}}")
     found = [json.loads(one["response"]["output"])[0]["content"] for one in messages]
     assert sorted(found) == sorted(HOSTILE)

@@ -1,4 +1,4 @@
-"""A release over rows of two redaction policies says so, wherever somebody looks at it."""
+"""A release over rows of two redaction policies says so in every output."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ SPEC = {"size": 12, "strata": [], "allocation": {}}
 
 
 def two_policies(folder: Path) -> Lake:
-    """Return a lake of which half the rows were stored under another policy."""
+    """Return a lake with half of its rows stored under another policy."""
     traces = conversations(2)
     half = len(traces) // 2
     lake = make_lake(folder / "lake", traces[:half], [])
@@ -27,7 +27,7 @@ def two_policies(folder: Path) -> Lake:
 def test_manifest_datasheet_and_show_count_the_rows_by_policy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Who reads any of them learns that rows were redacted by different rules."""
+    """Each output shows that rows were redacted by different rules."""
     lake = two_policies(tmp_path)
     made = built(lake, tmp_path / "lake" / "releases", **SPEC)
     assert set(made.policies) == {POLICY, "policy-b"}
@@ -42,8 +42,8 @@ def test_manifest_datasheet_and_show_count_the_rows_by_policy(
     assert run_command(["release", "verify", "support"]) == 0
 
 
-def test_rows_of_one_policy_are_not_remarked_upon(tmp_path: Path) -> None:
-    """Where the spec demands one policy, the manifest is as it was before there was such a key."""
+def test_rows_of_one_policy_are_not_mentioned(tmp_path: Path) -> None:
+    """With one policy the manifest is as it was before that key existed."""
     lake = two_policies(tmp_path)
     made = built(lake, tmp_path / "r", **SPEC, redaction_policies=["policy-b"])
     assert made.policies == {}

@@ -1,4 +1,4 @@
-"""What goes along with the rows: datasheet, picture, contract and lineage say what is true."""
+"""The files beside the rows: datasheet, chart, contract and lineage are right."""
 
 import json
 import re
@@ -43,7 +43,7 @@ def test_the_datasheet_says_what_matters(folder: Path) -> None:
 
 
 def test_the_numbers_of_the_datasheet_are_those_of_the_rows(folder: Path) -> None:
-    """Rows by label and stratum in the datasheet are what the data holds."""
+    """The counts by label and stratum in the datasheet match the data."""
     rows = json_rows(read_release_rows((folder / DATA).read_bytes()))
     sheet = (folder / DATASHEET).read_text()
     for label in ("pass", "fail"):
@@ -54,7 +54,7 @@ def test_the_numbers_of_the_datasheet_are_those_of_the_rows(folder: Path) -> Non
 
 
 def test_the_starter_is_of_the_development_side_and_of_every_stratum(folder: Path) -> None:
-    """Nobody who begins with the starter has seen the holdout."""
+    """The starter set has no row of the holdout."""
     rows = [json.loads(line) for line in (folder / STARTER).read_text().splitlines()]
     assert rows
     assert {row["split"] for row in rows} == {"development"}
@@ -64,7 +64,7 @@ def test_the_starter_is_of_the_development_side_and_of_every_stratum(folder: Pat
 
 
 def test_the_picture_is_drawn_to_scale_and_escapes() -> None:
-    """Bars are as long as the shares say, and a value cannot break out of the picture."""
+    """The lengths of bars match the shares, and a value cannot break out of the chart."""
     svg = draw_shares([ShareGroup("plan", [SharePair("<script>", 0.5, 0.25)])], "t & t")
     tree = ET.fromstring(svg)  # noqa: S314 - our own
     bars = [float(r.get("width", "0")) for r in tree.iter("{http://www.w3.org/2000/svg}rect")]
@@ -73,7 +73,7 @@ def test_the_picture_is_drawn_to_scale_and_escapes() -> None:
 
 
 def test_pages_escape_what_they_quote() -> None:
-    """Names of segments come from production: they cannot add marks, cells or scripts."""
+    """Names of segments come from production: they cannot add markup, cells or scripts."""
     blocks: list[Block] = [
         Heading("h"),
         Text("`a<b` <i>x</i>"),

@@ -13,7 +13,7 @@ from batch.release.format.files import MANIFEST, sha256
 from batch.release.publish.verify import verify_release
 from lake.objects import FolderStore
 from redact.crypto.signing import Signer
-from tests.batch.release.kit import shelf
+from tests.batch.release.kit import open_repository
 from tests.batch.release.people import erased, rows_of
 from tests.batch.release.world import conversations, labels_for, make_lake
 from tests.servers.in_process import Run, runner
@@ -62,12 +62,12 @@ def built(run: Run, place: Path, name: str) -> dict[str, Any]:
 
 
 def folder_of(place: Path, name: str) -> Path:
-    """Where its first version lies."""
+    """Return the folder of its first version."""
     return place / "lake" / "releases" / name / "1.0.0"
 
 
 def test_only_the_whole_digest_is_a_pin(run: Run, place: Path) -> None:
-    """A pin that got lost on the way to the command is a mistake, not a release that is fine."""
+    """An empty pin is an error, not a release that passes."""
     digest = built(run, place, "pin")["digest"].removeprefix("sha256:")
     where = (str(folder_of(place, "pin")), "pin@1.0.0")
     wrong = ["", "sha256:", " ", digest[:12], digest[:-1], f"{digest}0", f"sha256:{digest[:63]}"]
@@ -86,7 +86,7 @@ def test_only_the_whole_digest_is_a_pin(run: Run, place: Path) -> None:
 
 
 def test_a_part_of_a_digest_picks_a_version_and_proves_nothing(run: Run, place: Path) -> None:
-    """``NAME@sha256:…`` takes 12 digits; inside, a part of a digest is never a pin."""
+    """``NAME@sha256:…`` accepts 12 digits; part of a digest is never a pin."""
     digest = built(run, place, "part")["digest"]
     assert run("release", "verify", f"part@{digest[:19]}").returncode == 0
     assert run("release", "verify", f"part@{digest[:18]}").returncode == 2
@@ -94,7 +94,7 @@ def test_a_part_of_a_digest_picks_a_version_and_proves_nothing(run: Run, place: 
         assert not verify_release(FolderStore(folder_of(place, "part")), expected=short).ok
 
 
-def test_what_is_printed_can_be_pinned(run: Run, place: Path) -> None:
+def test_the_printed_digest_can_be_pinned(run: Run, place: Path) -> None:
     """``build`` prints the whole digest on one line."""
     (place / "print.yaml").write_text(SPEC.replace("pins", "print"))
     done = run("release", "build", "print.yaml")
@@ -103,7 +103,7 @@ def test_what_is_printed_can_be_pinned(run: Run, place: Path) -> None:
 
 
 def test_a_withdrawn_version_does_not_pass(run: Run, place: Path) -> None:
-    """CI learns that a version was withdrawn, and why, unless it says that it knows."""
+    """CI fails for a withdrawn version with the reason, unless it allows withdrawn ones."""
     built(run, place, "gone")
     assert run("release", "withdraw", "gone@1.0.0", "--reason", "labels were wrong").returncode == 0
     for release in ("gone@1.0.0", str(folder_of(place, "gone"))):
@@ -123,7 +123,7 @@ def test_a_withdrawn_version_does_not_pass(run: Run, place: Path) -> None:
 
 @pytest.mark.usefixtures("signing")
 def test_a_publisher_signs_what_is_built(run: Run, place: Path) -> None:
-    """Who made a release is known by a key that only its publisher has."""
+    """The origin of a release is proved by a key that only its publisher has."""
     said = built(run, place, "signed")
     assert said["signed_by"] == OURS
     for release in ("signed@1.0.0", str(folder_of(place, "signed"))):
@@ -137,8 +137,8 @@ def test_a_publisher_signs_what_is_built(run: Run, place: Path) -> None:
     assert sorted(folder_of(place, "signed").iterdir()) == before
 
 
-def test_an_unsigned_release_passes_only_where_no_key_is_asked_for(run: Run, place: Path) -> None:
-    """A release that lost its signature, or never had one, is not taken for a publisher's."""
+def test_an_unsigned_release_passes_only_if_no_key_is_required(run: Run, place: Path) -> None:
+    """A release without its signature does not pass as the publisher's."""
     assert built(run, place, "plain")["signed_by"] is None
     assert run("release", "verify", "plain@1.0.0").returncode == 0
     done = run("release", "verify", "plain@1.0.0", "--signed-by", OURS)
@@ -148,7 +148,7 @@ def test_an_unsigned_release_passes_only_where_no_key_is_asked_for(run: Run, pla
 
 @pytest.mark.parametrize("option", ["--signed-by", "--erased-by"])
 def test_an_empty_or_short_key_is_refused(run: Run, place: Path, option: str) -> None:
-    """A key that got lost on the way fits nobody, whether or not there is something to check."""
+    """An empty key matches nothing, whether or not there are signatures."""
     built(run, place, "plain")
     for key in ("", OURS[:-1], f"{OURS}0", "sha256:" + OURS, OURS.replace(OURS[0], "g")):
         assert run("release", "verify", "plain@1.0.0", option, key).returncode == 2
@@ -157,7 +157,7 @@ def test_an_empty_or_short_key_is_refused(run: Run, place: Path, option: str) ->
 def test_a_signature_is_of_one_version_and_is_not_changed(
     run: Run, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A signature that was changed, or taken from another release, is found by any verification."""
+    """Every verification detects a signature that was changed or copied from another release."""
     monkeypatch.setenv("GOLDPAN_RELEASE__SIGNING_KEY", base64.b64encode(SEED).decode())
     built(run, place, "one")
     built(run, place, "two")
@@ -179,10 +179,10 @@ def test_a_signature_is_of_one_version_and_is_not_changed(
     assert run("release", "verify", "one@1.0.0", "--signed-by", OURS).returncode == 0
 
 
-def test_what_is_there_can_be_signed_later_by_several(
+def test_a_published_version_can_be_signed_later_by_several(
     run: Run, place: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """``release sign`` signs a version that is there, after proving it; so may other publishers."""
+    """``release sign`` signs a published version after verifying it; other publishers may too."""
     built(run, place, "late")
     assert run("release", "sign", "late@1.0.0").returncode == 2
     for number, seed in enumerate((SEED, bytes(32))):
@@ -200,7 +200,7 @@ def test_what_is_there_can_be_signed_later_by_several(
 
 
 @pytest.mark.parametrize("key", ["short", "bm90IDMyIGJ5dGVz", "é"])
-def test_a_signing_key_that_is_none_is_refused_before_anything_is_built(
+def test_an_invalid_signing_key_is_refused_before_a_build(
     run: Run, place: Path, monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
     """The sentence names the setting, and not the key."""
@@ -221,7 +221,7 @@ def test_a_signature_outlives_an_erasure(run: Run, place: Path, tmp_path: Path) 
     shutil.copytree(folder_of(place, "some"), copied)
     shutil.copytree(folder_of(place, "some").parent / "claims", tmp_path / "some" / "claims")
     (gone, *_) = rows_of(copied)
-    erased(shelf(tmp_path), [gone["trace_id"]], 1)
+    erased(open_repository(tmp_path), [gone["trace_id"]], 1)
     done = run("release", "verify", str(copied), "--signed-by", OURS)
     assert done.returncode == 0, done.stdout
     assert "ok except" in done.stdout
@@ -242,7 +242,7 @@ def test_a_signature_can_be_checked_without_goldpan(run: Run, place: Path) -> No
 def test_another_key_under_the_name_of_a_publishers_is_refused(
     run: Run, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A publisher's key that was mixed up signs nothing; a new one has a name of its own."""
+    """Another key under the same name signs nothing; a new key needs a new name."""
     for seed, name, code in ((SEED, "q1", 0), (bytes(32), "q1", 2), (bytes(32), "q2", 0)):
         monkeypatch.setenv("GOLDPAN_RELEASE__SIGNING_KEY", base64.b64encode(seed).decode())
         monkeypatch.setenv("GOLDPAN_RELEASE__SIGNING_KEY_ID", name)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from batch.release.format.files import DATASHEET, MANIFEST
+from batch.release.format.manifest import PopulationFacts
 from batch.release.format.version import ChangeLevel
 from batch.release.publish.build import ReleaseDraft, publish_draft
 from batch.release.publish.verify import verify_release
@@ -15,7 +16,7 @@ from labels.failure_rate import AuditedTrace, estimate_failure_rate
 from lake.objects import FolderStore
 from lake.tables import Lake
 from schemas.errors import UsageError
-from tests.batch.release.kit import DOCUMENT, built, drafted, shelf
+from tests.batch.release.kit import DOCUMENT, built, drafted, open_repository
 from tests.batch.release.people import erased, rows_of
 from tests.batch.release.world import Row, add, conversations, label, make_lake
 
@@ -37,10 +38,10 @@ def manifest(folder: Path, version: str) -> dict[str, Any]:
 
 
 def test_a_golden_set_holds_gold_by_default(lake: Lake) -> None:
-    """Only answers that are labelled good or bad are in it; weights are of those traces."""
+    """Only labelled answers are in it; the weights are those of these traces."""
     made = drafted(lake, labels={})
     assert set(made.rows["label"].to_pylist()) == {"pass", "fail"}
-    population = made.true["population"]
+    population = made.facts["population"]
     assert population["is"] == "traces labelled pass or fail that fit the spec"
     counts = population["labels"]
     assert set(counts) == {"pass", "fail", "unknown", "none"}
@@ -48,7 +49,7 @@ def test_a_golden_set_holds_gold_by_default(lake: Lake) -> None:
     assert sum(w or 0 for w in made.rows["weight"].to_pylist()) == pytest.approx(
         population["traces"]
     )
-    everything = drafted(lake, labels=ALL).true["population"]
+    everything = drafted(lake, labels=ALL).facts["population"]
     assert everything["labels"] == counts
     assert everything["traces"] == sum(counts.values())
     assert everything["is"] == "traces that fit the spec, labelled or not"
@@ -64,10 +65,14 @@ def test_a_golden_set_holds_gold_by_default(lake: Lake) -> None:
 def test_other_labels_are_a_major_version_that_says_why(
     lake: Lake, tmp_path: Path, first: Any, second: Any, why: str
 ) -> None:
-    """Also where no row is gone: the rows stand for other traces."""
+    """Also if no row was removed: the rows represent other traces."""
     built(lake, tmp_path, **WHOLE, labels=first)
     made = built(lake, tmp_path, **WHOLE, labels=second)
-    assert (str(made.version), made.level, list(made.why)) == ("2.0.0", ChangeLevel.MAJOR, [why])
+    assert (str(made.version), made.level, list(made.spec_changes)) == (
+        "2.0.0",
+        ChangeLevel.MAJOR,
+        [why],
+    )
     assert manifest(tmp_path, "2.0.0")["previous"]["why"] == [why]
     assert f"Since {why}." in sheet(tmp_path, "2.0.0")
     again = built(lake, tmp_path, **WHOLE, labels=second)
@@ -75,36 +80,39 @@ def test_other_labels_are_a_major_version_that_says_why(
 
 
 def test_other_changes_of_the_spec_say_why_too(lake: Lake, tmp_path: Path) -> None:
-    """The level is that of the rows; ids that a spec names are not quoted."""
+    """The level is that of the rows; ids that the spec names are not quoted."""
     built(lake, tmp_path, size=20)
     named = rows_of(tmp_path / "support" / "1.0.0")[0]["trace_id"]
     made = built(lake, tmp_path, size=22, must_include=[named])
-    assert "`size` of the spec was 20 and is 22" in made.why
-    assert "`must_include` of the spec is another" in made.why
+    assert "`size` of the spec was 20 and is 22" in made.spec_changes
+    assert "`must_include` of the spec is another" in made.spec_changes
     assert named not in json.dumps(manifest(tmp_path, str(made.version))["previous"])
 
 
-def test_a_release_of_before_still_verifies_and_is_followed(lake: Lake, tmp_path: Path) -> None:
+def test_an_earlier_release_verifies_and_is_followed(lake: Lake, tmp_path: Path) -> None:
     """Manifests without these counts, also when a row is erased from one."""
     made = drafted(lake, labels=ALL)
-    old = {k: made.true["population"][k] for k in ("traces", "by_redaction_policy")}
-    before = replace(
-        made, true={**made.true, "population": {**old, "refused_by_redaction_policy": 0}}
-    )
+    counted = made.facts["population"]
+    old: PopulationFacts = {
+        "traces": counted["traces"],
+        "by_redaction_policy": counted["by_redaction_policy"],
+        "refused_by_redaction_policy": 0,
+    }
+    before = replace(made, facts={**made.facts, "population": old})
     assert isinstance(before, ReleaseDraft)
-    publish_draft(before, shelf(tmp_path))
+    publish_draft(before, open_repository(tmp_path))
     folder = tmp_path / "support" / "1.0.0"
     digest = manifest(tmp_path, "1.0.0")
     assert verify_release(FolderStore(folder)).ok
     assert "failure rate" not in sheet(tmp_path, "1.0.0")
-    erased(shelf(tmp_path), [rows_of(folder)[0]["trace_id"]], 1)
+    erased(open_repository(tmp_path), [rows_of(folder)[0]["trace_id"]], 1)
     assert manifest(tmp_path, "1.0.0") == digest
     assert verify_release(FolderStore(tmp_path / "support" / "2.0.0")).ok
     assert built(lake, tmp_path, labels={}).level is ChangeLevel.MAJOR
 
 
 def audited(traces: list[Row], verdicts: list[str | None]) -> list[Row]:
-    """Return label events of the audit arm with what a reviewer found, if any did."""
+    """Return label events of the audit arm with the verdict of a reviewer, if any."""
     events = []
     for number, (trace, verdict) in enumerate(zip(traces, verdicts, strict=False)):
         weight = {"review_fail": 2.9, "review_pass": -2.6}
@@ -118,7 +126,7 @@ def audited(traces: list[Row], verdicts: list[str | None]) -> list[Row]:
 
 
 def test_the_datasheet_has_the_audit_s_rate_and_no_other(tmp_path: Path) -> None:
-    """Labelled fail is no failure rate: that is what reviewers found in the random audit."""
+    """The share labelled fail is not a failure rate; the random audit estimates it."""
     traces = conversations(4)
     judged: list[str | None] = ["review_fail", "review_pass", "review_pass", "review_pass"] * 8
     events = audited(traces, [*judged, None, None])
@@ -135,17 +143,16 @@ def test_the_datasheet_has_the_audit_s_rate_and_no_other(tmp_path: Path) -> None
     rate = counts["audit"]["failure_rate"]
     assert (rate["mean"], rate["low"]) == pytest.approx((expected.hajek, expected.low), abs=1e-6)
     told = sheet(tmp_path / "r", "1.0.0")
-    assert "The share labelled fail is no failure rate" in told
+    assert "The share labelled fail is not a failure rate" in told
     low, high = expected.low, expected.high
     assert f"of all {len(traces)} is {expected.hajek:.1%} ({low:.1%} to {high:.1%})" in told
 
 
-def test_a_rate_that_nobody_can_know_is_said_to_be_that(lake: Lake, tmp_path: Path) -> None:
-    """With the formula, and with how many reviews it would take."""
+def test_an_unknown_failure_rate_is_explained(lake: Lake, tmp_path: Path) -> None:
+    """The datasheet has the formula and the number of reviews needed."""
     built(lake, tmp_path, labels=ALL)
     told = sheet(tmp_path, "1.0.0")
-    assert "No failure rate of all" in told
-    assert "the audit drew none of them" in told
+    assert "is unknown: the audit drew none of them" in told
     assert "sum of 1/p over the audited traces" in told
     assert "1.96 sqrt(r (1 - r) / n)" in told
 
@@ -160,10 +167,10 @@ def test_a_rate_that_nobody_can_know_is_said_to_be_that(lake: Lake, tmp_path: Pa
         ({"strata": ["error_type"]}, "strata: error_type: no trace of the window has one"),
     ],
 )
-def test_names_that_nothing_has_are_warnings(
+def test_unmatched_names_are_warnings(
     lake: Lake, tmp_path: Path, changes: dict[str, Any], told: str
 ) -> None:
-    """With the nearest ones that there are, in the answer of the build and in the datasheet."""
+    """They come with the nearest existing names, in the output and in the datasheet."""
     made = built(lake, tmp_path, allocation={}, **{"strata": ["label"], **changes})
     (warning,) = made.population["warnings"]
     assert told in warning
@@ -171,21 +178,21 @@ def test_names_that_nothing_has_are_warnings(
     assert told in sheet(tmp_path, "1.0.0")
 
 
-def test_nothing_fits_says_which_name_nothing_has(lake: Lake) -> None:
-    """A filter with a typing error is named beside the rest that could be wrong."""
+def test_nothing_fits_reports_unmatched_names(lake: Lake) -> None:
+    """A misspelt filter is named in the error."""
     with pytest.raises(UsageError, match="the nearest: airline-support"):
         drafted(lake, where={"app": "airline-suport"})
-    assert "warnings" not in drafted(lake, strata=["segments.plan"], allocation={}).true
+    assert "warnings" not in drafted(lake, strata=["segments.plan"], allocation={}).facts
 
 
-def test_an_id_that_came_again_with_something_else_is_counted(tmp_path: Path) -> None:
-    """Sent again unchanged is usual; another answer under an id is said, and the first counts."""
+def test_a_trace_resent_with_other_content_is_counted(tmp_path: Path) -> None:
+    """Traces sent again unchanged are normal; another answer is reported, and the first counts."""
     first = {**conversations(1)[0], "response": None, "status": "error", "error_message": "timeout"}
     same = conversations(1)[1]
     lake = make_lake(tmp_path / "lake", [first, same, *conversations(1)[2:9]], [])
     add(lake, "traces", [{**first, "response": "With vinegar.", "status": "ok"}, same])
     made = drafted(lake, size=9, one_per="trace", strata=[], allocation={})
-    assert made.true["population"]["sent_again_otherwise"] == 1
-    assert made.true["population"]["labels"] == {"none": 9}
+    assert made.facts["population"]["sent_again_otherwise"] == 1
+    assert made.facts["population"]["labels"] == {"none": 9}
     built(lake, tmp_path / "r", size=9, one_per="trace", strata=[], allocation={})
-    assert "1 traces came more than once" in sheet(tmp_path / "r", "1.0.0")
+    assert "1 trace was sent more than once" in sheet(tmp_path / "r", "1.0.0")

@@ -1,4 +1,4 @@
-"""A release is there whole or not at all, once, and every changed byte of it is found."""
+"""A release is published completely or not at all, once, and every changed byte is detected."""
 
 import json
 import pickle
@@ -14,13 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch.release.format.files import CHECKSUMS, MANIFEST, WITHDRAWAL, sha256
-from batch.release.format.version import (
-    FIRST_VERSION,
-    ChangeLevel,
-    SemanticVersion,
-    parse_reference,
-)
+from batch.release.format.version import FIRST_VERSION, ChangeLevel, SemanticVersion
 from batch.release.publish.build import ReleaseDraft, assemble_files, publish_draft
+from batch.release.publish.reference import parse_reference
 from batch.release.publish.repository import ReleaseClaimError, ReleaseRepository
 from batch.release.publish.verify import verify_release, withdrawal_mark
 from lake.config import LakeSettings
@@ -29,7 +25,7 @@ from lake.s3_store import S3Store
 from lake.tables import Lake
 from schemas.errors import UsageError
 from tests.architecture.source import ROOT
-from tests.batch.release.kit import built, contents, drafted, shelf
+from tests.batch.release.kit import built, contents, drafted, open_repository
 from tests.batch.release.world import add, conversations, label, labels_for, make_lake
 from tests.lake.kit import patience
 from tests.servers.s3 import S3
@@ -76,8 +72,8 @@ def test_the_folder_holds_what_the_design_says(published: Path) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_any_changed_byte_is_found(published: Path, data: st.DataObject) -> None:
-    """Whatever byte of whatever file is changed, taken out or added, verification says so."""
+def test_any_changed_byte_is_detected(published: Path, data: st.DataObject) -> None:
+    """Verification detects any byte of any file that is changed, removed or added."""
     folder = published / "support" / "1.0.0"
     files = contents(folder)
     name = data.draw(st.sampled_from(sorted(files)))
@@ -96,8 +92,8 @@ def test_any_changed_byte_is_found(published: Path, data: st.DataObject) -> None
     assert verify_release(FolderStore(folder)).ok
 
 
-def test_a_time_that_there_cannot_be_is_found(published: Path, tmp_path: Path) -> None:
-    """Changed bytes may stand for a time beyond the last year; that is no failure of the proof."""
+def test_an_impossible_time_is_detected(published: Path, tmp_path: Path) -> None:
+    """Changed bytes may encode a time after the last year; verification reports that as damage."""
     folder = tmp_path / "copy"
     shutil.copytree(published / "support" / "1.0.0", folder)
     table = pq.read_table(folder / "data.parquet")
@@ -108,11 +104,11 @@ def test_a_time_that_there_cannot_be_is_found(published: Path, tmp_path: Path) -
     pq.write_table(table.set_column(at, field, beyond.view(field.type)), folder / "data.parquet")
     problems = verify_release(FolderStore(folder)).problems
     assert "data.parquet was changed" in problems
-    assert any("no row has had" in one for one in problems)
+    assert any("no row can have" in one for one in problems)
 
 
-def test_a_file_too_many_or_too_few_is_found(published: Path, tmp_path: Path) -> None:
-    """Nothing can be added to a release, and nothing taken from it."""
+def test_an_extra_or_missing_file_is_detected(published: Path, tmp_path: Path) -> None:
+    """No file can be added to a release or removed from it."""
     folder = tmp_path / "copy"
     shutil.copytree(published / "support" / "1.0.0", folder)
     (folder / "notes.txt").write_text("x")
@@ -122,8 +118,8 @@ def test_a_file_too_many_or_too_few_is_found(published: Path, tmp_path: Path) ->
     assert "data.parquet is missing" in verify_release(FolderStore(folder)).problems
 
 
-def test_a_release_that_was_made_anew_has_another_digest(lake: Lake, tmp_path: Path) -> None:
-    """Whoever changes everything consistently is found by the digest that was pinned."""
+def test_a_rewritten_release_has_another_digest(lake: Lake, tmp_path: Path) -> None:
+    """A consistent change of everything is detected by the pinned digest."""
     first = built(lake, tmp_path / "a", size=16)
     built(lake, tmp_path / "b", size=16, seed=9)
     folder = FolderStore(tmp_path / "b" / "support" / "1.0.0")
@@ -131,10 +127,8 @@ def test_a_release_that_was_made_anew_has_another_digest(lake: Lake, tmp_path: P
     assert not verify_release(folder, expected=first.digest).ok
 
 
-def test_killed_at_each_step_it_is_finished_by_the_next(
-    draft: ReleaseDraft, tmp_path: Path
-) -> None:
-    """SIGKILL before, in and after each write: nothing half there, and building again completes."""
+def test_killed_at_each_step_the_next_run_completes_it(draft: ReleaseDraft, tmp_path: Path) -> None:
+    """SIGKILL before, in and after each write: no half release, and a rebuild completes it."""
     (tmp_path / "draft").write_bytes(pickle.dumps(draft))
     done = subprocess.run(
         [sys.executable, "-m", "tests.batch.release.dying", "draft", "shelves"],
@@ -145,49 +139,50 @@ def test_killed_at_each_step_it_is_finished_by_the_next(
         check=True,
     )
     assert int(done.stdout) == 9  # the claim, seven files, the checksums
-    publish_draft(draft, shelf(tmp_path / "whole"))
+    publish_draft(draft, open_repository(tmp_path / "whole"))
     whole = contents(tmp_path / "whole")
     for folder in sorted((tmp_path / "shelves").iterdir()):
-        there = shelf(folder).standing("support")
+        there = open_repository(folder).versions("support")
         assert len(there) <= 1
         if there and there[0].published:
             assert verify_release(FolderStore(folder / "support" / "1.0.0")).ok
         else:
             with pytest.raises(UsageError, match="no release named support"):
-                shelf(folder).find(parse_reference("support"))
-        publish_draft(draft, shelf(folder))
+                open_repository(folder).find(parse_reference("support"))
+        publish_draft(draft, open_repository(folder))
         kept = {n: d for n, d in contents(folder).items() if ".writing-" not in n}
         assert kept == whole
         assert verify_release(FolderStore(folder / "support" / "1.0.0")).ok
 
 
-def test_of_two_builders_one_wins_and_the_other_is_told(lake: Lake, tmp_path: Path) -> None:
-    """While one is at it, the other writes nothing; when it is done, the other follows it."""
+def test_of_two_builders_one_wins_and_the_other_gets_an_error(lake: Lake, tmp_path: Path) -> None:
+    """While one builder is at work the other writes nothing; afterwards the other follows it."""
     one, two = drafted(lake, size=16), drafted(lake, size=16, seed=8)
     files = assemble_files(one, FIRST_VERSION, None)
-    shelf(tmp_path).put_new("support/claims/000001", _claim(files))
+    open_repository(tmp_path).put_new("support/claims/000001", _claim(files))
     before = contents(tmp_path)
     with pytest.raises(ReleaseClaimError, match=r"another builder has begun support 1\.0\.0"):
-        publish_draft(two, shelf(tmp_path))
+        publish_draft(two, open_repository(tmp_path))
     assert contents(tmp_path) == before
-    assert publish_draft(one, shelf(tmp_path)).version == FIRST_VERSION
-    assert publish_draft(two, shelf(tmp_path)).version == SemanticVersion(2, 0, 0)
+    assert publish_draft(one, open_repository(tmp_path)).version == FIRST_VERSION
+    assert publish_draft(two, open_repository(tmp_path)).version == SemanticVersion(2, 0, 0)
 
 
 def _claim(files: dict[str, bytes]) -> bytes:
     return f"1.0.0 sha256:{sha256(files[MANIFEST])}\n".encode()
 
 
-def test_what_a_dead_builder_left_can_be_taken_over(lake: Lake, tmp_path: Path) -> None:
-    """Its number is burnt; should it come back to life, it is told that it lost."""
+def test_the_claim_of_a_dead_builder_can_be_taken_over(lake: Lake, tmp_path: Path) -> None:
+    """Its version is skipped; if the builder comes back, it gets an error."""
     one, two = drafted(lake, size=16), drafted(lake, size=16, seed=8)
     files = assemble_files(one, FIRST_VERSION, None)
-    shelf(tmp_path).put_new("support/claims/000001", _claim(files))
-    made = publish_draft(two, shelf(tmp_path), take_over=True)
+    open_repository(tmp_path).put_new("support/claims/000001", _claim(files))
+    made = publish_draft(two, open_repository(tmp_path), take_over=True)
     assert made.version == SemanticVersion(2, 0, 0)
+    repository = open_repository(tmp_path)
     with pytest.raises(ReleaseClaimError, match="was abandoned"):
-        shelf(tmp_path).fill(shelf(tmp_path).claim("support", 1, FIRST_VERSION, files), files)
-    states = [(s.version, s.published, s.abandoned) for s in shelf(tmp_path).standing("support")]
+        repository.publish(repository.claim("support", 1, FIRST_VERSION, files), files)
+    states = [(s.version, s.published, s.abandoned) for s in repository.versions("support")]
     assert states == [(FIRST_VERSION, False, True), (SemanticVersion(2, 0, 0), True, False)]
 
 
@@ -208,25 +203,25 @@ def test_versions_follow_from_what_changed(tmp_path: Path) -> None:
     assert build(size=14) == ("1.1.0", ChangeLevel.MINOR)
     assert build(size=14, description="other words") == ("1.1.1", ChangeLevel.PATCH)
     assert build(size=9) == ("2.0.0", ChangeLevel.MAJOR)
-    kept = shelf(out).find(parse_reference("support"))
-    manifest = json.loads(shelf(out).read(kept, MANIFEST))
+    kept = open_repository(out).find(parse_reference("support"))
+    manifest = json.loads(open_repository(out).read(kept, MANIFEST))
     assert manifest["previous"]["version"] == "1.1.1"
     assert manifest["previous"]["changes"]["removed"] == 5
     add(lake, "labels", [label(t, 0.99, revision=9) for t in traces])
     assert build(size=9) == ("3.0.0", ChangeLevel.MAJOR)
-    kept = shelf(out).find(parse_reference("support"))
-    changed = json.loads(shelf(out).read(kept, MANIFEST))["previous"]["changes"]
+    kept = open_repository(out).find(parse_reference("support"))
+    changed = json.loads(open_repository(out).read(kept, MANIFEST))["previous"]["changes"]
     assert changed["relabelled"] > 0
     assert changed["added"] == changed["removed"] == 0
 
 
 def test_references_resolve(tmp_path: Path, lake: Lake) -> None:
-    """latest, a major, a minor, an exact version and a digest; a withdrawn one only by name."""
+    """By latest, major, minor, exact version and digest; a withdrawn version only exactly."""
     digests = {}
     for seed in (1, 2, 3):
         made = built(lake, tmp_path, seed=seed, size=16)
         digests[str(made.version)] = made.digest
-    here = shelf(tmp_path)
+    here = open_repository(tmp_path)
 
     def found(text: str) -> str:
         return str(here.find(parse_reference(text)).version)
@@ -262,26 +257,26 @@ die()
 def test_killed_while_withdrawing(
     lake: Lake, draft: ReleaseDraft, tmp_path: Path, moment: str
 ) -> None:
-    """After SIGKILL the release is withdrawn or it is not, and whole either way; again is fine."""
-    made = publish_draft(draft, shelf(tmp_path))
+    """After SIGKILL the release is withdrawn or not, and valid either way; repeating works."""
+    made = publish_draft(draft, open_repository(tmp_path))
     killed = subprocess.run(
         [sys.executable, "-c", KILLED, str(tmp_path), made.digest, moment], cwd=ROOT, check=False
     )
     assert killed.returncode == -9
-    (one,) = shelf(tmp_path).standing("support")
+    (one,) = open_repository(tmp_path).versions("support")
     assert one.withdrawn == (moment == "after")
     verdict = verify_release(FolderStore(tmp_path / "support" / "1.0.0"), expected=made.digest)
     assert (verdict.ok, verdict.withdrawn) == (True, "wrong" if one.withdrawn else None)
-    assert shelf(tmp_path).put_new(
+    assert open_repository(tmp_path).put_new(
         "support/1.0.0/WITHDRAWN.json", withdrawal_mark(made.digest, "wrong")
     )
-    assert shelf(tmp_path).standing("support")[0].withdrawn
+    assert open_repository(tmp_path).versions("support")[0].withdrawn
 
 
 def test_on_s3_the_same_bytes_and_one_winner(
     s3: S3, draft: ReleaseDraft, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a real S3 server a release is published, found and verified; two cannot have one place."""
+    """On a real S3 server a release is published, found and verified; two claims conflict."""
     for name, value in s3.env().items():
         monkeypatch.setenv(name, value)
     bucket = s3.create_bucket()
@@ -293,6 +288,6 @@ def test_on_s3_the_same_bytes_and_one_winner(
         publish_draft(draft, on_s3)
     made = publish_draft(draft, on_s3, take_over=True)
     assert made.version == SemanticVersion(2, 0, 0)
-    publish_draft(draft, shelf(tmp_path))
+    publish_draft(draft, open_repository(tmp_path))
     assert verify_release(store, "support/2.0.0/", made.digest).ok
     assert store.get("support/2.0.0/data.parquet") == files["data.parquet"]

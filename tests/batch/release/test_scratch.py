@@ -1,4 +1,4 @@
-"""What a selection spills is private, and does not outlive it, even if it is killed."""
+"""The temporary files of a selection are private, and are removed even if it is killed."""
 
 import signal
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from batch.temp_dirs import TEMP_DIR_PREFIX, remove_stale_temp_dirs, temp_dir
+from batch.bounded_duckdb import TEMP_DIR_PREFIX, remove_stale_temp_dirs, temp_dir
 from lake.tables import Lake
 from tests.architecture.source import ROOT
 from tests.batch.release.kit import drafted
@@ -35,10 +35,10 @@ def _folders(parent: Path) -> list[Path]:
     return list(parent.glob(f"{TEMP_DIR_PREFIX}*"))
 
 
-def test_what_a_killed_selection_spilled_is_removed_by_the_next(
+def test_the_temporary_files_of_a_killed_selection_are_removed(
     lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It lies in a folder that only its owner may read, until the next selection begins."""
+    """They are in a folder that only its owner may read, until the next selection begins."""
     killed = subprocess.run(
         [sys.executable, "-c", SPILLS_AND_DIES, lake.location.uri],
         cwd=ROOT,
@@ -55,7 +55,7 @@ def test_what_a_killed_selection_spilled_is_removed_by_the_next(
 
 
 def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:
-    """Nobody sweeps what another process, or another user's link, holds."""
+    """Folders locked by another process, and links of other users, are not removed."""
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / f"{TEMP_DIR_PREFIX}link").symlink_to(tmp_path / "elsewhere")
     with temp_dir(tmp_path) as folder:

@@ -1,18 +1,18 @@
-"""What is selected: by the spec, the same every time, one per conversation, nobody on two sides."""
+"""A selection follows the spec, is repeatable, and keeps conversations and users together."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from batch.release.format.rows import json_rows
+from batch.release.format.rows import ReleaseRow, json_rows
 from lake.tables import Lake
 from schemas.errors import UsageError
 from tests.batch.release.kit import selected
 from tests.batch.release.world import add, conversations, label, make_lake
 
-Rows = list[dict[str, Any]]
+Rows = list[ReleaseRow]
 
 
 def rows_of(lake: Lake, **changes: Any) -> Rows:
@@ -47,8 +47,8 @@ def test_the_label_is_that_of_the_highest_revision(tmp_path: Path) -> None:
     assert {row["expected_response"] for row in found if row["label"] == "fail"} == {"so"}
 
 
-def test_filters_and_demands(lake: Lake) -> None:
-    """Only what fits `where`, `labels` and the window comes in."""
+def test_filters_and_requirements(lake: Lake) -> None:
+    """Only traces that fit `where`, `labels` and the window are selected."""
     found = rows_of(
         lake,
         where={"segments.plan": ["gold"], "latency_ms": {"max": 800}},
@@ -59,8 +59,10 @@ def test_filters_and_demands(lake: Lake) -> None:
     assert found
     for row in found:
         assert row["segments"] == {"plan": "gold"}
+        assert row["latency_ms"] is not None
         assert row["latency_ms"] <= 800
         assert row["label"] in {"pass", "fail"}
+        assert row["confidence"] is not None
         assert row["confidence"] >= 0.8
 
 
@@ -72,7 +74,7 @@ def test_the_window_ends_before_its_end(lake: Lake) -> None:
     assert max(starts) < "2026-11-03"
 
 
-def test_only_rows_of_the_redaction_policies_that_are_demanded(tmp_path: Path) -> None:
+def test_only_rows_of_accepted_redaction_policies(tmp_path: Path) -> None:
     """Rows of another policy are left out and counted; a trace named by the spec is refused."""
     traces = conversations(2)
     lake = make_lake(tmp_path, traces[:100], [])
@@ -86,7 +88,7 @@ def test_only_rows_of_the_redaction_policies_that_are_demanded(tmp_path: Path) -
 
 
 def test_named_traces_are_in_and_their_conversations_give_no_other(lake: Lake) -> None:
-    """Demanded and adversarial traces come from anywhere in time, and count for nothing else."""
+    """Must-include and adversarial traces may be of any time, and have no weight."""
     every = rows_of(lake, size=90, strata=[], allocation={})
     first, second = every[0], every[1]
     found = rows_of(
@@ -104,15 +106,15 @@ def test_named_traces_are_in_and_their_conversations_give_no_other(lake: Lake) -
     assert max(Counter(row["session_id"] for row in found).values()) == 1
 
 
-def test_a_named_trace_that_is_not_there_is_told_by_its_place(lake: Lake) -> None:
-    """The message counts and numbers the entries; it does not quote them."""
+def test_a_missing_named_trace_is_reported_by_its_number(lake: Lake) -> None:
+    """The error has the numbers of the entries and does not quote them."""
     with pytest.raises(UsageError, match="must_include number 2") as raised:
         selected(lake, must_include=[rows_of(lake)[0]["trace_id"], "mia.li@example.com"])
     assert "mia" not in str(raised.value)
 
 
 def test_a_trace_that_was_sent_twice_counts_once(tmp_path: Path) -> None:
-    """Of a trace id that came twice the first in its partition is taken, and the total is right."""
+    """Of a trace that was sent twice the first one counts, and the total is right."""
     traces = conversations(1)
     lake = make_lake(tmp_path, traces, [])
     add(lake, "traces", [{**t, "response": "second"} for t in traces])
@@ -123,19 +125,19 @@ def test_a_trace_that_was_sent_twice_counts_once(tmp_path: Path) -> None:
 
 
 def test_no_stratum_that_exists_is_empty(lake: Lake) -> None:
-    """Every combination that occurs has a row, over many seeds, though conversations are shared."""
+    """Every existing combination has a row, over many seeds, though conversations are shared."""
     for seed in range(12):
         found = selected(lake, seed=seed, strata=["label", "segments.plan", "status"], size=60)
-        assert all(share.rows > 0 for share in found.shares)
+        assert all(share.rows > 0 for share in found.draws)
 
 
-def test_nobody_is_on_both_sides(lake: Lake) -> None:
+def test_no_conversation_or_user_is_on_both_sides(lake: Lake) -> None:
     """No conversation and no user has rows on both sides of the holdout line; both sides exist."""
     found = rows_of(lake, one_per="trace", size=300)
     for key in ("session_id", "user_id"):
-        sides: dict[str, set[str]] = {}
+        sides: dict[object, set[str]] = {}
         for row in found:
-            sides.setdefault(row[key], set()).add(row["split"])
+            sides.setdefault(dict(row)[key], set()).add(row["split"])
         assert all(len(seen) == 1 for seen in sides.values())
     assert {row["split"] for row in found} == {"development", "holdout"}
 
@@ -159,22 +161,22 @@ def test_the_seed_decides(lake: Lake) -> None:
 def test_weights_add_up_to_production(lake: Lake) -> None:
     """In each stratum the weights of the rows add up to the traces of the stratum."""
     found = selected(lake, near_duplicates={})
-    weights: Counter[str] = Counter()
+    weights: defaultdict[str | None, float] = defaultdict(float)
     for row in json_rows(found.rows):
-        weights[row["stratum"]] += row["weight"]
-    for share in found.shares:
+        weights[row["stratum"]] += row["weight"] or 0.0
+    for share in found.draws:
         name = ", ".join(f"{k}={v}" for k, v in share.stratum.values.items())
         assert weights[name] == pytest.approx(share.stratum.traces)
 
 
-def test_near_duplicates_go_and_their_place_is_taken(lake: Lake) -> None:
-    """Repeated conversations are left out; no stratum is emptied by that."""
+def test_near_duplicates_are_replaced(lake: Lake) -> None:
+    """Repeated conversations are left out; no stratum is left empty."""
     found = selected(lake, near_duplicates={"threshold": 0.85})
     assert sum(found.rows["near_duplicates"].to_pylist()) > 0
-    assert all(share.rows > 0 for share in found.shares)
+    assert all(share.rows > 0 for share in found.draws)
 
 
 def test_nothing_fits(lake: Lake) -> None:
-    """A spec that no trace fits is told what could be widened."""
+    """If no trace fits, the error says what could be widened."""
     with pytest.raises(UsageError, match="no trace fits the spec"):
         selected(lake, where={"app": ["no-such-app"]})

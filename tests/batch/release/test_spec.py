@@ -1,4 +1,4 @@
-"""A spec says what it means, and every mistake in it is told with its line."""
+"""A spec is read as documented, and every error names its line."""
 
 from pathlib import Path
 
@@ -50,13 +50,13 @@ def test_a_good_spec_is_read() -> None:
         ("app: airline", "app: [5]", "line 6: where.app.0: must be a text"),
         ("app: airline", "segments.: x", "line 6: where.segments.: no such column"),
         ("{min: 3}", "{min: x}", "line 7: where.latency_ms.min: must be a finite number"),
-        ("app: airline", "segments: {plan: pro}", "line 5: where: name each segment in one"),
+        ("app: airline", "segments: {plan: pro}", "line 5: where: write each segment as one key"),
         (
             "[label, segments.plan, latency_ms]",
             "\n  - label\n  - Status",
             "line 10: strata.Status: no such column",
         ),
-        ("redaction_policies: any", "redaction_policies: [any]", "any stands alone"),
+        ("redaction_policies: any", "redaction_policies: [any]", "write any by itself"),
         ("app: airline", "app: {min: 1}", "line 6: where.app: takes a list of values"),
         ("latency_ms: {min: 3}", "latency_ms: [a]", "line 7: where.latency_ms: takes min and max"),
         ("latency_ms: {min: 3}", "latency_ms: {min: 3, max: 1}", "line 7: where.latency_ms"),
@@ -64,7 +64,7 @@ def test_a_good_spec_is_read() -> None:
         ("[1000, 3500]", "[3500, 1000]", "line 9: bands.latency_ms: takes a column of numbers"),
         ("bands: {latency_ms: [1000, 3500]}", "", "strata.latency_ms: has many values"),
         ("to: 2026-12-01T12:00:00+02:00", "to: 2026-10-01", "line 2: window: `from` must be"),
-        ("redaction_policies: any", "redaction_policies: []", "redaction_policies: name at least"),
+        ("redaction_policies: any", "redaction_policies: []", "redaction_policies: list at least"),
         ("redaction_policies: any", "", "redaction_policies: is missing"),
         ("size: 100", "size: 100\nsize: 200", "line 4: size stands here twice"),
         ("name: support", "name: Support Set", "line 1: name: String should match"),
@@ -88,15 +88,15 @@ def test_a_good_spec_is_read() -> None:
         ),
     ],
 )
-def test_a_mistake_is_told_with_its_line(old: str, new: str, told: str) -> None:
-    """The message names the line, the field and what would be right."""
+def test_an_error_names_its_line(old: str, new: str, told: str) -> None:
+    """The message has the line, the field and the correct form."""
     assert old in GOOD
     with pytest.raises(UsageError) as raised:
         parse_spec(GOOD.replace(old, new), "s.yaml")
     assert told in str(raised.value)
 
 
-def test_the_hash_is_of_what_is_said_not_how() -> None:
+def test_the_hash_is_of_the_content_not_the_layout() -> None:
     """Layout, comments and spelled-out defaults leave the hash; another value changes it."""
     other = "# a comment\none_per: conversation\n" + GOOD
     assert parse_spec(other, "o").to_json() == parse_spec(GOOD, "s").to_json()
@@ -115,6 +115,6 @@ def test_sets_come_from_files_beside_the_spec(tmp_path: Path) -> None:
 
 
 def test_one_trace_is_in_one_set() -> None:
-    """A trace cannot be demanded and adversarial at once."""
+    """A trace cannot be in must_include and adversarial at once."""
     with pytest.raises(UsageError, match="adversarial: 1 of its traces"):
         spec(must_include=["a", "b"], adversarial=["b"])

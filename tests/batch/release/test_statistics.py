@@ -1,4 +1,4 @@
-"""The weights mean what they say: estimates are unbiased and intervals cover, over 500 seeds.
+"""The weights are right: estimates are unbiased and intervals cover, over 500 seeds.
 
 The population is made of real conversations; what is estimated is something that is known of every
 trace but not to the design. Drawing is repeated without the engine: with the same functions, on
@@ -10,18 +10,21 @@ import math
 import random
 import unicodedata
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from batch.release.format.rows import TraceRow
 from batch.release.pages.power import detectable_difference
 from batch.release.pages.weighted_mean import WeightedValue, estimate_mean
 from batch.release.sampling.allocation import Stratum, allocate_rows
 from batch.release.sampling.near_duplicates import (
     ComparedTexts,
+    MinHashSketches,
+    NearDuplicateIndex,
     compared_texts,
-    drop_near_duplicates,
     jaccard,
     shingles,
 )
@@ -81,6 +84,12 @@ def _traces() -> dict[tuple[str, str], tuple[str, ...]]:
     return {(t["stratum"], t["trace_id"]): (t["trace_id"],) for t in population()}
 
 
+def drop_near_duplicates(traces: Sequence[ComparedTexts], rule: NearDuplicateRule) -> list[int]:
+    """Return the indices of the traces that stay, the first of each group of near-duplicates."""
+    index = NearDuplicateIndex(MinHashSketches(rule))
+    return [i for i, trace in enumerate(traces) if index.add(str(i), trace) is None]
+
+
 def _cell(seed: int, stratum: str, cluster: str, order: str, ids: tuple[str, ...]) -> SamplingCell:
     picked = min(ids, key=lambda trace_id: _hash(seed, "trace", trace_id))
     return SamplingCell(stratum, cluster, len(ids), picked, None, None, "t", 0, 0, order)
@@ -129,7 +138,7 @@ def totals(shares: list[StratumDraw]) -> tuple[float, float]:
 
 
 def weighed(shares: list[StratumDraw]) -> list[WeightedValue]:
-    """Return the rows as a release weighs them: scaled to what is known of each stratum."""
+    """Return the rows with the weights of a release, scaled to the size of each stratum."""
     rows = []
     for share in shares:
         total = sum(one.weight for one in share.drawn)
@@ -173,10 +182,10 @@ def test_intervals_cover_as_often_as_they_say(draws: list[list[StratumDraw]]) ->
 
 
 @pytest.mark.parametrize(("share", "least"), [(0.002, 0.93), (0.05, 0.93), (0.2, 0.92)])
-def test_what_an_erasure_leaves_estimates_what_is_left(
+def test_after_an_erasure_the_rest_estimates_the_rest(
     draws: list[list[StratumDraw]], share: float, least: float
 ) -> None:
-    """Conversations leave population and sample, rows keep their weights: intervals cover still.
+    """Conversations leave population and sample, rows keep their weights: intervals still cover.
 
     They are chosen without regard to who was drawn; the weights add up to the traces left.
     """
@@ -214,8 +223,8 @@ def test_no_stratum_is_empty_and_no_conversation_gives_two(draws: list[list[Stra
         assert max(clusters.values()) == 1
 
 
-def test_a_rare_stratum_that_is_taken_whole_leaves_others_out_of_reach() -> None:
-    """Its conversations cannot give a row to others: counted, and their totals stay right."""
+def test_a_rare_stratum_drawn_completely_leaves_others_out_of_reach() -> None:
+    """Other traces of its conversations are counted as out of reach, and totals stay right."""
     strata = [Stratum("rare", {}, 4, 2), Stratum("common", {}, 40, 10)]
     cells = {
         "rare": [
@@ -233,8 +242,8 @@ def test_a_rare_stratum_that_is_taken_whole_leaves_others_out_of_reach() -> None
     assert sum(one.weight for one in shares[1].drawn) == pytest.approx(32)
 
 
-def test_weights_are_the_same_in_whatever_order_an_engine_answers() -> None:
-    """To the last digit, since the bytes of a release are made of them."""
+def test_weights_do_not_depend_on_the_order_of_an_engine() -> None:
+    """To the last digit, since they are part of the bytes of a release."""
     strata = [f"s{i}" for i in range(7)]
     sizes = {text: 9 + 2 * i for i, text in enumerate(strata)}
     cells = {
@@ -257,7 +266,7 @@ def test_weights_are_the_same_in_whatever_order_an_engine_answers() -> None:
 
 
 def test_two_strata_that_share_their_conversations_both_get_a_row() -> None:
-    """A stratum from which the others would take everything is drawn from before them."""
+    """A stratum that the others would leave empty is drawn before them."""
     strata = [Stratum(text, {}, 2, 2) for text in ("a", "b")]
     cells = {
         text: [
@@ -287,14 +296,14 @@ def test_power_is_that_of_the_exact_test(rows: int, expected: tuple[float | None
 
 
 def test_near_duplicates_have_full_precision_and_high_recall() -> None:
-    """What goes is a near-duplicate by the definition, always; of those there are, few are missed.
+    """Every dropped text is a near-duplicate by the definition; few near-duplicates are missed.
 
     Texts are real answers, and copies of them with some words changed.
     """
     rng = random.Random(5)  # noqa: S311
     rule = NearDuplicateRule()
     answers = [
-        "\n".join(compared_texts({"messages": t["messages"], "response": t["response"]}).texts)
+        "\n".join(compared_texts(cast("TraceRow", t)).texts)
         for c in load_shipped_conversations()
         for t in make_traces(c, started_at=0)[::3]
     ]
@@ -323,10 +332,11 @@ def test_near_duplicates_have_full_precision_and_high_recall() -> None:
 
 
 def said(user: str, answer: str | None, *tools: tuple[str, str]) -> ComparedTexts:
-    """Return what is compared of a trace with one message, an answer and calls of tools."""
+    """Return the compared part of a trace with one message, an answer and tool calls."""
     calls = [{"name": name, "arguments": arguments} for name, arguments in tools]
     message = {"role": "user", "content": user, "tool_calls": []}
-    return compared_texts({"messages": [message], "response": answer, "tool_calls": calls})
+    trace = {"messages": [message], "response": answer, "tool_calls": calls}
+    return compared_texts(cast("TraceRow", trace))
 
 
 ZH = "我想知道明天下午从这里坐火车到市中心的博物馆大概需要多长时间"
@@ -368,8 +378,6 @@ LONG = "please look after the table that i booked for the evening of the day aft
         ),
     ],
 )
-def test_what_counts_as_nearly_the_same(
-    one: ComparedTexts, other: ComparedTexts, *, alike: bool
-) -> None:
+def test_near_duplicate_cases(one: ComparedTexts, other: ComparedTexts, *, alike: bool) -> None:
     """Signs, calls and scripts without spaces are compared; case and encoding are not."""
     assert drop_near_duplicates([one, other], NearDuplicateRule()) == ([0] if alike else [0, 1])

@@ -1,33 +1,39 @@
-"""Synthetic rows are told from production everywhere, and never stand for it."""
+"""Synthetic rows are marked everywhere and never counted as production."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch.release.export.formats import EXPORT_FORMATS
+from batch.release.format.commitments import row_commitment
 from batch.release.format.files import DATA, MANIFEST, STARTER
 from batch.release.format.manifest import read_manifest
 from batch.release.format.reader import read_release_rows, read_starter_rows
-from batch.release.format.rows import GENERATOR, json_rows, row_commitment
+from batch.release.format.rows import GENERATOR, SyntheticRow, json_rows
 from batch.release.format.version import FIRST_VERSION, ChangeLevel
 from batch.release.pages.datasheet import datasheet_blocks
 from batch.release.pages.markup import render_markdown
 from batch.release.publish.build import assemble_files, publish_draft
 from batch.release.publish.diff import diff_releases
 from batch.release.publish.verify import verify_release
-from batch.release.sampling.holdout_split import assign_splits, find_tied_rows
+from batch.release.sampling.holdout_split import (
+    GroupFields,
+    SplitFields,
+    assign_splits,
+    find_tied_rows,
+)
 from batch.release.sampling.spec import HoldoutRule
 from batch.release.sampling.synthetic_rows import SYNTHETIC, SyntheticOffer
 from lake.objects import FolderStore
 from lake.tables import Lake
 from schemas.errors import UsageError
-from tests.batch.release.kit import contents, drafted, shelf
+from tests.batch.release.kit import contents, drafted, open_repository
 from tests.batch.release.people import erased
 
 Row = Mapping[str, Any]
@@ -78,7 +84,7 @@ def row(number: int, **more: Any) -> Row:
 
 def offered(rows: Sequence[Row]) -> SyntheticOffer:
     """Return rows as a file offers them."""
-    return SyntheticOffer(GENERATOR_NAME, "0" * 64, rows)
+    return SyntheticOffer(GENERATOR_NAME, "0" * 64, cast("Sequence[SyntheticRow]", rows))
 
 
 def made(lake: Lake, rows: Sequence[Row], **changes: Any) -> Any:
@@ -94,7 +100,7 @@ def synthetic(draft: Any) -> list[Row]:
 
 
 def test_they_are_marked_and_have_no_weight(lake: Lake) -> None:
-    """`drawn` says so, the generator is named, weight and probability are null; others as ever."""
+    """`drawn` and `generator` mark them; they have no weight; other rows are unchanged."""
     draft = made(lake, [row(n) for n in range(40)])
     rows = synthetic(draft)
     assert rows
@@ -106,12 +112,12 @@ def test_they_are_marked_and_have_no_weight(lake: Lake) -> None:
     production = [one for one in draft.rows.to_pylist() if not one["generator"]]
     assert production == plain.rows.to_pylist()
     for key in ("population", "design"):
-        assert draft.true[key] == plain.true[key]
+        assert draft.facts[key] == plain.facts[key]
 
 
 @pytest.mark.parametrize("share", [0.1, 0.2, 0.5])
 def test_their_share_is_capped_in_each_stratum(lake: Lake, share: float) -> None:
-    """And a stratum that production has no row in gets none."""
+    """A stratum without rows from production gets none."""
     labels = ("pass", "fail", "unknown")
     rows = [row(n, label=labels[n % 3], status=("ok", "error")[n % 2]) for n in range(120)]
     draft = made(lake, rows, asked={"max_share": share}, size=60)
@@ -121,32 +127,32 @@ def test_their_share_is_capped_in_each_stratum(lake: Lake, share: float) -> None
     for stratum, count in ours.items():
         assert count <= share * (of[stratum] + count) + 1e-9
         assert count == int(of[stratum] * share / (1 - share) + 1e-9) or count == 20
-    told = draft.true["synthetic"]
+    told = draft.facts["synthetic"]
     assert told["rows"] == sum(ours.values()) == sum(told["by_stratum"].values())
     assert told["rows"] + sum(told["left_out"].values()) == told["offered"] == 120
 
 
-def test_near_duplicates_stay_out(lake: Lake) -> None:
-    """Of production rows that were drawn, and of one another."""
+def test_near_duplicates_are_left_out(lake: Lake) -> None:
+    """Near-duplicates of drawn rows, and of one another, are left out."""
     drawn = next(one for one in drafted(lake).rows.to_pylist() if one["label"] == "fail")
     copy = row(1, messages=drawn["messages"], response=drawn["response"])
     twin = row(3, messages=row(2)["messages"], response=row(2)["response"])
     rows = [copy, row(2), twin]
     draft = made(lake, rows, near_duplicates={"threshold": 0.85}, asked={"max_share": 0.5})
     assert {one["trace_id"] for one in synthetic(draft)} in ({"made-2"}, {"made-3"})
-    assert draft.true["synthetic"]["left_out"] == {"near_duplicates": 2}
+    assert draft.facts["synthetic"]["left_out"] == {"near_duplicates": 2}
 
 
-def test_rows_that_do_not_fit_the_filters_stay_out(lake: Lake) -> None:
-    """A release of one app holds nothing made for another."""
+def test_rows_that_do_not_fit_the_filters_are_left_out(lake: Lake) -> None:
+    """A release of one app holds no synthetic row of another."""
     rows = [row(1), row(2, app="another")]
     draft = made(lake, rows, where={"app": "airline-support"}, asked={"max_share": 0.5})
     assert [one["trace_id"] for one in synthetic(draft)] == ["made-1"]
-    assert draft.true["synthetic"]["left_out"] == {"outside_where": 1}
+    assert draft.facts["synthetic"]["left_out"] == {"outside_where": 1}
 
 
 def test_the_holdout_line_is_kept(lake: Lake) -> None:
-    """A row follows the user it shares, production stays where it was, ties across stay out."""
+    """A row is on its user's side, drawn rows keep their side, linking rows are left out."""
     plain = drafted(lake).rows.to_pylist()
     by_side = {one["split"]: one for one in plain}
     assert set(by_side) == {"holdout", "development"}
@@ -161,7 +167,7 @@ def test_the_holdout_line_is_kept(lake: Lake) -> None:
     assert found == {"made-1": "holdout", "made-2": "development"}
     draft = made(lake, rows[2:], asked={"max_share": 0.5})
     assert synthetic(draft) == []
-    assert draft.true["synthetic"]["left_out"] == {"on_both_sides": 1}
+    assert draft.facts["synthetic"]["left_out"] == {"on_both_sides": 1}
 
 
 KEYS = st.lists(
@@ -172,38 +178,39 @@ KEYS = st.lists(
 @settings(deadline=None, max_examples=150)
 @given(KEYS, KEYS)
 def test_no_group_is_on_both_sides(production: Any, more: Any) -> None:
-    """Whatever rows share: production keeps its sides, and nobody is on both."""
+    """Whatever rows share: drawn rows keep their sides, and no group is on both."""
 
-    def named(kind: str, keys: Any) -> list[dict[str, Any]]:
+    def named(kind: str, keys: Any) -> list[GroupFields]:
         return [
             {"trace_id": f"{kind}{n}", "user_id": user, "session_id": session}
             for n, (user, session) in enumerate(keys)
         ]
 
     rule = HoldoutRule(share=0.5)
-    drawn = named("p", production)
-    before = assign_splits(drawn, rule)
-    drawn = [{**one, "split": side} for one, side in zip(drawn, before, strict=True)]
+    before = assign_splits(named("p", production), rule)
+    drawn: list[SplitFields] = [
+        {**row, "split": side} for row, side in zip(named("p", production), before, strict=True)
+    ]
     across = find_tied_rows(drawn, named("s", more))
     joined = [one for one in named("s", more) if one["trace_id"] not in across]
-    after = assign_splits([*drawn, *joined], rule, known=before)
+    after = assign_splits([*drawn, *joined], rule, fixed=before)
     assert after[: len(drawn)] == before
     for key in ("user_id", "session_id"):
-        seen: dict[str, set[str]] = {}
-        for one, side in zip([*drawn, *joined], after, strict=True):
-            if one[key] is not None:
-                seen.setdefault(one[key], set()).add(side)
-        assert all(len(found) == 1 for found in seen.values())
+        sides: dict[object, set[str]] = {}
+        for row, side in zip([*drawn, *joined], after, strict=True):
+            if (value := dict(row)[key]) is not None:
+                sides.setdefault(value, set()).add(side)
+        assert all(len(found) == 1 for found in sides.values())
 
 
-def test_the_pages_count_them_apart(lake: Lake) -> None:
-    """Every number of the datasheet is that of a release without them, but for their own part."""
+def test_the_pages_count_them_separately(lake: Lake) -> None:
+    """Every number outside their own section is that of a release without them."""
     draft, plain = made(lake, [row(n) for n in range(9)]), drafted(lake)
     pages = [
-        render_markdown(datasheet_blocks(d.true, str(FIRST_VERSION), None, json_rows(d.rows)))
+        render_markdown(datasheet_blocks(d.facts, str(FIRST_VERSION), None, json_rows(d.rows)))
         for d in (draft, plain)
     ]
-    assert f"{len(synthetic(draft))} more rows are not of production" in pages[0]
+    assert f"{len(synthetic(draft))} more rows are not from production" in pages[0]
     assert GENERATOR_NAME in pages[0]
     assert "Synthetic" not in pages[1]
     for title in ("## Labels", "## Segments against the traces", "## What difference it can show"):
@@ -212,51 +219,53 @@ def test_the_pages_count_them_apart(lake: Lake) -> None:
 
 
 def test_a_release_with_them_is_proved_exported_and_compared(lake: Lake, tmp_path: Path) -> None:
-    """Same bytes from the same file; adding them is minor; every export says who made them."""
+    """The same file gives the same bytes; adding them is minor; exports name the generator."""
     plain, draft = drafted(lake), made(lake, [row(n) for n in range(9)])
-    place = shelf(tmp_path / "shelf")
+    place = open_repository(tmp_path / "releases")
     assert publish_draft(plain, place).level is ChangeLevel.MAJOR
     built = publish_draft(draft, place)
     assert (str(built.version), built.level) == ("1.1.0", ChangeLevel.MINOR)
     again = made(lake, [row(n) for n in reversed(range(9))])
     assert assemble_files(again, FIRST_VERSION, None) == assemble_files(draft, FIRST_VERSION, None)
-    store = FolderStore(tmp_path / "shelf")
+    store = FolderStore(tmp_path / "releases")
     verdict = verify_release(store, "support/1.1.0/")
     assert verdict.ok, verdict.problems
-    files = contents(tmp_path / "shelf" / "support" / "1.1.0")
+    files = contents(tmp_path / "releases" / "support" / "1.1.0")
     assert read_manifest(files[MANIFEST])["synthetic"]["generator"] == GENERATOR_NAME
     assert not any(one[GENERATOR] for one in read_starter_rows(files[STARTER]))
     rows = json_rows(read_release_rows(files[DATA]))
     for name, export in EXPORT_FORMATS.items():
         text = b"".join(export(rows, "support", "1.1.0").values())
         assert GENERATOR_NAME.encode() in text, name
-    before = json_rows(read_release_rows(contents(tmp_path / "shelf" / "support" / "1.0.0")[DATA]))
+    before = json_rows(
+        read_release_rows(contents(tmp_path / "releases" / "support" / "1.0.0")[DATA])
+    )
     found = diff_releases(before, rows)
     assert len(found.changes.added) == len(synthetic(draft))
     assert not found.changes.removed
 
 
 def test_a_synthetic_row_cannot_be_passed_off_as_production(lake: Lake, tmp_path: Path) -> None:
-    """Who takes the mark off a row is found out, since the commitment is over the mark too."""
+    """Removing the mark of a row is detected, since the commitment covers the mark."""
     draft = made(lake, [row(n) for n in range(9)])
-    publish_draft(draft, shelf(tmp_path / "shelf"))
+    publish_draft(draft, open_repository(tmp_path / "releases"))
     (one,) = [r for r in json_rows(draft.rows) if r["trace_id"] == synthetic(draft)[0]["trace_id"]]
     assert row_commitment({**one, "generator": None}) != row_commitment(one)
     assert row_commitment({**one, "drawn": "sample"}) != row_commitment(one)
 
 
 def test_a_synthetic_row_can_be_erased(lake: Lake, tmp_path: Path) -> None:
-    """Its text may name a person; the successor counts it apart, as its predecessor did."""
+    """Its text may name a person; the successor counts synthetic rows separately too."""
     draft = made(lake, [row(n) for n in range(9)])
-    publish_draft(draft, shelf(tmp_path))
+    publish_draft(draft, open_repository(tmp_path))
     gone = synthetic(draft)[0]
-    erased(shelf(tmp_path), [gone["trace_id"]], 1)
+    erased(open_repository(tmp_path), [gone["trace_id"]], 1)
     store = FolderStore(tmp_path)
     assert verify_release(store, "support/1.0.0/").ok
     assert verify_release(store, "support/2.0.0/").ok
     told = read_manifest(contents(tmp_path)["support/2.0.0/manifest.json"])
-    assert told["synthetic"]["rows"] == draft.true["synthetic"]["rows"] - 1
-    before = {one["name"]: one["rows"] for one in draft.true["design"]["strata"]}
+    assert told["synthetic"]["rows"] == draft.facts["synthetic"]["rows"] - 1
+    before = {one["name"]: one["rows"] for one in draft.facts["design"]["strata"]}
     assert {one["name"]: one["rows"] for one in told["design"]["strata"]} == before
 
 
@@ -268,7 +277,7 @@ def test_an_id_of_production_is_refused(lake: Lake) -> None:
 
 
 def test_strata_of_every_kind_are_found(lake: Lake) -> None:
-    """By a segment, a band of numbers and the tools that ran, as for production."""
+    """By a segment, a band of numbers and the tools called, as for production."""
     call = {"id": "c", "name": "search", "arguments": "{}", "result": None, "error": None}
     rows = [
         row(1, segments={"plan": "free"}, latency_ms=600.0),
@@ -285,4 +294,6 @@ def test_strata_of_every_kind_are_found(lake: Lake) -> None:
     draft = made(lake, rows, asked={"max_share": 0.5}, **asked)
     first = next(one for one in synthetic(draft) if one["trace_id"] == "made-1")
     assert first["stratum"] == "segments.plan=free, latency_ms=<800, tool_path=(none)"
-    assert draft.true["synthetic"]["rows"] + draft.true["synthetic"]["left_out"]["over_share"] == 4
+    assert (
+        draft.facts["synthetic"]["rows"] + draft.facts["synthetic"]["left_out"]["over_share"] == 4
+    )

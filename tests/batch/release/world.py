@@ -10,14 +10,16 @@ from typing import Any
 import pyarrow as pa
 
 from goldpan.demo.traffic import load_shipped_conversations, make_traces
-from lake.commit import CommitWatch, Move, commit
+from lake.commit import commit
 from lake.config import LakeSettings
-from lake.ledger import EntryKind, LedgerEntry, SourceRange, position_app
+from lake.ledger import EntryKind, LedgerEntry, SourceRange
 from lake.parquet import DataFile, encode_files
+from lake.table_commit import Move, TableCommit
+from lake.table_log import position_app
 from lake.tables import Lake
 from schemas.arrow import TABLES
 from schemas.redacted import Redacted
-from tests.lake.kit import patience
+from tests.lake.kit import commit_context
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 POLICY = "policy-a"
@@ -91,7 +93,7 @@ def add(lake: Lake, table: str, rows: Sequence[Row], *, policy: str = POLICY) ->
     topic = "llm.feedback" if table == "feedback" else "llm.traces"
     opened = lake.table(table)
     opened.refresh()
-    start = opened.number(f"{topic}/0") or 0
+    start = opened.txn_version(f"{topic}/0") or 0
     end = start + len(rows)
     if table in {"traces", "feedback"}:
         _commit(lake, "quarantine", [], SourceRange(topic, 0, start, end))
@@ -106,15 +108,14 @@ def add(lake: Lake, table: str, rows: Sequence[Row], *, policy: str = POLICY) ->
 def _commit(lake: Lake, table: str, files: Sequence[DataFile], item: SourceRange) -> None:
     opened = lake.table(table)
     commit(
-        opened.handle,
-        table=table,
-        files=files,
-        moves=[Move(position_app(item.source), item.start or None, item.end)],
-        token=item.start + 1,
-        entry=LedgerEntry(EntryKind.FLUSH, [item], {}),
-        retry=patience(),
-        watch=CommitWatch(),
-        now_ms=lambda: _micros(START) // 1000,
+        opened,
+        TableCommit(
+            entry=LedgerEntry(EntryKind.FLUSH, [item], {}),
+            token=item.start + 1,
+            moves=[Move(position_app(item.source), item.start or None, item.end)],
+            adds=files,
+        ),
+        commit_context(now_us=lambda: _micros(START)),
     )
 
 

@@ -11,19 +11,20 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from batch.numbered_rows import JobContext
 from batch.retention.expiring import ExpiringDay
 from batch.retention.plan import RetentionPlan, parse_retention_plan
 from batch.retention.run import RetentionRun
-from lake.commit import CommitWatch, Move, commit
+from lake.commit import commit
 from lake.config import LakeSettings
-from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange, position_app
+from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange
 from lake.parquet import encode_files
+from lake.table_commit import CommitContext, Move, TableCommit
+from lake.table_log import REVIEW_SEQUENCE, position_app
 from lake.tables import TABLE_LAYOUTS, Lake
 from redact.pipeline.audit import chain_hash, chain_start
 from schemas.arrow import AUDIT_TABLE, TABLES, TIMESTAMP_US
 from schemas.redacted import Redacted
-from tests.lake.kit import patience
+from tests.lake.kit import commit_context, patience
 
 PLANTED = re.compile(rb"<(?:text|user|sealed)-of-day-\d+>")
 FIRST = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -172,7 +173,7 @@ def add_day(lake: Lake, day: int) -> None:
     counted = {"_ingested_at": at, "characters_scanned": 1, "previous": "", "chain": ""}
     for table, source, rows in (
         ("labels", traces_here, labels(day, _next(lake, "labels", traces_here, 1)[0])),
-        ("reviews", SourcePartition("#reviews", 0), [review | commented]),
+        ("reviews", SourcePartition(REVIEW_SEQUENCE, 0), [review | commented]),
         ("redactions", traces_here, [counted]),
     ):
         start, end = _next(lake, table, source, len(rows))
@@ -182,7 +183,7 @@ def add_day(lake: Lake, day: int) -> None:
 
 def _next(lake: Lake, table: str, source: SourcePartition, count: int) -> tuple[int, int]:
     lake.table(table).refresh()
-    start = lake.table(table).number(position_app(source)) or 0
+    start = lake.table(table).txn_version(position_app(source)) or 0
     return start, start + count
 
 
@@ -229,22 +230,21 @@ def commit_rows(
     for file in files:
         table.files.put(file.path, file.data)
     commit(
-        table.handle,
-        table=name,
-        files=files,
-        moves=[Move(position_app(span.source), span.start or None, span.end)],
-        token=span.start + 1,
-        entry=LedgerEntry(EntryKind.FLUSH, [span], {}),
-        retry=patience(),
-        watch=CommitWatch(),
-        now_ms=lambda: 0,
+        table,
+        TableCommit(
+            entry=LedgerEntry(EntryKind.FLUSH, [span], {}),
+            token=span.start + 1,
+            moves=[Move(position_app(span.source), span.start or None, span.end)],
+            adds=files,
+        ),
+        commit_context(),
     )
 
 
-def means() -> JobContext:
+def means() -> CommitContext:
     """Return a clock that has not begun (what leaves a table is old then), and tokens."""
     tokens = itertools.count(1_000_000)
-    return JobContext(patience(), lambda: 0, lambda: next(tokens))
+    return CommitContext(patience(), lambda: 0, lambda: next(tokens))
 
 
 def runs(lake: Lake, text: str = PLAN, *, today: date = TODAY) -> list[RetentionRun]:

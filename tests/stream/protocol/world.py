@@ -12,11 +12,11 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from lake.commit import CommitWatch
+from lake.fences import ERASURE_FENCE
 from lake.ledger import Incarnation, SourcePartition
 from lake.table_writer import TableWriter
 from lake.tables import Table
-from lake.tombstones import Tombstone, newest_tombstone, put_tombstone, raise_erasure_fence
+from lake.tombstones import Tombstone, newest_tombstone, put_tombstone
 from lake.verify import verify_lake
 from redact.crypto.subjects import feedback_mark
 from redact.pipeline.audit import AuditEntry
@@ -30,7 +30,7 @@ from stream.initial_positions import InitialPositions
 from stream.intake import Intake
 from stream.owned_partition import Assignment
 from stream.take_over import TakeOver
-from tests.lake.kit import At, patience, rows
+from tests.lake.kit import At, commit_context, patience, rows
 from tests.redact.kit import KEYS
 from tests.stream.protocol.actors import Actor, PausingHandle, Stage
 
@@ -70,6 +70,7 @@ class Verdict:
     """
 
     bad: Callable[[int, int], bool]
+    memory_bytes: int = 0
 
     def decode(
         self, topic: str, messages: Sequence[RawRecord]
@@ -273,12 +274,7 @@ class World:
         tables = {name: self._pausing(lake.table(name)) for name in (PRIMARY, QUARANTINE, AUDIT)}
         committing = self._open_lake()
         writers = {
-            name: TableWriter(
-                self._pausing(committing.table(name)),
-                retry=patience(1e9),
-                watch=CommitWatch(),
-                now_ms=lambda: 0,
-            )
+            name: TableWriter(self._pausing(committing.table(name)), commit_context(patience(1e9)))
             for name in (PRIMARY, QUARANTINE, AUDIT)
         }
         steps = RecordFlushRunner(
@@ -305,9 +301,7 @@ class World:
             initial=InitialPositions(
                 primary={TOPIC: tables[PRIMARY]},
                 quarantine=tables[QUARANTINE],
-                retry=patience(1e9),
-                now_ms=lambda: 0,
-                new_token=self.new_token,
+                context=commit_context(patience(1e9), new_token=self.new_token),
             ),
         )
         return Worker(self, Verdict(bad), steps, take_over, self.tombstones())
@@ -330,9 +324,7 @@ class World:
         if not self.unfenced:
             return
         table = self._lake.table(self.unfenced.pop(0))
-        raise_erasure_fence(
-            table, newest_tombstone(self.shelf), retry=patience(1e9), now_ms=lambda: 0
-        )
+        ERASURE_FENCE.raise_to(table, newest_tombstone(self.shelf), commit_context(patience(1e9)))
         table.refresh()
         there = _coordinates(table)
         for at in self.erased if table.name in self.fenced else ():
