@@ -1,8 +1,8 @@
-"""Finds names by tagging words with two layers of a transformer, as plain matrices.
+"""Tags words with two layers of a transformer, as plain matrices.
 
-The larger of the two models: it finds more names than the tagger (:mod:`redact.ner.tagger`), and
-takes several times its CPU. A text is read in windows of its own, each by itself, so that it gives
-the same names whatever else is in the call.
+It cuts a text into the same words as the tagger (:mod:`redact.ner.tagger`), and takes several times
+its CPU. A text is read in windows of its own, one at a time, so that its tags do not depend on the
+other texts of a call.
 """
 
 import json
@@ -15,8 +15,6 @@ import numpy.typing as npt
 
 from redact.ner.model_format import NUMBERS, SETTINGS, VOCABULARY
 from redact.ner.pieces import WordPieces
-from redact.ner.reader import NamedSpan
-from redact.ner.spans import names_of
 from redact.ner.words import NO_GAP, Floats, split_stretches, split_words
 
 Rows = npt.NDArray[np.intp]
@@ -166,20 +164,6 @@ class Encoder:
         np.exp(scores, out=scores)
         scores /= scores.sum(axis=1, keepdims=True)
         return scores
-
-
-class EncoderReader:
-    """Reads texts with an encoder; see :class:`redact.ner.reader.NameReader`."""
-
-    def __init__(self, encoder: Encoder) -> None:
-        self._encoder = encoder
-
-    def names(self, texts: Sequence[str]) -> list[list[NamedSpan]]:
-        """Return the names in each text, in order."""
-        return [
-            names_of(text, self._encoder.chances(text), self._encoder.labels, self._encoder.outside)
-            for text in texts
-        ]
 
 
 def windows(many: int) -> Iterator[Window]:

@@ -17,7 +17,8 @@ from thinc.api import NumpyOps
 from threadpoolctl import threadpool_limits
 
 from redact.ner.encoder import KIND as ENCODER
-from redact.ner.encoder import Encoder, EncoderReader
+from redact.ner.encoder import Encoder
+from redact.ner.ensemble import EnsembleReader
 from redact.ner.model_format import FILES, SETTINGS
 from redact.ner.pipeline import SpacyReader
 from redact.ner.reader import NameReader
@@ -39,7 +40,7 @@ _COMPONENT = "ner"
 
 _READERS: dict[str, Callable[[Path], NameReader]] = {
     TAGGER: lambda folder: TaggerReader(Tagger.of(folder)),
-    ENCODER: lambda folder: EncoderReader(Encoder.of(folder)),
+    ENCODER: lambda folder: EnsembleReader(Encoder.of(folder), Tagger.of(FOLDERS[SHIPPED])),
 }
 
 
@@ -71,7 +72,8 @@ def _own(name: str, folder: Path) -> tuple[NameReader, str]:
             f"The model {name!r} cannot be loaded ({type(error).__name__}): its files belong to "
             f"another version of goldpan, or are not whole; name {SHIPPED!r}."
         ) from error
-    return reader, f"goldpan_names-{_digest(folder, FILES)}"
+    parts = (folder, FOLDERS[SHIPPED]) if kind == ENCODER else (folder,)
+    return reader, "goldpan_names-" + "-".join(_digest(part, FILES) for part in parts)
 
 
 def _spacy(name: str, folder: Path) -> tuple[Language, str]:

@@ -8,15 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from redact.ner import encoder as ner_encoder
-from redact.ner.encoder import Encoder, EncoderReader
-from redact.ner.model_files import FOLDERS, SHIPPED_LARGE, load_reader
+from redact.ner.encoder import Encoder
+from redact.ner.ensemble import EnsembleReader
+from redact.ner.model_files import FOLDERS, SHIPPED, SHIPPED_LARGE, load_reader
+from redact.ner.tagger import Tagger
 from tests.redact.test_ner_stage import PERSONS
 
 
 @pytest.fixture(scope="module")
-def model() -> Encoder:
+def reader() -> EnsembleReader:
     """The larger of the shipped models."""
-    return Encoder.of(FOLDERS[SHIPPED_LARGE])
+    return EnsembleReader(Encoder.of(FOLDERS[SHIPPED_LARGE]), Tagger.of(FOLDERS[SHIPPED]))
 
 
 def test_it_is_loaded_by_its_name_and_has_an_identity_of_its_own() -> None:
@@ -26,9 +28,8 @@ def test_it_is_loaded_by_its_name_and_has_an_identity_of_its_own() -> None:
     assert load_reader(str(FOLDERS[SHIPPED_LARGE]))[1] == large
 
 
-def test_it_finds_the_persons_of_everyday_sentences(model: Encoder) -> None:
+def test_it_finds_the_persons_of_everyday_sentences(reader: EnsembleReader) -> None:
     """At least the share that the small model is held to."""
-    reader = EncoderReader(model)
     found = 0
     for text, name in PERSONS:
         spans = reader.names([text])[0]
@@ -36,34 +37,33 @@ def test_it_finds_the_persons_of_everyday_sentences(model: Encoder) -> None:
     assert found >= 0.9 * len(PERSONS)
 
 
-def test_names_do_not_depend_on_the_company(model: Encoder) -> None:
+def test_names_do_not_depend_on_the_company(reader: EnsembleReader) -> None:
     """Alone, together, in any order: the same chances to the last bit."""
     texts = [text for text, _ in PERSONS]
     shuffled = list(texts)
     Random(3).shuffle(shuffled)  # noqa: S311  # not for secrets
-    before = {text: model.chances(text) for text in texts}
+    before = {text: reader.chances(text) for text in texts}
     for text in shuffled:
-        assert np.array_equal(model.chances(text), before[text])
-    reader = EncoderReader(model)
+        assert np.array_equal(reader.chances(text), before[text])
     assert reader.names(texts) == [reader.names([text])[0] for text in texts]
 
 
-def test_a_name_beyond_the_first_window_is_found(model: Encoder) -> None:
+def test_a_name_beyond_the_first_window_is_found(reader: EnsembleReader) -> None:
     """A long text is read to its end, and a name on the edge of two windows is found whole."""
     text, name = "Please write to Priya Raghunathan about it.", "Priya Raghunathan"
     filler = "The order was shipped on time and the box was dry. "
     for many in range(8, 30):
         long = filler * many + text
-        spans = EncoderReader(model).names([long])[0]
+        spans = reader.names([long])[0]
         assert name in [long[s.start : s.end] for s in spans]
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.text(max_size=400))
-def test_any_text_is_read_and_names_lie_in_it_in_order(model: Encoder, text: str) -> None:
+def test_any_text_is_read_and_names_lie_in_it_in_order(reader: EnsembleReader, text: str) -> None:
     """Whatever stands in a text, names are stretches of it that do not overlap."""
     end = 0
-    for span in EncoderReader(model).names([text])[0]:
+    for span in reader.names([text])[0]:
         assert end <= span.start < span.end <= len(text)
         end = span.end
 

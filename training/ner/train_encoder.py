@@ -14,7 +14,7 @@ from random import Random
 import click
 import numpy as np
 
-from redact.ner.encoder import Encoder, EncoderReader
+from redact.ner.model_files import load_reader
 from redact.ner.pieces import WordPieces
 from training.ner import base, encoder
 from training.ner.corpus import TYPES, Corpus, epoch, load
@@ -95,7 +95,7 @@ def main(data: Path, base_folder: Path, out: Path, seed: int, epochs: int) -> No
     vocabulary, tensors = base.read(base_folder)
     weights = train_encoder(corpus, vocabulary, tensors, recipe)
     save_encoder(out, vocabulary, weights, TYPES, recipe.layers)
-    reader = EncoderReader(Encoder.of(out))
+    reader, _ = load_reader(str(out))
     random = Random(seed + 1)  # noqa: S311  not for secrets
     made = [corpus.templates.text(random) for _ in range(500)]
     scores = {"public": figures(reader, corpus.held_out), "templates": figures(reader, made)}
