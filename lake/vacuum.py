@@ -36,5 +36,5 @@ def vacuum_table(table: Table, *, keep_hours: int, dry_run: bool) -> list[str]:
         )
     except (DeltaError, OSError) as error:
         raise RetryableError(
-            f"vacuuming table {table.name}: no good answer ({describe_cause(error)})"
+            f"vacuuming table {table.name} failed ({describe_cause(error)})"
         ) from error

@@ -136,7 +136,7 @@ class _Assembly:
         if self.setup.labels is not None:
             self.labels = self._labels(self.setup.labels)
         log_created_tables(created, self.setup.lake, self.setup.log)
-        self.metrics.set("lake_made_seconds", self.lake.made_ms() / 1000)
+        self.metrics.set("lake_made_seconds", self.lake.created_ms() / 1000)
         self.setup.log.info(
             "worker_started",
             version=self.setup.version,

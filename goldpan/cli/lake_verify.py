@@ -120,7 +120,7 @@ def verify(  # noqa: PLR0913 - one argument per option
         report = verify_lake(
             lake,
             deep=deep,
-            how=options,
+            options=options,
             since=earlier.head if earlier else None,
             retry=wiring.make_retry(),
         )
