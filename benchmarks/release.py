@@ -28,11 +28,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from batch.bounded_duckdb import temp_dir, temp_root
 from batch.compaction import compact_batches, plan_compaction
 from batch.release.publish.build import BuildOptions, draft_release
 from batch.release.sampling.engine import SelectionEngine
 from batch.release.sampling.spec import parse_spec
-from batch.temp_dirs import temp_dir, temp_root
 from lake.commit import commit
 from lake.config import LakeSettings
 from lake.ledger import EntryKind, LedgerEntry, SourceRange

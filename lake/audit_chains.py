@@ -1,8 +1,9 @@
 """The ends of each hash chain of the audit, as recorded by the commit that added its rows.
 
-The rows of a flush are one chain: each holds the hash of the row before it, and the first row a hash
-of where its flush begins (`redact.pipeline.audit`). The chain alone cannot show that its end was cut
-off, so the commit records the last hash. The head of the log protects the commit (`lake.head`).
+The rows of a flush are one chain: each holds the hash of the row before it, and the first row a
+hash of where its flush begins (`redact.pipeline.audit`). The chain alone cannot show that its end
+was cut off, so the commit records the last hash. The head of the log protects the commit
+(`lake.head`).
 """
 
 import json

@@ -57,9 +57,9 @@ def find_missing_audit_commits(primaries: Iterable[TableCut], audit: TableCut) -
                 committed[topic, partition, start, end, rows] -= 1
                 if committed[topic, partition, start, end, rows] < 0:
                     problems.append(
-                        f"{SourcePartition(topic, partition)}: the {rows} rows of table {AUDIT_TABLE} for "
-                        f"[{start}, {end}) were committed before table {primary.name}, version "
-                        f"{version}, but their commit is missing"
+                        f"{SourcePartition(topic, partition)}: the {rows} rows of table "
+                        f"{AUDIT_TABLE} for [{start}, {end}) were committed before table "
+                        f"{primary.name}, version {version}, but their commit is missing"
                     )
     return problems
 

@@ -1,8 +1,8 @@
 """A consistent cut through the lake: each table is opened once, and its log ends at that version.
 
 Tables are opened in the reverse order of their commits. A flush commits to quarantine, then to the
-audit, then to the primary table; labels follow. So whatever a commit of one table says about another
-is in the cut of the other: labels are opened first, quarantine last.
+audit, then to the primary table; labels follow. So whatever a commit of one table says about
+another is in the cut of the other: labels are opened first, quarantine last.
 
 A log that cannot be read is damage if the store can be read, and an outage if it cannot.
 """
@@ -38,8 +38,8 @@ _LAST: Final = 8  # files of a log that are read to see whether the store answer
 class TableCut:
     """A table as of one version, with its log up to there and no further.
 
-    ``active`` are its files (`Table.active_files`). ``commits`` have no gap; they begin at version 0
-    unless the log has lost its beginning.
+    ``active`` are its files (`Table.active_files`). ``commits`` have no gap; they begin at version
+    0 unless the log has lost its beginning.
     """
 
     table: Table
@@ -105,8 +105,8 @@ def read_table_cut(table: Table, active: pa.Table | None = None) -> TableCut:
 class LakeCut:
     """The tables of a lake that could be read, and the problems found while reading them.
 
-    ``missing`` are tables of which nothing exists. ``unfinished`` says why not all could be read: the
-    store failed.
+    ``missing`` are tables of which nothing exists. ``unfinished`` says why not all could be read:
+    the store failed.
     """
 
     tables: Mapping[str, TableCut]
@@ -125,8 +125,8 @@ def take_cut(lake: Lake, retry: Retry | None = None) -> LakeCut:
 
     Where there is no lake at all, `LakeCut.missing` lists all of them.
 
-    Raises FatalError if nothing can be read. If the store fails for longer than ``retry`` allows, the
-    cut ends with what was read so far; without a retry, RetryableError is raised.
+    Raises FatalError if nothing can be read. If the store fails for longer than ``retry`` allows,
+    the cut ends with what was read so far; without a retry, RetryableError is raised.
     """
     tables: dict[str, TableCut] = {}
     problems: list[str] = []
@@ -150,8 +150,8 @@ def take_cut(lake: Lake, retry: Retry | None = None) -> LakeCut:
         tables[name] = opened
         if not opened.is_complete:
             problems.append(
-                f"the log of table {name} begins at version {opened.begins}; earlier commits cannot "
-                "be proved"
+                f"the log of table {name} begins at version {opened.begins}; earlier commits "
+                "cannot be proved"
             )
     return LakeCut(tables, [*_lost(tables, missing), *problems], missing)
 

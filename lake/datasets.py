@@ -1,8 +1,8 @@
 """The data files of a table as a pyarrow dataset that can be read from any thread.
 
 `pyarrow.dataset.Scanner.to_reader` holds the GIL while it starts a scan (`scan_batches` does not).
-Files that are read through Python, such as those that delta-rs opens, need the GIL: the scan and the
-read could deadlock. DuckDB starts its scans with `to_reader`.
+Files that are read through Python, such as those that delta-rs opens, need the GIL: the scan and
+the read could deadlock. DuckDB starts its scans with `to_reader`.
 """
 
 from typing import Any

@@ -69,8 +69,8 @@ def _named(text: bytes, name: str) -> Iterator[Mapping[str, Any]]:
 def read_commits(files: ObjectStore, newest: int, *, table: str) -> list[LoggedCommit]:
     """Return the commits of a table up to ``newest``, oldest first, without a gap.
 
-    They begin at version 0, or after the last commit that no longer exists. Raises FatalError if one
-    cannot be parsed, otherwise as the store does.
+    They begin at version 0, or after the last commit that no longer exists. Raises FatalError if
+    one cannot be parsed, otherwise as the store does.
     """
     if newest < _FEW:
         return _without_gap(map(files.find, _paths(newest, -1)), newest, table)

@@ -1,4 +1,4 @@
-"""Copies of tombstones and receipts outside the lake, and the check that a lake is not older than them.
+"""Copies of tombstones and receipts outside the lake; refuses a lake that is older than them.
 
 A lake that was restored from a backup knows nothing of later erasures. If a second place is set
 (`LakeSettings.erasures_copy`), each erasure stores its tombstones and its receipt there too, and no
@@ -7,8 +7,8 @@ table of the lake is opened while
 - a tombstone of the copies is not in the lake, or differs there, or
 - a receipt of the copies names an erasure that no receipt of the lake names.
 
-The second condition holds until the rows are removed: the receipt is what an erasure, or one that is
-applied again (`batch.erase.reapply`), writes last. The check values of destroyed keys
+The second condition holds until the rows are removed: the receipt is what an erasure, or one that
+is applied again (`batch.erase.reapply`), writes last. The check values of destroyed keys
 (`lake.key_checks`) are stored beside the tombstones in both places.
 """
 
@@ -49,9 +49,9 @@ class ErasureCopies:
         """Raise FatalError if the second place was never marked: it may be empty by mistake."""
         if self.copy.find(_BEGUN) is None:
             raise FatalError(
-                "GOLDPAN_LAKE__ERASURES_COPY is empty, so it is not known whether this lake is older "
-                "than its erasures: mount it, or correct the address. If the place is new, run "
-                "`goldpan lake init`"
+                "GOLDPAN_LAKE__ERASURES_COPY is empty, so it is not known whether this lake is "
+                "older than its erasures: mount it, or correct the address. If the place is new, "
+                "run `goldpan lake init`"
             )
 
     def keep(self) -> None:
@@ -65,8 +65,8 @@ class ErasureCopies:
             if not self.copy.put_new(path, self.lake.get(path)):
                 raise FatalError(
                     f"the copy of {ERASURES_FOLDER}/{path} holds another erasure than this lake: "
-                    "GOLDPAN_LAKE__ERASURES_COPY belongs to another lake, or this lake was restored "
-                    "from a backup and used before later erasures were applied"
+                    "GOLDPAN_LAKE__ERASURES_COPY belongs to another lake, or this lake was "
+                    "restored from a backup and used before later erasures were applied"
                 )
 
     def bring_destroyed(self) -> None:
@@ -134,8 +134,8 @@ def refuse_outdated_lake(settings: LakeSettings) -> None:
     newer = copies.newer()
     if newer:
         raise FatalError(
-            f"this lake is older than the erasures {', '.join(map(str, newer))}, so it holds data of "
-            "erased persons: run `goldpan erase apply` before anybody reads it"
+            f"this lake is older than the erasures {', '.join(map(str, newer))}, so it holds data "
+            "of erased persons: run `goldpan erase apply` before anybody reads it"
         )
 
 

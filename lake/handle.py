@@ -4,8 +4,8 @@ For each number delta-rs reads the log again from the last checkpoint on, and a 
 numbers of each partition. This handle reads each commit once: when it has moved to another version,
 it reads the commits in between. So it returns what delta-rs would return at the handle's version.
 
-The first numbers come from the last checkpoint. If that cannot be used (it is newer than the handle,
-or has several parts), or if a commit no longer exists, delta-rs is used instead.
+The first numbers come from the last checkpoint. If that cannot be used (it is newer than the
+handle, or has several parts), or if a commit no longer exists, delta-rs is used instead.
 """
 
 import json

@@ -2,8 +2,8 @@
 
 A name alone proves nothing: another secret under the same name gives other pseudonyms with the same
 prefix ``k1:``. So the first use of a key writes the object ``<lake>/keys/<purpose>.<name>.json``,
-once, with an HMAC of the secret that reveals nothing of it. From then on a secret with another check
-value does not match the name.
+once, with an HMAC of the secret that reveals nothing of it. From then on a secret with another
+check value does not match the name.
 """
 
 import json

@@ -1,7 +1,7 @@
 """The ledger: what each commit covers, and how many records went where.
 
-An entry is stored in the commit's own metadata (key ``goldpan``). So proving that nothing was lost or
-doubled needs nothing but the table's transaction log. Each range obeys the laws
+An entry is stored in the commit's own metadata (key ``goldpan``). So proving that nothing was lost
+or doubled needs nothing but the table's transaction log. Each range obeys the laws
 
     consumed = stored + quarantined + dropped        consumed + skipped = end - start
 """

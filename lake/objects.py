@@ -1,8 +1,8 @@
 """The object store of a lake: files in a folder, or in an S3 bucket (`lake.s3_store`).
 
 A put is atomic (a reader sees the whole file or none) and may be repeated: a path is only ever
-written with one content, since file names contain a hash of the content. A path that two writers may
-want to write with different contents takes ``put_new``: one of them succeeds.
+written with one content, since file names contain a hash of the content. A path that two writers
+may want to write with different contents takes ``put_new``: one of them succeeds.
 """
 
 import contextlib

@@ -1,8 +1,8 @@
 """Older versions and unfinished uploads, which a bucket keeps beside its visible objects.
 
-A versioned bucket keeps objects that were deleted or overwritten until each version is deleted by its
-id; an unversioned one has a single version of each key, ``null``. The parts of an upload that was not
-completed stay as well, until the upload is aborted.
+A versioned bucket keeps objects that were deleted or overwritten until each version is deleted by
+its id; an unversioned one has a single version of each key, ``null``. The parts of an upload that
+was not completed stay as well, until the upload is aborted.
 """
 
 from collections.abc import Iterator
@@ -34,8 +34,8 @@ def list_versions(client: Any, bucket: str, prefix: str) -> Iterator[KeyVersion]
 def purge_key(client: Any, bucket: str, key: str) -> None:
     """Delete a key with all its versions, so that none of its bytes is left; as `list_versions`.
 
-    The key itself is deleted first: in a versioned bucket that adds a delete marker, which is deleted
-    too.
+    The key itself is deleted first: in a versioned bucket that adds a delete marker, which is
+    deleted too.
     """
     client.delete_object(Bucket=bucket, Key=key)
     for item in list(list_versions(client, bucket, key)):

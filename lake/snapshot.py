@@ -1,7 +1,7 @@
 """A table at one version: its files of some days, and the version at which its rows last changed.
 
-Compaction makes a new version of the same rows. So a snapshot is identified by the last version that
-changed a row: snapshots before and after a compaction are the same.
+Compaction makes a new version of the same rows. So a snapshot is identified by the last version
+that changed a row: snapshots before and after a compaction are the same.
 """
 
 from collections.abc import Mapping, Sequence
@@ -89,7 +89,7 @@ def open_snapshot(lake: Lake, name: str, version: int | None = None) -> TableSna
 
 
 def _changes(files: Any, version: int) -> bool:
-    """Return whether a commit adds or removes rows; one that no longer exists counts as if it did."""
+    """Return whether a commit adds or removes rows; a commit that no longer exists does."""
     for kind in ("add", "remove"):
         changes: Sequence[Mapping[str, Any]] | None = read_actions(files, version, kind)
         if changes is None or any(action.get("dataChange", True) for action in changes):

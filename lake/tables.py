@@ -272,8 +272,8 @@ class Lake:
         ``names`` are the tables to create: all, except in a staging area. Those in ``lost`` are
         created even if others hold rows that were committed with them.
 
-        Raises FatalError or RetryableError if the root cannot be used, if a table or only its log is
-        missing from a lake in use, if an existing table has another schema than this version of
+        Raises FatalError or RetryableError if the root cannot be used, if a table or only its log
+        is missing from a lake in use, if an existing table has another schema than this version of
         goldpan writes, or if the store overwrites files.
         """
         self.location.check()
@@ -330,8 +330,8 @@ class Lake:
     def _refuse_lost(self, names: Sequence[str], lost: Collection[str]) -> None:
         """Raise FatalError if a table is missing and others were committed to.
 
-        Two programs may create a new lake at once. A program creates all tables before it commits to
-        one, so after a commit is found the missing tables are looked up again.
+        Two programs may create a new lake at once. A program creates all tables before it commits
+        to one, so after a commit is found the missing tables are looked up again.
         """
         missing = [name for name in names if name not in lost and not self._exists(name)]
         if not missing:
@@ -340,9 +340,9 @@ class Lake:
         lost_tables = [name for name in missing if used and not self._exists(name)]
         if lost_tables:
             raise FatalError(
-                f"there is no table {lost_tables[0]} at {self.location.table_uri(lost_tables[0])}, but "
-                f"table {used} holds rows that were committed with it: restore it from a copy of "
-                "the lake. If there is none, or this lake never had it: "
+                f"there is no table {lost_tables[0]} at {self.location.table_uri(lost_tables[0])}, "
+                f"but table {used} holds rows that were committed with it: restore it from a copy "
+                "of the lake. If there is none, or this lake never had it: "
                 f"`goldpan lake init --lost {lost_tables[0]}`"
             )
 

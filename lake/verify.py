@@ -1,7 +1,7 @@
 """Verifies, from the transaction logs, that every record is in the lake exactly once.
 
-The proof reaches up to the position of each partition. What the topics hold beyond it only Kafka can
-show (`stream.broker_coverage`), and nothing is said about a partition that was never begun.
+The proof reaches up to the position of each partition. What the topics hold beyond it only Kafka
+can show (`stream.broker_coverage`), and nothing is said about a partition that was never begun.
 
 Everything is read in one cut (`lake.cut`). For each source partition the ranges are checked
 (`lake.verify_ranges`): the number of rows in the files is the number that the ranges stored, and
@@ -69,9 +69,9 @@ _DEFAULT_OPTIONS: Final = DeepOptions()
 class VerifyReport:
     """The outcome of a verification; ``problems`` is empty exactly if all laws hold.
 
-    ``versions`` are those of the tables that were read, by name. ``files`` is the outcome of reading
-    the files, None if they were not read. ``unfinished`` says what could not be read, None if all
-    was.
+    ``versions`` are those of the tables that were read, by name. ``files`` is the outcome of
+    reading the files, None if they were not read. ``unfinished`` says what could not be read, None
+    if all was.
     """
 
     partitions: Sequence[PartitionProof]
@@ -120,8 +120,8 @@ def verify_lake(
     must continue.
 
     Raises FatalError if there is no lake, and no head that says that there was one. If the store
-    fails for longer than ``retry`` allows, the report is unfinished; without a retry, RetryableError
-    is raised.
+    fails for longer than ``retry`` allows, the report is unfinished; without a retry,
+    RetryableError is raised.
     """
     cuts_left = _MAX_CUTS
     while True:

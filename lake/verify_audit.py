@@ -50,9 +50,9 @@ _LINKS: Final = pa.schema(
 class AuditRules:
     """How a row is hashed, and which blank rows receipts account for.
 
-    ``chained`` gives the hash of a row, and of the link before it (`redact.pipeline.audit.chain_hash`).
-    ``erased`` reads the offsets that receipts account for. It is called after the rows were read,
-    since a receipt is written after the rows that it lists.
+    ``chained`` gives the hash of a row, and of the link before it
+    (`redact.pipeline.audit.chain_hash`). ``erased`` reads the offsets that receipts account for. It
+    is called after the rows were read, since a receipt is written after the rows that it lists.
     """
 
     chained: Callable[[Mapping[str, Any], str], str]

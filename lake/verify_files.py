@@ -1,9 +1,9 @@
 """Verifies the files: hashes them again and reads them, one by one, several at a time.
 
-A file is compared with the hash in the commit that added it (`lake.file_hashes`). A file of a commit
-without hashes is read whole instead, which detects damage and not tampering; such files are counted
-as unproved. Whether a file is chosen for hashing or not, the columns that the laws about rows need
-are read. A file that cannot be read is damage; the others are still checked.
+A file is compared with the hash in the commit that added it (`lake.file_hashes`). A file of a
+commit without hashes is read whole instead, which detects damage and not tampering; such files are
+counted as unproved. Whether a file is chosen for hashing or not, the columns that the laws about
+rows need are read. A file that cannot be read is damage; the others are still checked.
 """
 
 import hashlib
@@ -41,8 +41,8 @@ class DeepOptions:
     """How the files are checked.
 
     Only files of commits since ``since_ms`` (milliseconds since 1970) are hashed, and of these at
-    most ``sample``, drawn with ``seed``. Without ``audit`` no chain is walked. ``threads`` files are
-    in memory at a time. ``progress`` is called with a text, the number of checked files and the
+    most ``sample``, drawn with ``seed``. Without ``audit`` no chain is walked. ``threads`` files
+    are in memory at a time. ``progress`` is called with a text, the number of checked files and the
     total.
     """
 
@@ -218,7 +218,7 @@ class _FileChecker:
         return _FileResult(problems, _reduce_rows(file.cut.name, rows, file.day, self._options))
 
     def _bytes(self, file: _File) -> bytes | None:
-        """Return the bytes of a file, None if it is missing; FileMovedError if it left the table."""
+        """Return the bytes of a file, None if it is missing; raise FileMovedError if it left."""
         step = partial(file.cut.table.files.find, file.path)
         data = call_with_retry(self._retry, f"reading {file.where}", step)
         if data is None and not is_active_file(self._lake, file.cut.name, file.path):

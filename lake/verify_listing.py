@@ -9,8 +9,8 @@ from lake.parquet import PARTITION_COLUMN
 def check_listing(cut: TableCut, is_active: Callable[[str], bool]) -> list[str]:
     """Return one sentence for each file that is missing, of another size, or under another day.
 
-    ``is_active`` returns whether a file is part of the table now: one that has left it since the cut
-    was taken may be missing. Raises RetryableError or FatalError if the store cannot be read.
+    ``is_active`` returns whether a file is part of the table now: one that has left it since the
+    cut was taken may be missing. Raises RetryableError or FatalError if the store cannot be read.
     """
     sizes = dict(cut.table.files.walk(""))
     problems = []

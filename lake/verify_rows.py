@@ -16,9 +16,9 @@ _SHOWN = 5
 class ExpectedRows:
     """The rows of a source partition that the commits account for.
 
-    ``spans`` are the covered offsets, one range for each incarnation of the topic. ``quarantined`` is
-    how many records are in quarantine now. Unless the logs are complete (``is_complete``), there may
-    be rows of commits that the logs have lost.
+    ``spans`` are the covered offsets, one range for each incarnation of the topic. ``quarantined``
+    is how many records are in quarantine now. Unless the logs are complete (``is_complete``), there
+    may be rows of commits that the logs have lost.
     """
 
     spans: Sequence[range]

@@ -83,15 +83,15 @@ class RetentionRun:
             expiring = self.find_expiring()
             if not expiring:
                 break
-            if not self._record_horizon(expiring):
+            if not self.record_horizon(expiring):
                 continue
-            waiting = [day for day in expiring if self._is_in_flight(day)]
+            waiting = [day for day in expiring if self.is_in_flight(day)]
             ready = [day for day in expiring if day not in waiting]
             if not ready:
                 self.waiting.extend(waiting)
                 break
             for day in ready:
-                if self._remove(day):
+                if self.remove(day):
                     done = True
                     yield day
         else:
@@ -102,8 +102,8 @@ class RetentionRun:
         if done:
             self.context.retry.call(f"checkpointing table {self.table.name}", self._checkpoint)
 
-    def _record_horizon(self, expiring: list[ExpiringDay]) -> bool:
-        """Record in the log what is about to expire; False if another run was faster."""
+    def record_horizon(self, expiring: list[ExpiringDay]) -> bool:
+        """Record in the log what is about to expire; return False if another run was faster."""
         moves = []
         for part in sorted({part for day in expiring for part in day.parts}):
             app, target = retention_app(part), day_number(self.until[part])
@@ -128,7 +128,7 @@ class RetentionRun:
         )
         commit(self.table, change, self.context)
 
-    def _is_in_flight(self, day: ExpiringDay) -> bool:
+    def is_in_flight(self, day: ExpiringDay) -> bool:
         """Return whether rows that expire are being moved by another writer."""
         if self.in_flight is None or not day.removes_rows:
             return False
@@ -136,8 +136,8 @@ class RetentionRun:
         in_flight = self.in_flight
         return self.context.retry.call(what, lambda: in_flight.is_in_flight(day))
 
-    def _remove(self, day: ExpiringDay) -> bool:
-        """Commit one day; False if another writer has changed one of its files."""
+    def remove(self, day: ExpiringDay) -> bool:
+        """Remove one day in one commit; return False if another writer changed one of its files."""
         new = [] if day.removes_rows else [self._without_values(day, file) for file in day.files]
         replacement = TableCommit(
             removes=day.files,
