@@ -76,9 +76,9 @@ class ReplayPlan:
         """Return the number of offsets to read."""
         return sum(span.offsets for span in self.spans)
 
-    def same_task(self, other: "ReplayPlan") -> bool:
+    def same_task(self, plan: "ReplayPlan") -> bool:
         """Return whether another plan has the same task."""
-        return self._task == other._task
+        return self._task == plan._task
 
     @property
     def _task(self) -> tuple[object, ...]:
