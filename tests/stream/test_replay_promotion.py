@@ -41,8 +41,8 @@ from tests.lake.kit import (
     rows,
     span,
 )
+from tests.stream.redrives import kafka, redrive
 from tests.stream.replays import LATER, NOW_BAD, RANGE, TOKENS, filled_lake, stage, staging
-from tests.stream.test_redrive import kafka, redrive
 
 NOW = int((START + timedelta(hours=2)).timestamp()) * 1_000_000
 OF_LABELS = (

@@ -23,8 +23,8 @@ from tests.lake.kit import (
     open_lake,
     set_aside,
 )
+from tests.stream.redrives import redrive
 from tests.stream.replays import TOKENS, stage, staging
-from tests.stream.test_redrive import redrive
 from tests.stream.test_replay_promotion import NOW, compact
 
 ALL = range(12)
