@@ -22,8 +22,7 @@ from tests.stream.redrives import (
     quarantined_offsets,
     redrive,
 )
-from tests.stream.replays import TOKENS, filled_lake, stage
-from tests.stream.test_replay_promotion import NOW, promotion
+from tests.stream.replays import NOW, TOKENS, filled_lake, promotion, stage
 
 AFTER = date(2026, 11, 2)
 Coordinates = tuple[int, int]

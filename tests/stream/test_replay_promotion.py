@@ -1,18 +1,15 @@
 """A replay takes the place of the rows of its range, once, whatever happens on the way."""
 
-from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
 from lake.commit import commit
 from lake.fences import ERASURE_FENCE
 from lake.ledger import EntryKind, LedgerEntry, SourceRange
-from lake.live_files import concat_rows, list_live_files, read_file_rows, rewrite_rows
+from lake.live_files import list_live_files, read_file_rows, rewrite_rows
 from lake.quarantine import QuarantineFilter
 from lake.rewrite import replace_files
 from lake.table_commit import Move, TableCommit
@@ -23,7 +20,6 @@ from lake.tombstones import put_tombstone as storing
 from lake.verify import verify_lake
 from schemas.errors import FatalError, FencedError, UsageError
 from stream.replay.abandon import abandon_replay
-from stream.replay.promotion import Promotion, PromotionContext
 from stream.replay.repository import ReplayState
 from stream.replay.steps import ReplayStep
 from tests.lake.kit import (
@@ -42,16 +38,21 @@ from tests.lake.kit import (
     span,
 )
 from tests.stream.redrives import kafka, redrive
-from tests.stream.replays import LATER, NOW_BAD, RANGE, TOKENS, filled_lake, stage, staging
-
-NOW = int((START + timedelta(hours=2)).timestamp()) * 1_000_000
-OF_LABELS = (
-    ReplayStep.TRACES_NOTED,
-    ReplayStep.LABELS_FENCED,
-    ReplayStep.LABELS_WRITTEN,
-    ReplayStep.LABELS_REPLACED,
+from tests.stream.replays import (
+    LATER,
+    NOW,
+    NOW_BAD,
+    RANGE,
+    STEPS,
+    TOKENS,
+    compact,
+    filled_lake,
+    ingested,
+    promotion,
+    rewrite,
+    stage,
+    staging,
 )
-STEPS = [step for step in ReplayStep if step not in {ReplayStep.AUDIT_COMMITTED, *OF_LABELS}]
 
 
 @pytest.fixture
@@ -62,27 +63,6 @@ def lake(tmp_path: Path) -> Lake:
 
 class CrashError(Exception):
     """The process dies here."""
-
-
-def promotion(
-    folder: Path, reached: Callable[[ReplayStep], None] = lambda _step: None, name: str = "r1"
-) -> Promotion:
-    """Return what promotes the replay."""
-    means = PromotionContext(
-        commit_context(now_us=lambda: NOW, new_token=lambda: next(TOKENS)),
-        reached,
-        lambda *_told: None,
-    )
-    return Promotion(staging(folder), name, means)
-
-
-def ingested(lake: Lake, table: str) -> dict[tuple[int, int], Any]:
-    """Return when each row of a table was ingested, by partition and offset; each is there once."""
-    lake.table(table).refresh()
-    found = lake.table(table).read(["_partition", "_offset", "_ingested_at"]).to_pylist()
-    told = {(row["_partition"], row["_offset"]): row["_ingested_at"] for row in found}
-    assert len(told) == len(found)
-    return told
 
 
 def assert_promoted(lake: Lake) -> None:
@@ -139,27 +119,6 @@ def test_what_kafka_had_lost_stays_as_it_is(lake: Lake, tmp_path: Path) -> None:
     assert stored[0, 4] == aside[0, 5] == aside[0, 7] == START
     assert stored[0, 3] == aside[0, 6] == LATER
     assert verify_lake(lake, deep=True).problems == []
-
-
-def rewrite(lake: Lake, name: str, keep: Callable[[pa.Table], Any]) -> None:
-    """Replace all files of a table by one that holds the rows to keep, as another program would."""
-    table = lake.table(name)
-    table.refresh()
-    old = list_live_files(table)
-    if not old:
-        return
-    rows = concat_rows([read_file_rows(table, file) for file in old])
-    left = rows.where(keep(rows.rows))
-    new = [rewrite_rows(table, left, instead_of=old, retry=patience())]
-    same = len(left) == len(rows)
-    entry = LedgerEntry(EntryKind.REPLAY, [])
-    wanted = TableCommit(entry=entry, token=next(TOKENS), removes=old, adds=new, same_rows=same)
-    replace_files(table, wanted, commit_context())
-
-
-def compact(lake: Lake, table: str) -> None:
-    """Make one file of all files of a table."""
-    rewrite(lake, table, lambda rows: pc.is_valid(rows["_offset"]))
 
 
 def test_who_was_erased_does_not_come_back(lake: Lake, tmp_path: Path) -> None:

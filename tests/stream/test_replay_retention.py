@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from batch.retention.run import RetentionRun
-from lake.table_commit import CommitContext as JobMeans
+from lake.table_commit import CommitContext
 from lake.tables import Lake
 from lake.verify import verify_lake
 from schemas.errors import UsageError
@@ -18,8 +18,17 @@ from stream.replay.steps import ReplayStep
 from stream.replay.table_pair import TablePair
 from tests.lake import kit
 from tests.lake.kit import TOPIC, open_lake, patience
-from tests.stream.replays import RANGE, TOKENS, filled_lake, stage, staging
-from tests.stream.test_replay_promotion import NOW, STEPS, ingested, promotion
+from tests.stream.replays import (
+    NOW,
+    RANGE,
+    STEPS,
+    TOKENS,
+    filled_lake,
+    ingested,
+    promotion,
+    stage,
+    staging,
+)
 
 SAID = "what somebody said"
 AFTER = date(2026, 11, 2)
@@ -41,7 +50,7 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
 
 def expire(folder: Path) -> list[Any]:
     """Let the texts of all feedback expire; return what was done."""
-    means = JobMeans(patience(), lambda: NOW, lambda: next(TOKENS))
+    means = CommitContext(patience(), lambda: NOW, lambda: next(TOKENS))
     return list(RetentionRun.of(open_lake(folder), "feedback", {"text": AFTER}, means).run())
 
 
