@@ -35,7 +35,7 @@ AFTER = date(2026, 11, 2)
 
 
 @pytest.fixture
-def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
+def replayed_lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
     """A lake whose feedback has texts, and a staged replay of a part of it."""
     plain = kit._filled
     monkeypatch.setattr(
@@ -60,10 +60,12 @@ def texts(folder: Path) -> set[str | None]:
     return set(table.read(["comment"])["comment"].to_pylist())
 
 
-def test_rows_whose_texts_have_expired_stay_as_they_are(lake: Lake, tmp_path: Path) -> None:
+def test_rows_whose_texts_have_expired_stay_as_they_are(
+    replayed_lake: Lake, tmp_path: Path
+) -> None:
     """The diff counts them as kept, and promoting changes nothing of them."""
     assert expire(tmp_path)
-    before = ingested(lake, "feedback")
+    before = ingested(replayed_lake, "feedback")
     plan = staging(tmp_path).plan("r1")
     live, staged = open_lake(tmp_path), staging(tmp_path).lake("r1")
     found = ReplayComparison(
@@ -78,13 +80,13 @@ def test_rows_whose_texts_have_expired_stay_as_they_are(lake: Lake, tmp_path: Pa
     assert found.kept >= len(RANGE) - 2
     promotion(tmp_path).run()
     assert texts(tmp_path) == {None}
-    assert ingested(lake, "feedback") == before
-    assert verify_lake(lake, deep=True).problems == []
+    assert ingested(replayed_lake, "feedback") == before
+    assert verify_lake(replayed_lake, deep=True).problems == []
 
 
 @pytest.mark.parametrize("step", STEPS)
 def test_texts_that_expire_while_a_replay_is_promoted(
-    lake: Lake, tmp_path: Path, step: ReplayStep
+    replayed_lake: Lake, tmp_path: Path, step: ReplayStep
 ) -> None:
     """At whichever step it happens, every record is there once, and no text comes back."""
     left = [1]
@@ -95,16 +97,18 @@ def test_texts_that_expire_while_a_replay_is_promoted(
             expire(tmp_path)
 
     promotion(tmp_path, meanwhile).run()
-    everywhere = [*ingested(lake, "feedback"), *ingested(lake, "quarantine")]
+    everywhere = [*ingested(replayed_lake, "feedback"), *ingested(replayed_lake, "quarantine")]
     assert sorted(everywhere) == [*((0, o) for o in range(12)), *((1, o) for o in range(5))]
     expire(tmp_path)  # what came in the same moment goes with the next run
     assert texts(tmp_path) == {None}
-    assert verify_lake(lake, deep=True).problems == []
+    assert verify_lake(replayed_lake, deep=True).problems == []
 
 
-def test_stored_rows_without_their_texts_are_not_read_again(lake: Lake, tmp_path: Path) -> None:
+def test_stored_rows_without_their_texts_are_not_read_again(
+    replayed_lake: Lake, tmp_path: Path
+) -> None:
     """A replay from the lake refuses them, and says which offsets they have."""
-    table = lake.table("feedback")
+    table = replayed_lake.table("feedback")
     wanted = [ReplaySpan(0, 3, 9)]
     table.refresh()
     refuse_expired(table, TOPIC, None, wanted)
