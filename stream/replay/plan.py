@@ -29,7 +29,7 @@ class ReplayPlan:
     stored rows are read instead of Kafka's records.
 
     ``labels`` holds the label policy and calibration for relabelling the range's traces (see
-    `labels.scorer_snapshot`), None if labels do not change. ``labels_only`` means that no record is
+    `labels.scorer`), None if labels do not change. ``labels_only`` means that no record is
     re-read. ``unread`` counts requested offsets that the worker had yet to store: they are not part
     of the replay.
     """
