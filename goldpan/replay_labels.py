@@ -22,9 +22,10 @@ from labels.decision import check_clock
 from labels.difference import LabelDifference
 from labels.digests import DigestSet
 from labels.scorer import LabelScorer, restore_scorer, snapshot_scorer
-from lake.ledger import Incarnation, adopted_app, replay_app
+from lake.ledger import Incarnation
 from lake.retry import Retry
 from lake.table_commit import CommitContext, Move
+from lake.table_log import adopted_app, replay_app
 from lake.tables import Lake
 from schemas.arrow import LABELS_TABLE, QUARANTINE_TABLE
 from schemas.errors import UsageError
@@ -81,7 +82,7 @@ def plan_labels_only(
     name = wiring.kind_and_table(settings.kafka, topic)[1]
     table = replays.live.table(name)
     table.refresh()
-    adopted = table.number(adopted_app(topic))
+    adopted = table.txn_version(adopted_app(topic))
     spans = resolve_stored_spans(table, topic, adopted, replay_range)
     if not spans:
         raise UsageError(f"The lake holds nothing of {topic} from {replay_range}.")

@@ -182,7 +182,7 @@ class Flusher:
     """The flusher thread: takes flushes and returns their outcomes; it never drops one silently."""
 
     def __init__(self, runners: Callable[[str], FlushRunner], tracer: Tracer = NO_TRACER) -> None:
-        """Create the thread. ``runners`` returns the runner for a topic, or for `LABELS`."""
+        """Create the thread. ``runners`` returns the runner for a topic, or for `LABELS_MARKER`."""
         self._runners = runners
         self._tracer = tracer
         self._inbox: queue.SimpleQueue[Flush | LabelFlush | None] = queue.SimpleQueue()

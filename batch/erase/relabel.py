@@ -18,7 +18,7 @@ from batch.erase.scanner import TableMatches
 from batch.erase.scope import ErasureScope
 from batch.labels.evidence_reader import BucketEvidence, EvidenceTables
 from batch.labels.existing_labels import read_ranks
-from batch.labels.label_writer import RECONCILE_SEQUENCE, LabelWriter
+from batch.labels.label_writer import LabelWriter
 from batch.labels.trace_buckets import (
     BUCKET_TRACES,
     ScanExtent,
@@ -34,6 +34,7 @@ from labels.scorer import LabelScorer
 from lake.ledger import EntryKind
 from lake.live_files import read_file_rows
 from lake.table_commit import CommitContext
+from lake.table_log import RECONCILE_SEQUENCE
 from lake.tables import Lake, Table
 from schemas.arrow import TABLES
 

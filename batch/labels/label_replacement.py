@@ -25,14 +25,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from batch.labels.existing_labels import ExistingLabelRow, read_existing_labels
-from batch.labels.label_writer import RECONCILE_SEQUENCE, label_guards, number_label_rows
+from batch.labels.label_writer import label_guards, number_label_rows
 from batch.labels.recompute import LabelRecomputer, RecomputedLabel, split_digest_set
 from batch.numbered_rows import NumberedRows
 from labels.decision import EventRank
 from labels.digests import DigestSet
 from labels.replacement_plan import plan_replacement
 from lake.fences import RELABEL_FENCE
-from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange, position_app
+from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange
 from lake.live_files import (
     LiveFile,
     StoredRows,
@@ -45,6 +45,7 @@ from lake.live_files import (
 from lake.parquet import encode_files
 from lake.rewrite import replace_or_add_files
 from lake.table_commit import CommitContext, Move, TableCommit
+from lake.table_log import RECONCILE_SEQUENCE, position_app
 from lake.tables import TABLE_LAYOUTS, Table
 from schemas.errors import FatalError, FencedError
 from schemas.records import LabelEvent
@@ -85,7 +86,7 @@ class LabelReplacement:
     @property
     def is_done(self) -> bool:
         """Return whether the replacement is done, as of the table's last refresh."""
-        return self.labels.number(self.mark.app) is not None
+        return self.labels.txn_version(self.mark.app) is not None
 
     def run(self, trace_ids: DigestSet, before_commit: Callable[[], None]) -> None:
         """Decide and replace; calls ``before_commit`` once the files are written.

@@ -17,9 +17,6 @@ from schemas.errors import FencedError
 from schemas.records import LabelEvent
 from schemas.redacted import Redacted
 
-RECONCILE_SEQUENCE: Final = "#reconcile"
-"""The sequence that batch jobs number their rows of ``labels`` in."""
-
 NO_TEXT_POLICY: Final = "derived"
 """The redaction policy of a label without a text of its own."""
 

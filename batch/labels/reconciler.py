@@ -23,7 +23,7 @@ from batch.labels import policy_registry
 from batch.labels.completeness import EXPIRED_EVIDENCE, EvidenceCompleteness
 from batch.labels.evidence_reader import BucketEvidence, EvidenceTables
 from batch.labels.existing_labels import read_ranks
-from batch.labels.label_writer import RECONCILE_SEQUENCE, LabelWriter, label_guards
+from batch.labels.label_writer import LabelWriter, label_guards
 from batch.labels.trace_buckets import (
     BUCKET_TRACES,
     ScanExtent,
@@ -44,6 +44,7 @@ from labels.scorer import LabelScorer
 from lake.ledger import EntryKind
 from lake.objects import ObjectStore
 from lake.table_commit import CommitContext, Condition
+from lake.table_log import RECONCILE_SEQUENCE
 from lake.tables import Lake, Table
 from schemas.errors import FatalError, FencedError, UsageError
 from schemas.records import LabelEvent

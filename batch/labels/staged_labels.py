@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from batch.labels.existing_labels import read_events_in_force
-from batch.labels.label_writer import RECONCILE_SEQUENCE, number_label_rows
+from batch.labels.label_writer import number_label_rows
 from batch.labels.recompute import LabelRecomputer, split_digest_set
 from batch.numbered_rows import NumberedRows
 from batch.progress import ReportProgress
@@ -18,6 +18,7 @@ from labels.digests import DigestSet
 from lake.commit import commit
 from lake.ledger import EntryKind, LedgerEntry
 from lake.table_commit import CommitContext, Move, TableCommit
+from lake.table_log import RECONCILE_SEQUENCE
 from lake.tables import Table
 from schemas.records import LabelEvent
 
@@ -40,7 +41,7 @@ class StagedLabels:
     @property
     def complete(self) -> bool:
         """Return whether all events are staged, as of the table's last refresh."""
-        return self.staged.number(self.app) is not None
+        return self.staged.txn_version(self.app) is not None
 
     def stage(
         self, trace_ids: DigestSet, recomputer: LabelRecomputer, progress: ReportProgress

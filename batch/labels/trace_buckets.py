@@ -86,16 +86,11 @@ def divide_traces(
     traces: Table, extent: ScanExtent, *, seed: str, bucket_traces: int, sessions: bool
 ) -> TraceBuckets:
     """Return buckets of about ``bucket_traces`` traces; with ``sessions`` none splits a session."""
-    rows = _row_count(traces)
+    rows = traces.row_count()
     count = max(1, min(-(-rows // bucket_traces), np.iinfo(np.uint16).max))
     if count == 1 or not sessions:
         return TraceBuckets(count, seed)
     return TraceBuckets(count, seed, _session_buckets(traces, extent, seed, count))
-
-
-def _row_count(table: Table) -> int:
-    active = table.active_files()
-    return int(pc.sum(active["num_records"]).as_py() or 0) if len(active) else 0
 
 
 def _session_buckets(traces: Table, extent: ScanExtent, seed: str, count: int) -> SessionBuckets:

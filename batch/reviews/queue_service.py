@@ -15,7 +15,6 @@ from typing import Final, NamedTuple
 from batch.numbered_rows import NumberedRows
 from batch.reviews.open_items import ReviewableItems, read_routed_events, read_trace_events
 from batch.reviews.review_table import (
-    REVIEW_SEQUENCE,
     ReviewRow,
     StoredReviews,
     build_claim_row,
@@ -30,6 +29,7 @@ from labels.review_queue import QueueItem, ReviewQueue, build_queue
 from lake.fences import ERASURE_FENCE
 from lake.ledger import EntryKind
 from lake.table_commit import CommitContext, Condition
+from lake.table_log import REVIEW_SEQUENCE
 from lake.tables import Lake
 from redact.pipeline.derived_rows import box_derived_rows
 from schemas.errors import FencedError, UsageError

@@ -15,7 +15,7 @@ from labels.queue_stats import (
 )
 from labels.review_queue import ReviewQueue, SegmentKey
 from lake.tables import Table
-from schemas.times import format_rfc3339
+from schemas.times import format_rfc3339, from_micros
 
 WITHDRAW_VERDICT: Final = "withdraw"
 """The verdict of a review that withdraws the one before it."""
@@ -38,7 +38,7 @@ def export_reviews(reviews: Table) -> Iterator[dict[str, Any]]:
             "replaced": latest[review.review_id] != review,
             "comment": commented.comment,
             "expected_response": review.expected_response,
-            "reviewed_at": format_rfc3339(review.reviewed_at),
+            "reviewed_at": format_rfc3339(from_micros(review.reviewed_at)),
             "audit_probability": review.audit_probability,
             "label_event_id": commented.label_event_id,
             "outcome": outcomes.get(review.trace_id),

@@ -11,9 +11,6 @@ from lake.tables import Table
 from schemas.arrow import record_schema
 from schemas.contract import CONTRACTS
 
-REVIEW_SEQUENCE: Final = "#reviews"
-"""The sequence that rows of ``reviews`` are numbered in."""
-
 ReviewRow = dict[str, Any]
 """A row by column, without provenance; ``policy`` is that of its texts, if it has any."""
 

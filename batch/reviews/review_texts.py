@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from lake.table_log import REVIEW_SEQUENCE
 from redact.pipeline.redactor import Redactor
 from schemas.record_batches import DecodedBatch, RawRecord, RecordKind
 from schemas.records import Feedback
@@ -34,7 +35,7 @@ def redact_review_texts(
     """
     decoded = DecodedBatch(
         kind=RecordKind.FEEDBACK,
-        topic="#reviews",
+        topic=REVIEW_SEQUENCE,
         records=[_as_feedback(text, now) for text in texts],
         partitions=[0] * len(texts),
         offsets=list(range(len(texts))),

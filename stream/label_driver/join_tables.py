@@ -10,15 +10,15 @@ import pyarrow.compute as pc
 
 from labels.join import JOIN_COLUMNS, WrittenEvent
 from lake.fences import RELABEL_FENCE
-from lake.ledger import (
-    SourcePartition,
+from lake.ledger import SourcePartition
+from lake.table_log import (
+    RECONCILE_SEQUENCE,
     adopted_app,
     event_time_app,
     position_app,
     produced_app,
 )
 from lake.tables import Table
-from lake.verify_labels import RECONCILE_TOPIC
 from schemas.record_batches import RecordKind
 from schemas.records import LabelEvent
 from schemas.times import day_of_micros
@@ -49,7 +49,9 @@ class JoinTables:
         for kind, table in self.primary.items():
             table.refresh()
             for partition, pair in pairs.items():
-                pair.joined[kind] = table.number(position_app(self._source(kind, partition))) or 0
+                pair.joined[kind] = (
+                    table.txn_version(position_app(self._source(kind, partition))) or 0
+                )
         return pairs
 
     def since(self, pairs: Mapping[int, PartitionPair], window: int) -> int:
@@ -72,7 +74,7 @@ class JoinTables:
         table = self.primary[kind]
         where = pc.field("event_date") >= pa.scalar(day_of_micros(since), pa.date32())
         where &= pc.field("_partition").isin(list(partitions))
-        adopted = table.number(adopted_app(self.topics[kind]))
+        adopted = table.txn_version(adopted_app(self.topics[kind]))
         batches = table.batches(JOIN_COLUMNS[kind], where, rows=READ_ROWS, ahead=1)
         return batches if adopted is None else (_before_all(b, adopted) for b in batches)
 
@@ -83,7 +85,7 @@ class JoinTables:
             pc.field("event_date") >= pa.scalar(day_of_micros(since) - _DAY, pa.date32()),
         )
         own = pc.is_in(rows["_partition"], value_set=pa.array(list(partitions), pa.int32()))
-        rows = rows.filter(pc.or_(own, pc.equal(rows["_topic"], RECONCILE_TOPIC)))
+        rows = rows.filter(pc.or_(own, pc.equal(rows["_topic"], RECONCILE_SEQUENCE)))
         rows = rows.sort_by([("revision", "ascending"), ("decided_at", "ascending")])
         for start in range(0, len(rows), READ_ROWS):
             columns = [rows[name].slice(start, READ_ROWS).to_pylist() for name in _WRITTEN[:3]]
@@ -107,10 +109,10 @@ class JoinTables:
     def _pair(self, partition: int) -> PartitionPair:
         sources = {kind: self._source(kind, partition) for kind in self.topics}
         return PartitionPair(
-            labelled={k: self.labels.number(position_app(s)) for k, s in sources.items()},
+            labelled={k: self.labels.txn_version(position_app(s)) for k, s in sources.items()},
             joined=dict.fromkeys(sources, 0),
-            produced={k: self.labels.number(produced_app(s)) for k, s in sources.items()},
-            event_time=self.labels.number(event_time_app(sources[RecordKind.TRACE])),
+            produced={k: self.labels.txn_version(produced_app(s)) for k, s in sources.items()},
+            event_time=self.labels.txn_version(event_time_app(sources[RecordKind.TRACE])),
             relabelled=RELABEL_FENCE.value(self.labels),
         )
 

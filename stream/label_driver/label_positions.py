@@ -6,14 +6,9 @@ from dataclasses import dataclass, field
 
 from labels.join import DecidedLabel
 from lake.fences import ERASURE_FENCE, RELABEL_FENCE
-from lake.ledger import (
-    SourcePartition,
-    SourceRange,
-    event_time_app,
-    position_app,
-    produced_app,
-)
+from lake.ledger import SourcePartition, SourceRange
 from lake.table_commit import Condition, Guard, Move
+from lake.table_log import event_time_app, position_app, produced_app
 from lake.table_writer import FlushPart
 from schemas.record_batches import RecordKind
 

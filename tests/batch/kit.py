@@ -16,10 +16,11 @@ from labels.policy import LabelPolicy
 from labels.scorer import LabelScorer
 from lake.commit import commit
 from lake.config import LakeSettings
-from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange, position_app
+from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange
 from lake.parquet import encode_files
 from lake.retry import Retry
 from lake.table_commit import CommitContext, Move, TableCommit
+from lake.table_log import position_app
 from lake.tables import TABLE_LAYOUTS, Lake
 from lake.verify import verify_lake
 from redact.pipeline.derived_rows import box_derived_rows

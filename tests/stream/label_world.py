@@ -15,8 +15,9 @@ from prometheus_client import CollectorRegistry
 
 from labels.join import LabelJoin
 from lake.cut import read_table_cut
-from lake.ledger import Incarnation, SourcePartition, SourceRange, position_app
+from lake.ledger import Incarnation, SourcePartition, SourceRange
 from lake.table_commit import Move
+from lake.table_log import position_app
 from lake.table_writer import FlushPart, TableWriter
 from lake.verify_labels import find_label_problems, find_label_row_problems
 from schemas.errors import FencedError

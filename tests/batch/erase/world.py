@@ -14,9 +14,10 @@ from batch.erase.scanner import ErasureScanner
 from batch.erase.scope import ErasureScope
 from batch.erase.table_set import TableSet
 from lake.commit import commit
-from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange, position_app
+from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange
 from lake.parquet import encode_files
 from lake.table_commit import CommitContext, Move, TableCommit
+from lake.table_log import position_app
 from lake.tables import TABLE_LAYOUTS, Lake
 from redact.crypto.keys import Keys, SealKey
 from redact.crypto.pseudonyms import Pseudonyms
