@@ -37,7 +37,7 @@ class PartitionPair:
     ``labelled`` is the position of the table ``labels`` (None: none yet), ``known`` the offset up
     to which the join knows the rows of the lake, ``produced`` the mark of what has been produced,
     ``seen`` how far event time had come (microseconds since 1970). ``relabelled`` is the number of
-    the fence that the rows were read under (`lake.relabelled`).
+    the fence that the rows were read under (`lake.fences`).
     """
 
     labelled: dict[RecordKind, int | None]
