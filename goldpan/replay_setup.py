@@ -363,4 +363,4 @@ def with_redaction_policy(settings: Settings, policy: str | None) -> Settings:
 
 
 def _commit_context() -> CommitContext:
-    return CommitContext(replay_retry(), wiring.now_us, wiring.new_token)
+    return wiring.make_commit_context(REPLAY_RETRY_SECONDS)

@@ -313,9 +313,9 @@ def new_token() -> int:
     return secrets.randbits(63)
 
 
-def make_commit_context() -> CommitContext:
-    """Return the patience, the clock and the randomness of commits."""
-    return CommitContext(make_retry(), now_us, new_token)
+def make_commit_context(seconds: float = COMMAND_RETRY_SECONDS) -> CommitContext:
+    """Return the context of commits, which are retried for at most so many seconds."""
+    return CommitContext(make_retry(seconds), now_us, new_token)
 
 
 def now_us() -> int:

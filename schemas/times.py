@@ -65,3 +65,8 @@ def to_utc(moment: datetime) -> datetime:
     Raises OverflowError before the first day of the calendar and after the last.
     """
     return (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment).astimezone(UTC)
+
+
+def day_start_micros(day: date) -> int:
+    """Return the start of a day (UTC) in microseconds since 1970."""
+    return to_micros(midnight(day))

@@ -193,7 +193,7 @@ class _Bootstrap:
             self._wait_for("Kafka", ask)
         return LabelParts(
             setup,
-            self._wait_for("the lake", setup.open),
+            self._wait_for("the lake", setup.load_scorer),
             self.setup.kafka,
             self.setup.policy,
             self.setup.stream.retry_seconds,

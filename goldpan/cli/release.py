@@ -25,7 +25,7 @@ from batch.release.publish.signatures import sign_version as put_signature
 from batch.release.publish.verify import ReleaseVerification, withdrawal_mark
 from batch.release.publish.verify import verify_release as verify_folder
 from batch.release.sampling.spec import load_spec
-from goldpan import release_setup, synthetic_rows
+from goldpan import release_setup
 from goldpan.cli.context import CliContext, with_cli_context
 from goldpan.cli.formatting import format_quantity
 from goldpan.cli.main import EXIT_NO
@@ -103,7 +103,7 @@ def build(  # noqa: PLR0913 - one argument per option
     """
     publisher = release_setup.load_publisher(cli.settings)
     release_spec = load_spec(spec)
-    synthetic = synthetic_rows.read_synthetic_rows(cli.settings, release_spec, spec.parent)
+    synthetic = release_setup.load_synthetic_rows(cli.settings, release_spec, spec.parent)
     releases = release_setup.open_releases(cli.settings)
     if publisher is not None and not dry_run:
         release_setup.refuse_other_publisher(cli.settings, releases, publisher)

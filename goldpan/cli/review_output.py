@@ -10,7 +10,7 @@ from rich.rule import Rule
 
 from batch.reviews.queue_service import ClaimedItem
 from batch.reviews.review_context import ContextRow, ReviewContext
-from batch.reviews.stats_export import segment_json
+from batch.reviews.review_export import segment_json
 from goldpan.cli.plain_console import escape_controls, styled
 from schemas.times import format_rfc3339, from_micros
 

@@ -78,7 +78,7 @@ class Sealer:
         value = raw.value
         at = raw.timestamp_ms * 1000 if 0 <= raw.timestamp_ms <= _LAST_MS else None
         event = from_micros(ingested_at if at is None else at)
-        sealed = self._sealed(rejected)
+        sealed = self._encrypt(rejected)
         return {
             "reason": rejected.reason,
             "field": rejected.field,
@@ -97,7 +97,7 @@ class Sealer:
             "event_date": event.date(),
         }
 
-    def _sealed(self, rejected: RejectedRecord) -> bytes | None:
+    def _encrypt(self, rejected: RejectedRecord) -> bytes | None:
         """Encrypt a value.
 
         The nonce is derived from key, coordinates and value (as in RFC 5297), so that a record that

@@ -104,7 +104,7 @@ def build_audit_rows(
             _Row(entry.fingerprint, entry.characters, counts, entry.positions, previous, chain)
         )
         previous = chain
-    return Redacted(_batch(entries, rows, policy, ingested_at), policy), previous
+    return Redacted(_record_batch(entries, rows, policy, ingested_at), policy), previous
 
 
 def chain_start(topic: str, starts: Mapping[int, int]) -> str:
@@ -139,7 +139,7 @@ def _hash(document: Any) -> str:
     return hashlib.sha256(msgspec.json.encode(document, order="sorted")).hexdigest()
 
 
-def _batch(
+def _record_batch(
     entries: Sequence[AuditEntry], rows: Sequence[_Row], policy: str, ingested_at: int
 ) -> pa.RecordBatch:
     many = len(rows)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from labels.digest_set import DigestSet
+from labels.digests import DigestSet
 from lake.config import LakeSettings
 from lake.location import LakeLocation
 from lake.objects import ObjectStore

@@ -120,7 +120,7 @@ def worked(lake: Lake, scales: LabelScorer, *, now: int = NOW, window: int | Non
         table.refresh()
         for batch in table.batches(JOIN_COLUMNS[kind]):
             join.add(kind, batch)
-    add_labels(lake, [decided.event for decided in join.take(now=now).decided])
+    add_labels(lake, [decided.event for decided in join.decide(now=now).decided])
 
 
 def add_labels(lake: Lake, events: Sequence[LabelEvent]) -> None:
@@ -198,7 +198,7 @@ def judge(
 ) -> Any:
     """Hand in one review; return what became of it."""
     sent = ReviewSubmission(0, trace_id, reviewer, verdict, **more)
-    return desk.take([sent])
+    return desk.submit([sent])
 
 
 def complaints(lake: Lake) -> list[str]:

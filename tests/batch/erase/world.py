@@ -183,7 +183,7 @@ def quarantined(start: int = 24) -> list[RejectedRecord]:
 def review(lake: Lake) -> None:
     """Let a reviewer judge what there is, with a remark, and the person judge a trace of others."""
     mine = desk(lake)
-    for handed in mine.hand_out("ann", 50):
+    for handed in mine.claim("ann", 50):
         remark = NICKNAME if handed.item.trace_id in OWN else "fine"
         judge(mine, handed.item.trace_id, "ann", "fail", comment=remark, policy="p")
     judge(mine, "t07", USER, "pass")
