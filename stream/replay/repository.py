@@ -213,4 +213,4 @@ class ReplayRepository:
 
 
 PROMOTION_BEGUN, PROMOTION_DONE = 1, 2
-"""The steps of a promotion, as recorded in tables under `lake.ledger.replay_app`."""
+"""The steps of a promotion, as recorded in tables under `lake.table_log.replay_app`."""
