@@ -276,9 +276,9 @@ def show_unsearched(console: Console, unsearched: dict[str, Any]) -> None:
             soft_wrap=True,
         )
     if number := unsearched["quarantined_without_payload"]:
+        records = format_quantity(number, "record in quarantine has", "records in quarantine have")
         console.print(
-            f"{format_quantity(number, 'record')} in quarantine without payload, so without a "
-            "known owner; none of the content is stored",
+            f"{records} no payload, so the owner is unknown; none of the content is stored",
             soft_wrap=True,
         )
 

@@ -39,4 +39,9 @@ def format_micros(micros: int) -> str:
 
 def format_time(moment: datetime) -> str:
     """Return a time to the second: ``2026-11-30 08:00:00 UTC``."""
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return f"{format_time_cell(moment)} UTC"
+
+
+def format_time_cell(moment: datetime) -> str:
+    """Return a time for a column whose header says UTC: ``2026-11-30 08:00:00``."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}"

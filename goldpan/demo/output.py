@@ -53,7 +53,7 @@ def show_outcome(console: Console, outcome: DemoOutcome) -> None:
     _title(console, "From Kafka into the lake")
     console.print(_record_table(outcome))
     console.print()
-    console.print(_quarantine_text(outcome), soft_wrap=True)
+    console.print(_quarantine_text(outcome))
     _title(console, "The proof: goldpan lake verify")
     show_report(console, outcome.report)
 
