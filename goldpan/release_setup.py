@@ -4,7 +4,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from batch.release.publish.build import BuildOptions, Progress
+from batch.progress import ReportStep
+from batch.release.publish.build import BuildOptions
 from batch.release.publish.repository import ReleaseRepository, ReleaseVersion
 from batch.release.publish.signatures import signer_from_key
 from batch.release.publish.verify import ReleaseVerification, verify_release
@@ -50,7 +51,7 @@ def open_releases(settings: Settings) -> ReleaseRepository:
     return ReleaseRepository(files, release_retry())
 
 
-def make_build_context(settings: Settings, memory_mib: int, progress: Progress) -> BuildOptions:
+def make_build_context(settings: Settings, memory_mib: int, progress: ReportStep) -> BuildOptions:
     """Return the context of a build; UsageError without the redaction key of the lake."""
     key = load_keys(settings.redact).release
     wiring.refuse_other_keys(settings, Lake(settings.lake))

@@ -27,12 +27,13 @@ from batch.retention.values import clear_values
 from lake.commit import commit
 from lake.ledger import EntryKind, LedgerEntry, SourceRange
 from lake.live_files import LiveFile, StoredRows, UploadedFile, read_file_rows, rewrite_rows
-from lake.retention_horizon import RETENTION_KEY, day_number, retention_app
 from lake.rewrite import replace_files
 from lake.table_commit import CommitContext, Guard, Move, TableCommit
+from lake.table_log import RETENTION_KEY, retention_app
 from lake.tables import Lake, Table
 from schemas.arrow import PRIMARY_TABLES, QUARANTINE_TABLE
 from schemas.errors import FatalError, FencedError
+from schemas.times import day_number
 
 RUN_KEY: Final = "run"
 """The key in the note of a commit for the id of its run."""
@@ -107,7 +108,7 @@ class RetentionRun:
         for part in sorted({part for day in expiring for part in day.parts}):
             app, target = retention_app(part), day_number(self.until[part])
             what = f"reading table {self.table.name}"
-            recorded = self.context.retry.call(what, partial(self.table.number, app))
+            recorded = self.context.retry.call(what, partial(self.table.txn_version, app))
             if recorded is None or recorded < target:
                 moves.append(Move(app, recorded, target))
         try:

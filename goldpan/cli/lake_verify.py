@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -163,7 +163,7 @@ def _check_options(since: datetime | None, sample: int | None, *, deep: bool) ->
     """Raise UsageError for invalid uses of --since and --sample."""
     if not deep and (since is not None or sample is not None):
         raise UsageError("--since and --sample select files to hash: they need --deep.")
-    if since is not None and since > datetime.now(UTC) + _AHEAD:
+    if since is not None and since > wiring.utc_now() + _AHEAD:
         raise UsageError("--since is in the future: no file would be hashed. Times are in UTC.")
 
 

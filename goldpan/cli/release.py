@@ -11,12 +11,13 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Table
 
+from batch.progress import ReportStep
 from batch.release.export.formats import EXPORT_FORMATS, export_remarks
 from batch.release.format.files import DATA, DATASHEET, MANIFEST, WITHDRAWAL
 from batch.release.format.manifest import MIXED_POLICIES, ReleaseFacts, read_manifest
 from batch.release.format.reader import read_release_rows
 from batch.release.format.rows import DEVELOPMENT, HOLDOUT, json_rows
-from batch.release.publish.build import BuildResult, Progress, draft_release, publish_draft
+from batch.release.publish.build import BuildResult, draft_release, publish_draft
 from batch.release.publish.diff import diff_releases
 from batch.release.publish.reference import ReleaseReference, parse_key, parse_pin, parse_reference
 from batch.release.publish.repository import ReleaseClaimError, ReleaseRepository, ReleaseVersion
@@ -136,7 +137,7 @@ def _built_version(releases: ReleaseRepository, built: BuildResult) -> ReleaseVe
 
 
 @contextmanager
-def _progress(cli: CliContext) -> Iterator[Progress]:
+def _progress(cli: CliContext) -> Iterator[ReportStep]:
     """Yield a progress reporter for a build; shown only if a person is watching."""
     console = PlainConsole(stderr=True)
     if not cli.watched:

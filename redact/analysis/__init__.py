@@ -1,1 +1,1 @@
-"""Reads a field: its JSON leaves, its keyed values, and its segments."""
+"""Analysis of a text: its JSON leaves, its keys with values, and the findings in it."""

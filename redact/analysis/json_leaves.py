@@ -55,7 +55,7 @@ def is_json_document(text: str) -> bool:
     return True
 
 
-class _Place(msgspec.Struct, gc=False):
+class _Context(msgspec.Struct, gc=False):
     """The context of the next value in a document: its key, and the rule that applies.
 
     ``rule``, ``certain`` and ``part`` may come from a key above; ``owner`` is the number of the
@@ -69,25 +69,25 @@ class _Place(msgspec.Struct, gc=False):
     owner: int = 0
     wording: bool = False
 
-    def below(self, key: FieldKey) -> "_Place":
+    def below(self, key: FieldKey) -> "_Context":
         """Return the context of the value of ``key`` in the object at this context."""
         if key.rule or not key.inherits or (key.rule is not None and not self.rule):
             certain = key.certain and not self.wording
-            return _Place(key, key.rule, certain, key.part, self.owner, self.wording)
+            return _Context(key, key.rule, certain, key.part, self.owner, self.wording)
         if not self.rule:
-            return _Place(key, self.rule, owner=self.owner, wording=self.wording)
+            return _Context(key, self.rule, owner=self.owner, wording=self.wording)
         part = key.part if self.rule == "PERSON" else ""
         certain = self.certain or part != ""
-        return _Place(key, self.rule, certain, part, self.owner, self.wording)
+        return _Context(key, self.rule, certain, part, self.owner, self.wording)
 
-    def inside(self, owner: int) -> "_Place":
+    def inside(self, owner: int) -> "_Context":
         """Return the context inside the object here, which has the number ``owner``."""
         rule = self.rule if self.key.below == "all" else None
         wording = self.wording or self.key.holds == "wording"
-        return _Place(self.key, rule, self.certain, self.part, owner, wording)
+        return _Context(self.key, rule, self.certain, self.part, owner, wording)
 
 
-_TOP = _Place(NO_KEY)
+_TOP = _Context(NO_KEY)
 
 
 def read_leaves(text: str, book: KeyBook) -> list[JsonLeaf]:
@@ -101,7 +101,7 @@ def read_leaves(text: str, book: KeyBook) -> list[JsonLeaf]:
     around = LeafContext()
     outer = here = _TOP
     owners = 0
-    stack: list[_Place] = []
+    stack: list[_Context] = []
     keys_read = book.keys_read
     for match in _TOKEN.finditer(text):
         group = match.lastindex
@@ -111,9 +111,9 @@ def read_leaves(text: str, book: KeyBook) -> list[JsonLeaf]:
             if key.shows:
                 around.keys.setdefault(outer.owner, set()).add(key)
             if not key.plain:
-                leaves.append(_key(match, key, outer))
+                leaves.append(_key_leaf(match, key, outer))
         elif group != _BRACKET:
-            leaf = _leaf(match, here)
+            leaf = _value_leaf(match, here)
             around.note(len(leaves), leaf, here.key)
             leaves.append(leaf)
         elif match[_BRACKET] in "{[":
@@ -126,13 +126,13 @@ def read_leaves(text: str, book: KeyBook) -> list[JsonLeaf]:
         else:
             outer = here = stack.pop()
     around.judge_by_context(leaves)
-    _name_fields(leaves, book)
+    _apply_field_names(leaves, book)
     if may_hold_split_table(text):
-        _name_columns(text, leaves, book, owners)
+        _apply_headings(text, leaves, book, owners)
     return leaves
 
 
-def _name_columns(text: str, leaves: list[JsonLeaf], book: KeyBook, owners: int) -> None:
+def _apply_headings(text: str, leaves: list[JsonLeaf], book: KeyBook, owners: int) -> None:
     """Give the cells of a table the rules of its headings, which are in a separate list."""
     cells, _ = read_split_tables(text, owners + 1)
     if not cells:
@@ -163,7 +163,7 @@ _FIELD_NAMES = frozenset({"name", "key", "field", "label", "field_name", "path",
 _FIELD_VALUES = frozenset({"value", "val", "answer", "current_value"})
 
 
-def _name_fields(leaves: list[JsonLeaf], book: KeyBook) -> None:
+def _apply_field_names(leaves: list[JsonLeaf], book: KeyBook) -> None:
     """Give the values of fields whose name is a value itself the rule of that name.
 
     Forms and lists of settings have this form: ``{"name": "ssn", "value": "521438871"}``.
@@ -190,7 +190,7 @@ _LONGEST = 60
 """Maximum length of a value that may be the name of a field."""
 
 
-def _leaf(match: re.Match[str], here: _Place) -> JsonLeaf:
+def _value_leaf(match: re.Match[str], here: _Context) -> JsonLeaf:
     """Return the leaf of a string or a number."""
     start, end = match.span()
     key = here.key
@@ -202,7 +202,7 @@ def _leaf(match: re.Match[str], here: _Place) -> JsonLeaf:
     )
 
 
-def _key(match: re.Match[str], key: FieldKey, outer: _Place) -> JsonLeaf:
+def _key_leaf(match: re.Match[str], key: FieldKey, outer: _Context) -> JsonLeaf:
     """Return the leaf of a key that could contain personal data."""
     start = match.start()
     end = start + len(match[1]) + 2

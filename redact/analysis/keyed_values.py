@@ -58,11 +58,11 @@ def find_keyed_values(text: str, book: KeyBook) -> tuple[list[KeyedFinding], lis
 
     A text with disguises is read both raw and normalised: each may find more.
     """
-    keyed, harmless = _as_it_stands(text, book)
+    keyed, harmless = _read_raw(text, book)
     normal = normalise(text) if _may_be_disguised(text) else None
     if normal is not None:
         spans = {(each.finding.start, each.finding.end) for each in keyed}
-        for each in _as_it_stands(normal.text, book)[0]:
+        for each in _read_raw(normal.text, book)[0]:
             span = normal.original(each.finding.start, each.finding.end)
             if span not in spans:
                 keyed.append(each._replace(finding=each.finding.at(*span)))
@@ -75,7 +75,7 @@ def _may_be_disguised(text: str) -> bool:
     return _DISGUISED.search(text) is not None
 
 
-def _as_it_stands(text: str, book: KeyBook) -> tuple[list[KeyedFinding], list[HarmlessSpan]]:
+def _read_raw(text: str, book: KeyBook) -> tuple[list[KeyedFinding], list[HarmlessSpan]]:
     keyed_pairs = [(pair, book.read(pair.key)) for pair in read_pairs(text)]
     if not keyed_pairs:
         return [], []
@@ -89,7 +89,7 @@ def _as_it_stands(text: str, book: KeyBook) -> tuple[list[KeyedFinding], list[Ha
             if is_short_value(pair.value) and not _ends_a_name(text, pair):
                 harmless.append(HarmlessSpan(pair.start, pair.end, names_version(pair.key)))
         elif key.rule is not None:
-            value = _judged(pair, key, shown.get(pair.owner, ""))
+            value = _typed_value(pair, key, shown.get(pair.owner, ""))
             if value is not None:
                 finding = PiiFinding(value.type, pair.start, pair.end, SURE_SCORE, value.value)
                 keyed.append(KeyedFinding(finding, value, pair.quote))
@@ -143,7 +143,7 @@ def is_short_value(text: str) -> bool:
     return len(text) <= _LONGEST_NUMBER or text.count(" ") < _MOST_WORDS
 
 
-def _judged(pair: KeyValuePair, key: FieldKey, shown: str) -> KeyedValue | None:
+def _typed_value(pair: KeyValuePair, key: FieldKey, shown: str) -> KeyedValue | None:
     """Return the value of a pair with the type that its key names, None if it does not fit."""
     certain = key.certain
     value = read_undisguised(pair.value)

@@ -35,7 +35,7 @@ class SegmentCache(Generic[V]):
             if entry is None:
                 self.misses += 1
                 return None
-            self._keep(key, entry)
+            self._insert(key, entry)
         self.hits += 1
         return entry[0]
 
@@ -43,12 +43,12 @@ class SegmentCache(Generic[V]):
         """Store ``value``; ``weight`` is its approximate size in bytes, or by how much it grew."""
         cached = self.young.get(key)
         if cached is None:
-            self._keep(key, (value, weight))
+            self._insert(key, (value, weight))
         else:
             self._weight += weight
             self.young[key] = (value, cached[1] + weight)
 
-    def _keep(self, key: bytes, entry: tuple[V, int]) -> None:
+    def _insert(self, key: bytes, entry: tuple[V, int]) -> None:
         if self._weight > self._half:
             self.old, self.young, self._weight = self.young, {}, 0
         self.young[key] = entry
@@ -60,11 +60,11 @@ class SegmentCache(Generic[V]):
 
 def segment_key(secret: bytes, text: str, context: bytes = b"") -> bytes:
     """Return the 16-byte keyed BLAKE2b of a text; ``context`` (at most 16 bytes) separates uses."""
-    hasher = _keyed(secret, context).copy()
+    hasher = _keyed_hash(secret, context).copy()
     hasher.update(text.encode("utf-8", "surrogatepass"))
     return hasher.digest()
 
 
 @lru_cache(maxsize=64)
-def _keyed(secret: bytes, context: bytes) -> "hashlib.blake2b":
+def _keyed_hash(secret: bytes, context: bytes) -> "hashlib.blake2b":
     return hashlib.blake2b(digest_size=_KEY_BYTES, key=secret, person=context)

@@ -163,7 +163,7 @@ class SegmentAnalyser:
         learnt = extract_identities(keyed)
         for analysis in inner.values():
             learnt |= analysis.learnt
-        learnt |= self._find_free(leaves, free, findings, quotes)
+        learnt |= self._scan_free_leaves(leaves, free, findings, quotes)
         prose = {i for i in free if leaves[i].kind == "string" and _is_prose(leaves[i])}
         marks = {
             i: _mark(leaves[i], findings.get(i, ()), inner.get(i), quotes.get(i, NO_QUOTES))
@@ -176,7 +176,7 @@ class SegmentAnalyser:
             prose=(*[marks[i] for i in sorted(prose)], *within),
         )
 
-    def _find_free(
+    def _scan_free_leaves(
         self,
         leaves: Sequence[JsonLeaf],
         free: Sequence[int],
@@ -201,7 +201,7 @@ class SegmentAnalyser:
                     quotes[index] = _quotes(keyed)
                     learnt |= extract_identities([each.value for each in keyed])
             texts.append(text)
-        for index, finding in self._placed([leaves[i] for i in free], texts, free):
+        for index, finding in self._findings_by_leaf([leaves[i] for i in free], texts, free):
             leaf = leaves[index]
             spans = vetoed.get(index, [])
             if leaf.rule == HARMLESS and is_short_value(leaf.text):
@@ -214,11 +214,11 @@ class SegmentAnalyser:
             learnt |= identities_from_prose(leaf.text, [finding])
         return learnt
 
-    def _placed(
+    def _findings_by_leaf(
         self, free: Sequence[JsonLeaf], texts: Sequence[str], indices: Sequence[int]
     ) -> Iterator[tuple[int, PiiFinding]]:
         """Yield the findings of the detector in leaves: the leaf's index, and the finding in it."""
-        document, starts = _document(free, texts)
+        document, starts = _join_leaves(free, texts)
         for finding in self._detector.find(document):
             at = bisect_right(starts, finding.start)
             for position in range(max(at - 1, 0), len(free)):
@@ -269,7 +269,7 @@ def _mark(
     return MarkedLiteral(leaf.start, leaf.end, leaf.text, is_number, tuple(findings), inner, quotes)
 
 
-def _document(free: Sequence[JsonLeaf], texts: Sequence[str]) -> tuple[str, list[int]]:
+def _join_leaves(free: Sequence[JsonLeaf], texts: Sequence[str]) -> tuple[str, list[int]]:
     """Return the leaves as lines ``key: value``, and the start of each value.
 
     ``texts`` are the values of the leaves for the detector, with the same lengths.

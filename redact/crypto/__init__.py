@@ -1,1 +1,1 @@
-"""Keys, and what is made with them: pseudonyms, marks, signatures and sealed payloads."""
+"""Keys, and everything computed with them: pseudonyms, marks, signatures, sealed payloads."""

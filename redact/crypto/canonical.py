@@ -58,7 +58,7 @@ def former_canonical_forms(kind: str, value: str, regions: Sequence[str] = ()) -
     if kind != _PHONE:
         return frozenset()
     forms = {_digits(text)}
-    phone = _parsed(text, regions)
+    phone = _parse_phone(text, regions)
     if phone is not None:
         national = _library().national_significant_number(phone)
         international = f"{phone.country_code}{national}"
@@ -76,7 +76,7 @@ def _plain(text: str) -> str:
     return _SPACES.sub(" ", text).strip().casefold()
 
 
-def _mail(text: str) -> str:
+def _mail_address(text: str) -> str:
     """Return a mail address whose signs may be written as words or with spaces around them."""
     text = text.removeprefix("mailto:")
     if "@" not in text or " " in text or "[" in text or "(" in text:
@@ -95,7 +95,7 @@ _DOT: Final = re.compile(
 )
 
 
-def _address(text: str) -> str:
+def _ip_address(text: str) -> str:
     """Return a machine address as in RFC 5952, or an empty string if it is not one."""
     bare = _DOT.sub(".", text).strip("[]").partition("%")[0]
     try:
@@ -106,7 +106,7 @@ def _address(text: str) -> str:
     return str(mapped or address)
 
 
-def _hardware(text: str) -> str:
+def _mac_address(text: str) -> str:
     return _NOT_WORDS.sub("", text)
 
 
@@ -147,9 +147,9 @@ _MONTHS: Final = (
 )
 _MONTH: Final = re.compile(rf"({'|'.join(_MONTHS)})[a-z]*")
 _SPELT: Final[Mapping[str, Callable[[str], str]]] = {
-    "EMAIL_ADDRESS": _mail,
-    "IP_ADDRESS": _address,
-    "MAC_ADDRESS": _hardware,
+    "EMAIL_ADDRESS": _mail_address,
+    "IP_ADDRESS": _ip_address,
+    "MAC_ADDRESS": _mac_address,
     "DATE_OF_BIRTH": _date,
 }
 """Types with spelling rules of their own."""
@@ -160,23 +160,23 @@ def _digits(text: str) -> str:
 
 
 def _e164(text: str, regions: Sequence[str]) -> str:
-    phone = _parsed(text, regions)
+    phone = _parse_phone(text, regions)
     if phone is None:
         return ""
     library = _library()
     return str(library.format_number(phone, library.PhoneNumberFormat.E164))
 
 
-def _parsed(text: str, regions: Sequence[str]) -> Any:
+def _parse_phone(text: str, regions: Sequence[str]) -> Any:
     """Return the parsed number, in the first region in which it is valid, else None."""
     abroad = _ABROAD.match(text)
     if abroad:
-        return _in_region(f"+{text[abroad.end() :]}", _NO_REGION)
-    candidates = (_in_region(text, region) for region in regions)
+        return _parse_in_region(f"+{text[abroad.end() :]}", _NO_REGION)
+    candidates = (_parse_in_region(text, region) for region in regions)
     return next((phone for phone in candidates if phone is not None), None)
 
 
-def _in_region(text: str, region: str) -> Any:
+def _parse_in_region(text: str, region: str) -> Any:
     library = _library()
     try:
         phone = library.parse(text, region)

@@ -76,7 +76,7 @@ def load_keys(settings: RedactSettings, *, default_secret: bytes | None = None) 
     Raises:
         UsageError: no key is set and there is no default, or it is not base64 of 32 bytes.
     """
-    secret = _secret("GOLDPAN_REDACT__KEY", settings.key, settings.key_file) or default_secret
+    secret = _load_secret("GOLDPAN_REDACT__KEY", settings.key, settings.key_file) or default_secret
     if secret is None:
         raise UsageError(
             "No redaction key is set: put 32 random bytes in base64 into GOLDPAN_REDACT__KEY "
@@ -94,13 +94,13 @@ def load_all_keys(settings: RedactSettings) -> tuple[Keys, ...]:
     Raises:
         UsageError: one of them is not usable.
     """
-    secret = _secret("GOLDPAN_REDACT__KEY", settings.key, settings.key_file)
+    secret = _load_secret("GOLDPAN_REDACT__KEY", settings.key, settings.key_file)
     current = [] if secret is None else [Keys.derive(secret, settings.key_id)]
-    return (*current, *_former_keys(settings))
+    return (*current, *_load_former_keys(settings))
 
 
-def _former_keys(settings: RedactSettings) -> list[Keys]:
-    text = _text(_FORMER, settings.former_keys, settings.former_keys_file)
+def _load_former_keys(settings: RedactSettings) -> list[Keys]:
+    text = _load_text(_FORMER, settings.former_keys, settings.former_keys_file)
     if text is None:
         return []
     try:
@@ -113,7 +113,7 @@ def _former_keys(settings: RedactSettings) -> list[Keys]:
             f'{source} must be a JSON object of keys in base64 by their ids: {{"k1": "…"}}.'
         )
     secrets = (
-        (key_id, _decoded(f"The key {key_id} in {source}", by_id[key_id])) for key_id in by_id
+        (key_id, _decode_secret(f"The key {key_id} in {source}", by_id[key_id])) for key_id in by_id
     )
     return [Keys.derive(secret, key_id) for key_id, secret in secrets]
 
@@ -130,13 +130,13 @@ def load_seal_key(settings: RedactSettings) -> SealKey | None:
     Raises:
         UsageError: it is not base64 of 32 bytes.
     """
-    secret = _secret("GOLDPAN_REDACT__SEAL_KEY", settings.seal_key, settings.seal_key_file)
+    secret = _load_secret("GOLDPAN_REDACT__SEAL_KEY", settings.seal_key, settings.seal_key_file)
     return None if secret is None else SealKey(settings.seal_key_id, secret)
 
 
-def _secret(name: str, value: SecretStr | None, file: Path | None) -> bytes | None:
-    encoded = _text(name, value, file)
-    return None if encoded is None else _decoded(_describe_source(name, value, file), encoded)
+def _load_secret(name: str, value: SecretStr | None, file: Path | None) -> bytes | None:
+    encoded = _load_text(name, value, file)
+    return None if encoded is None else _decode_secret(_describe_source(name, value, file), encoded)
 
 
 def _describe_source(name: str, value: SecretStr | None, file: Path | None) -> str:
@@ -144,7 +144,7 @@ def _describe_source(name: str, value: SecretStr | None, file: Path | None) -> s
     return name if value is not None else f"The key in the file {file} of {name}_FILE"
 
 
-def _text(name: str, value: SecretStr | None, file: Path | None) -> str | None:
+def _load_text(name: str, value: SecretStr | None, file: Path | None) -> str | None:
     if value is not None:
         return value.get_secret_value()
     if file is None:
@@ -152,7 +152,7 @@ def _text(name: str, value: SecretStr | None, file: Path | None) -> str | None:
     return read_text_file(file, f"The file {file} of {name}_FILE")
 
 
-def _decoded(name: str, encoded: object) -> bytes:
+def _decode_secret(name: str, encoded: object) -> bytes:
     try:
         secret = base64.b64decode(str(encoded).strip(), validate=True)
     except (binascii.Error, ValueError):

@@ -65,7 +65,7 @@ class Pseudonyms:
 
     def is_token(self, token: str) -> bool:
         """Return whether a token was made under this key."""
-        return len(token) == _BODY + _CHECK and self._checked(token[:_BODY]) == token
+        return len(token) == _BODY + _CHECK and self._with_check(token[:_BODY]) == token
 
     def own_placeholders(self, text: str) -> list[tuple[int, int]]:
         """Return the spans of placeholders in a text that were made under this key."""
@@ -75,9 +75,9 @@ class Pseudonyms:
 
     def _token_of(self, kind: str, form: str, scope: str) -> str:
         message = f"{scope}\0{kind}\0{form}".encode("utf-8", "surrogatepass")
-        return self._checked(_base32(self._digest(message), _BODY))
+        return self._with_check(_base32(self._digest(message), _BODY))
 
-    def _checked(self, body: str) -> str:
+    def _with_check(self, body: str) -> str:
         return body + _base32(self._digest(b"check\0" + body.encode()), _CHECK)
 
     def _digest(self, message: bytes) -> bytes:

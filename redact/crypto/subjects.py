@@ -12,14 +12,15 @@ from typing import Final
 from redact.crypto.canonical import canonical_form, former_canonical_forms
 from redact.crypto.keys import Keys
 from redact.crypto.pseudonyms import Pseudonyms
+from redact.policies.policy import PRESETS, load_policy
 
 _KIND: Final = "USER_ID"
 _PHONE: Final = "PHONE_NUMBER"
 _SHORTEST_DIALLED: Final = 9
 """Minimum digits of a number without a country code to be unambiguous."""
 _MARK_DIGITS: Final = 32
-PHONE_REGIONS: Final = ("US", "GB", "DE", "FR", "IL", "IN", "CA", "BR")
-"""The regions of the preset `strict`."""
+PHONE_REGIONS: Final = tuple(load_policy(PRESETS[0]).regions)
+"""The regions of the default preset, `strict`."""
 
 LAKE_SCOPE: Final = ""
 """The scope of pseudonyms that are the same in all apps."""
@@ -38,7 +39,7 @@ class DataSubject:
         self._user_id, self._keys, self._regions = user_id, tuple(keys), tuple(regions)
 
     def __repr__(self) -> str:
-        return "Subject(...)"
+        return "DataSubject(...)"
 
     def identifiers(self, scopes: Iterable[str] = ()) -> frozenset[str]:
         """Return the values that a column of user ids may have for this person.

@@ -1,1 +1,1 @@
-"""What the key of a field names, and whether a value can be that."""
+"""Meaning of field keys such as `customer_ssn`, and checks whether a value fits its key."""

@@ -62,7 +62,7 @@ def read_key(name: str, lists: KeyWordLists) -> KeyMeaning:
     shows: Literal["person", "thing", ""] = ""
     if tuple(tokens) in lists.beside:
         shows = "thing"
-    meaning = _decided(units)
+    meaning = _combine(units)
     if meaning.rule == "SECRET" and name.isupper():
         meaning = msgspec.structs.replace(
             meaning, certain=True
@@ -106,20 +106,20 @@ def _sequence(tokens: Sequence[str], size: int, lists: KeyWordLists) -> int | No
     return other
 
 
-def _decided(units: KeyUnits) -> KeyMeaning:
+def _combine(units: KeyUnits) -> KeyMeaning:
     """Return the combined meaning of known and unknown words."""
-    at = _telling(units)
+    at = _datum_index(units)
     if at is None:
-        return _without_telling_word(units)
+        return _decide_unnamed(units)
     before = units[:at]
     if any(_is(unit, WordCategory.ASKS) and not unit[1].type for unit in before):
         plain = all(_is(unit, WordCategory.NEUTRAL | WordCategory.HUMAN) for unit in before)
         if not (units[at][1].certain and plain):
             return _FACT
-    return _datum(units, at) if units[at][1].type else _name(units, at)
+    return _decide_datum(units, at) if units[at][1].type else _decide_name(units, at)
 
 
-def _telling(units: KeyUnits) -> int | None:
+def _datum_index(units: KeyUnits) -> int | None:
     """Return the index of the word that names the datum: the last certain one, else the last."""
     telling = [
         at for at, (_, word) in enumerate(units) if word.type or word.cat & WordCategory.NAME
@@ -146,7 +146,7 @@ _WITH_IDS = frozenset({"PHONE_NUMBER", "STREET_ADDRESS", "SECRET", "PERSON", "CR
 """Types whose entries have ids of their own: `address_id`, `token_id`."""
 
 
-def _datum(units: KeyUnits, at: int) -> KeyMeaning:
+def _decide_datum(units: KeyUnits, at: int) -> KeyMeaning:
     """Decide for a key that names a datum: the datum itself, or a fact about it."""
     word = units[at][1]
     before, after = units[:at], units[at + 1 :]
@@ -155,7 +155,7 @@ def _datum(units: KeyUnits, at: int) -> KeyMeaning:
     ):
         return _FACT
     for text, word_after in after:
-        if not _repeats(word, text, word_after) and word_after.cat & ~WordCategory.VERB:
+        if not _leaves_meaning(word, text, word_after) and word_after.cat & ~WordCategory.VERB:
             return (
                 _HARMLESS
                 if word_after.cat & WordCategory.AMOUNT and not word_after.cat & WordCategory.ABOUT
@@ -170,8 +170,8 @@ def _datum(units: KeyUnits, at: int) -> KeyMeaning:
         )
         return KeyMeaning(word.type, bool(all_recognised and not begins), word.part)
     if len(units) > 1 and word.type in _TOO_VAGUE:
-        return _around(word, [*before, *after])
-    return _vague(word)
+        return _decide_vague(word, [*before, *after])
+    return _vague_meaning(word)
 
 
 def _is_width(word: KeyWord, after: KeyUnits) -> bool:
@@ -186,7 +186,7 @@ _TOO_VAGUE = frozenset({"USER_ID", "CREDIT_CARD", "PHONE_NUMBER", "AGE", "VEHICL
 """Types that a vague word names only on its own: not in `gift_card` or `cell_range`."""
 
 
-def _repeats(word: KeyWord, text: str, after: KeyWord) -> bool:
+def _leaves_meaning(word: KeyWord, text: str, after: KeyWord) -> bool:
     """Return whether a word after the one that names the datum leaves its meaning unchanged."""
     if (
         after.cat & (WordCategory.ABOUT | WordCategory.SCHEMA)
@@ -200,7 +200,7 @@ def _repeats(word: KeyWord, text: str, after: KeyWord) -> bool:
     return bool(after.cat & WordCategory.NUMBER) and not after.cat & WordCategory.THING
 
 
-def _vague(word: KeyWord) -> KeyMeaning:
+def _vague_meaning(word: KeyWord) -> KeyMeaning:
     if word.type == "USER_ID":
         return KeyMeaning(word.type, certain=False, below="values", holds="person")
     return KeyMeaning(word.type, certain=False, part=word.part)
@@ -212,7 +212,7 @@ def _is_of_a_thing(units: KeyUnits) -> bool:
     return things and not any(_is(unit, _WHOSE) for unit in units)
 
 
-def _around(word: KeyWord, others: KeyUnits) -> KeyMeaning:
+def _decide_vague(word: KeyWord, others: KeyUnits) -> KeyMeaning:
     """Decide for a vague word with others: `customer_account` is a datum, `gift_card` is not."""
     if word.type == "SECRET":
         if any(
@@ -220,13 +220,13 @@ def _around(word: KeyWord, others: KeyUnits) -> KeyMeaning:
             for unit in others
         ):
             return _HARMLESS
-        return _vague(word)
+        return _vague_meaning(word)
     if all(_is(unit, _KNOWN_TAIL) for unit in others):
-        return _vague(word)
+        return _vague_meaning(word)
     return _HARMLESS if _is(others[-1], WordCategory.AMOUNT | WordCategory.NUMBER) else _FACT
 
 
-def _name(units: KeyUnits, at: int) -> KeyMeaning:
+def _decide_name(units: KeyUnits, at: int) -> KeyMeaning:
     """Decide for a key with a general word for a name: a person's if other words say so."""
     before, after = units[:at], units[at + 1 :]
     if not before and not after:
@@ -259,13 +259,13 @@ def _is_a_thing(word: KeyWord, before: KeyUnits) -> bool:
     return bool(known) or _is_of_a_thing(before)
 
 
-def _without_telling_word(units: KeyUnits) -> KeyMeaning:
+def _decide_unnamed(units: KeyUnits) -> KeyMeaning:
     """Decide for a key that names no datum: a person by role, a number of a thing, a thing."""
     while len(units) > 1 and units[-1][1] is _DIGITS:
         units = units[:-1]
     text, last = units[-1]
     if last.cat & _WHOSE:
-        return _role(units)
+        return _decide_role(units)
     holds: NamedHolder = "thing" if last.cat & WordCategory.THING else ""
     if last.cat & WordCategory.FIRM:
         holds = "firm"
@@ -278,7 +278,7 @@ def _without_telling_word(units: KeyUnits) -> KeyMeaning:
     return KeyMeaning(part=_PARTS.get(text, ""), holds=holds)
 
 
-def _role(units: KeyUnits) -> KeyMeaning:
+def _decide_role(units: KeyUnits) -> KeyMeaning:
     """Decide for a key that ends in a word for a person."""
     if any(
         _is(unit, WordCategory.ASKS | WordCategory.THING) and not _is(unit, _KNOWN_TAIL)

@@ -25,13 +25,13 @@ def split_key(name: str, lists: KeyWordLists) -> list[str]:
         if token in lists.atoms or token.isdigit():
             parts.append(token)
         elif not token.isascii() and _FOREIGN.search(token):
-            parts += _foreign(token, lists)
+            parts += _split_foreign(token, lists)
         else:
-            parts += _compound(token, lists)
+            parts += _split_compound(token, lists)
     return drop_particles(parts)
 
 
-def _compound(token: str, lists: KeyWordLists) -> list[str]:
+def _split_compound(token: str, lists: KeyWordLists) -> list[str]:
     """Split a word that consists of known words, or ends in one: `kundenname`."""
     if len(token) > _LONGEST_COMPOUND:
         return [token]
@@ -80,7 +80,7 @@ def _pieces(token: str, pieces: frozenset[str], most: int) -> list[str]:
 _SHORT = 3
 
 
-def _foreign(token: str, lists: KeyWordLists) -> list[str]:
+def _split_foreign(token: str, lists: KeyWordLists) -> list[str]:
     """Split a word of a script without spaces, the longest known word first."""
     parts: list[str] = []
     at, unknown = 0, 0

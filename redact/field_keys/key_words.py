@@ -155,10 +155,10 @@ def _is_between(tokens: list[str], at: int) -> bool:
 def load_key_words() -> KeyWordLists:
     """Return the words of the package's list, read once."""
     text = (resources.files("redact") / "key_words.json").read_text(encoding="utf-8")
-    return _built(json.loads(text))
+    return _build_lists(json.loads(text))
 
 
-def _built(lists: Mapping[str, Any]) -> KeyWordLists:
+def _build_lists(lists: Mapping[str, Any]) -> KeyWordLists:
     by_words: dict[tuple[str, ...], KeyWord] = {}
     for group in ("certain", "vague"):
         for kind, languages in lists[group].items():
@@ -171,7 +171,7 @@ def _built(lists: Mapping[str, Any]) -> KeyWordLists:
         for phrase in _phrases(lists[group]):
             word = by_words.setdefault(phrase, KeyWord())
             word.cat |= cat
-    _glue(by_words)
+    _add_compounds(by_words)
     pieces = frozenset(
         sequence[0]
         for sequence in by_words
@@ -198,7 +198,7 @@ def _ends_any_word(text: str, word: KeyWord) -> bool:
     return word.certain and (len(text) >= _SHORTEST_TAIL or text in _SHORT_TAILS)
 
 
-def _glue(by_words: dict[tuple[str, ...], KeyWord]) -> None:
+def _add_compounds(by_words: dict[tuple[str, ...], KeyWord]) -> None:
     """Add each sequence that names a datum as one word too: `firstname` beside `first name`."""
     for phrase, word in list(by_words.items()):
         if len(phrase) > 1 and (word.type or word.cat & (WordCategory.HUMAN | WordCategory.ROLE)):

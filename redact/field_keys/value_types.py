@@ -88,7 +88,7 @@ def _other_type(rule: str, value: FieldValue) -> str | None:
     if (rule in _MAY_BE_DIALLED or is_vague_user) and _is_dialled(value):
         return "PHONE_NUMBER"
     if rule == "STREET_ADDRESS" or is_vague_user:
-        return _machine(value)
+        return _machine_type(value)
     return None
 
 
@@ -99,7 +99,7 @@ def _is_dialled(value: FieldValue) -> bool:
     return _DIALLED.fullmatch(value.text) is not None
 
 
-def _machine(value: FieldValue) -> str | None:
+def _machine_type(value: FieldValue) -> str | None:
     """Return the type of a machine or wallet address, None if it is neither."""
     text = value.text
     if " " in text or len(text) < _SHORTEST_ADDRESS:
@@ -240,7 +240,7 @@ def _is_zip(value: FieldValue) -> bool:
     """Return whether a value can be a postal code, which has a minimum number of digits."""
     if _BUILD.fullmatch(value.text) or (not value.certain and value.digits < _FEWEST_OF_ZIP):
         return False
-    return _numbered(2, 10, 6)(value)
+    return _number_check(2, 10, 6)(value)
 
 
 _BUILD = re.compile(r"[A-Za-z]{3,6}[0-9]{1,2}")
@@ -248,7 +248,7 @@ _BUILD = re.compile(r"[A-Za-z]{3,6}[0-9]{1,2}")
 _FEWEST_OF_ZIP = 3
 
 
-def _numbered(least: int, most: int, letters: int) -> Callable[[FieldValue], bool]:
+def _number_check(least: int, most: int, letters: int) -> Callable[[FieldValue], bool]:
     """Return a check for numbers of ``least`` to ``most`` digits and at most ``letters``."""
 
     def check(value: FieldValue) -> bool:
@@ -377,16 +377,16 @@ _SHAPES: dict[str, Callable[[FieldValue], bool]] = {
     "DATE_OF_BIRTH": _is_birth_date,
     "CREDIT_CARD": _is_card,
     "IBAN_CODE": _is_iban,
-    "US_BANK_NUMBER": _numbered(4, 30, 8),
+    "US_BANK_NUMBER": _number_check(4, 30, 8),
     "CRYPTO": _is_wallet,
-    "NATIONAL_ID": _numbered(3, 24, 14),
-    "US_SSN": _numbered(7, 9, 0),
-    "US_ITIN": _numbered(7, 9, 0),
-    "US_PASSPORT": _numbered(3, 24, 14),
-    "US_DRIVER_LICENSE": _numbered(3, 24, 14),
-    "UK_NHS": _numbered(9, 10, 0),
-    "MEDICAL_LICENSE": _numbered(3, 16, 8),
-    "MEDICAL_RECORD": _numbered(2, 24, 14),
+    "NATIONAL_ID": _number_check(3, 24, 14),
+    "US_SSN": _number_check(7, 9, 0),
+    "US_ITIN": _number_check(7, 9, 0),
+    "US_PASSPORT": _number_check(3, 24, 14),
+    "US_DRIVER_LICENSE": _number_check(3, 24, 14),
+    "UK_NHS": _number_check(9, 10, 0),
+    "MEDICAL_LICENSE": _number_check(3, 16, 8),
+    "MEDICAL_RECORD": _number_check(2, 24, 14),
     "IP_ADDRESS": _is_ip,
     "MAC_ADDRESS": _is_mac,
     "SECRET": _is_secret,

@@ -1,1 +1,1 @@
-"""The persons of a record: their names, and the variants of a name."""
+"""Identities that a record states: extraction, written variants, and search in all its texts."""

@@ -63,7 +63,7 @@ def extract_identities(values: Iterable[KeyedValue]) -> frozenset[IdentityValue]
             firsts.setdefault(each.owner, each.value)
         elif each.type == "PERSON" and each.part == "family":
             lasts.setdefault(each.owner, each.value)
-        elif each.type == "PERSON" or _tells(each.type, each.value):
+        elif each.type == "PERSON" or _is_searchable(each.type, each.value):
             learnt.add(IdentityValue(each.type, each.value))
     for owner in firsts.keys() | lasts.keys():
         full = f"{firsts.get(owner, '')} {lasts.get(owner, '')}".strip()
@@ -101,12 +101,16 @@ def identities_from_prose(text: str, findings: Iterable[PiiFinding]) -> frozense
             learnt |= identities_from_user_id(finding.value or text[finding.start : finding.end])
         elif finding.type == "PERSON":
             value = (finding.value or text[finding.start : finding.end]).strip()
-            if _WRITTEN_NAME.fullmatch(value) and _is_name(value) and _is_worth(finding, value):
+            if (
+                _WRITTEN_NAME.fullmatch(value)
+                and _is_name(value)
+                and _is_searchable_name(finding, value)
+            ):
                 learnt.add(IdentityValue("PERSON", value))
     return frozenset(learnt) if learnt else NO_IDENTITIES
 
 
-def _is_worth(finding: PiiFinding, name: str) -> bool:
+def _is_searchable_name(finding: PiiFinding, name: str) -> bool:
     """Return whether to search for a name elsewhere.
 
     A single word that only the model takes for a name must also look like a name: searched for in
@@ -143,7 +147,7 @@ def _folded_words(name: str) -> list[str]:
     return [strip_diacritics(word).casefold() for word in _LETTERS.findall(name)]
 
 
-def _tells(kind: str, value: str) -> bool:
+def _is_searchable(kind: str, value: str) -> bool:
     """Return whether to search for a value elsewhere: not for `unknown` or `string`."""
     if len(value) < _SHORTEST:
         return False

@@ -91,7 +91,7 @@ class IdentityFinder:
             )
             for at in positions:
                 if at == 0 or not are_joined(text[at - 1], text[at]):
-                    end = _longest(text, lowered, at, ways)
+                    end = _longest_match(text, lowered, at, ways)
                     if end:
                         findings.append(
                             PiiFinding(self.learnt.type, at, end, _SCORE, self.learnt.value)
@@ -199,7 +199,7 @@ def _positions_of_initial(text: str, initial: str, seconds: Iterable[str]) -> li
     ]
 
 
-def _longest(text: str, lowered: str, at: int, ways: Sequence[NameVariant]) -> int:
+def _longest_match(text: str, lowered: str, at: int, ways: Sequence[NameVariant]) -> int:
     """Return the end of the longest variant at a position, 0 if there is none."""
     behind = at + len(ways[0].words[0])
     further = text[behind : behind + 1] in _BETWEEN

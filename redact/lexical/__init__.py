@@ -1,1 +1,1 @@
-"""Properties of text that several rooms of redaction share."""
+"""Findings, and properties of text that do not depend on a policy."""

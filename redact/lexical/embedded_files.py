@@ -52,7 +52,7 @@ def is_encoded_file(text: str) -> bool:
     """Return whether a string is nothing but a base64-encoded file."""
     if len(text) < _SHORTEST or _ALONE.match(text) is None:
         return False
-    head = _decoded(text[:_HEAD])
+    head = _decode(text[:_HEAD])
     return head is not None and not _is_text(head)
 
 
@@ -81,7 +81,7 @@ def blank_findings(text: str, findings: Sequence[PiiFinding]) -> str:
 
 
 def _media_type(body: str) -> str:
-    head = _decoded(body[:_HEAD]) or b""
+    head = _decode(body[:_HEAD]) or b""
     if head[:4] == b"RIFF":
         return {b"WAVE": "audio/wav", b"WEBP": "image/webp"}.get(head[8:12], "video/avi")
     if head[4:8] == b"ftyp":
@@ -90,7 +90,7 @@ def _media_type(body: str) -> str:
     return next(kinds, "application/octet-stream")
 
 
-def _decoded(text: str) -> bytes | None:
+def _decode(text: str) -> bytes | None:
     standard = re.sub(r"\s", "", text).replace("-", "+").replace("_", "/").rstrip("=")
     complete = standard[: len(standard) // 4 * 4]
     try:

@@ -77,17 +77,17 @@ def merge_overlaps(findings: Sequence[PiiFinding], text: str) -> list[PiiFinding
     start, end = strongest.start, strongest.end
     for finding in ordered[1:]:
         if finding.start >= end:
-            merged.append(_covering(strongest, start, end, text))
+            merged.append(_extend(strongest, start, end, text))
             strongest, start, end = finding, finding.start, finding.end
             continue
         end = max(end, finding.end)
         if _strength(finding) > _strength(strongest):
             strongest = finding
-    merged.append(_covering(strongest, start, end, text))
+    merged.append(_extend(strongest, start, end, text))
     return merged
 
 
-def _covering(finding: PiiFinding, start: int, end: int, text: str) -> PiiFinding:
+def _extend(finding: PiiFinding, start: int, end: int, text: str) -> PiiFinding:
     """Return a finding extended over its neighbours, with its original value."""
     if (finding.start, finding.end) == (start, end):
         return finding

@@ -64,7 +64,7 @@ class NormalisedText:
 
 def normalise(text: str) -> NormalisedText | None:
     """Return the normalised text, or None if it equals the text."""
-    forms = _forms(text)
+    forms = _form_values(text)
     if not forms and text.isascii() and not ("\\" in text or "%" in text or "&" in text):
         return None
     pieces: list[str] = []
@@ -75,7 +75,7 @@ def normalise(text: str) -> NormalisedText | None:
     for match in _UNIT.finditer(text):
         unit = match[0]
         is_space = unit[0] == "+" and _is_within(forms, match.start())
-        plain = " " * len(unit) if is_space else _read(unit)
+        plain = " " * len(unit) if is_space else _normalise_unit(unit)
         if plain == unit:
             continue
         start = match.start()
@@ -111,7 +111,7 @@ def map_to_original(normal: NormalisedText, findings: Iterable[PiiFinding]) -> I
         yield finding.reading(normal.text[finding.start : finding.end]).at(start, end)
 
 
-def _forms(text: str) -> list[tuple[int, int]]:
+def _form_values(text: str) -> list[tuple[int, int]]:
     """Return the spans of form values that contain a plus sign."""
     if "+" not in text or "=" not in text:
         return []
@@ -123,25 +123,25 @@ def _is_within(spans: Sequence[tuple[int, int]], position: int) -> bool:
     return index >= 0 and position < spans[index][1]
 
 
-def _read(unit: str) -> str:
+def _normalise_unit(unit: str) -> str:
     """Return the normalised form of a run of disguised characters."""
     if unit[0] == "\\":
-        unit = _ESCAPED.sub(_unescaped, unit)
+        unit = _ESCAPED.sub(_unescape, unit)
         unit = unit.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     elif unit[0] == "%":
         unit = unquote_to_bytes(_PERCENT.sub("%", unit)).decode("utf-8", "replace")
     elif unit[0] == "&":
         unit = html.unescape(_AMPERSAND.sub("&", unit))
-    return unit if unit.isascii() else "".join(map(_folded, unicodedata.normalize("NFKC", unit)))
+    return unit if unit.isascii() else "".join(map(_fold, unicodedata.normalize("NFKC", unit)))
 
 
-def _unescaped(match: re.Match[str]) -> str:
+def _unescape(match: re.Match[str]) -> str:
     if match[3]:
         return _WHITE[match[3]]
     return chr(int(match[1] or match[2], 16))
 
 
-def _folded(character: str) -> str:
+def _fold(character: str) -> str:
     if character < "\x80":
         return character
     if character in _DASHES:

@@ -1,1 +1,1 @@
-"""Names in people's free text: a small model of goldpan's own, or any spaCy model by setting."""
+"""Named-entity recognition in free text: the shipped model, or a spaCy model by setting."""

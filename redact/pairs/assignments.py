@@ -1,6 +1,6 @@
-"""Values of keys without quotation marks: ``key: value`` and ``key=value`` in lines, logs, forms.
+"""Reader of values of unquoted keys: ``key: value`` and ``key=value`` in lines, logs, forms.
 
-A value reaches to the next key or to what ends a value of its kind.
+A value extends to the next key, or to the end of a value of its kind.
 """
 
 import re
@@ -51,16 +51,16 @@ def read_assignments(text: str, claimed: Sequence[tuple[int, int]]) -> Iterator[
         if mark is None:
             continue
         if before is not None:
-            yield from _bare(text, before, mark)
+            yield from _read_bare(text, before, mark)
         before, floor = None, mark.after
-        items, skip = _literals(text, mark)
+        items, skip = _read_literals(text, mark)
         if items:
             yield from items
             floor = skip
         elif mark.sign != "=>" or "(" in text[position : position + 5] or _is_print(text, mark):
             before = mark
     if before is not None:
-        yield from _bare(text, before, None)
+        yield from _read_bare(text, before, None)
 
 
 def _is_print(text: str, mark: KeySign) -> bool:
@@ -68,7 +68,7 @@ def _is_print(text: str, mark: KeySign) -> bool:
     return text[mark.at - 1 : mark.at] == "[" or text[mark.after + 1 : mark.after + 2].isdigit()
 
 
-def _literals(text: str, mark: KeySign) -> tuple[list[UnownedPair], int]:
+def _read_literals(text: str, mark: KeySign) -> tuple[list[UnownedPair], int]:
     """Return the word, strings or constructor after a sign, and where the text continues."""
     word = _WORD[mark.sign].match(text, mark.after) if mark.sign in _WORD else None
     if word is not None and text[mark.at - 1 : mark.at] not in _OF_FORMS:
@@ -87,7 +87,7 @@ def _literals(text: str, mark: KeySign) -> tuple[list[UnownedPair], int]:
             return [pair_of_literal(mark.key, mark.at, literal)], literal.after
     quote = "'" if mark.sign == "=" else '"'
     if head[:1] == "[":
-        literals = read_list(text, position, quote) or _bare_list(text, position)
+        literals = read_list(text, position, quote) or _read_bare_list(text, position)
         items = [
             pair_of_literal(mark.key, mark.at, value, more=n > 0)
             for n, value in enumerate(literals)
@@ -107,7 +107,7 @@ def _is_complete(text: str, literal: ValueLiteral) -> bool:
     return literal.mark == '"'
 
 
-def _bare(text: str, mark: KeySign, after: KeySign | None) -> list[UnownedPair]:
+def _read_bare(text: str, mark: KeySign, after: KeySign | None) -> list[UnownedPair]:
     """Return the value without quotation marks between a sign and the next one."""
     gap = _SPACE.match(text, mark.after)
     start = gap.end() if gap else mark.after
@@ -119,7 +119,7 @@ def _bare(text: str, mark: KeySign, after: KeySign | None) -> list[UnownedPair]:
     last = after is None or after.at >= line_end
     limit = line_end if after is None or last else after.at
     if start >= line_end or (text[start] in "|>" and BLOCK.match(text, start)):
-        return _below(text, mark, line_end, after, block=start < line_end)
+        return _read_below(text, mark, line_end, after, block=start < line_end)
     if text[start] in "{[":
         return [_heading(mark)]
     if text[start] == "<":
@@ -144,7 +144,7 @@ def _bare(text: str, mark: KeySign, after: KeySign | None) -> list[UnownedPair]:
     return [UnownedPair(key, mark.at, start, end, read_value(raw, form), form)]
 
 
-def _below(
+def _read_below(
     text: str, mark: KeySign, line_end: int, after: KeySign | None, *, block: bool
 ) -> list[UnownedPair]:
     if block:
@@ -161,7 +161,7 @@ def _heading(mark: KeySign) -> UnownedPair:
     return UnownedPair(mark.key, mark.at, -1, -1, "", "bare")
 
 
-def _bare_list(text: str, position: int) -> list[ValueLiteral]:
+def _read_bare_list(text: str, position: int) -> list[ValueLiteral]:
     """Return the words of a YAML list, ``[a, b]``."""
     end = text.find("]", position, position + 500)
     literals: list[ValueLiteral] = []

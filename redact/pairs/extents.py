@@ -40,11 +40,11 @@ def value_extent(
         if broken is not None:
             limit, last = broken.start(), True
     if mark.sign == "=":
-        return _equals(text, mark, start, limit, last=last)
-    return (*_colon(text, mark, start, limit, last=last), "bare")
+        return _equals_extent(text, mark, start, limit, last=last)
+    return (*_colon_extent(text, mark, start, limit, last=last), "bare")
 
 
-def _equals(
+def _equals_extent(
     text: str, mark: KeySign, start: int, limit: int, *, last: bool
 ) -> tuple[int, int, ValueForm]:
     """Return the value after ``=``: a word, or words up to the next key or the end of the line."""
@@ -72,7 +72,7 @@ def _equals(
     return (*trim_extent(text, start, end), form)
 
 
-def _colon(text: str, mark: KeySign, start: int, end: int, *, last: bool) -> tuple[int, int]:
+def _colon_extent(text: str, mark: KeySign, start: int, end: int, *, last: bool) -> tuple[int, int]:
     """Return the value after a colon: up to the next key or the end of the line."""
     comment = _COMMENT.search(text, start, end) if "#" in text[start:end] else None
     if comment is not None and comment[0].strip() == "#":
@@ -98,7 +98,7 @@ def trim_extent(text: str, start: int, end: int) -> tuple[int, int]:
     if "<" in text[start:end]:
         tag = _TAG.search(text, start, end)
         end = tag.start() if tag is not None else end
-    end = _balanced(text, start, end)
+    end = _bracket_end(text, start, end)
     if "'" in text[start:end] or '"' in text[start:end]:
         end = _quote_end(text, start, end)
     for _ in range(4):
@@ -120,7 +120,7 @@ def _quote_end(text: str, start: int, end: int) -> int:
     return quote.start()
 
 
-def _balanced(text: str, start: int, end: int) -> int:
+def _bracket_end(text: str, start: int, end: int) -> int:
     """Return the position of the first closing bracket that was not opened."""
     opened: list[str] = []
     for match in _BRACKET.finditer(text, start, end):

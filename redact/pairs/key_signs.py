@@ -110,7 +110,7 @@ class KeySignReader:
             key, at = key[opened:], at + opened
         if sign[0] != "=" and " " in key:
             inside = follows and floor > self._line_start
-            key, at, prose = _shortened(text, key, at, floor if inside else -1)
+            key, at, prose = _shorten(text, key, at, floor if inside else -1)
         key, at = self._clean(key, at)
         if not key:
             return None
@@ -152,7 +152,7 @@ class KeySignReader:
         return (bare, at) if any(map(str.isalpha, bare)) else ("", at)
 
 
-def _shortened(text: str, key: str, at: int, floor: int) -> tuple[str, int, bool]:
+def _shorten(text: str, key: str, at: int, floor: int) -> tuple[str, int, bool]:
     """Return a key without preceding prose, and without the value of the previous key."""
     words = key.split(" ")
     prose = False

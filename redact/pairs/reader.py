@@ -37,11 +37,11 @@ def read_pairs(text: str) -> list[KeyValuePair]:
     and different keys. There are at most ``MAX_PAIRS`` pairs and ``MAX_DEPTH`` nested texts. Takes
     time proportional to the length of the text. Never raises.
     """
-    pairs, _ = _pairs(text, 1, MAX_DEPTH, MAX_PAIRS)
+    pairs, _ = _read(text, 1, MAX_DEPTH, MAX_PAIRS)
     return pairs
 
 
-def _pairs(text: str, first: int, depth: int, limit: int) -> tuple[list[KeyValuePair], int]:
+def _read(text: str, first: int, depth: int, limit: int) -> tuple[list[KeyValuePair], int]:
     if not _may_hold(text):
         return [], first
     read: list[KeyValuePair] = []
@@ -52,22 +52,22 @@ def _pairs(text: str, first: int, depth: int, limit: int) -> tuple[list[KeyValue
     if "\n" in text:
         rows, heads, first = read_tables(text, first)
         read += rows
-    for reader in _of_rows(text):
+    for reader in _row_readers(text):
         rows, first = reader(text, first)
         read += rows
-    items = list(islice(_items(text, tags, heads), 2 * limit))
+    items = list(islice(_read_items(text, tags, heads), 2 * limit))
     if not items and not read:
         return [], first
     items.sort(key=lambda item: item.at)
     more, first = assign_owners(text, items, first)
-    resolved = _resolved(read, limit)
+    resolved = _resolve(read, limit)
     resolved = (
-        _resolved([*resolved, *_fitting(more, resolved)], limit)
+        _resolve([*resolved, *_without_overlaps(more, resolved)], limit)
         if resolved
-        else _resolved(more, limit)
+        else _resolve(more, limit)
     )
     if depth > 1:
-        resolved, first = _with_inner(text, resolved, first, depth, limit)
+        resolved, first = _add_nested(text, resolved, first, depth, limit)
     return resolved, first
 
 
@@ -84,7 +84,7 @@ def _may_insert(text: str) -> bool:
     return _INSERT.search(text) is not None
 
 
-def _of_rows(text: str) -> Iterator[Callable[[str, int], tuple[list[KeyValuePair], int]]]:
+def _row_readers(text: str) -> Iterator[Callable[[str, int], tuple[list[KeyValuePair], int]]]:
     """Yield the readers of rows of values that apply to a text."""
     if "\n" in text and "  " in text:
         yield read_aligned_tables
@@ -94,7 +94,7 @@ def _of_rows(text: str) -> Iterator[Callable[[str, int], tuple[list[KeyValuePair
         yield read_inserts
 
 
-def _items(
+def _read_items(
     text: str, tags: Sequence[tuple[int, int]], heads: Sequence[tuple[int, int]]
 ) -> Iterator[UnownedPair]:
     """Yield the values of keys that are not headings; ``heads`` are the headings of tables."""
@@ -120,7 +120,7 @@ def _items(
     yield from read_printed_values(text)
 
 
-def _fitting(
+def _without_overlaps(
     pairs: Sequence[KeyValuePair], resolved: Sequence[KeyValuePair]
 ) -> Iterator[KeyValuePair]:
     """Yield the pairs that do not partly overlap any of the resolved ones, which are sorted."""
@@ -135,7 +135,7 @@ def _fitting(
         yield pair
 
 
-def _resolved(candidates: Iterable[KeyValuePair], limit: int) -> list[KeyValuePair]:
+def _resolve(candidates: Iterable[KeyValuePair], limit: int) -> list[KeyValuePair]:
     """Return the pairs in order, without those that partly overlap or repeat another one."""
     resolved: list[KeyValuePair] = []
     ends: list[int] = []
@@ -159,7 +159,7 @@ def _resolved(candidates: Iterable[KeyValuePair], limit: int) -> list[KeyValuePa
     return resolved
 
 
-def _with_inner(
+def _add_nested(
     text: str, resolved: Sequence[KeyValuePair], first: int, depth: int, limit: int
 ) -> tuple[list[KeyValuePair], int]:
     """Return the pairs, and the pairs nested in the strings among them."""
@@ -173,17 +173,17 @@ def _with_inner(
         if _INNER.search(pair.value) is None:
             continue
         covered = pair.end
-        inner, first = _pairs(pair.value, first, depth - 1, limit - len(pairs))
+        inner, first = _read(pair.value, first, depth - 1, limit - len(pairs))
         if not inner:
             continue
-        times = _times(text, pair)
+        times = _escape_depth(text, pair)
         value, origin = locate_characters(text[pair.start : pair.end], pair.form, times)
         if value == pair.value:
             pairs += [_outer(inner_pair, pair, origin, times) for inner_pair in inner]
-    return (_resolved(pairs, limit) if len(pairs) > len(resolved) else pairs), first
+    return (_resolve(pairs, limit) if len(pairs) > len(resolved) else pairs), first
 
 
-def _times(text: str, pair: KeyValuePair) -> int:
+def _escape_depth(text: str, pair: KeyValuePair) -> int:
     """Return how often a string's backslashes are undone, by those before its quotation mark."""
     if pair.form not in ("json_string", "python_string"):
         return 1

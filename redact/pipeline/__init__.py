@@ -1,1 +1,1 @@
-"""Redacts a record: fields are walked, findings replaced, the result proved and audited."""
+"""Redaction of records and lines from end to end, with audit and rejection."""

@@ -112,19 +112,19 @@ class FieldWalker:
         return slots
 
 
-def _map(step: _Step, owner: Any, _value: Any, slots: RecordSlots) -> None:
+def _add_map(step: _Step, owner: Any, _value: Any, slots: RecordSlots) -> None:
     slots.maps.append(MapSlot(owner, step.name, step.path, step.field_class))
 
 
-def _identifier(step: _Step, owner: Any, value: Any, slots: RecordSlots) -> None:
+def _add_identifier(step: _Step, owner: Any, value: Any, slots: RecordSlots) -> None:
     slots.ids.append(IdSlot(owner, step.name, value))
 
 
-def _dropped(step: _Step, owner: Any, _value: Any, _slots: RecordSlots) -> None:
+def _empty_field(step: _Step, owner: Any, _value: Any, _slots: RecordSlots) -> None:
     setattr(owner, step.name, step.empty)
 
 
-def _records(step: _Step, _owner: Any, value: Any, slots: RecordSlots) -> None:
+def _walk_records(step: _Step, _owner: Any, value: Any, slots: RecordSlots) -> None:
     if step.inner is not None:
         for item in value:
             step.inner.walk(item, slots)
@@ -163,16 +163,16 @@ def _step(field: ContractField) -> _Step | None:
     if not field.fields and field.pii is Pii.KEEP and field.type is not FieldType.MAP:
         return None
     inner = _level(field.fields) if field.fields else None
-    treat: Callable[[_Step, Any, Any, RecordSlots], None] | None = _identifier
+    treat: Callable[[_Step, Any, Any, RecordSlots], None] | None = _add_identifier
     if field.fields:
-        treat = _records
+        treat = _walk_records
     elif field.pii is Pii.DROP:
-        treat = _dropped
+        treat = _empty_field
     elif field.type is FieldType.MAP:
-        treat = _map
+        treat = _add_map
     elif field.pii in _CLASS:
         treat = None
-    if treat is _records and inner is None:
+    if treat is _walk_records and inner is None:
         return None
     writer = writer_of_field(field.name)
     return _Step(field.name, field.path, _CLASS.get(field.pii), inner, _empty(field), writer, treat)

@@ -21,19 +21,19 @@ class IdentifierRedactor:
         for slot in slots.maps:
             if slot.field_class is None:
                 value = getattr(slot.owner, slot.name)
-                setattr(slot.owner, slot.name, self._segments(value, scope))
+                setattr(slot.owner, slot.name, self._hash_segments(value, scope))
         for id_slot in slots.ids:
             new = self._pseudonyms.identifier("USER_ID", id_slot.value, scope)
             setattr(id_slot.owner, id_slot.name, new)
 
-    def _segments(self, segments: dict[str, str], scope: str) -> dict[str, str]:
+    def _hash_segments(self, segments: dict[str, str], scope: str) -> dict[str, str]:
         """Hash segment values that are not on the list, and keys that are not plain words."""
         return {
-            key if _PLAIN_KEY.fullmatch(key) else self._hashed(key, scope): value
+            key if _PLAIN_KEY.fullmatch(key) else self._hash(key, scope): value
             if value.casefold() in self._readable
-            else self._hashed(f"{key}={value}", scope)
+            else self._hash(f"{key}={value}", scope)
             for key, value in segments.items()
         }
 
-    def _hashed(self, value: str, scope: str) -> str:
+    def _hash(self, value: str, scope: str) -> str:
         return self._pseudonyms.identifier("SEGMENT", value, scope)

@@ -132,7 +132,7 @@ class PolicyRedactor:
             own = [next(analysed) for _ in work.segments]
             positions = self._finish(work, own)
             if work.failure is not None:
-                outcome.rejected.append(_rejected(decoded, index, work))
+                outcome.rejected.append(_reject(decoded, index, work))
                 continue
             outcome.passed.append(index)
             if self._audit:
@@ -204,7 +204,7 @@ class PolicyRedactor:
         app = getattr(record, "app", "")
         classes = [slot.field_class for slot in slots.texts] + [c for _, c in work.maps]
         rendered, identities, left = self._render_and_scan(
-            work.segments, analysed, classes, app, _learnt(slots, analysed)
+            work.segments, analysed, classes, app, _record_identities(slots, analysed)
         )
         if left:
             work.failure = SegmentFailure(QuarantineReason.RESIDUAL_PII, min(left))
@@ -314,7 +314,9 @@ def _path(work: _Work, index: int) -> str:
     return texts[index].path if index < len(texts) else work.maps[index - len(texts)][0].path
 
 
-def _learnt(slots: RecordSlots, analysed: Sequence[AnalysedSegment]) -> frozenset[IdentityValue]:
+def _record_identities(
+    slots: RecordSlots, analysed: Sequence[AnalysedSegment]
+) -> frozenset[IdentityValue]:
     return merge_identities(
         [
             segment.analysis.learnt
@@ -340,7 +342,7 @@ _DETAILS = {
 }
 
 
-def _rejected(decoded: DecodedBatch[Any], index: int, work: _Work) -> RejectedRecord:
+def _reject(decoded: DecodedBatch[Any], index: int, work: _Work) -> RejectedRecord:
     failure = work.failure or SegmentFailure(QuarantineReason.REDACTION_FAILED, "")
     return RejectedRecord(
         topic=decoded.topic,

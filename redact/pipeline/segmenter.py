@@ -133,7 +133,7 @@ class Segmenter:
                 if literals:
                     waiting[key] = _Waiting(analysed, segment.text, literals)
                 else:
-                    self._settle(analysed)
+                    self._store(analysed)
             results.append(analysed)
         if waiting:
             self._add_names(list(waiting.values()))
@@ -154,20 +154,20 @@ class Segmenter:
         if rendered is not None:
             self._output_hits += 1
             return rendered
-        here = self._standing(text, analysed, names) if names.finders else []
+        here = self._occurring_names(text, analysed, names) if names.finders else []
         which = _output_id(serial, here)
         rendered = analysed.outputs.get(which)
         if len(analysed.outputs) >= _MOST_OUTPUTS:
             analysed.outputs.clear()
         if rendered is None:
-            rendered = self._rendered(text, analysed, renderer, here)
+            rendered = self._render_with(text, analysed, renderer, here)
             self._output_misses += 1
         else:
             self._output_hits += 1
         analysed.outputs[which] = analysed.outputs[asked] = rendered
         return rendered
 
-    def _rendered(
+    def _render_with(
         self,
         text: str,
         analysed: AnalysedSegment,
@@ -182,7 +182,7 @@ class Segmenter:
         self.cache.store(analysed.key, analysed, weight)
         return rendered
 
-    def _standing(
+    def _occurring_names(
         self, text: str, analysed: AnalysedSegment, names: RecordIdentities
     ) -> list[IdentityFinder]:
         """Return the names of a record that occur in a segment."""
@@ -241,9 +241,9 @@ class Segmenter:
                 literal.findings = (*literal.findings, *names)
                 analysis.learnt |= identities_from_prose(literal.text, names)
         for each in fresh:
-            self._settle(each.analysed)
+            self._store(each.analysed)
 
-    def _settle(self, analysed: AnalysedSegment) -> None:
+    def _store(self, analysed: AnalysedSegment) -> None:
         """Cache a segment whose analysis is complete."""
         if isinstance(analysed.analysis, SegmentAnalysis):
             analysed.analysis.drop_prose()

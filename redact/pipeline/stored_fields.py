@@ -107,7 +107,7 @@ class StoredFieldScanner:
 
         Raises TextTimeoutError.
         """
-        if not self._detect(_together(values)):
+        if not self._detect(_join_values(values)):
             self._remember(values)
         elif len(values) > 1:
             half = len(values) // 2
@@ -120,9 +120,9 @@ class StoredFieldScanner:
         ``names`` are the identities that the record itself states. Raises TextTimeoutError.
         """
         values = _values(slots.stored)
-        types = dict(self._by_pattern(values))
+        types = dict(self._types_by_pattern(values))
         if names.finders:
-            types |= dict(_by_name(list(dict.fromkeys(values)), names))
+            types |= dict(_types_by_name(list(dict.fromkeys(values)), names))
         if not types:
             return []
         return [
@@ -141,18 +141,18 @@ class StoredFieldScanner:
             replaced.append(AuditReplacement(each.path, each.type, "pseudonym", 0, len(new)))
         return replaced
 
-    def _by_pattern(self, values: Iterable[str]) -> list[tuple[str, str]]:
+    def _types_by_pattern(self, values: Iterable[str]) -> list[tuple[str, str]]:
         """Return the values with a finding of the detector, each with its type."""
-        fresh = self._fresh(values)
+        fresh = self._unchecked(values)
         if not fresh:
             return []
-        if not self._detect(_together(fresh)):
+        if not self._detect(_join_values(fresh)):
             self._remember(fresh)
             return []
-        alone = ((value, self._detect(_together([value]))) for value in fresh)
+        alone = ((value, self._detect(_join_values([value]))) for value in fresh)
         return [(value, findings[0].type) for value, findings in alone if findings]
 
-    def _fresh(self, values: Iterable[str]) -> list[str]:
+    def _unchecked(self, values: Iterable[str]) -> list[str]:
         """Return the distinct values that are not yet known to be clean."""
         clean, met, random = self._clean, self._met, self._random
         return [
@@ -178,7 +178,7 @@ class StoredFieldScanner:
         ]
 
 
-def _together(values: Iterable[str]) -> str:
+def _join_values(values: Iterable[str]) -> str:
     """Return one text of all values, and of the rest of each value after a prefix."""
     texts = []
     for value in values:
@@ -193,7 +193,7 @@ def _values(stored: Iterable[StoredFields]) -> list[str]:
     return [value for each in stored for value in each.values if value]
 
 
-def _by_name(values: Sequence[str], names: RecordIdentities) -> Iterator[tuple[str, str]]:
+def _types_by_name(values: Sequence[str], names: RecordIdentities) -> Iterator[tuple[str, str]]:
     """Yield the values that contain an identity stated in the record, each with its type.
 
     A person's name must be more than one word: a tool or a model may have the name of a person.

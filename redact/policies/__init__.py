@@ -1,1 +1,1 @@
-"""The policy of redaction: which types of data are replaced, and with what."""
+"""Redaction policies: types of personal data, rules, settings and presets."""

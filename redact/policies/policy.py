@@ -213,18 +213,18 @@ def parse_policy(text: str, name: str) -> RedactionPolicy:
     if document.get("extends", PRESETS[0]) not in PRESETS:
         line = line_of_path(tree, ("extends",))
         raise UsageError(f"{name}, line {line}: extends: must be one of {', '.join(PRESETS)}.")
-    document = _extended(document)
+    document = _extend(document)
     if document.get("name") == OFF:
         line = line_of_path(tree, ("name",))
         raise UsageError(f"{name}, line {line}: the name `{OFF}` is taken: it means no redaction.")
     return validate_document(RedactionPolicy, document, tree, name)
 
 
-def _extended(document: dict[str, Any]) -> dict[str, Any]:
+def _extend(document: dict[str, Any]) -> dict[str, Any]:
     """Merge a policy over the preset that it ``extends``: mappings are merged, lists replaced."""
     if "extends" not in document:
         return document
-    base = _extended(read_yaml_mapping(_preset(document["extends"]), document["extends"])[1])
+    base = _extend(read_yaml_mapping(_preset(document["extends"]), document["extends"])[1])
     return overlay_mapping(
         base, {key: value for key, value in document.items() if key != "extends"}
     )

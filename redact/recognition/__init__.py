@@ -1,1 +1,1 @@
-"""Finds personal data in one text, by type."""
+"""Detectors of personal data in one text, and the catalogue of their recognisers."""

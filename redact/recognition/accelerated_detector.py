@@ -36,7 +36,7 @@ _FACTOR, _FLOOR = 0.35, 0.4
 
 
 @dataclass(frozen=True, slots=True)
-class _Search:
+class PatternSearch:
     """One pattern of one recogniser, ready to run.
 
     ``mark`` is a character that each match contains, for patterns that never match white space:
@@ -56,14 +56,14 @@ class _Search:
 
 
 @dataclass(frozen=True, slots=True)
-class _Phones:
+class PhoneSearch:
     """The telephone number recogniser, and the walker that does its work."""
 
     recogniser: DialledPhoneRecogniser
     walker: PhoneWalker
 
 
-_Owner = _Search | _Phones
+Search = PatternSearch | PhoneSearch
 
 
 class AcceleratedDetector:
@@ -86,18 +86,13 @@ class AcceleratedDetector:
         self._clock = clock
         self._until = until or (lambda: clock() + seconds)
         self._context = ContextWords()
-        self.searches: list[_Owner] = []
+        self.searches: list[Search] = []
         self.expressions: list[tuple[str, int]] = []
         for recogniser in recognisers:
             self._add(recogniser)
         self._words = {id(r): tuple(w.lower() for w in r.context or ()) for r in recognisers}
         self._idle = [self._needs_context(owner) for owner in self.searches]
         self.prefilter = Prefilter(self.expressions)
-
-    @property
-    def unfiltered(self) -> int:
-        """Return how many patterns run over every text because no prefilter exists for them."""
-        return len(self.prefilter.always)
 
     def find(self, text: str) -> list[PiiFinding]:
         """Return the findings by position; see :class:`redact.lexical.findings.Detector`."""
@@ -126,7 +121,9 @@ class AcceleratedDetector:
                 by_key.setdefault(key, []).extend(new)
         results: list[PiiFinding] = []
         for key, findings in by_key.items():
-            results += self._lifted(text, lowered, _distinct(findings), self._words[key], deadline)
+            results += self._raise_scores(
+                text, lowered, _distinct(findings), self._words[key], deadline
+            )
         if not results:
             return results
         return sorted(_distinct([f for f in results if f.score >= self._threshold]))
@@ -135,7 +132,7 @@ class AcceleratedDetector:
         if isinstance(recogniser, DialledPhoneRecogniser):
             regions = tuple(recogniser.supported_regions)
             walker = PhoneWalker(regions, recogniser.leniency or 0, self._clock, max_dialled_digits)
-            self.searches.append(_Phones(recogniser, walker))
+            self.searches.append(PhoneSearch(recogniser, walker))
             self.expressions.append((walker.expression, 0))
             return
         if not isinstance(recogniser, PatternRecognizer):
@@ -147,58 +144,58 @@ class AcceleratedDetector:
             mark = _MARKS.get(recogniser.supported_entities[0], "")
             if isinstance(recogniser, JudgedRecogniser):
                 mark = recogniser.mark
-            search = _Search(recogniser, pattern.regex, flags, pattern.score, mark)
+            search = PatternSearch(recogniser, pattern.regex, flags, pattern.score, mark)
             self.searches.append(search)
 
-    def _needs_context(self, owner: _Owner) -> bool:
+    def _needs_context(self, owner: Search) -> bool:
         """Return whether the matches of a pattern are dropped unless a context word raises them."""
-        if not isinstance(owner, _Search) or isinstance(owner.recogniser, JudgedRecogniser):
+        if not isinstance(owner, PatternSearch) or isinstance(owner.recogniser, JudgedRecogniser):
             return False
         plain = type(owner.recogniser).validate_result is PatternRecognizer.validate_result
         return plain and owner.score < self._threshold
 
-    def _run(self, owner: _Owner, text: str, deadline: float) -> list[PiiFinding]:
-        if isinstance(owner, _Search):
+    def _run(self, owner: Search, text: str, deadline: float) -> list[PiiFinding]:
+        if isinstance(owner, PatternSearch):
             return self._search(owner, text, deadline)
         kind, score = owner.recogniser.supported_entities[0], owner.recogniser.SCORE
         spans = (owner.recogniser.within(text, *s) for s in owner.walker.spans(text, deadline))
         return [PiiFinding(kind, *span, score) for span in dict.fromkeys(spans) if span is not None]
 
-    def _left(self, deadline: float) -> float:
+    def _seconds_left(self, deadline: float) -> float:
         left = deadline - self._clock()
         if left <= 0:
             raise TextTimeoutError
         return left
 
-    def _timed(self, matches: Iterator[Any], deadline: float) -> Iterator[Any]:
+    def _until_deadline(self, matches: Iterator[Any], deadline: float) -> Iterator[Any]:
         """Yield matches until the deadline."""
         try:
             for index, match in enumerate(matches):
                 if not index % _EVERY:
-                    self._left(deadline)
+                    self._seconds_left(deadline)
                 yield match
         except TimeoutError:
             raise TextTimeoutError from None
 
-    def _search(self, search: _Search, text: str, deadline: float) -> list[PiiFinding]:
+    def _search(self, search: PatternSearch, text: str, deadline: float) -> list[PiiFinding]:
         """Do what ``PatternRecognizer.analyze`` does for one pattern."""
         kind = search.recogniser.supported_entities[0]
         findings: list[PiiFinding] = []
-        matches = _matches(search, text, self._left(deadline))
+        matches = _matches(search, text, self._seconds_left(deadline))
         recogniser = search.recogniser
-        for match in self._timed(matches, deadline):
+        for match in self._until_deadline(matches, deadline):
             if isinstance(recogniser, JudgedRecogniser):
                 findings += (PiiFinding(kind, *judged) for judged in recogniser.judge(text, match))
                 continue
             start, end = match.span()
             if start == end:
                 continue
-            score = _checked(search, text[start:end])
+            score = _apply_check(search, text[start:end])
             if score > 0:
                 findings.append(PiiFinding(kind, start, end, score))
         return findings
 
-    def _lifted(
+    def _raise_scores(
         self,
         text: str,
         lowered: str,
@@ -212,7 +209,7 @@ class AcceleratedDetector:
         for finding in findings:
             score = finding.score
             if score < 1 and first <= finding.end + _LONGEST_WORD:
-                self._left(deadline)
+                self._seconds_left(deadline)
                 if self._context.supports(text, lowered, finding.start, words):
                     score = min(max(score + _FACTOR, _FLOOR), 1.0)
             lifted.append(finding.scored(round(score, 6)))
@@ -225,7 +222,7 @@ def _first_of(words: tuple[str, ...], lowered: str) -> int:
     return min(positions, default=len(lowered) + 2 * _LONGEST_WORD)
 
 
-def _matches(search: _Search, text: str, seconds: float) -> Iterator[Any]:
+def _matches(search: PatternSearch, text: str, seconds: float) -> Iterator[Any]:
     if not search.mark:
         yield from search.pattern.finditer(text, timeout=seconds)
         return
@@ -239,7 +236,7 @@ def _any_in(words: tuple[str, ...], lowered: str) -> bool:
     return any([word in lowered for word in words])  # noqa: C419  # faster than a generator
 
 
-def _checked(search: _Search, value: str) -> float:
+def _apply_check(search: PatternSearch, value: str) -> float:
     valid = search.recogniser.validate_result(value)
     score = search.score if valid is None else 1.0 if valid else 0.0
     return 0.0 if search.recogniser.invalidate_result(value) else score

@@ -194,7 +194,7 @@ def build_recognisers(
     national = [
         name for country in policy.countries for name in NATIONAL_RECOGNISERS.get(country, ())
     ]
-    everything = [*own, *map(_stock, GENERIC_RECOGNISERS), *map(_stock, national)]
+    everything = [*own, *map(_build_stock, GENERIC_RECOGNISERS), *map(_build_stock, national)]
     return [r for r in everything if types is None or r.supported_entities[0] in types]
 
 
@@ -205,7 +205,7 @@ def lowest_score(policy: RedactionPolicy) -> float:
     return min((rule.score for part in rules for rule in part.values()), default=1.0)
 
 
-def _stock(name: str) -> EntityRecognizer:
+def _build_stock(name: str) -> EntityRecognizer:
     """Build a Presidio recogniser without its weakest patterns and with ASCII edges."""
     recogniser = getattr(predefined_recognizers, name)(supported_language=LANGUAGE)
     own = vars(recogniser)
@@ -216,7 +216,7 @@ def _stock(name: str) -> EntityRecognizer:
             for pattern in patterns
             if pattern.score >= SUFFICIENT_SCORE or _is_checked(name)
         ]
-    own["patterns"] = [LazyPattern(p.name, _exact(name, p.regex), p.score) for p in patterns]
+    own["patterns"] = [LazyPattern(p.name, _make_exact(name, p.regex), p.score) for p in patterns]
     if recogniser.supported_entities[0] in AS_NATIONAL_ID:
         recogniser.supported_entities = ["NATIONAL_ID"]
     if name not in GENERIC_RECOGNISERS:
@@ -229,7 +229,7 @@ def _is_checked(name: str) -> bool:
     return name == "ItFiscalCodeRecognizer"
 
 
-def _exact(name: str, expression: str) -> str:
+def _make_exact(name: str, expression: str) -> str:
     for loose, exact in _EXACT.get(name, ()):
         expression = expression.replace(loose, exact)
     if name in _EDGELESS:

@@ -109,12 +109,12 @@ class ContextWords:
             self._nlp, self._chunks_split = self._new_engine(), 0
         tokens: list[_Token] = []
         for token in self._nlp.words(chunk):
-            skipped = self._skipped(token.lower_)
+            skipped = self._is_skipped(token.lower_)
             is_key = ":" not in token.lower_ and not skipped
             tokens.append((token.idx, token.lower_, is_key, skipped))
         return tuple(tokens)
 
-    def _skipped(self, lemma: str) -> bool:
+    def _is_skipped(self, lemma: str) -> bool:
         """Return whether Presidio omits a lemma from its key words."""
         if lemma in ("-pron-", "be"):
             return lemma == "be"

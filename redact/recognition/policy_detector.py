@@ -41,20 +41,20 @@ class PolicyDetector:
             seconds=policy.text_seconds,
             until=until,
         )
-        self._denied = _denied(policy)
+        self._denied = _denied_patterns(policy)
         self._base64 = policy.decode_base64
 
     def find(self, text: str) -> list[PiiFinding]:
         """Return the findings in ``text``, with offsets into ``text`` itself."""
-        findings = self._plain(text)
+        findings = self._find_plain(text)
         normal = normalise(text)
         if normal is not None:
-            findings += map_to_original(normal, self._plain(normal.text))
+            findings += map_to_original(normal, self._find_plain(normal.text))
         if self._base64:
-            findings += self._encoded(text)
+            findings += self._find_encoded(text)
         return findings
 
-    def _plain(self, text: str) -> list[PiiFinding]:
+    def _find_plain(self, text: str) -> list[PiiFinding]:
         findings = [
             f
             for f in self._base.find(text)
@@ -68,16 +68,16 @@ class PolicyDetector:
             findings += (PiiFinding(kind, m.start(), m.end(), 1.0) for m in pattern.finditer(text))
         return findings
 
-    def _encoded(self, text: str) -> Iterator[PiiFinding]:
+    def _find_encoded(self, text: str) -> Iterator[PiiFinding]:
         """Yield the runs of base64 that encode text with findings."""
         for match in _BASE64.finditer(text):
-            inner = _decoded(match[0])
+            inner = _decode_run(match[0])
             if inner:
                 for finding in self.find(inner):
                     yield finding.at(match.start(), match.end())
 
 
-def _decoded(run: str) -> str | None:
+def _decode_run(run: str) -> str | None:
     """Return the text that a run of base64 encodes, None if it is not text."""
     standard = run.replace("-", "+").replace("_", "/").rstrip("=")
     try:
@@ -88,7 +88,7 @@ def _decoded(run: str) -> str | None:
     return text if text.isprintable() or "\n" in text else None
 
 
-def _denied(policy: RedactionPolicy) -> list[tuple[str, re.Pattern[str]]]:
+def _denied_patterns(policy: RedactionPolicy) -> list[tuple[str, re.Pattern[str]]]:
     return [
         (kind, re.compile("|".join(map(standalone_expression, words)), re.IGNORECASE))
         for kind, words in policy.deny.items()

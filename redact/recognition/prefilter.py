@@ -91,12 +91,12 @@ def _databases(expressions: tuple[tuple[str, int], ...], dialect: TextDialect) -
     databases = [
         database
         for start in range(0, len(usable), _GROUP)
-        for database in _compiled(usable[start : start + _GROUP], refused)
+        for database in _compile_group(usable[start : start + _GROUP], refused)
     ]
     return _Compiled(tuple(databases), frozenset(refused))
 
 
-def _compiled(group: Sequence[NumberedExpression], refused: set[int]) -> Iterator[Any]:
+def _compile_group(group: Sequence[NumberedExpression], refused: set[int]) -> Iterator[Any]:
     """Compile a group; if hyperscan rejects it, compile halves, down to single expressions."""
     database = hyperscan.Database()
     try:
@@ -110,8 +110,8 @@ def _compiled(group: Sequence[NumberedExpression], refused: set[int]) -> Iterato
         if len(group) == 1:
             refused.add(group[0][0])
             return
-        yield from _compiled(group[: len(group) // 2], refused)
-        yield from _compiled(group[len(group) // 2 :], refused)
+        yield from _compile_group(group[: len(group) // 2], refused)
+        yield from _compile_group(group[len(group) // 2 :], refused)
         return
     yield database
 

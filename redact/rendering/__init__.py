@@ -1,1 +1,1 @@
-"""Writes the replaced text, and scans it for what is left."""
+"""Rendering of the redacted text, and the scan of it for residual personal data."""

@@ -84,14 +84,14 @@ class SegmentRenderer:
         ``named`` are the findings of ``names`` in ``text``.
         """
         if analysis.marks is None:
-            return self._prose(text, analysis.findings, named, analysis.quotes)
+            return self._render_prose(text, analysis.findings, named, analysis.quotes)
         ascii_only = text.isascii()
         parts: list[tuple[int, int, str]] = []
         replaced: list[RenderedReplacement] = []
         grown = 0
         starts = sorted([finding.start for finding in named])
         for mark in _marks(text, analysis.marks, names, named):
-            new = self._mark(mark, names if _may_stand(text, mark, starts) else ())
+            new = self._render_mark(mark, names if _may_contain(text, mark, starts) else ())
             if new.text == mark.text:
                 continue
             written = json_literal(new.text, ascii_only=ascii_only)
@@ -101,14 +101,14 @@ class SegmentRenderer:
             grown += len(written) - (mark.end - mark.start)
         return RenderedSegment(splice(text, parts), tuple(replaced))
 
-    def _mark(self, mark: MarkedLiteral, names: Sequence[IdentityFinder]) -> RenderedSegment:
+    def _render_mark(self, mark: MarkedLiteral, names: Sequence[IdentityFinder]) -> RenderedSegment:
         text, findings = mark.text, mark.findings
         named = find_identities(text, names)
         if mark.inner is not None:
             return self.render(text, mark.inner, names, named)
-        return self._prose(text, findings, named, mark.quotes)
+        return self._render_prose(text, findings, named, mark.quotes)
 
-    def _prose(
+    def _render_prose(
         self,
         text: str,
         findings: Sequence[PiiFinding],
@@ -144,13 +144,13 @@ class SegmentRenderer:
         """
         named = find_identities(text, names)
         if analysis.marks is None:
-            return self._reported(text, [*analysis.findings, *named])
+            return self._report(text, [*analysis.findings, *named])
         findings: list[PiiFinding] = []
         for mark in _marks(text, analysis.marks, names, named):
             if mark.inner is not None:
                 inside = self.reported(mark.text, mark.inner, names)
             else:
-                inside = self._reported(
+                inside = self._report(
                     mark.text, [*mark.findings, *find_identities(mark.text, names)]
                 )
             if inside:
@@ -167,7 +167,7 @@ class SegmentRenderer:
         findings = self.reported(text, analysis, names)
         return [f.type for f in findings if self.rules[f.type].operator == KEEP_OPERATOR]
 
-    def _reported(self, text: str, findings: Sequence[PiiFinding]) -> list[PiiFinding]:
+    def _report(self, text: str, findings: Sequence[PiiFinding]) -> list[PiiFinding]:
         replaced = merge_overlaps(self.select(text, findings), text)
         kept_findings = [
             f
@@ -195,7 +195,7 @@ class SegmentRenderer:
             allowed = self._allowed
             chosen = [f for f in chosen if not allowed(text[f.start : f.end])]
         if chosen and "<" in text and (own := self._pseudonyms.own_placeholders(text)):
-            chosen = _outside(chosen, own)
+            chosen = _cut_own(chosen, own)
         return chosen
 
 
@@ -260,7 +260,7 @@ def _marks(
     return [by_start[start] for start in sorted(by_start)]
 
 
-def _may_stand(text: str, mark: MarkedLiteral, starts: Sequence[int]) -> bool:
+def _may_contain(text: str, mark: MarkedLiteral, starts: Sequence[int]) -> bool:
     """Return whether a literal may contain an identity, by its sorted positions in the text.
 
     Behind escapes the positions differ.
@@ -283,7 +283,7 @@ def _all_within(starts: Sequence[int], marks: Sequence[MarkedLiteral]) -> bool:
     return True
 
 
-def _outside(findings: Sequence[PiiFinding], own: Sequence[tuple[int, int]]) -> list[PiiFinding]:
+def _cut_own(findings: Sequence[PiiFinding], own: Sequence[tuple[int, int]]) -> list[PiiFinding]:
     """Cut findings back to the parts outside of our own placeholders."""
     pieces: list[PiiFinding] = []
     for finding in findings:

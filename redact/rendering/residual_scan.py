@@ -115,7 +115,7 @@ class ResidualScanner:
         return values
 
     def _scan(self, text: str) -> tuple[IdentityValue, ...]:
-        may = self._kinds.intersection(_possible(text))
+        may = self._kinds.intersection(_possible_types(text))
         if not may:
             return _NOTHING
         bare = PLACEHOLDER.sub(lambda match: " " * len(match[0]), text)
@@ -170,11 +170,11 @@ class ResidualScanner:
 def _matches(text: str, kinds: Iterable[str]) -> Iterator[_Match]:
     for kind in kinds:
         for match in _CHECKS[kind].finditer(text):
-            if _holds(kind, match[0]):
+            if _has_valid_check(kind, match[0]):
                 yield _Match(kind, *match.span())
 
 
-def _possible(text: str) -> Iterator[str]:
+def _possible_types(text: str) -> Iterator[str]:
     """Yield the types that a text may contain, by a sign that each type requires."""
     if "@" in text:
         yield "EMAIL_ADDRESS"
@@ -209,17 +209,17 @@ def _is_forbidden(learnt: IdentityValue, rules: Mapping[str, RedactionRule]) -> 
     return learnt.type != "PERSON" or " " in learnt.value
 
 
-def _holds(kind: str, value: str) -> bool:
+def _has_valid_check(kind: str, value: str) -> bool:
     """Return whether a match has valid check digits."""
     if kind == "CREDIT_CARD":
         digits = re.sub(r"\D", "", value)
         return passes_luhn(digits) and has_card_brand(digits) and len(set(digits)) > 1
     if kind == "IBAN_CODE":
-        return _iban(value.replace(" ", ""))
+        return _is_iban(value.replace(" ", ""))
     return kind != "EMAIL_ADDRESS" or _VERSIONED.search(value) is None
 
 
-def _iban(code: str) -> bool:
+def _is_iban(code: str) -> bool:
     """Check an IBAN by ISO 7064, modulo 97 (ISO 13616)."""
     if not 15 <= len(code) <= 34:
         return False

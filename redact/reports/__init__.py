@@ -1,1 +1,1 @@
-"""Reports on redaction: quality on labelled lines, and the page of what is found."""
+"""Reports on redaction: quality on labelled lines, leftovers in stored records, pages."""

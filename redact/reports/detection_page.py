@@ -68,10 +68,10 @@ def render_detection_page(figures: Mapping[str, Any] | None) -> str:
     parts = [
         _INTRODUCTION,
         "## The types\n",
-        *_types(policies),
+        *_types_section(policies),
         "",
         "`kept` types are found and reported, but stay. `-` types are not searched for.\n",
-        *_keys(policies[PRESETS[0]]),
+        *_keys_section(policies[PRESETS[0]]),
         "## What is not found\n",
         *(f"- {limit.format(languages=', '.join(NAME_LANGUAGES))}" for limit in NOT_FOUND),
         "",
@@ -81,12 +81,12 @@ def render_detection_page(figures: Mapping[str, Any] | None) -> str:
         *(f"- {departure}" for departure in PRESIDIO_DIFFERENCES),
         "",
         "## Measured\n",
-        *_measured(figures),
+        *_figures_section(figures),
     ]
     return "\n".join(parts).rstrip() + "\n"
 
 
-def _types(policies: Mapping[str, RedactionPolicy]) -> Iterator[str]:
+def _types_section(policies: Mapping[str, RedactionPolicy]) -> Iterator[str]:
     yield f"| type | what it is | how it is recognised | {' | '.join(policies)} |"
     yield f"|---|---|---|{'---|' * len(policies)}"
     for kind, meaning in DATA_TYPES.items():
@@ -101,15 +101,15 @@ def _operator(policy: RedactionPolicy, kind: str) -> str:
     return "kept" if rule.operator == "keep" else rule.operator
 
 
-def _keys(policy: RedactionPolicy) -> Iterator[str]:
+def _keys_section(policy: RedactionPolicy) -> Iterator[str]:
     """Yield the lines about keys: by their words and by the rules of a policy."""
     yield "## Keys that decide\n"
     yield (
         "Keys of JSON, YAML, forms, tables and the like are read word by word, whatever their "
         "case and however their words are joined: `billing_first_name`, `customerSsn`. With one "
         "of these words (the first few in English; all are in `redact/key_words.json`) the value "
-        "is personal if it can be of that type at all; `email_count` and `phone_verified` are "
-        "facts about a datum, and stay.\n"
+        "is personal if it can be of that type at all. `email_count` and `phone_verified` are "
+        "facts about such a value, and stay.\n"
     )
     yield "| type | words | also in |"
     yield "|---|---|---|"
@@ -133,7 +133,7 @@ def _words() -> dict[str, dict[str, list[str]]]:
     return {kind: words for kind, words in by_type.items() if "en" in words}
 
 
-def _measured(figures: Mapping[str, Any] | None) -> Iterator[str]:
+def _figures_section(figures: Mapping[str, Any] | None) -> Iterator[str]:
     if figures is None:
         yield "No figures have been measured yet."
         return
@@ -157,25 +157,15 @@ def _measured(figures: Mapping[str, Any] | None) -> Iterator[str]:
 
 
 def _row(name: str, score: Mapping[str, Any]) -> str:
-    shares = (_share(score.get(key)) for key in ("coverage", "recall", "precision"))
+    shares = (format_share(score.get(key)) for key in ("coverage", "recall", "precision"))
     return f"| {name} | {score['labels']:,} | {' | '.join(shares)} |"
 
 
-def _share(value: float | None) -> str:
+def format_share(value: float | None) -> str:
     """Return a share in percent; less than all is never rounded up to 100 %."""
     if value is None:
         return "-"
     return f"{math.floor(value * 1000) / 10:.1f} %"
-
-
-def figures_sentence(figures: Mapping[str, Any]) -> str:
-    """Return the README's sentence about the figures."""
-    shares = [
-        f"{_share(data_set['overall']['coverage'])} of {data_set['overall']['labels']:,} "
-        f"{data_set['short']}"
-        for data_set in figures["sets"]
-    ]
-    return f"{' and '.join(shares)} are gone"
 
 
 def load_figures(page: Path) -> dict[str, Any] | None:

@@ -108,7 +108,7 @@ class LabelledLineReader:
     """Reads labelled lines; ``types`` maps more names, and overrides ``FOREIGN_TYPES``."""
 
     def __init__(self, types: Mapping[str, str]) -> None:
-        named = {_folded(name): kind for name, kind in types.items()}
+        named = {_fold(name): kind for name, kind in types.items()}
         self._types = {**{kind: kind for kind in DATA_TYPES}, **FOREIGN_TYPES, **named}
 
     def read(self, line: bytes) -> LabelledText:
@@ -123,9 +123,9 @@ class LabelledLineReader:
         labels: list[PiiFinding] = []
         unknown: list[str] = []
         for name, start, end in _label_spans(document, text):
-            kind = self._types.get(_folded(name))
+            kind = self._types.get(_fold(name))
             if kind is None:
-                unknown.append(_shown(name))
+                unknown.append(_printable(name))
             else:
                 labels.append(PiiFinding(kind, start, end, 1.0))
         return LabelledText(text, tuple(labels), tuple(unknown))
@@ -174,11 +174,11 @@ def _type_of(entry: Mapping[str, Any]) -> Any:
     return next((entry[key] for key in _TYPE if key in entry), None)
 
 
-def _folded(name: str) -> str:
+def _fold(name: str) -> str:
     return name.strip().upper().replace("-", "_").replace(" ", "_")
 
 
-def _shown(name: str) -> str:
+def _printable(name: str) -> str:
     """Return a type name that is safe to show: a file may hold anything in its place."""
-    folded = _folded(name)
+    folded = _fold(name)
     return folded if len(folded) <= 40 and folded.replace("_", "").isalpha() else "(not a name)"

@@ -69,18 +69,18 @@ class LeftoverFinder:
         for record in records:
             for name in record.__struct_fields__:
                 own = self._stand_ins.own_id if name in _IDS else self._stand_ins.own
-                setattr(record, name, _rewritten(getattr(record, name), own))
+                setattr(record, name, _rewrite(getattr(record, name), own))
         before = [_texts(record) for record in records]
         redacted = self._engine.in_place(_batch(kind, records))
         refused = {rejection.raw.offset: rejection.reason for rejection in redacted.rejected}
         return [
             RecordLeftovers({}, refused[row])
             if row in refused
-            else RecordLeftovers(self._new(before[row], record))
+            else RecordLeftovers(self._count_new(before[row], record))
             for row, record in enumerate(records)
         ]
 
-    def _new(self, before: Mapping[str, Sequence[str]], record: Any) -> dict[str, int]:
+    def _count_new(self, before: Mapping[str, Sequence[str]], record: Any) -> dict[str, int]:
         """Return the number of new stand-ins in a record, by type."""
         counts: Counter[str] = Counter()
         for name, new in _texts(record).items():
@@ -203,15 +203,15 @@ def _strings(value: Any) -> Iterator[str]:
             yield from _strings(getattr(value, name))
 
 
-def _rewritten(value: Any, change: Callable[[str], str]) -> Any:
+def _rewrite(value: Any, change: Callable[[str], str]) -> Any:
     """Return a value with each text in it changed; records in it are changed in place."""
     if isinstance(value, str):
         return change(value)
     if isinstance(value, dict):
-        return {change(key): _rewritten(item, change) for key, item in value.items()}
+        return {change(key): _rewrite(item, change) for key, item in value.items()}
     if isinstance(value, list):
-        return [_rewritten(item, change) for item in value]
+        return [_rewrite(item, change) for item in value]
     if isinstance(value, msgspec.Struct):
         for name in value.__struct_fields__:
-            setattr(value, name, _rewritten(getattr(value, name), change))
+            setattr(value, name, _rewrite(getattr(value, name), change))
     return value

@@ -85,12 +85,12 @@ class DetectionScores:
         for finding in labels:
             score = self._of(finding.type)
             score.labels += 1
-            score.found += _covered(text, finding, _of_type(findings, finding.type))
-            score.gone += _covered(text, finding, replaced)
+            score.found += _is_covered(text, finding, _of_type(findings, finding.type))
+            score.gone += _is_covered(text, finding, replaced)
         for finding in findings:
             score = self._of(finding.type)
             score.findings += 1
-            score.right += _covered(text, finding, _of_type(labels, finding.type))
+            score.right += _is_covered(text, finding, _of_type(labels, finding.type))
 
     def add_refused(self, labels: Sequence[PiiFinding]) -> None:
         """Count a text that could not be redacted: it has no findings, and nothing passes."""
@@ -120,7 +120,7 @@ def _of_type(findings: Iterable[PiiFinding], kind: str) -> list[PiiFinding]:
     return [finding for finding in findings if finding.type == kind]
 
 
-def _covered(text: str, finding: PiiFinding, others: Sequence[PiiFinding]) -> bool:
+def _is_covered(text: str, finding: PiiFinding, others: Sequence[PiiFinding]) -> bool:
     """Return whether ``others`` cover at least 90 % of the letters and digits of a finding."""
     positions = [at for at in range(finding.start, finding.end) if text[at].isalnum()]
     positions = positions or list(range(finding.start, finding.end))

@@ -1,1 +1,1 @@
-"""Decides cheaply which texts the model for names reads."""
+"""Selection of the free text that the name model reads, and of its plausible findings."""

@@ -59,10 +59,10 @@ class FreeTextNames:
         if not segment.free or self._stage is None or isinstance(analysis, SegmentFailure):
             return []
         if analysis.marks is None:
-            return [None] if self._worth(segment.text, analysis.findings) else []
-        return [mark for mark in analysis.prose if self._worth(mark.text, mark.findings)]
+            return [None] if self._needs_model(segment.text, analysis.findings) else []
+        return [mark for mark in analysis.prose if self._needs_model(mark.text, mark.findings)]
 
-    def _worth(self, text: str, findings: Sequence[PiiFinding]) -> bool:
+    def _needs_model(self, text: str, findings: Sequence[PiiFinding]) -> bool:
         # Some calls look for kept types too, which must not change the result.
         explained = [finding for finding in findings if finding.type in self._replaced]
         shown = blank_code_and_keys(text)
@@ -74,23 +74,23 @@ class FreeTextNames:
     def names(self, texts: Sequence[str]) -> list[list[PiiFinding] | SegmentFailure]:
         """Return the names in each text, or the failure of its analysis."""
         short = [index for index, text in enumerate(texts) if len(text) <= _SHORT]
-        together = self._asked([texts[index] for index in short])
+        together = self._read([texts[index] for index in short])
         if isinstance(together, SegmentFailure):
             # One of them failed: read each alone, so that only that one is lost.
             short, together = [], []
         results = dict(zip(short, together, strict=True))
         names = [
-            results[index] if index in results else self._alone(text)
+            results[index] if index in results else self._read_alone(text)
             for index, text in enumerate(texts)
         ]
         self._shown.clear()
         return names
 
-    def _alone(self, text: str) -> list[PiiFinding] | SegmentFailure:
-        result = self._asked([text])
+    def _read_alone(self, text: str) -> list[PiiFinding] | SegmentFailure:
+        result = self._read([text])
         return result if isinstance(result, SegmentFailure) else result[0]
 
-    def _asked(self, texts: Sequence[str]) -> list[list[PiiFinding]] | SegmentFailure:
+    def _read(self, texts: Sequence[str]) -> list[list[PiiFinding]] | SegmentFailure:
         if self._stage is None or not texts:
             return [[] for _ in texts]
         try:
@@ -123,7 +123,7 @@ def _is_likely(text: str, finding: PiiFinding) -> bool:
     """
     start, end = finding.start, finding.end
     value = text[start:end]
-    if not _is_made_so(text, start, value, finding.type):
+    if not _fits_type(text, start, value, finding.type):
         return False
     if not any(map(str.isdigit, text[max(start - 1, 0) : end + 1])):
         return True
@@ -133,7 +133,7 @@ def _is_likely(text: str, finding: PiiFinding) -> bool:
     return finding.type == "PERSON" or not is_fraction(text, start, end)
 
 
-def _is_made_so(text: str, start: int, value: str, kind: str) -> bool:
+def _fits_type(text: str, start: int, value: str, kind: str) -> bool:
     """Return whether a finding of the model fits its type by its letters and digits."""
     if kind == "PERSON":
         if is_not_a_person(value) or _is_word_of_keys(value) or _is_noun(text, start, value):

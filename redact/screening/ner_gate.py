@@ -26,15 +26,14 @@ _EVERYDAY = frozenset(word.replace("'", "") for word in STOP_WORDS).union(
         for name in ("everyday_words.json", "heading_words.json")
     )
 )
-"""Words of chats, and those that answers of programs begin sentences and headings with; no word
-that is a name too."""
+"""Words of chats, and first words of sentences and headings in answers of models; no names."""
 
 _USUAL = _EVERYDAY | {
     word
     for word in (_FOLDER / "ner" / "model" / VOCABULARY).read_text(encoding="utf-8").split()
     if len(word) >= 3 and word.isalpha() and not is_given_name(word)
 }
-"""Words that are one piece for the model, so frequent are they, and no given names."""
+"""Frequent words, which are a single piece for the model, without given names."""
 _SMALL = re.compile(r"(?<![^\W_])[a-z\u00df-\u024f]{3,40}(?![^\W_])")
 _AGE = re.compile(
     r"\b[0-9]{1,3}[ -]?(?:years?|yrs?|y/?o|jahre?|ans|a\u00f1os|anos|anni|jaar|lata?)\b"

@@ -41,8 +41,8 @@ def reconcile_all(folder: Path) -> None:
 def review_one(folder: Path) -> None:
     """Claim an item and judge it."""
     mine = desk(open_lake(folder))
-    (handed,) = mine.hand_out(REVIEWER, 1)
-    judge(mine, handed.item.trace_id, REVIEWER, sent_as=SUBMISSION)
+    (handed,) = mine.claim(REVIEWER, 1)
+    judge(mine, handed.item.trace_id, REVIEWER, submission_id=SUBMISSION)
 
 
 def publish_one(folder: Path) -> None:

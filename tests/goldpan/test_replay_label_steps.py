@@ -20,7 +20,7 @@ from stream.replay.replay_range import make_replay_range
 from stream.replay.repository import ReplayState
 from stream.replay.steps import ReplayLabelStep, ReplayStep
 from tests.batch.kit import labels_of, new_lake, open_lake, worked
-from tests.batch.test_replacing import exchange
+from tests.batch.test_label_replacement import exchange
 from tests.labels.kit import feedback, trace
 from tests.servers.worker import settings
 
@@ -111,7 +111,7 @@ def test_staging_that_is_killed_goes_on(
 ) -> None:
     """It is not complete, and cannot be promoted, before its labels are staged."""
     with monkeypatch.context() as dying:
-        dying.setattr("goldpan.replay_labels.parse", lambda *_: crashing(step))
+        dying.setattr("goldpan.replay_labels.parse_failpoint", lambda *_: crashing(step))
         with pytest.raises(CrashError):
             staged(tmp_path)
     state = replay_setup.open_staging(Settings()).progress("r1").state

@@ -49,7 +49,7 @@ DISGUISES: dict[str, Callable[[str], str]] = {
 
 
 def planted(kind: str, disguise: str) -> tuple[str, str, str]:
-    """Return a text with a value in disguise, the value, and how it stands there."""
+    """Return a text with a disguised value, the value, and its disguised form."""
     label, value = ("", CANARIES[kind]) if kind in CANARIES else LABELLED[kind]
     hidden = DISGUISES[disguise](value)
     said = DISGUISES[disguise](label + value) if disguise in AROUND else label + hidden
@@ -57,7 +57,7 @@ def planted(kind: str, disguise: str) -> tuple[str, str, str]:
 
 
 def everywhere(text: str) -> dict[str, Any]:
-    """Return a trace that says a text in every field that may hold one."""
+    """Return a trace with a text in every field that may hold one."""
     call = {"id": "c", "name": "f", "arguments": json.dumps({"q": text})}
     return minimal(
         error_message=text,
@@ -75,7 +75,7 @@ def everywhere(text: str) -> dict[str, Any]:
 
 
 def said_as_feedback(text: str) -> dict[str, Any]:
-    """Return feedback that says a text wherever people write."""
+    """Return feedback with a text in every field that people write."""
     return {
         "feedback_id": "f",
         "trace_id": "t",

@@ -94,7 +94,7 @@ def judge(case: Case, results: Sequence[dict[str, Any] | None]) -> str:
 
 
 def strings(value: Any) -> Iterator[str]:
-    """Yield all strings in a value, those in JSON inside a string too; keys are no strings."""
+    """Yield all strings in a value, also those of JSON inside a string; keys are not included."""
     if isinstance(value, str):
         yield value
         if value.startswith(("{", "[")):
@@ -128,7 +128,7 @@ def _parts(case: Case, shorter: int) -> Iterator[Part]:
 
 
 def filled(text: str, shorter: int = 1) -> str:
-    """Return JSON in which harmless text stands for `{{prose:N}}`, `{{names:N}}`, `{{log:N}}`."""
+    """Return JSON with harmless text instead of `{{prose:N}}`, `{{names:N}}`, `{{log:N}}`."""
     return re.sub(
         r"\{\{(prose|names|log):(\d+)\}\}",
         lambda m: json.dumps(_filler(m[1], int(m[2]) // shorter))[1:-1],

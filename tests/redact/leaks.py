@@ -1,8 +1,8 @@
-"""How much of what is known of real conversations' persons is left after redaction.
+"""Leaks in real conversations: the share of known personal values left after redaction.
 
 Each conversation becomes one trace a call of the model: the messages before an assistant's message,
-and that message as the response. What is known of its user (``subjects.json``) is looked for in
-the output, place by place. Used by the tests and by ``benchmarks/redaction.py``.
+and that message as the response. The known values of its user (``subjects.json``) are searched for
+in the output, place by place. Used by the tests and by ``benchmarks/redaction.py``.
 """
 
 import json
@@ -83,7 +83,7 @@ def _message(message: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def known(subject: Mapping[str, Any], user_id: str) -> list[tuple[str, str]]:
-    """Return (kind, value) of all that is known of a user."""
+    """Return (kind, value) of all known values of a user."""
     values = [("USER_ID", user_id), ("EMAIL", subject["email"]), ("BIRTH_DATE", subject["dob"])]
     values += [("ADDRESS", subject[k]) for k in ("address1", "address2", "zip")]
     people = [subject, *subject.get("passengers", [])]
@@ -96,7 +96,7 @@ def known(subject: Mapping[str, Any], user_id: str) -> list[tuple[str, str]]:
 def measure(
     redactor: PolicyRedactor, chats: Sequence[Mapping[str, Any]], subjects: Mapping[str, Any]
 ) -> Figures:
-    """Redact all traces of some conversations and count what is left, and what went too far."""
+    """Redact all traces of some conversations; count leaks and needless replacements."""
     figures = Figures()
     for chat in chats:
         truth = known(subjects[chat["user_id"]], chat["user_id"])

@@ -7,7 +7,7 @@ from typing import Any
 
 _PRINTABLE = string.ascii_letters + string.digits + "-_.+"
 _LONGEST = 12
-"""How much longer than its least an open repeat becomes."""
+"""Most repetitions beyond the minimum of an open repeat."""
 
 
 def sample(expression: str, rng: random.Random) -> str:

@@ -1,4 +1,4 @@
-"""Secrets that something announces are found, and what only talks about them stays."""
+"""Announced secrets are found, and talk about secrets stays."""
 
 import itertools
 import random
@@ -246,7 +246,7 @@ def test_every_announcement_of_every_secret(
     assert left == []
 
 
-def test_what_stands_around_a_secret_stays() -> None:
+def test_the_text_around_a_secret_stays() -> None:
     """Only the value is replaced: the key, the user, the host and what follows are kept."""
     assert replaced("postgres://app:hunter2x@db.example.org/x").count("\0") == len("hunter2x")
     assert "Encrypt=true" in replaced("Server=a;Password=sunflower;Encrypt=true")

@@ -1,4 +1,4 @@
-"""One value has one stand-in in all of its spellings, and what earlier versions made is known."""
+"""One value has one stand-in in all its spellings, and those of earlier versions are known."""
 
 import pytest
 

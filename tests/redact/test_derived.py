@@ -19,7 +19,7 @@ def _labels(*answers: str | None) -> pa.RecordBatch:
 
 
 def test_known_texts_are_boxed() -> None:
-    """What a redacted row says may be said again, as often as need be."""
+    """The text of a redacted row may be stored again, any number of times."""
     rows = _labels("Like <PERSON:abc>.", None, "Like <PERSON:abc>.")
     boxed = box_derived_rows(
         rows, "label_event", redacted_texts={"Like <PERSON:abc>.", "other"}, policy="p"
@@ -32,8 +32,8 @@ def test_known_texts_are_boxed() -> None:
     )
 
 
-def test_a_text_from_elsewhere_is_refused_without_being_told() -> None:
-    """One letter more is enough, and the message does not hold it."""
+def test_a_text_from_elsewhere_is_refused_without_being_shown() -> None:
+    """One more letter is enough, and the message does not contain it."""
     with pytest.raises(FatalError) as refusal:
         box_derived_rows(_labels("Like Ann."), "label_event", redacted_texts={"Like"}, policy="p")
     assert "expected_response" in str(refusal.value)

@@ -97,9 +97,9 @@ def agree(text: str) -> None:
     assert accelerated.find(text) == reference.find(text)
 
 
-def test_every_pattern_has_something_before_it() -> None:
+def test_every_pattern_is_prefiltered() -> None:
     """No pattern runs over every text, and the comparison finds something to compare."""
-    assert detectors()[0].unfiltered == 0
+    assert not detectors()[0].prefilter.always
     assert len(detectors()[0].find(" ".join(BITS))) > 25
 
 
@@ -149,8 +149,8 @@ def test_prefilter_never_misses(number: int, text: str) -> None:
         assert number in accelerated.prefilter.candidates(text)
 
 
-def test_loosened_expressions_match_more() -> None:
-    """Assertions are dropped, long repeats opened, letters beyond ASCII stand for any."""
+def test_relaxed_expressions_match_more() -> None:
+    """Assertions are dropped, long repeats opened, non-ASCII letters match anything."""
     assert relax_regex(r"(?<!\w)\d{2}(?=x)", TextDialect.ASCII) == r"\d{2}(?:x)"
     assert relax_regex(r"[^\W\d_]{1,30}\b", TextDialect.SHADOW) == r"[A-Za-z\xff]{1,}"
     with pytest.raises(ValueError, match="no relaxed form"):

@@ -42,7 +42,7 @@ def test_stock_edges_become_edges_of_ascii() -> None:
 
 
 def test_each_type_says_how_it_is_found() -> None:
-    """The page on what is found tells of every type, and a recogniser stands behind each claim."""
+    """The page on what is found lists every type, and each claim has a recogniser."""
     assert set(DETECTION_NOTES) == set(DATA_TYPES)
     built = {r.supported_entities[0] for r in build_recognisers(load_policy("strict"))}
     assert built == BY_PATTERN - {"FILE"}, "files are found by the reader of content parts"

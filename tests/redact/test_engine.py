@@ -68,7 +68,7 @@ def test_second_pass_changes_nothing() -> None:
 
 
 def test_look_alike_placeholders_are_text() -> None:
-    """Who writes a placeholder by hand cannot hide a value in it."""
+    """A placeholder written by hand cannot hide a value."""
     assert "bob@example.com" not in content(redacted([said("<PERSON: bob@example.com>")]))
 
 

@@ -1,4 +1,4 @@
-"""Records of erased persons, traces and feedback are told from all others, under any known key."""
+"""Records of erased persons, traces and feedback are recognised under any known key."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ def feedback(**fields: Any) -> dict[str, Any]:
 
 
 def left(erased: ErasureFilter, batch: DecodedBatch[Any]) -> list[int]:
-    """Return the offsets of the records that are not kept out."""
+    """Return the offsets of the records that pass."""
     kept, gone = erased.without(batch)
     assert len(kept) == len(kept.records) == len(kept.raws) == len(kept.partitions)
     assert gone.total() == len(batch) - len(kept)
@@ -42,7 +42,7 @@ def left(erased: ErasureFilter, batch: DecodedBatch[Any]) -> list[int]:
 
 
 def test_records_of_the_person_are_kept_out() -> None:
-    """Traces and feedback of the person go, however the id is spelt; others stay."""
+    """Traces and feedback of the person are dropped, however the id is spelt; others stay."""
     erased = ErasureFilter([Stone(1, NOW + SECOND, (KEYS,), users=["ann_7"])], [KEYS])
     users = ["ann_7", "ANN_7 ", "ann_8", None]
 
@@ -52,7 +52,7 @@ def test_records_of_the_person_are_kept_out() -> None:
 
 
 def test_what_came_after_the_erasure_is_new() -> None:
-    """Only a record both of whose times are at or after the erasure is let in."""
+    """A record passes only if both of its times are at or after the erasure."""
     erased = ErasureFilter([Stone(1, NOW, (KEYS,), users=["ann_7"])], [KEYS])
     batch = decoded([minimal(user_id="ann_7", started_at=NOW + d) for d in (-1, 0, 0, 0)])
     stamps = [-1, -1, NOW // 1000 - 1, NOW // 1000]
@@ -79,7 +79,7 @@ def test_traces_and_feedback_are_kept_out_for_good() -> None:
 
 
 def test_pseudonyms_of_the_person_are_kept_out() -> None:
-    """A record that bears the pseudonym already, such as a stored one, is told as well."""
+    """A record with the pseudonym already, such as a stored one, is recognised as well."""
     (row,) = rows(redacted([minimal(user_id="ann_7")]))
     erased = ErasureFilter([Stone(1, NOW + SECOND, (KEYS,), users=["ann_7"])], [KEYS])
 
@@ -87,7 +87,7 @@ def test_pseudonyms_of_the_person_are_kept_out() -> None:
 
 
 def test_former_keys_are_enough() -> None:
-    """Of a tombstone's keys one must be known, whichever."""
+    """One of a tombstone's keys must be known, no matter which."""
     batch = decoded([minimal(user_id="ann_7"), minimal(trace_id="t9"), minimal()])
     old, both = (
         Stone(1, NOW + SECOND, keys, users=["ann_7"], traces=["t9"])

@@ -1,8 +1,8 @@
-"""Values in the forms in which programs write, pass and print them, and what looks alike and stays.
+"""Values as programs write, pass and print them, and similar text that stays.
 
 `tests/data/forms_of_programs.jsonl` has a text a line with what must be gone (`gone`) and what must
-still be there (`kept`): tables whose headings stand apart, forms, errors of databases, calls,
-directives, passwords said in words; and code, settings and greetings that name nobody.
+still be there (`kept`): tables with separate headings, forms, database errors, calls, directives,
+passwords in sentences; and code, settings and greetings that name nobody.
 """
 
 import json
@@ -33,7 +33,7 @@ def wrong(case: dict[str, Any], output: dict[str, Any] | None) -> str:
 
 @pytest.mark.parametrize("harmless", [False, True])
 def test_values_are_found_in_the_forms_of_programs(harmless: bool) -> None:
-    """Personal values are gone, whatever a program makes of them; and what names nobody stays."""
+    """Personal values are gone in every notation of programs; text that names nobody stays."""
     cases = [case for case in CASES if bool(case["gone"]) is not harmless]
     done = outputs([{"id": "x", "text": case["text"]} for case in cases], "text")
     found = [(case["text"], wrong(case, one)) for case, one in zip(cases, done, strict=True)]

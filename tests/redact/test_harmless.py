@@ -1,4 +1,4 @@
-"""Ordinary traffic comes out as it went in: ids, times, code, logs, other languages, terms.
+"""Ordinary traffic comes out unchanged: ids, times, code, logs, other languages, terms.
 
 The figures over more of it: ``python -m benchmarks.harmless``.
 """

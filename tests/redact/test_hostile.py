@@ -79,7 +79,7 @@ class Counting:
 
 @lru_cache
 def hurried() -> AcceleratedDetector:
-    """Return a detector whose second is over after twenty looks at the clock."""
+    """Return a detector whose second is over after twenty checks of the clock."""
     recognisers = build_recognisers(load_policy("strict"))
     return AcceleratedDetector(recognisers, seconds=1, clock=Counting(0.05))
 
@@ -87,7 +87,7 @@ def hurried() -> AcceleratedDetector:
 @pytest.mark.parametrize(
     "bit", ["212-555-0187 ", "10.0.0.1 ", "DE89370400440532013000 ", "2001:ab:"]
 )
-def test_time_is_looked_at_all_the_while(bit: str) -> None:
-    """Whatever is found in masses, the clock ends it."""
+def test_the_clock_is_checked_throughout(bit: str) -> None:
+    """Any number of findings is stopped by the clock."""
     with pytest.raises(TextTimeoutError):
         hurried().find("mac ip phone bank " + bit * 20_000)

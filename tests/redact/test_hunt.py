@@ -23,7 +23,7 @@ FIXED = int(os.environ.get("GOLDPAN_HUNT_SEED", "1"))
 MOST_CHANGED = 0.005
 """The share of harmless twins that may be changed; of personal values none may be left."""
 MOST_LEFT_OF_NEW = 0.002
-"""What nobody has drawn before may show a new kind, about one in 20,000: then the test warns, and
+"""A new combination may show a new kind, about one in 20,000: then the test warns, and
 that kind becomes a fixed case. More is a defect of what has just been changed."""
 
 SHOWN = 25

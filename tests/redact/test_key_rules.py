@@ -1,4 +1,4 @@
-"""The words of a key say whether a personal datum stands below it, in any of eight languages."""
+"""The words of a key show whether its value is personal, in any of eight languages."""
 
 import random
 from collections.abc import Callable
@@ -250,8 +250,8 @@ NEUTRAL = ("", "", "1", "value", "text", "main", "2")
 FACTS = ("verified", "count", "type", "required", "template", "status", "updated at", "is valid")
 
 
-def test_any_style_and_any_words_around_the_telling_one() -> None:
-    """Prefixes, numbers and spelling do not hide what a key names; a fact behind it does."""
+def test_any_style_and_any_words_around_the_word_that_names_a_datum() -> None:
+    """Prefixes, numbers and spelling do not hide what a key names; a fact after it does."""
     seed = random.Random(12)  # noqa: S311  # no secret
     for _ in range(4_000):
         telling, kind = seed.choice(TELLING)
@@ -297,7 +297,7 @@ def test_words_can_be_switched_off() -> None:
 
 
 def test_parts_of_a_name_are_known_in_other_languages() -> None:
-    """First name and surname are joined to one person, so they must be told apart."""
+    """First name and surname are joined to one person, so they must be distinguished."""
     for key in (
         "first_name",
         "vorname",
@@ -335,13 +335,13 @@ def test_neighbours_show_a_person_or_a_thing() -> None:
 
 
 def test_the_list_of_words_is_sound() -> None:
-    """Types exist, and no telling word is also one that turns a datum into a fact."""
+    """Types exist, and no word that names a datum also turns one into a fact."""
     for phrase, word in load_key_words().by_words.items():
         assert not word.type or word.type in DATA_TYPES, phrase
         assert not (word.type and word.cat & (WordCategory.ABOUT | WordCategory.ASKS)), phrase
 
 
-def test_an_answer_is_remembered() -> None:
+def test_an_answer_is_cached() -> None:
     """The same key costs no second reading."""
     known = BOOK.key("remembered_email")
     assert isinstance(known, FieldKey)

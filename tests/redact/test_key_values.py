@@ -1,4 +1,4 @@
-"""A rule on a key looks at the value too: data go, what describes or replaces them stays."""
+"""A rule on a key checks the value, too: data are replaced, dummies and descriptions stay."""
 
 import json
 
@@ -256,7 +256,7 @@ def test_values_that_are_no_data_stay(kind: str) -> None:
     ],
 )
 def test_under_a_vague_key_the_value_decides(rule: str, value: str, kind: str | None) -> None:
-    """`address`, `user`, `token` are keys of many things: the value says of which."""
+    """`address`, `user` and `token` are ambiguous keys: the value decides."""
     assert type_of_value(rule, value, certain=False) == kind
 
 
@@ -291,8 +291,8 @@ def taken(document: object) -> dict[str, str]:
     return {text: kind for text, kind in kinds.items() if kind}
 
 
-def test_a_text_below_a_harmless_key_is_still_looked_through() -> None:
-    """`ticket` may hold a number, or what somebody wrote."""
+def test_a_text_below_a_harmless_key_is_still_scanned() -> None:
+    """`ticket` may hold a number, or text that a person wrote."""
     found = {
         leaf.key: leaf.rule
         for leaf in read_leaves('{"ticket": {"text": "x"}}', KeyBook(KeyRules()))
@@ -301,7 +301,7 @@ def test_a_text_below_a_harmless_key_is_still_looked_through() -> None:
 
 
 def test_a_json_schema_has_no_data_but_samples() -> None:
-    """Types, titles and patterns stay; a default that is an address goes."""
+    """Types, titles and patterns stay; a default that is an address is replaced."""
     schema = {
         "name": "create_contact",
         "parameters": {
@@ -379,7 +379,7 @@ def test_an_object_below_a_personal_key_is_personal() -> None:
         ({"passenger": "ingrid solheim", "flight": "LH 454"}, {"ingrid solheim": "PERSON"}),
     ],
 )
-def test_a_bare_name_is_judged_by_what_stands_around_it(
+def test_a_bare_name_is_judged_by_its_neighbours(
     document: dict[str, object], gone: dict[str, str]
 ) -> None:
     """Keys beside it and above it show a person or a thing."""

@@ -1,7 +1,7 @@
 """Nothing of what is planted or known of a person is left: the promise of redaction.
 
 Canaries of every type are planted in every text field and every disguise; and the traces of real
-conversations are searched for all that is known of their users.
+conversations are searched for all known values of their users.
 """
 
 import base64
@@ -71,7 +71,7 @@ def test_no_canary_is_left_of_feedback() -> None:
 
 
 def test_base64_is_read_when_the_policy_asks() -> None:
-    """Text in base64 is looked into, and replaced as a whole."""
+    """Text in base64 is scanned, and replaced entirely."""
     hidden = base64.b64encode(b"mail zora.quill@example.com now").decode()
     policy = parse_policy("extends: strict\nname: deep\ndecode_base64: true\n", "deep")
     built = build_redactor(_without_model(policy), KEYS)
@@ -132,7 +132,7 @@ def test_names_of_real_users_are_gone(place: str, least: float) -> None:
 
 
 @needs_data
-def test_little_harmless_text_is_taken_along() -> None:
+def test_little_harmless_text_is_replaced() -> None:
     """At most 0.05 % of all words are replaced without being personal, and nothing is refused."""
     assert figures().tokens > 100_000
     assert figures().harmless_share <= 0.0005

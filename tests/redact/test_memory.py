@@ -1,4 +1,4 @@
-"""What is remembered stays bounded, however long a worker runs and whatever comes again."""
+"""Caches stay bounded, however long a worker runs and whatever repeats."""
 
 from redact.analysis.segment_cache import SegmentCache
 from redact.recognition.context_words import ContextWords, sparing_engine
@@ -12,8 +12,8 @@ def kept(cache: SegmentCache[str]) -> int:
     return sum(weight for _, weight in (cache.old | cache.young).values())
 
 
-def test_a_cache_keeps_to_its_capacity_even_if_all_comes_again() -> None:
-    """What is asked for again moves on with its weight; what grows, grows in weight."""
+def test_a_cache_keeps_to_its_capacity_even_if_everything_repeats() -> None:
+    """A repeated entry moves on with its weight; a growing entry grows in weight."""
     cache: SegmentCache[str] = SegmentCache(10_000)
     for number in range(5_000):
         cache.store(b"%d" % number, "", 40)

@@ -50,7 +50,7 @@ def test_never_across_subjects() -> None:
 
 
 def test_ordinary_words_count_as_names_only_with_a_capital() -> None:
-    """Mr Brown is a name, a brown bag is none."""
+    """Mr Brown is a name, a brown bag is not."""
     finders = identities_of(frozenset({IdentityValue("PERSON", "Will Brown")})).finders
     text = "Brown has put the brown bag here, and so Will knows."
     assert sorted(text[f.start : f.end] for f in find_identities(text, finders)) == [
@@ -67,7 +67,7 @@ def test_a_user_id_gives_the_name_it_is_made_of() -> None:
 
 
 def test_marks_on_letters_may_be_missing() -> None:
-    """A name is found as it is spelt, and without its accents."""
+    """A name is found as spelt, and without its accents."""
     finders = identities_of(frozenset({IdentityValue("PERSON", "J\u00fcrgen M\u00fcller")})).finders
     for text in ("J\u00fcrgen M\u00fcller", "Jurgen Muller", "M\u00fcllers"):
         assert [(f.start, f.end) for f in merge_overlaps(find_identities(text, finders), text)] == [
@@ -75,7 +75,7 @@ def test_marks_on_letters_may_be_missing() -> None:
         ]
 
 
-def test_the_model_is_asked_where_a_name_may_stand() -> None:
+def test_the_model_reads_text_that_may_contain_a_name() -> None:
     """Everyday language needs no model, an unexplained capital does."""
     assert not needs_ner("Hi, I want to fly from JFK to Boston on Monday. Thanks!", [])
     assert needs_ner("I spoke with Margaret about it.", [])
@@ -88,7 +88,7 @@ def test_the_model_is_asked_where_a_name_may_stand() -> None:
 
 
 def test_numeric_accounts_are_found_as_numbers_too() -> None:
-    """An account that is a number goes from JSON numbers as well, and the record passes."""
+    """An account that is a number is replaced in JSON numbers as well, and the record passes."""
     content = json.dumps({"customer_id": "8412345", "ref": 8412345, "id": 8412345, "n": 3})
     record = minimal(messages=[{"role": "tool", "content": content}], response="It is 8412345.")
     outcome = engine().redact(decoded([record]), ingested_at=NOW)
@@ -106,8 +106,8 @@ def test_numeric_accounts_are_found_as_numbers_too() -> None:
         {"user_id": "usr_live_8fe3"},
     ],
 )
-def test_words_that_stand_in_for_a_value_teach_nothing(fields: dict[str, str]) -> None:
-    """A profile without values takes no ordinary words out of the answer."""
+def test_dummy_values_are_not_identities(fields: dict[str, str]) -> None:
+    """A profile without values replaces no ordinary words in the answer."""
     answer = "This live string is unknown to the anonymous guest user, not provided."
     record = minimal(messages=[{"role": "tool", "content": json.dumps(fields)}], response=answer)
     assert answers(record) == [answer]

@@ -24,7 +24,7 @@ def test_chunks_cover_what_may_hold_a_name_and_keep_to_the_limit(text: str, limi
     assert not re.search(r"[^\W_]", rest[end:])
 
 
-def test_a_cut_falls_behind_a_sentence_rather_than_inside_a_name() -> None:
+def test_a_cut_falls_after_a_sentence_rather_than_inside_a_name() -> None:
     """The end of a sentence wins over a later blank."""
     text = "We are glad to have met. Maria Teresa Fernanda de la Cruz"
     assert [text[c.start : c.end] for c in cut_chunks(text, 40)] == [

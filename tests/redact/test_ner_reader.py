@@ -1,4 +1,4 @@
-"""The tagger reads every text alike whatever stands beside it, and remembers within bounds."""
+"""The tagger reads every text alike whatever else is in the call, with bounded caches."""
 
 from collections.abc import Sequence
 from random import Random
@@ -120,8 +120,8 @@ def test_words_have_a_shape(text: str, parts: list[str], shapes: list[int]) -> N
     assert [word.gap for word in found] == [words.SPACE] + [words.NO_GAP] * (len(parts) - 1)
 
 
-def test_gaps_tell_lines_from_spaces() -> None:
-    """Signatures and addresses are known by their line breaks."""
+def test_gaps_distinguish_lines_from_spaces() -> None:
+    """Signatures and addresses are recognised by their line breaks."""
     gaps = [gap for gap, _ in words.split_stretches(" a b\tc\nd\n\ne\r\nf")]
     assert gaps == [
         words.START, words.SPACE, words.WIDE, words.LINE, words.BLANK_LINE, words.LINE

@@ -1,4 +1,4 @@
-"""Names in free text are found by the shipped model, at the right place, and nothing is told."""
+"""Names in free text are found by the shipped model, at the right position, without leaks."""
 
 import json
 import re
@@ -73,7 +73,7 @@ SPACY_TEXT = "I am Beatrice Holloway."
 
 
 class _Said:
-    """A reader that says the same places of every text."""
+    """A reader that returns the same spans for every text."""
 
     def __init__(self, *named: NamedSpan) -> None:
         self._named = list(named)
@@ -93,10 +93,10 @@ class _Said:
         ("Bryan Maclean's killers", [(0, 15)], ["Bryan Maclean"]),
     ],
 )
-def test_a_person_is_one_finding_without_what_stands_beside_it(
+def test_a_person_is_one_finding_without_signs_at_its_edges(
     text: str, named: list[tuple[int, int]], found: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a model takes apart is put together; commas, lines and full stops keep persons apart."""
+    """Parts of one name are joined; commas, lines and full stops separate persons."""
     reader = _Said(*(NamedSpan("PERSON", start, end) for start, end in named))
     monkeypatch.setattr(stage, "load_reader", lambda _: (reader, "a model"))
     findings = NerStage("any").find([text])[0]
@@ -183,13 +183,13 @@ def test_offsets_count_characters_beyond_the_basic_plane(names: NerStage) -> Non
 
 
 def test_half_a_character_does_not_stop_the_model(names: NerStage) -> None:
-    """JSON can hold a lone surrogate, which no UTF-8 can; the name behind it is still found."""
+    """JSON can hold a lone surrogate, which UTF-8 cannot; the name after it is still found."""
     text = "\ud83d broken, my name is Gabriela Moreira \ude00"
     assert of("PERSON", text, names.find([text])[0]) == ["Gabriela Moreira"]
 
 
 def test_offsets_hold_in_every_piece_of_a_long_text(names: NerStage) -> None:
-    """Names behind the first cut are where the finding says."""
+    """Names after the first cut are where the finding says."""
     sentence = "My friend Charlotte Lindqvist called about the parcel. "
     text = sentence * 40
     small = NerStage(chunk_characters=200)
@@ -269,7 +269,7 @@ def test_words_of_passing_texts_are_not_kept_by_spacy(spacy_model: Path) -> None
     assert len(strings) == before
 
 
-def test_an_error_tells_which_text_and_nothing_of_it(
+def test_an_error_names_the_text_and_contains_nothing_of_it(
     names: NerStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A model that fails on a text does not carry the text into logs through its exception."""
@@ -290,7 +290,7 @@ def test_an_error_tells_which_text_and_nothing_of_it(
 
 
 def test_a_long_text_is_given_up_when_its_time_is_over() -> None:
-    """The clock is looked at between pieces; short texts are not affected."""
+    """The clock is checked between pieces; short texts are not affected."""
     seconds = iter(range(1000))
     stage = NerStage(chunk_characters=50, seconds=2.5, clock=lambda: float(next(seconds)))
     assert stage.find(["I am Rosalind Hathaway."])[0]
@@ -320,7 +320,7 @@ def test_a_folder_can_take_the_place_of_the_shipped_model(names: NerStage) -> No
     assert other.find([text]) == names.find([text])
 
 
-def test_a_model_that_is_not_whole_is_refused(tmp_path: Path) -> None:
+def test_an_incomplete_model_is_refused(tmp_path: Path) -> None:
     """A file that is missing or cut off is named as a fault of the model, not as a crash."""
     shutil.copytree(FOLDER, tmp_path / "model")
     numbers = tmp_path / "model" / "numbers.npz"

@@ -188,7 +188,7 @@ def test_names_of_several_words_begin_once() -> None:
 
 
 def test_an_epoch_has_all_sentences_and_new_texts_each_time() -> None:
-    """Templates are filled anew for every epoch."""
+    """Templates are filled with new values for every epoch."""
     corpus = load(DATA)
     random = dice(3)
     first, second = (epoch(corpus, random, made=30) for _ in range(2))

@@ -1,4 +1,4 @@
-"""Disguises are undone, and what is found behind one leads back to the right characters."""
+"""Disguises are undone, and a finding in the result maps back to the right characters."""
 
 import pytest
 from hypothesis import given, settings
@@ -25,7 +25,7 @@ MAIL = "ann@example.com"
     ],
 )
 def test_a_disguised_value_reads_as_itself(disguised: str) -> None:
-    """Each disguise of an address reads as the address, at the place where it stands."""
+    """Each disguise of an address is decoded to the address, at its position."""
     text = f"write to {disguised} today"
     normal = normalise(text)
     assert normal is not None

@@ -47,7 +47,7 @@ def counted(text: str, policy: str = "strict") -> list[tuple[str, int, int]]:
 
 
 def left(text: str, value: str, policy: str = "strict") -> bool:
-    """Tell whether a letter or digit of a value is left standing in a text."""
+    """Return whether a letter or digit of a value is left in a text."""
     start = text.index(value)
     covered = {i for _, begin, end in counted(text, policy) for i in range(begin, end)}
     return any(
@@ -149,7 +149,7 @@ NEIGHBOURS = (
     ("\u0e04\u0e37\u0e2d", "\u0e04\u0e23\u0e31\u0e1a"), ("\u05e9\u05dc", "\u05d4\u05d9\u05d0"), ("\u03c4\u03bf", "\u03b5\u03af\u03bd\u03b1\u03b9"),
     ("file_", "_v2"), ("copy_", "_old.txt"),
 )  # fmt: skip
-"""What may stand directly before and behind a value."""
+"""Text that may directly precede and follow a value."""
 
 
 def drawn() -> Iterator[tuple[str, str, str]]:
@@ -167,7 +167,7 @@ def test_values_between_any_neighbours_are_gone() -> None:
     assert [(kind, text) for kind, text, value in drawn() if left(text, value)] == []
 
 
-def test_a_finding_is_the_same_whatever_stands_beside_it() -> None:
+def test_a_finding_does_not_depend_on_its_neighbours() -> None:
     """A value is found as itself, without a mark or a word of its neighbours."""
     wrong = []
     for kind, text, value in drawn():

@@ -7,7 +7,7 @@ import random
 import urllib.parse
 from collections.abc import Callable
 from html import escape
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pytest
 
@@ -41,7 +41,7 @@ AFTER = ("", "\n\nAnything else?", "\n\n(1 row, done)\n")
 
 
 class Written(NamedTuple):
-    """A text, and how each value stands in it, record by record: ``(key, raw, value)``."""
+    """A text, and each value in it, record by record: ``(key, raw, value)``."""
 
     text: str
     fields: list[list[tuple[str, str, str]]]
@@ -53,7 +53,7 @@ def of(records: list[Record], raw: Callable[[str], str]) -> list[list[tuple[str,
 
 
 def json_raw(value: str) -> str:
-    """Return a value as it stands in a string of JSON."""
+    """Return a value as written in a JSON string."""
     return json.dumps(value)[1:-1]
 
 
@@ -166,7 +166,7 @@ def separated(separator: str, *, always: bool) -> Callable[[list[Record]], Writt
     def write(records: list[Record]) -> Written:
         keys = list(records[0])
         file = io.StringIO()
-        quoting = csv.QUOTE_ALL if always else csv.QUOTE_MINIMAL
+        quoting: Literal[0, 1] = csv.QUOTE_ALL if always else csv.QUOTE_MINIMAL
         writer = csv.writer(file, delimiter=separator, quoting=quoting, lineterminator="\n")
         writer.writerow(keys)
         writer.writerows([record[key] for key in keys] for record in records)
@@ -316,7 +316,7 @@ def records(rng: random.Random, keys: tuple[str, ...], values: tuple[str, ...]) 
 
 
 def check(written: Written, before: str, after: str) -> None:
-    """Assert that each value is found under its key at its place, with its record's owner."""
+    """Assert that each value is found under its key at its position, with its record's owner."""
     text = before + written.text + after
     found = read_pairs(text)
     place = len(before)
@@ -345,7 +345,7 @@ def next_pair(
 
 @pytest.mark.parametrize("write", ANY_VALUE, ids=lambda w: w.__qualname__)
 def test_a_form_with_escapes_is_read_whatever_its_values(write: Any) -> None:
-    """Every key and value of a record, at its place as written and as it reads, with one owner."""
+    """Every key and value of a record, at its position, raw and decoded, with one owner."""
     rng = random.Random(write.__qualname__)  # noqa: S311  # not for secrets
     for _ in range(40):
         given = records(rng, KEYS, WORDS + AWKWARD)
@@ -370,7 +370,7 @@ def test_a_form_that_people_read_is_read(write: Any) -> None:
 
 
 def test_a_stand_in_for_a_number_keeps_json_valid_at_any_depth() -> None:
-    """The marks that a pair asks for, around a string in place of a number, are escaped rightly."""
+    """The quotation marks around a string in place of a number are escaped correctly."""
     text = 'x {"a": {"ssn": 743286015, "b": [1, 2.5]}} y'
     deep = json.dumps({"c": json.dumps({"d": '{"ssn": 743286015}'})})
     for given, depth in ((text, 0), (f"log: {deep}", 2)):

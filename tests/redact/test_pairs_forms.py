@@ -1,4 +1,4 @@
-"""Forms that people and programs write fields in, one example each, with what is read there."""
+"""Notations of fields by people and programs: one example each, with the pairs in it."""
 
 import pytest
 
@@ -152,7 +152,7 @@ FORMS: dict[str, tuple[str, list[tuple[str, str]]]] = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_form_is_read(form: str) -> None:
-    """The keys stand in order with the values that a reader sees, none with a part of another."""
+    """The keys are in order with the values that a reader sees, none with part of another."""
     text, expected = FORMS[form]
     found = [(pair.key, pair.value) for pair in read_pairs(text)]
     assert [pair for pair in found if pair in expected] == expected

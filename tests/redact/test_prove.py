@@ -1,4 +1,4 @@
-"""The last look: what the detectors let through is found by others, and the trail has no gap."""
+"""The residual scan finds what the detectors miss, and the audit trail has no gap."""
 
 import json
 from typing import Any
@@ -39,7 +39,7 @@ def _policy() -> Any:
 def test_what_blind_detectors_leave_is_replaced_all_the_same(
     blind: PolicyRedactor, kind: str
 ) -> None:
-    """The second look finds it: it is replaced, in all of the record, counted, and in the audit."""
+    """The residual scan finds it: it is replaced in all of the record, counted, and audited."""
     value = CANARIES[kind]
     before = blind.statistics()
     record = minimal(
@@ -61,7 +61,7 @@ def test_what_blind_detectors_leave_is_replaced_all_the_same(
 
 
 def test_a_number_that_only_the_proof_found_becomes_a_string(blind: PolicyRedactor) -> None:
-    """JSON stays JSON, and what stands beside the value stays as it is."""
+    """JSON stays JSON, and the text beside the value stays unchanged."""
     document = '{"seen": 4111111111111111, "order_id": 5379085494079950}'
     outcome = blind.redact(decoded([said(document, "tool")]), ingested_at=NOW)
     found = json.loads(content(outcome))
@@ -70,7 +70,7 @@ def test_a_number_that_only_the_proof_found_becomes_a_string(blind: PolicyRedact
 
 
 def test_ids_that_hold_something_personal_are_hashed() -> None:
-    """The id of a session or a call becomes a pseudonym, the same wherever it stands."""
+    """The id of a session or a call becomes a pseudonym, the same everywhere."""
     call = {"id": "dial+14155550132", "name": "dial", "arguments": "{}"}
     record = minimal(
         session_id="ann@example.com",
@@ -100,14 +100,14 @@ def test_the_audit_says_which_ids_were_hashed() -> None:
 
 
 def test_a_record_that_is_named_by_something_personal_is_refused() -> None:
-    """A trace id is what commands and other programs know a record by: it is not changed."""
+    """Commands and other programs name a record by its trace id, so it is not changed."""
     outcome = engine().redact(decoded([minimal(trace_id="mail:ann@example.com")]), ingested_at=NOW)
     assert [(r.reason, r.field) for r in outcome.rejected] == [("personal_id", "trace_id")]
     assert "ann@" not in repr([(r.reason, r.detail, r.field) for r in outcome.rejected])
 
 
 def test_learnt_values_may_not_be_left() -> None:
-    """A full name or an account that the record itself gave away is looked for in the output."""
+    """A full name or an account that the record states is searched for in the output."""
     policy = load_policy("strict")
     prover = ResidualScanner(policy, KEYS.cache, KeyBook(policy.keys))
     learnt = [IdentityValue("PERSON", "Zora Quill"), IdentityValue("USER_ID", "zora_quill_1")]
@@ -117,7 +117,7 @@ def test_learnt_values_may_not_be_left() -> None:
     assert prover.left(["id zora_quill_12", "all fine"], learnt, rules) == set()
 
 
-def test_audit_rows_tell_what_was_done_and_hold_no_value() -> None:
+def test_audit_rows_list_what_was_done_and_hold_no_value() -> None:
     """Counts by type and operator, places in the output, a keyed fingerprint, a chain."""
     redactor = PolicyRedactor(_policy(), KEYS, audit=True)
     text = "Mail ann@example.com or 212-555-0187."
@@ -140,7 +140,7 @@ def test_audit_rows_tell_what_was_done_and_hold_no_value() -> None:
 
 
 def test_a_changed_audit_row_breaks_the_chain() -> None:
-    """The hash covers all that a row says and the row before."""
+    """The hash covers everything in a row, and the row before."""
     row: dict[str, object] = {"_offset": 1, "counts": [["PERSON/mask", 1]]}
     assert chain_hash(row, "a") != chain_hash(row, "b")
     assert chain_hash(row, "a") != chain_hash(row | {"_offset": 2}, "a")

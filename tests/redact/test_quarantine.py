@@ -1,4 +1,6 @@
-"""What quarantine may hold of a record: where it lies, a keyed fingerprint, a sealed payload."""
+"""Quarantine holds the coordinates of a record, a keyed fingerprint, a sealed payload."""
+
+from typing import Any
 
 import pytest
 
@@ -41,7 +43,7 @@ def test_without_a_key_nothing_of_the_record_is_kept() -> None:
 def test_a_sealed_payload_opens_for_its_own_row_only() -> None:
     """The payload comes back byte for byte, and not under other coordinates or keys."""
     row = sealer().seal([rejected()], ingested_at=NOW).value.to_pylist()[0]
-    where = {"topic": "llm.traces", "partition": 3, "offset": 7}
+    where: dict[str, Any] = {"topic": "llm.traces", "partition": 3, "offset": 7}
     sealed = {"sealed_payload": row["sealed_payload"], "sealed_key_id": row["sealed_key_id"]}
     assert sealer().open(**where, **sealed) == VALUE
     assert VALUE not in row["sealed_payload"]

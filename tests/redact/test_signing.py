@@ -1,4 +1,4 @@
-"""What an erasure signs can be checked by anybody, and by nothing but its own key."""
+"""Anybody can verify the signature of an erasure, and only with its own key."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def test_a_signature_holds_for_its_message_and_its_key_only() -> None:
 
 @pytest.mark.parametrize("broken", ["", "zz", "00" * 31, "00" * 64])
 def test_what_is_no_key_or_signature_does_not_hold(broken: str) -> None:
-    """A file that somebody else wrote is told, not tripped over."""
+    """A file that somebody else wrote is detected, and raises nothing."""
     one = Signer(b"1" * 32)
     assert not verify_signature(broken, b"done", one.sign(b"done"))
     assert not verify_signature(one.public, b"done", broken)

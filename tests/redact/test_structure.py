@@ -16,6 +16,7 @@ from redact.analysis.json_leaves import (
 )
 from redact.analysis.segments import TextSegment
 from redact.field_keys.key_book import KeyBook
+from redact.pipeline.policy_redactor import RedactedText
 from tests.redact.test_leaks import engine
 
 KEYS = ("name", "email", "item_id", "deep", "\u00e9", "a b", "x@y.example.com", "phone", "note")
@@ -31,8 +32,8 @@ JSON = st.recursive(
 def redacted(text: str) -> str:
     """Redact a text by itself."""
     result = engine().texts([TextSegment(text, json=True, free=False)])[0]
-    assert not hasattr(result, "reason")
-    return str(result.text)  # type: ignore[union-attr]
+    assert isinstance(result, RedactedText)
+    return result.text
 
 
 def shape(value: Any) -> Any:
@@ -71,7 +72,7 @@ def test_leaves_are_where_they_say(value: Any) -> None:
 @settings(deadline=None)
 @given(st.text(max_size=30), st.booleans())
 def test_origins_follow_escapes(text: str, ascii_only: bool) -> None:
-    """There is one origin for each character of the value, in order, and one behind the last."""
+    """There is one origin for each character of the value, in order, and one after the last."""
     raw = json_literal(text, ascii_only=ascii_only)[1:-1]
     assert unescape_json(raw) == text
     places = character_origins(raw)
@@ -80,7 +81,7 @@ def test_origins_follow_escapes(text: str, ascii_only: bool) -> None:
 
 
 def test_untouched_parts_keep_every_byte() -> None:
-    """White space, numbers and keys that stand twice stay as they were."""
+    """White space, numbers and duplicate keys stay unchanged."""
     text = '{ "n": 1.50,\t"n": 2E3 , "email":"a@example.com","t":"\\u00e9" }'
     out = redacted(text)
     head, tail = text.split('"a@example.com"')
@@ -89,7 +90,7 @@ def test_untouched_parts_keep_every_byte() -> None:
 
 
 def test_rules_on_keys_work_in_both_directions() -> None:
-    """What stands under a personal key goes whatever it looks like; ids are no phone numbers."""
+    """Any value under a personal key is replaced; ids are not phone numbers."""
     document = {
         "email": "not an address",
         "passengerName": "ann lee",
@@ -131,7 +132,7 @@ def test_key_book_reads_spellings_of_a_key() -> None:
     assert book.rule("colour") is None
 
 
-def test_a_field_that_is_told_by_its_name_has_the_rule_of_that_name() -> None:
+def test_a_field_whose_name_is_a_value_has_the_rule_of_that_name() -> None:
     """Forms write `{"name": "ssn", "value": ...}`; ids among them stay ids."""
     text = json.dumps(
         [

@@ -40,7 +40,7 @@ def test_columns_hold_an_identifier_of_the_subject() -> None:
 
 
 def test_text_holds_a_placeholder_of_the_subject() -> None:
-    """What redaction puts in the place of a user id in a text is among the placeholders."""
+    """The stand-in of a user id in a text is among the placeholders."""
     found = content(redacted([said(f"it is user_id {USER} again") | {"user_id": USER}]))
 
     assert any(form in found for form in DataSubject(USER, [KEYS]).placeholders())
@@ -64,7 +64,7 @@ def test_scopes_have_identifiers_of_their_own() -> None:
 
 @given(st.text(min_size=1, max_size=40), st.sampled_from(["", "shop"]))
 def test_every_form_of_an_id_is_marked(user: str, scope: str) -> None:
-    """The raw id, other spellings and its pseudonyms all have a mark that the tombstone holds."""
+    """The raw id, other spellings and its pseudonyms all have a mark in the tombstone."""
     marks = DataSubject(user, [OTHER, KEYS]).marks(["shop"])
 
     for keys in (OTHER, KEYS):
@@ -93,7 +93,7 @@ def test_marks_hold_nothing_of_the_id() -> None:
     assert USER not in msgspec.json.encode(dict(subject.marks())).decode()
 
 
-def test_secrets_with_one_id_are_told_apart() -> None:
+def test_secrets_with_one_id_are_distinguished() -> None:
     """A key whose secret was changed under the same id has another name."""
     assert Keys.derive(b"x" * 32, "k1").name != KEYS.name
     assert KEYS.name.startswith("k1.")
@@ -116,7 +116,7 @@ def test_known_keys_are_the_current_one_and_the_former(tmp_path: Path) -> None:
     ["[]", "SECRET", '{"SECRET key": "eA=="}', '{"k0": "SECRET"}', '{"k0": 7}', '{"k0": "eHg="}'],
 )
 def test_former_keys_that_cannot_be_used(value: str) -> None:
-    """What is wrong with former keys is told by the name of the setting, never by their value."""
+    """An error in former keys names the setting, never a value."""
     with pytest.raises(UsageError, match="GOLDPAN_REDACT__FORMER_KEYS") as refused:
         load_all_keys(RedactSettings(former_keys=SecretStr(value)))
 

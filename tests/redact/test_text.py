@@ -48,7 +48,7 @@ def test_findings_point_into_the_input_text(texts: LineRedactor) -> None:
 
 
 def test_findings_in_json_point_through_its_escapes(texts: LineRedactor) -> None:
-    """A value behind escapes inside a JSON string is found at its place in the line's text."""
+    """A value with escapes in a JSON string is found at its position in the line's text."""
     text = json.dumps({"note": 'say "hi" to ann@example.com\n\u00e9', "email": "x\u00e9@y.org"})
     document = output(run(texts, {"id": "a", "text": text})[0])
     found = [text[f["start"] : f["end"]] for f in document["findings"]]
@@ -100,7 +100,7 @@ def test_texts_come_out_as_the_worker_would_store_them(texts: LineRedactor) -> N
 
 
 def test_what_was_kept_is_counted_in_texts_and_records(texts: LineRedactor) -> None:
-    """The same dates and addresses of pages are counted, whatever they stand in."""
+    """The same dates and URLs are counted in both."""
     line = run(texts, {"id": 1, "text": TALK[1]})[0]
     assert line.kept == {"DATE_TIME": 1, "URL": 1}
     records = build_redactor(load_policy("strict"), KEYS, audit=True, report=True)
@@ -111,7 +111,7 @@ def test_what_was_kept_is_counted_in_texts_and_records(texts: LineRedactor) -> N
 
 
 def test_the_audit_counts_what_was_kept_where_it_is_asked_to() -> None:
-    """Kept findings stand among the counts, by the operator `keep`, and are no replacements."""
+    """Kept findings are among the counts, with the operator `keep`, but not replacements."""
     asked = build_redactor(load_policy("strict"), KEYS, audit=True, report=True)
     (entry,) = asked.redact(decoded([said(f"{TALK[1]} ann@example.com")]), ingested_at=NOW).audit
     counts = [(one.type, one.operator, one.count) for one in entry.counts]

@@ -1,4 +1,4 @@
-"""Work that hangs is started again with more time, and a clock refuses no record."""
+"""Work that hangs is restarted with more time, and the clock rejects no record."""
 
 import pytest
 
@@ -13,7 +13,7 @@ from tests.redact.kit import NOW, decoded, minimal
 
 
 class Clock:
-    """A clock that goes on when work is done; for real detectors it is far in the future."""
+    """A clock that advances with work; for real detectors it is far in the future."""
 
     now = 1e9
 
@@ -23,7 +23,7 @@ class Clock:
 
 
 class Slow:
-    """Takes some seconds for each text, and gives up when its time is over."""
+    """Takes some seconds for each text, and gives up at the deadline."""
 
     def __init__(self, watchdog: Watchdog, clock: Clock, seconds: float) -> None:
         self.watchdog = watchdog
@@ -74,7 +74,7 @@ def test_what_hangs_is_retried_and_never_set_aside(monkeypatch: pytest.MonkeyPat
 
 
 def test_many_slow_texts_have_each_their_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What becomes of a text does not depend on the company that it comes in."""
+    """The result for a text does not depend on the other texts of its batch."""
     engine, slow = slow_engine(monkeypatch, 1.9)
     records = [minimal(response=f"text {number}") for number in range(200)]
     outcome = engine.redact(decoded(records), ingested_at=NOW)

@@ -1,4 +1,4 @@
-"""Keys of services are found by their shape, rule by rule, and what only looks alike stays."""
+"""Vendors' keys are found by their format, rule by rule, and look-alikes stay."""
 
 import json
 import random
@@ -8,6 +8,7 @@ from importlib import resources
 
 import pytest
 import regex
+from presidio_analyzer import Pattern
 
 from redact.policies.policy import load_policy
 from redact.recognition.accelerated_detector import AcceleratedDetector
@@ -55,7 +56,7 @@ def shapes() -> AcceleratedDetector:
 
 
 def left_of(text: str, value: str) -> str:
-    """Return what stays of a value that stands in a text once."""
+    """Return what is left of a value that occurs in a text once."""
     start = text.index(value)
     kept = [True] * len(value)
     for finding in detector().find(text):
@@ -81,7 +82,7 @@ def test_every_expression_matches_its_samples() -> None:
 
 @pytest.mark.parametrize("container", ["sentence", "environment", "JSON"])
 def test_keys_without_context_are_found(container: str) -> None:
-    """One value of each rule is gone, wherever it stands."""
+    """One value of each rule is gone in every container."""
     failed = []
     for number, rule in enumerate(FREE):
         for value in values(rule, 2):
@@ -115,11 +116,11 @@ def test_keys_with_context_are_found() -> None:
 
 
 def _is_likely(rule: VendorKey, value: str) -> bool:
-    """Tell whether a sample holds the digit that a rule looks ahead for."""
+    """Return whether a sample contains the digit that a rule looks ahead for."""
     return "(?=" not in rule.value or any(map(str.isdigit, value[:40]))
 
 
-def test_keys_stand_beside_anything() -> None:
+def test_keys_may_have_any_neighbour() -> None:
     """An underscore, another script or a mark beside a key does not hide it."""
     key = "ghp_" + sample("[A-Za-z0-9]{36}", random.Random(3))  # noqa: S311
     for before in ("_", "-", "の", "ключ", "/", "=", "(", "\n", "「", "key_"):
@@ -165,8 +166,8 @@ def test_where_the_list_comes_from() -> None:
 
 @pytest.mark.parametrize("dialect", TextDialect)
 def test_the_prefilter_never_misses_a_rule(dialect: TextDialect) -> None:
-    """Each rule has a looser form for hyperscan, and finds its own samples with it."""
-    patterns = VendorKeyRecogniser(RULES).patterns
+    """Each rule has a relaxed form for hyperscan, which matches the rule's own samples."""
+    patterns: list[Pattern] = vars(VendorKeyRecogniser(RULES))["patterns"]
     expressions = [(pattern.regex, 0) for pattern in patterns]
     prefilter = Prefilter(expressions)
     assert prefilter.always == frozenset()

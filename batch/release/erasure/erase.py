@@ -14,10 +14,11 @@ Each step may be repeated and finds what is left to do, so after a crash the sam
 Copies that were exported or downloaded are out of reach.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from batch.progress import ReportStep, no_step
 from batch.release.erasure.criteria import ErasureCriteria, MatchReason
 from batch.release.erasure.rewrite_version import ErasureOrder, rewrite_version, unreadable_error
 from batch.release.erasure.successor import find_successor, is_successor, publish_successor
@@ -43,7 +44,6 @@ from batch.release.publish.repository import (
 from batch.temp_dirs import remove_stale_temp_dirs, temp_root
 from schemas.errors import FatalError
 
-Progress = Callable[[str], None]
 _TEXT_FILES: Final = (DATASHEET, DATASHEET_HTML, LINEAGE, CONTRACT, WITHDRAWAL)
 
 
@@ -110,7 +110,7 @@ def erase_from_releases(
     repository: ReleaseRepository,
     criteria: ErasureCriteria,
     order: ErasureOrder,
-    progress: Progress = lambda _step: None,
+    progress: ReportStep = no_step,
 ) -> list[ErasedVersion]:
     """Erase the matching rows from all releases; return what this erasure removed in all its calls.
 
@@ -135,7 +135,7 @@ def _erase_everywhere(
     repository: ReleaseRepository,
     criteria: ErasureCriteria,
     order: ErasureOrder,
-    progress: Progress,
+    progress: ReportStep,
 ) -> dict[tuple[str, str], AffectedVersion]:
     """Remove the rows from all versions; return what was in those that were never published.
 

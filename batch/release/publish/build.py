@@ -1,10 +1,11 @@
 """Builds a release: selects rows, compares them with the last version, writes and publishes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
+from batch.progress import ReportStep, no_step
 from batch.release.format.commitments import add_salts, row_commitments
 from batch.release.format.contract import release_contract
 from batch.release.format.files import (
@@ -59,8 +60,6 @@ from batch.release.sampling.synthetic_rows import SyntheticOffer
 from batch.temp_dirs import remove_stale_temp_dirs, temp_dir, temp_root
 from lake.snapshot import TableSnapshot
 
-Progress = Callable[[str], None]
-
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ReleaseDraft:
@@ -102,7 +101,7 @@ class BuildOptions:
     key: bytes
     memory_bytes: int
     code: Mapping[str, str]
-    progress: Progress = lambda _step: None
+    progress: ReportStep = no_step
 
 
 def draft_release(

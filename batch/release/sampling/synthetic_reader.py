@@ -196,6 +196,6 @@ def _check_responses(
     texts = [ReviewTexts(None, label.expected_response) for label in labels]
     redacted = redact_review_texts(redactor, texts, now=now)
     for (number, _), old, new in zip(file.lines, texts, redacted, strict=True):
-        if new.problem is not None or new.written != old:
+        if new.problem is not None or new.texts != old:
             raise file.error(number, f"`expected_response` holds personal data: {_REDACT_FIRST}.")
     return [label.expected_response for label in labels]

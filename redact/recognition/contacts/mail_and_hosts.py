@@ -73,7 +73,7 @@ class MailRecogniser(JudgedRecogniser):
         ):
             return
         at = address.index("@")
-        domain = self._trimmed(address[at + 1 :])
+        domain = self._trim(address[at + 1 :])
         end = start + at + 1 + len(domain)
         name = "." + domain.casefold()
         if text[start:end].casefold() in _FILES:
@@ -85,7 +85,7 @@ class MailRecogniser(JudgedRecogniser):
         elif _LAST.search(name) or not domain.isascii():
             yield start, end, _UNSURE
 
-    def _trimmed(self, domain: str) -> str:
+    def _trim(self, domain: str) -> str:
         """Cut off a word glued to a domain: `example.comPhone`, `example.com.Then`."""
         labels = domain.split(".")
         last = labels[-1]

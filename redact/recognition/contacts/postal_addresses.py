@@ -76,7 +76,7 @@ ADDRESS_ROWS = (
         r"[A-Za-z][0-9][A-Za-z][ ]?[0-9][A-Za-z][0-9]|[0-9]{2}-[0-9]{3}|[0-9]{3}[ ]?[0-9]{2,3}|"
         r"[0-9]{4}(?:[ ]?[A-Z]{2})?",
         digits=2,
-        most=10,
+        max_length=10,
     ),
 )
 """Postal codes that follow their name."""

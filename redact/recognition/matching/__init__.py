@@ -1,1 +1,1 @@
-"""What recognisers are made of: edges, patterns and labelled numbers."""
+"""Building blocks of recognisers: base classes, edges, patterns and labelled numbers."""

@@ -36,7 +36,7 @@ _OTHER = r"(?![\u00c0-\u024f])[^\x00-\x7f]"
 """A non-ASCII character that is not a Latin letter."""
 
 _FAR = 40
-"""Characters between a name and the first digit of its number, on one line or two."""
+"""Most characters between a name and the first digit of its number, on one or two lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class LabelledNumber:
     value: str
     digits: int = 5
     country: str = ""
-    most: int = 24
+    max_length: int = 24
     check: Callable[[str], bool] | None = None
 
 
@@ -60,7 +60,7 @@ _JOIN = r"[ .\-\u2010-\u2015/\u00a0\u202f]"
 CODE_NUMBER = (
     r"(?:[A-Za-z]{1,4}[-/.])?[A-Za-z]{0,6}[0-9][A-Za-z0-9]{0,24}(?:[-/.][A-Za-z0-9]{1,12}){0,4}"
 )
-"""A code: letters and digits, with a digit among the first seven, in groups joined by a dash."""
+"""A code: letters and digits, a digit among the first seven, in groups joined by a dash."""
 
 SPACED_NUMBER = (
     r"[A-Za-z]{0,3}[0-9]{1,6}(?:[ .\-/\u00a0\u202f][A-Za-z0-9]?[0-9]{1,7}[A-Za-z]?){1,6}"
@@ -79,7 +79,7 @@ class LabelledNumberRecogniser(JudgedRecogniser):
     """Finds the numbers of some rows of a table, all of one type."""
 
     def __init__(self, kind: str, rows: Sequence[LabelledNumber]) -> None:
-        self._rows = {name_expression(row): (row, _follows(row)) for row in rows}
+        self._rows = {name_expression(row): (row, _value_pattern(row)) for row in rows}
         super().__init__(
             supported_entity=kind,
             patterns=[
@@ -96,16 +96,18 @@ class LabelledNumberRecogniser(JudgedRecogniser):
         if number is None:
             return
         value = number["v"]
-        if sum(map(str.isdigit, value)) < row.digits or len(value) > row.most + value.count(" "):
+        if sum(map(str.isdigit, value)) < row.digits or len(value) > row.max_length + value.count(
+            " "
+        ):
             return
         if _PERIOD.match(value) and text[number.start("v") - 1] == "-":
             return  # `RG-2024-03-1187` is the number of a thing
         if row.check is None or row.check(value):
             yield *number.span("v"), LABELLED_SCORE
-            yield from _further(text, number.end("v"), value)
+            yield from _further_numbers(text, number.end("v"), value)
 
 
-def _further(text: str, position: int, first: str) -> Iterator[JudgedSpan]:
+def _further_numbers(text: str, position: int, first: str) -> Iterator[JudgedSpan]:
     """Yield the further numbers of a list with as many digits: `SSNs: 521..., 521...`."""
     if not first.isalnum():
         return
@@ -135,7 +137,7 @@ def name_expression(row: LabelledNumber) -> str:
     )
 
 
-def _follows(row: LabelledNumber) -> re.Pattern[str]:
+def _value_pattern(row: LabelledNumber) -> re.Pattern[str]:
     """Return the pattern of the fillers after a name, and the number."""
     return re.compile(
         rf"(?:{_GAP}(?<![0-9A-Za-z])|(?=[+0-9]))(?P<v>{row.value}){RIGHT}", re.IGNORECASE

@@ -50,7 +50,7 @@ def relax_regex(expression: str, dialect: TextDialect) -> str:
         ValueError: it uses a construct with no relaxed form.
     """
     plain = _ESCAPE.sub(lambda match: chr(int(match[1], 16)), expression)
-    return _REPEAT.sub(_open, _rewritten(plain, dialect))
+    return _REPEAT.sub(_open, _rewrite(plain, dialect))
 
 
 def _open(match: re.Match[str]) -> str:
@@ -60,7 +60,7 @@ def _open(match: re.Match[str]) -> str:
     return f"{{{min(least, _LONG)},}}" if most > _LONG else match[0]
 
 
-def _rewritten(expression: str, dialect: TextDialect) -> str:
+def _rewrite(expression: str, dialect: TextDialect) -> str:
     """Drop look-arounds (a positive one at the start or end becomes a part) and translate."""
     pieces: list[str] = []
     index = 0
@@ -72,7 +72,7 @@ def _rewritten(expression: str, dialect: TextDialect) -> str:
             at_end = mark == "(?=" and end + 1 == len(expression)
             if at_start or at_end:
                 body = expression[index + len(mark) : end]
-                pieces.append(f"(?:{_rewritten(body, dialect)})")
+                pieces.append(f"(?:{_rewrite(body, dialect)})")
             index = end + 1
             continue
         if expression.startswith("(?:", index):
@@ -82,12 +82,12 @@ def _rewritten(expression: str, dialect: TextDialect) -> str:
                 index = end + 2
                 continue
         end = _token_end(expression, index)
-        pieces.append(_translated(expression[index:end], dialect))
+        pieces.append(_translate(expression[index:end], dialect))
         index = end
     return "".join(pieces)
 
 
-def _translated(token: str, dialect: TextDialect) -> str:
+def _translate(token: str, dialect: TextDialect) -> str:
     """Translate one character, escape or class into a dialect."""
     if token in ("\\Z", "\\K"):
         return ""

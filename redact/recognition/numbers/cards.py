@@ -55,7 +55,7 @@ _USUAL = frozenset(
         (4, 4, 4, 4, 1),
     }
 )
-"""Lengths of the groups in which the numbers of cards are printed, read out and stored."""
+"""Lengths of the groups in printed, dictated and stored card numbers."""
 
 _MOST_GROUPS = 19
 _UNSURE = 0.3

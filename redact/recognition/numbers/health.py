@@ -80,7 +80,7 @@ HEALTH_ROWS = (
         r"rekisterinumero",
         _PLATE,
         digits=1,
-        most=10,
+        max_length=10,
         check=is_plate,
     ),
     LabelledNumber(
@@ -93,7 +93,7 @@ HEALTH_ROWS = (
         r"numero[ ]di[ ]serie|matricola|numer[ ]seryjny|serienummer",
         ANY_NUMBER,
         digits=4,
-        most=30,
+        max_length=30,
     ),
     LabelledNumber(
         "CERTIFICATE_ID",

@@ -29,7 +29,7 @@ _PHONE_NAMES = (
     r"\u092b\u093c\u094b\u0928|\u092b\u094b\u0928|\u0647\u0627\u062a\u0641|"
     r"\u062c\u0648\u0627\u0644|\u05d8\u05dc\u05e4\u05d5\u05df"
 )
-PHONE_ROWS = (LabelledNumber("PHONE_NUMBER", _PHONE_NAMES, _PHONE, digits=7, most=30),)
+PHONE_ROWS = (LabelledNumber("PHONE_NUMBER", _PHONE_NAMES, _PHONE, digits=7, max_length=30),)
 
 _NINE = digits_expression("8")
 

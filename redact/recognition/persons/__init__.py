@@ -1,1 +1,1 @@
-"""Recognisers of persons by a phrase, and of dates of birth."""
+"""Recognisers of persons by the phrases around them, and of birth dates."""

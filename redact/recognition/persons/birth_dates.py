@@ -66,7 +66,7 @@ BIRTH_ROWS = (
         r"\u751f\u65e5|\uc0dd\ub144\uc6d4\uc77c|\uc0dd\uc77c",
         rf"{_NUMBERS}|{_IN_WORDS}",
         digits=4,
-        most=30,
+        max_length=30,
     ),
 )
 """Birth dates after the words for birth, in the languages of the policies' countries."""

@@ -39,7 +39,7 @@ _NOT_CODE = r"(?![\s)\]},;:])(?!\+(?!(?=[A-Za-z/+]{0,24}[0-9])[A-Za-z0-9/+]{16})
 """What may follow a closed quotation in source code; base64 may begin with a plus."""
 
 
-def _within(opening: str, closing: str) -> str:
+def _between_quotes(opening: str, closing: str) -> str:
     r"""Return an expression for the text between quotes, which may be escaped as `\"`."""
     return (
         rf"(?<=[{opening}]){_NOT_CODE}(?:[^{closing}\\\n]|\\(?!\\{{0,2}}[{closing}])){{1,200}}"
@@ -48,7 +48,7 @@ def _within(opening: str, closing: str) -> str:
 
 
 _QUOTED = "|".join(
-    _within(opening, closing)
+    _between_quotes(opening, closing)
     for opening, closing in (('"', '"'), ("'", "'"), ("`", "`"), ("\u201c\u300c", "\u201d\u300d"))
 )
 _NEXT_KEY = r"(?!(?<==[ ]{1,3})[\w.-]{1,40}=)"

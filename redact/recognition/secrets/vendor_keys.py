@@ -53,7 +53,7 @@ class VendorKeyRecogniser(PatternRecognizer):
     def __init__(self, rules: Sequence[VendorKey]) -> None:
         super().__init__(
             supported_entity="SECRET",
-            patterns=[LazyPattern(r.id, _edged(r.value), 0.95) for r in rules if not r.word],
+            patterns=[LazyPattern(r.id, _with_edges(r.value), 0.95) for r in rules if not r.word],
             global_regex_flags=0,
             name="VendorKeys",
         )
@@ -73,7 +73,7 @@ class VendorContextRecogniser(PatternRecognizer):
                 words.setdefault(rule.value, []).append(rule.word)
         super().__init__(
             supported_entity="SECRET",
-            patterns=[_after(names, value) for value, names in words.items()],
+            patterns=[_after_word(names, value) for value, names in words.items()],
             global_regex_flags=0,
             name="VendorKeysInContext",
         )
@@ -85,7 +85,7 @@ class VendorContextRecogniser(PatternRecognizer):
         return entropy(pattern_text) < _LEAST_ENTROPY or reads_like_words(pattern_text)
 
 
-def _edged(value: str) -> str:
+def _with_edges(value: str) -> str:
     start = "" if value.startswith(("(?<=", "(?i:[\"'")) else _START
     end = _TAIL if _MARKED.match(value) else _END
     last = value.rindex("[") if "[" in value else 0
@@ -94,7 +94,7 @@ def _edged(value: str) -> str:
     return f"{start}{grouped}{end}{trimmed}"
 
 
-def _after(words: Sequence[str], value: str) -> LazyPattern:
+def _after_word(words: Sequence[str], value: str) -> LazyPattern:
     names = "|".join(dict.fromkeys(words))
     grouped = f"(?:{value})" if "|" in value else value
     last = value[value.rindex("[") : value.rindex("]")]

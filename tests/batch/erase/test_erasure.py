@@ -300,7 +300,9 @@ def test_other_versions_can_be_read_as_far_as_their_files_are_there(lake: Lake) 
         assert table.handle.to_pyarrow_dataset().count_rows() == len(rows_of(lake, name))
         hint = table.files.find("_delta_log/_last_checkpoint")
         assert hint is not None
-        assert json.loads(hint)["version"] >= max(v for v, _ in table.said("goldpan.erasure"))
+        assert json.loads(hint)["version"] >= max(
+            v for v, _ in table.commit_metadata("goldpan.erasure")
+        )
 
 
 def test_a_person_who_comes_back_is_new_data_and_can_go_again(lake: Lake, tmp_path: Path) -> None:
@@ -433,7 +435,7 @@ def test_staged_replays_are_searched_as_well(lake: Lake, tmp_path: Path) -> None
     assert said["replays/r1/traces"]["own"] == 4
     assert said["replays/r1/redactions"]["own"] == 11
     assert len(rows_of(staged, "traces")) == 18
-    assert all((place.tables[name].number("#erasures") or 0) >= 2 for name in names)
+    assert all((place.tables[name].txn_version("#erasures") or 0) >= 2 for name in names)
 
 
 def copy_rows(lake: Lake, staged: Lake, name: str) -> None:

@@ -35,7 +35,7 @@ def _folders(parent: Path) -> list[Path]:
     return list(parent.glob(f"{TEMP_DIR_PREFIX}*"))
 
 
-def test_what_a_killed_selection_spilled_is_removed_by_the_next(
+def test_the_temporary_files_of_a_killed_selection_are_removed(
     lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They are in a folder that only its owner may read, until the next selection begins."""

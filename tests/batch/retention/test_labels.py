@@ -163,12 +163,12 @@ def test_items_without_their_texts_are_handed_to_nobody(tmp_path: Path) -> None:
     early, late = ({t for t in opened if (int(t[1]) < 5) is old} for old in (True, False))
     assert early
     assert late
-    handed = {one.item.trace_id for one in desk(lake).hand_out("ann", 20)}
+    handed = {one.item.trace_id for one in desk(lake).claim("ann", 20)}
     assert handed == opened
     expire(lake, "traces", text=day(5))
     again = open_lake(tmp_path)
     assert {item.trace_id for item in desk(again).queue().items} == late
-    assert {one.item.trace_id for one in desk(again).hand_out("bob", 20)} <= late
+    assert {one.item.trace_id for one in desk(again).claim("bob", 20)} <= late
     assert len(judge(desk(again), min(early), "ann").added) == 1
     for name in late:
         judge(desk(again), name, "ann")

@@ -1,4 +1,4 @@
-"""One combination: a value, a disguise, what stands beside it, a container and a field.
+"""One combination: a value, a disguise, its neighbours, a container and a field.
 
 ``draw`` takes them at random from a seed and the number of the combination; the same two give the
 same combination. ``build`` makes the record of a value and a :class:`Shape`.
@@ -51,7 +51,7 @@ _BESIDE: tuple[Pair, ...] = (
 )  # fmt: skip
 _ID_PREFIXES = ("", "whatsapp:", "user/", "chat-", "s#")
 _MARK = "\u2603"
-"""Stands for a value where the rest of a record is looked at."""
+"""Replaces a value when only the rest of a record is checked."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Combination:
         return not (self.value.gone or self.value.words)
 
     def axes(self) -> dict[str, str]:
-        """Return where the combination stands on each axis, by the name of the axis."""
+        """Return the position of the combination on each axis, by the name of the axis."""
         shape = self.shape
         return {
             "type": self.value.kind,
@@ -119,7 +119,7 @@ def draw(seed: int, number: int) -> tuple[Combination, Combination]:
 
 
 def candidate(rng: Random) -> tuple[Value, Shape]:
-    """Return a personal value and a shape, whether anybody promises the two together or not."""
+    """Return a personal value and a shape, whether or not the two are promised together."""
     value = rng.choice(PERSONAL)(rng)
     return value, _shape(value, rng)
 
@@ -240,7 +240,7 @@ def _twin(identity: str, shape: Shape, rng: Random) -> Combination:
 
 
 def _twin_shape(value: Value, shape: Shape, rng: Random) -> Shape | None:
-    """Return the shape with what announces a harmless value; None if they do not go together."""
+    """Return the shape with the announcement of a harmless value; None if they do not combine."""
     plain = dataclasses.replace(shape, echo=False, lead="", number=False, disguise="plain")
     if shape.way == "in an id":
         return plain if value.kind in {"UUID", "id of 13 to 19 digits", "epoch"} else None

@@ -1,4 +1,4 @@
-"""The structures in which a value stands: prose, and what programs write of keys and values."""
+"""Containers of a value: prose, and the formats of keys and values that programs write."""
 
 import csv
 import io

@@ -1,6 +1,6 @@
-"""Secrets: passwords that are announced, keys in the shapes of their issuers, headers, strings.
+"""Secrets: announced passwords, keys in vendors' formats, headers, strings.
 
-The beginnings of keys stand in two pieces here, so that scanners for secrets pass this file.
+Prefixes of keys are split in two here, so that secret scanners accept this file.
 """
 # ruff: noqa: RUF001  # words of many scripts
 
@@ -76,7 +76,7 @@ def password_word(rng: Random) -> Value:
 
 
 def token_under_key(rng: Random) -> Value:
-    """Return random characters of no known shape under a telling key or after its word."""
+    """Return random characters without a known format, under a key or after a word for a secret."""
     text = rng.choice(
         [letters(rng, 32, _HEX), letters(rng, 30, _ALNUM), letters(rng, 40, _ALNUM + "/+")]
     )
@@ -142,7 +142,7 @@ _HEADS = {
 
 
 def vendor_key(rng: Random) -> Value:
-    """Return a key in the shape of its issuer; it needs no word."""
+    """Return a key in its vendor's format; it needs no word."""
     kind = rng.choice([*_HEADS, "Slack", "SendGrid", "JWT", "private key"])
     if kind == "Slack":
         tail = f"{digits(rng, 12)}-{digits(rng, 13)}-{letters(rng, 24, _ALNUM)}"

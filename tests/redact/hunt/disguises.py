@@ -1,4 +1,4 @@
-"""The spellings in which people and programs write a value so that it looks otherwise."""
+"""Disguises: spellings of a value that make it look different."""
 
 from collections.abc import Callable
 from urllib.parse import quote

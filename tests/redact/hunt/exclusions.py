@@ -1,4 +1,4 @@
-"""Combinations that nobody promises, each with the reason; anything else must hold."""
+"""Combinations that are not promised, each with the reason; all others must hold."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple

@@ -64,7 +64,7 @@ ID_FIELDS: Mapping[str, Callable[[str], Record]] = {
         messages=[{"role": "tool", "content": "ok", "tool_call_id": text}]
     ),
 }
-"""Fields that are kept as they are unless they hold something personal."""
+"""Fields that are stored unchanged unless they hold something personal."""
 TEXT = "text"
 
 
@@ -89,7 +89,7 @@ def record_with(field: str, text: str) -> Record:
 
 
 def with_echo(field: str, record: Record, name: str) -> Record:
-    """Return a trace whose answer greets a person by the name that stands elsewhere in it."""
+    """Return a trace whose answer greets a person by a name from elsewhere in it."""
     if schema_of(field) != "trace" or field == "response":
         return record
     return {**record, "response": f"All done, {name}, is there anything else?"}

@@ -2,8 +2,8 @@
 
 A line has the fields of ``tests/data/redaction_cases`` (`kind`, `id`, `note`, `schema`, `policy`,
 `input`, `gone`) and `words`, which are gone as whole words. Where neither holds anything, the
-record must come out as it went in. Characters of keys are written as escapes, so that scanners for
-secrets pass the file.
+record must come out unchanged. Characters of keys are escaped, so that secret scanners accept the
+file.
 """
 
 import json
@@ -81,7 +81,7 @@ def _line(number: int, kind: str, one: Combination) -> str:
 
 
 def _escaped(value: Any) -> str:
-    """Return a value as JSON in which no long run of letters and digits stands as it is."""
+    """Return a value as JSON with every long run of letters and digits escaped."""
     if isinstance(value, str):
         hidden = {
             at for run in _RUN.finditer(value) for at in range(run.start() + 2, run.end(), _EVERY)

@@ -20,7 +20,7 @@ _JSON_DEPTH = 6
 def left(document: Any, gone: tuple[str, ...], words: tuple[str, ...]) -> list[str]:
     """Return which of some strings are still in a document, however they are written there.
 
-    ``gone`` may stand inside of other characters and with other marks; ``words`` are whole words.
+    ``gone`` may occur inside other characters and with other signs; ``words`` are whole words.
     """
     texts = [reading for text in strings(document) for reading in readings(text)]
     compacted = "\n".join(map(compact, texts)) if gone else ""
@@ -57,7 +57,7 @@ def _parsed(text: str) -> Any:
 
 
 def readings(text: str) -> list[str]:
-    """Return a text without stand-ins, as it stands and as it reads when it is decoded."""
+    """Return a text without stand-ins, raw and decoded."""
     found = [_STAND_IN.sub(" ", text)]
     for _ in range(_ROUNDS):
         decoded = unquote(html.unescape(_ESCAPE.sub(_unescaped, found[-1])))

@@ -1,10 +1,10 @@
-"""What stands directly before and behind a value in a text: other scripts, marks, nothing."""
+"""Neighbours of a value in a text, before and after it: other scripts, signs, nothing."""
 
 from typing import NamedTuple
 
 
 class Neighbour(NamedTuple):
-    """The text before and behind a value. ``tight``: characters touch it that are no space."""
+    """The text before and after a value. ``tight``: characters other than a space touch it."""
 
     name: str
     before: str
@@ -56,7 +56,7 @@ NEIGHBOURS = (
 )
 BY_NAME = {neighbour.name: neighbour for neighbour in NEIGHBOURS}
 OPEN = tuple(BY_NAME[name] for name in ("space", "start", "end", "alone", "line ends"))
-"""Neighbours that end a value which goes on to the next space, such as a password."""
+"""Neighbours that end a value that extends to the next space, such as a password."""
 WORDS = tuple(
     BY_NAME[name]
     for name in (
@@ -64,4 +64,4 @@ WORDS = tuple(
         "double quotes", "semicolon", "bold", "list item", "quoted mail", "pipe", "tag",
     )
 )  # fmt: skip
-"""Neighbours of a whole announcement: the value is behind its word, so they touch only its end."""
+"""Neighbours of an entire announcement: the value follows its word, so they touch its end."""

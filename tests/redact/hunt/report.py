@@ -41,7 +41,7 @@ class Tally:
 
     @property
     def leaks(self) -> list[Verdict]:
-        """Return the personal combinations of which something is left."""
+        """Return the personal combinations with leaks."""
         return [v for v in self.failures if not v.combination.harmless and v.output is not None]
 
 
@@ -87,7 +87,7 @@ def _table(counted: Tally, axis: str, *, harmless: bool) -> str:
 
 
 def example(verdict: Verdict) -> str:
-    """Return a failure in three lines: where it stands, what went in, what is wrong."""
+    """Return a failure in three lines: its position, the input, and what is wrong."""
     one = verdict.combination
     where = ", ".join(f"{axis} {name}" for axis, name in one.axes().items())
     shown = json.dumps(one.record, ensure_ascii=False)[:600]

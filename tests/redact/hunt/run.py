@@ -12,7 +12,7 @@ BLOCK = 512
 
 
 class Verdict(NamedTuple):
-    """What came of a combination: nothing in ``wrong`` if it holds; ``output`` None if refused."""
+    """Result of a combination: ``wrong`` is empty if it holds; ``output`` is None if refused."""
 
     combination: Combination
     wrong: str
@@ -26,7 +26,7 @@ def drawn(seed: int, count: int) -> Iterator[Combination]:
 
 
 def verdicts(combinations: Iterable[Combination]) -> Iterator[Verdict]:
-    """Yield what came of each combination, block by block."""
+    """Yield the verdict on each combination, block by block."""
     waiting = iter(combinations)
     while block := list(islice(waiting, BLOCK)):
         block.sort(key=_group)
@@ -38,7 +38,7 @@ def verdicts(combinations: Iterable[Combination]) -> Iterator[Verdict]:
 
 
 def verdict(combination: Combination) -> Verdict:
-    """Return what came of one combination."""
+    """Return the verdict on one combination."""
     return next(verdicts([combination]))
 
 

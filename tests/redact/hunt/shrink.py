@@ -34,7 +34,7 @@ def _fails(combination: Combination, how: str) -> bool:
 
 
 def _changes(combination: Combination) -> Iterator[tuple[dict[str, Any], ...]]:
-    """Yield what may be simpler, the most telling first: of each group the first that fails."""
+    """Yield simplifications, the most informative first: the first failing one of each group."""
     shape = combination.shape
     if shape.way == "in an id":
         yield ({"key": ""},)

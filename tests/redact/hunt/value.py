@@ -14,7 +14,7 @@ class Value:
     ``words`` as whole words, ``gone`` also inside of other characters. ``leads`` are beginnings of
     a sentence that announce it; ``keys`` are keys (words, lower case) that name it; where ``alone``
     it needs neither. ``forms`` are other ways to write it, by name. ``parts`` are several keys with
-    their values, for what stands in more than one field. ``number`` allows a JSON number.
+    their values, for values in more than one field. ``number`` allows a JSON number.
     """
 
     kind: str
@@ -47,7 +47,7 @@ def letters(rng: Random, count: int, alphabet: str) -> str:
 
 
 def luhn(number: str) -> str:
-    """Return a number with the check digit of ISO/IEC 7812 behind it."""
+    """Return a number with the check digit of ISO/IEC 7812 appended."""
     doubled = [int(c) * (2 - i % 2) for i, c in enumerate(reversed(number))]
     return number + str(-sum(d - 9 * (d > 9) for d in doubled) % 10)
 
