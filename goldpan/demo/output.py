@@ -20,12 +20,12 @@ MAX_CHARACTERS: Final = 300
 MAX_FIELDS: Final = 9
 
 
-def outcome_json(outcome: DemoOutcome, *, seconds: float, kept: str | None) -> dict[str, Any]:
+def outcome_json(outcome: DemoOutcome, *, seconds: float, folder: str | None) -> dict[str, Any]:
     """Return the result as one JSON object."""
     return {
         "ok": outcome.report.ok,
         "seconds": round(seconds, 1),
-        "kept": kept,
+        "kept": folder,
         "sent": dict(outcome.sent),
         "formats": dict(outcome.formats),
         "tables": {
