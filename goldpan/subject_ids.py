@@ -28,7 +28,7 @@ def read_subject_ids(
 ) -> dict[str, str]:
     """Return the ids of a request, each with where it was given.
 
-    Either ``arguments`` on the command line (as ``called``), or one per line of ``file``, whose content
+    They are ``arguments`` on the command line (as ``called``), or lines of ``file``, whose content
     is ``data``. Raises UsageError unless exactly one of the two is used, if there is no id, or if
     something does not look like an id.
     """

@@ -50,7 +50,7 @@ without_key = click.option(
 )
 @click.option(
     "--subjects",
-    "listed",
+    "id_file",
     type=_IDS,
     metavar="FILE",
     help="File with one id per line; - is standard input.",
