@@ -12,8 +12,9 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from lake.commit import commit
-from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange, position_app
+from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange
 from lake.table_commit import CommitContext, Condition, Move, TableCommit
+from lake.table_log import position_app
 from lake.table_writer import TableWriter
 from lake.tables import Table
 from schemas.arrow import TABLES, TIMESTAMP_US
@@ -33,14 +34,14 @@ class NumberedRows:
 
     def holds(self, guards: Sequence[Condition]) -> bool:
         """Return whether conditions hold as of the table's last refresh."""
-        return all(guard.holds(self.table.number(guard.app)) for guard in guards)
+        return all(guard.holds(self.table.txn_version(guard.app)) for guard in guards)
 
     def refresh_position(self) -> int:
         """Refresh the table and return the position: the next number."""
 
         def step() -> int:
             self.table.refresh()
-            return self.table.number(position_app(self._source)) or 0
+            return self.table.txn_version(position_app(self._source)) or 0
 
         return self._context.retry.call(f"reading table {self.table.name}", step)
 

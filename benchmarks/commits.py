@@ -18,16 +18,10 @@ from deltalake import DeltaTable
 
 from lake.commit import commit
 from lake.config import LakeSettings
-from lake.ledger import (
-    EntryKind,
-    Incarnation,
-    LedgerEntry,
-    SourcePartition,
-    SourceRange,
-    position_app,
-)
+from lake.ledger import EntryKind, Incarnation, LedgerEntry, SourcePartition, SourceRange
 from lake.retry import Retry
 from lake.table_commit import CommitContext, Move, TableCommit
+from lake.table_log import position_app
 from lake.table_writer import CHECKPOINT_EVERY
 from lake.tables import Lake, Table
 from tests.servers.s3 import make_s3, prepare_s3

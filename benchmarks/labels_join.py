@@ -89,7 +89,8 @@ def measured(traces: int) -> None:
     lake = [list(trace_batches(0, traces, BLOCK)), list(feedback_batches(0, traces // 20, BLOCK))]
     before, peak = process_time(), _peak()
     everything = {RecordKind.TRACE: traces, RecordKind.FEEDBACK: traces}
-    join.rebuild(0, traces=lake[0], feedback=lake[1], decided=everything)
+    for _ in join.rebuild_steps({0: everything}, traces=lake[0], feedback=lake[1]):
+        pass
     seconds, size = process_time() - before, join.size()
     click.echo(
         f"{size.traces:>9,} traces, {size.feedback:,} feedback: rebuilt in {seconds:.2f} s of one "
@@ -102,8 +103,8 @@ def measured(traces: int) -> None:
     for number, batch in enumerate(polls):
         join.add(RecordKind.FEEDBACK, batch)
         if number % 10 == 9:
-            events += len(join.take(now=START + DAY).decided)
-    events += len(join.take(now=START + DAY).decided)
+            events += len(join.decide(now=START + DAY).decided)
+    events += len(join.decide(now=START + DAY).decided)
     seconds = process_time() - before
     click.echo(
         f"{'':>9}  {signals / seconds:,.0f} signals/s, each with its label event ({events:,})"

@@ -18,11 +18,19 @@ from labels.diagnostics import (
     brier_score,
     calibration_error,
     calibration_error_by_chance,
-    score_labels,
 )
 from labels.policy import LabelPolicy, parse_label_policy
 from labels.scorer import LabelScorer
-from tests.labels.simulation import Played, decided, judged, play, population, reviews, truths
+from tests.labels.simulation import (
+    Played,
+    decided,
+    judged,
+    play,
+    population,
+    reviews,
+    score_labels,
+    truths,
+)
 
 POLICY = "extends: agent\nname: simulated\naudit: {rate: 0.08}\n"
 Numbers = dict[str, float]
@@ -51,7 +59,9 @@ def measured(seed: int, count: int, rules: LabelPolicy) -> dict[str, Numbers]:
         rules, learn_calibration(rules, found, population(events, priors), version=1)
     )
     test = play(to_test, 3_000 // len(to_test), seed, "test")
-    down = [any(s.kind == "thumbs" and s.value == -1 for s in item.known.said) for item in test]
+    down = [
+        any(f.kind == "thumbs" and f.value == -1 for f in item.knowledge.feedback) for item in test
+    ]
     predictions = [
         JudgedPrediction(float(d), item.failed) for d, item in zip(down, test, strict=True)
     ]

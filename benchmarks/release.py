@@ -28,18 +28,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from batch.bounded_duckdb import temp_dir, temp_root
 from batch.compaction import compact_batches, plan_compaction
 from batch.release.publish.build import BuildOptions, draft_release
 from batch.release.sampling.engine import SelectionEngine
 from batch.release.sampling.spec import parse_spec
-from batch.temp_dirs import temp_dir, temp_root
 from lake.commit import commit
 from lake.config import LakeSettings
-from lake.ledger import EntryKind, LedgerEntry, SourceRange, position_app
+from lake.ledger import EntryKind, LedgerEntry, SourceRange
 from lake.live_files import list_live_files
 from lake.parquet import encode_files
 from lake.snapshot import open_snapshot
 from lake.table_commit import Move, TableCommit
+from lake.table_log import position_app
 from lake.tables import Lake
 from schemas.arrow import TABLES, TIMESTAMP_US
 from schemas.redacted import Redacted

@@ -159,10 +159,10 @@ def _refuse_missing_keys(lake: Lake, keys: Sequence[Keys], lost: frozenset[str])
         names = ", ".join(key.key_id for key in missing)
         rows = sum(key.rows or 0 for key in missing)
         raise UsageError(
-            f"{rows:,} rows were written with redaction keys that are not set here ({names}), so "
-            "they cannot be searched for the persons: set the keys in "
-            "GOLDPAN_REDACT__FORMER_KEYS (a JSON object: key id, key in base64). If a key is lost, "
-            "give its id with --without-key; the receipt will name it"
+            "the lake has rows that were written with redaction keys not set here "
+            f"({names}; rows: {rows:,}), so they cannot be searched for the persons: set the keys "
+            "in GOLDPAN_REDACT__FORMER_KEYS (a JSON object: key id, key in base64). If a key is "
+            "lost, give its id with --without-key; the receipt will name it"
         )
 
 

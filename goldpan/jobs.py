@@ -22,7 +22,7 @@ JOB_RETRY_SECONDS: Final = 300.0
 
 def job_context() -> CommitContext:
     """Return the clock, the token source and the retry policy of a job."""
-    return CommitContext(wiring.make_retry(JOB_RETRY_SECONDS), wiring.now_us, wiring.new_token)
+    return wiring.make_commit_context(JOB_RETRY_SECONDS)
 
 
 def set_up_reconciler(settings: Settings) -> Reconciler:

@@ -112,8 +112,10 @@ def _redacted_line(row: Mapping[str, Any], entry: AuditEntry | None) -> Redacted
     if entry is None:
         return RedactedLine(output)
     replaced = Counter(f"{position.type}/{position.operator}" for position in entry.positions)
-    kept = {finding.type: finding.count for finding in entry.kept}
-    return RedactedLine(output, characters=entry.characters, replaced=dict(replaced), kept=kept)
+    kept_counts = {finding.type: finding.count for finding in entry.kept}
+    return RedactedLine(
+        output, characters=entry.characters, replaced=dict(replaced), kept=kept_counts
+    )
 
 
 def _refused_line(record: RejectedRecord) -> LineResult:

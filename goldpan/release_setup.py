@@ -1,11 +1,17 @@
 """Opens, builds and verifies releases as the settings say."""
 
 from importlib import metadata
+from pathlib import Path
+from typing import Any
 
-from batch.release.publish.build import BuildOptions, Progress
+from batch.progress import ReportStep
+from batch.release.publish.build import BuildOptions
 from batch.release.publish.repository import ReleaseRepository, ReleaseVersion
 from batch.release.publish.signatures import signer_from_key
 from batch.release.publish.verify import ReleaseVerification, verify_release
+from batch.release.sampling.spec import ReleaseSpec
+from batch.release.sampling.synthetic_reader import SyntheticRowPipeline, read_synthetic_rows
+from batch.release.sampling.synthetic_rows import SyntheticOffer
 from goldpan import wiring
 from goldpan.setting_names import variable_name
 from goldpan.settings import Settings
@@ -16,6 +22,7 @@ from lake.tables import Lake
 from redact.crypto.keys import load_keys
 from redact.crypto.signing import Signer
 from schemas.errors import UsageError
+from schemas.record_batches import DecodedBatch, RecordKind
 from schemas.text_files import read_text_file
 
 PUBLISHER_KEYS = ".keys/"
@@ -44,7 +51,7 @@ def open_releases(settings: Settings) -> ReleaseRepository:
     return ReleaseRepository(files, release_retry())
 
 
-def make_build_context(settings: Settings, memory_mib: int, progress: Progress) -> BuildOptions:
+def make_build_context(settings: Settings, memory_mib: int, progress: ReportStep) -> BuildOptions:
     """Return the context of a build; UsageError without the redaction key of the lake."""
     key = load_keys(settings.redact).release
     wiring.refuse_other_keys(settings, Lake(settings.lake))
@@ -54,6 +61,26 @@ def make_build_context(settings: Settings, memory_mib: int, progress: Progress) 
         code={"goldpan": metadata.version("goldpan")},
         progress=progress,
     )
+
+
+def load_synthetic_rows(
+    settings: Settings, spec: ReleaseSpec, folder: Path
+) -> SyntheticOffer | None:
+    """Return the synthetic rows of a spec, None if it has none; see `read_synthetic_rows`."""
+
+    def without_erased(decoded: DecodedBatch[Any]) -> DecodedBatch[Any]:
+        erasures = wiring.open_erasures(settings)
+        wiring.make_retry().call("reading tombstones", erasures.reload)
+        remaining, _ = erasures.kept_out.without(decoded)
+        return remaining
+
+    pipeline = SyntheticRowPipeline(
+        decoder=wiring.make_decoder(settings, RecordKind.TRACE),
+        load_redactor=lambda: wiring.load_redaction(settings.redact).redactor,
+        without_erased=without_erased,
+        now_us=wiring.now_us,
+    )
+    return read_synthetic_rows(spec, folder, pipeline)
 
 
 def load_publisher(settings: Settings) -> Signer | None:

@@ -12,19 +12,20 @@ from batch.labels.policy_registry import register_policy, require_unchanged_poli
 from batch.labels.recompute import BatchReader, EvidenceReaders, LabelRecomputer
 from batch.labels.reconciler import require_latest_policy
 from batch.labels.scorer_loader import load_scorer
-from batch.labels.staged_labels import Progress, StagedLabels
+from batch.labels.staged_labels import StagedLabels
 from batch.labels.trace_buckets import ingested_until
+from batch.progress import ReportProgress
 from batch.reviews.review_table import read_review_log
 from goldpan import jobs, wiring
 from goldpan.settings import Settings
 from labels.decision import check_clock
 from labels.difference import LabelDifference
-from labels.digest_set import DigestSet
-from labels.scorer import LabelScorer
-from labels.scorer_snapshot import restore_scorer, snapshot_scorer
-from lake.ledger import Incarnation, adopted_app, replay_app
+from labels.digests import DigestSet
+from labels.scorer import LabelScorer, restore_scorer, snapshot_scorer
+from lake.ledger import Incarnation
 from lake.retry import Retry
 from lake.table_commit import CommitContext, Move
+from lake.table_log import adopted_app, replay_app
 from lake.tables import Lake
 from schemas.arrow import LABELS_TABLE, QUARANTINE_TABLE
 from schemas.errors import UsageError
@@ -81,7 +82,7 @@ def plan_labels_only(
     name = wiring.kind_and_table(settings.kafka, topic)[1]
     table = replays.live.table(name)
     table.refresh()
-    adopted = table.number(adopted_app(topic))
+    adopted = table.txn_version(adopted_app(topic))
     spans = resolve_stored_spans(table, topic, adopted, replay_range)
     if not spans:
         raise UsageError(f"The lake holds nothing of {topic} from {replay_range}.")
@@ -121,7 +122,7 @@ class ReplayLabels:
         scorer = restore_scorer(plan.labels or {}, f"the plan of the replay {plan.name}")
         return cls(settings, replays, plan, scorer, context)
 
-    def stage(self, progress: Progress) -> None:
+    def stage(self, progress: ReportProgress) -> None:
         """Label the traces of the range, and write the result to the staged table."""
         reached = parse_failpoint(self.settings.stream.fail_at, FlushStep, ReplayLabelStep)
         progress("finding traces", 0, 0)
@@ -130,7 +131,7 @@ class ReplayLabels:
         recomputer = self.context.retry.call(
             "reading the lake", partial(self._recomputer, staged=True)
         )
-        self._staged_labels().make(self._touched, recomputer, progress)
+        self._staged_labels().stage(self._touched, recomputer, progress)
         reached(ReplayLabelStep.LABELS_STAGED)
 
     @property
@@ -142,7 +143,7 @@ class ReplayLabels:
         """Compare the staged labels with the labels in force."""
         live = self.replays.live.table(LABELS_TABLE)
         unchanged = self.replays.noted(self.plan, UNCHANGED_TRACES)
-        return self._staged_labels().difference(self._touched, unchanged, live, samples=samples)
+        return self._staged_labels().compare(self._touched, unchanged, live, samples=samples)
 
     def note(self) -> None:
         """Record the trace ids of the rows in the range, live and staged."""
@@ -172,10 +173,10 @@ class ReplayLabels:
     def _replacement(self) -> LabelReplacement:
         return LabelReplacement(
             labels=self.replays.live.table(LABELS_TABLE),
-            look=self._recomputer,
+            open_recomputer=self._recomputer,
             mark=Move(replay_app(self.plan.replay_id), None, PROMOTION_DONE),
-            judge_texts=not self.plan.labels_only,
-            means=self.context,
+            check_texts=not self.plan.labels_only,
+            context=self.context,
         )
 
     def _staged_labels(self) -> StagedLabels:
@@ -199,11 +200,13 @@ class ReplayLabels:
         if staged and not self.plan.labels_only:
             reads[self.plan.table] = self._overlay().batches
         return LabelRecomputer(
-            known=EvidenceReaders(
+            readers=EvidenceReaders(
                 **reads, verdicts=review_log.log.verdicts(), texts=review_log.texts
             ),
-            whole=EvidenceCompleteness.of(traces, feedback, reviews, live.table(LABELS_TABLE)),
-            scales=self.scorer,
+            completeness=EvidenceCompleteness.read(
+                traces, feedback, reviews, live.table(LABELS_TABLE)
+            ),
+            scorer=self.scorer,
             window=jobs.join_window(self.settings),
             as_of=min(now, ingested_until([traces, feedback], now=now)),
             now=now,

@@ -14,9 +14,10 @@ from goldpan import wiring
 from goldpan.replay_labels import ReplayLabels, load_label_rules, plan_labels_only
 from goldpan.settings import Settings
 from labels.difference import LabelDifference
-from lake.ledger import Incarnation, SourcePartition, adopted_app
+from lake.ledger import Incarnation, SourcePartition
 from lake.retry import Retry
 from lake.table_commit import CommitContext
+from lake.table_log import adopted_app
 from lake.table_writer import TableWriter
 from lake.tables import Lake, Table
 from schemas.arrow import AUDIT_TABLE, QUARANTINE_TABLE
@@ -123,7 +124,7 @@ class ReplayFactory:
         incarnation = self.reader.incarnation(topic)
         if table.incarnation_version(topic) not in (None, incarnation.version()):
             raise FatalError(describe_changed_topic(topic))
-        adopted, unread = table.number(adopted_app(topic)), 0
+        adopted, unread = table.txn_version(adopted_app(topic)), 0
         if self.task.from_lake:
             spans = resolve_spans(
                 self.task.replay_range, read_stored_bounds(table, topic, adopted), refuse_time
@@ -362,4 +363,4 @@ def with_redaction_policy(settings: Settings, policy: str | None) -> Settings:
 
 
 def _commit_context() -> CommitContext:
-    return CommitContext(replay_retry(), wiring.now_us, wiring.new_token)
+    return wiring.make_commit_context(REPLAY_RETRY_SECONDS)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from labels.decision import check_clock
 from lake.live_files import list_live_files
 from lake.tables import TABLE_LAYOUTS, Lake
 from schemas.errors import UsageError
+from schemas.times import day_of_micros
 from stream.replay.repository import ReplayState
 
 
@@ -33,7 +34,7 @@ def store_today(settings: Settings) -> date:
 
     Raises FatalError if this machine's clock differs, or if either is obviously wrong.
     """
-    return datetime.fromtimestamp(check_clock(wiring.store_now_us(settings)) / 1e6, UTC).date()
+    return day_of_micros(check_clock(wiring.store_now_us(settings)))
 
 
 def list_excesses(

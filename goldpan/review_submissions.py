@@ -108,7 +108,7 @@ def submit_reviews(
         for review, text in zip(reviews, redacted, strict=True)
         if text.problem
     }
-    report = queue.take(
+    report = queue.submit(
         [
             _submission(settings, review, text, reviewer)
             for review, text in zip(reviews, redacted, strict=True)
@@ -133,7 +133,7 @@ def _redact_texts(
 def _submission(
     settings: Settings, review: NumberedReview, text: RedactedReviewTexts, reviewer: str
 ) -> ReviewSubmission:
-    sent, written = review.sent, text.written
+    sent, written = review.sent, text.texts
     return ReviewSubmission(
         number=review.number,
         trace_id=sent.trace_id,
@@ -141,7 +141,7 @@ def _submission(
         verdict=None if sent.verdict == WITHDRAW_VERDICT else sent.verdict,
         comment=written.comment,
         expected_response=written.expected_response,
-        sent_as=sent.submission_id,
+        submission_id=sent.submission_id,
         policy=text.policy if written.comment or written.expected_response else None,
     )
 

@@ -36,9 +36,9 @@ def read_subject_ids(
         usage = "the persons to erase: --subject ID" if called == "--subject" else "the person: ID"
         raise UsageError(f"name {usage}, or --subjects FILE with one id per line")
     if file is None:
-        ids = {text.strip(): f"{called} number {n}" for n, text in enumerate(given, 1)}
+        ids = {text.strip(): f"{called}, number {n}" for n, text in enumerate(given, 1)}
         if "" in ids:
-            raise UsageError(f"{ids['']} is empty")
+            raise UsageError(f"{called} is empty: give the id of a person")
     else:
         lines = _decode(data or b"", file).splitlines()
         ids = {line.strip(): f"line {n} of {file}" for n, line in enumerate(lines, 1)}

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from importlib.metadata import version
 
 import structlog
@@ -41,6 +41,7 @@ from redact.policies.settings import RedactSettings
 from schemas.arrow import AUDIT_TABLE, LABELS_TABLE, QUARANTINE_TABLE
 from schemas.errors import UsageError
 from schemas.record_batches import RecordKind
+from schemas.times import from_micros
 from stream.adoption import Adoption
 from stream.applied_tombstones import AppliedTombstones
 from stream.client_errors import ClientErrors
@@ -234,7 +235,7 @@ def store_now_us(settings: Settings) -> int:
 
 def utc_now() -> datetime:
     """Return the current time (UTC)."""
-    return datetime.fromtimestamp(now_us() / 1_000_000, UTC)
+    return from_micros(now_us())
 
 
 def make_retry(seconds: float = COMMAND_RETRY_SECONDS) -> Retry:
@@ -312,9 +313,9 @@ def new_token() -> int:
     return secrets.randbits(63)
 
 
-def make_commit_context() -> CommitContext:
-    """Return the patience, the clock and the randomness of commits."""
-    return CommitContext(make_retry(), now_us, new_token)
+def make_commit_context(seconds: float = COMMAND_RETRY_SECONDS) -> CommitContext:
+    """Return the context of commits, which are retried for at most so many seconds."""
+    return CommitContext(make_retry(seconds), now_us, new_token)
 
 
 def now_us() -> int:

@@ -1,5 +1,4 @@
-"""What a trace was worth.
+"""What a trace was worth: signals, join, label policy, calibration and the review queue.
 
-Signals, join, label policy, calibration and the review queue. Pure: no Kafka, no files. Imports
-schemas only.
+Pure: no Kafka, no files. Imports schemas only.
 """

@@ -1,4 +1,4 @@
-"""Whether reviewers agree, beyond what chance would give, and what they decide together."""
+"""Measures how far reviewers agree beyond chance, and decides what they say together."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -12,14 +12,14 @@ ReviewOutcome = Literal["pass", "fail", "unknown", "disputed"]
 def cohen_kappa(pairs: Sequence[tuple[str, str]]) -> float | None:
     """Return Cohen's kappa of two reviewers (Cohen, 1960); None where it is not defined.
 
-    Each pair holds what the two said of one trace. 1 is full agreement, 0 what chance would give.
-    It is not defined without pairs, or where both always say the same one thing.
+    Each pair holds both labels of one trace. 1 is full agreement, 0 is agreement by chance. It is
+    not defined without pairs, or where both reviewers always give the same label.
     """
     if not pairs:
         return None
     n = len(pairs)
-    observed = sum(one == other for one, other in pairs) / n
-    first, second = Counter(one for one, _ in pairs), Counter(other for _, other in pairs)
+    observed = sum(label == other for label, other in pairs) / n
+    first, second = Counter(label for label, _ in pairs), Counter(label for _, label in pairs)
     expected = sum(first[label] * second[label] for label in first) / (n * n)
     return (observed - expected) / (1 - expected) if expected < 1 else None
 
@@ -27,32 +27,32 @@ def cohen_kappa(pairs: Sequence[tuple[str, str]]) -> float | None:
 def krippendorff_alpha(units: Sequence[Sequence[str]]) -> float | None:
     """Return Krippendorff's alpha for nominal data; None where it is not defined.
 
-    Each unit holds what any number of reviewers said of one trace; those with fewer than two do not
-    count. Krippendorff, Computing Krippendorff's Alpha-Reliability (2011), from coincidences. It is
-    not defined where nothing was judged twice, or everything was judged the same.
+    Each unit holds the labels that any number of reviewers gave to one trace; units with fewer than
+    two do not count. Krippendorff, Computing Krippendorff's Alpha-Reliability (2011), from
+    coincidences. It is not defined where no trace was judged twice, or all judgements are the same.
     """
     coincidences: dict[tuple[str, str], float] = defaultdict(float)
     for unit in units:
         if len(unit) < 2:
             continue
         counts = Counter(unit)
-        for one, n_one in counts.items():
+        for label, n_label in counts.items():
             for other, n_other in counts.items():
-                among = n_one * (n_other - (one == other))
-                coincidences[one, other] += among / (len(unit) - 1)
+                pairs = n_label * (n_other - (label == other))
+                coincidences[label, other] += pairs / (len(unit) - 1)
     totals: dict[str, float] = defaultdict(float)
-    for (one, _), count in coincidences.items():
-        totals[one] += count
+    for (label, _), count in coincidences.items():
+        totals[label] += count
     n = sum(totals.values())
     expected = n * n - sum(total * total for total in totals.values())
     if n <= 1 or expected <= 0:
         return None
-    disagreement = sum(count for (one, other), count in coincidences.items() if one != other)
+    disagreement = sum(count for (label, other), count in coincidences.items() if label != other)
     return 1 - (n - 1) * disagreement / expected
 
 
 def adjudicate(votes: Sequence[Label]) -> ReviewOutcome:
-    """Return what more than half of the reviewers say; ``disputed`` if there is no such thing."""
+    """Return the label given by more than half of the reviewers; ``disputed`` if there is none."""
     if not votes:
         return "disputed"
     label, count = Counter(votes).most_common(1)[0]

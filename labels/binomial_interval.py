@@ -1,10 +1,10 @@
-"""Exact binomial intervals from the incomplete beta function, also for a fractional sample size."""
+"""Exact binomial intervals from the incomplete beta function, for fractional sample sizes too."""
 
 import math
 
 _STEPS = 300
 _TINY = 1e-300
-_ENOUGH = 1e-15
+_PRECISION = 1e-15
 
 
 def beta_cdf(x: float, a: float, b: float) -> float:
@@ -38,8 +38,8 @@ def beta_quantile(share: float, a: float, b: float) -> float:
 def clopper_pearson(yes: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
     """Return the exact interval for a share, of ``yes`` out of ``n`` (Clopper and Pearson, 1934).
 
-    It covers the truth at least as often as it says. With a fractional ``n`` it is the interval of
-    Korn and Graubard (Survey Methodology 24, 1998) on an effective sample size.
+    Its coverage is at least ``confidence``. With a fractional ``n`` it is the interval of Korn and
+    Graubard (Survey Methodology 24, 1998) on an effective sample size.
     """
     tail = (1 - confidence) / 2
     low = 0.0 if yes <= 0 else beta_quantile(tail, yes, n - yes + 1)
@@ -48,19 +48,19 @@ def clopper_pearson(yes: float, n: float, confidence: float = 0.95) -> tuple[flo
 
 
 def _fraction(x: float, a: float, b: float) -> float:
-    c, d = 1.0, 1 / _away(1 - (a + b) * x / (a + 1))
+    c, d = 1.0, 1 / _nonzero(1 - (a + b) * x / (a + 1))
     result = d
     for m in range(1, _STEPS):
         even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
         odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
         for term in (even, odd):
-            d = 1 / _away(1 + term * d)
-            c = _away(1 + term / c)
+            d = 1 / _nonzero(1 + term * d)
+            c = _nonzero(1 + term / c)
             result *= c * d
-        if abs(c * d - 1) < _ENOUGH:
+        if abs(c * d - 1) < _PRECISION:
             break
     return result
 
 
-def _away(value: float) -> float:
+def _nonzero(value: float) -> float:
     return value if abs(value) > _TINY else _TINY

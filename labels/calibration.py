@@ -1,11 +1,11 @@
-"""A calibration: what reviews have taught about a policy's signals, as a numbered version.
+"""A calibration: a numbered version of what reviews show about a policy's signals.
 
-It moves nothing by itself: whoever decides is given one, and every label event names it. Version 0
-is the policy's own priors. Weights follow from posterior means, as in naive Bayes: a signal that
-fires adds log P(fires | fail) - log P(fires | pass) to the log-odds of fail (I. J. Good,
-Probability and the Weighing of Evidence, 1950); after reviews, from a fit of all signals together,
-since they are not independent of each other (`labels.fit`). ``slope`` and ``intercept`` rescale the
-sum (J. Platt, Probabilistic Outputs for Support Vector Machines, 1999).
+A calibration changes nothing until a setting names it; every label event names its calibration.
+Version 0 is the policy's own priors. Weights follow from posterior means, as in naive Bayes: a
+signal that fires adds log P(fires | fail) - log P(fires | pass) to the log-odds of fail (I. J.
+Good, Probability and the Weighing of Evidence, 1950). After reviews they come from a fit of all
+signals together, since signals are not independent (`labels.fit`). ``slope`` and ``intercept``
+rescale the sum (J. Platt, Probabilistic Outputs for Support Vector Machines, 1999).
 """
 
 import hashlib
@@ -23,12 +23,12 @@ from labels.rules import BetaPrior
 from schemas.errors import UsageError
 from schemas.yaml_documents import DocumentPart, validate_document
 
-_LEAST = 1e-6
-"""Not quite 0, so that label events still tell a signal that counts from one taken back."""
+_MIN_STRENGTH = 1e-6
+"""Just above 0, so that label events still distinguish a signal that counts from one taken back."""
 
 
 class BetaPosterior(DocumentPart):
-    """A Beta posterior, ``alpha`` and ``beta`` both above 0."""
+    """A Beta posterior; ``alpha`` and ``beta`` are above 0."""
 
     alpha: float = Field(gt=0)
     beta: float = Field(gt=0)
@@ -40,14 +40,14 @@ class BetaPosterior(DocumentPart):
 
     @classmethod
     def of(cls, prior: BetaPrior, yes: float = 0.0, no: float = 0.0) -> "BetaPosterior":
-        """Return the posterior after ``yes`` and ``no`` observations, which may be fractions."""
+        """Return the posterior after ``yes`` and ``no`` observations, which may be fractional."""
         return cls(alpha=prior.alpha + yes, beta=prior.beta + no)
 
 
 class SignalEstimate(DocumentPart):
     """How far one signal is believed.
 
-    ``fitted`` is its strength as it was fitted together with the others (`labels.fit`), if it was.
+    ``fitted`` is its strength in the fit of all signals (`labels.fit`), None without a fit.
     """
 
     sensitivity: BetaPosterior
@@ -55,25 +55,25 @@ class SignalEstimate(DocumentPart):
     fitted: float | None = Field(default=None, ge=-50, le=50)
 
     @property
-    def alone(self) -> float:
-        """Return the log-odds that sensitivity and specificity give the signal by itself."""
+    def unfitted_strength(self) -> float:
+        """Return the log-odds that follow from sensitivity and specificity alone."""
         return math.log(self.sensitivity.mean / (1 - self.specificity.mean))
 
     @property
     def strength(self) -> float:
-        """Return the log-odds that the signal adds for what it points to; next to 0 for nothing.
+        """Return the log-odds that the signal adds for what it points to, never quite 0.
 
-        A signal that reviews found to point the other way counts for nothing, not for its opposite:
-        that is a policy to mend.
+        A signal that points the other way according to reviews counts for almost nothing, not for
+        its opposite: the policy is wrong and needs fixing.
         """
-        return max(_LEAST, self.alone if self.fitted is None else self.fitted)
+        return max(_MIN_STRENGTH, self.unfitted_strength if self.fitted is None else self.fitted)
 
 
 class Calibration(DocumentPart):
     """One version of a calibration. ``policy`` is the hash of the policy it belongs to.
 
-    ``covariance`` is that of base and weights as they were fitted, in the order of `labels.fit_prior`;
-    None in calibrations of versions that did not keep it.
+    ``covariance`` is that of the fitted base and weights, in the order of `labels.fit`; None
+    in calibrations by versions of goldpan that did not keep it.
     """
 
     version: int = Field(ge=0, le=1023)
@@ -87,9 +87,9 @@ class Calibration(DocumentPart):
 
     @cached_property
     def hash(self) -> str:
-        """16 hex digits that name what this calibration says, whatever its diagnostics."""
+        """16 hex digits that identify this calibration; its diagnostics do not count."""
         document = self.model_dump(mode="json", exclude={"diagnostics"})
-        if self.covariance is None:  # calibrations that were learnt without one keep their names
+        if self.covariance is None:  # calibrations without one keep the hash they have always had
             del document["covariance"]
         encoded = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
         return hashlib.sha256(encoded).hexdigest()[:16]
@@ -103,7 +103,7 @@ class Calibration(DocumentPart):
 
 
 def prior_calibration(policy: LabelPolicy) -> Calibration:
-    """Return version 0: nothing but the priors of the policy."""
+    """Return version 0: the priors of the policy."""
     return Calibration(
         version=0,
         policy=policy.hash,
@@ -119,10 +119,10 @@ def prior_calibration(policy: LabelPolicy) -> Calibration:
 
 
 def parse_calibration(text: str, name: str) -> Calibration:
-    """Read a calibration from JSON; ``name`` stands for it in messages.
+    """Read a calibration from JSON; ``name`` identifies it in messages.
 
     Raises:
-        UsageError: it is no JSON, or not a calibration; with the reason.
+        UsageError: the text is not JSON, or not a calibration; with the reason.
     """
     try:
         document = json.loads(text)
@@ -134,20 +134,22 @@ def parse_calibration(text: str, name: str) -> Calibration:
 
 
 def require_matching_policy(policy: LabelPolicy, calibration: Calibration) -> None:
-    """Raise UsageError if the calibration was made for another policy than this."""
+    """Raise UsageError if the calibration was made for another policy."""
     if calibration.policy != policy.hash:
         raise UsageError(
             f"calibration {calibration.version} was made for the policy {calibration.policy}, not "
             f"for {policy.name} {policy.version} ({policy.hash}): run `goldpan labels calibrate` "
-            "for this policy, or go back to that one."
+            "for this policy, or go back to the other one."
         )
     if calibration.signals.keys() != policy.signals.keys():
-        raise UsageError(f"calibration {calibration.version} has not the signals of its policy.")
+        raise UsageError(
+            f"calibration {calibration.version} does not cover the signals of its policy."
+        )
     if (rows := calibration.covariance) is not None:
         reviews = sum(policy.reading_of(name) in REVIEW_READINGS for name in policy.signals)
         size = 1 + len(policy.signals) - reviews
         if [len(row) for row in rows] != [size] * size:
             raise UsageError(
                 f"calibration {calibration.version}: `covariance` must have {size} rows of {size} "
-                "numbers: one for the base and one for each signal but those of reviews."
+                "numbers: one for the base and one for each signal, except those of reviews."
             )

@@ -1,15 +1,15 @@
-"""Settings of labels: which policy decides, under which calibration, and where events go."""
+"""Settings for labels: the policy, its calibration, the topic and the window."""
 
 from pydantic import Field
 
 from schemas.settings import SettingsGroup
 
 LABELS_OFF = "off"
-"""The policy that decides nothing: the worker then neither joins nor writes labels."""
+"""The policy under which the worker neither joins records nor writes labels."""
 
 
 class LabelSettings(SettingsGroup):
-    """What ``GOLDPAN_LABELS__...`` sets."""
+    """The settings ``GOLDPAN_LABELS__...``."""
 
     policy: str = Field(
         default="chat_support",
@@ -39,11 +39,11 @@ class LabelSettings(SettingsGroup):
 
     @property
     def off(self) -> bool:
-        """Return whether no labels are wanted."""
+        """Return whether labels are off."""
         return self.policy == LABELS_OFF
 
     @property
     def calibration_version(self) -> int | None:
-        """Return the number of the calibration, None if a file is named or nothing is."""
+        """Return the version of the calibration in the lake; None if unset or a file."""
         text = self.calibration
         return int(text) if text is not None and text.isascii() and text.isdigit() else None

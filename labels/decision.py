@@ -1,4 +1,4 @@
-"""The decision: one pure function from what is known of a trace to its label event.
+"""The decision: a pure function from what is known about a trace to its label event.
 
 The event's id is a hash over the policy, the calibration and the set of signals: the same evidence
 has the same id, in whatever order and batches it came. Its revision is
@@ -6,9 +6,9 @@ has the same id, in whatever order and batches it came. Its revision is
     generation * 2**20 + 2 * (signals + 1 if the trace itself is known)
                        - (1 for each signal of what did not come) + 1022 * reviews
 
-where the generation counts policy version and calibration version (first: 0). It grows with
-whatever becomes known, and with every new policy or calibration; a label without the reviews that
-another one rests on never outranks that one. The highest revision is in force.
+where the generation combines policy version and calibration version (first: 0). It grows with
+everything that becomes known, and with every new policy or calibration. A label without the reviews
+that another one rests on never outranks that one. The highest revision is in force.
 """
 
 import hashlib
@@ -31,108 +31,98 @@ from schemas.records import (
 )
 
 REVISIONS_PER_GENERATION: Final = 2**20
-"""So many revisions has each policy version and calibration version together."""
-_CALIBRATIONS = 2**10
+"""The number of revisions of each combination of policy version and calibration version."""
 _REVIEW = 1024
 _ABSENT = frozenset({SILENCE, ABANDONED})
-_MOST = REVISIONS_PER_GENERATION - 1
+_MAX_EVIDENCE = REVISIONS_PER_GENERATION - 1
 
 
 def decide_label(
-    known: TraceKnowledge, scales: LabelScorer, *, decided_at: int, labelled: bool = False
+    knowledge: TraceKnowledge, scorer: LabelScorer, *, decided_at: int, labelled: bool = False
 ) -> LabelEvent | None:
-    """Return the label event of a trace, or None if nothing that is known is worth one.
+    """Return the label event of a trace, or None if nothing known about it warrants one.
 
-    ``decided_at`` is the clock (microseconds since 1970, UTC); nothing but the times in the event
-    depends on it. A trace that has not come (yet) is decided only when ``closed``. One that is
-    ``labelled`` already, under an older policy, is decided whatever it is worth under this one:
-    otherwise that label would stay in force; it goes to no reviewer for it.
+    ``decided_at`` is the clock (microseconds since 1970, UTC); only the times in the event depend
+    on it. A trace that has not arrived is decided only when ``closed``. A trace that is already
+    ``labelled``, under an older policy, is always decided: otherwise the old label would stay in
+    force. It then goes to reviewers only if it would have gone there anyway.
     """
-    if known.seen is None and not known.closed:
+    if knowledge.trace is None and not knowledge.closed:
         return None
-    policy = scales.policy
-    seen = known.seen
-    signals = signals_of(known, policy)
-    rate = policy.audit.probability(seen.app) if seen is not None else 0.0
-    drawn = is_drawn_for_audit(known.trace_id, policy.audit.seed, rate)
-    opened = drawn or scales.opens(signals)
-    if not opened and not labelled:
+    policy = scorer.policy
+    trace = knowledge.trace
+    signals = signals_of(knowledge, policy)
+    rate = policy.audit.probability(trace.app) if trace is not None else 0.0
+    drawn = is_drawn_for_audit(knowledge.trace_id, policy.audit.seed, rate)
+    triggered = drawn or scorer.triggers_event(signals)
+    if not triggered and not labelled:
         return None
-    weighed = scales.weigh(signals)
-    expected = choose_expected_response(known, scales)
-    label = apply_thresholds(weighed.p_fail, scales)
+    scored = scorer.score(signals)
+    expected = choose_expected_response(knowledge, scorer)
+    label = apply_thresholds(scored.p_fail, scorer)
     return LabelEvent(
-        label_event_id=_event_id(known, signals, expected, scales),
-        trace_id=known.trace_id,
-        revision=revision_of(signals, scales, trace_known=seen is not None),
+        label_event_id=_event_id(knowledge, signals, expected, scorer),
+        trace_id=knowledge.trace_id,
+        revision=revision_of(signals, scorer, trace_known=trace is not None),
         label=label,
-        p_fail=weighed.p_fail,
-        p_fail_low=weighed.range.low if weighed.range is not None else None,
-        p_fail_high=weighed.range.high if weighed.range is not None else None,
-        evidence=list(weighed.items),
+        p_fail=scored.p_fail,
+        p_fail_low=scored.interval.low if scored.interval is not None else None,
+        p_fail_high=scored.interval.high if scored.interval is not None else None,
+        evidence=list(scored.items),
         expected_response=expected,
-        route=_route(label, drawn=drawn) if opened else "auto",
+        route=_route(label, drawn=drawn) if triggered else "auto",
         audit_probability=rate if drawn else None,
-        policy_version=policy_version_of(scales),
+        policy_version=scorer.policy_version,
         decided_at=decided_at,
-        trace_started_at=seen.started_at if seen is not None else None,
-        turnaround_ms=_elapsed_ms(seen.started_at, decided_at) if seen is not None else None,
-        app=seen.app if seen is not None else None,
-        segments=dict(seen.segments) if seen is not None else {},
+        trace_started_at=trace.started_at if trace is not None else None,
+        turnaround_ms=_elapsed_ms(trace.started_at, decided_at) if trace is not None else None,
+        app=trace.app if trace is not None else None,
+        segments=dict(trace.segments) if trace is not None else {},
     )
 
 
-def apply_thresholds(p_fail: float, scales: LabelScorer) -> Label:
-    """Return what a probability of fail means under the policy's two thresholds."""
-    limits = scales.policy.thresholds
+def apply_thresholds(p_fail: float, scorer: LabelScorer) -> Label:
+    """Return the label for a probability of fail under the policy's two thresholds."""
+    limits = scorer.policy.thresholds
     if p_fail >= limits.fail_at_least:
         return "fail"
     return "pass" if p_fail <= limits.pass_at_most else "unknown"
 
 
-def choose_expected_response(known: TraceKnowledge, scales: LabelScorer) -> str | None:
+def choose_expected_response(knowledge: TraceKnowledge, scorer: LabelScorer) -> str | None:
     """Return the answer as it should have been: a reviewer's, or a correction by the policy."""
-    policy = scales.policy
-    reviewed = [v for v in latest_by_reviewer(known.verdicts) if v.expected_response is not None]
+    policy = scorer.policy
+    reviewed = [
+        verdict
+        for verdict in latest_by_reviewer(knowledge.verdicts)
+        if verdict.expected_response is not None
+    ]
     if reviewed:
         return max(reviewed, key=lambda v: (v.reviewed_at, v.review_id)).expected_response
     if policy.edits.becomes == "nothing":
         return None
-    latest_first = [item for item, stands in resolve_feedback(known, policy) if stands]
+    latest_first = [event for event, counts in resolve_feedback(knowledge, policy) if counts]
     for actor in policy.edits.actors:
-        for item in latest_first:
-            if item.actor == actor and item.kind in policy.edits.kinds and item.correction:
-                return item.correction
+        for event in latest_first:
+            if event.actor == actor and event.kind in policy.edits.kinds and event.correction:
+                return event.correction
     return None
 
 
-def revision_of(signals: Sequence[Signal], scales: LabelScorer, *, trace_known: bool) -> int:
-    """Return the revision that a set of signals has, as the module says."""
+def revision_of(signals: Sequence[Signal], scorer: LabelScorer, *, trace_known: bool) -> int:
+    """Return the revision for a set of signals; see the module's formula."""
     count = 2 * (len(signals) + trace_known)
     for signal in signals:
         if signal.kind in _ABSENT:
             count -= 1
         elif signal.actor == "reviewer" and signal.kind.startswith("review"):
             count += _REVIEW - 2
-    return generation_of(scales) * REVISIONS_PER_GENERATION + max(1, min(count, _MOST))
-
-
-def generation_of(scales: LabelScorer) -> int:
-    """Return the number of a policy version and calibration version together, from 0."""
-    return (scales.policy.version - 1) * _CALIBRATIONS + scales.calibration.version
-
-
-def policy_version_of(scales: LabelScorer) -> str:
-    """Return how label events name the policy and the calibration they were made under."""
-    policy, calibration = scales.policy, scales.calibration
-    return (
-        f"{policy.name}/{policy.version}-{policy.hash[:8]}"
-        f"+{calibration.version}-{calibration.hash[:8]}"
-    )
+    evidence = max(1, min(count, _MAX_EVIDENCE))
+    return scorer.generation * REVISIONS_PER_GENERATION + evidence
 
 
 class EventRank(NamedTuple):
-    """What decides which event of a trace is in force: the greatest of them is."""
+    """Decides which event of a trace is in force: the one with the greatest rank."""
 
     revision: int
     decided_at: int
@@ -140,37 +130,37 @@ class EventRank(NamedTuple):
 
     @property
     def generation(self) -> int:
-        """Return the number of the policy version and calibration version it was made under."""
+        """Return the generation: policy version and calibration version combined."""
         return self.revision // REVISIONS_PER_GENERATION
 
     @property
     def evidence(self) -> int:
-        """Return what the revision says of the evidence alone."""
+        """Return the part of the revision that depends on the evidence alone."""
         return self.revision % REVISIONS_PER_GENERATION
 
 
 def event_rank(event: LabelEvent) -> EventRank:
-    """Return the rank of an event among all of its trace."""
+    """Return the rank of an event among all events of its trace."""
     return EventRank(event.revision, event.decided_at, event.label_event_id)
 
 
 def events_in_force(events: Iterable[LabelEvent]) -> dict[str, LabelEvent]:
-    """Return, by trace id, the event in force: the highest revision, of equal ones the later."""
-    found: dict[str, LabelEvent] = {}
+    """Return the event in force by trace id: the highest revision, the later one of equals."""
+    in_force: dict[str, LabelEvent] = {}
     for event in events:
-        other = found.get(event.trace_id)
+        other = in_force.get(event.trace_id)
         if other is None or event_rank(event) > event_rank(other):
-            found[event.trace_id] = event
-    return found
+            in_force[event.trace_id] = event
+    return in_force
 
 
 def check_clock(now: int) -> int:
-    """Return ``now``, or raise FatalError if this machine's clock is outside all event times."""
+    """Return ``now``; raise FatalError if this machine's clock is outside all event times."""
     if EARLIEST_MICROS <= now <= LATEST_MICROS:
         return now
     raise FatalError(
-        "the clock of this machine does not lie between 2000 and 2100: no label was written. Set "
-        "it right and start again."
+        "the clock of this machine is not between 2000 and 2100: no label was written. Set the "
+        "clock and start again."
     )
 
 
@@ -181,18 +171,18 @@ def _route(label: Label, *, drawn: bool) -> Route:
 
 
 def _elapsed_ms(start: int, end: int) -> int | None:
-    """Return the milliseconds between; None if a clock was wrong and time ran backwards."""
+    """Return the milliseconds between; None if a wrong clock makes them negative."""
     return (end - start) // 1000 if end >= start else None
 
 
 def _event_id(
-    known: TraceKnowledge, signals: Sequence[Signal], expected: str | None, scales: LabelScorer
+    knowledge: TraceKnowledge, signals: Sequence[Signal], expected: str | None, scorer: LabelScorer
 ) -> str:
     document = [
-        known.trace_id,
-        known.seen is not None,
-        scales.policy.hash,
-        scales.calibration.hash,
+        knowledge.trace_id,
+        knowledge.trace is not None,
+        scorer.policy.hash,
+        scorer.calibration.hash,
         [[s.kind, s.source_id, s.actor, s.at, s.counts] for s in signals],
         expected,
     ]

@@ -1,19 +1,18 @@
-"""How good probabilities and labels are, held against what reviewers (or the truth) say.
+"""Measures how good probabilities of fail are, against the judgement of reviewers.
 
-Every measure takes weights, one for each judged trace, so that a sample that was not drawn evenly
-can stand for all traces.
+Every measure takes a weight for each judged trace, so that an uneven sample can represent all
+traces.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 RELIABILITY_BINS = 10
 
 
 class JudgedPrediction(NamedTuple):
-    """A probability of fail that was given, and what it turned out to be."""
+    """A predicted probability of fail, and whether the answer failed."""
 
     p_fail: float
     failed: bool
@@ -21,25 +20,12 @@ class JudgedPrediction(NamedTuple):
 
 
 class ReliabilityBin(NamedTuple):
-    """A bin of the reliability diagram: mean probability, share that failed, weight, number."""
+    """A bin of the reliability diagram: mean probability, share that failed, weight, reviews."""
 
     mean_p: float
     failed: float
     weight: float
     reviews: int
-
-
-@dataclass(frozen=True, slots=True)
-class LabelScore:
-    """How labels fare. Whoever abstains has not found a failure: unknown counts as not found.
-
-    ``abstained`` is the share of unknown, beside which the others must be read.
-    """
-
-    precision: float
-    recall: float
-    f1: float
-    abstained: float
 
 
 def brier_score(judged: Sequence[JudgedPrediction]) -> float:
@@ -52,8 +38,8 @@ def brier_score(judged: Sequence[JudgedPrediction]) -> float:
 def reliability_bins(
     judged: Sequence[JudgedPrediction], bins: int = RELIABILITY_BINS
 ) -> list[ReliabilityBin]:
-    """Return bins of equal width over [0, 1] that are not empty, from low to high."""
-    return [part for part, _ in _binned(judged, bins)]
+    """Return the non-empty bins, of equal width over [0, 1], from low to high."""
+    return [reliability_bin for reliability_bin, _ in _binned(judged, bins)]
 
 
 def calibration_error(
@@ -61,15 +47,17 @@ def calibration_error(
 ) -> float:
     """Return the expected calibration error (Naeini et al., AAAI 2015) over bins of equal width.
 
-    A finite sample shows an error even of perfect probabilities. ``debiased`` takes from the square
-    of each bin's gap the variance that chance gives it, and never leaves less than 0 (after Kumar,
-    Liang and Ma, NeurIPS 2019).
+    A finite sample shows an error even for perfect probabilities. ``debiased`` subtracts from the
+    square of each bin's gap the variance due to chance, down to 0 at least (after Kumar, Liang and
+    Ma, NeurIPS 2019).
     """
-    parts = [(part, _chance(items) if debiased else 0.0) for part, items in _binned(judged, bins)]
-    total = sum(part.weight for part, _ in parts)
+    binned = [
+        (b, _chance_variance(items) if debiased else 0.0) for b, items in _binned(judged, bins)
+    ]
+    total = sum(b.weight for b, _ in binned)
     gaps = sum(
-        part.weight * math.sqrt(max(0.0, (part.mean_p - part.failed) ** 2 - chance))
-        for part, chance in parts
+        b.weight * math.sqrt(max(0.0, (b.mean_p - b.failed) ** 2 - variance))
+        for b, variance in binned
     )
     return gaps / total if total else 0.0
 
@@ -77,41 +65,27 @@ def calibration_error(
 def calibration_error_by_chance(
     judged: Sequence[JudgedPrediction], bins: int = RELIABILITY_BINS
 ) -> float:
-    """Return the calibration error to expect of this sample if the probabilities were perfect.
+    """Return the calibration error expected in this sample if the probabilities were perfect.
 
     The mean of |x| where x is normal with the variance of each bin's share: sqrt(2 v / pi).
     """
-    parts = [(part, _chance(items)) for part, items in _binned(judged, bins)]
-    total = sum(part.weight for part, _ in parts)
-    gaps = sum(part.weight * math.sqrt(2 * chance / math.pi) for part, chance in parts)
+    binned = [(b, _chance_variance(items)) for b, items in _binned(judged, bins)]
+    total = sum(b.weight for b, _ in binned)
+    gaps = sum(b.weight * math.sqrt(2 * variance / math.pi) for b, variance in binned)
     return gaps / total if total else 0.0
-
-
-def score_labels(labels: Sequence[str], failed: Sequence[bool]) -> LabelScore:
-    """Score labels (pass, fail, unknown) against the truth, on the class fail."""
-    pairs = list(zip(labels, failed, strict=True))
-    hits = sum(label == "fail" and bad for label, bad in pairs)
-    called = sum(label == "fail" for label in labels)
-    there = sum(failed)
-    return LabelScore(
-        precision=hits / called if called else 0.0,
-        recall=hits / there if there else 0.0,
-        f1=2 * hits / (called + there) if called + there else 0.0,
-        abstained=sum(label == "unknown" for label in labels) / len(labels) if labels else 0.0,
-    )
 
 
 def _binned(
     judged: Sequence[JudgedPrediction], bins: int
 ) -> list[tuple[ReliabilityBin, list[JudgedPrediction]]]:
-    found: list[list[JudgedPrediction]] = [[] for _ in range(bins)]
+    by_bin: list[list[JudgedPrediction]] = [[] for _ in range(bins)]
     for item in judged:
-        found[min(int(item.p_fail * bins), bins - 1)].append(item)
-    return [(_bin(items), items) for items in found if items]
+        by_bin[min(int(item.p_fail * bins), bins - 1)].append(item)
+    return [(_bin(items), items) for items in by_bin if items]
 
 
-def _chance(items: Sequence[JudgedPrediction]) -> float:
-    """Return the variance of the share that failed in a bin, if the probabilities are right."""
+def _chance_variance(items: Sequence[JudgedPrediction]) -> float:
+    """Return the variance of a bin's share of failures if the probabilities are right."""
     weight = sum(item.weight for item in items)
     variance = sum(item.weight**2 * item.p_fail * (1 - item.p_fail) for item in items)
     return variance / weight**2 if weight else 0.0

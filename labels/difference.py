@@ -1,4 +1,4 @@
-"""What deciding labels anew changes, counted: added, changed, gone, and from which to which."""
+"""Counts what recomputing labels changes: added, removed and changed labels, before and after."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -8,13 +8,13 @@ from typing import Any, Final, NamedTuple
 from schemas.records import LabelEvent
 
 NO_EVENT: Final = "none"
-"""Stands for the label of a trace that has no label event."""
+"""Represents a missing label event in the confusion matrix."""
 PROBABILITY_BANDS: Final = 10
-"""Into so many bands of equal width the probability of fail is divided."""
+"""The number of bands of equal width that the probability of fail is divided into."""
 
 
 class EventPair(NamedTuple):
-    """The event in force of one trace before and after, None where there is none."""
+    """The event in force of one trace before and after; None where there is none."""
 
     trace_id: str
     before: LabelEvent | None
@@ -22,19 +22,19 @@ class EventPair(NamedTuple):
 
 
 def probability_band(p_fail: float) -> str:
-    """Return the band that a probability lies in, such as ``0.3-0.4``."""
-    number = min(int(p_fail * PROBABILITY_BANDS), PROBABILITY_BANDS - 1)
-    return f"{number / PROBABILITY_BANDS:.1f}-{(number + 1) / PROBABILITY_BANDS:.1f}"
+    """Return the band of a probability, such as ``0.3-0.4``."""
+    band = min(int(p_fail * PROBABILITY_BANDS), PROBABILITY_BANDS - 1)
+    return f"{band / PROBABILITY_BANDS:.1f}-{(band + 1) / PROBABILITY_BANDS:.1f}"
 
 
 @dataclass(slots=True)
 class LabelDifference:
-    """Numbers of traces.
+    """The numbers of traces by what changed.
 
-    ``label``, ``band``, ``expected_response`` and ``policy`` count those of ``changed`` in which
-    the label, the band of the probability, the text and the policy version are others; only
-    evidence may have changed in the rest. ``confusion`` counts all traces by label before and
-    after, ``before`` and ``after`` by band. ``samples`` are the first that change.
+    ``label``, ``band``, ``expected_response`` and ``policy`` count the ``changed`` traces whose
+    label, probability band, text or policy version differs; in the rest only evidence may have
+    changed. ``confusion`` counts all traces by label before and after, ``before`` and ``after`` by
+    band. ``samples`` are the first traces that change.
     """
 
     added: int = 0
@@ -56,7 +56,7 @@ class LabelDifference:
         return bool(self.added or self.gone or self.changed)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the numbers; the samples are shown by who knows what may be shown of them."""
+        """Return the numbers. The caller shows the samples, since it knows what may be shown."""
         bands = sorted({*self.before, *self.after})
         return {
             "added": self.added,
@@ -78,38 +78,38 @@ class LabelDifference:
 
 
 def compare_labels(pairs: Iterable[EventPair], *, samples: int) -> LabelDifference:
-    """Compare; keep at most so many samples. A trace without an event on either side is none."""
-    found = LabelDifference()
-    for both in pairs:
-        _add(found, both)
-        changes = both.before is None or both.after is None or not _same(both)
-        if changes and len(found.samples) < samples:
-            found.samples.append(both)
-    return found
+    """Compare the pairs, and keep at most ``samples`` of those that change."""
+    difference = LabelDifference()
+    for pair in pairs:
+        _add(difference, pair)
+        changes = pair.before is None or pair.after is None or not _is_same(pair)
+        if changes and len(difference.samples) < samples:
+            difference.samples.append(pair)
+    return difference
 
 
-def _add(found: LabelDifference, both: EventPair) -> None:
-    before, after = both.before, both.after
-    found.confusion[_label(before), _label(after)] += 1
+def _add(difference: LabelDifference, pair: EventPair) -> None:
+    before, after = pair.before, pair.after
+    difference.confusion[_label(before), _label(after)] += 1
     if before is not None:
-        found.before[probability_band(before.p_fail)] += 1
+        difference.before[probability_band(before.p_fail)] += 1
     if after is not None:
-        found.after[probability_band(after.p_fail)] += 1
+        difference.after[probability_band(after.p_fail)] += 1
     if before is None or after is None:
-        found.added += before is None
-        found.gone += after is None
-    elif _same(both):
-        found.same += 1
+        difference.added += before is None
+        difference.gone += after is None
+    elif _is_same(pair):
+        difference.same += 1
     else:
-        found.changed += 1
-        found.label += before.label != after.label
-        found.band += probability_band(before.p_fail) != probability_band(after.p_fail)
-        found.expected_response += before.expected_response != after.expected_response
-        found.policy += before.policy_version != after.policy_version
+        difference.changed += 1
+        difference.label += before.label != after.label
+        difference.band += probability_band(before.p_fail) != probability_band(after.p_fail)
+        difference.expected_response += before.expected_response != after.expected_response
+        difference.policy += before.policy_version != after.policy_version
 
 
-def _same(both: EventPair) -> bool:
-    before, after = both.before, both.after
+def _is_same(pair: EventPair) -> bool:
+    before, after = pair.before, pair.after
     return (
         before is not None and after is not None and before.label_event_id == after.label_event_id
     )

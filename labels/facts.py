@@ -1,7 +1,7 @@
-"""What is known of one trace at one moment: all that a decision may depend on.
+"""The facts known about one trace at one moment: everything that a decision may depend on.
 
-The join of the worker, the batch jobs and the tests all fill this same structure, so that one
-function decides for all of them. Times are microseconds since 1970 (UTC).
+The worker's join, the batch jobs and the tests all fill this structure, so one function decides for
+all of them. Times are microseconds since 1970 (UTC).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,14 +12,17 @@ from typing import Final, Literal, NamedTuple, Protocol, TypeVar
 from schemas.records import Actor, Label
 
 NO_USER: Final = 0
-"""The voice of a feedback event that names no user."""
+"""The user digest of a feedback event that names no user."""
 
 SessionStatus = Literal["not judged", "continued", "ended"]
-"""Whether a later trace of the same session is known; only a batch job over the lake can tell."""
+"""Whether the session has a later trace; only a batch job over the lake can know."""
 
 
 class TraceFacts(NamedTuple):
-    """What decides of a trace. ``failed``: its status is error; ``truncated``: out of tokens."""
+    """The facts of a trace that matter to its label.
+
+    ``failed``: its status is error; ``truncated``: it ran out of tokens.
+    """
 
     started_at: int
     failed: bool = False
@@ -29,19 +32,19 @@ class TraceFacts(NamedTuple):
 
 
 class FeedbackFacts(NamedTuple):
-    """What decides of a feedback event. ``voice`` is a digest of the user, 0 if none is named."""
+    """The facts of a feedback event that matter to a label."""
 
     feedback_id: str
     kind: str
     actor: Actor
     occurred_at: int
     value: float | None = None
-    voice: int = NO_USER
+    user_digest: int = NO_USER
     correction: str | None = None
 
 
 class ReviewVerdict(NamedTuple):
-    """What a reviewer found; a ``label`` of None takes back what they found before."""
+    """A reviewer's verdict; a ``label`` of None takes back the one before it."""
 
     review_id: str
     reviewer: str
@@ -50,8 +53,8 @@ class ReviewVerdict(NamedTuple):
     expected_response: str | None = None
 
 
-class _Word(Protocol):
-    """What somebody says of a trace, in a review or a verdict."""
+class _Judgement(Protocol):
+    """A reviewer's judgement of a trace: a review or a verdict."""
 
     @property
     def reviewer(self) -> str: ...
@@ -63,36 +66,41 @@ class _Word(Protocol):
     def expected_response(self) -> str | None: ...
 
 
-_WordT = TypeVar("_WordT", bound=_Word)
+_JudgementT = TypeVar("_JudgementT", bound=_Judgement)
 
 
-def latest_by_reviewer(said: Iterable[_WordT]) -> list[_WordT]:
-    """Return what each reviewer of one trace said last, oldest first, in whatever order it came.
+def latest_by_reviewer(judgements: Iterable[_JudgementT]) -> list[_JudgementT]:
+    """Return the latest judgement of each reviewer of one trace, oldest first.
 
-    The label of what was taken back is None.
+    The order of the input does not matter. A judgement that was taken back has the label None.
     """
-    found: dict[str, _WordT] = {}
-    for word in sorted(said, key=_word_order):
-        found.pop(word.reviewer, None)
-        found[word.reviewer] = word
-    return list(found.values())
+    latest: dict[str, _JudgementT] = {}
+    for judgement in sorted(judgements, key=_judgement_order):
+        latest.pop(judgement.reviewer, None)
+        latest[judgement.reviewer] = judgement
+    return list(latest.values())
 
 
-def _word_order(word: _Word) -> tuple[object, ...]:
-    return (word.reviewed_at, word.reviewer, word.label or "", word.expected_response or "")
+def _judgement_order(judgement: _Judgement) -> tuple[object, ...]:
+    return (
+        judgement.reviewed_at,
+        judgement.reviewer,
+        judgement.label or "",
+        judgement.expected_response or "",
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class TraceKnowledge:
-    """Everything that is known of one trace. The order of the sequences means nothing.
+    """Everything known about one trace. The order of the sequences means nothing.
 
-    ``seen`` is None as long as the trace itself has not come. ``retried``: the same call was made
-    again soon. ``closed``: the window has passed, and all that came within it is here.
+    ``trace`` is None until the trace itself has arrived. ``retried``: the same call was repeated
+    soon after. ``closed``: the window has passed, and everything that came within it is here.
     """
 
     trace_id: str
-    seen: TraceFacts | None = None
-    said: Sequence[FeedbackFacts] = ()
+    trace: TraceFacts | None = None
+    feedback: Sequence[FeedbackFacts] = ()
     verdicts: Sequence[ReviewVerdict] = ()
     retried: bool = False
     session: SessionStatus = "not judged"

@@ -1,7 +1,7 @@
-"""How many answers are bad at all: estimates from the random audit arm, with an interval.
+"""Estimates the share of bad answers from the random audit arm, with an interval.
 
-The uncertain that reviewers see first are no fair sample and are left out here. Each audited trace
-was drawn with a known probability, so it stands for 1 / probability traces.
+The uncertain traces that reviewers see first are not a fair sample and are left out. Each audited
+trace was drawn with a known probability, so it represents 1 / probability traces.
 """
 
 import math
@@ -13,7 +13,7 @@ from labels.binomial_interval import clopper_pearson
 
 
 class AuditedTrace(NamedTuple):
-    """A reviewed trace of the audit arm, and the probability with which it was drawn."""
+    """A reviewed trace of the audit arm, and the probability of its draw."""
 
     failed: bool
     probability: float
@@ -24,10 +24,10 @@ class FailureRateEstimate:
     """An estimated failure rate.
 
     ``hajek`` divides by the estimated number of traces, ``horvitz_thompson`` by the true one (None
-    if that was not given). The first is the one to use: it does not move with the luck of how many
-    were drawn, and holds while a random part of the drawn is still to be reviewed; the second is
-    too low until all are. ``low`` to ``high`` is the interval around the first. ``effective`` is
-    the size of an equal-probability sample of the same precision.
+    if unknown). Use the first: it does not depend on how many traces happened to be drawn, and is
+    valid while a random part of them awaits review; the second is too low until all are reviewed.
+    ``low`` to ``high`` is the interval around the first. ``effective`` is the size of an
+    equal-probability sample of the same precision.
     """
 
     hajek: float

@@ -1,15 +1,15 @@
-"""The feedback of one partition: events in columns, chained to the trace that they are about."""
+"""The feedback of one partition: events in columns, chained by trace."""
 
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from labels.batches import ACTORS, BoolArray, FeedbackRows, IntArray
 from labels.digests import DigestPairs
 from labels.facts import FeedbackFacts
 from labels.growable_columns import ColumnLayout, GrowableColumns, GrowableTexts
 from labels.hash_index import NO_ROW, HashIndex, RowNumbers
+from labels.join_rows import ACTORS, BoolArray, FeedbackRows, IntArray
 from labels.policy import LabelPolicy
 
 _COLUMNS: Final[ColumnLayout] = {
@@ -18,15 +18,15 @@ _COLUMNS: Final[ColumnLayout] = {
     "next": (np.int32, 1),
     "occurred": (np.int64, 1),
     "value": (np.float64, 1),
-    "voice": (np.uint64, 1),
+    "user_digest": (np.uint64, 1),
     "kind": (np.uint8, 1),
     "actor": (np.uint8, 1),
 }
-_ENTRY_BYTES: Final = 150  # of a dict, its key and the header of the bytes
+_ENTRY_BYTES: Final = 150  # a dict entry: its key and the header of the bytes
 
 
 class FeedbackTable:
-    """Feedback events by number. Which trace one is about, the caller says by its row number."""
+    """Feedback events by number. The caller identifies their traces by row number."""
 
     def __init__(self, policy: LabelPolicy) -> None:
         self._kinds = policy.kinds_in_order
@@ -42,87 +42,87 @@ class FeedbackTable:
 
     @property
     def nbytes(self) -> int:
-        """Return the bytes of memory it takes."""
+        """Return the bytes of memory in use."""
         texts = sum(len(text) + _ENTRY_BYTES for text in self._corrections.values())
         return self._columns.nbytes + self._ids.nbytes + self._index.nbytes + texts
 
-    def unknown(self, keys: DigestPairs) -> BoolArray:
-        """Tell which keys are of events that are not here yet."""
+    def is_new(self, keys: DigestPairs) -> BoolArray:
+        """Return for each key whether its event is not in the table yet."""
         return np.equal(self._index.find(keys, self._columns["key"]), NO_ROW)
 
     def append(
-        self, rows: FeedbackRows, which: IntArray, traces: RowNumbers, heads: RowNumbers
+        self, rows: FeedbackRows, selected: IntArray, traces: RowNumbers, heads: RowNumbers
     ) -> None:
-        """Add events, and chain each before the others of its trace: ``heads`` is changed."""
-        where = self._columns.append(len(which))
-        self._ids.append(rows.ids[i] for i in which)
+        """Add events, each at the front of its trace's chain; updates ``heads``."""
+        where = self._columns.append(len(selected))
+        self._ids.append(rows.ids[i] for i in selected)
         columns = {
             "key": rows.keys,
             "occurred": rows.occurred,
             "value": rows.value,
-            "voice": rows.voice,
+            "user_digest": rows.user_digest,
             "kind": rows.kind,
             "actor": rows.actor,
         }
         for name, column in columns.items():
-            self._columns[name][where] = column[which]
+            self._columns[name][where] = column[selected]
         self._columns["trace"][where] = traces
-        numbers: RowNumbers = np.arange(where.start, where.stop, dtype=np.int32)
-        self._index.add(numbers, self._columns["key"])
-        self._chain(numbers, traces, heads)
-        for number, i in zip(numbers.tolist(), which.tolist(), strict=True):
+        new_rows: RowNumbers = np.arange(where.start, where.stop, dtype=np.int32)
+        self._index.add(new_rows, self._columns["key"])
+        self._chain(new_rows, traces, heads)
+        for row, i in zip(new_rows.tolist(), selected.tolist(), strict=True):
             if correction := rows.corrections[i]:
-                self._corrections[number] = correction.encode("utf-8", "surrogatepass")
+                self._corrections[row] = correction.encode("utf-8", "surrogatepass")
 
-    def chain(self, head: int) -> list[FeedbackFacts]:
-        """Return the events of a trace, from its head on."""
+    def events_from(self, head: int) -> list[FeedbackFacts]:
+        """Return the events of a trace, given the head of its chain."""
         following = self._columns["next"]
-        found = []
+        events = []
         while head != NO_ROW:
-            found.append(self._event(head))
+            events.append(self._event(head))
             head = int(following[head])
-        return found
+        return events
 
-    def keep(self, traces: npt.NDArray[np.bool_], numbers: RowNumbers, heads: RowNumbers) -> None:
-        """Keep the events of these traces, which have new ``numbers``; ``heads`` is changed."""
+    def keep(self, traces: npt.NDArray[np.bool_], new_rows: RowNumbers, heads: RowNumbers) -> None:
+        """Keep the events of these traces, whose rows become ``new_rows``; updates ``heads``."""
         stays = traces[self._columns["trace"]]
         renumbered = renumber_rows(stays)
         self._columns.keep(stays)
         self._ids.keep(stays)
-        # Events go with their trace, so a chain stays or goes as a whole.
+        # Events are removed with their trace, so a chain stays or is removed completely.
         heads[:] = renumbered[heads]
         self._columns["next"][:] = renumbered[self._columns["next"]]
-        self._columns["trace"][:] = numbers[self._columns["trace"]]
+        self._columns["trace"][:] = new_rows[self._columns["trace"]]
         corrections = self._corrections.items()
         self._corrections = {int(renumbered[i]): text for i, text in corrections if stays[i]}
         self._index.rebuild(np.arange(len(self), dtype=np.int32), self._columns["key"])
 
-    def _chain(self, numbers: RowNumbers, traces: RowNumbers, heads: RowNumbers) -> None:
+    def _chain(self, rows: RowNumbers, traces: RowNumbers, heads: RowNumbers) -> None:
         order = np.argsort(traces, kind="stable")
-        numbers, traces = numbers[order], traces[order]
+        rows, traces = rows[order], traces[order]
         same = traces[1:] == traces[:-1]
         following = heads[traces]
-        following[1:][same] = numbers[:-1][same]
-        self._columns["next"][numbers] = following
+        following[1:][same] = rows[:-1][same]
+        self._columns["next"][rows] = following
         last = np.append(~same, np.ones(min(len(traces), 1), bool))
-        heads[traces[last]] = numbers[last]
+        heads[traces[last]] = rows[last]
 
-    def _event(self, number: int) -> FeedbackFacts:
+    def _event(self, row: int) -> FeedbackFacts:
         columns = self._columns
-        value = float(columns["value"][number])
-        correction = self._corrections.get(number)
+        value = float(columns["value"][row])
+        correction = self._corrections.get(row)
         return FeedbackFacts(
-            feedback_id=self._ids[number],
-            kind=self._kinds[int(columns["kind"][number])],
-            actor=ACTORS[int(columns["actor"][number])],
-            occurred_at=int(columns["occurred"][number]),
+            feedback_id=self._ids[row],
+            kind=self._kinds[int(columns["kind"][row])],
+            actor=ACTORS[int(columns["actor"][row])],
+            occurred_at=int(columns["occurred"][row]),
             value=None if np.isnan(value) else value,
-            voice=int(columns["voice"][number]),
+            user_digest=int(columns["user_digest"][row]),
             correction=correction.decode("utf-8", "surrogatepass") if correction else None,
         )
 
 
 def renumber_rows(stays: npt.NDArray[np.bool_]) -> RowNumbers:
-    """Return the new number of each row, -1 for one that goes; -1 stays -1."""
-    numbers = np.where(stays, np.cumsum(stays) - 1, NO_ROW)
-    return np.append(numbers, NO_ROW).astype(np.int32)
+    """Return the new number of each row, ``NO_ROW`` for a removed one and for ``NO_ROW``."""
+    new_rows = np.where(stays, np.cumsum(stays) - 1, NO_ROW)
+    return np.append(new_rows, NO_ROW).astype(np.int32)

@@ -1,12 +1,13 @@
-"""Fits what all signals say together: logistic regression around the weights of the policy.
+"""Fits all signals together: logistic regression around the weights of the policy.
 
 Given its signals, it is chance which trace is reviewed, so reviews of uncertain answers need no
-weights here. The log-odds of fail are a base plus the weight of each signal that fires. The prior
-expectation of the weights is the policy's; they may be off all together (by a factor, never a
-negative one: a signal that points the wrong way says nothing of the others) and each by itself (by
-a deviation). How far is not assumed but averaged over, by the marginal likelihood of the reviews on
-a grid of factors and spreads (Laplace's approximation; D. MacKay, Bayesian Interpolation, 1992):
-where the policy's weights fit, few reviews will do; where they do not, they soon count for little.
+weights here. The log-odds of fail are a base plus the weight of each signal that fires. The policy
+gives the prior expectation of the weights. They may be wrong all together (by a factor, never a
+negative one: a signal that points the wrong way says nothing about the others) and each by itself
+(by a deviation). Factor and deviation are not assumed: the fit averages over a grid of both, by the
+marginal likelihood of the reviews (Laplace's approximation; D. MacKay, Bayesian Interpolation,
+1992). Where the policy's weights fit, few reviews suffice; where they do not, they soon count for
+little.
 """
 
 import math
@@ -18,21 +19,26 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from labels.calibration import prior_calibration
+from labels.odds import logit
+from labels.policy import LabelPolicy
+from labels.readings import REVIEW_FAIL, REVIEW_READINGS
+
+_Array = npt.NDArray[Any]
 
 _DEVIATIONS: Final = (0.1, 0.2, 0.4, 0.8, 1.6)
 _FACTORS: Final = (0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8)
 _FACTOR_SPREAD: Final = 0.5
 """Standard deviation of the logarithm of the factor, before any review."""
 _BASE_SPREAD: Final = 1.0
-"""How far the failure rate of traces without signals may be from that of all, in log-odds."""
+"""How far the failure rate of traces without signals may be from the overall one, in log-odds."""
 _STEPS: Final = 100
 _DRAWS: Final = 2_000
-_NEAR: Final = 1e-9
+_TOLERANCE: Final = 1e-9
 
 
 class PatternCount(NamedTuple):
-    """So many reviewed traces had these signals, and so many of them failed."""
+    """How many reviewed traces had this pattern of signals, and how many of them failed."""
 
     pattern: frozenset[str]
     reviews: int
@@ -41,10 +47,10 @@ class PatternCount(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FitPrior:
-    """What is believed before any review.
+    """The beliefs before any review.
 
     ``weights`` are those of the policy, in log-odds of fail; ``base`` is the log-odds of its base
-    rate, and ``spread`` their standard deviation. Without ``reviewers``, they never err.
+    rate, and ``spread`` their standard deviation. Without ``reviewers``, reviewers never err.
     """
 
     base: float
@@ -56,7 +62,7 @@ class FitPrior:
 class ReviewerPrior(NamedTuple):
     """How far reviewers are believed, in log-odds, each with its standard deviation.
 
-    ``sensitivity``: how often they call a bad answer bad, ``specificity``: a good one good.
+    ``sensitivity``: how often they call a bad answer bad; ``specificity``: a good answer good.
     """
 
     sensitivity: float
@@ -67,11 +73,11 @@ class ReviewerPrior(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SignalFit:
-    """What is believed after the reviews: means of base and weights, and their covariance."""
+    """The beliefs after the reviews: means of base and weights, and their covariance."""
 
     signals: tuple[str, ...]
-    mean: Array
-    covariance: Array
+    mean: _Array
+    covariance: _Array
 
     @property
     def base(self) -> float:
@@ -84,10 +90,10 @@ class SignalFit:
         return dict(zip(self.signals, self.mean[1:].tolist(), strict=True))
 
     def error(self, population: Mapping[frozenset[str], int]) -> tuple[float, float]:
-        """Return how far probabilities may be off, on the average over the population, for want of
-        reviews: the mean of that, and what it does not exceed with 95 %.
+        """Return the error of probabilities for lack of reviews, averaged over the population.
 
-        From draws of the parameters with a fixed seed. What the model cannot express is not in it.
+        The first number is its mean, the second its 95 % quantile, both from draws of the
+        parameters with a fixed seed. Errors that the model cannot express are not included.
         """
         patterns = list(population)
         shares = np.array([population[pattern] for pattern in patterns], float)
@@ -99,38 +105,38 @@ class SignalFit:
         return float(errors.mean()), float(np.quantile(errors, 0.95))
 
 
-def fit_signals(start: FitPrior, seen: Sequence[PatternCount]) -> SignalFit:
-    """Return the fit to reviews, averaged over how far the policy's weights may be off."""
-    signals = tuple(sorted(start.weights))
-    centre = np.array([start.weights[name] for name in signals])
-    rows = _design([one.pattern for one in seen], signals)
-    reviews = np.array([one.reviews for one in seen], float)
-    failed = np.array([one.failed for one in seen], float)
-    spread = start.spread**2 + _BASE_SPREAD**2
-    judges = start.reviewers
+def fit_signals(prior: FitPrior, counts: Sequence[PatternCount]) -> SignalFit:
+    """Return the fit to reviews, averaged over how far the policy's weights may be wrong."""
+    signals = tuple(sorted(prior.weights))
+    centre = np.array([prior.weights[name] for name in signals])
+    rows = _design([count.pattern for count in counts], signals)
+    reviews = np.array([count.reviews for count in counts], float)
+    failed = np.array([count.failed for count in counts], float)
+    base_variance = prior.spread**2 + _BASE_SPREAD**2
+    judges = prior.reviewers
     centres = [judges.sensitivity, judges.specificity] if judges else []
     spreads = [judges.sensitivity_spread, judges.specificity_spread] if judges else []
     fits = [
         _mode(
-            np.concatenate([[start.base], factor * centre, centres]),
-            1 / np.array([spread, *[deviation**2] * len(centre), *(s**2 for s in spreads)]),
+            np.concatenate([[prior.base], factor * centre, centres]),
+            1 / np.array([base_variance, *[deviation**2] * len(centre), *(s**2 for s in spreads)]),
             rows,
             reviews,
             failed,
-        ).likelier(-((math.log(factor) / _FACTOR_SPREAD) ** 2) / 2)
+        ).with_log_prior(-((math.log(factor) / _FACTOR_SPREAD) ** 2) / 2)
         for deviation, factor in product(_DEVIATIONS, _FACTORS)
     ]
-    evidence = np.array([one.evidence for one in fits])
+    evidence = np.array([mode.evidence for mode in fits])
     share = np.exp(evidence - evidence.max())
     share /= share.sum()
-    mean: Array = sum(
-        (s * one.mean for s, one in zip(share, fits, strict=True)),
+    mean: _Array = sum(
+        (s * mode.mean for s, mode in zip(share, fits, strict=True)),
         np.zeros(len(signals) + 1),
     )
-    covariance: Array = sum(
+    covariance: _Array = sum(
         (
-            s * (one.covariance + np.outer(one.mean - mean, one.mean - mean))
-            for s, one in zip(share, fits, strict=True)
+            s * (mode.covariance + np.outer(mode.mean - mean, mode.mean - mean))
+            for s, mode in zip(share, fits, strict=True)
         ),
         np.zeros((len(signals) + 1,) * 2),
     )
@@ -138,76 +144,112 @@ def fit_signals(start: FitPrior, seen: Sequence[PatternCount]) -> SignalFit:
 
 
 class _Mode(NamedTuple):
-    mean: Array
-    covariance: Array
+    mean: _Array
+    covariance: _Array
     evidence: float
 
-    def likelier(self, by: float) -> "_Mode":
-        """Return it with the logarithm of a prior probability added to the evidence."""
-        return self._replace(evidence=self.evidence + by)
+    def with_log_prior(self, log_prior: float) -> "_Mode":
+        """Return the mode with the logarithm of a prior probability added to the evidence."""
+        return self._replace(evidence=self.evidence + log_prior)
 
 
-def _mode(prior: Array, precision: Array, rows: Array, reviews: Array, failed: Array) -> _Mode:
+def _mode(prior: _Array, precision: _Array, rows: _Array, reviews: _Array, failed: _Array) -> _Mode:
     """Return the mode of the posterior, the covariance there, and the log of the evidence.
 
-    ``precision`` is that of each parameter before the reviews. Found by Fisher's scoring; base and
-    weights come first, and those of the reviewers, if there are any, are integrated out.
+    ``precision`` is that of each parameter before the reviews. Uses Fisher's scoring. The
+    parameters are base and weights, then those of the reviewers, if any, which are integrated out.
     """
-    kept, at = rows.shape[1], prior.copy()
+    size, at = rows.shape[1], prior.copy()
 
-    def worth(point: Array) -> float:
-        """Return the log of the posterior, but for a constant."""
-        said, _ = _said(point, rows)
-        likelihood = failed @ np.log(said) + (reviews - failed) @ np.log(1 - said)
+    def log_posterior(point: _Array) -> float:
+        """Return the log of the posterior, up to a constant."""
+        fails, _ = _fail_verdicts(point, rows)
+        likelihood = failed @ np.log(fails) + (reviews - failed) @ np.log(1 - fails)
         return float(likelihood - precision @ (point - prior) ** 2 / 2)
 
-    here = worth(at)
+    current = log_posterior(at)
     for _ in range(_STEPS):
-        said, slopes = _said(at, rows)
-        chance = said * (1 - said)
-        slope = slopes.T @ ((failed - reviews * said) / chance) - precision * (at - prior)
-        curvature = (slopes * (reviews / chance)[:, None]).T @ slopes + np.diag(precision)
+        fails, slopes = _fail_verdicts(at, rows)
+        variance = fails * (1 - fails)
+        slope = slopes.T @ ((failed - reviews * fails) / variance) - precision * (at - prior)
+        curvature = (slopes * (reviews / variance)[:, None]).T @ slopes + np.diag(precision)
         step = np.clip(np.linalg.solve(curvature, slope), -2, 2)
-        there = worth(at + step)
-        while there < here and np.abs(step).sum() >= _NEAR:  # too far: where few fail, it may be
+        following = log_posterior(at + step)
+        # The step may be too long where few traces fail.
+        while following < current and np.abs(step).sum() >= _TOLERANCE:
             step = step / 2
-            there = worth(at + step)
-        if np.abs(step).sum() < _NEAR:
+            following = log_posterior(at + step)
+        if np.abs(step).sum() < _TOLERANCE:
             break
-        at, here = at + step, there
+        at, current = at + step, following
     volume = float(np.log(precision).sum()) - _log_determinant(curvature)
-    covariance = np.linalg.inv(curvature)[:kept, :kept]
-    return _Mode(at[:kept], covariance, here + volume / 2)
+    covariance = np.linalg.inv(curvature)[:size, :size]
+    return _Mode(at[:size], covariance, current + volume / 2)
 
 
-def _said(at: Array, rows: Array) -> tuple[Array, Array]:
-    """Return how often reviewers say fail of each row, and the slopes of that by each parameter."""
-    kept = rows.shape[1]
-    bad = np.clip(_logistic(rows @ at[:kept]), _NEAR, 1 - _NEAR)
-    if len(at) == kept:
+def _fail_verdicts(at: _Array, rows: _Array) -> tuple[_Array, _Array]:
+    """Return how often reviewers say fail for each row, and its slope by each parameter."""
+    size = rows.shape[1]
+    bad = np.clip(_logistic(rows @ at[:size]), _TOLERANCE, 1 - _TOLERANCE)
+    if len(at) == size:
         return bad, rows * (bad * (1 - bad))[:, None]
-    sensitivity, specificity = _logistic(at[kept:])
-    said = bad * sensitivity + (1 - bad) * (1 - specificity)
+    sensitivity, specificity = _logistic(at[size:])
+    fails = bad * sensitivity + (1 - bad) * (1 - specificity)
     by_answer = rows * ((sensitivity + specificity - 1) * bad * (1 - bad))[:, None]
     by_sensitivity = bad * sensitivity * (1 - sensitivity)
     by_specificity = -(1 - bad) * specificity * (1 - specificity)
     slopes = np.column_stack([by_answer, by_sensitivity, by_specificity])
-    return np.clip(said, _NEAR, 1 - _NEAR), slopes
+    return np.clip(fails, _TOLERANCE, 1 - _TOLERANCE), slopes
 
 
-def _design(patterns: Sequence[frozenset[str]], signals: Sequence[str]) -> Array:
+def _design(patterns: Sequence[frozenset[str]], signals: Sequence[str]) -> _Array:
     rows = [[1.0, *(float(name in pattern) for name in signals)] for pattern in patterns]
     return np.array(rows).reshape(len(patterns), len(signals) + 1)
 
 
-def _logistic(x: Any) -> Array:
+def _logistic(x: Any) -> _Array:
     return np.asarray(1 / (1 + np.exp(-np.clip(x, -35, 35))))
 
 
-def _log_determinant(matrix: Array) -> float:
+def _log_determinant(matrix: _Array) -> float:
     return float(np.linalg.slogdet(matrix)[1])
 
 
 def log_odds_spread(mean: float, strength: float) -> float:
     """Return the standard deviation of the log-odds of a Beta distribution (delta method)."""
     return 1 / math.sqrt(strength * mean * (1 - mean))
+
+
+def learnable_signals(policy: LabelPolicy) -> list[str]:
+    """Return the signals whose weights follow from reviews, in the order of the fit."""
+    return sorted(name for name in policy.signals if policy.reading_of(name) not in REVIEW_READINGS)
+
+
+def fit_prior_of(policy: LabelPolicy) -> FitPrior:
+    """Return the prior of a policy."""
+    weights, rate = prior_calibration(policy).weights(policy), policy.base_rate
+    return FitPrior(
+        base=logit(rate.mean),
+        spread=log_odds_spread(rate.mean, rate.strength),
+        weights={name: weights[name] for name in learnable_signals(policy)},
+        reviewers=_reviewers(policy),
+    )
+
+
+def fit_without_reviews(policy: LabelPolicy) -> SignalFit:
+    """Return the fit of base and weights before any review."""
+    return fit_signals(fit_prior_of(policy), [])
+
+
+def _reviewers(policy: LabelPolicy) -> ReviewerPrior | None:
+    """Return how far the policy believes its reviewers; None if it does not say."""
+    for name, rule in policy.signals.items():
+        if policy.reading_of(name) == REVIEW_FAIL:
+            fires, silent = rule.sensitivity, rule.specificity
+            return ReviewerPrior(
+                logit(fires.mean),
+                log_odds_spread(fires.mean, fires.strength),
+                logit(silent.mean),
+                log_odds_spread(silent.mean, silent.strength),
+            )
+    return None

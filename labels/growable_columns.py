@@ -1,6 +1,6 @@
-"""Columns and texts that grow at the end and lose rows in the middle, in few large pieces.
+"""Columns and texts in memory that grow at the end and may lose rows in the middle.
 
-A million small Python objects take hundreds of megabytes; the same in columns takes tens.
+A million small Python objects take hundreds of megabytes; the same data in columns takes tens.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,20 +10,20 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-Array = npt.NDArray[Any]
+_Array = npt.NDArray[Any]
 
 ColumnLayout = Mapping[str, tuple[type[np.generic], int]]
-"""The type of each column, and how many values a row has in it."""
+"""The type of each column, and its number of values per row."""
 
-_LEAST = 256
+_MIN_ROWS = 256
 
 
 class GrowableColumns:
-    """Arrays of one length, by name. They grow by an eighth, so little is kept unused."""
+    """Arrays of one length, by name. They grow by an eighth, so little memory is unused."""
 
     def __init__(self, layout: ColumnLayout) -> None:
-        self._arrays: dict[str, Array] = {
-            name: np.zeros((_LEAST, width) if width > 1 else _LEAST, dtype)
+        self._arrays: dict[str, _Array] = {
+            name: np.zeros((_MIN_ROWS, width) if width > 1 else _MIN_ROWS, dtype)
             for name, (dtype, width) in layout.items()
         }
         self.count = 0
@@ -31,17 +31,17 @@ class GrowableColumns:
     def __len__(self) -> int:
         return self.count
 
-    def __getitem__(self, name: str) -> Array:
-        """Return a column, as a view that can be written to until the next ``append``."""
+    def __getitem__(self, name: str) -> _Array:
+        """Return a column, as a view that is writable until the next ``append``."""
         return self._arrays[name][: self.count]
 
     @property
     def nbytes(self) -> int:
-        """Return the bytes they take, what is kept for growth included."""
+        """Return the bytes of memory in use, including the space kept for growth."""
         return sum(array.nbytes for array in self._arrays.values())
 
     def append(self, rows: int) -> slice:
-        """Add so many rows and return where they are. What they hold must be set by the caller."""
+        """Add rows and return their positions. The caller must set their values."""
         start, self.count = self.count, self.count + rows
         for name, array in self._arrays.items():
             if len(array) < self.count:
@@ -52,16 +52,17 @@ class GrowableColumns:
         return slice(start, self.count)
 
     def keep(self, mask: npt.NDArray[np.bool_]) -> None:
-        """Keep the rows of the mask only."""
+        """Keep only the rows in the mask."""
         for name, array in self._arrays.items():
-            kept = array[: self.count][mask]
-            spare = np.zeros((max(_LEAST - len(kept), 0), *array.shape[1:]), array.dtype)
-            self._arrays[name] = np.concatenate([kept, spare])
+            remaining = array[: self.count][mask]
+            spare_rows = max(_MIN_ROWS - len(remaining), 0)
+            spare = np.zeros((spare_rows, *array.shape[1:]), array.dtype)
+            self._arrays[name] = np.concatenate([remaining, spare])
         self.count = int(mask.sum())
 
 
 class GrowableTexts:
-    """Texts by row number, one after the other in one block of bytes."""
+    """Texts by row number, concatenated in one block of bytes."""
 
     def __init__(self) -> None:
         self._bytes = bytearray()
@@ -69,7 +70,7 @@ class GrowableTexts:
 
     @property
     def nbytes(self) -> int:
-        """Return the bytes they take."""
+        """Return the bytes of memory in use."""
         return self._bytes.__sizeof__() + self._ends.nbytes
 
     def __getitem__(self, row: int) -> str:
@@ -87,7 +88,7 @@ class GrowableTexts:
         self._ends["end"][where] = start + np.cumsum(lengths)
 
     def keep(self, mask: npt.NDArray[np.bool_]) -> None:
-        """Keep the texts of the mask only."""
+        """Keep only the texts in the mask."""
         offsets = np.concatenate([[0], self._ends["end"]]).astype(np.int64)
         buffers = [None, pa.py_buffer(offsets), pa.py_buffer(self._bytes)]
         old = pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(mask), buffers)

@@ -1,8 +1,8 @@
-"""The join of one partition: which traces and feedback of the window are known, in columns.
+"""The join of one partition: the traces and the feedback of the window, in columns.
 
-Traces and feedback may come in any order. Feedback whose trace has not come makes a row that waits
-for it. Of each record only one thing is asked of the policy: may it change a label? Such traces are
-remembered as touched until the next decision. Times are microseconds since 1970 (UTC).
+Traces and feedback may come in any order. Feedback whose trace has not arrived makes a row that
+waits for it. A trace whose label a record may change is marked as touched until the next decision.
+Times are microseconds since 1970 (UTC).
 """
 
 from dataclasses import dataclass
@@ -11,49 +11,49 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from labels.batches import BoolArray, FeedbackRows, IntArray, TraceContext, TraceRows
-from labels.digests import DigestPairs, audit_draws, digest_ids
+from labels.digests import DigestPairs, audit_draws
 from labels.facts import SessionStatus, TraceFacts, TraceKnowledge
 from labels.feedback_table import FeedbackTable, renumber_rows
 from labels.growable_columns import ColumnLayout, GrowableColumns, GrowableTexts
 from labels.hash_index import NO_ROW, HashIndex, RowNumbers
+from labels.join_rows import BoolArray, FeedbackRows, IntArray, TraceContext, TraceRows
 from labels.policy import LabelPolicy
 from labels.readings import ERROR, TRUNCATED
 from labels.retry_chains import RetryChains, retry_keys
 from labels.written_marks import NOT_WRITTEN
 from schemas.record_batches import RecordKind
 
-TRACE_ARRIVED: Final = np.uint8(1)
-TRACE_FAILED: Final = np.uint8(2)
-TRACE_TRUNCATED: Final = np.uint8(4)
-TRACE_RETRIED: Final = np.uint8(8)
+_ARRIVED: Final = np.uint8(1)
+_FAILED: Final = np.uint8(2)
+_TRUNCATED: Final = np.uint8(4)
+_RETRIED: Final = np.uint8(8)
 
-_TRACES: Final[ColumnLayout] = {
+_LAYOUT: Final[ColumnLayout] = {
     "key": (np.uint64, 2),
     "started": (np.int64, 1),
     "offset": (np.int64, 1),
     "context": (np.int32, 1),
     "flags": (np.uint8, 1),
     "head": (np.int32, 1),
-    "told": (np.uint64, 1),
+    "written": (np.uint64, 1),
 }
 _FOREVER: Final = 2**62
 
 
 class TriggerRecord(NamedTuple):
-    """The record that changed what is known of a trace last. ``at`` is its event time."""
+    """The record that last changed what is known about a trace."""
 
     kind: RecordKind
     offset: int
-    at: int
+    event_time: int
 
 
 @dataclass(slots=True)
 class JoinCounts:
-    """What became of records, since the join was last asked.
+    """The numbers of records that changed no state, since the counts were last taken.
 
-    ``late`` came after their window: not joined here, but by a batch job. ``unmatched`` are traces
-    that had feedback waiting for the whole window and never came. ``repeated`` were known already.
+    Late records came after their window; a batch job joins them. ``unmatched`` are traces that had
+    feedback waiting for the whole window and never arrived. ``repeated`` were known already.
     """
 
     late_traces: int = 0
@@ -63,17 +63,17 @@ class JoinCounts:
 
 
 class JoinPartition:
-    """State of one partition; nothing outside refers into it, so it can be dropped at any time."""
+    """The state of one partition. Nothing refers into it, so it can be dropped at any time."""
 
     def __init__(self, policy: LabelPolicy, window: int | None) -> None:
-        """``window`` in microseconds, None for a batch job, which forgets nothing."""
+        """``window`` is in microseconds; None for a batch job, which keeps everything."""
         self.counts = JoinCounts()
         self.watermark = -_FOREVER
         self.touched: dict[int, TriggerRecord] = {}
         self._policy = policy
         self._window = _FOREVER if window is None else window
         self._traces, self._ids, self._trace_index = (
-            GrowableColumns(_TRACES),
+            GrowableColumns(_LAYOUT),
             GrowableTexts(),
             HashIndex(),
         )
@@ -83,76 +83,76 @@ class JoinPartition:
         self._context_numbers: dict[TraceContext, int] = {}
         self._swept_at = self.watermark
 
-    # -- what is in it --------------------------------------------------------------------------
+    # -- contents -------------------------------------------------------------------------------
 
     @property
     def traces(self) -> int:
-        """Return how many traces are in the window."""
-        return int(np.count_nonzero(self._traces["flags"] & TRACE_ARRIVED))
+        """Return the number of traces in the window."""
+        return int(np.count_nonzero(self._traces["flags"] & _ARRIVED))
 
     @property
     def waiting(self) -> int:
-        """Return how many traces are not here yet but have feedback already."""
+        """Return the number of traces that have feedback but have not arrived."""
         return len(self._traces) - self.traces
 
     @property
     def feedback(self) -> int:
-        """Return how many feedback events are kept."""
+        """Return the number of feedback events."""
         return len(self._feedback)
 
     @property
     def nbytes(self) -> int:
-        """Return the bytes of memory it takes."""
-        parts = (self._traces, self._ids, self._trace_index, self._feedback)
+        """Return the bytes of memory in use."""
+        stores = (self._traces, self._ids, self._trace_index, self._feedback)
         retries = self._retries.nbytes if self._retries is not None else 0
-        return sum(part.nbytes for part in parts) + retries + 200 * len(self._contexts)
+        return sum(store.nbytes for store in stores) + retries + 200 * len(self._contexts)
 
     def rows_of(self, keys: DigestPairs) -> RowNumbers:
-        """Return the row of each trace, -1 where it is not known."""
+        """Return the row of each trace, ``NO_ROW`` if it is unknown."""
         return self._trace_index.find(keys, self._traces["key"])
 
     def all_rows(self) -> range:
-        """Return the numbers of all rows, those that wait for their trace included."""
+        """Return the numbers of all rows, including those that wait for their trace."""
         return range(len(self._traces))
 
-    def known(
+    def knowledge_of(
         self, row: int, *, closed: bool = False, session: SessionStatus = "not judged"
     ) -> TraceKnowledge:
-        """Return what is known of the trace in a row; no verdicts, which are kept elsewhere."""
+        """Return what is known about the trace in a row, without verdicts."""
         flags = self._traces["flags"][row]
         return TraceKnowledge(
             trace_id=self._ids[row],
-            seen=self._seen(row) if flags & TRACE_ARRIVED else None,
-            said=self._feedback.chain(int(self._traces["head"][row])),
-            retried=bool(flags & TRACE_RETRIED),
+            trace=self._trace_facts(row) if flags & _ARRIVED else None,
+            feedback=self._feedback.events_from(int(self._traces["head"][row])),
+            retried=bool(flags & _RETRIED),
             session=session,
             closed=closed,
         )
 
-    def started(self, row: int) -> int:
-        """Return when the trace began; if it has not come, when the last feedback on it was."""
+    def started_at(self, row: int) -> int:
+        """Return when the trace started; before it arrives, the time of its latest feedback."""
         return int(self._traces["started"][row])
 
-    def rests_on(self, rows: RowNumbers, offsets: IntArray) -> BoolArray:
-        """Tell for each row whether the record at an offset is the one that counts for it."""
+    def is_counted_record(self, rows: RowNumbers, offsets: IntArray) -> BoolArray:
+        """Return for each row whether the record at an offset is the one that counts for it."""
         return np.equal(self._traces["offset"][rows], offsets)
 
-    def told(self, row: int) -> int:
-        """Return the mark of what was written last about the trace in a row (see `labels.written_marks`)."""
-        return int(self._traces["told"][row])
+    def written_mark_of(self, row: int) -> int:
+        """Return the mark of the event written last for the trace (see `labels.written_marks`)."""
+        return int(self._traces["written"][row])
 
-    def tell(self, keys: DigestPairs, marks: npt.NDArray[np.uint64]) -> None:
-        """Take note of what has been written; of several about one trace the last counts."""
+    def set_written(self, keys: DigestPairs, marks: npt.NDArray[np.uint64]) -> None:
+        """Record the marks of written events; the last of several for one trace counts."""
         rows = self.rows_of(keys)
-        here = rows != NO_ROW
-        self._traces["told"][rows[here]] = marks[here]
+        present = rows != NO_ROW
+        self._traces["written"][rows[present]] = marks[present]
 
-    # -- records come in ------------------------------------------------------------------------
+    # -- adding records -------------------------------------------------------------------------
 
     def add_traces(self, rows: TraceRows, fresh: BoolArray) -> None:
-        """Take in traces. ``fresh`` marks those that no label has been written for yet.
+        """Add traces. ``fresh`` marks those that no label has been written for.
 
-        Of one trace id the first offset counts; what comes again is ignored.
+        The record of a trace id with the lowest offset counts; others are ignored.
         """
         first = _first_of_each(rows.keys, rows.offset)
         self.counts.repeated += len(rows) - len(first)
@@ -164,19 +164,19 @@ class JoinPartition:
             newest = int(np.minimum(rows.started, rows.ingested).max())
             self.watermark = max(self.watermark, newest)
 
-        news = at == NO_ROW
-        at[news] = self._new_rows(rows.keys[first[news]], [rows.ids[i] for i in first[news]])
-        better = (self._traces["flags"][at] & TRACE_ARRIVED == 0) | (
+        new = at == NO_ROW
+        at[new] = self._new_rows(rows.keys[first[new]], [rows.ids[i] for i in first[new]])
+        is_counted = (self._traces["flags"][at] & _ARRIVED == 0) | (
             rows.offset[first] < self._traces["offset"][at]
         )
-        self.counts.repeated += int((~better).sum())
-        self._fill(at[better], rows, first[better])
-        self._touch_traces(at[better], rows, first[better], fresh)
+        self.counts.repeated += int((~is_counted).sum())
+        self._fill(at[is_counted], rows, first[is_counted])
+        self._touch_traces(at[is_counted], rows, first[is_counted], fresh)
 
     def add_feedback(self, rows: FeedbackRows, fresh: BoolArray) -> None:
-        """Take in feedback. The same event twice is one; under one id with other content, two."""
+        """Add feedback. An event sent twice is one event; with other content under its id, two."""
         new = _first_of_each(rows.keys, rows.offset)
-        new = new[self._feedback.unknown(rows.keys[new])]
+        new = new[self._feedback.is_new(rows.keys[new])]
         at = self.rows_of(rows.trace_keys[new])
         late = (at == NO_ROW) & (rows.occurred[new] < self.watermark - self._window)
         self.counts.late_feedback += int(late.sum())
@@ -184,36 +184,30 @@ class JoinPartition:
         new, at = new[~late], at[~late]
 
         unknown = np.flatnonzero(at == NO_ROW)
-        one = unknown[_first_of_each(rows.trace_keys[new[unknown]], rows.offset[new[unknown]])]
-        self._new_rows(rows.trace_keys[new[one]], [rows.trace_ids[i] for i in new[one]])
+        first = unknown[_first_of_each(rows.trace_keys[new[unknown]], rows.offset[new[unknown]])]
+        self._new_rows(rows.trace_keys[new[first]], [rows.trace_ids[i] for i in new[first]])
         at[unknown] = self.rows_of(rows.trace_keys[new[unknown]])
-        waiting = self._traces["flags"][at] & TRACE_ARRIVED == 0
+        waiting = self._traces["flags"][at] & _ARRIVED == 0
         np.maximum.at(self._traces["started"], at[waiting], rows.occurred[new[waiting]])
 
         self._feedback.append(rows, new, at, self._traces["head"])
         for row, i in zip(at.tolist(), new.tolist(), strict=True):
             if fresh[i]:
                 offset, occurred = int(rows.offset[i]), int(rows.occurred[i])
-                self._touch(row, TriggerRecord(RecordKind.FEEDBACK, offset, occurred))
+                self.touched[row] = TriggerRecord(RecordKind.FEEDBACK, offset, occurred)
 
-    def touch_again(self, trace_id: str, cause: TriggerRecord) -> None:
-        """Mark a trace as touched, as it was before its decision was taken."""
-        row = int(self.rows_of(digest_ids([trace_id], self._policy.audit.seed))[0])
-        if row != NO_ROW:
-            self._touch(row, cause)
-
-    def settle_retries(self) -> None:
-        """Find the retries among all traces anew, whatever order they came in."""
+    def find_retries(self) -> None:
+        """Find the retries among all traces, whatever order they came in."""
         if self._retries is not None:
-            self._retries.chain()
+            self._retries.rebuild()
             rows = self._retries.all_retried(self._traces["started"])
-            self._traces["flags"][:] &= ~TRACE_RETRIED
-            self._traces["flags"][rows] |= TRACE_RETRIED
+            self._traces["flags"][:] &= ~_RETRIED
+            self._traces["flags"][rows] |= _RETRIED
 
-    # -- and go ---------------------------------------------------------------------------------
+    # -- removing records -----------------------------------------------------------------------
 
     def sweep(self) -> None:
-        """Forget what has left the window and is not touched, once that is worth the work."""
+        """Remove what has left the window and is not touched, once there is enough of it."""
         if self.watermark - self._swept_at < self._window // 64:
             return
         self._swept_at = self.watermark
@@ -221,44 +215,44 @@ class JoinPartition:
         stays[list(self.touched)] = True
         if int(stays.sum()) > len(self._traces) * 7 // 8:
             return
-        self.counts.unmatched += int((~stays & (self._traces["flags"] & TRACE_ARRIVED == 0)).sum())
-        self._forget(stays)
+        self.counts.unmatched += int((~stays & (self._traces["flags"] & _ARRIVED == 0)).sum())
+        self._keep(stays)
 
-    def shorten(self) -> None:
-        """Halve the window from now on, and forget what has left it."""
+    def halve_window(self) -> None:
+        """Halve the window, and remove what has left it."""
         self._window //= 2
         self._swept_at = -_FOREVER
         self.sweep()
 
-    def _forget(self, stays: npt.NDArray[np.bool_]) -> None:
-        numbers = renumber_rows(stays)
-        self.touched = {int(numbers[row]): cause for row, cause in self.touched.items()}
+    def _keep(self, stays: npt.NDArray[np.bool_]) -> None:
+        new_rows = renumber_rows(stays)
+        self.touched = {int(new_rows[row]): trigger for row, trigger in self.touched.items()}
         self._traces.keep(stays)
         self._ids.keep(stays)
-        self._feedback.keep(stays, numbers, self._traces["head"])
+        self._feedback.keep(stays, new_rows, self._traces["head"])
         rows: RowNumbers = np.arange(len(self._traces), dtype=np.int32)
         self._trace_index.rebuild(rows, self._traces["key"])
         if self._retries is not None:
             self._retries.keep(stays)
-        self._forget_contexts()
+        self._drop_unused_contexts()
 
-    def _forget_contexts(self) -> None:
-        used, numbers = np.unique(self._traces["context"], return_inverse=True)
+    def _drop_unused_contexts(self) -> None:
+        used, context_indices = np.unique(self._traces["context"], return_inverse=True)
         self._contexts = [self._contexts[i] for i in used.tolist()]
         self._context_numbers = {context: i for i, context in enumerate(self._contexts)}
-        self._traces["context"][:] = numbers.reshape(-1)
+        self._traces["context"][:] = context_indices.reshape(-1)
 
-    # -- parts ----------------------------------------------------------------------------------
+    # -- filling rows ---------------------------------------------------------------------------
 
     def _new_rows(self, keys: DigestPairs, ids: list[str]) -> RowNumbers:
-        """Make rows for traces of which nothing is known but the id."""
+        """Make rows for traces that are known only by id."""
         where = self._traces.append(len(ids))
         self._ids.append(ids)
         self._traces["key"][where] = keys
         self._traces["head"][where] = NO_ROW
         self._traces["started"][where] = -_FOREVER
         self._traces["flags"][where] = 0
-        self._traces["told"][where] = NOT_WRITTEN
+        self._traces["written"][where] = NOT_WRITTEN
         self._traces["context"][where] = self._context_number((None, ()))
         if self._retries is not None:
             self._retries.append(len(ids))
@@ -266,58 +260,53 @@ class JoinPartition:
         self._trace_index.add(rows, self._traces["key"])
         return rows
 
-    def _fill(self, at: RowNumbers, rows: TraceRows, which: IntArray) -> None:
-        """Write what the traces say into their rows; a retry found before stays found."""
-        numbers = np.array([self._context_number(c) for c in rows.contexts], np.int32)
-        flags = (
-            TRACE_ARRIVED
-            | rows.failed[which] * TRACE_FAILED
-            | rows.truncated[which] * TRACE_TRUNCATED
-        )
-        self._traces["started"][at] = rows.started[which]
-        self._traces["offset"][at] = rows.offset[which]
-        self._traces["context"][at] = numbers[rows.context[which]]
-        self._traces["flags"][at] = flags | (self._traces["flags"][at] & TRACE_RETRIED)
+    def _fill(self, at: RowNumbers, rows: TraceRows, selected: IntArray) -> None:
+        """Write the facts of traces into their rows; keep the retry flag."""
+        context_numbers = np.array([self._context_number(c) for c in rows.contexts], np.int32)
+        flags = _ARRIVED | rows.failed[selected] * _FAILED | rows.truncated[selected] * _TRUNCATED
+        self._traces["started"][at] = rows.started[selected]
+        self._traces["offset"][at] = rows.offset[selected]
+        self._traces["context"][at] = context_numbers[rows.context[selected]]
+        self._traces["flags"][at] = flags | (self._traces["flags"][at] & _RETRIED)
 
     def _touch_traces(
-        self, at: RowNumbers, rows: TraceRows, which: IntArray, fresh: BoolArray
+        self, at: RowNumbers, rows: TraceRows, selected: IntArray, fresh: BoolArray
     ) -> None:
         traces = self._traces
-        # The rate is that of the app; the draw itself is made again by the decision.
+        # The app determines the rate. The decision repeats the draw itself.
         rates = np.array([self._policy.audit.probability(app) for app, _ in rows.contexts])
         drawn = (
-            audit_draws(rows.keys[which]) < rates[rows.context[which]]
-            if len(which)
+            audit_draws(rows.keys[selected]) < rates[rows.context[selected]]
+            if len(selected)
             else at > NO_ROW
         )
-        telling = TRACE_ARRIVED * 0
-        telling |= TRACE_FAILED if ERROR in self._policy.readings else 0
-        telling |= TRACE_TRUNCATED if TRUNCATED in self._policy.readings else 0
-        touched = drawn | (traces["head"][at] != NO_ROW) | (traces["flags"][at] & telling != 0)
-        touched &= fresh[which]
-        for row, i in zip(at[touched].tolist(), which[touched].tolist(), strict=True):
-            self._touch(row, _trace_cause(rows, i))
+        telling_flags = _ARRIVED * 0
+        telling_flags |= _FAILED if ERROR in self._policy.readings else 0
+        telling_flags |= _TRUNCATED if TRUNCATED in self._policy.readings else 0
+        touched = (
+            drawn | (traces["head"][at] != NO_ROW) | (traces["flags"][at] & telling_flags != 0)
+        )
+        touched &= fresh[selected]
+        for row, i in zip(at[touched].tolist(), selected[touched].tolist(), strict=True):
+            self.touched[row] = _trace_trigger(rows, i)
         if self._retries is None:
             return
-        keys = retry_keys(rows.session[which], rows.tokens[which])
-        place = dict(zip(at.tolist(), which.tolist(), strict=True)) if len(at) else {}
-        for row, again in self._retries.add(at, keys, traces["started"]):
-            known = bool(traces["flags"][row] & TRACE_RETRIED)
-            traces["flags"][row] |= TRACE_RETRIED
-            newest = place.get(again, place.get(row))
-            if not known and newest is not None and fresh[newest]:
-                self._touch(row, _trace_cause(rows, newest))
+        keys = retry_keys(rows.session[selected], rows.tokens[selected])
+        positions = dict(zip(at.tolist(), selected.tolist(), strict=True)) if len(at) else {}
+        for row, retry in self._retries.add(at, keys, traces["started"]):
+            was_retried = bool(traces["flags"][row] & _RETRIED)
+            traces["flags"][row] |= _RETRIED
+            newest = positions.get(retry, positions.get(row))
+            if not was_retried and newest is not None and fresh[newest]:
+                self.touched[row] = _trace_trigger(rows, newest)
 
-    def _touch(self, row: int, cause: TriggerRecord) -> None:
-        self.touched[row] = cause
-
-    def _seen(self, row: int) -> TraceFacts:
+    def _trace_facts(self, row: int) -> TraceFacts:
         flags = self._traces["flags"][row]
         app, segments = self._contexts[int(self._traces["context"][row])]
         return TraceFacts(
-            started_at=self.started(row),
-            failed=bool(flags & TRACE_FAILED),
-            truncated=bool(flags & TRACE_TRUNCATED),
+            started_at=self.started_at(row),
+            failed=bool(flags & _FAILED),
+            truncated=bool(flags & _TRUNCATED),
             app=app,
             segments=dict(segments),
         )
@@ -330,7 +319,7 @@ class JoinPartition:
 
 
 def _first_of_each(keys: DigestPairs, offsets: IntArray) -> IntArray:
-    """Return which row of each key comes first by offset, in the order the rows came in."""
+    """Return, for each key, the index of its row with the lowest offset, in order of the rows."""
     order = np.lexsort((offsets, keys[:, 1], keys[:, 0]))
     ordered = keys[order]
     starts = np.ones(len(order), bool)
@@ -338,5 +327,5 @@ def _first_of_each(keys: DigestPairs, offsets: IntArray) -> IntArray:
     return np.sort(order[starts])
 
 
-def _trace_cause(rows: TraceRows, i: int) -> TriggerRecord:
+def _trace_trigger(rows: TraceRows, i: int) -> TriggerRecord:
     return TriggerRecord(RecordKind.TRACE, int(rows.offset[i]), int(rows.started[i]))

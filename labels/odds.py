@@ -1,4 +1,4 @@
-"""Probabilities as log-odds, in which evidence adds up, and back."""
+"""Converts probabilities to log-odds, in which evidence adds up, and back."""
 
 import math
 
@@ -10,7 +10,7 @@ def logit(p: float) -> float:
 
 
 def expit(log_odds: float) -> float:
-    """Return the probability of log-odds, without overflow."""
+    """Return the probability for log-odds, without overflow."""
     if log_odds >= 0:
         return 1 / (1 + math.exp(-log_odds))
     return math.exp(log_odds) / (1 + math.exp(log_odds))

@@ -1,7 +1,7 @@
-"""The closed list of things that a signal can say: what is read out of a record, before any policy.
+"""Readings: the closed list of what a record can say about an answer, before any policy.
 
-A reading is one-sided: it fires or it does not. Thumbs are therefore two readings, so that users
-who only speak when they are unhappy do not make every thumbs up worth as much as a thumbs down.
+A reading is one-sided: it fires or it does not. Thumbs are therefore two readings: many users speak
+up only when they are unhappy, so a thumbs up need not be worth as much as a thumbs down.
 """
 
 import math
@@ -23,7 +23,7 @@ PLAIN_KINDS: Final = (
     "resolution",
     "comment",
 )
-"""Kinds of feedback that say one thing by being there."""
+"""Kinds of feedback whose presence is the reading."""
 
 KIND_OF: Final = {
     THUMBS_UP: "thumbs",
@@ -34,7 +34,7 @@ KIND_OF: Final = {
     CUSTOM_NEGATIVE: "custom",
     **{kind: kind for kind in PLAIN_KINDS},
 }
-"""The kind of feedback that each reading of feedback comes from."""
+"""The kind of feedback that each reading comes from."""
 
 FEEDBACK_KINDS: Final = tuple(dict.fromkeys(KIND_OF.values()))
 
@@ -42,27 +42,28 @@ ERROR: Final = "error"
 TRUNCATED: Final = "truncated"
 RETRY: Final = "retry"
 TRACE_READINGS: Final = (ERROR, TRUNCATED, RETRY)
-"""Found in the traces themselves: the call failed, ran out of tokens, or was made again."""
+"""Readings of the traces themselves: the call failed, ran out of tokens, or was repeated."""
 
 SILENCE: Final = "silence"
 ABANDONED: Final = "abandoned"
 CONTINUED: Final = "continued"
 ABSENCE_READINGS: Final = (SILENCE, ABANDONED, CONTINUED)
-"""What did not come. Only the lake knows that for certain, so only batch jobs read these."""
+"""Readings of what did not come. Only the lake shows that, so only batch jobs use them."""
 
 REVIEW_FAIL: Final = "review_fail"
 REVIEW_PASS: Final = "review_pass"  # noqa: S105
 REVIEW_READINGS: Final = (REVIEW_FAIL, REVIEW_PASS)
 
 READINGS: Final = (*KIND_OF, *TRACE_READINGS, *ABSENCE_READINGS, *REVIEW_READINGS)
-"""Every reading there is."""
+"""All readings."""
 
 
 def feedback_reading(kind: str, value: float | None, *, low: float, high: float) -> str | None:
-    """Return what a feedback event says, or None if it says nothing that can be read.
+    """Return the reading of a feedback event, or None if it has none.
 
     ``low`` and ``high`` cut ratings (0 to 1): at most ``low`` is low, at least ``high`` is high. A
-    value outside what its kind allows is not read: the contract refuses it, an older row may not.
+    value outside the range of its kind has no reading: the contract refuses such a value today, but
+    older rows may hold one.
     """
     if kind in PLAIN_KINDS:
         return kind

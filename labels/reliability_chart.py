@@ -1,4 +1,4 @@
-"""Draws the reliability diagram as an SVG, with nothing but text."""
+"""Draws the reliability diagram as SVG, without a library."""
 
 from collections.abc import Sequence
 
@@ -9,26 +9,26 @@ _SMALL = 'font-family="sans-serif" font-size="11" fill="#444"'
 
 
 def draw_reliability_chart(bins: Sequence[ReliabilityBin], title: str) -> str:
-    """Return a picture: said probability across, share that failed upwards, circles by weight.
+    """Return the chart: predicted probability across, share that failed upwards, circles by weight.
 
-    ``title`` is escaped. On the dashed diagonal probabilities mean what they say.
+    ``title`` is escaped. On the dashed diagonal the probabilities are exactly right.
     """
-    largest = max((part.weight for part in bins), default=1.0) or 1.0
+    largest = max((each.weight for each in bins), default=1.0) or 1.0
     circles = [
-        f'<circle cx="{_x(part.mean_p):.1f}" cy="{_y(part.failed):.1f}" '
-        f'r="{3 + 9 * (part.weight / largest) ** 0.5:.1f}" fill="#2a6" fill-opacity="0.6">'
-        f"<title>{part.reviews} reviews: said {part.mean_p:.2f}, was {part.failed:.2f}</title>"
-        "</circle>"
-        for part in bins
+        f'<circle cx="{_x(each.mean_p):.1f}" cy="{_y(each.failed):.1f}" '
+        f'r="{3 + 9 * (each.weight / largest) ** 0.5:.1f}" fill="#2a6" fill-opacity="0.6">'
+        f"<title>{each.reviews} reviews: predicted {each.mean_p:.2f}, "
+        f"failed {each.failed:.2f}</title></circle>"
+        for each in bins
     ]
-    points = " ".join(f"{_x(part.mean_p):.1f},{_y(part.failed):.1f}" for part in bins)
-    whole = _SIDE + 2 * _EDGE
-    upwards = _text(14, whole / 2, "share that failed")
+    points = " ".join(f"{_x(each.mean_p):.1f},{_y(each.failed):.1f}" for each in bins)
+    size = _SIDE + 2 * _EDGE
+    upwards = _text(14, size / 2, "share that failed")
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{whole}" height="{whole}" '
-        f'viewBox="0 0 {whole} {whole}" role="img">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{size}" height="{size}" '
+        f'viewBox="0 0 {size} {size}" role="img">',
         f"<title>{_escaped(title)}</title>",
-        f'<rect width="{whole}" height="{whole}" fill="#fff"/>',
+        f'<rect width="{size}" height="{size}" fill="#fff"/>',
         f'<rect x="{_EDGE}" y="{_EDGE}" width="{_SIDE}" height="{_SIDE}" fill="none" '
         'stroke="#999"/>',
         f'<line x1="{_x(0)}" y1="{_y(0)}" x2="{_x(1)}" y2="{_y(1)}" stroke="#999" '
@@ -36,9 +36,9 @@ def draw_reliability_chart(bins: Sequence[ReliabilityBin], title: str) -> str:
         f'<polyline points="{points}" fill="none" stroke="#2a6"/>',
         *circles,
         *_scale(),
-        _text(whole / 2, 28, title),
-        _text(whole / 2, whole - 10, "probability of fail, as said"),
-        f'<g transform="rotate(-90 14 {whole / 2})">{upwards}</g>',
+        _text(size / 2, 28, title),
+        _text(size / 2, size - 10, "predicted probability of fail"),
+        f'<g transform="rotate(-90 14 {size / 2})">{upwards}</g>',
         "</svg>",
     ]
     return "\n".join(lines) + "\n"

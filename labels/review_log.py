@@ -1,7 +1,7 @@
-"""What reviewers do, as a log: claims and reviews, rows that are only ever added.
+"""The append-only log of claims and reviews.
 
-Each step of the queue looks at the log and says which row to append; whoever keeps the log appends
-it only if nobody else did meanwhile (compare-and-swap), or takes the step again. Times are
+Each step of the queue reads the log and returns the row to append. The caller appends it only if
+the log has not grown in the meantime (compare-and-swap), and otherwise repeats the step. Times are
 microseconds since 1970 (UTC).
 """
 
@@ -18,7 +18,7 @@ from schemas.records import Label
 
 
 class ReviewClaim(NamedTuple):
-    """A reviewer has an item until ``until``."""
+    """A reviewer's claim on an item until ``until``."""
 
     trace_id: str
     reviewer: str
@@ -26,10 +26,10 @@ class ReviewClaim(NamedTuple):
 
 
 class Review(NamedTuple):
-    """What a reviewer found.
+    """A review as it was submitted.
 
-    ``review_id`` as ``review_id_of`` makes it. A reviewer may judge a trace again: the last word
-    counts, and a ``label`` of None takes back what was said. ``audit_probability`` is that of the
+    ``review_id`` comes from ``review_id_of``. A reviewer may judge a trace again: the latest review
+    counts, and a ``label`` of None withdraws it. ``audit_probability`` is the probability of the
     draw if the trace was in the audit arm.
     """
 
@@ -43,7 +43,7 @@ class Review(NamedTuple):
 
 
 class CurrentReview(NamedTuple):
-    """A review that stands: the last word of its reviewer, and not taken back; as `Review`."""
+    """A review in force: the latest of its reviewer, and not withdrawn. Fields as in `Review`."""
 
     review_id: str
     trace_id: str
@@ -62,48 +62,48 @@ class ReviewLog:
     reviews: tuple[Review, ...] = ()
 
     def by_trace(self) -> Mapping[str, list[CurrentReview]]:
-        """Return the reviews that stand by trace id, oldest first: the last of each reviewer.
+        """Return the reviews in force by trace id, oldest first: the latest of each reviewer.
 
-        Traces of which all reviews were taken back are left out.
+        Traces without a review in force are left out.
         """
         return {
-            trace_id: standing
-            for trace_id, reviews in self._all().items()
-            if (standing := _standing(reviews))
+            trace_id: current
+            for trace_id, reviews in self._reviews_by_trace().items()
+            if (current := _current_reviews(reviews))
         }
 
-    def standing(self) -> list[CurrentReview]:
-        """Return the reviews that stand, of all traces."""
-        return [review for theirs in self.by_trace().values() for review in theirs]
+    def current_reviews(self) -> list[CurrentReview]:
+        """Return the reviews in force of all traces."""
+        return [review for reviews in self.by_trace().values() for review in reviews]
 
-    def last_of(self, review_id: str) -> Review | None:
-        """Return what was said last under an id; None if nothing was."""
-        mine = [review for review in self.reviews if review.review_id == review_id]
-        return latest_by_reviewer(mine)[-1] if mine else None
+    def latest_of(self, review_id: str) -> Review | None:
+        """Return the latest review with this id; None if there is none."""
+        reviews = [review for review in self.reviews if review.review_id == review_id]
+        return latest_by_reviewer(reviews)[-1] if reviews else None
 
-    def last(self) -> Mapping[str, Review]:
-        """Return what was said last under each id."""
-        found: dict[str, list[Review]] = defaultdict(list)
+    def latest_by_id(self) -> Mapping[str, Review]:
+        """Return the latest review by review id."""
+        by_id: dict[str, list[Review]] = defaultdict(list)
         for review in self.reviews:
-            found[review.review_id].append(review)
-        return {review_id: latest_by_reviewer(mine)[-1] for review_id, mine in found.items()}
+            by_id[review.review_id].append(review)
+        return {review_id: latest_by_reviewer(reviews)[-1] for review_id, reviews in by_id.items()}
 
-    def _all(self) -> Mapping[str, list[Review]]:
-        found: dict[str, list[Review]] = defaultdict(list)
+    def _reviews_by_trace(self) -> Mapping[str, list[Review]]:
+        by_trace: dict[str, list[Review]] = defaultdict(list)
         for review in self.reviews:
-            found[review.trace_id].append(review)
-        return found
+            by_trace[review.trace_id].append(review)
+        return by_trace
 
-    def held(self, now: int) -> Mapping[str, set[str]]:
-        """Return, by trace id, the reviewers whose claims hold at ``now``."""
-        found: dict[str, set[str]] = defaultdict(set)
+    def active_claims(self, now: int) -> Mapping[str, set[str]]:
+        """Return, by trace id, the reviewers whose claims are valid at ``now``."""
+        reviewers: dict[str, set[str]] = defaultdict(set)
         for claim in self.claims:
             if claim.until > now:
-                found[claim.trace_id].add(claim.reviewer)
-        return found
+                reviewers[claim.trace_id].add(claim.reviewer)
+        return reviewers
 
     def outcomes(self) -> Mapping[str, ReviewOutcome]:
-        """Return what the reviewers of each trace decide together."""
+        """Return the joint outcome of the reviewers by trace id."""
         return {
             trace_id: adjudicate([review.label for review in reviews])
             for trace_id, reviews in self.by_trace().items()
@@ -112,18 +112,18 @@ class ReviewLog:
     def verdicts(self) -> Mapping[str, list[ReviewVerdict]]:
         """Return all reviews by trace id, as evidence for the batch job (`labels.batch_join`).
 
-        Those that were replaced are among them: a label never knows less than the one before it.
+        They include replaced reviews, so that a label never rests on less than the one before it.
         """
         return {
             trace_id: [
                 ReviewVerdict(r.review_id, r.reviewer, r.label, r.reviewed_at, r.expected_response)
                 for r in reviews
             ]
-            for trace_id, reviews in self._all().items()
+            for trace_id, reviews in self._reviews_by_trace().items()
         }
 
 
-def _standing(reviews: Sequence[Review]) -> list[CurrentReview]:
+def _current_reviews(reviews: Sequence[Review]) -> list[CurrentReview]:
     return [
         CurrentReview(r.review_id, r.trace_id, r.reviewer, r.label, *r[4:])
         for r in latest_by_reviewer(reviews)
@@ -132,6 +132,6 @@ def _standing(reviews: Sequence[Review]) -> list[CurrentReview]:
 
 
 def review_id_of(trace_id: str, reviewer: str) -> str:
-    """Return the id of a reviewer's review of a trace: there is one, however often it is sent."""
+    """Return the id of a reviewer's review of a trace; it is the same however often it is sent."""
     encoded = json.dumps([trace_id, reviewer]).encode()
     return hashlib.blake2b(encoded, digest_size=16).hexdigest()

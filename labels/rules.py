@@ -14,7 +14,7 @@ ShareValue = Annotated[float, Field(ge=0, le=1)]
 
 
 class BetaPrior(DocumentPart):
-    """A Beta distribution as people think of it: its mean, and how many observations it weighs."""
+    """A Beta distribution by its mean and by the number of observations it is worth."""
 
     mean: float = Field(gt=0, lt=1)
     strength: float = Field(default=20, gt=0, le=1e6)
@@ -31,10 +31,10 @@ class BetaPrior(DocumentPart):
 
 
 class SignalRule(DocumentPart):
-    """One signal: which reading it is, by whom, what it points at and how far it is believed.
+    """One signal: its reading, its actors, what it points to and how far it is believed.
 
-    ``sensitivity`` is the share of answers it points at on which it fires, ``specificity`` the
-    share of the others on which it does not, both among all answers that could have had it.
+    ``sensitivity``: the share of the answers it points to that it fires on. ``specificity``: the
+    share of the others that it does not fire on. Both are among all answers that could have it.
     """
 
     reading: str = ""
@@ -45,12 +45,12 @@ class SignalRule(DocumentPart):
     group: PolicyName | None = None
 
     @model_validator(mode="after")
-    def _says_something(self) -> Self:
+    def _check_rule(self) -> Self:
         if self.reading and self.reading not in READINGS:
-            raise ValueError(f"unknown reading; known are {', '.join(READINGS)}")
+            raise ValueError(f"unknown reading; use one of {', '.join(READINGS)}")
         if self.sensitivity.mean + self.specificity.mean <= 1:
             raise ValueError(
-                "contradicts itself: sensitivity + specificity must be more than 1, otherwise the "
+                "contradictory: sensitivity + specificity must be more than 1; otherwise the "
                 "signal says nothing, or the opposite of what it points to"
             )
         return self
@@ -63,20 +63,20 @@ class SignalGroup(DocumentPart):
 
 
 class LabelThresholds(DocumentPart):
-    """``pass`` up to one probability of fail, ``fail`` from the other on, unknown between them."""
+    """``pass`` up to one probability of fail, ``fail`` from another on, unknown in between."""
 
     pass_at_most: float = Field(gt=0, lt=1)
     fail_at_least: float = Field(gt=0, lt=1)
 
     @model_validator(mode="after")
-    def _in_order(self) -> Self:
+    def _check_order(self) -> Self:
         if self.pass_at_most >= self.fail_at_least:
             raise ValueError("contradictory: pass_at_most must be less than fail_at_least")
         return self
 
 
 class HighSignalRules(DocumentPart):
-    """What makes a label event: a signal worth at least ``weight`` (log-odds), or one listed."""
+    """What triggers a label event: a signal of at least ``weight`` (log-odds), or a listed one."""
 
     weight: float = Field(default=0.5, ge=0)
     always: tuple[str, ...] = ()
@@ -84,9 +84,9 @@ class HighSignalRules(DocumentPart):
 
 
 class ExposureRules(DocumentPart):
-    """Where people could have given feedback at all; elsewhere silence means nothing.
+    """Where users could have given feedback at all; elsewhere silence means nothing.
 
-    ``silence_is_labelled``: silence alone makes a label event too, one for each exposed trace.
+    ``silence_is_labelled``: silence alone triggers a label event, one for each exposed trace.
     """
 
     everywhere: Flag = False
@@ -96,11 +96,11 @@ class ExposureRules(DocumentPart):
 
     @property
     def anywhere(self) -> bool:
-        """Tell whether there is any exposure."""
+        """Return whether there is any exposure."""
         return self.everywhere or bool(self.apps) or bool(self.segments)
 
-    def holds(self, app: str | None, segments: Mapping[str, str]) -> bool:
-        """Tell whether users of this app and these segments could have given feedback."""
+    def applies_to(self, app: str | None, segments: Mapping[str, str]) -> bool:
+        """Return whether users of this app and these segments could have given feedback."""
         if self.everywhere:
             return True
         in_app = not self.apps or app in self.apps
@@ -109,13 +109,13 @@ class ExposureRules(DocumentPart):
 
 
 class RatingCuts(DocumentPart):
-    """Ratings up to ``low`` are bad, from ``high`` on good, between them they say nothing."""
+    """Ratings up to ``low`` are bad, from ``high`` on good, and say nothing in between."""
 
     low: ShareValue = 0.4
     high: ShareValue = 0.8
 
     @model_validator(mode="after")
-    def _in_order(self) -> Self:
+    def _check_order(self) -> Self:
         if self.low >= self.high:
             raise ValueError("contradictory: low must be less than high")
         return self
@@ -124,7 +124,7 @@ class RatingCuts(DocumentPart):
 class EditRules(DocumentPart):
     """What a corrected response becomes: the expected response of the trace, or nothing.
 
-    ``actors`` in the order in which they are believed; of one kind of actor the latest counts.
+    ``actors`` are in order of trust; among corrections by one kind of actor, the latest counts.
     """
 
     becomes: Literal["expected_response", "nothing"] = "expected_response"
@@ -133,7 +133,7 @@ class EditRules(DocumentPart):
 
 
 class AuditSampling(DocumentPart):
-    """The random arm: each trace is drawn with this probability, whatever is known of it.
+    """The random arm: each trace is drawn with this probability, whatever is known about it.
 
     The draw is a keyed hash of the trace id. ``apps`` sets other rates for some apps.
     """
@@ -148,7 +148,7 @@ class AuditSampling(DocumentPart):
 
 
 class ReviewRules(DocumentPart):
-    """How long an item may wait, how many people judge it, and how long a claim holds."""
+    """How long an item may wait, how many reviewers judge it, and how long a claim lasts."""
 
     deadline_hours: float = Field(default=72, gt=0, le=24 * 365)
     reviewers: int = Field(default=1, ge=1, le=9)

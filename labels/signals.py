@@ -1,8 +1,8 @@
-"""Signals: what the records of a trace say, each of them once, whatever order they came in.
+"""Signals: what the records of a trace say, each listed once, whatever order they came in.
 
-Every feedback event that the policy looks at gives one signal, also one that no longer counts: it
-was sent again under its id with something else, or the same user said something later of the same
-kind. So the set of signals only grows with what is known, and its size can number the revisions.
+Every feedback event of a kind in the policy gives one signal. That includes events that no longer
+count: the id was sent again with other content, or the same user later gave feedback of the same
+kind. So the set of signals only grows as more becomes known, and its size can number revisions.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,15 +23,15 @@ from labels.readings import (
 )
 
 _SESSION = frozenset({ABANDONED, CONTINUED})
-"""Where one of them counts, the other is listed too: it is what takes the first one back."""
+"""If one of them counts, the other is listed too, since it takes the first one back."""
 
 
 class Signal(NamedTuple):
     """One signal of one trace.
 
-    ``source_id`` is the id of the feedback event or the review, None if it came from the trace.
-    ``name`` is the signal of the policy, None if what was said counts for nothing there. ``counts``
-    is False for what something later has taken back. ``at`` is its time, 0 for the trace's own.
+    ``source_id`` is the id of the feedback event or the review, None if the signal comes from the
+    trace. ``name`` is the policy's signal, None if the reading counts for nothing there. ``counts``
+    is False if something later has taken it back. ``at`` is its time, 0 for the trace's own.
     """
 
     kind: str
@@ -42,93 +42,102 @@ class Signal(NamedTuple):
     counts: bool
 
 
-def signals_of(known: TraceKnowledge, policy: LabelPolicy) -> list[Signal]:
-    """Return all signals of a trace, in an order that depends on nothing but themselves."""
-    said = [
-        _of_feedback(item, policy, counts=counts)
-        for item, counts in resolve_feedback(known, policy)
+def signals_of(knowledge: TraceKnowledge, policy: LabelPolicy) -> list[Signal]:
+    """Return all signals of a trace, in an order that depends only on the signals."""
+    feedback = [
+        _feedback_signal(event, policy, counts=counts)
+        for event, counts in resolve_feedback(knowledge, policy)
     ]
-    own = _of_trace(known, policy, silent=not said)
-    return sorted([*said, *own, *_of_verdicts(known, policy)], key=_order)
+    own = _trace_signals(knowledge, policy, silent=not feedback)
+    return sorted([*feedback, *own, *_verdict_signals(knowledge, policy)], key=_order)
 
 
 def resolve_feedback(
-    known: TraceKnowledge, policy: LabelPolicy
+    knowledge: TraceKnowledge, policy: LabelPolicy
 ) -> list[tuple[FeedbackFacts, bool]]:
-    """Pair each feedback event that the policy looks at with whether it still stands.
+    """Pair each feedback event of a kind in the policy with whether it still counts, latest first.
 
-    Of one feedback id the latest stands, and of one user (and kind, and actor) the latest; latest
-    first. Events of users that are not named stand each for themselves.
+    For each feedback id the latest event counts, and for each user, kind and actor the latest.
+    Events without a user each count by themselves.
     """
-    looked_at = {item for item in known.said if item.kind in policy.kinds}
+    considered = {event for event in knowledge.feedback if event.kind in policy.kinds}
     ids: set[str] = set()
-    voices: set[tuple[int, str, str]] = set()
-    found = []
-    for item in sorted(looked_at, key=_said_order, reverse=True):
-        voice = (item.voice, item.kind, item.actor)
-        stands = item.feedback_id not in ids and voice not in voices
-        if item.feedback_id not in ids:
-            ids.add(item.feedback_id)
-            if item.voice != NO_USER:
-                voices.add(voice)
-        found.append((item, stands))
-    return found
+    users: set[tuple[int, str, str]] = set()
+    resolved = []
+    for event in sorted(considered, key=_feedback_order, reverse=True):
+        user = (event.user_digest, event.kind, event.actor)
+        counts = event.feedback_id not in ids and user not in users
+        if event.feedback_id not in ids:
+            ids.add(event.feedback_id)
+            if event.user_digest != NO_USER:
+                users.add(user)
+        resolved.append((event, counts))
+    return resolved
 
 
-def _of_feedback(item: FeedbackFacts, policy: LabelPolicy, *, counts: bool) -> Signal:
+def _feedback_signal(event: FeedbackFacts, policy: LabelPolicy, *, counts: bool) -> Signal:
     cuts = policy.ratings
-    reading = feedback_reading(item.kind, item.value, low=cuts.low, high=cuts.high)
-    name = policy.signal_for(reading, item.actor) if reading is not None else None
+    reading = feedback_reading(event.kind, event.value, low=cuts.low, high=cuts.high)
+    name = policy.signal_for(reading, event.actor) if reading is not None else None
     return Signal(
-        reading or item.kind, item.feedback_id, item.actor, item.occurred_at, name, counts
+        reading or event.kind, event.feedback_id, event.actor, event.occurred_at, name, counts
     )
 
 
-def _of_trace(known: TraceKnowledge, policy: LabelPolicy, *, silent: bool) -> list[Signal]:
+def _trace_signals(knowledge: TraceKnowledge, policy: LabelPolicy, *, silent: bool) -> list[Signal]:
     return [
         Signal(reading, None, None, 0, policy.signal_for(reading, None), counts=True)
-        for reading in _readings(known, policy, silent=silent)
+        for reading in _trace_readings(knowledge, policy, silent=silent)
         if reading in policy.readings or (reading in _SESSION and policy.judges_sessions)
     ]
 
 
-def _readings(known: TraceKnowledge, policy: LabelPolicy, *, silent: bool) -> Iterator[str]:
-    if known.retried:
+def _trace_readings(
+    knowledge: TraceKnowledge, policy: LabelPolicy, *, silent: bool
+) -> Iterator[str]:
+    if knowledge.retried:
         yield RETRY
-    seen = known.seen
-    if seen is None:
+    trace = knowledge.trace
+    if trace is None:
         return
-    if seen.failed:
+    if trace.failed:
         yield ERROR
-    if seen.truncated:
+    if trace.truncated:
         yield TRUNCATED
-    if not known.closed:
+    if not knowledge.closed:
         return
-    if known.session != "not judged":
-        yield CONTINUED if known.session == "continued" else ABANDONED
-    if silent and policy.exposure.holds(seen.app, seen.segments):
+    if knowledge.session != "not judged":
+        yield CONTINUED if knowledge.session == "continued" else ABANDONED
+    if silent and policy.exposure.applies_to(trace.app, trace.segments):
         yield SILENCE
 
 
-def _of_verdicts(known: TraceKnowledge, policy: LabelPolicy) -> Iterable[Signal]:
-    """Return a signal for each review; those that their reviewer has replaced do not count."""
-    stands = set(latest_by_reviewer(known.verdicts))
-    for verdict in set(known.verdicts):
-        reading = _VERDICTS.get(verdict.label)
+def _verdict_signals(knowledge: TraceKnowledge, policy: LabelPolicy) -> Iterable[Signal]:
+    """Return a signal for each review; a review that its reviewer has replaced does not count."""
+    latest = set(latest_by_reviewer(knowledge.verdicts))
+    for verdict in set(knowledge.verdicts):
+        reading = _VERDICT_READINGS.get(verdict.label)
         name = policy.signal_for(reading, None) if reading is not None else None
-        at, counts = verdict.reviewed_at, verdict in stands
+        at, counts = verdict.reviewed_at, verdict in latest
         yield Signal(reading or "review", verdict.review_id, "reviewer", at, name, counts)
 
 
-_VERDICTS: Final[Mapping[str | None, str]] = {"fail": REVIEW_FAIL, "pass": REVIEW_PASS}
+_VERDICT_READINGS: Final[Mapping[str | None, str]] = {"fail": REVIEW_FAIL, "pass": REVIEW_PASS}
 
 
-def _said_order(item: FeedbackFacts) -> tuple[object, ...]:
-    """Order by time; what happened at the same moment by content, so that no order of arrival can
-    decide."""
-    value = (item.value is not None, item.value or 0.0)
-    text = (item.correction is not None, item.correction or "")
-    return (item.occurred_at, item.feedback_id, item.kind, item.actor, item.voice, value, text)
+def _feedback_order(event: FeedbackFacts) -> tuple[object, ...]:
+    """Order by time, then by content, so that the order of arrival never decides."""
+    value = (event.value is not None, event.value or 0.0)
+    text = (event.correction is not None, event.correction or "")
+    return (
+        event.occurred_at,
+        event.feedback_id,
+        event.kind,
+        event.actor,
+        event.user_digest,
+        value,
+        text,
+    )
 
 
 def _order(signal: Signal) -> tuple[object, ...]:

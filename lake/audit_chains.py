@@ -8,20 +8,18 @@ commit says what the last hash was, and the table's log is held by its head (`la
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import pyarrow as pa
 
 from lake.delta_log import unreadable_metadata_error
 from lake.parquet import PARTITION_COLUMN
+from lake.table_log import AUDIT_CHAINS_KEY
 from schemas.redacted import Redacted
-
-AUDIT_CHAINS_KEY: Final = "goldpan.chains"
 
 
 @dataclass(frozen=True, slots=True)
 class AuditChain:
-    """The hash before the first row, the one of the last, and the days (ISO) of these two rows."""
+    """The hash before the first row, the hash of the last row, and the days (ISO) of both rows."""
 
     before: str
     last: str
@@ -30,7 +28,7 @@ class AuditChain:
 
 
 def audit_chains_of(batches: Sequence[Redacted[pa.RecordBatch]]) -> list[AuditChain]:
-    """Return the chain that rows of a flush are, as a list of one; empty if there are none."""
+    """Return the chain of the rows of a flush, as a list of one; empty if there are no rows."""
     rows = [one.value for one in batches if one.value.num_rows]
     if not rows:
         return []
@@ -41,13 +39,13 @@ def audit_chains_of(batches: Sequence[Redacted[pa.RecordBatch]]) -> list[AuditCh
 
 
 def audit_chain_metadata(chains: Iterable[AuditChain]) -> dict[str, str]:
-    """Return what a commit says of its chains; nothing if it has none."""
+    """Return the metadata of a commit with chains; empty if it has none."""
     body = [[one.before, one.last, one.first_day, one.last_day] for one in chains]
     return {AUDIT_CHAINS_KEY: json.dumps(body, separators=(",", ":"))} if body else {}
 
 
 def read_audit_chains(said: Iterable[tuple[int, str]], *, table: str) -> list[AuditChain]:
-    """Return the chains that commits speak of, given as (version, text).
+    """Return the chains that commits recorded, given as (version, text).
 
     Raises DamagedLogError if one cannot be read.
     """
@@ -56,5 +54,5 @@ def read_audit_chains(said: Iterable[tuple[int, str]], *, table: str) -> list[Au
         try:
             found += [AuditChain(*map(str, one)) for one in json.loads(text)]
         except (ValueError, TypeError):
-            raise unreadable_metadata_error(table, version, "what it says of its chains") from None
+            raise unreadable_metadata_error(table, version, "the record of its chains") from None
     return found

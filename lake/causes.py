@@ -1,7 +1,7 @@
-"""What delta-rs and pyarrow say of a failure, as far as a person may read it.
+"""Describes failures of delta-rs and pyarrow without their own texts.
 
-Their texts may quote what stands in a log or in a row, so they are not passed on. What helps is
-picked out of them: the code of S3, the file, the feature of a table, the error of the system.
+Their texts may quote the content of a log or of a row, so they are not passed on. Only what helps is
+extracted: the S3 code, the file, the feature of a table, the error of the operating system.
 """
 
 import os
@@ -17,8 +17,8 @@ _Say = Callable[[re.Match[str]], str]
 def _features(found: re.Match[str]) -> str:
     names = ", ".join(sorted(set(re.findall(r"\w+", found[1]))))
     return (
-        f"the table has the feature {names}, which goldpan does not support: another program has "
-        "turned it on, and must turn it off"
+        f"the table has the feature {names}, which goldpan does not support: turn it off with the "
+        "program that turned it on"
     )
 
 
@@ -26,33 +26,33 @@ _KNOWN: Final[tuple[tuple[str, _Say], ...]] = (
     (
         r"_last_checkpoint",
         lambda _: (
-            "_delta_log/_last_checkpoint names a checkpoint that is not there: remove that "
-            "file, and the log is read from its beginning"
+            "_delta_log/_last_checkpoint names a checkpoint that does not exist: remove that "
+            "file, so that the log is read from its beginning"
         ),
     ),
     (r"(?:reader|writer) features: \{([^}]{1,200})\}", _features),
     (r"[Ff]eature '?(\w{1,60})'? is not supported", _features),
-    (r"(?s)found gap.*?" + _FILE, lambda m: f"a commit is missing in the log after {m[1]}"),
+    (r"(?s)found gap.*?" + _FILE, lambda m: f"the log lacks a commit after {m[1]}"),
     (r"Json error|Invalid JSON", lambda _: "a commit in the log is damaged"),
-    (r"<Code>(\w{1,60})</Code>", lambda m: f"S3 answers {m[1]}"),
+    (r"<Code>(\w{1,60})</Code>", lambda m: f"S3 returned {m[1]}"),
     (r"necessary privileges", lambda _: "S3 denies access"),
     (r"Failed to open local file '.*?" + _FILE + r"'.*\[errno 2\]", lambda m: f"{m[1]} is missing"),
     (r"(?s)location \S*?" + _FILE + r"\S* not found", lambda m: f"{m[1]} is missing"),
     (
         r"input source '\S*?" + _FILE + "'.*(?:magic bytes|not a parquet file)",
-        lambda m: f"{m[1]} is no Parquet file, or was cut",
+        lambda m: f"{m[1]} is not a Parquet file or is truncated",
     ),
     (r"status(?: code)?:? ?(\d{3})\b", lambda m: f"HTTP status {m[1]}"),
     (r"\(os error (\d{1,3})\)", lambda m: os.strerror(int(m[1]))),
     (r"(?i)connection refused", lambda _: "the connection was refused"),
-    (r"(?i)timed? ?out", lambda _: "it took too long"),
+    (r"(?i)timed? ?out", lambda _: "it timed out"),
     (r"(?i)certificate", lambda _: "the server's certificate is not trusted"),
-    (r"Generic S3 error", lambda _: "an error of S3"),
+    (r"Generic S3 error", lambda _: "an S3 error"),
 )
 
 
 def describe_cause(error: BaseException) -> str:
-    """Return the kind of an error, and what of its text helps and holds nothing of a record."""
+    """Return the type of an error and the part of its text that is safe and helps."""
     name, text = type(error).__name__, str(error)
     for pattern, say in _KNOWN:
         found = re.search(pattern, text)

@@ -31,14 +31,7 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from lake.causes import describe_cause
 from lake.file_hashes import file_hash_metadata
-from lake.ledger import (
-    EntryKind,
-    LedgerEntry,
-    epoch_app,
-    epoch_at_app,
-    incarnation_app,
-    token_app,
-)
+from lake.ledger import EntryKind, LedgerEntry
 from lake.parquet import PARTITION_COLUMN, partition_values
 from lake.table_commit import (
     Ceiling,
@@ -49,6 +42,7 @@ from lake.table_commit import (
     Move,
     TableCommit,
 )
+from lake.table_log import epoch_app, epoch_at_app, incarnation_app, token_app
 from lake.tables import Table
 from schemas.errors import CommitUnknownError, FencedError
 
@@ -151,9 +145,9 @@ def _removals(change: TableCommit, now_ms: int) -> list[RemoveAction]:
 def _landed(table: Table, change: TableCommit) -> bool:
     """Return whether the commit has been made; FencedError if it cannot be made any more."""
     conditions: list[Move | Condition] = [*change.moves, *change.guards]
-    current = {c.app: table.number(c.app) for c in conditions}
+    current = {c.app: table.txn_version(c.app) for c in conditions}
     if all(
-        current[move.app] == move.to and table.number(token_app(move.app)) == change.token
+        current[move.app] == move.to and table.txn_version(token_app(move.app)) == change.token
         for move in change.moves
     ):
         return True
@@ -163,7 +157,7 @@ def _landed(table: Table, change: TableCommit) -> bool:
 
 def require_conditions(table: Table, conditions: Sequence[Move | Condition]) -> None:
     """Raise FencedError if a number is not where a commit expects it."""
-    _fence(table.name, conditions, {c.app: table.number(c.app) for c in conditions})
+    _fence(table.name, conditions, {c.app: table.txn_version(c.app) for c in conditions})
 
 
 def _fence(

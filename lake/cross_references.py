@@ -1,29 +1,27 @@
-"""What each commit of a primary table says of the other tables, so that none can go unnoticed.
+"""References from commits of a primary table to the other tables, so that no loss goes unnoticed.
 
-It names the rows of the audit that were committed with it, by range, and the versions that the
-other tables had by then. (How many of its records are in quarantine stands in the ledger.) A table
-that is gone, was made again, or has lost its newest commits cannot keep what was said of it.
+Each commit records the rows of the audit that were committed with it, by range, and the versions
+that the other tables had by then. (The ledger counts its records in quarantine.) A table that is
+missing, was recreated, or has lost its newest commits contradicts these references.
 """
 
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from lake.cut import TableCut
 from lake.delta_log import unreadable_metadata_error
 from lake.ledger import EntryKind, SourcePartition, SourceRange
+from lake.table_log import CROSS_REFERENCES_KEY
 from lake.tables import Table
 from schemas.arrow import AUDIT_TABLE
-
-CROSS_REFERENCES_KEY: Final = "goldpan.others"
 
 
 def cross_reference_metadata(
     others: Iterable[Table], audited: Iterable[SourceRange]
 ) -> dict[str, str]:
-    """Return what a commit says: the versions of others now, and the audit's ranges beside it."""
+    """Return the metadata of a commit: the versions of the other tables, and the audit's ranges."""
     body = {
         "versions": {table.name: table.handle.version() for table in others},
         AUDIT_TABLE: [[*item.source, item.start, item.end, item.stored] for item in audited],
@@ -32,7 +30,7 @@ def cross_reference_metadata(
 
 
 def referenced_versions(primaries: Iterable[TableCut]) -> dict[str, tuple[int, str]]:
-    """Return the newest version that commits speak of, by table, and which commit does."""
+    """Return the newest version that commits refer to, by table, and which commit does."""
     found: dict[str, tuple[int, str]] = {}
     for seen in primaries:
         for version, said in _said(seen):
@@ -61,7 +59,7 @@ def find_missing_audit_commits(primaries: Iterable[TableCut], audit: TableCut) -
                     problems.append(
                         f"{SourcePartition(topic, partition)}: the {rows} rows of table {AUDIT_TABLE} for "
                         f"[{start}, {end}) were committed before table {seen.name}, version "
-                        f"{version}, and their commit is gone"
+                        f"{version}, but their commit is missing"
                     )
     return problems
 
@@ -73,7 +71,7 @@ class _Said:
 
 
 def _said(seen: TableCut) -> Iterator[tuple[int, _Said]]:
-    for version, text in seen.said(CROSS_REFERENCES_KEY):
+    for version, text in seen.commit_metadata(CROSS_REFERENCES_KEY):
         try:
             body = json.loads(text)
             versions = {str(name): int(one) for name, one in body["versions"].items()}

@@ -14,13 +14,12 @@ from functools import cached_property
 from typing import Any, Final, NoReturn
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from lake.delta_log import DamagedLogError, LoggedCommit, commit_path, read_commits
 from lake.ledger import LoggedEntry, SourcePartition, read_ledger
 from lake.parquet import PARTITION_COLUMN
 from lake.retry import Retry, call_with_retry
-from lake.tables import TABLE_LAYOUTS, Lake, Table, missing_log_problem
+from lake.tables import TABLE_LAYOUTS, Lake, Table, count_rows, missing_log_problem
 from schemas.arrow import (
     AUDIT_TABLE,
     LABELS_TABLE,
@@ -82,13 +81,13 @@ class TableCut:
     @property
     def rows(self) -> int:
         """Return how many rows the log says that the files hold."""
-        return int(pc.sum(self.active["num_records"]).as_py() or 0) if len(self.active) else 0
+        return count_rows(self.active)
 
     def positions(self, sources: Sequence[SourcePartition]) -> Mapping[SourcePartition, int | None]:
         """Return the positions; None where a source has none."""
         return self.table.positions(sources)
 
-    def said(self, key: str) -> list[tuple[int, Any]]:
+    def commit_metadata(self, key: str) -> list[tuple[int, Any]]:
         """Return what commits say under a key of their metadata, by version, oldest first."""
         return [(one.version, one.info[key]) for one in self.commits if key in one.info]
 

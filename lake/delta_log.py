@@ -1,6 +1,6 @@
-"""A table's log, one commit at a time, as the Delta protocol lays it out: `_delta_log/<version>`.
+"""A table's log, commit by commit, in the layout of the Delta protocol: `_delta_log/<version>`.
 
-A commit that is there never changes. One that is older than a checkpoint may have been tidied away.
+A commit never changes. One that is older than a checkpoint may have been removed.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ class LoggedCommit:
 
     @property
     def time_ms(self) -> int:
-        """Return when it was made, by the clock of its writer (0: it does not say)."""
+        """Return when it was made, by the clock of its writer (0: not recorded)."""
         return int(self.info.get("timestamp") or 0)
 
 
@@ -49,8 +49,8 @@ def commit_path(version: int) -> str:
 def read_actions(files: ObjectStore, version: int, name: str) -> list[Mapping[str, Any]] | None:
     """Return the actions of one kind (``txn``, ``commitInfo``, …) of a commit, in order.
 
-    None if the commit is not there (any more). Raises RetryableError or FatalError if the store
-    does not answer.
+    None if the commit does not exist (any more). Raises RetryableError or FatalError if the store
+    cannot be read.
     """
     text = files.find(commit_path(version))
     return None if text is None else list(_named(text, name))
@@ -59,7 +59,7 @@ def read_actions(files: ObjectStore, version: int, name: str) -> list[Mapping[st
 def _named(text: bytes, name: str) -> Iterator[Mapping[str, Any]]:
     key = f'"{name}"'.encode()
     for line in text.splitlines():
-        # Most lines are of files, and long: only one that could be meant is parsed.
+        # Most lines are long and about files: only one that may match is parsed.
         if key in line:
             action = json.loads(line)
             if name in action:
@@ -67,10 +67,10 @@ def _named(text: bytes, name: str) -> Iterator[Mapping[str, Any]]:
 
 
 def read_commits(files: ObjectStore, newest: int, *, table: str) -> list[LoggedCommit]:
-    """Return the commits of a table up to ``newest``, oldest first, in one piece.
+    """Return the commits of a table up to ``newest``, oldest first, without a gap.
 
-    It begins at version 0, or after the last commit that is not there any more. Raises FatalError
-    if one cannot be understood, otherwise as the store does.
+    They begin at version 0, or after the last commit that no longer exists. Raises FatalError if one
+    cannot be parsed, otherwise as the store does.
     """
     if newest < _FEW:
         return _in_one_piece(map(files.find, _paths(newest, -1)), newest, table)
@@ -92,7 +92,7 @@ def _paths(newest: int, before: int) -> Iterator[str]:
 
 
 def _in_one_piece(texts: Iterable[bytes | None], newest: int, table: str) -> list[LoggedCommit]:
-    """Return commits that are given newest first, oldest first, as far as none is missing."""
+    """Return commits oldest first, up to the first gap; ``texts`` are given newest first."""
     found = []
     for version, text in zip(count(newest, -1), texts, strict=False):
         if text is None:
@@ -114,32 +114,32 @@ def _commit(text: bytes, version: int, table: str) -> LoggedCommit:
             whole.update(_lasting(line, action) + b"\n")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise _damaged(table, version, "cannot be read as JSON") from None
-    if not text.strip():  # which delta-rs passes over, as if nothing had been committed
+    if not text.strip():  # delta-rs ignores such a file, as if nothing had been committed
         raise _damaged(table, version, "is empty")
     return LoggedCommit(version, info, added, whole.digest())
 
 
 class DamagedLogError(FatalError):
-    """What a log holds cannot be what was written: trying again does not help."""
+    """The content of a log is not what was written; retrying does not help."""
 
 
 def unreadable_metadata_error(table: str, version: int, what: str) -> DamagedLogError:
-    """Return the error for something that a commit says and that cannot be read."""
+    """Return the error for metadata of a commit that cannot be read."""
     return DamagedLogError(
-        f"table {table}, version {version}: {what} cannot be read: put its log back from a copy of "
+        f"table {table}, version {version}: {what} cannot be read: restore the log from a copy of "
         "the lake"
     )
 
 
 def _damaged(table: str, version: int, state: str) -> DamagedLogError:
     return DamagedLogError(
-        f"table {table}: version {version} of its log {state}: put the file "
-        f"{commit_path(version)} back from a copy of the lake"
+        f"table {table}: version {version} of its log {state}: restore the file "
+        f"{commit_path(version)} from a copy of the lake"
     )
 
 
 def _lasting(line: bytes, action: Mapping[str, Any]) -> bytes:
-    """Return what a line says for good: all of it, but for the bounds of a file's statistics."""
+    """Return the part of a line that never changes: all but the bounds in a file's statistics."""
     named = next((name for name in _OF_FILES if action.get(name)), None)
     if named is None:
         return line

@@ -19,11 +19,9 @@ from deltalake.exceptions import DeltaError
 from lake.causes import describe_cause
 from lake.commit import NO_POST_COMMIT_HOOKS
 from lake.table_commit import Ceiling, CommitContext
+from lake.table_log import ERASURES, FENCE_KEY, RELABELLED
 from lake.tables import Table
 from schemas.errors import CommitUnknownError
-
-FENCE_KEY: Final = "goldpan.fence"
-"""The key in a commit's metadata that holds the value to which a fence was raised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +36,7 @@ class Fence:
 
     def value(self, table: Table) -> int:
         """Return the counter as of the table's last refresh; 0 if it was never raised."""
-        return table.number(self.app) or 0
+        return table.txn_version(self.app) or 0
 
     def guard(self, value: int) -> Ceiling:
         """Return the condition of a commit whose rows were read when the counter was ``value``."""
@@ -93,9 +91,9 @@ class Fence:
             ) from error
 
 
-ERASURE_FENCE: Final = Fence("#erasures", "erasures")
+ERASURE_FENCE: Final = Fence(ERASURES.fill(), "erasures")
 """In every table: the number of the newest tombstone in force (`lake.tombstones`)."""
-RELABEL_FENCE: Final = Fence("#relabelled", "relabelled")
+RELABEL_FENCE: Final = Fence(RELABELLED.fill(), "relabelled")
 """In the table of labels: how often labels were replaced because their rows were.
 
 A label event repeats a text of a row of feedback. After a replay has replaced such rows, a writer

@@ -1,8 +1,8 @@
-"""The SHA-256 of each data file, kept beside the ledger in the commit that adds the file.
+"""The SHA-256 of each data file, recorded in the commit that adds the file.
 
-Delta has no place for it in what it says of a file, so it stands in the commit's metadata, by path.
-Whoever adds files has their bytes in hand; all go through `lake.commit.send`. Files of commits from
-before that was done have none, and what they hold is not proved.
+Delta has no field for it, so it is in the commit's metadata, by path. Code that adds files has their
+bytes at hand, and all of it goes through `lake.commit.send_commit`. Files of older commits have no
+hash, so their content is not proved.
 """
 
 import json
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from lake.delta_log import LoggedCommit, unreadable_metadata_error
+from lake.table_log import FILE_HASHES_KEY
 
-FILE_HASHES_KEY: Final = "goldpan.files"
 _DIGITS: Final = 64
 
 
@@ -30,14 +30,14 @@ class HashedFile(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RecordedFile:
-    """What the log says of a file: its hash (None: it says none), and when its commit was made."""
+    """A file as its commit recorded it: its hash (None: not recorded), and when the commit was made."""
 
     sha256: str | None
     time_ms: int
 
 
 def file_hash_metadata(files: Sequence[HashedFile]) -> dict[str, str]:
-    """Return what a commit that adds files says of their bytes; nothing if it adds none."""
+    """Return the metadata of a commit that adds files; empty if it adds none."""
     if not files:
         return {}
     body = {file.path: file.sha256 for file in files}
@@ -47,9 +47,9 @@ def file_hash_metadata(files: Sequence[HashedFile]) -> dict[str, str]:
 def read_recorded_files(
     commits: Iterable[LoggedCommit], *, table: str
 ) -> tuple[dict[str, RecordedFile], list[str]]:
-    """Return what the log says of each file that ever came, by path; and what is wrong with that.
+    """Return each file that was ever added, by path, and a sentence for each contradiction.
 
-    A commit that says anything says it of exactly the files that it adds.
+    A commit that records hashes records them for exactly the files that it adds.
     """
     found: dict[str, RecordedFile] = {}
     problems: list[str] = []
@@ -60,7 +60,7 @@ def read_recorded_files(
             other = sorted(said.keys() ^ added)
             problems.append(
                 f"table {table}, version {commit.version}: the files that it adds are not those "
-                f"whose hashes it bears ({len(other)} differ, such as {other[0]})"
+                f"whose hashes it records ({len(other)} differ, such as {other[0]})"
             )
         for path in added:
             found[path] = RecordedFile((said or {}).get(path), commit.time_ms)

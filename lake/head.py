@@ -31,12 +31,12 @@ class LogMark:
 
 @dataclass(frozen=True, slots=True)
 class LakeHead:
-    """The marks of the tables, by name."""
+    """The state of a lake: the mark of each table's log, by name."""
 
     tables: Mapping[str, LogMark]
 
     def to_json(self) -> dict[str, Any]:
-        """Return what is kept, and what is signed: always the same for the same head."""
+        """Return the JSON that is kept and signed; the same head always gives the same JSON."""
         return {
             "format": HEAD_FORMAT,
             "tables": {
@@ -47,7 +47,7 @@ class LakeHead:
 
 
 def head_of_cut(cut: LakeCut) -> LakeHead:
-    """Return the head of what was read of a lake."""
+    """Return the head of the tables of a cut."""
     marks = {
         name: LogMark(seen.version, _hash(seen, seen.version), seen.begins)
         for name, seen in cut.tables.items()
@@ -57,15 +57,15 @@ def head_of_cut(cut: LakeCut) -> LakeHead:
 
 
 def parse_head(body: Any, *, where: str) -> LakeHead:
-    """Read a head; UsageError, naming ``where``, if it is none, or is one of no table."""
+    """Parse a head; raise UsageError, naming ``where``, if it is not a head or has no table."""
     try:
         if body["format"] != HEAD_FORMAT:
             raise UsageError(f"{where}: a head of format {body['format']}: use a newer goldpan")
         tables = {name: _mark(one) for name, one in body["tables"].items()}
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise UsageError(f"{where} is no head of a lake") from None
+        raise UsageError(f"{where} is not a head of a lake") from None
     if not tables:
-        raise UsageError(f"{where} is a head of no table, which proves nothing")
+        raise UsageError(f"{where} is a head without tables, which proves nothing")
     return LakeHead(tables)
 
 
@@ -80,27 +80,27 @@ def _mark(body: Mapping[str, Any]) -> LogMark:
 
 
 def check_continues_head(head: LakeHead, cut: LakeCut) -> Sequence[str]:
-    """Return one sentence for each table that does not continue what it was."""
+    """Return one sentence for each table that does not continue the head."""
     problems = []
     for name, mark in sorted(head.tables.items()):
         seen = cut.tables.get(name)
         if seen is None:
-            state = "it is gone" if name in cut.missing else "its log cannot be read"
+            state = "it is missing" if name in cut.missing else "its log cannot be read"
             problems.append(f"table {name}: the head has version {mark.version}, and {state}")
         elif seen.version < mark.version:
             problems.append(
                 f"table {name} is at version {seen.version}, but was at {mark.version}: commits "
-                "were taken away"
+                "were removed"
             )
         elif seen.begins > mark.begins:
             problems.append(
-                f"table {name}: its log begins at version {seen.begins}, so that it continues the "
-                f"head, which begins at {mark.begins}, cannot be proved"
+                f"table {name}: its log begins at version {seen.begins}, but the head begins at "
+                f"{mark.begins}, so it cannot be proved that the log continues the head"
             )
         elif _hash(seen, mark.version, mark.begins) != mark.sha256:
             problems.append(
-                f"table {name}: its log up to version {mark.version} is not the one of the head: "
-                "it was changed"
+                f"table {name}: its log up to version {mark.version} differs from the head: it was "
+                "changed"
             )
     return problems
 

@@ -1,9 +1,9 @@
-"""Which keys a lake was made with: a check value of each, by its purpose and its name.
+"""Check values of the keys that a lake was written with, by purpose and name of the key.
 
-A name alone says nothing: another secret under the same name gives other pseudonyms with the same
-``k1:`` in front. So the first who uses a key puts the object ``<lake>/keys/<purpose>.<name>.json``,
-once, with a value that is derived from the secret (an HMAC) and tells nothing of it; from then on a
-secret that gives another value does not fit the name.
+A name alone proves nothing: another secret under the same name gives other pseudonyms with the same
+prefix ``k1:``. So the first use of a key writes the object ``<lake>/keys/<purpose>.<name>.json``,
+once, with an HMAC of the secret that reveals nothing of it. From then on a secret with another check
+value does not match the name.
 """
 
 import json
@@ -16,7 +16,7 @@ from lake.objects import ObjectStore
 from schemas.errors import FatalError
 
 KEYS_FOLDER: Final = "keys"
-"""The folder of the lake that ``files`` stands for in these functions."""
+"""The folder of the lake that ``files`` is the store of in these functions."""
 REDACTION_PURPOSE: Final = "redaction"
 SEALING_PURPOSE: Final = "sealing"
 SIGNING_PURPOSE: Final = "signing"
@@ -29,7 +29,7 @@ _FILE: Final = re.compile(r"([a-z]+)\.([A-Za-z0-9_-]{1,16})\.json")
 
 @dataclass(frozen=True, slots=True)
 class KeyCheck:
-    """What a key is for, its name, and its check value (hex digits)."""
+    """The check value (hex digits) of a key, with the purpose and the name of the key."""
 
     purpose: str
     key_id: str
@@ -52,35 +52,35 @@ class KeyCheck:
 
 
 def matches_key_check(files: ObjectStore, one: KeyCheck, folder: str = "") -> bool | None:
-    """Return whether a key is the one that is known under its name; None if none is.
+    """Return whether a key is the one recorded under its name; None if none is recorded.
 
-    Raises FatalError if what is there is damaged, otherwise as the store does.
+    Raises FatalError if the record is damaged, otherwise as the store does.
     """
     data = files.find(folder + one.file)
     return None if data is None else _read(data, one.file) == one
 
 
 def put_key_check(files: ObjectStore, one: KeyCheck, folder: str = "") -> bool:
-    """Let a key be the one of its name; return False if another was faster with another key."""
+    """Record a key under its name; return False if another key was recorded first."""
     return files.put_new(folder + one.file, one.to_json())
 
 
 def list_key_checks(files: ObjectStore) -> Iterator[KeyCheck]:
-    """Yield the keys that a lake knows, by purpose and name."""
+    """Yield the check values of a lake, by purpose and name."""
     for path, _ in sorted(files.walk("")):
         if _FILE.fullmatch(path):
             yield _read(files.get(path), path)
 
 
 def find_key_check(files: ObjectStore, purpose: str, key_id: str) -> KeyCheck | None:
-    """Return the key that a lake knows for a purpose under a name, None if it knows none."""
+    """Return the check value that a lake has for a purpose and a name, None if there is none."""
     return next(
         (o for o in list_key_checks(files) if (o.purpose, o.key_id) == (purpose, key_id)), None
     )
 
 
 def list_destroyed_keys(tombs: ObjectStore) -> list[KeyCheck]:
-    """Return the keys that were destroyed and are refused for good, by purpose and name."""
+    """Return the keys that were destroyed and are refused from then on, by purpose and name."""
     paths = sorted(path for path, _ in tombs.walk(DESTROYED_PREFIX))
     return [
         _read(tombs.get(path), file)
@@ -94,10 +94,12 @@ def _read(data: bytes, file: str) -> KeyCheck:
     try:
         body = json.loads(data)
         if body["format"] != KEY_CHECK_FORMAT:
-            raise FatalError(f"{where} has format {body['format']}: use the goldpan that wrote it")
+            raise FatalError(
+                f"{where} has format {body['format']}: use the version of goldpan that wrote it"
+            )
         found = KeyCheck(str(body["purpose"]), str(body["key_id"]), str(body["check"]))
     except (ValueError, KeyError, TypeError):
-        raise FatalError(f"{where} cannot be read: put it back from a copy of the lake") from None
+        raise FatalError(f"{where} cannot be read: restore it from a copy of the lake") from None
     if found.file != file:
-        raise FatalError(f"{where} is of another key: put the right file back")
+        raise FatalError(f"{where} is of another key: restore the right file")
     return found

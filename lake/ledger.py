@@ -14,9 +14,9 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from lake.delta_log import DamagedLogError
+from lake.table_log import LEDGER_KEY
 from schemas.errors import FatalError
 
-LEDGER_KEY = "goldpan"
 LEDGER_VERSION = 1
 
 
@@ -45,104 +45,6 @@ class Incarnation:
         """
         digest = blake2b(f"{self.cluster_id}\0{self.topic_id}".encode(), digest_size=8).digest()
         return int.from_bytes(digest, "big") >> 1
-
-
-def position_app(source: SourcePartition) -> str:
-    """Return the application id under which a table keeps the position of a source partition."""
-    return f"{source.topic}/{source.partition}"
-
-
-def token_app(app: str) -> str:
-    """Return the application id that says which commit moved ``app`` last."""
-    return f"{app}#by"
-
-
-def claim_app(source: SourcePartition) -> str:
-    """Return the application id of the last claim on a source partition.
-
-    A worker that must add to quarantine below quarantine's own position claims the partition
-    first, so that whoever decided otherwise before can no longer commit to the primary table.
-    """
-    return f"{source.topic}/{source.partition}#claim"
-
-
-def late_app(source: SourcePartition) -> str:
-    """Return the application id of the mark that moves where quarantine's position is ahead.
-
-    A worker died between the commit to quarantine and the commit to the primary table; the next
-    one reads that range again and may find more to set aside than the first did (a stricter
-    policy, say). Quarantine's position has passed the range already, so each flush that begins
-    below it sets this mark to its own token instead: of two workers that read the range again, only
-    one can add to quarantine. A token, not an offset, since a number that comes back tells nobody
-    apart.
-    """
-    return f"{source.topic}/{source.partition}#late"
-
-
-def epoch_app(source: SourcePartition) -> str:
-    """Return the application id of the leader epoch of the last record below the position.
-
-    In the primary table. A broker that is asked for an offset with the epoch of the record before
-    it says whether its log still holds that record (KIP-320).
-    """
-    return f"{source.topic}/{source.partition}#epoch"
-
-
-def epoch_at_app(source: SourcePartition) -> str:
-    """Return the application id of the position that `epoch_app` is of.
-
-    Where it is another one than the position, the epoch says nothing: a version that keeps none
-    has moved the position since, or a person has.
-    """
-    return f"{source.topic}/{source.partition}#epoch_at"
-
-
-NO_EPOCH = -1
-
-
-def incarnation_app(topic: str) -> str:
-    """Return the application id under which a table keeps the incarnation of a topic."""
-    return f"{topic}#incarnation"
-
-
-def event_time_app(source: SourcePartition) -> str:
-    """Return the application id of how far event time has come in a partition of traces.
-
-    In the table of labels, in microseconds since 1970: whoever takes the partition over reads the
-    window before it back from the lake.
-    """
-    return f"{source.topic}/{source.partition}#seen"
-
-
-def produced_app(source: SourcePartition) -> str:
-    """Return the application id of the offset below which label events are produced for certain.
-
-    In the table of labels: the events of later offsets, up to the position, may not have been.
-    """
-    return f"{source.topic}/{source.partition}#produced"
-
-
-def replay_app(number: int) -> str:
-    """Return the application id of how far the promotion of a replay has come in a table."""
-    return f"#replay/{number}"
-
-
-def promoting_app(topic: str) -> str:
-    """Return the application id of the replay of a topic that is being promoted, 0 for none.
-
-    In quarantine, from a promotion's first change of rows to its last: meanwhile a record may be
-    both there and in the primary table, and nobody else may move records between the two.
-    """
-    return f"{topic}#promoting"
-
-
-def adopted_app(topic: str) -> str:
-    """Return the application id of the time (epoch microseconds) when a topic was last adopted.
-
-    Rows of quarantine from before it belong to another incarnation: their offsets mean nothing
-    to the topic that is there now.
-    """
-    return f"{topic}#adopted"
 
 
 class EntryKind(StrEnum):

@@ -8,10 +8,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange, adopted_app
+from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange
 from lake.live_files import LiveFile, StoredRows, list_live_files, read_file_rows, rewrite_rows
 from lake.rewrite import FileReplacedError, replace_files
 from lake.table_commit import CommitContext, Guard, Move, TableCommit
+from lake.table_log import adopted_app, redrive_app
 from lake.tables import FILE_COLUMN, Table
 from schemas.errors import RetryableError
 
@@ -77,11 +78,6 @@ def summarize_quarantined(found: pa.Table) -> list[Mapping[str, Any]]:
     return sorted(groups.to_pylist(), key=lambda group: -group["count_all"])
 
 
-def redrive_app(topic: str) -> str:
-    """Return the application id that counts the re-drives of a topic, in both of its tables."""
-    return f"{topic}#redrive"
-
-
 def moved_ranges(coordinates: Iterable[SourcePartition]) -> list[SourceRange]:
     """Return ledger ranges that say only how many records of each partition moved."""
     found = Counter(coordinates)
@@ -90,7 +86,7 @@ def moved_ranges(coordinates: Iterable[SourcePartition]) -> list[SourceRange]:
     ]
 
 
-def remove_quarantined(
+def remove_quarantined(  # noqa: PLR0913 - what, from where, and what it is called
     table: Table,
     topic: str,
     coordinates: Sequence[tuple[int, int]],
@@ -111,12 +107,12 @@ def remove_quarantined(
     """
     app = redrive_app(topic)
     table.refresh()
-    before = (table.number(app) or 0) if generation is None else generation
+    before = (table.txn_version(app) or 0) if generation is None else generation
     token = context.new_token()
 
     def attempt() -> int:
         table.refresh()
-        life = Guard(adopted_app(topic), table.number(adopted_app(topic)))
+        life = Guard(adopted_app(topic), table.txn_version(adopted_app(topic)))
         adopted = life.expected or 0
         touched = _touched(table, topic, adopted, coordinates)
         if not touched:

@@ -4,8 +4,11 @@
 rows of an earlier day knows that something of them may be gone. It never goes back.
 """
 
-from datetime import date, timedelta
+from datetime import date
 from typing import Final, Protocol
+
+from lake.table_log import retention_app
+from schemas.times import from_day_number
 
 ROWS_PART: Final = "rows"
 TEXT_PART: Final = "text"
@@ -13,27 +16,13 @@ PSEUDONYMS_PART: Final = "pseudonyms"
 SEALED_PART: Final = "sealed"
 RETENTION_PARTS: Final = (ROWS_PART, TEXT_PART, PSEUDONYMS_PART, SEALED_PART)
 """What may expire: whole rows, free text, what stands for a person, sealed payloads."""
-RETENTION_KEY: Final = "goldpan.retention"
-"""Says in a commit's metadata what it took out of which day."""
-
-_FIRST: Final = date(1970, 1, 1)
 
 
 class TxnVersions(Protocol):
     """What keeps numbers under application ids: a table, at the version that it stands at."""
 
-    def number(self, app: str) -> int | None:
+    def txn_version(self, app: str) -> int | None:
         """Return the number under an application id."""
-
-
-def retention_app(part: str) -> str:
-    """Return the application id of the first day (since 1970) of which a part is whole."""
-    return f"#retention/{part}"
-
-
-def day_number(day: date) -> int:
-    """Return a day as a number of days since 1970."""
-    return (day - _FIRST).days
 
 
 def complete_from(table: TxnVersions, *parts: str) -> date | None:
@@ -41,5 +30,5 @@ def complete_from(table: TxnVersions, *parts: str) -> date | None:
 
     Raises RetryableError if the lake does not answer.
     """
-    found = [n for part in parts if (n := table.number(retention_app(part))) is not None]
-    return _FIRST + timedelta(days=max(found)) if found else None
+    found = [n for part in parts if (n := table.txn_version(retention_app(part))) is not None]
+    return from_day_number(max(found)) if found else None

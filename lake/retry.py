@@ -44,32 +44,41 @@ class Retry:
             try:
                 result = step()
             except RetryableError as error:
-                if isinstance(error, CommitUnknownError):
-                    unknown = error
-                wait = self.uniform(0, min(self.cap, self.base * 2 ** min(attempt, 16)))
-                if self.monotonic() + wait > deadline:
-                    if self.sleep(0):
-                        raise unknown or error  # told to stop during the last try: no failure
-                    raise self._used_up(what, error, unknown) from (unknown or error)
-                self.on_retry(what, error, wait)
-                if self.sleep(wait):
-                    raise unknown or error
+                unknown = error if isinstance(error, CommitUnknownError) else unknown
+                self._wait(what, error, unknown, attempt, deadline)
                 attempt += 1
             except FencedError:
                 # An answer, though not the one that was hoped for: the step is not in trouble.
-                if attempt:
-                    self.on_recovered(what)
+                self._recovered(what, attempt)
                 raise
             else:
-                if attempt:
-                    self.on_recovered(what)
+                self._recovered(what, attempt)
                 return result
 
-    def _used_up(
-        self, what: str, error: RetryableError, unknown: CommitUnknownError | None
-    ) -> FatalError:
-        text = f"{what}: still failing after {self.seconds:g} s of trying ({error})"
-        return FatalError(text if unknown is None else f"{text}; the change may have been made")
+    def _wait(
+        self,
+        what: str,
+        error: RetryableError,
+        unknown: CommitUnknownError | None,
+        attempt: int,
+        deadline: float,
+    ) -> None:
+        """Wait before the next attempt; raise if told to stop, or if the time is used up."""
+        wait = self.uniform(0, min(self.cap, self.base * 2 ** min(attempt, 16)))
+        reason = unknown or error
+        if self.monotonic() + wait > deadline:
+            if self.sleep(0):  # told to stop during the last attempt: that is no failure
+                raise reason
+            text = f"{what}: still failing after {self.seconds:g} s of trying ({error})"
+            hint = "" if unknown is None else "; the change may have been made"
+            raise FatalError(text + hint) from reason
+        self.on_retry(what, error, wait)
+        if self.sleep(wait):
+            raise reason
+
+    def _recovered(self, what: str, attempt: int) -> None:
+        if attempt:
+            self.on_recovered(what)
 
 
 def call_with_retry(retry: Retry | None, what: str, step: Callable[[], ResultT]) -> ResultT:

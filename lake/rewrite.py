@@ -26,18 +26,15 @@ file one wins, whoever it is; two that replace different files both succeed, one
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final
 
 from lake.commit import commit, require_conditions, send_commit
 from lake.delta_log import read_actions
 from lake.schema_check import refuse_unknown_columns, unknown_columns
 from lake.table_commit import CommitContext, TableCommit
+from lake.table_log import REWRITE_TOKEN_KEY
 from lake.tables import Table
 from schemas.arrow import TABLES
 from schemas.errors import FatalError, FencedError
-
-REWRITE_TOKEN_KEY: Final = "goldpan.rewrite"
-"""The key in a commit's metadata that holds its token."""
 
 
 class FileReplacedError(FencedError):

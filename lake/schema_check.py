@@ -1,8 +1,8 @@
-"""Whether a table fits this version of goldpan: its columns and their types.
+"""Schema check: whether a table's columns and types fit this version of goldpan.
 
-A table may have columns that this version does not know, if they may be empty: a later version has
-added them (`lake.upgrade`). Rows can be appended to it; its files cannot be written again, since
-what stands in those columns would be lost.
+A table may have columns that this version does not know, if they are nullable: a later version has
+added them (`lake.upgrade`). Rows can be appended to such a table. Its files cannot be rewritten,
+since the values of those columns would be lost.
 """
 
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ _ANOTHER_LAKE = "Point GOLDPAN_LAKE__URI at a lake made by `goldpan lake init`"
 
 
 def missing_columns(handle: DeltaTable, expected: pa.Schema) -> list[pa.Field]:
-    """Return the columns that a table does not have and should have."""
+    """Return the columns that a table should have and does not have."""
     there = set(pa.schema(handle.schema().to_arrow()).names)
     return [field for field in expected if field.name not in there]
 
@@ -60,16 +60,17 @@ def unknown_columns(handle: DeltaTable, expected: pa.Schema) -> list[str]:
 
 
 def refuse_unknown_columns(name: str, columns: Sequence[str]) -> None:
-    """Raise FatalError if there is any: files cannot be written again without them."""
+    """Raise FatalError if there is any: rewriting files would lose their values."""
     if columns:
         raise FatalError(
-            f"table {name} has {', '.join(columns)}, which this version of goldpan does not know: "
-            "what stands there would be lost; use the version that added it"
+            f"table {name} has columns that this version of goldpan does not know "
+            f"({', '.join(columns)}): rewriting its files would lose them. Use the version that added "
+            "them"
         )
 
 
 def same_type(left: pa.DataType, right: pa.DataType) -> bool:
-    """Compare types as Delta sees them: it knows no names of the elements of lists."""
+    """Return whether two types are the same to Delta, which ignores the names of list elements."""
     if pa.types.is_map(left) and pa.types.is_map(right):
         return same_type(left.key_type, right.key_type) and same_type(
             left.item_type, right.item_type

@@ -7,7 +7,7 @@ changed a row: whoever reads a table before and after compaction says that they 
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
 import pyarrow.dataset as ds
@@ -21,6 +21,7 @@ from lake.parquet import PARTITION_COLUMN
 from lake.tables import Lake
 from schemas.arrow import TABLES
 from schemas.errors import RetryableError, UsageError
+from schemas.times import from_millis
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class TableSnapshot:
     as_of: datetime | None
     handle: DeltaTable
 
-    def number(self, app: str) -> int | None:
+    def txn_version(self, app: str) -> int | None:
         """Return the number under an application id; RetryableError if the lake does not answer."""
         with _errors(f"reading the log of table {self.name}"):
             found: int | None = self.handle.transaction_version(app)
@@ -83,7 +84,7 @@ def open_snapshot(lake: Lake, name: str, version: int | None = None) -> TableSna
         changed -= 1
     told = read_actions(table.files, changed, "commitInfo") or []
     stamp = next((info["timestamp"] for info in told if "timestamp" in info), None)
-    as_of = None if stamp is None else datetime.fromtimestamp(stamp / 1000, UTC)
+    as_of = None if stamp is None else from_millis(stamp)
     return TableSnapshot(name, version, changed, as_of, handle)
 
 

@@ -1,14 +1,13 @@
-"""Takes the ids out of what a table's log says of files that are gone.
+"""Removes trace ids from the statistics of removed files in a table's log, by widening the bounds.
 
-The log tells of each file the least and the greatest trace id in it, so that readers can skip
-files. Of a file that has left the table that is of use to nobody but a reader of an old version,
-and it names traces. So the bounds are widened to the least and the greatest text that there is,
-which is true of every file. (A bound that is missing is not: delta-rs takes it for one that nothing
-meets.)
+The log holds the least and the greatest trace id of each file, so that readers can skip files. For a
+file that has left the table only a reader of an old version needs them, and they name traces. So the
+bounds are widened to the least and the greatest text, which hold for every file. (Dropping a bound
+is not an option: delta-rs then treats the file as matching nothing.)
 
-In the protocol a commit is never written twice. It is here, with the same actions in the same
-order: every reader takes the same from it, and all lines but those of such files stay as they are,
-to the letter. It is replaced in one step, and so are checkpoints.
+In the protocol a commit is never rewritten. Here it is, with the same actions in the same order:
+every reader gets the same result, and all lines but those of such files stay the same to the byte. A
+commit is replaced in one step, and so is a checkpoint.
 """
 
 import json
@@ -34,11 +33,12 @@ _VERSION: Final = re.compile(r"_delta_log/(\d{20})")
 def widen_bounds(files: ObjectStore, live: Collection[str], *, version: int) -> int:
     """Widen the bounds of all but the ``live`` files; return how many files of the log changed.
 
-    ``files`` is the store of one table, ``live`` holds the paths of its files as of ``version``;
-    later commits are left alone. Raises RetryableError or FatalError if the store does not answer.
-    May be run again, and beside workers.
-    What a dead writer left half done goes, and so do the sums of other programs over the log
-    (``.crc``), which would not fit any more.
+    ``files`` is the store of one table, and ``live`` the paths of its files as of ``version``; later
+    commits are not touched. May be repeated, and may run beside workers.
+
+    Leftovers of dead writers are removed, and so are checksums of other programs over the log
+    (``.crc``), which would no longer match. Raises RetryableError or FatalError if the store cannot
+    be used.
     """
     changed = 0
     for path, _ in list(files.walk(LOG_FOLDER)):
@@ -53,9 +53,9 @@ def widen_bounds(files: ObjectStore, live: Collection[str], *, version: int) -> 
 
 
 def _rewritten(files: ObjectStore, path: str, live: Collection[str]) -> bool:
-    """Write a file of the log again if it has bounds to widen; return whether it had.
+    """Rewrite a file of the log if it has bounds to widen; return whether it had.
 
-    Another may widen others in it at the same time: what one has written the other reads again.
+    If another program rewrites it at the same time, it is read again.
     """
     act = _json if _JSON.fullmatch(path) else _checkpoint if _PARQUET.fullmatch(path) else None
     while act is not None and (data := files.find(path)) is not None:
@@ -79,7 +79,7 @@ def _line(line: bytes, live: Collection[str]) -> bytes:
 
 
 def _told(name: str, said: Any, live: Collection[str]) -> Any:
-    """Return what a log says of a file that came or went, with wide bounds if it is gone."""
+    """Return an action about a file, with wide bounds if the file has left the table."""
     if name not in _OF_FILES or said is None or (name == "add" and said["path"] in live):
         return said
     new = dict(said)

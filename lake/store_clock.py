@@ -1,26 +1,24 @@
-"""The time by the clock of the store that holds a lake, for whatever deletes by age.
+"""The time by the clock of the store that holds a lake, for jobs that delete by age.
 
-A machine whose clock is ahead would take out what is not due, and remove files that another has
-just uploaded. So a small object is written, and the time that the store gives it is *now*; a clock
-that says something else by more than some minutes is refused. In a folder on this machine's own
-disk both may be one clock: what helps there is the limit of what one run may take
-(`batch.retention.limit`).
+A machine whose clock is ahead would delete too early, and remove files that another program has just
+uploaded. So a small object is written, and the time that the store gives it is *now*. A machine
+clock that differs by more than some minutes is refused. In a folder on this machine's own disk both
+may be the same clock: there the limit on what one run may delete helps (`batch.retention.limit`).
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Final
 
 from lake.objects import ObjectStore
 from schemas.errors import FatalError
+from schemas.times import MICROS_PER_SECOND, from_micros
 
 CLOCK_FOLDER: Final = "clock"
-"""The folder of the lake that the object is in."""
+"""The folder of the lake that holds the object."""
 MAX_CLOCK_DIFFERENCE_SECONDS: Final = 300
-"""By how much a machine's clock may differ from the store's."""
+"""How much a machine's clock may differ from the store's."""
 
 _FILE: Final = "now"
-_MICROS: Final = 1_000_000
 
 
 def read_store_time(files: ObjectStore, now_us: Callable[[], int]) -> int:
@@ -32,17 +30,18 @@ def read_store_time(files: ObjectStore, now_us: Callable[[], int]) -> int:
     before = now_us()
     there = files.stamp(_FILE)
     after = now_us()
-    most = MAX_CLOCK_DIFFERENCE_SECONDS * _MICROS
+    most = MAX_CLOCK_DIFFERENCE_SECONDS * MICROS_PER_SECOND
     if before - most <= there <= after + most:
         return there
     raise FatalError(
-        f"the clock of this machine says {_text(after)}, that of the lake's store {_text(there)}: "
-        "nothing was changed. Set this machine's clock right (NTP), and run the command again"
+        f"the clock of this machine says {_text(after)}, but that of the lake's store says "
+        f"{_text(there)}: nothing was changed. Correct this machine's clock (NTP) and run the "
+        "command again"
     )
 
 
 def _text(micros: int) -> str:
     try:
-        return f"{datetime.fromtimestamp(micros / _MICROS, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        return f"{from_micros(micros):%Y-%m-%d %H:%M:%S} UTC"
     except (ValueError, OverflowError, OSError):
-        return "no time that a calendar has"
+        return "a time outside the calendar"

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -18,20 +18,15 @@ from lake.config import LakeSettings
 from lake.datasets import open_dataset
 from lake.erasure_copies import refuse_outdated_lake
 from lake.handle import TableHandle, read_txn_version, refresh_handle
-from lake.ledger import (
-    LEDGER_KEY,
-    LoggedEntry,
-    SourcePartition,
-    incarnation_app,
-    position_app,
-    read_ledger,
-)
+from lake.ledger import LoggedEntry, SourcePartition, read_ledger
 from lake.location import LakeLocation
 from lake.objects import ObjectStore
 from lake.parquet import PARTITION_COLUMN, TableLayout
 from lake.schema_check import check_schema
+from lake.table_log import LEDGER_KEY, incarnation_app, position_app
 from schemas.arrow import TABLES, TableSchema
 from schemas.errors import FatalError, RetryableError
+from schemas.times import from_millis
 
 TABLE_LAYOUTS: Mapping[str, TableLayout] = {
     "traces": TableLayout(
@@ -147,22 +142,22 @@ class Table:
 
     def positions(self, sources: Sequence[SourcePartition]) -> Mapping[SourcePartition, int | None]:
         """Return the positions as of the last refresh; None where a source has none."""
-        return {source: self.number(position_app(source)) for source in sources}
+        return {source: self.txn_version(position_app(source)) for source in sources}
 
-    def number(self, app: str) -> int | None:
+    def txn_version(self, app: str) -> int | None:
         """Return the number kept under an application id, as of the last refresh."""
         return read_txn_version(self.handle, self.name, app)
 
     def incarnation_version(self, topic: str) -> int | None:
         """Return the number of the topic's incarnation that the positions belong to."""
-        return self.number(incarnation_app(topic))
+        return self.txn_version(incarnation_app(topic))
 
     def ledger(self) -> list[LoggedEntry]:
         """Return all ledger entries, oldest first, as of the last refresh."""
         with _lake_errors(f"reading the history of table {self.name}"):
             return read_ledger(self._seen(self.handle.history()), table=self.name)
 
-    def said(self, key: str, *, since_ms: int = 0) -> list[tuple[int, str]]:
+    def commit_metadata(self, key: str, *, since_ms: int = 0) -> list[tuple[int, str]]:
         """Return what commits say under a key of their metadata, by version, oldest first.
 
         Commits from before ``since_ms`` (by the clocks of those who made them) may be left out.
@@ -188,6 +183,10 @@ class Table:
         """Return the files of the table: path, size_bytes, num_records, min.*, max.*, ..."""
         with _lake_errors(f"reading the file list of table {self.name}"):
             return pa.table(self.handle.get_add_actions(flatten=True))
+
+    def row_count(self) -> int:
+        """Return the number of rows as of the last refresh, by the statistics of the files."""
+        return count_rows(self.active_files())
 
     def read(
         self,
@@ -245,11 +244,16 @@ class Table:
             uri=self.handle.table_uri,
             version=self.handle.version(),
             files=len(active),
-            rows=int(pc.sum(active["num_records"]).as_py() or 0),
+            rows=count_rows(active),
             bytes=int(pc.sum(active["size_bytes"]).as_py() or 0),
             days=None if days is None else (str(pc.min(days)), str(pc.max(days))),
-            last_commit=None if stamp is None else datetime.fromtimestamp(stamp / 1000, UTC),
+            last_commit=None if stamp is None else from_millis(stamp),
         )
+
+
+def count_rows(active: pa.Table) -> int:
+    """Return how many rows files hold, by their statistics; ``active`` as `Table.active_files`."""
+    return int(pc.sum(active["num_records"]).as_py() or 0) if len(active) else 0
 
 
 class Lake:

@@ -1,4 +1,4 @@
-"""Removing files that no version within reach consists of any more."""
+"""Vacuum: removes files that belong to no version a reader can still ask for."""
 
 from typing import Final
 
@@ -10,18 +10,18 @@ from lake.tables import Table
 from schemas.errors import RetryableError, UsageError
 
 MIN_KEEP_HOURS: Final = 1
-"""A file that is being written, or read, now may be this old: younger ones are never removed."""
+"""Younger files are never removed: they may be in use by a writer or a reader."""
 
 
 def vacuum_table(table: Table, *, keep_hours: int, dry_run: bool) -> list[str]:
-    """Remove files that left the table, or never got into it, longer ago than ``keep_hours``.
+    """Remove files that left the table, or never entered it, longer ago than ``keep_hours``.
 
-    Returns their paths. May be run by several at once, and again after a crash. Raises UsageError
-    if ``keep_hours`` is too short to be safe, RetryableError if the lake does not answer.
+    Returns their paths. May run several times at once, and again after a crash. Raises UsageError if
+    ``keep_hours`` is too short to be safe, and RetryableError if the lake cannot be used.
     """
     if keep_hours < MIN_KEEP_HOURS:
         raise UsageError(
-            f"files younger than {MIN_KEEP_HOURS} hour may be in use: keep them for at least that"
+            f"files younger than {MIN_KEEP_HOURS} hour may be in use: keep them for at least 1 hour"
         )
     table.refresh()
     try:

@@ -23,7 +23,8 @@ from lake import audit_chains
 from lake.audit_chains import AuditChain
 from lake.cut import TableCut
 from lake.ledger import EntryKind, SourcePartition
-from lake.retention_horizon import RETENTION_KEY, ROWS_PART
+from lake.retention_horizon import ROWS_PART
+from lake.table_log import AUDIT_CHAINS_KEY, RETENTION_KEY
 
 _OUTSIDE: Final = frozenset({"previous", "chain", "event_date", "_schema"})
 _SHOWN: Final = 3
@@ -86,7 +87,7 @@ class _Walk:
     def __init__(self, audit: TableCut, rows: pa.Table, rules: AuditRules) -> None:
         self._audit, self._rows, self._rules = audit, rows, rules
         self._chains = audit_chains.read_audit_chains(
-            audit.said(audit_chains.AUDIT_CHAINS_KEY), table=audit.name
+            audit.commit_metadata(AUDIT_CHAINS_KEY), table=audit.name
         )
         self._expired = _expired_days(audit)
 
@@ -147,7 +148,7 @@ class _Walk:
         if not self._audit.whole:
             return None
         count = 0
-        spoken = {version for version, _ in self._audit.said(audit_chains.AUDIT_CHAINS_KEY)}
+        spoken = {version for version, _ in self._audit.commit_metadata(AUDIT_CHAINS_KEY)}
         for logged in self._audit.ledger:
             stored = sum(item.stored for item in logged.entry.ranges)
             if logged.table_version in spoken or not stored:
@@ -201,7 +202,7 @@ def _crosses(chain: AuditChain, expired: frozenset[str]) -> bool:
 
 
 def _expired_days(audit: TableCut) -> frozenset[str]:
-    said = (json.loads(text) for _, text in audit.said(RETENTION_KEY))
+    said = (json.loads(text) for _, text in audit.commit_metadata(RETENTION_KEY))
     return frozenset(one["day"] for one in said if ROWS_PART in one["parts"])
 
 

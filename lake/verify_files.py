@@ -13,7 +13,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
@@ -29,6 +28,7 @@ from lake.tables import Lake
 from lake.verify_audit import AuditRules, chain_links
 from schemas.arrow import AUDIT_TABLE, LABELS_TABLE, REVIEWS_TABLE, TABLES
 from schemas.errors import FatalError, RetryableError
+from schemas.times import format_rfc3339_seconds, from_millis
 
 _COORDINATES: Final = ("_topic", "_partition", "_offset")
 _COLUMNS: Final[Mapping[str, Sequence[str]]] = {
@@ -113,7 +113,7 @@ def check_files(
     parts: dict[str, list[pa.Table]] = defaultdict(list)
     looking = _Looking(lake, how, retry)
     for number, (file, future) in enumerate(looking.all(files)):
-        at = datetime.fromtimestamp(file.recorded.time_ms / 1000, UTC)
+        at = from_millis(file.recorded.time_ms)
         how.progress(f"files of {at:%Y-%m-%d %H:%M} Z", number, len(files))
         try:
             found = future.result()
@@ -122,7 +122,7 @@ def check_files(
         except (RetryableError, FatalError) as error:
             looked.unfinished = (
                 f"{error}. {number} of {len(files)} files were looked at; go on with "
-                f"--deep --since {at:%Y-%m-%dT%H:%M:%SZ}"
+                f"--deep --since {format_rfc3339_seconds(at)}"
             )
             break
         looked.problems += found.problems

@@ -22,10 +22,9 @@ from lake.ledger import (
     rows_expired,
     rows_relabelled,
 )
+from lake.table_log import RECONCILE_SEQUENCE
 from lake.verify_ranges import check_row_count
 
-RECONCILE_TOPIC = "#reconcile"
-"""Stands in `_topic` of label events that a batch job has decided."""
 _SHOWN = 5
 
 
@@ -95,7 +94,7 @@ def find_label_row_problems(labels: TableCut, rows: pa.Table) -> list[str]:
     ``rows`` are their columns label_event_id, decided_at, _topic and _partition.
     """
     found, _ = _commits(labels)
-    reconciled = pc.equal(rows["_topic"], RECONCILE_TOPIC)
+    reconciled = pc.equal(rows["_topic"], RECONCILE_SEQUENCE)
     # The job may put an event in force again that another of equal revision has taken the place of.
     problems = _repeated(rows.filter(pc.invert(reconciled)), ["label_event_id"], "workers")
     problems += _repeated(
@@ -106,7 +105,7 @@ def find_label_row_problems(labels: TableCut, rows: pa.Table) -> list[str]:
         for topic, partition in zip(
             rows["_topic"].to_pylist(), rows["_partition"].to_pylist(), strict=True
         )
-        if topic != RECONCILE_TOPIC
+        if topic != RECONCILE_SEQUENCE
     )
     for source in sorted({*found, *counts}):
         told = found[source].stored if source in found else 0

@@ -4,12 +4,13 @@ They run once for each record, after the typed decoder, and do next to nothing o
 """
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from schemas.reasons import QuarantineReason
 from schemas.record_batches import RecordKind
 from schemas.records import EARLIEST_MICROS, LATEST_MICROS, Feedback, Trace
+from schemas.times import to_micros
 
 
 class RuleBreach(NamedTuple):
@@ -30,14 +31,14 @@ def normalize_trace(trace: Trace) -> RuleBreach | None:
     """Settle a trace: ``started_at`` becomes microseconds since 1970 (UTC)."""
     if trace.started_at.__class__ is int:
         return None
-    trace.started_at = _micros(trace.started_at)
+    trace.started_at = to_micros(_moment(trace.started_at))
     return _time_breach("started_at", trace.started_at)
 
 
 def normalize_feedback(feedback: Feedback) -> RuleBreach | None:
     """Settle a feedback event: its time as in ``normalize_trace``, its value by its kind."""
     if feedback.occurred_at.__class__ is not int:
-        feedback.occurred_at = _micros(feedback.occurred_at)
+        feedback.occurred_at = to_micros(_moment(feedback.occurred_at))
         if breach := _time_breach("occurred_at", feedback.occurred_at):
             return breach
     if feedback.value is None:
@@ -51,13 +52,11 @@ NORMALIZERS: Final[Mapping[RecordKind, RecordNormalizer]] = {
 }
 """The rules of each kind of record."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
-
-def _micros(moment: Any) -> int:
-    """Return a time of the decoder, a ``datetime`` with a zone, as microseconds since 1970."""
-    return int((moment - _EPOCH) // _MICROSECOND)
+def _moment(decoded: Any) -> datetime:
+    """Return a time written as text, which the decoder leaves as a ``datetime`` with a zone."""
+    moment: datetime = decoded
+    return moment
 
 
 def _time_breach(field: str, micros: int) -> RuleBreach | None:

@@ -9,13 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lake.commit import commit
-from lake.ledger import (
+from lake.ledger import EntryKind, Incarnation, LedgerEntry, SourcePartition, SourceRange
+from lake.table_commit import CommitContext, Move, TableCommit
+from lake.table_log import (
     NO_EPOCH,
-    EntryKind,
-    Incarnation,
-    LedgerEntry,
-    SourcePartition,
-    SourceRange,
     adopted_app,
     epoch_at_app,
     late_app,
@@ -23,7 +20,6 @@ from lake.ledger import (
     produced_app,
     promoting_app,
 )
-from lake.table_commit import CommitContext, Move, TableCommit
 from lake.tables import Table
 from schemas.errors import FatalError
 
@@ -58,7 +54,7 @@ class Adoption:
         self.primary.refresh()
         self.quarantine.refresh()
         topic = next(iter(starts)).topic
-        if self.quarantine.number(promoting_app(topic)):
+        if self.quarantine.txn_version(promoting_app(topic)):
             raise FatalError(
                 f"a replay of {topic} is being promoted: finish it first with `goldpan replay "
                 "promote` (`goldpan replay list` shows its name)"
@@ -73,7 +69,7 @@ class Adoption:
     ) -> None:
         table.refresh()
         recorded = {
-            app: table.number(app)
+            app: table.txn_version(app)
             for source in starts
             for app in (position_app(source), late_app(source), produced_app(source))
         }
@@ -86,10 +82,10 @@ class Adoption:
             if recorded[app] != start and (recorded[app] is not None or app == position_app(source))
         ]
         # Leader epochs of the old log mean nothing to the new one.
-        epochs = {app: table.number(app) for app in map(epoch_at_app, starts)}
+        epochs = {app: table.txn_version(app) for app in map(epoch_at_app, starts)}
         moves += [Move(a, at, NO_EPOCH) for a, at in epochs.items() if at not in {None, NO_EPOCH}]
         topic = next(iter(starts)).topic
-        adopted = table.number(adopted_app(topic))
+        adopted = table.txn_version(adopted_app(topic))
         moves.append(Move(adopted_app(topic), adopted, self.context.now_us()))
         ranges = [SourceRange(s.topic, s.partition, start, start) for s, start in starts.items()]
         change = TableCommit(

@@ -1,7 +1,7 @@
 """The tombstones that this process applies: loaded at startup and reloaded after a fence.
 
 Code that reads records filters them with `kept_out` before redaction, and commits with the guard of
-`number` from the same load. When `reload` finds new tombstones, everything read before is invalid.
+`newest` from the same load. When `reload` finds new tombstones, everything read before is invalid.
 """
 
 from collections.abc import Callable, Sequence

@@ -7,15 +7,9 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from lake.fences import ERASURE_FENCE
-from lake.ledger import (
-    Incarnation,
-    SourcePartition,
-    SourceRange,
-    claim_app,
-    late_app,
-    position_app,
-)
+from lake.ledger import Incarnation, SourcePartition, SourceRange
 from lake.table_commit import Ceiling, Guard, Move
+from lake.table_log import claim_app, late_app, position_app
 from lake.table_writer import FlushPart
 from schemas.redacted import Redacted
 from stream.owned_partition import OwnedPartition

@@ -11,7 +11,7 @@ The steps of a flush; the process may die after any of them:
 5. commit the group's offsets in Kafka, for lag tools.
 
 Labels follow in flushes of their own, once their evidence is in the lake
-(`stream.labelling.steps`).
+(`stream.label_driver.flush_steps`).
 
 | dies after | what the next owner finds | what it does |
 |---|---|---|
@@ -60,7 +60,7 @@ FlushOutcome = CommittedFlush | LabelsFlushed | FailedFlush
 
 
 class FlushRunner(Protocol):
-    """Runs the steps of a flush; see `RecordFlushRunner` and `stream.labelling.steps`."""
+    """Runs the steps of a flush; see `RecordFlushRunner` and `stream.label_driver.flush_steps`."""
 
     def run(self, flush: Any) -> CommittedFlush | LabelsFlushed:
         """Run the steps. Raises FencedError, FatalError, or RetryableError if asked to stop."""
@@ -182,7 +182,7 @@ class Flusher:
     """The flusher thread: takes flushes and returns their outcomes; it never drops one silently."""
 
     def __init__(self, runners: Callable[[str], FlushRunner], tracer: Tracer = NO_TRACER) -> None:
-        """Create the thread. ``runners`` returns the runner for a topic, or for `LABELS`."""
+        """Create the thread. ``runners`` returns the runner for a topic, or for `LABELS_MARKER`."""
         self._runners = runners
         self._tracer = tracer
         self._inbox: queue.SimpleQueue[Flush | LabelFlush | None] = queue.SimpleQueue()

@@ -10,15 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from lake.commit import commit
-from lake.ledger import (
-    EntryKind,
-    Incarnation,
-    LedgerEntry,
-    SourcePartition,
-    SourceRange,
-    position_app,
-)
+from lake.ledger import EntryKind, Incarnation, LedgerEntry, SourcePartition, SourceRange
 from lake.table_commit import CommitContext, Move, TableCommit
+from lake.table_log import position_app
 from lake.tables import Table
 from schemas.errors import FencedError
 

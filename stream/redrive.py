@@ -21,26 +21,18 @@ import pyarrow.compute as pc
 
 from lake.commit import commit
 from lake.fences import ERASURE_FENCE
-from lake.ledger import (
-    EntryKind,
-    Incarnation,
-    LedgerEntry,
-    SourcePartition,
-    SourceRange,
-    adopted_app,
-    promoting_app,
-)
+from lake.ledger import EntryKind, Incarnation, LedgerEntry, SourcePartition, SourceRange
 from lake.parquet import encode_files
 from lake.quarantine import (
     QuarantineFilter,
     ingested_since,
     moved_ranges,
     read_quarantined,
-    redrive_app,
     remove_quarantined,
 )
 from lake.retention_horizon import ROWS_PART, complete_from
 from lake.table_commit import CommitContext, Move, TableCommit
+from lake.table_log import adopted_app, promoting_app, redrive_app
 from lake.tables import Table
 from schemas.arrow import EVENT_DATE
 from schemas.errors import FatalError, FencedError
@@ -118,7 +110,7 @@ class Redrive:
     def _run(self, matching: QuarantineFilter, *, dry_run: bool) -> RedriveResult:
         # The generation first: retention marks rows of quarantine as expired, then moves it.
         self.primary.refresh()
-        generation = self.primary.number(redrive_app(self.topic))
+        generation = self.primary.txn_version(redrive_app(self.topic))
         candidates = read_quarantined(self.quarantine, matching, payload=True).to_pylist()
         quarantine_generation = self._read_generation()
         expired = self._read_expired()
@@ -164,12 +156,12 @@ class Redrive:
 
     def _read_generation(self) -> int:
         """Return quarantine's generation; FatalError if a replay is moving records."""
-        if self.quarantine.number(promoting_app(self.topic)):
+        if self.quarantine.txn_version(promoting_app(self.topic)):
             raise FatalError(
                 f"a replay of {self.topic} is being promoted: let it finish first, or repeat "
                 "`goldpan replay promote` (`goldpan replay list` shows its name)"
             )
-        return self.quarantine.number(redrive_app(self.topic)) or 0
+        return self.quarantine.txn_version(redrive_app(self.topic)) or 0
 
     def _read_expired(self) -> set[Coordinates]:
         """Return the records of days that expire in quarantine: retention may be removing them."""
@@ -192,7 +184,7 @@ class Redrive:
 
     def _select_current(self, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         """Leave out records of an earlier incarnation: their offsets now belong to others."""
-        adopted = self.quarantine.number(adopted_app(self.topic))
+        adopted = self.quarantine.txn_version(adopted_app(self.topic))
         if adopted is None:
             return list(rows)
         since = from_micros(adopted)
@@ -238,7 +230,7 @@ class Redrive:
             ["_partition", "_offset"],
             (pc.field("_offset") >= min(offsets))
             & (pc.field("_offset") <= max(offsets))
-            & ingested_since(self.quarantine.number(adopted_app(self.topic)) or 0),
+            & ingested_since(self.quarantine.txn_version(adopted_app(self.topic)) or 0),
             texts={"_topic": self.topic},
         )
         pairs = zip(rows["_partition"].to_pylist(), rows["_offset"].to_pylist(), strict=True)

@@ -5,16 +5,9 @@ from dataclasses import dataclass
 
 import pyarrow.compute as pc
 
-from lake.ledger import (
-    Incarnation,
-    SourcePartition,
-    adopted_app,
-    claim_app,
-    epoch_app,
-    epoch_at_app,
-    late_app,
-)
+from lake.ledger import Incarnation, SourcePartition
 from lake.quarantine import ingested_since
+from lake.table_log import adopted_app, claim_app, epoch_app, epoch_at_app, late_app
 from lake.tables import Table
 from schemas.errors import FatalError
 from stream.flusher import describe_changed_topic
@@ -155,17 +148,17 @@ class TakeOver:
             range=reading,
             position=position,
             quarantine=quarantine,
-            late=self.quarantine.number(late_app(source)),
+            late=self.quarantine.txn_version(late_app(source)),
             audit=AuditPosition(self.audit.positions([source])[source]) if self.audit else None,
-            claim=self.primary[source.topic].number(claim_app(source)),
+            claim=self.primary[source.topic].txn_version(claim_app(source)),
         )
 
     def _epoch(self, source: SourcePartition, position: int | None) -> int | None:
         """Return the leader epoch of the last record below the position, if known."""
         table = self.primary[source.topic]
-        if position is None or table.number(epoch_at_app(source)) != position:
+        if position is None or table.txn_version(epoch_at_app(source)) != position:
             return None
-        return table.number(epoch_app(source))
+        return table.txn_version(epoch_app(source))
 
     def _check_bounds(
         self, source: SourcePartition, reading: OpenRange, low: int, high: int
@@ -188,7 +181,7 @@ class TakeOver:
         """Return the offsets from the position on that quarantine already holds."""
         if quarantine is None or quarantine <= position:
             return frozenset()
-        adopted = self.quarantine.number(adopted_app(source.topic)) or 0
+        adopted = self.quarantine.txn_version(adopted_app(source.topic)) or 0
         rows = self.quarantine.read(
             ["_offset"],
             (pc.field("_partition") == source.partition)

@@ -136,7 +136,7 @@ class Worker:
             self._handle_outcome(outcome)
         if self._fenced:
             self._reload_tombstones()
-        self.label_driver.turn(self.assignment)
+        self.label_driver.run_rebuild_step(self.assignment)
         self._start_flushes()
         self._control_gate()
         self._observe()
@@ -231,12 +231,12 @@ class Worker:
         if isinstance(outcome, CommittedFlush):
             self._committed(outcome)
         elif isinstance(outcome, LabelsFlushed):
-            self.label_driver.settled(outcome)
+            self.label_driver.finish_flush(outcome)
         elif not isinstance(outcome.error, FencedError):
             raise outcome.error
         elif isinstance(outcome.flush, LabelFlush):
             self._fenced = True
-            self.label_driver.settled(outcome.error)
+            self.label_driver.finish_flush(outcome.error)
         else:
             self._fenced = True
             self.observer.fenced(outcome.flush, outcome.error)
@@ -244,7 +244,7 @@ class Worker:
 
     def _committed(self, flushed: CommittedFlush) -> None:
         self.observer.committed(flushed)
-        self.label_driver.stored(flushed.flush)
+        self.label_driver.add_flushed(flushed.flush)
         offsets = [
             TopicPartition(item.topic, item.partition, item.end)
             for item in flushed.flush.primary.ranges
@@ -313,7 +313,7 @@ class Worker:
     def _give_back(self, partitions: Sequence[TopicPartition], *, flushed: bool) -> None:
         sources = to_sources(partitions)
         self.partitions.remove(sources)
-        self.label_driver.forget(sources)
+        self.label_driver.drop_partitions(sources)
         self.observer.revoked(sources, flushed=flushed)
         if not flushed:
             self._abandon()
@@ -341,7 +341,7 @@ class Worker:
 
     def _own(self, sources: Sequence[SourcePartition]) -> list[OwnedPartition]:
         owned = self.partitions.take(sources)
-        self.label_driver.forget(sources)
+        self.label_driver.drop_partitions(sources)
         return owned
 
     # -- memory and time ------------------------------------------------------------------------
@@ -358,7 +358,7 @@ class Worker:
 
     def _caught_up(self, goal: CatchUp) -> bool:
         """Return whether the tables hold all that the goal asks for; checks the own share first."""
-        if self.label_driver.missing(self.assignment):
+        if self.label_driver.unjoined(self.assignment):
             return False
         owned = self.assignment.owned
         short = [

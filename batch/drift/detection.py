@@ -10,11 +10,11 @@ from datetime import date, timedelta
 
 import pyarrow as pa
 
+from batch.bounded_duckdb import remove_stale_temp_dirs, temp_dir, temp_root
 from batch.drift.period_counts import DayRange, PeriodCounts
 from batch.drift.release_tally import tally_release
 from batch.drift.report import MIN_FREEDOM, DriftReport, compare_tallies
 from batch.drift.tally import FeatureTally, FeatureValues
-from batch.temp_dirs import remove_stale_temp_dirs, temp_dir, temp_root
 from lake.tables import Lake
 from schemas.errors import UsageError
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from batch.erase.table_set import TableSet
 from lake.ledger import SourcePartition
+from lake.table_log import ERASURE_KEY
 from lake.tombstones import Tombstone
 from redact.crypto.signing import Signer, add_signature, signing_bytes, verify_signature
 from schemas.errors import UsageError
@@ -26,8 +27,6 @@ OUT_OF_REACH: Final = (
 )
 """Part of every receipt."""
 
-ERASURE_KEY: Final = "goldpan.erasure"
-"""The key in a commit's metadata under which its note is stored."""
 
 _CLOCK_SKEW_MS: Final = 86_400_000
 
@@ -55,7 +54,7 @@ def read_commit_notes(
     for tables in table_sets if until else ():
         for name, table in sorted(tables.tables.items()):
             table.refresh()
-            for version, text in table.said(ERASURE_KEY, since_ms=since_ms):
+            for version, text in table.commit_metadata(ERASURE_KEY, since_ms=since_ms):
                 body = json.loads(text)
                 if body["erasure"] in until:
                     yield CommitNote(tables.path_of(name), version, body)

@@ -17,23 +17,24 @@ import pyarrow.compute as pc
 from batch.erase.scanner import TableMatches
 from batch.erase.scope import ErasureScope
 from batch.labels.evidence_reader import BucketEvidence, EvidenceTables
-from batch.labels.label_writer import RECONCILE_SEQUENCE, LabelWriter
+from batch.labels.existing_labels import read_ranks
+from batch.labels.label_writer import LabelWriter
 from batch.labels.trace_buckets import (
     BUCKET_TRACES,
     ScanExtent,
     divide_traces,
     ingested_until,
-    read_ranks,
 )
 from batch.numbered_rows import NumberedRows
 from batch.reviews.review_table import read_review_log
 from labels.decision import check_clock, decide_label
-from labels.reconcile_status import ReconcileStatus
+from labels.replacement_plan import ReconcileStatus
 from labels.review_log import ReviewLog
 from labels.scorer import LabelScorer
 from lake.ledger import EntryKind
 from lake.live_files import read_file_rows
 from lake.table_commit import CommitContext
+from lake.table_log import RECONCILE_SEQUENCE
 from lake.tables import Lake, Table
 from schemas.arrow import TABLES
 
@@ -100,7 +101,11 @@ def relabel_traces(
     policy, extent = scorer.policy, ScanExtent()
     sessions = policy.judges_sessions or policy.judges_retries
     buckets = divide_traces(
-        sources.traces, extent, seed=policy.audit.seed, each=BUCKET_TRACES, sessions=sessions
+        sources.traces,
+        extent,
+        seed=policy.audit.seed,
+        bucket_traces=BUCKET_TRACES,
+        sessions=sessions,
     )
     rows = NumberedRows(labels, RECONCILE_SEQUENCE, EntryKind.RECONCILE, context)
     remaining_labels = FilteredTable(labels, "label_event_id", affected.events)
@@ -112,10 +117,10 @@ def relabel_traces(
         )
         missing = [
             event
-            for evidence in bucket.known(scorer, as_of=min(as_of, now), window=None)
-            if evidence.trace_id in affected.traces
-            and (event := decide_label(evidence, scorer, decided_at=now)) is not None
-            and writer.find(event) is ReconcileStatus.MISSING
+            for knowledge in bucket.join(scorer, as_of=min(as_of, now), window=None)
+            if knowledge.trace_id in affected.traces
+            and (event := decide_label(knowledge, scorer, decided_at=now)) is not None
+            and writer.status_of(event) is ReconcileStatus.MISSING
         ]
         added += len(writer.add(missing, bucket.texts))
     return added

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from batch.erase.receipt import ERASURE_KEY, format_spans
+from batch.erase.receipt import format_spans
 from batch.erase.scanner import ErasureScanner, TableMatches
 from batch.erase.scope import ErasureScope, collect_coordinates
 from batch.erase.text_search import RowFlags
@@ -21,6 +21,7 @@ from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange
 from lake.live_files import LiveFile, StoredRows, UploadedFile, read_file_rows, rewrite_rows
 from lake.rewrite import FileReplacedError, replace_files
 from lake.table_commit import CommitContext, TableCommit
+from lake.table_log import ERASURE_KEY
 from redact.crypto.subjects import marks_of_events
 from redact.pipeline.audit import blank_erased_rows
 from schemas.arrow import AUDIT_TABLE, LABELS_TABLE, PRIMARY_TABLES, QUARANTINE_TABLE

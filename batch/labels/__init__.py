@@ -1,1 +1,1 @@
-"""Labels over the whole lake: what the worker could not know, new policies, calibrations."""
+"""Labels over the whole lake: reconciliation, recomputation, policies and calibrations."""

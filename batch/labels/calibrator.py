@@ -1,7 +1,7 @@
 """Learns the next calibration from the reviews in the lake, and publishes it.
 
-It changes nothing by itself: a setting has to name it. Two runs at once learn the same version; one
-publishes it, the other says so.
+The calibration has no effect until a setting names it. Two concurrent runs learn the same version;
+one publishes it, the other fails with a message.
 """
 
 from collections import Counter
@@ -20,6 +20,7 @@ from batch.labels.trace_buckets import (
     divide_traces,
     ingested_until,
 )
+from batch.progress import ReportProgress, no_progress
 from batch.reviews.review_table import read_review_log
 from labels.calibration import Calibration
 from labels.calibration_learning import (
@@ -52,17 +53,17 @@ class JudgedTraces:
 
 
 class Calibrator:
-    """Learns from one lake under one policy."""
+    """Learns calibrations from one lake under one policy."""
 
     def __init__(
         self,
         lake: Lake,
         policy: LabelPolicy,
-        means: CommitContext,
+        context: CommitContext,
         *,
         bucket_traces: int = BUCKET_TRACES,
     ) -> None:
-        self._policy, self._means, self._each = policy, means, bucket_traces
+        self._policy, self._context, self._bucket_traces = policy, context, bucket_traces
         self._traces, self._feedback = lake.table("traces"), lake.table("feedback")
         self._reviews, self._labels = lake.table("reviews"), lake.table("labels")
         self.store: ObjectStore = lake.location.files(calibration_store.CALIBRATION_FOLDER)
@@ -72,23 +73,23 @@ class Calibrator:
         extent: ScanExtent,
         *,
         window: int | None = None,
-        progress: Callable[[str, int, int], None] = lambda _what, _done, _of: None,
+        progress: ReportProgress = no_progress,
     ) -> Calibration:
-        """Return the next version, not published yet; ``window`` in microseconds.
+        """Return the next version, unpublished; ``window`` is in microseconds.
 
-        Raises UsageError if no audited trace has been reviewed (`labels.calibration_learning.learn_calibration`).
+        Raises UsageError if no audited trace has been reviewed (`labels.calibration_learning`).
         """
-        now, retry = check_clock(self._means.now_us()), self._means.retry
+        now, retry = check_clock(self._context.now_us()), self._context.retry
         tables = (self._reviews, self._feedback, self._traces)
         for table in (*tables, self._labels):
             retry.call(f"reading table {table.name}", table.refresh)
-        whole = retry.call(
+        completeness = retry.call(
             "reading the lake",
-            lambda: EvidenceCompleteness.of(
+            lambda: EvidenceCompleteness.read(
                 self._traces, self._feedback, self._reviews, self._labels
             ),
         )
-        extent = whole.within(extent)
+        extent = completeness.limit(extent)
         judged = adjudicate_traces(
             retry.call("reading", lambda: read_review_log(self._reviews)).log
         )
@@ -97,20 +98,22 @@ class Calibrator:
         )
         population: Counter[SignalPattern] = Counter()
         reviewed: list[ReviewedTrace] = []
-        buckets = retry.call("reading the lake", lambda: self._divided(extent))
-        for number in range(buckets.count):
-            progress("traces", number, buckets.count)
+        buckets = retry.call("reading the lake", lambda: self._divide(extent))
+        for bucket_number in range(buckets.count):
+            progress("traces", bucket_number, buckets.count)
             bucket = BucketEvidence(
-                EvidenceTables(self._traces, self._feedback, {}, {}), extent, buckets, number
+                EvidenceTables(self._traces, self._feedback, {}, {}), extent, buckets, bucket_number
             )
-            known = partial(bucket.known, LabelScorer(self._policy), as_of=as_of, window=window)
-            step = partial(self._counted, known, judged, whole)
-            patterns, found = retry.call("reading the lake", step)
+            join = partial(bucket.join, LabelScorer(self._policy), as_of=as_of, window=window)
+            step = partial(self._count, join, judged, completeness)
+            patterns, reviewed_traces = retry.call("reading the lake", step)
             population += patterns
-            reviewed += found
+            reviewed += reviewed_traces
         progress("traces", buckets.count, buckets.count)
-        learnt = learn_calibration(self._policy, reviewed, population, version=self._next())
-        about = {
+        calibration = learn_calibration(
+            self._policy, reviewed, population, version=self._next_version()
+        )
+        metadata = {
             "made_at": now,
             "as_of": as_of,
             "policy_name": self._policy.name,
@@ -119,63 +122,75 @@ class Calibrator:
             "undecided": judged.undecided,
             "tables": {table.name: table.handle.version() for table in tables},
         }
-        return learnt.model_copy(update={"diagnostics": {**learnt.diagnostics, **about}})
+        return calibration.model_copy(
+            update={"diagnostics": {**calibration.diagnostics, **metadata}}
+        )
 
     def publish(self, calibration: Calibration) -> None:
-        """Write a version; FatalError if another run was first."""
-        retry = self._means.retry
+        """Publish a version; FatalError if another run was first."""
+        retry = self._context.retry
         retry.call(
             "writing", lambda: calibration_store.publish_calibration(self.store, calibration)
         )
 
-    def _next(self) -> int:
-        there = self._means.retry.call(
+    def _next_version(self) -> int:
+        versions = self._context.retry.call(
             "listing", lambda: calibration_store.list_calibrations(self.store)
         )
-        version = max(there, default=0) + 1
+        version = max(versions, default=0) + 1
         if version > MAX_CALIBRATION_VERSIONS:
             raise UsageError(
-                f"this lake has {MAX_CALIBRATION_VERSIONS} calibrations, as many as revisions can number."
+                f"this lake has {MAX_CALIBRATION_VERSIONS} calibrations, the most that revisions "
+                "allow."
             )
         return version
 
-    def _divided(self, extent: ScanExtent) -> TraceBuckets:
+    def _divide(self, extent: ScanExtent) -> TraceBuckets:
         policy = self._policy
         sessions = policy.judges_sessions or policy.judges_retries
         return divide_traces(
-            self._traces, extent, seed=policy.audit.seed, each=self._each, sessions=sessions
+            self._traces,
+            extent,
+            seed=policy.audit.seed,
+            bucket_traces=self._bucket_traces,
+            sessions=sessions,
         )
 
-    def _counted(
+    def _count(
         self,
-        known: Callable[[], Iterator[TraceKnowledge]],
+        join: Callable[[], Iterator[TraceKnowledge]],
         judged: JudgedTraces,
-        whole: EvidenceCompleteness,
+        completeness: EvidenceCompleteness,
     ) -> tuple[Counter[SignalPattern], list[ReviewedTrace]]:
-        """Return how many traces of a bucket have which signals, and those that were reviewed."""
+        """Return the number of traces of a bucket by pattern, and its reviewed traces."""
         population: Counter[SignalPattern] = Counter()
         reviewed = []
-        for one in known():
-            if one.seen is None or not whole.covers(one):
+        for knowledge in join():
+            if knowledge.trace is None or not completeness.covers(knowledge):
                 continue
-            pattern = signal_pattern(signals_of(one, self._policy), self._policy)
+            pattern = signal_pattern(signals_of(knowledge, self._policy), self._policy)
             population[pattern] += 1
-            failed = judged.failed.get(one.trace_id)
+            trace_id = knowledge.trace_id
+            failed = judged.failed.get(trace_id)
             if failed is not None:
-                drawn = judged.drawn.get(one.trace_id)
-                reviewed.append(ReviewedTrace(one.trace_id, failed, pattern, drawn))
+                drawn = judged.drawn.get(trace_id)
+                reviewed.append(ReviewedTrace(trace_id, failed, pattern, drawn))
         return population, reviewed
 
 
 def adjudicate_traces(log: ReviewLog) -> JudgedTraces:
-    """Return what the reviewers found of each trace, where more than half say pass or fail."""
+    """Return the joint judgement of each trace on which more than half say pass or fail."""
     outcomes = log.outcomes()
     drawn = {
         review.trace_id: review.audit_probability
         for review in log.reviews
         if review.audit_probability is not None
     }
-    failed = {t: what == "fail" for t, what in outcomes.items() if what in {"pass", "fail"}}
+    failed = {
+        trace_id: outcome == "fail"
+        for trace_id, outcome in outcomes.items()
+        if outcome in {"pass", "fail"}
+    }
     return JudgedTraces(failed, drawn, len(outcomes) - len(failed))
 
 

@@ -1,66 +1,66 @@
-"""Which traces the lake still holds all evidence of: those whose evidence expired are left as they are.
+"""Finds the traces whose evidence is still complete; the labels of all others stay as they are.
 
-Retention takes rows of old days away, or texts and users out of feedback, which decide too. From
-what is left another label could come, and be in force.
-"""  # noqa: E501 - one sentence
+Retention removes rows of old days, or texts and users from feedback, which also affect decisions.
+What remains could give another label, which would then be in force.
+"""
 
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 
 from batch.labels.trace_buckets import ScanExtent
 from labels.facts import TraceKnowledge
 from lake.retention_horizon import PSEUDONYMS_PART, ROWS_PART, TEXT_PART, complete_from
 from lake.tables import Table
+from schemas.times import day_start_micros
 
 EXPIRED_EVIDENCE = "expired"
-"""What became of the decision on a trace whose evidence is not whole any more."""
+"""The outcome of a decision on a trace whose evidence has partly expired."""
 
 
 @dataclass(frozen=True, slots=True)
 class EvidenceCompleteness:
-    """From when on evidence is whole: traces by the day they began, the rest in microseconds."""
+    """Since when evidence is complete: traces by start day, the rest in microseconds."""
 
     since: date | None
-    feedback: int
-    reviews: int
+    feedback_since: int
+    reviews_since: int
 
     @classmethod
-    def of(
+    def read(
         cls, traces: Table, feedback: Table, reviews: Table, labels: Table
     ) -> "EvidenceCompleteness":
-        """Ask the tables, as of their last refresh; RetryableError if the lake does not answer."""
+        """Read the tables as of their last refresh; RetryableError if the lake is unavailable."""
         days = [complete_from(table, ROWS_PART) for table in (traces, reviews, labels)]
-        said = complete_from(feedback, ROWS_PART)
-        # Where clocks differ, feedback may be stored under an earlier day than its trace.
-        days.append(None if said is None else said + timedelta(days=ScanExtent().margin))
+        feedback_day = complete_from(feedback, ROWS_PART)
+        # If clocks differ, feedback may be stored under an earlier day than its trace.
+        days.append(
+            None if feedback_day is None else feedback_day + timedelta(days=ScanExtent().margin)
+        )
         return cls(
             since=max((day for day in days if day is not None), default=None),
-            feedback=micros(complete_from(feedback, TEXT_PART, PSEUDONYMS_PART)),
-            reviews=micros(complete_from(reviews, TEXT_PART)),
+            feedback_since=_start_micros(complete_from(feedback, TEXT_PART, PSEUDONYMS_PART)),
+            reviews_since=_start_micros(complete_from(reviews, TEXT_PART)),
         )
 
-    def within(self, asked: ScanExtent) -> ScanExtent:
-        """Return the part of an extent that lies where no rows have expired."""
-        if self.since is None or (asked.since is not None and asked.since >= self.since):
-            return asked
-        return replace(asked, since=self.since)
+    def limit(self, extent: ScanExtent) -> ScanExtent:
+        """Return the part of an extent in which no rows have expired."""
+        if self.since is None or (extent.since is not None and extent.since >= self.since):
+            return extent
+        return replace(extent, since=self.since)
 
-    def covers(self, known: TraceKnowledge) -> bool:
-        """Tell whether nothing of the evidence on a trace has lost what decides."""
-        return all(item.occurred_at >= self.feedback for item in known.said) and all(
-            verdict.reviewed_at >= self.reviews for verdict in known.verdicts
-        )
+    def covers(self, knowledge: TraceKnowledge) -> bool:
+        """Return whether no evidence on a trace has lost texts or users that affect its label."""
+        return all(
+            event.occurred_at >= self.feedback_since for event in knowledge.feedback
+        ) and all(verdict.reviewed_at >= self.reviews_since for verdict in knowledge.verdicts)
 
-    def keeps(self, started_at: int | None) -> bool:
-        """Tell whether rows of a trace that began then (None: nobody knows) may not have expired.
+    def covers_start(self, started_at: int | None) -> bool:
+        """Return whether the rows of a trace cannot have expired, given its start time.
 
-        ``started_at`` is in microseconds since 1970 (UTC).
+        ``started_at`` is in microseconds since 1970 (UTC), None if unknown.
         """
-        return self.since is None or (started_at or 0) >= micros(self.since)
+        return self.since is None or (started_at or 0) >= day_start_micros(self.since)
 
 
-def micros(day: date | None) -> int:
-    """Return when a day begins, in microseconds since 1970 (UTC); 0 for none."""
-    if day is None:
-        return 0
-    return int(datetime.combine(day, time(), UTC).timestamp()) * 1_000_000
+def _start_micros(day: date | None) -> int:
+    return 0 if day is None else day_start_micros(day)

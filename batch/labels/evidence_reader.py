@@ -1,22 +1,25 @@
-"""All that the lake holds of the traces of one bucket, as the pure room takes it."""
+"""Reads everything that the lake holds about the traces of one bucket, and joins it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from batch.labels.label_texts import collect_texts
 from batch.labels.trace_buckets import ScanExtent, TraceBuckets
 from labels.batch_join import LakeRows, join_lake_rows
-from labels.batches import FEEDBACK_COLUMNS, TRACE_COLUMNS
 from labels.facts import ReviewVerdict, TraceKnowledge
+from labels.join_rows import FEEDBACK_COLUMNS, TRACE_COLUMNS
 from labels.scorer import LabelScorer
 from lake.tables import Table
+
+_TEXT: Final = "corrected_response"
 
 
 @dataclass(frozen=True, slots=True)
 class EvidenceTables:
-    """The tables that hold what is known, each as of its last refresh, and the reviews by trace.
+    """The tables with the evidence, each as of its last refresh, and the reviews by trace.
 
     ``texts`` are the answers that reviewers gave, with the hash of the redaction policy of each.
     """
@@ -29,39 +32,54 @@ class EvidenceTables:
 
 @dataclass(slots=True)
 class BucketEvidence:
-    """One bucket of traces.
+    """The evidence on one bucket of traces.
 
     ``texts`` are texts of redacted rows that labels may repeat, with the hash of the redaction
-    policy of each: those of reviews, and of feedback once it has been read.
+    policy of each: those of reviews, and those of feedback once it has been read.
     """
 
-    sources: EvidenceTables
+    tables: EvidenceTables
     extent: ScanExtent
     buckets: TraceBuckets
     number: int
     texts: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.texts = dict(self.sources.texts)
+        self.texts = dict(self.tables.texts)
 
-    def known(
-        self, scales: LabelScorer, *, as_of: int, window: int | None
+    def join(
+        self, scorer: LabelScorer, *, as_of: int, window: int | None
     ) -> Iterator[TraceKnowledge]:
-        """Yield what is known of each trace; `as_of` and ``window`` as in `join_lake_rows`.
+        """Yield what is known about each trace; ``as_of`` and ``window`` as in `join_lake_rows`.
 
-        Where only a part of the lake is looked at, feedback whose trace is not in it is left out:
-        that trace may lie in the other part.
+        If only a part of the lake is read, feedback without a trace is left out: its trace may be
+        in the other part.
         """
-        rows = LakeRows(self._traces(), self._feedback(), self.sources.verdicts)
-        for known in join_lake_rows(rows, scales, as_of=as_of, window=window):
-            if known.seen is not None or self.extent.since is None:
-                yield known
+        rows = LakeRows(self._traces(), self._feedback(), self.tables.verdicts)
+        for knowledge in join_lake_rows(rows, scorer, as_of=as_of, window=window):
+            if knowledge.trace is not None or self.extent.since is None:
+                yield knowledge
 
     def _traces(self) -> Iterator[pa.RecordBatch]:
-        batches = self.sources.traces.batches(TRACE_COLUMNS, self.extent.traces)
-        return self.buckets.sift(batches, self.number)
+        batches = self.tables.traces.batches(TRACE_COLUMNS, self.extent.trace_filter)
+        return self.buckets.filter(batches, self.number)
 
     def _feedback(self) -> Iterator[pa.RecordBatch]:
         columns = (*FEEDBACK_COLUMNS, "_policy")
-        batches = self.sources.feedback.batches(columns, self.extent.others)
-        return collect_texts(self.buckets.sift(batches, self.number), self.texts)
+        batches = self.tables.feedback.batches(columns, self.extent.related_filter)
+        return collect_texts(self.buckets.filter(batches, self.number), self.texts)
+
+
+def collect_texts(
+    batches: Iterator[pa.RecordBatch], texts: dict[str, str]
+) -> Iterator[pa.RecordBatch]:
+    """Yield rows of feedback unchanged; add their texts to ``texts``.
+
+    The rows need the columns ``corrected_response`` and ``_policy``, the hash of their redaction
+    policy, which becomes the value in ``texts``.
+    """
+    for batch in batches:
+        with_text = batch.filter(pc.is_valid(batch.column(_TEXT)))
+        corrections = with_text.column(_TEXT).to_pylist()
+        texts.update(zip(corrections, with_text.column("_policy").to_pylist(), strict=True))
+        yield batch

@@ -1,19 +1,19 @@
-"""New decisions take the place of the label events of some traces, in one commit.
+"""Replaces the label events of some traces by new decisions, in one commit.
 
-1. The fence (`lake.fences`): whoever has decided labels from rows that are no longer there can
-   not write them any more. It comes after the rows that labels rest on have been exchanged.
-2. The traces are decided from what the lake holds now; what `labels.replacement_plan` says goes and comes is
-   one commit to the table ``labels``: its files are written again without what goes. It moves the
-   position of the batch jobs' sequence, so a job that has looked before looks again; the number of
-   the fence, so that workers know what is in force now; and the mark that says it is done.
+1. The fence (`lake.fences`): labels decided from rows that have been replaced are rejected from
+   now on. It follows the replacement of the rows that labels rest on.
+2. The traces are decided from what the lake holds now. The plan (`labels.replacement_plan`) is one
+   commit to the table ``labels``, whose files are rewritten without the removed events. It moves
+   the position of the batch jobs' sequence, so that concurrent jobs read again; the number of the
+   fence, so that workers read what is in force now; and the mark that says the step is done.
 
 | dies after | what the next run finds | what it does |
 |---|---|---|
-| 1 | no mark | fences again, and goes on |
-| the files are written | files that no table knows | the same; vacuum removes them |
+| 1 | no mark | fences again, and continues |
+| the files are written | files in no table | the same; vacuum removes them |
 | the commit | the mark | nothing |
 
-If others change the table meanwhile, the step looks again.
+If the table changes in the meantime, the step is repeated.
 """
 
 from collections import Counter
@@ -25,14 +25,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from batch.labels.existing_labels import ExistingLabelRow, read_existing_labels
-from batch.labels.label_writer import RECONCILE_SEQUENCE, label_guards, number_label_rows
+from batch.labels.label_writer import label_guards, number_label_rows
 from batch.labels.recompute import LabelRecomputer, RecomputedLabel, split_digest_set
 from batch.numbered_rows import NumberedRows
 from labels.decision import EventRank
-from labels.digest_set import DigestSet
+from labels.digests import DigestSet
 from labels.replacement_plan import plan_replacement
 from lake.fences import RELABEL_FENCE
-from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange, position_app
+from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange
 from lake.live_files import (
     LiveFile,
     StoredRows,
@@ -45,6 +45,7 @@ from lake.live_files import (
 from lake.parquet import encode_files
 from lake.rewrite import replace_or_add_files
 from lake.table_commit import CommitContext, Move, TableCommit
+from lake.table_log import RECONCILE_SEQUENCE, position_app
 from lake.tables import TABLE_LAYOUTS, Table
 from schemas.errors import FatalError, FencedError
 from schemas.records import LabelEvent
@@ -53,144 +54,150 @@ REPLACEMENT_ATTEMPTS = 20
 RELABELLED_RULE = "relabelled"
 
 OpenRecomputer = Callable[[], LabelRecomputer]
-"""Brings the tables that labels rest on to their newest version; gives what decides from them."""
+"""Refreshes the tables that labels rest on, and returns a recomputer over them."""
 
 
 @dataclass(slots=True)
 class _Change:
-    """What goes, by the path of its file, and what comes, with the texts it may repeat."""
+    """The events to remove by file path, the events to add, and the texts that these may repeat."""
 
-    goes: dict[str, set[EventRank]] = field(default_factory=dict)
-    comes: list[LabelEvent] = field(default_factory=list)
+    removed: dict[str, set[EventRank]] = field(default_factory=dict)
+    added: list[LabelEvent] = field(default_factory=list)
     texts: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class LabelReplacement:
-    """Replaces the label events of some traces. ``mark`` says in the commit that it is done.
+    """Replaces the label events of some traces. ``mark`` is the move that marks it as done.
 
-    ``judge_texts``: rows that labels repeat have been exchanged, so no other text may stay.
+    ``check_texts``: rows whose text labels repeat have been replaced, so no other text may stay.
     """
 
     labels: Table
-    look: OpenRecomputer
+    open_recomputer: OpenRecomputer
     mark: Move
-    judge_texts: bool
-    means: CommitContext
+    check_texts: bool
+    context: CommitContext
 
     def fence(self) -> None:
-        """Keep out what was decided from rows that have been exchanged."""
-        RELABEL_FENCE.advance(self.labels, self.means)
+        """Reject labels decided from rows that have been replaced."""
+        RELABEL_FENCE.advance(self.labels, self.context)
 
     @property
-    def done(self) -> bool:
-        """Return whether it has been done, as of the table's last refresh."""
-        return self.labels.number(self.mark.app) is not None
+    def is_done(self) -> bool:
+        """Return whether the replacement is done, as of the table's last refresh."""
+        return self.labels.txn_version(self.mark.app) is not None
 
-    def run(self, wanted: DigestSet, written: Callable[[], None]) -> None:
-        """Decide and replace; ``written`` is told before the commit.
+    def run(self, trace_ids: DigestSet, before_commit: Callable[[], None]) -> None:
+        """Decide and replace; calls ``before_commit`` once the files are written.
 
-        Raises FatalError if the lake does not answer, or if others do not leave the table alone.
+        Raises FatalError if the lake stays unavailable or the table keeps changing.
         """
         for _ in range(REPLACEMENT_ATTEMPTS):
             try:
-                self._attempt(wanted, written)
+                self._attempt(trace_ids, before_commit)
             except FencedError:
                 continue
             return
-        raise FatalError("others change the table labels all the time: run this again")
+        raise FatalError(
+            f"table labels changed during each of {REPLACEMENT_ATTEMPTS} attempts: run this again"
+        )
 
-    def _attempt(self, wanted: DigestSet, written: Callable[[], None]) -> None:
-        rows = NumberedRows(self.labels, RECONCILE_SEQUENCE, EntryKind.RELABEL, self.means)
+    def _attempt(self, trace_ids: DigestSet, before_commit: Callable[[], None]) -> None:
+        rows = NumberedRows(self.labels, RECONCILE_SEQUENCE, EntryKind.RELABEL, self.context)
         at = rows.refresh_position()
-        if self.done:
+        if self.is_done:
             return
         fence, guards = RELABEL_FENCE.value(self.labels), label_guards(self.labels)
         moves = [
             self.mark,
             Move(RELABEL_FENCE.app, fence or None, fence + 1),
         ]
-        change = self.means.retry.call("reading the lake", partial(self._decide, wanted))
-        old = [file for file in list_live_files(self.labels) if file.path in change.goes]
-        left, gone = self._without(old, change.goes)
-        come, spans = self._come(rows, change, at)
+        change = self.context.retry.call("reading the lake", partial(self._decide, trace_ids))
+        old = [file for file in list_live_files(self.labels) if file.path in change.removed]
+        rewritten, removed = self._rewrite(old, change.removed)
+        new_files, spans = self._write_added(rows, change, at)
         spans += [
-            SourceRange(*source, 0, 0, dropped={RELABELLED_RULE: n}) for source, n in gone.items()
+            SourceRange(*source, 0, 0, dropped={RELABELLED_RULE: n})
+            for source, n in removed.items()
         ]
-        if change.comes:
+        if change.added:
             position = position_app(SourcePartition(RECONCILE_SEQUENCE, 0))
-            moves.append(Move(position, at or None, at + len(change.comes)))
-        written()
+            moves.append(Move(position, at or None, at + len(change.added)))
+        before_commit()
         commit = TableCommit(
             entry=LedgerEntry(EntryKind.RELABEL, spans),
-            token=self.means.new_token(),
+            token=self.context.new_token(),
             moves=moves,
             guards=guards,
             removes=old,
-            adds=[*left, *come],
+            adds=[*rewritten, *new_files],
         )
-        replace_or_add_files(self.labels, commit, self.means)
+        replace_or_add_files(self.labels, commit, self.context)
 
-    def _decide(self, wanted: DigestSet) -> _Change:
-        anew, change = self.look(), _Change()
-        for part in split_digest_set(wanted):
-            held = dict(read_existing_labels(self.labels, part))
-            for decision in anew.decisions(part, change.texts):
-                self._settle(change, held.pop(decision.trace_id, ()), decision)
-            for trace_id, there in held.items():  # nothing is known of these any more
-                whole = all(anew.whole.keeps(row.started_at) for row in there)
-                self._settle(change, there, RecomputedLabel(trace_id, None, (), whole))
+    def _decide(self, trace_ids: DigestSet) -> _Change:
+        recomputer, change = self.open_recomputer(), _Change()
+        for part in split_digest_set(trace_ids):
+            existing = dict(read_existing_labels(self.labels, part))
+            for label in recomputer.recompute(part, change.texts):
+                self._plan(change, existing.pop(label.trace_id, ()), label)
+            for trace_id, rows in existing.items():  # no evidence of these traces is left
+                complete = all(recomputer.completeness.covers_start(row.started_at) for row in rows)
+                self._plan(change, rows, RecomputedLabel(trace_id, None, (), complete))
         return change
 
-    def _settle(
-        self, change: _Change, there: Sequence[ExistingLabelRow], decision: RecomputedLabel
+    def _plan(
+        self, change: _Change, rows: Sequence[ExistingLabelRow], label: RecomputedLabel
     ) -> None:
-        texts = decision.texts if self.judge_texts else None
-        held = [row.held for row in there]
-        goes, comes = plan_replacement(held, decision.event, texts, whole=decision.whole)
-        leaving = {one.rank for one in goes}
-        for row in there:
-            if row.held.rank in leaving:
-                change.goes.setdefault(row.path, set()).add(row.held.rank)
-        if comes is not None:
-            change.comes.append(comes)
+        texts = label.texts if self.check_texts else None
+        existing = [row.event for row in rows]
+        plan = plan_replacement(existing, label.event, texts, complete=label.complete)
+        removed = {event.rank for event in plan.removed}
+        for row in rows:
+            if row.event.rank in removed:
+                change.removed.setdefault(row.path, set()).add(row.event.rank)
+        if plan.added is not None:
+            change.added.append(plan.added)
 
-    def _without(
-        self, old: Sequence[LiveFile], goes: Mapping[str, set[EventRank]]
+    def _rewrite(
+        self, old: Sequence[LiveFile], ranks: Mapping[str, set[EventRank]]
     ) -> tuple[list[UploadedFile], Counter[SourcePartition]]:
-        """Write files again without what goes; return them, and what went by partition."""
-        left: list[UploadedFile] = []
-        gone: Counter[SourcePartition] = Counter()
+        """Rewrite files without the events of these ranks; also count those by partition."""
+        rewritten: list[UploadedFile] = []
+        removed: Counter[SourcePartition] = Counter()
         for file in old:
             rows = read_file_rows(self.labels, file)
-            leaves = _ranked(rows, goes[file.path])
-            sources = rows.rows.select(["_topic", "_partition"]).filter(leaves).to_pylist()
-            gone.update(SourcePartition(row["_topic"], row["_partition"]) for row in sources)
-            stays = rows.where(pc.invert(leaves))
-            if len(stays):
-                again = rewrite_rows(self.labels, stays, instead_of=[file], retry=self.means.retry)
-                left.append(again)
-        return left, gone
+            is_removed = _has_rank(rows, ranks[file.path])
+            sources = rows.rows.select(["_topic", "_partition"]).filter(is_removed).to_pylist()
+            removed.update(SourcePartition(row["_topic"], row["_partition"]) for row in sources)
+            remaining = rows.where(pc.invert(is_removed))
+            if len(remaining):
+                rewritten.append(
+                    rewrite_rows(
+                        self.labels, remaining, instead_of=[file], retry=self.context.retry
+                    )
+                )
+        return rewritten, removed
 
-    def _come(
+    def _write_added(
         self, rows: NumberedRows, change: _Change, at: int
     ) -> tuple[list[UploadedFile], list[SourceRange]]:
-        """Write what comes; return the files, and the range of their numbers."""
-        count = len(change.comes)
+        """Write the added events; return the files, and the range of their numbers."""
+        count = len(change.added)
         if not count:
             return [], []
-        batch = number_label_rows(rows, change.comes, change.texts, at=at)
+        batch = number_label_rows(rows, change.added, change.texts, at=at)
         span = SourceRange(RECONCILE_SEQUENCE, 0, at, at + count, at, at + count - 1, count, count)
         files = encode_files([batch], ranges=[span], layout=TABLE_LAYOUTS[self.labels.name])
-        return [upload_file(self.labels, file, self.means.retry) for file in files], [span]
+        return [upload_file(self.labels, file, self.context.retry) for file in files], [span]
 
 
-def _ranked(rows: StoredRows, ranks: set[EventRank]) -> pa.Array:
+def _has_rank(rows: StoredRows, ranks: set[EventRank]) -> pa.Array:
     """Return for each row whether its rank is one of these."""
-    found = zip(
+    row_ranks = zip(
         rows.rows["revision"].to_pylist(),
         rows.rows["decided_at"].cast(pa.int64()).to_pylist(),
         rows.rows["label_event_id"].to_pylist(),
         strict=True,
     )
-    return pa.array([EventRank(*values) in ranks for values in found], pa.bool_())
+    return pa.array([EventRank(*rank) in ranks for rank in row_ranks], pa.bool_())

@@ -1,4 +1,4 @@
-"""Adds label events that a batch job decided, each of them once, whoever else adds at the time."""
+"""Adds the label events of batch jobs, each exactly once, beside concurrent writers."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from batch.numbered_rows import NumberedRows
 from labels.decision import EventRank
-from labels.reconcile_status import ReconcileStatus, reconcile_status_of
+from labels.replacement_plan import ReconcileStatus, reconcile_status_of
 from lake.fences import ERASURE_FENCE, RELABEL_FENCE
 from lake.table_commit import Condition
 from lake.tables import Table
@@ -17,65 +17,69 @@ from schemas.errors import FencedError
 from schemas.records import LabelEvent
 from schemas.redacted import Redacted
 
-RECONCILE_SEQUENCE: Final = "#reconcile"
-"""The sequence that rows of ``labels`` are numbered in which batch jobs add."""
-
 NO_TEXT_POLICY: Final = "derived"
-"""What stands for the redaction policy of a label that has no text of its own."""
+"""The redaction policy of a label without a text of its own."""
 
 
 class LabelWriter:
-    """Adds events of some traces, and knows which are in force among those.
+    """Adds events of some traces, and knows the ranks of those in force.
 
-    ``read`` returns the ranks of the events in force, as of the table's last refresh. ``guards``
-    hold as long as what the events are decided from is in the lake.
+    ``read_ranks`` returns the ranks of the events in force, as of the table's last refresh.
+    ``guards`` hold as long as the evidence of the events is in the lake.
     """
 
     def __init__(
         self,
         rows: NumberedRows,
-        read: Callable[[], Mapping[str, EventRank]],
+        read_ranks: Callable[[], Mapping[str, EventRank]],
         *,
         rebuild: bool,
         guards: Sequence[Condition] = (),
     ) -> None:
-        self._rows, self._read, self._rebuild, self._guards = rows, read, rebuild, guards
-        self._at, self.there = 0, dict[str, EventRank]()
-        self._look()
+        self._rows, self._read_ranks, self._rebuild, self._guards = (
+            rows,
+            read_ranks,
+            rebuild,
+            guards,
+        )
+        self._at, self.ranks = 0, dict[str, EventRank]()
+        self._refresh()
 
-    def find(self, event: LabelEvent) -> ReconcileStatus:
+    def status_of(self, event: LabelEvent) -> ReconcileStatus:
         """Compare a decision with the event in force."""
-        return reconcile_status_of(event, self.there.get(event.trace_id), rebuild=self._rebuild)
+        return reconcile_status_of(event, self.ranks.get(event.trace_id), rebuild=self._rebuild)
 
     def add(self, events: Sequence[LabelEvent], texts: Mapping[str, str]) -> list[LabelEvent]:
-        """Add events in one commit; return those that were still missing then.
+        """Add events in one commit; return those that were still missing.
 
         ``texts`` are texts of redacted rows, with the hash of the redaction policy of each. Raises
-        FencedError if the guards hold no more: then all must be read and decided again.
+        FencedError if a guard fails: then the caller must read and decide everything again.
         """
         while events:
             try:
                 batch = number_label_rows(self._rows, events, texts, at=self._at)
                 self._rows.append(batch, at=self._at, guards=self._guards)
-            except FencedError:  # another job has added some; the position tells, once for each
-                self._look()
+            except FencedError:  # another job has added rows, or a guard fails
+                self._refresh()
                 if not self._rows.holds(self._guards):
                     raise
-                events = [event for event in events if self.find(event) is ReconcileStatus.MISSING]
+                events = [
+                    event for event in events if self.status_of(event) is ReconcileStatus.MISSING
+                ]
             else:
                 self._at += len(events)
                 break
         return list(events)
 
-    def _look(self) -> None:
+    def _refresh(self) -> None:
         self._at = self._rows.refresh_position()
-        self.there = dict(self._read())
+        self.ranks = dict(self._read_ranks())
 
 
 def label_guards(labels: Table) -> list[Condition]:
-    """Return what must hold for events that are decided from rows read after the last refresh.
+    """Return the guards for events decided from rows read after the last refresh.
 
-    No such row has been put in the place of others, nor was anybody erased.
+    They fail once such rows were replaced by a replay, or anything was erased.
     """
     return [
         RELABEL_FENCE.guard(RELABEL_FENCE.value(labels)),
@@ -88,7 +92,7 @@ def number_label_rows(
 ) -> Redacted[pa.RecordBatch]:
     """Return events as rows of ``labels``, numbered from ``at`` on.
 
-    ``texts`` as in `LabelWriter.add`. Raises FatalError if an event repeats a text that is none of them.
+    ``texts`` as in `LabelWriter.add`. Raises FatalError if an event repeats any other text.
     """
     answers = [event.expected_response for event in events]
     policies = [

@@ -1,8 +1,8 @@
-"""The policy versions that a lake has seen: each number stands for one policy, and for ever.
+"""The registry of a lake's label policies: each version belongs to one policy, permanently.
 
-Label events of a higher version outrank those of a lower one, so a policy that was changed under
-its old number would leave labels side by side that were decided otherwise. The first to use a
-version writes `<lake>/policies/<version>.json`; whoever comes with another policy is refused.
+Label events of a higher version outrank those of a lower one. A policy that changed under its old
+version would mix labels that were decided differently. The first use of a version writes
+`<lake>/policies/<version>.json`; any other policy under that version is refused.
 """
 
 import json
@@ -13,40 +13,41 @@ from lake.objects import ObjectStore
 from schemas.errors import FatalError, UsageError
 
 POLICY_FOLDER: Final = "policies"
-"""The folder of the lake that ``store`` stands for in these functions."""
+"""The folder of the lake that ``store`` gives access to."""
 
 
 def register_policy(store: ObjectStore, policy: LabelPolicy) -> None:
-    """Let a version stand for this policy from now on; nothing changes if it does already.
+    """Register a policy under its version; nothing changes if it is registered already.
 
     Raises:
-        UsageError: the version stands for another policy in this lake.
+        UsageError: the version belongs to another policy in this lake.
     """
     if not store.put_new(_path(policy), _document(policy)):
-        _refuse(store, policy)
+        _raise_conflict(store, policy)
 
 
 def is_policy_registered(store: ObjectStore, policy: LabelPolicy) -> bool:
-    """Tell whether the version of a policy stands for this policy in the lake."""
+    """Return whether this policy is registered under its version."""
     return store.size(_path(policy)) is not None and store.get(_path(policy)) == _document(policy)
 
 
 def require_unchanged_policy(store: ObjectStore, policy: LabelPolicy) -> None:
-    """Raise UsageError as `register_policy` does, and write nothing."""
+    """Raise UsageError as `register_policy` does, without writing anything."""
     if store.size(_path(policy)) is not None and store.get(_path(policy)) != _document(policy):
-        _refuse(store, policy)
+        _raise_conflict(store, policy)
 
 
-def _refuse(store: ObjectStore, policy: LabelPolicy) -> None:
+def _raise_conflict(store: ObjectStore, policy: LabelPolicy) -> None:
     try:
-        there = json.loads(store.get(_path(policy)))
-        known = f"{there['name']} ({there['hash']})"
+        registered = json.loads(store.get(_path(policy)))
+        name = f"{registered['name']} ({registered['hash']})"
     except (ValueError, KeyError, TypeError):
         raise FatalError(
-            f"{POLICY_FOLDER}/{_path(policy)} in the lake cannot be read: it was not written by goldpan"
+            f"{POLICY_FOLDER}/{_path(policy)} in the lake is not a policy written by goldpan: "
+            "restore or remove the file"
         ) from None
     raise UsageError(
-        f"version {policy.version} of the label policy is {known} in this lake, and not "
+        f"version {policy.version} of the label policy is {name} in this lake, not "
         f"{policy.name} ({policy.hash}): raise `version` in the policy, then run `goldpan labels "
         "rebuild`."
     )
@@ -57,7 +58,7 @@ def _path(policy: LabelPolicy) -> str:
 
 
 def _document(policy: LabelPolicy) -> bytes:
-    """Return what the file holds; equal for policies that decide the same."""
+    """Return the contents of the file, equal for policies that decide the same."""
     document = {
         "name": policy.name,
         "version": policy.version,

@@ -1,4 +1,4 @@
-"""The scales that a lake's labels are weighed on, as the settings name them."""
+"""Loads the label policy and calibration that the settings name."""
 
 from pathlib import Path
 
@@ -15,29 +15,29 @@ def load_scorer(settings: LabelSettings, location: LakeLocation) -> LabelScorer:
     """Load the policy and its calibration: a version in the lake, a file, or none.
 
     Raises:
-        UsageError: one of them is missing or wrong, they do not belong together, or labels are off.
+        UsageError: one of them is missing or invalid, they do not match, or labels are off.
     """
     policy = load_configured_policy(settings, location)
     return LabelScorer(policy, _calibration(settings, location, policy))
 
 
 def load_configured_policy(settings: LabelSettings, location: LakeLocation) -> LabelPolicy:
-    """Load the policy; of a preset the version that the lake was labelled by, else the newest.
+    """Load the policy. For a preset, load the version registered in the lake, else the newest.
 
     Raises:
-        UsageError: it is wrong, or `off`.
+        UsageError: it is invalid, or `off`.
     """
     if settings.off:
         raise UsageError(
-            "GOLDPAN_LABELS__POLICY is off: name a preset or a file, by which labels are decided."
+            "GOLDPAN_LABELS__POLICY is off: set it to a preset or a file to decide labels."
         )
-    found = load_label_policies(settings.policy)
-    if len(found) == 1:
-        return found[0]
+    policies = load_label_policies(settings.policy)
+    if len(policies) == 1:
+        return policies[0]
     store = location.files(policy_registry.POLICY_FOLDER)
     return next(
-        (policy for policy in found if policy_registry.is_policy_registered(store, policy)),
-        found[0],
+        (policy for policy in policies if policy_registry.is_policy_registered(store, policy)),
+        policies[0],
     )
 
 
@@ -55,6 +55,6 @@ def _calibration(
     except (OSError, UnicodeDecodeError, ValueError):
         raise UsageError(
             f"GOLDPAN_LABELS__CALIBRATION: {settings.calibration!r} is neither the number of a "
-            "version in the lake nor a file that can be read."
+            "version in the lake nor a readable file."
         ) from None
     return parse_calibration(text, settings.calibration)

@@ -20,16 +20,10 @@ import pyarrow.compute as pc
 
 from batch.retention.expiring import ExpiringDay, read_coordinates
 from lake.commit import commit
-from lake.ledger import (
-    EntryKind,
-    LedgerEntry,
-    SourcePartition,
-    adopted_app,
-    position_app,
-    promoting_app,
-)
-from lake.quarantine import ingested_since, redrive_app
+from lake.ledger import EntryKind, LedgerEntry, SourcePartition
+from lake.quarantine import ingested_since
 from lake.table_commit import CommitContext, Guard, Move, TableCommit
+from lake.table_log import adopted_app, position_app, promoting_app, redrive_app
 from lake.tables import Table
 from schemas.errors import FatalError
 
@@ -58,7 +52,9 @@ class InFlightGuard:
         if self.table is self.quarantine:
             for primary in self.primaries:
                 self.context.retry.call(f"reading table {primary.name}", primary.refresh)
-                topics_here = {s.topic for s in own if primary.number(position_app(s)) is not None}
+                topics_here = {
+                    s.topic for s in own if primary.txn_version(position_app(s)) is not None
+                }
                 if topics_here:
                     self._raise_generation(primary, sorted(topics_here), [])
 
@@ -70,7 +66,7 @@ class InFlightGuard:
         topics = list(topics)
         self._refuse_promotion(topics)
         apps = [promoting_app(topic) for topic in topics]
-        return [Guard(app, self.quarantine.number(app)) for app in apps]
+        return [Guard(app, self.quarantine.txn_version(app)) for app in apps]
 
     def is_in_flight(self, day: ExpiringDay) -> bool:
         """Return whether an expiring row is in the other table too, or in an unfinished flush."""
@@ -79,7 +75,7 @@ class InFlightGuard:
         for other in others:
             self.context.retry.call(f"reading table {other.name}", other.refresh)
             for source, rows in own.items():
-                adopted = other.number(adopted_app(source.topic)) or 0
+                adopted = other.txn_version(adopted_app(source.topic)) or 0
                 recent = rows.filter(ingested_since(adopted))
                 if self._is_uncommitted(other, source, recent):
                     return True
@@ -89,7 +85,7 @@ class InFlightGuard:
 
     def _is_uncommitted(self, other: Table, source: SourcePartition, rows: pa.Table) -> bool:
         """Return whether a worker quarantined a row in a flush that is not finished."""
-        position = other.number(position_app(source))
+        position = other.txn_version(position_app(source))
         if self.table is not self.quarantine or position is None or not len(rows):
             return False
         return bool(pc.max(rows["_offset"]).as_py() >= position)
@@ -113,7 +109,7 @@ class InFlightGuard:
 
     def _refuse_promotion(self, topics: Iterable[str]) -> None:
         for topic in topics:
-            if self.quarantine.number(promoting_app(topic)):
+            if self.quarantine.txn_version(promoting_app(topic)):
                 raise FatalError(
                     f"a replay of {topic} is being promoted: wait until it has finished, or run "
                     "`goldpan replay promote` again (`goldpan replay list` shows its name)"
@@ -122,7 +118,7 @@ class InFlightGuard:
     def _raise_generation(
         self, table: Table, topics: Sequence[str], guards: Sequence[Guard]
     ) -> None:
-        generations = {topic: table.number(redrive_app(topic)) for topic in topics}
+        generations = {topic: table.txn_version(redrive_app(topic)) for topic in topics}
         change = TableCommit(
             entry=LedgerEntry(EntryKind.RETENTION, []),
             token=self.context.new_token(),

@@ -14,7 +14,7 @@ from typing import Any, Final
 from batch.retention.expiring import ExpiringDay
 from batch.retention.run import RUN_KEY
 from lake.live_files import list_live_files
-from lake.retention_horizon import RETENTION_KEY
+from lake.table_log import RETENTION_KEY
 from lake.tables import Table
 
 RUNS_COMPARED: Final = 5
@@ -67,7 +67,7 @@ def find_table_excesses(
     if not rows_by_part:
         return []
     rows = sum(file.rows for file in list_live_files(table))
-    usual_rows = median_rows_taken(table.said(RETENTION_KEY))
+    usual_rows = median_rows_taken(table.commit_metadata(RETENTION_KEY))
     candidates = [
         RetentionExcess(table.name, part, count, rows, usual_rows.get(part, 0))
         for part, count in sorted(rows_by_part.items())

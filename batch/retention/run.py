@@ -27,12 +27,13 @@ from batch.retention.values import clear_values
 from lake.commit import commit
 from lake.ledger import EntryKind, LedgerEntry, SourceRange
 from lake.live_files import LiveFile, StoredRows, UploadedFile, read_file_rows, rewrite_rows
-from lake.retention_horizon import RETENTION_KEY, day_number, retention_app
 from lake.rewrite import replace_files
 from lake.table_commit import CommitContext, Guard, Move, TableCommit
+from lake.table_log import RETENTION_KEY, retention_app
 from lake.tables import Lake, Table
 from schemas.arrow import PRIMARY_TABLES, QUARANTINE_TABLE
 from schemas.errors import FatalError, FencedError
+from schemas.times import day_number
 
 RUN_KEY: Final = "run"
 """The key in the note of a commit for the id of its run."""
@@ -82,15 +83,15 @@ class RetentionRun:
             expiring = self.find_expiring()
             if not expiring:
                 break
-            if not self._record_horizon(expiring):
+            if not self.record_horizon(expiring):
                 continue
-            waiting = [day for day in expiring if self._is_in_flight(day)]
+            waiting = [day for day in expiring if self.is_in_flight(day)]
             ready = [day for day in expiring if day not in waiting]
             if not ready:
                 self.waiting.extend(waiting)
                 break
             for day in ready:
-                if self._remove(day):
+                if self.remove(day):
                     done = True
                     yield day
         else:
@@ -101,13 +102,13 @@ class RetentionRun:
         if done:
             self.context.retry.call(f"checkpointing table {self.table.name}", self._checkpoint)
 
-    def _record_horizon(self, expiring: list[ExpiringDay]) -> bool:
-        """Record in the log what is about to expire; False if another run was faster."""
+    def record_horizon(self, expiring: list[ExpiringDay]) -> bool:
+        """Record in the log what is about to expire; return False if another run was faster."""
         moves = []
         for part in sorted({part for day in expiring for part in day.parts}):
             app, target = retention_app(part), day_number(self.until[part])
             what = f"reading table {self.table.name}"
-            recorded = self.context.retry.call(what, partial(self.table.number, app))
+            recorded = self.context.retry.call(what, partial(self.table.txn_version, app))
             if recorded is None or recorded < target:
                 moves.append(Move(app, recorded, target))
         try:
@@ -127,7 +128,7 @@ class RetentionRun:
         )
         commit(self.table, change, self.context)
 
-    def _is_in_flight(self, day: ExpiringDay) -> bool:
+    def is_in_flight(self, day: ExpiringDay) -> bool:
         """Return whether rows that expire are being moved by another writer."""
         if self.in_flight is None or not day.removes_rows:
             return False
@@ -135,8 +136,8 @@ class RetentionRun:
         in_flight = self.in_flight
         return self.context.retry.call(what, lambda: in_flight.is_in_flight(day))
 
-    def _remove(self, day: ExpiringDay) -> bool:
-        """Commit one day; False if another writer has changed one of its files."""
+    def remove(self, day: ExpiringDay) -> bool:
+        """Remove one day in one commit; return False if another writer changed one of its files."""
         new = [] if day.removes_rows else [self._without_values(day, file) for file in day.files]
         replacement = TableCommit(
             removes=day.files,

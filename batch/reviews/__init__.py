@@ -1,1 +1,1 @@
-"""The review queue over the tables: who judges what, and what they found."""
+"""The review queue over the tables: claims, submissions, and what reviewers see and export."""

@@ -1,11 +1,18 @@
-"""The open items of the review queue, from the table ``labels``.
+"""The open items of the review queue, read from the table ``labels``.
 
-Few columns are read, a part at a time, and of each trace that was ever routed to reviewers only two
-rows are kept: the one that routed it there first, and the one in force. So memory grows with the
+Few columns are read, a part at a time. Of each trace that was ever routed to reviewers only two
+rows are kept: the first that was routed there, and the one in force. So memory grows with the
 traces that went to reviewers, about 2 KB each, not with the labels.
+
+Only items whose conversation and reviews are in the lake can be reviewed. A trace that has a signal
+but never arrived has nothing to show; it is handed out once it has arrived and its label has been
+decided again. Where the texts of a day have expired there is nothing to show either. Where reviews
+have expired, an item that they had closed would seem open.
 """
 
 from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any, Final
 
 import msgspec
@@ -13,8 +20,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from labels.review_queue import QueueItem, ReviewQueue
+from lake.retention_horizon import ROWS_PART, TEXT_PART, complete_from
 from lake.tables import Table
 from schemas.records import LabelEvent
+from schemas.times import day_start_micros
 
 _COLUMNS: Final = (
     "label_event_id",
@@ -33,38 +43,73 @@ _COLUMNS: Final = (
 _TIMES: Final = ("decided_at", "trace_started_at")
 
 
+@dataclass(frozen=True, slots=True)
+class ReviewableItems:
+    """Since when traces and reviews are complete, in microseconds since 1970 (UTC)."""
+
+    traces_since: int
+    reviews_since: int
+
+    @classmethod
+    def read(cls, traces: Table, reviews: Table) -> "ReviewableItems":
+        """Read the tables as of their last refresh; RetryableError if the lake is unavailable."""
+        return cls(
+            _start_micros(complete_from(traces, ROWS_PART, TEXT_PART)),
+            _start_micros(complete_from(reviews, ROWS_PART)),
+        )
+
+    def filter_queue(self, queue: ReviewQueue) -> ReviewQueue:
+        """Return the queue with the reviewable items, and the number of those without a trace."""
+        events = queue.events
+        arrived = [i for i in queue.items if events[i.trace_id].trace_started_at is not None]
+        return replace(
+            queue,
+            items=[item for item in arrived if self._is_reviewable(item, queue)],
+            without_trace=len(queue.items) - len(arrived),
+        )
+
+    def _is_reviewable(self, item: QueueItem, queue: ReviewQueue) -> bool:
+        started = queue.events[item.trace_id].trace_started_at
+        since = item.opened_at if started is None else started
+        return since >= self.traces_since and item.opened_at >= self.reviews_since
+
+
 def read_routed_events(labels: Table, reviewed: Collection[str]) -> list[LabelEvent]:
     """Return the label events that the queue depends on, as of the table's last refresh.
 
-    ``reviewed`` are the traces that have reviews: they count, whatever became of their label.
+    ``reviewed`` are the traces that have reviews: they count whatever their label is now.
     """
     routed = {
         trace_id
         for batch in labels.batches(("trace_id", "route"))
-        for trace_id in batch.filter(_to_reviewers(batch)).column("trace_id").to_pylist()
+        for trace_id in batch.filter(_is_routed(batch)).column("trace_id").to_pylist()
     }
     return read_trace_events(labels, routed.union(reviewed))
 
 
 def read_trace_events(labels: Table, trace_ids: Collection[str]) -> list[LabelEvent]:
-    """Return, of each of these traces, the event in force and the first that went to reviewers."""
-    wanted = pa.array(list(trace_ids), pa.string())
+    """Return, for each of these traces, the event in force and the first that went to reviewers."""
+    ids = pa.array(list(trace_ids), pa.string())
     parts = [
-        batch.filter(pc.is_in(batch.column("trace_id"), value_set=wanted))
+        batch.filter(pc.is_in(batch.column("trace_id"), value_set=ids))
         for batch in labels.batches(_COLUMNS)
     ]
     rows = pa.Table.from_batches(parts) if parts else None
     if rows is None or not len(rows):
         return []
     rank = [(name, "descending") for name in ("revision", "decided_at", "label_event_id")]
-    last = _first_of_each(rows.sort_by(rank))
+    in_force = _first_of_each(rows.sort_by(rank))
     first = _first_of_each(
-        rows.filter(_to_reviewers(rows)).sort_by([("decided_at", "ascending"), *rank])
+        rows.filter(_is_routed(rows)).sort_by([("decided_at", "ascending"), *rank])
     )
-    return [_event(row) for part in (first, last) for row in _plain(part)]
+    return [_event(row) for part in (first, in_force) for row in _to_dicts(part)]
 
 
-def _to_reviewers(rows: Any) -> Any:
+def _start_micros(day: date | None) -> int:
+    return 0 if day is None else day_start_micros(day)
+
+
+def _is_routed(rows: Any) -> Any:
     return pc.not_equal(rows["route"], "auto")
 
 
@@ -76,12 +121,12 @@ def _first_of_each(rows: pa.Table) -> pa.Table:
     return rows.take(pa.array(first))
 
 
-def _plain(rows: pa.Table) -> list[dict[str, Any]]:
+def _to_dicts(rows: pa.Table) -> list[dict[str, Any]]:
     for name in _TIMES:
         at = rows.schema.get_field_index(name)
         rows = rows.set_column(at, name, rows[name].cast(pa.int64()))
-    found: list[dict[str, Any]] = rows.to_pylist()
-    return found
+    dicts: list[dict[str, Any]] = rows.to_pylist()
+    return dicts
 
 
 def _event(row: dict[str, Any]) -> LabelEvent:

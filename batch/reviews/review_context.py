@@ -1,4 +1,4 @@
-"""What a reviewer sees of a trace: the redacted conversation, what people said of it, signals."""
+"""What a reviewer sees of a trace: the redacted conversation, its feedback and its label."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -47,7 +47,7 @@ ContextRow = Mapping[str, Any]
 
 @dataclass(slots=True)
 class ReviewContext:
-    """What is known of one item. ``trace`` is None where the trace itself never came."""
+    """The context of one item. ``trace`` is None if the trace itself has never arrived."""
 
     label: ContextRow
     trace: ContextRow | None = None
@@ -57,33 +57,34 @@ class ReviewContext:
 def read_review_contexts(
     items: Sequence[QueueItem], labels: Table, traces: Table, feedback: Table
 ) -> dict[str, ReviewContext]:
-    """Return what there is to see of each item, by trace id, as of the tables' last refresh.
+    """Return the context of each item by trace id, as of the tables' last refresh.
 
-    Label events and feedback are found by reading through few columns; of conversations only the
-    row groups are read that hold the times at which these traces began.
+    Label events and feedback are found by scanning few columns. Conversations are read only from
+    row groups that contain the start times of these traces.
     """
     ids = pa.array([item.trace_id for item in items], pa.string())
     events = {item.trace_id: item.label_event_id for item in items}
-    sights = {
+    contexts = {
         row["trace_id"]: ReviewContext(row)
         for row in _rows(labels, _LABEL, ids, None)
         if row["label_event_id"] == events[row["trace_id"]]
     }
-    starts = [s.label["trace_started_at"] for s in sights.values()]
-    known = sorted({start for start in starts if start is not None})
-    for row in _rows(traces, _TRACE, ids, _begun(known)) if known else []:
-        sight = sights.get(row["trace_id"])
-        if sight and (sight.trace is None or row["_offset"] < sight.trace["_offset"]):
-            sight.trace = row
-    said: dict[str, list[ContextRow]] = defaultdict(list)
-    for row in _rows(feedback, _FEEDBACK, ids, _since(known, all_known=len(known) == len(starts))):
-        said[row["trace_id"]].append(row)
-    for trace_id, rows in said.items():
-        if trace_id in sights:
-            sights[trace_id].feedback = sorted(
+    starts = [context.label["trace_started_at"] for context in contexts.values()]
+    known_starts = sorted({start for start in starts if start is not None})
+    for row in _rows(traces, _TRACE, ids, _started_at(known_starts)) if known_starts else []:
+        context = contexts.get(row["trace_id"])
+        if context and (context.trace is None or row["_offset"] < context.trace["_offset"]):
+            context.trace = row
+    feedback_rows: dict[str, list[ContextRow]] = defaultdict(list)
+    since = _feedback_since(known_starts, complete=len(known_starts) == len(starts))
+    for row in _rows(feedback, _FEEDBACK, ids, since):
+        feedback_rows[row["trace_id"]].append(row)
+    for trace_id, rows in feedback_rows.items():
+        if trace_id in contexts:
+            contexts[trace_id].feedback = sorted(
                 rows, key=lambda row: (row["occurred_at"], row["feedback_id"])
             )
-    return sights
+    return contexts
 
 
 def _rows(
@@ -96,20 +97,23 @@ def _rows(
     ]
 
 
-def _begun(starts: Sequence[datetime]) -> pc.Expression:
-    """Return the condition that a trace began at one of these moments, and on one of their days."""
+def _started_at(starts: Sequence[datetime]) -> pc.Expression:
+    """Return the condition that a trace started at one of these moments."""
     days = pa.array(sorted({_day(start) for start in starts}), pa.date32())
-    began = pc.field("started_at")
-    within = (began >= pa.scalar(starts[0], TIMESTAMP_US)) & (
-        began <= pa.scalar(starts[-1], TIMESTAMP_US)
+    started = pc.field("started_at")
+    within = (started >= pa.scalar(starts[0], TIMESTAMP_US)) & (
+        started <= pa.scalar(starts[-1], TIMESTAMP_US)
     )
     moments = pa.array(list(starts), TIMESTAMP_US)
-    return pc.field(PARTITION_COLUMN).isin(days) & within & began.isin(moments)
+    return pc.field(PARTITION_COLUMN).isin(days) & within & started.isin(moments)
 
 
-def _since(starts: Sequence[datetime], *, all_known: bool) -> pc.Expression | None:
-    """Return the condition that feedback is not from long before the first of these traces."""
-    if not starts or not all_known:
+def _feedback_since(starts: Sequence[datetime], *, complete: bool) -> pc.Expression | None:
+    """Return the condition that feedback is not from long before the first of these traces.
+
+    ``complete``: the starts of all traces are known; otherwise there is no condition.
+    """
+    if not starts or not complete:
         return None
     return pc.field(PARTITION_COLUMN) >= _day(starts[0]) - 2 * _DAY
 

@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Collection
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from goldpan.cli.progress import show_progress
 from goldpan.erasure_setup import ErasureRequest
 from lake.erasure_copies import receipt_name
 from schemas.errors import UsageError
+from schemas.times import format_rfc3339_seconds, from_micros
 
 _IDS = click.File("rb")
 _MAX_SHOWN = 20
@@ -299,8 +299,8 @@ def list_(cli: CliContext) -> None:
             {
                 "number": signed.number,
                 "until_us": signed.content["until_us"],
-                "made_at": to_rfc3339(signed.content["made_at_us"]),
-                "until": to_rfc3339(signed.content["until_us"]),
+                "made_at": format_rfc3339_seconds(from_micros(signed.content["made_at_us"])),
+                "until": format_rfc3339_seconds(from_micros(signed.content["until_us"])),
                 "reference": signed.content.get("reference"),
                 "rows": _count_rows(signed.content),
                 "releases": len(signed.content["releases"]),
@@ -328,11 +328,6 @@ def list_(cli: CliContext) -> None:
             console.print("there are no erasures")
 
     cli.answer(data, show)
-
-
-def to_rfc3339(micros: int) -> str:
-    """Return a time (microseconds since 1970) as RFC 3339, to the second, in UTC."""
-    return datetime.fromtimestamp(micros / 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _count_rows(receipt: dict[str, Any]) -> int:

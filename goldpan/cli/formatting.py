@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+from schemas.times import from_micros
+
 
 def format_count(number: int) -> str:
     """Return 1234567 as ``1,234,567``."""
@@ -34,7 +36,7 @@ def format_duration(seconds: float) -> str:
 
 def format_micros(micros: int) -> str:
     """Return a time (microseconds since 1970) to the second: ``2026-11-30 08:00:00 UTC``."""
-    return format_time(datetime.fromtimestamp(micros // 1_000_000, UTC))
+    return format_time(from_micros(micros))
 
 
 def format_time(moment: datetime) -> str:

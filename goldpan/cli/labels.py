@@ -108,7 +108,7 @@ def _show(
     console.print(f"{format_quantity(numbers['there'], 'label')} already correct")
     for name, state in (
         ("older", "of an older policy or calibration: `goldpan labels rebuild` recomputes them"),
-        ("expired", "unchanged, since feedback or reviews behind them have expired"),
+        ("expired", "unchanged, since their feedback or reviews have partly expired"),
         (
             "outranked",
             "unchanged, since they rest on more than the lake holds now, or on a fast clock",

@@ -187,15 +187,15 @@ def fix_hints(report: LakeScanReport) -> list[str]:
 def _show(console: Console, report: LakeScanReport, policy: str | None) -> None:
     if report.findings():
         console.print(_table(report))
-    scanned = f"{format_quantity(report.rows, 'row')} scanned with policy {report.policy}"
+    scanned = f"{format_quantity(report.rows, 'row')} checked with policy {report.policy}"
     if report.passed_over:
         scanned += f", {format_count(report.passed_over)} skipped"
     console.print(scanned, soft_wrap=True)
     if report.ok:
         console.print(styled("green", "ok", ": today's policy would change nothing"))
         return
-    found = _types_text(report.types()) or "rows that today's policy would quarantine"
-    console.print(styled("red", "found", f": {found}"))
+    summary = _types_text(report.types()) or "rows that today's policy would quarantine"
+    console.print(styled("red", "found", f": {summary}"))
     for hint in fix_hints(report):
         console.print(hint, soft_wrap=True, markup=False)
     for command in fix_commands(report, policy):
@@ -208,8 +208,8 @@ def _table(report: LakeScanReport) -> Table:
     for where, tally in report.findings():
         rows = f"{format_count(tally.rows_found)} of {format_count(tally.rows)}"
         refused = {f"({reason})": count for reason, count in tally.refused.items()}
-        found = _types_text({**tally.types, **refused})
-        table.add_row(where.release or where.table, where.day, where.policy[:8], rows, found)
+        findings = _types_text({**tally.types, **refused})
+        table.add_row(where.release or where.table, where.day, where.policy[:8], rows, findings)
     return table
 
 

@@ -273,11 +273,11 @@ def _claim(report: VerifyReport, topics: TopicCheck | None) -> str:
         proved = "nothing is wrong; the lake is empty: no partition has been read yet"
     if topics is None:
         return f"{proved}; --kafka also shows what the topics hold beyond that"
-    behind = [partition for partition in topics.partitions if partition.unread]
-    if not behind:
+    unread = [partition for partition in topics.partitions if partition.unread]
+    if not unread:
         return f"{proved}; the topics hold nothing beyond that"
-    offsets = format_quantity(sum(partition.unread for partition in behind), "offset")
-    return f"{proved}; {offsets} of {format_quantity(len(behind), 'partition')} still to be read"
+    offsets = format_quantity(sum(partition.unread for partition in unread), "offset")
+    return f"{proved}; {offsets} of {format_quantity(len(unread), 'partition')} still to be read"
 
 
 def _topics_table(topics: TopicCheck) -> Table:

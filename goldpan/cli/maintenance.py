@@ -1,4 +1,4 @@
-"""``goldpan lake compact`` and ``vacuum_table``: few large files instead of many small ones."""
+"""``goldpan lake compact`` and ``goldpan lake vacuum``: merge small files, delete unused ones."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
@@ -15,7 +15,6 @@ from goldpan import release_setup, wiring
 from goldpan.cli.context import CliContext, with_cli_context
 from goldpan.cli.formatting import format_bytes, format_count, format_quantity
 from goldpan.cli.number_options import IntegerParam
-from lake.table_commit import CommitContext
 from lake.tables import TABLE_LAYOUTS, Lake, Table
 from lake.vacuum import vacuum_table
 from schemas.times import shift_day
@@ -100,7 +99,7 @@ def _plan(table: Table, before: date, target_bytes: int) -> list[CompactionBatch
 
 
 def _compact(table: Table, batches: Sequence[CompactionBatch]) -> list[CompactedBatch]:
-    context = CommitContext(release_setup.release_retry(), wiring.now_us, wiring.new_token)
+    context = wiring.make_commit_context(release_setup.RELEASE_RETRY_SECONDS)
     return list(compact_batches(table, batches, context))
 
 

@@ -2,19 +2,16 @@
 
 import codecs
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn
 
+from batch.progress import ReportProgress
 from goldpan.cli.context import CliContext
 from goldpan.cli.plain_console import PlainConsole, escape_controls
-
-ProgressReporter = Callable[[str, int, int], None]
-"""Takes a description, the amount done, and the total (0 if unknown)."""
-
 
 STDIN: Final = Path("-")
 """Names standard input where a file is expected."""
@@ -45,7 +42,7 @@ def _skip_byte_order_mark(lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 @contextmanager
-def show_progress(cli: CliContext) -> Iterator[ProgressReporter]:
+def show_progress(cli: CliContext) -> Iterator[ReportProgress]:
     """Yield a progress reporter; it shows a bar only if a person is watching."""
     columns = (
         SpinnerColumn(),

@@ -11,12 +11,13 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Table
 
+from batch.progress import ReportStep
 from batch.release.export.formats import EXPORT_FORMATS, export_remarks
 from batch.release.format.files import DATA, DATASHEET, MANIFEST, WITHDRAWAL
 from batch.release.format.manifest import MIXED_POLICIES, ReleaseFacts, read_manifest
 from batch.release.format.reader import read_release_rows
 from batch.release.format.rows import DEVELOPMENT, HOLDOUT, json_rows
-from batch.release.publish.build import BuildResult, Progress, draft_release, publish_draft
+from batch.release.publish.build import BuildResult, draft_release, publish_draft
 from batch.release.publish.diff import diff_releases
 from batch.release.publish.reference import ReleaseReference, parse_key, parse_pin, parse_reference
 from batch.release.publish.repository import ReleaseClaimError, ReleaseRepository, ReleaseVersion
@@ -24,7 +25,7 @@ from batch.release.publish.signatures import sign_version as put_signature
 from batch.release.publish.verify import ReleaseVerification, withdrawal_mark
 from batch.release.publish.verify import verify_release as verify_folder
 from batch.release.sampling.spec import load_spec
-from goldpan import release_setup, synthetic_rows
+from goldpan import release_setup
 from goldpan.cli.context import CliContext, with_cli_context
 from goldpan.cli.formatting import format_quantity
 from goldpan.cli.main import EXIT_NO
@@ -102,7 +103,7 @@ def build(  # noqa: PLR0913 - one argument per option
     """
     publisher = release_setup.load_publisher(cli.settings)
     release_spec = load_spec(spec)
-    synthetic = synthetic_rows.read_synthetic_rows(cli.settings, release_spec, spec.parent)
+    synthetic = release_setup.load_synthetic_rows(cli.settings, release_spec, spec.parent)
     releases = release_setup.open_releases(cli.settings)
     if publisher is not None and not dry_run:
         release_setup.refuse_other_publisher(cli.settings, releases, publisher)
@@ -136,7 +137,7 @@ def _built_version(releases: ReleaseRepository, built: BuildResult) -> ReleaseVe
 
 
 @contextmanager
-def _progress(cli: CliContext) -> Iterator[Progress]:
+def _progress(cli: CliContext) -> Iterator[ReportStep]:
     """Yield a progress reporter for a build; shown only if a person is watching."""
     console = PlainConsole(stderr=True)
     if not cli.watched:

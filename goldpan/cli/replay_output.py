@@ -1,7 +1,6 @@
 """Output of the replay commands, as text and as JSON."""
 
 import dataclasses
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from rich import box
@@ -11,6 +10,7 @@ from rich.table import Table
 from goldpan.cli.formatting import format_count, format_quantity
 from labels.difference import EventPair, LabelDifference
 from schemas.records import LabelEvent
+from schemas.times import from_millis
 from stream.replay.diff import ReplayDifference
 from stream.replay.plan import ReplayPlan
 from stream.replay.repository import ReplayProgress
@@ -91,7 +91,7 @@ def progress_json(name: str, progress: ReplayProgress | None) -> dict[str, Any]:
         "state": str(progress.state),
         "read": progress.read,
         "offsets": progress.plan.offsets,
-        "created": datetime.fromtimestamp(progress.plan.created_ms / 1000, UTC).isoformat(),
+        "created": from_millis(progress.plan.created_ms).isoformat(),
     }
 
 

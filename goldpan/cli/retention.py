@@ -9,6 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table as Grid
 
+from batch.progress import ReportProgress
 from batch.retention.expiring import ExpiringAmount, ExpiringDay
 from batch.retention.limit import RetentionExcess
 from batch.retention.purge import purge_table
@@ -19,7 +20,7 @@ from goldpan.cli.formatting import format_bytes, format_count, format_quantity
 from goldpan.cli.main import EXIT_NO
 from goldpan.cli.number_options import IntegerParam, NumberParam
 from goldpan.cli.plain_console import styled
-from goldpan.cli.progress import ProgressReporter, show_progress
+from goldpan.cli.progress import show_progress
 
 KEEP_HOURS = 24
 
@@ -190,7 +191,7 @@ def _show_waiting(
 
 
 def _expire(
-    runs: Sequence[RetentionRun], report: ProgressReporter, *, dry_run: bool
+    runs: Sequence[RetentionRun], report: ReportProgress, *, dry_run: bool
 ) -> list[ExpiringDay]:
     expired: list[ExpiringDay] = []
     for index, each in enumerate(runs):
@@ -202,7 +203,7 @@ def _expire(
 
 
 def _purge(
-    runs: Sequence[RetentionRun], keep_hours: int, report: ProgressReporter
+    runs: Sequence[RetentionRun], keep_hours: int, report: ReportProgress
 ) -> dict[str, list[str]]:
     purged: dict[str, list[str]] = {}
     for index, each in enumerate(runs):
@@ -220,8 +221,8 @@ def _show(
     dry_run: bool,
 ) -> None:
     for table, parts in until.items():
-        kept = ", ".join(f"{part} since {day}" for part, day in parts.items())
-        console.print(f"{table} keeps {kept}", soft_wrap=True)
+        ranges = ", ".join(f"{part} since {day}" for part, day in parts.items())
+        console.print(f"{table} keeps {ranges}", soft_wrap=True)
     if not expired:
         console.print("nothing has expired")
         return

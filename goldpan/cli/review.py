@@ -12,9 +12,13 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from batch.reviews import stats_export
 from batch.reviews.review_context import read_review_contexts
-from batch.reviews.review_export import WITHDRAW_VERDICT, export_reviews
+from batch.reviews.review_export import (
+    WITHDRAW_VERDICT,
+    export_reviews,
+    queue_stats_json,
+    queue_stats_prometheus,
+)
 from goldpan import jobs, wiring
 from goldpan.cli.context import CliContext, with_cli_context
 from goldpan.cli.formatting import format_count, format_duration, format_quantity
@@ -23,6 +27,7 @@ from goldpan.cli.metrics_file import with_textfile, write_metrics
 from goldpan.cli.number_options import IntegerParam
 from goldpan.cli.review_output import item_json, show_item
 from goldpan.review_submissions import raise_if_refused, read_reviews, submit_reviews
+from labels.queue_stats import queue_stats
 from labels.review_queue import ReviewQueue
 from lake.tables import Lake
 from schemas.errors import UsageError
@@ -81,7 +86,7 @@ def next_(cli: CliContext, *, reviewer: str, count: int, blind: bool) -> None:
     """
     lake = Lake(cli.settings.lake)
     pseudonym = jobs.pseudonymize_reviewer(cli.settings.redact, reviewer)
-    claimed = jobs.open_review_queue(cli.settings, lake).hand_out(pseudonym, count)
+    claimed = jobs.open_review_queue(cli.settings, lake).claim(pseudonym, count)
     tables = [lake.table(name) for name in ("labels", "traces", "feedback")]
     for table in tables:
         wiring.make_retry().call(f"reading table {table.name}", table.refresh)
@@ -176,7 +181,7 @@ def submit(  # noqa: PLR0913 - one argument per option
         raise_if_refused(report)
     data = {
         "added": len(report.added),
-        "known": len(report.known),
+        "known": len(report.already_known),
         "refused": [{"line": n, "reason": report.refused[n]} for n in sorted(report.refused)],
     }
     cli.answer(data, lambda console: _show_submitted(console, data))
@@ -223,17 +228,17 @@ def stats(cli: CliContext, *, prometheus: bool, textfile: Path | None) -> None:
     queue = jobs.open_review_queue(cli.settings, Lake(cli.settings.lake)).queue()
 
     def metrics() -> bytes:
-        return stats_export.queue_stats_prometheus(queue.stats(now))
+        return queue_stats_prometheus(queue_stats(queue, now))
 
     if not write_metrics(cli, metrics, prometheus=prometheus, textfile=textfile):
         cli.answer(
-            stats_export.queue_stats_json(queue, now),
+            queue_stats_json(queue, now),
             lambda console: _show_stats(console, queue, now),
         )
 
 
 def _show_stats(console: Console, queue: ReviewQueue, now: int) -> None:
-    state = stats_export.queue_stats_json(queue, now)
+    state = queue_stats_json(queue, now)
     arms = ", ".join(f"{format_count(n)} {arm}" for arm, n in sorted(state["open_by_arm"].items()))
     console.print(f"{format_count(state['open'])} open{f' ({arms})' if arms else ''}")
     oldest = format_duration(state["oldest_seconds"])

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from rich.console import Console
@@ -10,9 +10,9 @@ from rich.rule import Rule
 
 from batch.reviews.queue_service import ClaimedItem
 from batch.reviews.review_context import ContextRow, ReviewContext
-from batch.reviews.review_export import rfc3339
-from batch.reviews.stats_export import segment_json
+from batch.reviews.review_export import segment_json
 from goldpan.cli.plain_console import escape_controls, styled
+from schemas.times import format_rfc3339, from_micros
 
 QUESTION: Final = "Was the answer good (pass) or bad (fail)? If you cannot say: unknown."
 _MAX_CHARACTERS: Final = 2_000
@@ -29,8 +29,8 @@ def item_json(
     item, context = claimed.item, context or ReviewContext({"evidence": []})
     neutral = {
         "trace_id": item.trace_id,
-        "claimed_until": rfc3339(claimed.until),
-        "deadline": rfc3339(item.deadline),
+        "claimed_until": format_rfc3339(from_micros(claimed.until)),
+        "deadline": format_rfc3339(from_micros(item.deadline)),
         "segment": segment_json(item.segment),
         "asked": QUESTION,
         "conversation": None if context.trace is None else _conversation(context.trace),
@@ -88,11 +88,7 @@ def _conversation(trace: ContextRow) -> dict[str, Any]:
 
 
 def _json_values(row: ContextRow) -> dict[str, Any]:
-    return {k: _rfc3339_micros(v) if isinstance(v, datetime) else v for k, v in row.items()}
-
-
-def _rfc3339_micros(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return {k: format_rfc3339(v) if isinstance(v, datetime) else v for k, v in row.items()}
 
 
 def _show_conversation(console: Console, trace: Mapping[str, Any]) -> None:

@@ -11,10 +11,11 @@ from rich.table import Table as Grid
 from batch.erase.holdings import Holding, collect_holdings
 from goldpan import erasure_setup, jobs, subject_ids
 from goldpan.cli.context import CliContext, with_cli_context
-from goldpan.cli.erase import show_releases, show_unsearched, to_rfc3339, without_key
+from goldpan.cli.erase import show_releases, show_unsearched, without_key
 from goldpan.cli.formatting import format_count, format_micros
 from goldpan.cli.plain_console import styled
 from goldpan.cli.progress import show_progress
+from schemas.times import format_rfc3339_seconds, from_micros
 
 
 @click.command()
@@ -64,7 +65,9 @@ def show(
             for subject_id, where in ids.items()
             if subject_id not in erasure.scanner.found_ids
         ],
-        "erased_until": None if erased_until is None else to_rfc3339(erased_until),
+        "erased_until": None
+        if erased_until is None
+        else format_rfc3339_seconds(from_micros(erased_until)),
         "tables": [holding.to_json() for holding in holdings],
         "releases": releases,
         "not_looked_into": scan.not_searched,

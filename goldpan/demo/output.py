@@ -100,12 +100,12 @@ def _placeholder_table(outcome: DemoOutcome) -> Table:
 
 
 def _label_table(outcome: DemoOutcome) -> Table:
-    table = Table("signals", "label", "p(fail)", "goes to", "traces", box=box.SIMPLE_HEAD)
+    table = Table("signals", "label", "p(fail)", "queue", "traces", box=box.SIMPLE_HEAD)
     for column in table.columns[2:]:
         column.justify = "right"
     for group in outcome.labels:
         signals = ", ".join(group.signals) or "none: sampled at random"
-        queue = "nobody" if group.route == "auto" else group.route
+        queue = "-" if group.route == "auto" else group.route
         cells = (f"{group.p_fail:.2f}", queue, format_count(group.traces))
         table.add_row(signals, group.label, *cells)
     return table
@@ -127,9 +127,9 @@ def _example_table(example: RedactionExample) -> tuple[Table, str]:
 
 def _short(name: str) -> str:
     """Shorten the name of a field for a narrow column."""
-    for long, short in (("the customer's ", ""), ("the tool's arguments", "tool asked")):
+    for long, short in (("the customer's ", ""), ("the tool's arguments", "tool input")):
         name = name.replace(long, short)
-    return name.replace("the tool's result", "tool said")
+    return name.replace("the tool's result", "tool output")
 
 
 def _leaves(side: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from batch.progress import ReportProgress
 from goldpan.demo.broker import EmbeddedBroker
 from goldpan.demo.process import WorkerProcess
 from goldpan.demo.script import ScriptedRecord
@@ -34,9 +35,6 @@ START_SECONDS: Final = 60.0
 ARRIVE_SECONDS: Final = 90.0
 STOP_SECONDS: Final = 40.0
 POLL_SECONDS: Final = 0.25
-
-ReportDemoProgress = Callable[[str, int, int], None]
-"""Takes a description, the amount done, and the total (0 if unknown)."""
 
 
 @dataclass(slots=True)
@@ -92,7 +90,7 @@ class DemoFolder:
 
 
 def run_demo(
-    demo_folder: DemoFolder, lines: Sequence[ScriptedRecord], report: ReportDemoProgress
+    demo_folder: DemoFolder, lines: Sequence[ScriptedRecord], report: ReportProgress
 ) -> list[SentRecord]:
     """Run the demo; return the sent records. Raises FatalError if a step fails."""
     demo_folder.prepare()
@@ -120,7 +118,7 @@ def run_demo(
 
 
 def _send(
-    broker: EmbeddedBroker, lines: Sequence[ScriptedRecord], report: ReportDemoProgress
+    broker: EmbeddedBroker, lines: Sequence[ScriptedRecord], report: ReportProgress
 ) -> list[SentRecord]:
     sent: list[SentRecord] = []
     start = time.monotonic()

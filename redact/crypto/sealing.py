@@ -7,7 +7,6 @@ with the coordinates as associated data, so that a payload cannot be moved to an
 
 import hmac
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 from cryptography.exceptions import InvalidTag
@@ -18,10 +17,10 @@ from schemas.arrow import TABLES
 from schemas.errors import UsageError
 from schemas.record_batches import RejectedRecord
 from schemas.redacted import Redacted
+from schemas.times import from_micros
 
 _NONCE_BYTES = 12
 _LAST_MS = 253_402_300_799_999  # the end of the year 9999, the last one of a datetime
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Sealer:
@@ -78,7 +77,7 @@ class Sealer:
         raw = rejected.raw
         value = raw.value
         at = raw.timestamp_ms * 1000 if 0 <= raw.timestamp_ms <= _LAST_MS else None
-        event = _EPOCH + timedelta(microseconds=ingested_at if at is None else at)
+        event = from_micros(ingested_at if at is None else at)
         sealed = self._encrypt(rejected)
         return {
             "reason": rejected.reason,

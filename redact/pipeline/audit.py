@@ -8,7 +8,6 @@ hash of the previous row, so that no row can be changed or removed without break
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -18,6 +17,7 @@ import pyarrow.compute as pc
 from schemas.arrow import TABLES, TIMESTAMP_US
 from schemas.columns import record_arrays
 from schemas.redacted import Redacted
+from schemas.times import day_of_micros
 
 _BLANK: Final[Mapping[str, Any]] = {
     "fingerprint": None,
@@ -25,7 +25,6 @@ _BLANK: Final[Mapping[str, Any]] = {
     "counts": [],
     "positions": [],
 }
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class AuditReplacement(msgspec.Struct, frozen=True, gc=False):
@@ -152,7 +151,7 @@ def _record_batch(
         pa.nulls(many, pa.string()),
         pa.repeat(pa.scalar(policy, pa.string()), many),
     ]
-    day = (_EPOCH + timedelta(microseconds=ingested_at)).date()
+    day = day_of_micros(ingested_at)
     dates = pa.repeat(pa.scalar(day, pa.date32()), many)
     columns = [*record_arrays("redaction", rows), *provenance, dates]
     return pa.RecordBatch.from_arrays(columns, schema=TABLES["redactions"].arrow)

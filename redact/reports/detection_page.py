@@ -108,8 +108,8 @@ def _keys_section(policy: RedactionPolicy) -> Iterator[str]:
         "Keys of JSON, YAML, forms, tables and the like are read word by word, whatever their "
         "case and however their words are joined: `billing_first_name`, `customerSsn`. With one "
         "of these words (the first few in English; all are in `redact/key_words.json`) the value "
-        "is personal if it can be of that type at all; `email_count` and `phone_verified` are "
-        "facts about a datum, and stay.\n"
+        "is personal if it can be of that type at all. `email_count` and `phone_verified` are "
+        "facts about such a value, and stay.\n"
     )
     yield "| type | words | also in |"
     yield "|---|---|---|"

@@ -1,1 +1,1 @@
-"""Labels in the worker: the join is driven, and what it decides is written and produced."""
+"""Labels in the worker: drives the join, and writes and produces the labels that it decides."""

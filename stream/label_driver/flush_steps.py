@@ -1,13 +1,13 @@
-"""Carries a flush of labels into the lake, and to a topic if one is set.
+"""Writes a flush of labels to the lake, and produces it to a topic if one is set.
 
 | dies after | what the next owner finds | what it does |
 |---|---|---|
-| the file is written | a file that no table knows | decides again what lies above the position |
-| the commit | the position moved, `#produced` behind it | produces these events again |
-| producing | the same | the same: the events have the ids they had |
+| the file is written | a file in no table | decides again from the position on |
+| the commit | the position moved, `#produced` not | produces these events again |
+| producing | the same | the same: the events have the same ids |
 
-A commit says that all events before its own are produced. So what a dead worker may have left to be
-produced goes first.
+A commit implies that all events before its own are produced. So events that a dead worker may not
+have produced come first.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,15 +25,15 @@ from stream.tracing import NO_TRACER, Tracer, table_span
 
 
 class EventSender(Protocol):
-    """What produces label events; see `stream.label_driver.label_producer.LabelProducer`."""
+    """Produces label events; see `stream.label_driver.label_producer.LabelProducer`."""
 
     def send(self, events: Sequence[LabelEvent]) -> None:
-        """Produce, and wait for the brokers."""
+        """Produce the events, and wait for the brokers."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelFlushSteps:
-    """Does one flush of labels. ``reached`` is told after each step."""
+    """Runs the steps of a flush of labels, and calls ``reached`` after each."""
 
     writer: TableWriter
     topic: EventSender | None

@@ -1,8 +1,8 @@
-"""What one flush of labels brings into the lake, and the rows that it is made of."""
+"""A flush of labels: its label events, their rows, and the positions that move with them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -18,18 +18,18 @@ from schemas.contract import CONTRACTS
 from schemas.record_batches import RecordKind
 from schemas.records import LabelEvent
 from schemas.redacted import Redacted
+from schemas.times import to_micros
 
 LABELS_MARKER: Final = "#labels"
-"""Stands where flushes of records have their topic; no topic of Kafka can be called so."""
+"""The topic of a flush of labels; no Kafka topic can have this name."""
 LABEL_CONTRACT: Final = "label_event"
 LABELS_TABLE_NAME: Final = "labels"
 EVENT_COLUMNS: Final = [field.name for field in CONTRACTS[LABEL_CONTRACT].fields]
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class LabelFlush:
-    """Label events and the positions that move with them; all that they rest on is in the lake.
+    """Label events and the positions that move with them; all their evidence is in the lake.
 
     ``overdue`` are events that are in the table already but may not have been produced.
     """
@@ -43,18 +43,18 @@ class LabelFlush:
 
     @property
     def topic(self) -> str:
-        """Return what stands for the topic."""
+        """Return the marker that takes the place of a topic."""
         return LABELS_MARKER
 
     @property
     def bytes(self) -> int:
-        """Return the memory that the rows take."""
+        """Return the memory used by the rows."""
         return sum(rows.value.nbytes for rows in self.rows)
 
 
 @dataclass(frozen=True, slots=True)
 class LabelsFlushed:
-    """Label events that are in the lake; ``produced`` of them, and of older ones, to the topic."""
+    """A flush that is in the lake. ``produced`` counts the events sent, overdue ones included."""
 
     flush: LabelFlush
     seconds: float
@@ -62,22 +62,22 @@ class LabelsFlushed:
 
 
 def build_label_rows(
-    taken: DecidedBatch, topics: Mapping[RecordKind, str], *, ingested_at: int, policy: str
+    decisions: DecidedBatch, topics: Mapping[RecordKind, str], *, ingested_at: int, policy: str
 ) -> list[Redacted[pa.RecordBatch]]:
-    """Return what was decided as rows of ``labels``; none if nothing was.
+    """Return the decided events as rows of ``labels``; an empty list if there are none.
 
-    A row has the coordinates of the record that called for it. ``ingested_at`` is in microseconds
-    since 1970 (UTC), ``policy`` the hash of the redaction policy. Raises FatalError if a text is
-    not one that redacted feedback gave.
+    A row has the coordinates of the record that triggered it. ``ingested_at`` is in microseconds
+    since 1970 (UTC), ``policy`` is the hash of the redaction policy. Raises FatalError if a text is
+    not from redacted feedback.
     """
-    if not taken.decided:
+    if not decisions.decided:
         return []
-    decided, rows = taken.decided, len(taken.decided)
+    decided, rows = decisions.decided, len(decisions.decided)
     columns = record_arrays(LABEL_CONTRACT, [item.event for item in decided])
     provenance = [
-        pa.array([topics[item.cause.kind] for item in decided], pa.string()),
+        pa.array([topics[item.trigger.kind] for item in decided], pa.string()),
         pa.array([item.partition for item in decided], pa.int32()),
-        pa.array([item.cause.offset for item in decided], pa.int64()),
+        pa.array([item.trigger.offset for item in decided], pa.int64()),
         pa.repeat(pa.scalar(ingested_at, TIMESTAMP_US), rows),
         pa.repeat(pa.scalar(CONTRACTS[LABEL_CONTRACT].fingerprint, pa.string()), rows),
         pa.repeat(pa.scalar(policy, pa.string()), rows),
@@ -86,19 +86,15 @@ def build_label_rows(
     day = columns[table.arrow.get_field_index(table.event_time)].cast(pa.date32())
     batch = pa.RecordBatch.from_arrays([*columns, *provenance, day], schema=table.arrow)
     return [
-        box_derived_rows(batch, LABEL_CONTRACT, redacted_texts=taken.corrections, policy=policy)
+        box_derived_rows(batch, LABEL_CONTRACT, redacted_texts=decisions.corrections, policy=policy)
     ]
 
 
 def parse_label_events(rows: pa.Table) -> list[LabelEvent]:
-    """Return rows of ``labels`` as the events they were."""
+    """Return rows of ``labels`` as label events."""
     return [_event(row) for row in rows.select(EVENT_COLUMNS).to_pylist()]
 
 
 def _event(row: Mapping[str, Any]) -> LabelEvent:
-    times = {name: _micros(value) for name, value in row.items() if isinstance(value, datetime)}
+    times = {name: to_micros(value) for name, value in row.items() if isinstance(value, datetime)}
     return msgspec.convert({**row, **times, "segments": dict(row["segments"])}, LabelEvent)
-
-
-def _micros(value: datetime) -> int:
-    return (value - _EPOCH) // timedelta(microseconds=1)

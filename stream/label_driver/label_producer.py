@@ -1,4 +1,4 @@
-"""Produces label events to a topic, each at least once, named by its id."""
+"""Produces label events to a Kafka topic, each at least once."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -16,11 +16,11 @@ PRODUCE_TIMEOUT_SECONDS = 30.0
 
 
 class LabelProducer:
-    """A topic of label events: JSON by the contract, keyed by trace id.
+    """Produces label events as JSON, keyed by trace id.
 
-    A producer that is idempotent for Kafka does not double what it has to send again; what a
-    restart sends again has the same `label_event_id`. Raises UsageError if the client refuses one
-    of the user's properties.
+    The idempotent producer does not duplicate what it has to resend; events resent after a restart
+    have the same `label_event_id`. Raises UsageError if the client refuses a property from the
+    settings.
     """
 
     def __init__(self, settings: KafkaSettings, topic: str) -> None:
@@ -43,29 +43,29 @@ class LabelProducer:
     def send(self, events: Iterable[LabelEvent]) -> None:
         """Produce events and wait until the brokers have them all.
 
-        Raises RetryableError if they have not answered for some of them: send all of them again.
+        Raises RetryableError if some were not acknowledged: send all of them again.
         """
         failed: list[KafkaError] = []
 
-        def answered(error: KafkaError | None, _message: Any) -> None:
+        def on_delivery(error: KafkaError | None, _message: Any) -> None:
             if error is not None:
                 failed.append(error)
 
         for event in events:
-            self._enqueue(event, answered)
-        left = self._producer.flush(2 * PRODUCE_TIMEOUT_SECONDS)
+            self._enqueue(event, on_delivery)
+        unsent = self._producer.flush(2 * PRODUCE_TIMEOUT_SECONDS)
         self._errors.check()
         if failed:
             raise _translated(failed[0], self._topic)
-        if left:
+        if unsent:
             raise RetryableError(f"producing to {self._topic}: Kafka did not answer in time")
 
-    def _enqueue(self, event: LabelEvent, answered: Any) -> None:
+    def _enqueue(self, event: LabelEvent, on_delivery: Any) -> None:
         value = msgspec.json.encode(event)
         while True:
             try:
                 self._producer.produce(
-                    self._topic, key=event.trace_id, value=value, on_delivery=answered
+                    self._topic, key=event.trace_id, value=value, on_delivery=on_delivery
                 )
             except BufferError:
                 self._producer.poll(0.1)
@@ -81,7 +81,7 @@ def _translated(error: KafkaError, topic: str) -> RetryableError | FatalError:
     if is_fatal(error) or error.code() in _REFUSED:
         return FatalError(
             f"label events cannot be produced to {topic} ({error.name()}): they are in the lake; "
-            "mend the topic or its access list and start the worker again, which sends them"
+            "fix the topic or its access list and restart the worker, which sends them"
         )
     return RetryableError(f"producing to {topic}: {error.name()}")
 

@@ -1,4 +1,4 @@
-"""Stands in the worker's loop where labels are off."""
+"""Replaces the label driver in the worker's loop if labels are off."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,34 +12,34 @@ from stream.owned_partition import Assignment
 class NoLabels:
     """Does nothing; see `stream.label_driver.driver.LabelDriver`."""
 
-    def forget(self, sources: Sequence[SourcePartition]) -> None:
+    def drop_partitions(self, sources: Sequence[SourcePartition]) -> None:
         """Do nothing."""
 
     def abandon(self) -> None:
         """Do nothing."""
 
-    def missing(self, assignment: Assignment) -> list[int]:
-        """Return nothing."""
+    def unjoined(self, assignment: Assignment) -> list[int]:
+        """Return no partitions."""
         del assignment
         return []
 
     @property
     def rebuilding(self) -> bool:
-        """Return whether there is something to do."""
+        """Return False."""
         return False
 
-    def turn(self, assignment: Assignment) -> None:
+    def run_rebuild_step(self, assignment: Assignment) -> None:
         """Do nothing."""
 
-    def stored(self, flush: Flush) -> None:
+    def add_flushed(self, flush: Flush) -> None:
         """Do nothing."""
 
     def seal(
         self, incarnations: Mapping[str, Incarnation], *, everything: bool, busy: bool
     ) -> LabelFlush | None:
-        """Return nothing."""
+        """Return no flush."""
         del incarnations, everything, busy
         return None
 
-    def settled(self, outcome: LabelsFlushed | FencedError) -> None:
+    def finish_flush(self, outcome: LabelsFlushed | FencedError) -> None:
         """Do nothing."""

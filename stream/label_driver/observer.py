@@ -1,4 +1,4 @@
-"""What the worker tells about labels: metrics and log events."""
+"""Metrics and log events about labels in the worker."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ PARTITION_COUNTS, KEYS = "partition counts", "keys"
 
 @dataclass(slots=True)
 class LabelObserver:
-    """Turns what happens to labels into metrics and log events. ``now_ms`` is the wall clock."""
+    """Reports on labels as metrics and log events. ``now_ms`` is the wall clock."""
 
     metrics: Metrics
     log: EventLog
@@ -28,48 +28,48 @@ class LabelObserver:
     on_recovered: Callable[[str], None]
 
     def __post_init__(self) -> None:
-        """Show what has not happened yet as 0: the first time is then seen as an increase."""
-        for why in PASSED_OVER:
-            self.metrics.count("join_passed_over", why, by=0)
-        for why in (PARTITION_COUNTS, KEYS):
-            self.metrics.set("labels_left_to_batch", 0, why)
+        """Set counters to 0, so that the first occurrence shows as an increase."""
+        for reason in PASSED_OVER:
+            self.metrics.count("join_passed_over", reason, by=0)
+        for reason in (PARTITION_COUNTS, KEYS):
+            self.metrics.set("labels_left_to_batch", 0, reason)
 
-    def committed(self, done: LabelsFlushed) -> None:
-        """Take note of label events that are in the lake."""
+    def committed(self, flushed: LabelsFlushed) -> None:
+        """Report label events that are in the lake."""
         now_us = self.now_ms() * 1000
-        found: Counter[tuple[str, str]] = Counter()
-        for event, _, cause in done.flush.decided:
-            found[event.label, event.route] += 1
+        by_label: Counter[tuple[str, str]] = Counter()
+        for event, _, trigger in flushed.flush.decided:
+            by_label[event.label, event.route] += 1
             if event.trace_started_at is not None:
                 since = max(0, now_us - event.trace_started_at) / 1e6
                 self.metrics.observe("label_turnaround_seconds", since, "trace")
-            if cause.kind is RecordKind.FEEDBACK:
-                since = max(0, now_us - cause.at) / 1e6
+            if trigger.kind is RecordKind.FEEDBACK:
+                since = max(0, now_us - trigger.event_time) / 1e6
                 self.metrics.observe("label_turnaround_seconds", since, "feedback")
-        for (label, route), count in found.items():
+        for (label, route), count in by_label.items():
             self.metrics.count("labels", label, route, by=count)
-        self.metrics.count("label_events_produced", by=done.produced)
+        self.metrics.count("label_events_produced", by=flushed.produced)
         self.log.info(
             "labels_committed",
-            labels=found.total(),
-            produced=done.produced,
-            seconds=round(done.seconds, 3),
-            positions={str(item.source): item.end for item in done.flush.part.ranges},
+            labels=by_label.total(),
+            produced=flushed.produced,
+            seconds=round(flushed.seconds, 3),
+            positions={str(item.source): item.end for item in flushed.flush.part.ranges},
         )
 
-    def counted(self, counts: JoinCounts, join: LabelJoin) -> None:
-        """Take note of records that nothing was decided for, and of the size of the state."""
-        found = (counts.late_traces, counts.late_feedback, counts.unmatched, counts.repeated)
-        passed_over = dict(zip(PASSED_OVER, found, strict=True))
-        for why, count in passed_over.items():
+    def report_counts(self, counts: JoinCounts, join: LabelJoin) -> None:
+        """Report records that changed nothing, and the size of the state."""
+        numbers = (counts.late_traces, counts.late_feedback, counts.unmatched, counts.repeated)
+        passed_over = dict(zip(PASSED_OVER, numbers, strict=True))
+        for reason, count in passed_over.items():
             if count:
-                self.metrics.count("join_passed_over", why, by=count)
+                self.metrics.count("join_passed_over", reason, by=count)
         if any(passed_over.values()):
             self.log.info("join_passed_over", **passed_over)
-        self.looked(join)
+        self.measured(join)
 
-    def looked(self, join: LabelJoin) -> None:
-        """Set the gauges of the state."""
+    def measured(self, join: LabelJoin) -> None:
+        """Set the gauges of the state's size."""
         size = join.size()
         self.metrics.set("join_traces", size.traces)
         self.metrics.set("join_waiting", size.waiting)
@@ -78,9 +78,9 @@ class LabelObserver:
         self.metrics.set("join_partitions", len(join.partitions))
 
     def rebuilt(self, numbers: Sequence[int], join: LabelJoin, seconds: float) -> None:
-        """Take note that partitions are joined from now on."""
+        """Report that partitions are joined from now on."""
         self.on_recovered(REBUILDING)
-        self.looked(join)
+        self.measured(join)
         size = join.size()
         self.log.info(
             "join_rebuilt",
@@ -92,18 +92,18 @@ class LabelObserver:
         )
 
     def retried(self, error: RetryableError, wait: float) -> None:
-        """Take note that the state will be read from the lake again."""
+        """Report that the state will be read from the lake again."""
         self.on_retry(REBUILDING, error, wait)
 
     def fenced(self, error: FencedError) -> None:
-        """Take note that another worker had moved a position of labels."""
+        """Report that another worker has moved a position of labels."""
         self.log.warning("labels_fenced", detail=str(error))
 
-    def left(self, why: str, detail: str) -> None:
-        """Take note, once, that labels are left to the batch job from now on."""
-        self.metrics.set("labels_left_to_batch", 1, why)
-        self.log.error("labels_left_to_batch", why=why, detail=detail)
+    def labels_disabled(self, reason: str, detail: str) -> None:
+        """Report that only the batch job decides labels from now on."""
+        self.metrics.set("labels_left_to_batch", 1, reason)
+        self.log.error("labels_left_to_batch", why=reason, detail=detail)
 
-    def shortened(self, window: int) -> None:
-        """Take note that the join waits for a shorter time, to fit into memory."""
+    def window_shortened(self, window: int) -> None:
+        """Report that the window was shortened, to fit the state into memory."""
         self.log.warning("join_window_shortened", window_hours=round(window / 3.6e9, 2))

@@ -1,4 +1,4 @@
-"""Puts together what decides labels in a worker, from its settings."""
+"""Builds the parts that decide labels in a worker, from its settings."""
 
 import secrets
 import time
@@ -18,23 +18,26 @@ from stream.config import KafkaSettings
 from stream.failpoints import FlushStep
 from stream.label_driver.driver import LabelDriver
 from stream.label_driver.flush_steps import LabelFlushSteps
+from stream.label_driver.join_rebuild import JoinRebuild
 from stream.label_driver.join_tables import JoinTables
 from stream.label_driver.label_flush import LABELS_TABLE_NAME
+from stream.label_driver.label_positions import LabelPositions
 from stream.label_driver.label_producer import LabelProducer
 from stream.label_driver.observer import LabelObserver
+from stream.label_driver.topic_check import TopicCheck
 from stream.tracing import Tracer
 
 
 @dataclass(frozen=True, slots=True)
 class LabelSetup:
-    """How labels are decided, and where they go.
+    """How labels are decided, and where they are produced to.
 
-    ``open`` loads policy and calibration, which may lie in the lake: it raises UsageError if they
-    cannot be used, RetryableError if the lake does not answer. ``window`` is in microseconds (None:
-    the policy's), ``topic`` where label events are produced to (None: nowhere).
+    ``load_scorer`` loads policy and calibration, which may be in the lake: it raises UsageError if
+    they are invalid, RetryableError if the lake is unavailable. ``window`` is in microseconds
+    (None: the policy's). ``topic`` receives the label events (None: no topic).
     """
 
-    open: Callable[[], LabelScorer]
+    load_scorer: Callable[[], LabelScorer]
     window: int | None
     topic: str | None
 
@@ -46,10 +49,10 @@ def topics_by_kind(kafka: KafkaSettings) -> Mapping[RecordKind, str]:
 
 @dataclass(frozen=True, slots=True)
 class LabelParts:
-    """What decides labels in a worker. ``policy`` is the hash of the redaction policy."""
+    """Builds the label driver and its flush steps. ``policy`` is the redaction policy's hash."""
 
     setup: LabelSetup
-    scales: LabelScorer
+    scorer: LabelScorer
     kafka: KafkaSettings
     policy: str
     retry_seconds: float
@@ -63,22 +66,28 @@ class LabelParts:
         limit: int,
         erasures: TombstoneNumber,
     ) -> LabelDriver:
-        """Return what the worker's loop drives; ``limit`` bounds the state in bytes."""
+        """Return the driver for the worker's loop; ``limit`` bounds the state in bytes."""
         topics = topics_by_kind(self.kafka)
         primary = {
             RecordKind.TRACE: lake.table("traces"),
             RecordKind.FEEDBACK: lake.table("feedback"),
         }
+        tables = JoinTables(topics, primary, lake.table(LABELS_TABLE_NAME))
+        join = LabelJoin(self.scorer, window=self.setup.window)
+        producing = self.setup.topic is not None
         return LabelDriver(
-            join=LabelJoin(self.scales, window=self.setup.window),
-            tables=JoinTables(topics, primary, lake.table(LABELS_TABLE_NAME)),
-            counts=lambda: {k: len(cluster.partitions([topic])) for k, topic in topics.items()},
+            join=join,
+            positions=LabelPositions(topics, producing),
+            rebuild=JoinRebuild(join, tables, observer, limit, producing, self.retry_seconds),
+            check=TopicCheck(
+                topics,
+                lambda: {kind: len(cluster.partitions([topic])) for kind, topic in topics.items()},
+                observer,
+            ),
             observer=observer,
             limit=limit,
             policy=self.policy,
-            producing=self.setup.topic is not None,
             erasures=erasures,
-            retry_seconds=self.retry_seconds,
             now_us=lambda: time.time_ns() // 1000,
             new_token=lambda: secrets.randbits(63),
         )
@@ -91,7 +100,7 @@ class LabelParts:
         on_checkpoint_error: Callable[[str, RetryableError], None],
         tracer: Tracer,
     ) -> LabelFlushSteps:
-        """Return what the flusher's thread does with labels."""
+        """Return the steps that the flusher's thread runs for labels."""
         topic = self.setup.topic
-        sends = None if topic is None else LabelProducer(self.kafka, topic)
-        return LabelFlushSteps(writer, sends, retry, reached, on_checkpoint_error, tracer)
+        producer = None if topic is None else LabelProducer(self.kafka, topic)
+        return LabelFlushSteps(writer, producer, retry, reached, on_checkpoint_error, tracer)

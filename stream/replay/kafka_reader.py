@@ -72,7 +72,7 @@ class KafkaReader:
     def read_bounds(
         self, positions: Callable[[Sequence[SourcePartition]], Mapping[SourcePartition, int | None]]
     ) -> Any:
-        """Return the bounds of each partition that has stored records, by `Source`."""
+        """Return the bounds of each partition that has stored records, by partition."""
         sources = self._cluster.partitions([self._topic])
         stored = {source: at for source, at in positions(sources).items() if at is not None}
         return {

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from labels.digest_set import DigestSet
+from labels.digests import DigestSet
 from lake.tables import Table
 from stream.replay.offset_set import build_range_filter, match_rows
 from stream.replay.plan import ReplayPlan
@@ -43,4 +43,4 @@ def read_trace_ids(table: Table, plan: ReplayPlan) -> DigestSet:
         topics, ids = (batch.column(name).to_pylist() for name in ("_topic", "trace_id"))
         mine = [id_ for topic, id_ in zip(topics, ids, strict=True) if topic == plan.topic]
         parts.append(DigestSet.of(mine, seed))
-    return DigestSet.joined(parts, seed)
+    return DigestSet.union(parts, seed)

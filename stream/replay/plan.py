@@ -27,7 +27,7 @@ class ReplayPlan:
     ``range_text`` the range in words, ``adopted`` the time of the topic's last adoption (as in the
     ledger), and ``created_ms`` the time of the plan (milliseconds since 1970). ``from_lake`` means
     that stored rows are read instead of Kafka's records. ``labels`` holds the label policy and
-    calibration for relabelling the range's traces (see `labels.scorer_snapshot`), None if labels do
+    calibration for relabelling the range's traces (see `labels.scorer`), None if labels do
     not change. ``labels_only`` means that no record is re-read. ``unread`` counts requested offsets
     that the worker had yet to store: they are not part of the replay.
     """

@@ -33,9 +33,8 @@ from functools import partial
 from typing import Protocol
 
 from lake.fences import ERASURE_FENCE
-from lake.ledger import adopted_app, promoting_app, replay_app
-from lake.quarantine import redrive_app
 from lake.table_commit import CommitContext, Move
+from lake.table_log import adopted_app, promoting_app, redrive_app, replay_app
 from lake.tables import Table
 from lake.tombstones import newest_tombstone, open_tombstones
 from schemas.arrow import AUDIT_TABLE, QUARANTINE_TABLE
@@ -205,7 +204,7 @@ class _Steps:
         if self.audit is None:
             return
         self.audit.live.refresh()
-        if self.audit.live.number(self._app) is None:
+        if self.audit.live.txn_version(self._app) is None:
             self.audit.staged.refresh()
             self.audit.append_all([Move(self._app, None, PROMOTION_BEGUN)])
             self.context.reached(ReplayStep.AUDIT_COMMITTED)
@@ -214,7 +213,7 @@ class _Steps:
         """Add newly rejected records to quarantine; nothing leaves for the table yet."""
         table = self.live.quarantine
         current = self.live.scan(self.plan)
-        if table.number(self._app) is not None:
+        if table.txn_version(self._app) is not None:
             return
         self._check(current)
         staged = self.stage.scan(self.plan, current.horizon)
@@ -226,7 +225,7 @@ class _Steps:
             to_quarantine=(added - current.quarantine.offsets).counts(),
             moves=[
                 Move(self._app, None, PROMOTION_BEGUN),
-                Move(self._lock, table.number(self._lock), self.plan.replay_id),
+                Move(self._lock, table.txn_version(self._lock), self.plan.replay_id),
                 self._next_generation(table),
             ],
         )
@@ -239,7 +238,7 @@ class _Steps:
         """Replace the live rows with the staged ones."""
         table = self.live.primary
         current = self.live.scan(self.plan)
-        if table.number(self._app) is not None:
+        if table.txn_version(self._app) is not None:
             return
         self._check_incarnation()
         staged = self.stage.scan(self.plan, current.horizon)
@@ -265,7 +264,7 @@ class _Steps:
         """Remove from quarantine what is now in the primary table."""
         table = self.live.quarantine
         current = self.live.scan(self.plan)
-        if table.number(self._app) == PROMOTION_DONE:
+        if table.txn_version(self._app) == PROMOTION_DONE:
             return
         self._check_incarnation()
         staged = self.stage.scan(self.plan, current.horizon)
@@ -287,7 +286,7 @@ class _Steps:
     def _check(self, current: PairContents) -> None:
         """Raise FatalError if a promotion cannot begin."""
         self._check_incarnation()
-        promoting = self.live.quarantine.number(self._lock)
+        promoting = self.live.quarantine.txn_version(self._lock)
         if promoting:
             raise FatalError(
                 f"another replay of {self.plan.topic} is being promoted: finish that one first "
@@ -300,7 +299,7 @@ class _Steps:
             )
 
     def _check_incarnation(self) -> None:
-        if self.live.primary.number(adopted_app(self.plan.topic)) != self.plan.adopted:
+        if self.live.primary.txn_version(adopted_app(self.plan.topic)) != self.plan.adopted:
             raise FatalError(
                 f"topic {self.plan.topic} was recreated and adopted after the replay "
                 f"{self.plan.name} began: its offsets now belong to another topic"
@@ -309,7 +308,7 @@ class _Steps:
     def _next_generation(self, table: Table) -> Move:
         """Fence redrives that have already read the table."""
         app = redrive_app(self.plan.topic)
-        generation = table.number(app)
+        generation = table.txn_version(app)
         return Move(app, generation, (generation or 0) + 1)
 
     def _swap(self, live: Table, staged: Table) -> TableSwap:

@@ -6,11 +6,11 @@ be re-read. Both bound the range of each partition.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime
 
 from lake.ledger import SourcePartition
 from schemas.errors import UsageError
-from schemas.times import EPOCH, shift_day, to_utc
+from schemas.times import EPOCH, midnight, shift_day, to_utc
 
 RangeBound = int | datetime
 """An offset or a time; a time means the first record with that Kafka timestamp or a later one."""
@@ -82,7 +82,7 @@ def parse_days(text: str) -> ReplayRange:
         raise UsageError(
             f"--days {text}: give a day such as 2026-10-01, or 2026-10-01..2026-10-31."
         ) from None
-    return make_replay_range(_midnight(days[0]), _midnight(shift_day(days[1], 1)))
+    return make_replay_range(midnight(days[0]), midnight(shift_day(days[1], 1)))
 
 
 def make_replay_range(start: RangeBound, end: RangeBound | None) -> ReplayRange:
@@ -146,10 +146,6 @@ def _offset(
         return bound
     result = offset_at(source, bound)
     return at.high if result is None else result
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)
 
 
 def _text(bound: RangeBound) -> str:

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from labels.digest_set import DigestSet
+from labels.digests import DigestSet
 from lake.config import LakeSettings
-from lake.ledger import replay_app
 from lake.location import LakeLocation
 from lake.objects import ObjectStore
 from lake.retry import Retry
+from lake.table_log import replay_app
 from lake.tables import Lake
 from schemas.arrow import LABELS_TABLE, QUARANTINE_TABLE
 from schemas.errors import UsageError
@@ -151,7 +151,7 @@ class ReplayRepository:
         """
         table = self.live.table(QUARANTINE_TABLE if plan.labels is None else LABELS_TABLE)
         table.refresh()
-        return table.number(replay_app(plan.replay_id))
+        return table.txn_version(replay_app(plan.replay_id))
 
     def note(self, plan: ReplayPlan, kind: str, traces: DigestSet) -> None:
         """Record traces, `TOUCHED_TRACES` or `UNCHANGED_TRACES`, in addition to earlier ones."""
@@ -181,7 +181,7 @@ class ReplayRepository:
             return False
         table = self.lake(plan.name).table(LABELS_TABLE)
         table.refresh()
-        return table.number(replay_app(plan.replay_id)) is not None
+        return table.txn_version(replay_app(plan.replay_id)) is not None
 
     def _has_tables(self, plan: ReplayPlan) -> bool:
         """Return whether the tables exist: a killed run may have read nothing."""

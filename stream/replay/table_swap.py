@@ -12,17 +12,15 @@ import pyarrow as pa
 
 from lake import audit_chains
 from lake.fences import ERASURE_FENCE
-from lake.ledger import EntryKind, LedgerEntry, SourceRange, adopted_app
+from lake.ledger import EntryKind, LedgerEntry, SourceRange
 from lake.live_files import LiveFile, UploadedFile, list_live_files, read_file_rows, rewrite_rows
-from lake.retention_horizon import RETENTION_PARTS, retention_app
+from lake.retention_horizon import RETENTION_PARTS
 from lake.rewrite import replace_or_add_files
 from lake.table_commit import CommitContext, Condition, Guard, Move, TableCommit
+from lake.table_log import AUDIT_CHAINS_KEY, REPLAY_KEY, adopted_app, retention_app
 from lake.tables import Table
 from stream.replay.offset_set import OffsetSet, RangeContents, match_rows
 from stream.replay.plan import ReplayPlan
-
-PLAN_KEY = "goldpan.replay"
-"""The commit metadata key for the replay and its policy, in commits that replace files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ class TableSwap:
         new = [*self._write_remaining(old, change.removed), *self._write_added(change.added)]
         on_written()
         apps = [adopted_app(self.plan.topic), *map(retention_app, RETENTION_PARTS)]
-        guards: list[Condition] = [Guard(app, self.live.number(app)) for app in apps]
+        guards: list[Condition] = [Guard(app, self.live.txn_version(app)) for app in apps]
         guards.append(self._erasure_guard())
         self._commit(
             TableCommit(
@@ -97,7 +95,7 @@ class TableSwap:
             if (count := counts[span.partition])
         ]
         said = audit_chains.read_audit_chains(
-            self.staged.said(audit_chains.AUDIT_CHAINS_KEY), table=self.staged.name
+            self.staged.commit_metadata(AUDIT_CHAINS_KEY), table=self.staged.name
         )
         self._commit(
             TableCommit(
@@ -156,6 +154,6 @@ class TableSwap:
         return LedgerEntry(EntryKind.REPLAY, ranges)
 
     def _commit(self, change: TableCommit) -> None:
-        plan = {PLAN_KEY: f"{self.plan.name} {self.plan.policy}"}
+        plan = {REPLAY_KEY: f"{self.plan.name} {self.plan.policy}"}
         marked = replace(change, metadata={**plan, **change.metadata})
         replace_or_add_files(self.live, marked, self.context)

@@ -1,27 +1,32 @@
-"""A process that works on the labels of a lake, and kills itself at a step of its own I/O.
+"""A process that runs a batch job over a lake, and kills itself at a step of its own I/O.
 
-python -m tests.batch.dying JOB FOLDER STEP: every write, before and after, is a step, from 0; with
-STEP -1 it lives, and prints how many steps there were.
+python -m tests.batch.dying JOB FOLDER STEP: before and after each write, removal and commit is a
+step, from 0; with STEP -1 it lives, and prints how many steps there were.
 """
 
+import itertools
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import date
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from deltalake import DeltaTable
+from deltalake.table import TableAlterer
 
 import batch.labels.reconciler
+from batch.compaction import compact_batches, plan_compaction
 from batch.labels.calibration_store import publish_calibration
 from batch.retention.purge import purge_table
 from labels.calibration import Calibration, prior_calibration
 from lake.objects import FolderStore
+from tests.batch.erase.world import erasure
 from tests.batch.kit import POLICY, desk, judge, open_lake, reconciled
 from tests.batch.retention.kit import runs
 from tests.ending import end
-from tests.lake.kit import patience
+from tests.lake.kit import commit_context, patience
 
 REVIEWER: Final = "ann"
 SUBMISSION: Final = "s-1"
@@ -41,8 +46,8 @@ def reconcile_all(folder: Path) -> None:
 def review_one(folder: Path) -> None:
     """Claim an item and judge it."""
     mine = desk(open_lake(folder))
-    (handed,) = mine.hand_out(REVIEWER, 1)
-    judge(mine, handed.item.trace_id, REVIEWER, sent_as=SUBMISSION)
+    (handed,) = mine.claim(REVIEWER, 1)
+    judge(mine, handed.item.trace_id, REVIEWER, submission_id=SUBMISSION)
 
 
 def publish_one(folder: Path) -> None:
@@ -64,23 +69,58 @@ def expire_and_purge(folder: Path) -> None:
     purge_table(table, keep_hours=1, retry=patience())
 
 
+def compact_traces(folder: Path) -> None:
+    """Compact all days of the traces."""
+    table = open_lake(folder).table("traces")
+    tokens = itertools.count(1)
+    batches = plan_compaction(table, before=date(2027, 1, 1))
+    list(compact_batches(table, batches, commit_context(new_token=lambda: next(tokens))))
+
+
+def erase_person(folder: Path) -> None:
+    """Erase the person of the lake in `tests.batch.erase.world`."""
+    erasure(open_lake(folder)).run()
+
+
+class Job(NamedTuple):
+    """A job, and the calls around which it can be killed."""
+
+    run: Callable[[Path], None]
+    calls: Sequence[tuple[type, str]]
+
+
+_COMMITS: Final = (
+    (FolderStore, "put"),
+    (FolderStore, "put_new"),
+    (DeltaTable, "create_write_transaction"),
+    (DeltaTable, "create_checkpoint"),
+)
+_PURGES: Final = (*_COMMITS, (FolderStore, "purge"))
+_FENCES: Final = (
+    *_COMMITS,
+    (FolderStore, "swap"),
+    (FolderStore, "remove"),
+    (TableAlterer, "set_table_properties"),
+)
 JOBS: Final = {
-    "reconcile": reconcile_all,
-    "review": review_one,
-    "publish": publish_one,
-    "expire": expire_traces,
-    "purge": expire_and_purge,
+    "reconcile": Job(reconcile_all, _PURGES),
+    "review": Job(review_one, _PURGES),
+    "publish": Job(publish_one, _PURGES),
+    "expire": Job(expire_traces, _PURGES),
+    "purge": Job(expire_and_purge, _PURGES),
+    "compact": Job(compact_traces, _COMMITS),
+    "erase": Job(erase_person, _FENCES),
 }
 
 
 class Steps:
-    """Counts the steps, and dies at one of them."""
+    """Counts steps, and kills the process at one of them."""
 
     def __init__(self, last: int) -> None:
         self.count, self._last = 0, last
 
     def around(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        """Make a step of what is before a call, and of what is after it."""
+        """Make a step before a call, and one after it."""
 
         def stepped(*args: Any, **kwargs: Any) -> Any:
             self._take()
@@ -97,17 +137,11 @@ class Steps:
 
 
 def main(job: str, folder: str, last: int) -> None:
-    """Do the job."""
+    """Run the job."""
     steps = Steps(last)
-    for owner, name in (
-        (FolderStore, "put"),
-        (FolderStore, "put_new"),
-        (FolderStore, "purge"),
-        (DeltaTable, "create_write_transaction"),
-        (DeltaTable, "create_checkpoint"),
-    ):
+    for owner, name in JOBS[job].calls:
         setattr(owner, name, steps.around(getattr(owner, name)))
-    JOBS[job](Path(folder))
+    JOBS[job].run(Path(folder))
     sys.stdout.write(str(steps.count))
 
 

@@ -16,10 +16,11 @@ from labels.policy import LabelPolicy
 from labels.scorer import LabelScorer
 from lake.commit import commit
 from lake.config import LakeSettings
-from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange, position_app
+from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange
 from lake.parquet import encode_files
 from lake.retry import Retry
 from lake.table_commit import CommitContext, Move, TableCommit
+from lake.table_log import position_app
 from lake.tables import TABLE_LAYOUTS, Lake
 from lake.verify import verify_lake
 from redact.pipeline.derived_rows import box_derived_rows
@@ -119,7 +120,7 @@ def worked(lake: Lake, scales: LabelScorer, *, now: int = NOW, window: int | Non
         table.refresh()
         for batch in table.batches(JOIN_COLUMNS[kind]):
             join.add(kind, batch)
-    add_labels(lake, [decided.event for decided in join.take(now=now).decided])
+    add_labels(lake, [decided.event for decided in join.decide(now=now).decided])
 
 
 def add_labels(lake: Lake, events: Sequence[LabelEvent]) -> None:
@@ -197,7 +198,7 @@ def judge(
 ) -> Any:
     """Hand in one review; return what became of it."""
     sent = ReviewSubmission(0, trace_id, reviewer, verdict, **more)
-    return desk.take([sent])
+    return desk.submit([sent])
 
 
 def complaints(lake: Lake) -> list[str]:

@@ -61,7 +61,7 @@ def review(lake: Lake, name: str) -> Any:
     """Take two items at a time and judge them until there are none; return the traces."""
     mine = desk(lake, several(int(os.environ.get("REVIEWERS", "1"))), made_of=means())
     done = []
-    while handed := mine.hand_out(name, 2):
+    while handed := mine.claim(name, 2):
         for one in handed:
             judge(mine, one.item.trace_id, name)
             done.append(one.item.trace_id)

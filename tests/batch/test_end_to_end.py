@@ -10,14 +10,14 @@ import pytest
 
 from batch.reviews.review_table import read_review_log
 from goldpan.cli.main import run_command
-from labels.batch_join import LakeRows, reconcile
+from labels.batch_join import LakeRows
 from labels.calibration import parse_calibration
 from labels.decision import events_in_force
 from labels.policy import LabelPolicy, load_label_policy
 from labels.scorer import LabelScorer
 from schemas.records import Feedback, Trace
 from tests.batch.kit import complaints, labels_of, new_lake, open_lake, worked
-from tests.labels.kit import NOW, rows, told
+from tests.labels.kit import NOW, missing_events, rows, told
 from tests.labels.simulation import play, truths
 from tests.servers.worker import TEST_KEY
 
@@ -56,18 +56,18 @@ def records() -> tuple[list[Trace], list[Feedback], dict[str, bool]]:
     played = play(truths()[0], 12, 1, "e2e")
     traces = [
         Trace(
-            trace_id=p.known.trace_id,
+            trace_id=p.knowledge.trace_id,
             app="airline",
-            started_at=p.known.seen.started_at,
+            started_at=p.knowledge.trace.started_at,
             status="ok",
         )
         for p in played
-        if p.known.seen is not None
+        if p.knowledge.trace is not None
     ]
     feedback = [
         Feedback(
             feedback_id=said.feedback_id,
-            trace_id=p.known.trace_id,
+            trace_id=p.knowledge.trace_id,
             kind=said.kind,  # type: ignore[arg-type]
             value=said.value,
             corrected_response=said.correction,
@@ -75,10 +75,10 @@ def records() -> tuple[list[Trace], list[Feedback], dict[str, bool]]:
             occurred_at=said.occurred_at,
         )
         for p in played
-        for said in p.known.said
+        for said in p.knowledge.feedback
     ]
     random.Random(1).shuffle(feedback)  # noqa: S311
-    return traces, feedback, {p.known.trace_id: p.failed for p in played}
+    return traces, feedback, {p.knowledge.trace_id: p.failed for p in played}
 
 
 def goldpan(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> Any:
@@ -114,7 +114,7 @@ def pure(
     """Return the labels that the pure function gives for the records and the reviews."""
     verdicts = read_review_log(open_lake(folder).table("reviews")).log.verdicts()
     lake = LakeRows([rows(traces)], [rows(feedback)], verdicts)
-    return told(events_in_force(reconcile(lake, scales, as_of=NOW, now=NOW)))
+    return told(events_in_force(missing_events(lake, scales, as_of=NOW, now=NOW)))
 
 
 def test_reviews_teach_a_calibration_and_history_is_decided_anew(

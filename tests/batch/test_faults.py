@@ -86,11 +86,12 @@ def test_a_review_that_dies_at_any_step_can_be_sent_again(tmp_path: Path) -> Non
         if before.reviews:
             trace_id = before.reviews[0].trace_id
         else:
-            (handed,) = mine.hand_out(REVIEWER, 1)
+            (handed,) = mine.claim(REVIEWER, 1)
             trace_id = handed.item.trace_id
             assert {claim.trace_id for claim in before.claims} <= {trace_id}
-        taken = judge(mine, trace_id, REVIEWER, sent_as=SUBMISSION)
-        assert (len(taken.added), len(taken.known)) == ((0, 1) if before.reviews else (1, 0))
+        taken = judge(mine, trace_id, REVIEWER, submission_id=SUBMISSION)
+        counts = (len(taken.added), len(taken.already_known))
+        assert counts == ((0, 1) if before.reviews else (1, 0))
         assert len(read_review_log(lake.table("reviews")).log.reviews) == 1
         assert complaints(lake) == []
 

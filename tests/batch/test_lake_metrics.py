@@ -17,7 +17,7 @@ SPEC = {"name": "all", "window": {"from": "2000-01-01", "to": "2099-01-01"}, "si
 
 
 @pytest.fixture
-def at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def metrics_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where commands are typed, and their lake is `lake`."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GOLDPAN_LAKE__URI", "lake")
@@ -34,7 +34,7 @@ def told(text: str) -> dict[str, dict[str, float]]:
 
 
 def test_a_new_lake_has_tables_and_nothing_else(
-    at: Path, capsys: pytest.CaptureFixture[str]
+    metrics_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """No release and no report of drift are no values, not zeros."""
     assert run_command(["lake", "init"]) == 0
@@ -44,17 +44,17 @@ def test_a_new_lake_has_tables_and_nothing_else(
     assert set(found["goldpan_table_rows"].values()) == {0.0}
     assert found["goldpan_release_age_seconds"] == found["goldpan_drift_found"] == {}
     assert "goldpan_drift_age_seconds" not in found
-    assert not (at / "lake" / "drift").exists()
+    assert not (metrics_folder / "lake" / "drift").exists()
 
 
-def test_every_gauge_has_a_value(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_gauge_has_a_value(metrics_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """After a release and a report of drift; ages are those of the lake and of the window."""
-    five_weeks(at / "lake", errors=0.3)
-    (at / "spec.yaml").write_text(json.dumps(SPEC | {"redaction_policies": "any"}))
+    five_weeks(metrics_folder / "lake", errors=0.3)
+    (metrics_folder / "spec.yaml").write_text(json.dumps(SPEC | {"redaction_policies": "any"}))
     assert run_command(["release", "build", "spec.yaml"]) == 0
     assert run_command(["drift", "--until", str(LAST), "--keep"]) == 1
     assert run_command(["lake", "metrics", "--textfile", "lake.prom"]) == 0
-    found = told((at / "lake.prom").read_text())
+    found = told((metrics_folder / "lake.prom").read_text())
     assert set(found) == {spec.name for spec in LAKE_GAUGES}
     assert found["goldpan_table_rows"]["traces"] == DAYS * TRACES
     assert found["goldpan_drift_found"]["status"] == 1
@@ -69,10 +69,12 @@ def test_every_gauge_has_a_value(at: Path, capsys: pytest.CaptureFixture[str]) -
     assert "goldpan_release_age_seconds" in capsys.readouterr().out
 
 
-def test_a_withdrawn_release_has_no_age(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_withdrawn_release_has_no_age(
+    metrics_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """It is no golden set any more."""
-    five_weeks(at / "lake")
-    (at / "spec.yaml").write_text(json.dumps(SPEC | {"redaction_policies": "any"}))
+    five_weeks(metrics_folder / "lake")
+    (metrics_folder / "spec.yaml").write_text(json.dumps(SPEC | {"redaction_policies": "any"}))
     assert run_command(["release", "build", "spec.yaml"]) == 0
     assert run_command(["release", "withdraw", "all@1.0.0", "--reason", "wrong"]) == 0
     capsys.readouterr()

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 
 from batch.labels import reconciler as reconcile_job
 from batch.labels.trace_buckets import ScanExtent
-from labels.batch_join import LakeRows, reconcile
+from labels.batch_join import LakeRows
 from labels.decision import decide_label, events_in_force
 from labels.policy import LabelPolicy, parse_label_policy
 from labels.scorer import LabelScorer
@@ -34,7 +34,7 @@ from tests.batch.kit import (
     reconciled,
     worked,
 )
-from tests.labels.kit import DAY, NOW, START, feedback, policy, rows, told, trace
+from tests.labels.kit import DAY, NOW, START, feedback, missing_events, policy, rows, told, trace
 from tests.labels.worlds import records
 
 Records = Sequence[Trace | Feedback]
@@ -52,7 +52,7 @@ def pure(
     by_kind = {kind: [r for r in given if isinstance(r, kind)] for kind in (Trace, Feedback)}
     batches = {kind: [rows(found)] if found else [] for kind, found in by_kind.items()}
     lake = LakeRows(batches[Trace], batches[Feedback], **more)  # type: ignore[arg-type]
-    return told(events_in_force(reconcile(lake, scales, as_of=NOW, now=NOW)))
+    return told(events_in_force(missing_events(lake, scales, as_of=NOW, now=NOW)))
 
 
 def world(count: int = 40) -> list[Trace | Feedback]:
@@ -78,7 +78,7 @@ def test_labels_are_those_of_the_pure_function_and_a_second_run_adds_none(tmp_pa
     assert sum(first.added.values()) == len(events(lake)) > 20
     again = reconciled(open_lake(tmp_path), clock=Clock(NOW + DAY))
     assert (sum(again.added.values()), len(events(lake))) == (0, sum(first.added.values()))
-    assert again.findings["there"] == len(events(lake))
+    assert again.statuses["there"] == len(events(lake))
     assert complaints(lake) == []
 
 
@@ -227,7 +227,7 @@ class TestPolicies:
         first = labels_of(lake)
         second = LabelScorer(_policy(2, "thresholds: {fail_at_least: 0.95}\n"))
         kept = reconciled(lake, second)
-        assert (sum(kept.added.values()), kept.findings["older"]) == (0, len(first))
+        assert (sum(kept.added.values()), kept.statuses["older"]) == (0, len(first))
         rebuilt = reconciled(lake, second, rebuild=True)
         assert sum(rebuilt.added.values()) == len(first)
         assert told(labels_of(lake)) == pure(world(), second)
@@ -303,7 +303,7 @@ class TestClocks:
     def test_a_worker_whose_clock_ran_ahead_is_told_and_not_fought(self, tmp_path: Path) -> None:
         """Its label of equal revision stays; run after run adds nothing, and counts it."""
         made: list[Trace | Feedback] = [trace("a"), feedback("f", "a")]
-        (event,) = reconcile(
+        (event,) = missing_events(
             LakeRows([rows(made[:1])], [rows(made[1:])]), SCALES, as_of=NOW, now=NOW
         )
         lake = new_lake(tmp_path, made)
@@ -311,7 +311,7 @@ class TestClocks:
         add_labels(lake, [msgspec.structs.replace(event, **ahead)])
         for _ in range(2):
             outcome = reconciled(lake)
-            assert (sum(outcome.added.values()), outcome.findings["outranked"]) == (0, 1)
+            assert (sum(outcome.added.values()), outcome.statuses["outranked"]) == (0, 1)
 
     def test_what_is_known_is_not_from_the_future(self, tmp_path: Path) -> None:
         """A worker's clock that ran ahead does not close windows that are open."""

@@ -10,8 +10,8 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from batch.lake_metrics import LAKE_GAUGES as GAUGES
-from batch.reviews.stats_export import queue_stats_prometheus
-from labels.review_queue import QueueStats
+from batch.reviews.review_export import queue_stats_prometheus
+from labels.queue_stats import QueueStats
 from stream.metrics import WORKER_METRICS, MetricKind
 from tests.architecture.source import ROOT
 from tests.deploy.kustomize import of_kind

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from goldpan.demo.broker import Broker
+from goldpan.demo.broker import EmbeddedBroker
 from tests.docs.pages import Block, code_blocks
 from tests.servers.worker import environment, run_goldpan, settings
 
@@ -34,7 +34,7 @@ def _block(language: str, word: str) -> Block:
     return block
 
 
-def _settings(broker: Broker, **more: object) -> dict[str, str]:
+def _settings(broker: EmbeddedBroker, **more: object) -> dict[str, str]:
     return settings(broker.address, "lake", redact__policy=None, **more)
 
 
@@ -59,7 +59,7 @@ def test_what_goes_in_comes_out_as_the_page_shows(
         if b.language == "json"
     )
     feedback["occurred_at"] = (now + timedelta(seconds=20)).isoformat()
-    broker = Broker()
+    broker = EmbeddedBroker()
     for topic, record in (("llm.traces", trace), ("llm.feedback", feedback)):
         broker.send(topic, record["trace_id"], json.dumps(record).encode(), lambda _p, _o: None)
     broker.flush()
@@ -84,7 +84,7 @@ def test_ten_lines_of_python_on_ones_own_topic(
 ) -> None:
     """Send, read, prove, look: every line of the section, one after the other."""
     monkeypatch.chdir(tmp_path)
-    broker = Broker()
+    broker = EmbeddedBroker()
     exports = _block("sh", "GOLDPAN_KAFKA__BOOTSTRAP_SERVERS")
     keys = re.findall(r"^export (\w+)=(\S+)", exports.text, re.MULTILINE)
     assert [name for name, _ in keys] == [

@@ -194,7 +194,7 @@ def test_what_is_sealed_comes_back_without_kafka(kafka: Kafka, tmp_path: Path) -
 
     assert place.redriven() == _result(6, 6)
     assert place.answer("list")["groups"] == []
-    assert "nothing is set aside" in place.told("list")
+    assert "quarantine is empty" in place.told("list")
     place.lake.assert_exactly_once(place.traces, produced)
     assert place.redriven() == _result(0, 0)
 

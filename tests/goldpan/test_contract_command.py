@@ -28,7 +28,7 @@ def test_records_that_fit(tmp_path: Path) -> None:
     """Exit code 0; blank lines are passed over."""
     file = lines(tmp_path, records.trace(1), b"", records.trace(2))
     done = run_goldpan({}, "contract", "check", str(file))
-    assert (done.returncode, done.stdout) == (0, "2 fit the contract, 0 do not\n")
+    assert (done.returncode, done.stdout) == (0, "2 match the contract, 0 do not\n")
 
 
 def test_records_that_do_not(tmp_path: Path) -> None:

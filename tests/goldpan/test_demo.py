@@ -139,7 +139,7 @@ def test_it_shows_before_it_proves_and_fits_a_terminal(shown: dict[str, Any], ke
         read_outcome(str(kept / "lake"), []),
         sent=shown["sent"],
         formats=shown["formats"],
-        refused=[BrokenRecord(**one) for one in shown["quarantined"]],
+        quarantined=[BrokenRecord(**one) for one in shown["quarantined"]],
         seconds=shown["seconds_to_queryable"],
         example=RedactionExample(**shown["example"]),
     )

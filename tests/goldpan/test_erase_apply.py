@@ -243,7 +243,7 @@ def test_a_destroyed_key_stays_destroyed(
     key_check.refuse_wrong_keys(load_settings(None), open_lake(tmp_path / "lake"), remember=True)
     shutil.copytree(tmp_path / "lake", tmp_path / "backup", dirs_exist_ok=True)
     told = run("lake", "refuse-key", "s1")
-    assert (told.returncode, "take it out" in told.stderr) == (2, True)
+    assert (told.returncode, "remove it" in told.stderr) == (2, True)
     assert run("lake", "refuse-key", "unknown").returncode == 2
     secret = base64.b64encode(SEAL.secret)
     monkeypatch.delenv("GOLDPAN_REDACT__SEAL_KEY")

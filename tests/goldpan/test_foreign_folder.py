@@ -216,7 +216,11 @@ def test_a_folder_without_a_file_can_hide_a_package(
 
     with pytest.raises(SystemExit) as ended:
         refuse_foreign_packages(find)
-    said = "the package `lake` is missing" if missing else f"`lake` would be {tmp_path / 'lake'},"
+    said = (
+        "the package `lake` is missing"
+        if missing
+        else f"`lake` would be imported from {tmp_path / 'lake'},"
+    )
     assert ended.value.code == 2
     assert capsys.readouterr().err.startswith(f"goldpan: {said}")
 

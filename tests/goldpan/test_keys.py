@@ -86,7 +86,7 @@ def test_a_former_key_that_is_another_is_refused_too(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("GOLDPAN_REDACT__FORMER_KEYS", json.dumps({"k1": TEST_KEY}))
     key_check.refuse_wrong_keys(load_settings(), open_lake("lake"), remember=True)
     monkeypatch.setenv("GOLDPAN_REDACT__FORMER_KEYS", json.dumps({"k1": OTHER}))
-    with pytest.raises(UsageError, match="GOLDPAN_REDACT__FORMER_KEYS is another key"):
+    with pytest.raises(UsageError, match="GOLDPAN_REDACT__FORMER_KEYS differs from"):
         key_check.refuse_wrong_keys(load_settings(), open_lake("lake"))
 
 
@@ -107,7 +107,7 @@ def test_verify_says_which_keys_the_rows_need(run: Run) -> None:
         ("sealing", SEAL.key_id),
     }
     assert all(one["rows"] > 0 for one in deep)
-    assert "key k1 (redaction), stands in" in run("lake", "verify", "--deep").stdout
+    assert "key k1 (redaction), used in" in run("lake", "verify", "--deep").stdout
 
 
 def test_a_check_value_is_put_down_once(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def test_what_is_found_is_counted_with_the_way_out(
     assert "EMAIL_ADDRESS 1" in told
     assert "goldpan stream replay --topic llm.traces --from 0 --to 1" in told
     assert "ann" not in told
-    table = told.partition("looked at")[0].splitlines()[:-1]
+    table = told.partition("checked with policy")[0].splitlines()[:-1]
     assert max(map(len, table)) <= 80
     assert run_command(["lake", "scan", "--json"]) == 1
     data = json.loads(capsys.readouterr().out)

@@ -20,7 +20,7 @@ from stream.replay.replay_range import make_replay_range
 from stream.replay.repository import ReplayState
 from stream.replay.steps import ReplayLabelStep, ReplayStep
 from tests.batch.kit import labels_of, new_lake, open_lake, worked
-from tests.batch.test_replacing import exchange
+from tests.batch.test_label_replacement import exchange
 from tests.labels.kit import feedback, trace
 from tests.servers.worker import settings
 
@@ -77,7 +77,9 @@ def promote(at: StrEnum | None = None) -> None:
     chosen = Settings()
     made = replay_setup.set_up_promotion(chosen, "r1", lambda *_told: None)
     means = PromotionContext(
-        made.context.commits,
+        made.context.retry,
+        made.context.now_us,
+        made.context.new_token,
         crashing(at),
         made.context.report,
     )
@@ -109,7 +111,7 @@ def test_staging_that_is_killed_goes_on(
 ) -> None:
     """It is not complete, and cannot be promoted, before its labels are staged."""
     with monkeypatch.context() as dying:
-        dying.setattr("goldpan.replay_labels.parse", lambda *_: crashing(step))
+        dying.setattr("goldpan.replay_labels.parse_failpoint", lambda *_: crashing(step))
         with pytest.raises(CrashError):
             staged(tmp_path)
     state = replay_setup.open_staging(Settings()).progress("r1").state
@@ -118,7 +120,7 @@ def test_staging_that_is_killed_goes_on(
     found = replay_setup.compare_replay(Settings(), plan, lambda *_told: None, samples=9)
     assert (found[1] is None) == (step is ReplayLabelStep.TRACES_NOTED)
     if step is ReplayLabelStep.TRACES_NOTED:
-        with pytest.raises(UsageError, match="labels are not decided"):
+        with pytest.raises(UsageError, match="labels are undecided"):
             promote()
     assert staged(tmp_path) == plan
     found = replay_setup.compare_replay(Settings(), plan, lambda *_told: None, samples=9)

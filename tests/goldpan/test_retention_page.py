@@ -107,7 +107,7 @@ def test_a_replay_that_was_forgotten_is_told(
     monkeypatch.setattr("goldpan.retention_setup.store_today", lambda _settings: DAY)
     Path("plan.yaml").write_text("tables: {feedback: {rows: 30}}")
     assert run_command(["retention", "run", "--plan", "plan.yaml", "--yes"]) == 0
-    assert "replay r1 holds 4 staged rows" in " ".join(capsys.readouterr().out.split())
+    assert "replay r1 has 4 staged rows" in " ".join(capsys.readouterr().out.split())
     assert run_command(["replay", "abandon", "r1"]) == 0
     capsys.readouterr()
     assert run_command(["retention", "run", "--plan", "plan.yaml", "--json"]) == 0

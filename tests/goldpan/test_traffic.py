@@ -59,7 +59,7 @@ def _decode(kind: RecordKind, schemas: FolderSource, values: list[bytes | None])
 def test_all_records_are_valid_in_every_format(name: str, schemas: FolderSource) -> None:
     """Whatever the wire format, the decoder of the worker takes every record, as the same one."""
     for kind, records in ((RecordKind.TRACE, TRACES), (RecordKind.FEEDBACK, FEEDBACK)):
-        encoded = [WIRE_FORMATS[name](kind, record) for record in records]
+        encoded: list[bytes | None] = [WIRE_FORMATS[name](kind, record) for record in records]
         decoded, rejected = _decode(kind, schemas, encoded)
         plain, _ = _decode(kind, schemas, [encode_json(record) for record in records])
         assert rejected == []

@@ -49,8 +49,8 @@ def test_versions_head_and_files(folder: Path, capsys: pytest.CaptureFixture[str
     del folder
     assert run_command(["lake", "verify", "--deep", "--sample", "10"]) == 0
     out = capsys.readouterr().out
-    assert "as of the versions traces 3, feedback 2, labels 2, quarantine 5" in out
-    assert "10 files are, to the byte, what was committed" in out
+    assert "as of table versions traces 3, feedback 2, labels 2, quarantine 5" in out
+    assert "10 files proved unchanged since the commit, by hash" in out
     assert "6 files were not chosen" in out
 
 

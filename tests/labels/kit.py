@@ -1,7 +1,7 @@
 """Small worlds of traces and feedback, and a worker over them that may die at any step."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from zlib import crc32
@@ -9,7 +9,8 @@ from zlib import crc32
 import msgspec
 import pyarrow as pa
 
-from labels.decision import events_in_force
+from labels.batch_join import LakeRows, join_lake_rows
+from labels.decision import decide_label, events_in_force
 from labels.join import DecidedLabel, LabelJoin
 from labels.policy import LabelPolicy, parse_label_policy
 from labels.scorer import LabelScorer
@@ -86,10 +87,10 @@ def kind_of(record: Trace | Feedback) -> RecordKind:
 
 
 def labels(
-    records: Iterable[Trace | Feedback], scales: LabelScorer, *, now: int = NOW
+    records: Iterable[Trace | Feedback], scorer: LabelScorer, *, now: int = NOW
 ) -> dict[str, LabelEvent]:
     """Return the labels in force after a worker without any mishap."""
-    worker = Worker(scales, records)
+    worker = Worker(scorer, records)
     worker.finish(now=now)
     return worker.final()
 
@@ -118,6 +119,28 @@ def told(events: Mapping[str, LabelEvent]) -> Final:
     }
 
 
+def rebuild(join: LabelJoin, decided: Mapping[int, Mapping[RecordKind, int]], **rows: Any) -> None:
+    """Take all steps of a rebuild."""
+    for _ in join.rebuild_steps(decided, **rows):
+        pass
+
+
+def missing_events(
+    rows: LakeRows,
+    scorer: LabelScorer,
+    *,
+    as_of: int,
+    now: int,
+    in_force: Mapping[str, str] | None = None,
+) -> Iterator[LabelEvent]:
+    """Yield the events of the batch join that are not ``in_force`` (event ids by trace id)."""
+    for knowledge in join_lake_rows(rows, scorer, as_of=as_of):
+        event = decide_label(knowledge, scorer, decided_at=now)
+        known = (in_force or {}).get(knowledge.trace_id)
+        if event is not None and event.label_event_id != known:
+            yield event
+
+
 Log = tuple[RecordKind, int]
 
 
@@ -129,7 +152,7 @@ class Worker:
     ``labelled``. The two move apart when the worker dies between two commits.
     """
 
-    scales: LabelScorer
+    scorer: LabelScorer
     records: Iterable[Trace | Feedback]
     partitions: int = 2
     logs: dict[Log, list[Trace | Feedback]] = field(default_factory=lambda: defaultdict(list))
@@ -142,7 +165,7 @@ class Worker:
     def __post_init__(self) -> None:
         for record in self.records:
             self.logs[kind_of(record), partition_of(record, self.partitions)].append(record)
-        self.join = LabelJoin(self.scales, window=self.window)
+        self.join = LabelJoin(self.scorer, window=self.window)
 
     def poll(self, log: Log, count: int) -> None:
         """Read so many records of one partition of one topic."""
@@ -165,28 +188,30 @@ class Worker:
 
     def flush(self, *, now: int = NOW) -> None:
         """Write everything."""
-        self._write(self.join.take(now=now).decided)
+        self._write(self.join.decide(now=now).decided)
         self.stored, self.labelled = dict(self.read), dict(self.read)
 
     def fail_to_flush(self, *, now: int = NOW) -> None:
-        """Take the labels, fail to write them, and go on."""
-        self.join.again(self.join.take(now=now).decided)
+        """Decide the labels, fail to write them, drop the state, and read it back."""
+        self.join.decide(now=now)
+        self.die(after="records")
 
     def die(self, *, after: str, now: int = NOW) -> None:
         """Die in the middle of a flush, ``after`` nothing, the records or the labels; start."""
         if after == "records":
             self.stored = dict(self.read)
         elif after == "labels":
-            self._write(self.join.take(now=now).decided)
+            self._write(self.join.decide(now=now).decided)
             self.labelled = dict(self.read)
-        self.join = LabelJoin(self.scales, window=self.window)
+        self.join = LabelJoin(self.scorer, window=self.window)
         self.read = defaultdict(int, self.stored)
         for partition in range(self.partitions):
-            self.join.rebuild(
-                partition,
+            decided = {kind: self.labelled.get((kind, partition), 0) for kind in RecordKind}
+            rebuild(
+                self.join,
+                {partition: decided},
                 traces=self._lake(TRACE, partition),
                 feedback=self._lake(FEEDBACK, partition),
-                decided={kind: self.labelled.get((kind, partition), 0) for kind in RecordKind},
             )
 
     def finish(self, *, now: int = NOW) -> None:

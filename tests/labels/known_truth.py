@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from labels.calibration_learning import ReviewedTrace, SignalPattern, predict_failure
 from labels.decision import apply_thresholds
-from labels.fit_prior import learnable_signals
+from labels.fit import learnable_signals
 from labels.policy import LabelPolicy
 from labels.probability_interval import ProbabilityInterval
 from labels.scorer import LabelScorer
@@ -135,10 +135,10 @@ def brier(probabilities: Array, drawn: Drawn) -> float:
 def chosen(drawn: Drawn, scales: LabelScorer, reviews: int, seed: int) -> Array:
     """Return the places of the traces that are reviewed: those of the audit and the most uncertain.
 
-    As the queue does it (`labels.review_queue`): the audit has ``review.audit_share`` of all reviews.
+    As `labels.review_queue` does it: the audit has ``review.audit_share`` of all reviews.
     """
     p = said(drawn, scales)
-    opened = np.array([bool(pattern & scales.opening) for pattern in drawn.patterns])
+    opened = np.array([bool(pattern & scales.trigger_signals) for pattern in drawn.patterns])
     unknown = np.array([apply_thresholds(each, scales) == "unknown" for each in p]) & opened
     uncertain = np.flatnonzero(unknown[drawn.pattern] & ~drawn.audited)
     order = np.random.default_rng(seed).permutation(len(uncertain))
@@ -197,6 +197,6 @@ def covered(drawn: Drawn, scales: LabelScorer, weight: Array) -> tuple[float, fl
 def interval(scales: LabelScorer, pattern: SignalPattern) -> ProbabilityInterval:
     """Return the interval of a label with these signals."""
     signals = [Signal(name, name, None, 0, name, counts=True) for name in sorted(pattern)]
-    found = scales.weigh(signals).range
+    found = scales.score(signals).interval
     assert found is not None
     return found

@@ -15,15 +15,18 @@ tasks of one half, and tested on those of the other.
 
 import random
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from labels.calibration_learning import ReviewedTrace, SignalPattern, pattern_of
+from labels.calibration_learning import ReviewedTrace, SignalPattern
 from labels.decision import decide_label
 from labels.diagnostics import JudgedPrediction
 from labels.facts import FeedbackFacts, TraceFacts, TraceKnowledge
+from labels.policy import LabelPolicy
+from labels.readings import REVIEW_READINGS
 from labels.scorer import LabelScorer
 from schemas.records import LabelEvent
 
@@ -36,7 +39,7 @@ NOW = START + 86_400_000_000
 class Played:
     """One playing of a conversation: what is known of its last trace, and the truth."""
 
-    known: TraceKnowledge
+    knowledge: TraceKnowledge
     failed: bool
 
 
@@ -62,10 +65,10 @@ def play(failed: list[bool], times: int, seed: int, name: str) -> list[Played]:
     for time in range(times):
         for number, bad in enumerate(failed):
             trace_id = f"{name}-{seed}-{time}-{number}"
-            known = TraceKnowledge(
+            knowledge = TraceKnowledge(
                 trace_id, TraceFacts(START, app="airline"), _said(trace_id, rng, bad=bad)
             )
-            found.append(Played(known, bad))
+            found.append(Played(knowledge, bad))
     return found
 
 
@@ -86,13 +89,24 @@ def _said(trace_id: str, rng: random.Random, *, bad: bool) -> list[FeedbackFacts
 
 def decided(played: list[Played], scales: LabelScorer) -> list[LabelEvent | None]:
     """Return the label event of each playing."""
-    return [decide_label(item.known, scales, decided_at=NOW) for item in played]
+    return [decide_label(item.knowledge, scales, decided_at=NOW) for item in played]
 
 
 def population(events: list[LabelEvent | None], scales: LabelScorer) -> Counter[SignalPattern]:
     """Count the traces by their signals."""
     return Counter(
         pattern_of(event, scales.policy) if event else frozenset[str]() for event in events
+    )
+
+
+def pattern_of(event: LabelEvent, policy: LabelPolicy) -> SignalPattern:
+    """Return the signals that a label event rests on, without those of reviews."""
+    return frozenset(
+        item.kind
+        for item in event.evidence
+        if item.weight
+        and item.kind in policy.signals
+        and policy.reading_of(item.kind) not in REVIEW_READINGS
     )
 
 
@@ -121,8 +135,32 @@ def judged(
     played: list[Played], events: list[LabelEvent | None], scales: LabelScorer
 ) -> list[JudgedPrediction]:
     """Hold what is said of each trace against the truth; without an event, the base rate is."""
-    nothing = scales.weigh([]).p_fail
+    nothing = scales.score([]).p_fail
     return [
         JudgedPrediction(event.p_fail if event else nothing, item.failed)
         for item, event in zip(played, events, strict=True)
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelScore:
+    """How good labels are. ``abstained`` is the share of unknown, which counts as not found."""
+
+    precision: float
+    recall: float
+    f1: float
+    abstained: float
+
+
+def score_labels(labels: Sequence[str], failed: Sequence[bool]) -> LabelScore:
+    """Score labels (pass, fail, unknown) against the truth, on the class fail."""
+    pairs = list(zip(labels, failed, strict=True))
+    hits = sum(label == "fail" and bad for label, bad in pairs)
+    called = sum(label == "fail" for label in labels)
+    failures = sum(failed)
+    return LabelScore(
+        precision=hits / called if called else 0.0,
+        recall=hits / failures if failures else 0.0,
+        f1=2 * hits / (called + failures) if called + failures else 0.0,
+        abstained=sum(label == "unknown" for label in labels) / len(labels) if labels else 0.0,
+    )

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labels.batch_join import LakeRows, reconcile
+from labels.batch_join import LakeRows
 from labels.decision import decide_label
 from labels.digests import digest_ids
 from labels.facts import FeedbackFacts, TraceFacts, TraceKnowledge
-from labels.hash_index import HashIndex
+from labels.hash_index import NO_ROW, HashIndex
 from labels.join import LabelJoin
 from labels.scorer import LabelScorer
 from schemas.errors import FatalError
@@ -29,6 +29,7 @@ from tests.labels.kit import (
     Worker,
     feedback,
     labels,
+    missing_events,
     policy,
     rows,
     told,
@@ -37,7 +38,7 @@ from tests.labels.kit import (
 from tests.labels.worlds import happenings, records
 
 SCALES = LabelScorer(policy())
-World = list[Trace | Feedback]
+World = Sequence[Trace | Feedback]
 
 
 def happen(worker: Worker, steps: Sequence[tuple[Any, ...]]) -> None:
@@ -82,7 +83,7 @@ def test_a_death_between_two_commits_loses_and_repeats_nothing(
     after: str, polled: tuple[RecordKind, ...]
 ) -> None:
     """Whichever table the dead worker had written, each label is written exactly once."""
-    world = [trace("t", status="error"), feedback("f", "t"), trace("u"), feedback("g", "u")]
+    world: World = [trace("t", status="error"), feedback("f", "t"), trace("u"), feedback("g", "u")]
     worker = Worker(SCALES, world, partitions=1)
     for kind in polled:
         worker.poll((kind, 0), 2)
@@ -95,7 +96,7 @@ def test_a_death_between_two_commits_loses_and_repeats_nothing(
 
 def test_a_lake_from_before_labels_were_decided_is_read_back() -> None:
     """Much of it has left the window: that is for the batch job; the rest gets its labels."""
-    world = [trace(f"t{i}", at=100 * i, status="error") for i in range(20)]
+    world: World = [trace(f"t{i}", at=100 * i, status="error") for i in range(20)]
     worker = Worker(SCALES, world, partitions=1, window=100 * SECOND)
     worker.poll_everything()
     worker.die(after="records")
@@ -137,10 +138,11 @@ def _reconciled(world: World, rng: Any, known: dict[str, str] | None = None, now
     lake = LakeRows(
         traces=[batch for log, batch in parts if log[0] is TRACE],
         feedback=[batch for log, batch in parts if log[0] is FEEDBACK],
-        in_force=known or {},
     )
     as_of = START + 60 * DAY
-    return {e.trace_id: e for e in reconcile(lake, SCALES, as_of=as_of, now=now)}
+    return {
+        e.trace_id: e for e in missing_events(lake, SCALES, as_of=as_of, now=now, in_force=known)
+    }
 
 
 @settings(max_examples=60, deadline=None)
@@ -169,14 +171,14 @@ def by_hand(world: World) -> dict[str, LabelEvent]:
     for trace_id, one in kept.items():
         known = TraceKnowledge(
             trace_id=trace_id,
-            seen=TraceFacts(
+            trace=TraceFacts(
                 started_at=one.started_at,
                 failed=one.status == "error",
                 truncated=one.finish_reason == "length",
                 app=one.app,
                 segments=one.segments,
             ),
-            said=[_said(event) for event in events if event.trace_id == trace_id],
+            feedback=[_facts(event) for event in events if event.trace_id == trace_id],
             retried=any(_repeats(one, other) for other in kept.values()),
         )
         event = decide_label(known, SCALES, decided_at=NOW)
@@ -185,15 +187,15 @@ def by_hand(world: World) -> dict[str, LabelEvent]:
     return found
 
 
-def _said(event: Feedback) -> FeedbackFacts:
-    voice = 0 if event.user_id is None else 1 + ["u1", "u2"].index(event.user_id)
+def _facts(event: Feedback) -> FeedbackFacts:
+    user_digest = 0 if event.user_id is None else 1 + ["u1", "u2"].index(event.user_id)
     return FeedbackFacts(
         feedback_id=event.feedback_id,
         kind=event.kind,
         actor=event.actor,
         occurred_at=event.occurred_at,
         value=event.value,
-        voice=voice,
+        user_digest=user_digest,
         correction=event.corrected_response,
     )
 
@@ -209,22 +211,22 @@ def test_feedback_waits_for_its_trace() -> None:
     """Feedback first and trace first end alike; until the trace comes there is no label."""
     join = LabelJoin(SCALES)
     join.add(FEEDBACK, rows([feedback("f", "t")]))
-    assert join.take(now=NOW).decided == []
+    assert join.decide(now=NOW).decided == []
     assert (join.size().traces, join.size().waiting) == (0, 1)
     join.add(TRACE, rows([trace("t")]))
-    decided = join.take(now=NOW).decided
+    decided = join.decide(now=NOW).decided
     assert [item.event.trace_id for item in decided] == ["t"]
-    assert decided[0].cause.kind is TRACE
+    assert decided[0].trigger.kind is TRACE
     assert (join.size().traces, join.size().waiting) == (1, 0)
 
 
-def test_the_cause_is_the_record_that_called_for_the_label() -> None:
+def test_the_trigger_is_the_newest_record_behind_the_label() -> None:
     """Each label event comes with the coordinates and the time of the newest record behind it."""
     join = LabelJoin(SCALES)
     join.add(TRACE, rows([trace("t")], partition=3, start=10))
     join.add(FEEDBACK, rows([feedback("f", "t", 60)], partition=3, start=77))
-    decided = join.take(now=NOW).decided[-1]
-    assert (decided.partition, *decided.cause) == (3, FEEDBACK, 77, START + 60 * SECOND)
+    decided = join.decide(now=NOW).decided[-1]
+    assert (decided.partition, *decided.trigger) == (3, FEEDBACK, 77, START + 60 * SECOND)
 
 
 def test_late_records_are_told_apart_and_left_to_the_batch_job() -> None:
@@ -234,11 +236,11 @@ def test_late_records_are_told_apart_and_left_to_the_batch_job() -> None:
     worker.join.add(TRACE, rows([trace("now", 1_000)]))
     worker.join.add(FEEDBACK, rows([feedback("f", "old", 10)]))
     worker.join.add(TRACE, rows([trace("old", 5)], start=1))
-    taken = worker.join.take(now=NOW)
+    taken = worker.join.decide(now=NOW)
     assert (taken.counts.late_feedback, taken.counts.late_traces) == (1, 1)
     assert "old" not in {item.event.trace_id for item in taken.decided}
     lake = LakeRows([rows([trace("old", 5)])], [rows([feedback("f", "old", 10)])])
-    (event,) = reconcile(lake, SCALES, as_of=NOW, now=NOW)
+    (event,) = missing_events(lake, SCALES, as_of=NOW, now=NOW)
     assert [item.feedback_id for item in event.evidence] == ["f"]
 
 
@@ -247,16 +249,14 @@ def test_feedback_whose_trace_never_comes_gets_its_label_from_the_batch_job() ->
     join = LabelJoin(SCALES, window=100 * SECOND)
     join.add(FEEDBACK, rows([feedback("f", "never", 10)]))
     join.add(TRACE, rows([trace("now", 1_000)]))
-    taken = join.take(now=NOW)
+    taken = join.decide(now=NOW)
     assert taken.counts.unmatched == 1
     assert join.size().waiting == 0
     lake = LakeRows([], [rows([feedback("f", "never", 10)])])
-    (event,) = reconcile(lake, SCALES, as_of=NOW, now=NOW)
+    (event,) = missing_events(lake, SCALES, as_of=NOW, now=NOW)
     assert event.trace_id == "never"
-    again = LakeRows(
-        [], [rows([feedback("f", "never", 10)])], in_force={"never": event.label_event_id}
-    )
-    assert list(reconcile(again, SCALES, as_of=NOW, now=NOW)) == []
+    in_force = {"never": event.label_event_id}
+    assert list(missing_events(lake, SCALES, as_of=NOW, now=NOW, in_force=in_force)) == []
 
 
 def test_the_window_bounds_the_state_and_what_stays_still_joins() -> None:
@@ -267,12 +267,12 @@ def test_the_window_bounds_the_state_and_what_stays_still_joins() -> None:
         said = [feedback(f"f{m.trace_id}", m.trace_id, block * 500 + 400) for m in made[::9]]
         join.add(TRACE, rows(made, start=block * 400))
         join.add(FEEDBACK, rows(said, start=block * 400))
-        join.take(now=NOW)
+        join.decide(now=NOW)
     assert join.size().traces < 2_000
     assert join.size().feedback < 250
     edit = feedback("edit", "t19-9", 9_950, kind="edit", value=None)
     join.add(FEEDBACK, rows([edit], start=9_000))
-    (decided,) = join.take(now=NOW).decided
+    (decided,) = join.decide(now=NOW).decided
     assert {item.feedback_id for item in decided.event.evidence} == {"ft19-9", "edit"}
 
 
@@ -281,7 +281,7 @@ def test_a_producer_whose_clock_is_wrong_does_not_close_the_window() -> None:
     join = LabelJoin(SCALES, window=DAY)
     join.add(TRACE, rows([trace("future", 60 * 365 * 86_400), trace("t", 0)], ingested=START))
     join.add(FEEDBACK, rows([feedback("f", "t")]))
-    taken = join.take(now=NOW)
+    taken = join.decide(now=NOW)
     assert taken.counts.late_feedback == 0
     assert "t" in {item.event.trace_id for item in taken.decided}
 
@@ -291,8 +291,8 @@ def test_a_clock_that_jumps_stops_before_anything_is_taken() -> None:
     join = LabelJoin(SCALES)
     join.add(TRACE, rows([trace("t", status="error")]))
     with pytest.raises(FatalError, match="clock"):
-        join.take(now=5)
-    assert [item.event.trace_id for item in join.take(now=NOW).decided] == ["t"]
+        join.decide(now=5)
+    assert [item.event.trace_id for item in join.decide(now=NOW).decided] == ["t"]
 
 
 def test_what_a_newer_contract_says_is_left_alone() -> None:
@@ -307,7 +307,7 @@ def test_what_a_newer_contract_says_is_left_alone() -> None:
     join = LabelJoin(SCALES)
     join.add(TRACE, rows([trace("t")]))
     join.add(FEEDBACK, strange)
-    events = [item.event for item in join.take(now=NOW).decided]
+    events = [item.event for item in join.decide(now=NOW).decided]
     assert all(item.weight == 0 for event in events for item in event.evidence)
 
 
@@ -318,7 +318,7 @@ def test_a_dropped_partition_leaves_nothing_behind() -> None:
     join.add(TRACE, rows([trace("b", status="error")], partition=1))
     join.drop([0])
     assert join.partitions == {1}
-    assert [item.event.trace_id for item in join.take(now=NOW).decided] == ["b"]
+    assert [item.event.trace_id for item in join.decide(now=NOW).decided] == ["b"]
 
 
 def test_calls_that_repeat_all_day_are_retries_all_day() -> None:
@@ -326,7 +326,7 @@ def test_calls_that_repeat_all_day_are_retries_all_day() -> None:
     made = [trace(f"t{i}", i, session_id="s", input_tokens=7) for i in range(3_000)]
     join = LabelJoin(SCALES)
     join.add(TRACE, rows(made))
-    decided = {item.event.trace_id for item in join.take(now=NOW).decided}
+    decided = {item.event.trace_id for item in join.decide(now=NOW).decided}
     assert {f"t{i}" for i in range(2_999)} <= decided
 
 
@@ -347,4 +347,4 @@ def test_the_index_is_a_dictionary(texts: list[str], data: st.DataObject) -> Non
         at += size
     assert index.find(store, store).tolist() == list(range(len(unique)))
     absent = digest_ids(["never"], "s")
-    assert index.find(absent, store).tolist() == [-1]
+    assert index.find(absent, store).tolist() == [NO_ROW]

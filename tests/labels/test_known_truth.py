@@ -85,8 +85,8 @@ def test_a_calibration_without_covariance_tells_no_interval() -> None:
     policy = load_label_policy("agent@1")
     old = prior_calibration(policy).model_copy(update={"version": 3})
     assert prior_calibration(policy).hash == "9cdbe5c9" + prior_calibration(policy).hash[8:]
-    assert LabelScorer(policy, old).weigh([]).range is None
-    assert LabelScorer(policy).weigh([]).range is not None
+    assert LabelScorer(policy, old).score([]).interval is None
+    assert LabelScorer(policy).score([]).interval is not None
 
 
 def test_a_covariance_of_another_size_is_refused() -> None:

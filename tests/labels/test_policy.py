@@ -97,9 +97,10 @@ def test_silence_needs_a_place_where_it_means_something() -> None:
     """A policy that counts silence must say where feedback could have been given."""
     silence = "{points_to: pass, sensitivity: {mean: 0.97}, specificity: {mean: 0.15}}"
     text = GOOD.replace("thresholds:", f"  silence: {silence}\nthresholds:", 1)
-    with pytest.raises(UsageError, match="exposure names no place"):
+    with pytest.raises(UsageError, match="must set everywhere, apps or segments"):
         parse_label_policy(text, "p")
-    assert parse_label_policy(text + "exposure: {apps: [shop]}\n", "p").exposure.holds("shop", {})
+    exposure = parse_label_policy(text + "exposure: {apps: [shop]}\n", "p").exposure
+    assert exposure.applies_to("shop", {})
 
 
 def test_a_file_that_is_not_there_is_told() -> None:

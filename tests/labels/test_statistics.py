@@ -14,11 +14,9 @@ from labels.calibration import Calibration
 from labels.calibration_learning import ReviewedTrace, learn_calibration
 from labels.diagnostics import (
     JudgedPrediction,
-    LabelScore,
     brier_score,
     calibration_error,
     reliability_bins,
-    score_labels,
 )
 from labels.digests import is_drawn_for_audit
 from labels.failure_rate import AuditedTrace, effective_sample_size, estimate_failure_rate
@@ -26,7 +24,16 @@ from labels.policy import LabelPolicy, parse_label_policy
 from labels.reliability_chart import draw_reliability_chart
 from labels.scorer import LabelScorer
 from schemas.errors import UsageError
-from tests.labels.simulation import decided, judged, play, population, reviews, truths
+from tests.labels.simulation import (
+    LabelScore,
+    decided,
+    judged,
+    play,
+    population,
+    reviews,
+    score_labels,
+    truths,
+)
 
 POLICY = parse_label_policy("extends: agent@1\nname: simulated\naudit: {rate: 0.08}\n", "simulated")
 SEEDS = 20
@@ -62,7 +69,9 @@ def _run(seed: int, policy: LabelPolicy) -> Run:
     test = play(to_test, 3_000 // len(to_test), seed, "test")
     labels = decided(test, scales)
     failed = [item.failed for item in test]
-    down = [any(s.kind == "thumbs" and s.value == -1 for s in item.known.said) for item in test]
+    down = [
+        any(s.kind == "thumbs" and s.value == -1 for s in item.knowledge.feedback) for item in test
+    ]
     said = judged(test, labels, scales)
     return Run(
         thumbs_brier=brier_score(

@@ -10,17 +10,11 @@ import pyarrow as pa
 
 from lake.commit import commit
 from lake.config import LakeSettings
-from lake.ledger import (
-    EntryKind,
-    Incarnation,
-    LedgerEntry,
-    SourcePartition,
-    SourceRange,
-    position_app,
-)
+from lake.ledger import EntryKind, Incarnation, LedgerEntry, SourcePartition, SourceRange
 from lake.parquet import DataFile, encode_files
 from lake.retry import Retry
 from lake.table_commit import CommitContext, CommitWatch, Guard, Move, TableCommit
+from lake.table_log import position_app
 from lake.tables import TABLE_LAYOUTS, Lake, Table
 from schemas.arrow import TABLES
 from schemas.redacted import Redacted

@@ -10,11 +10,12 @@ from deltalake import DeltaTable
 
 from lake.commit import commit
 from lake.delta_log import read_actions
-from lake.ledger import EntryKind, LedgerEntry, position_app
+from lake.ledger import EntryKind, LedgerEntry
 from lake.live_files import concat_rows, list_live_files, read_file_rows, rewrite_rows
 from lake.rewrite import replace_files
 from lake.stats_bounds import widen_bounds
 from lake.table_commit import Move, TableCommit
+from lake.table_log import position_app
 from lake.tables import Lake, Table
 from lake.verify import verify_lake
 from tests.lake.kit import (

@@ -8,15 +8,9 @@ import pytest
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from lake.commit import commit
-from lake.ledger import (
-    EntryKind,
-    Incarnation,
-    LedgerEntry,
-    claim_app,
-    incarnation_app,
-    position_app,
-)
+from lake.ledger import EntryKind, Incarnation, LedgerEntry
 from lake.table_commit import CommitWatch, Guard, Move, TableCommit
+from lake.table_log import claim_app, incarnation_app, position_app
 from lake.tables import Table
 from schemas.errors import CommitUnknownError, FatalError, FencedError
 from tests.lake.kit import (
@@ -223,7 +217,7 @@ def claim(table: Table, position: int, token: int) -> None:
         TableCommit(
             entry=LedgerEntry(EntryKind.CLAIM, [], {TOPIC: HERE}),
             token=token,
-            moves=[Move(claim_app(SOURCE), table.number(claim_app(SOURCE)), token)],
+            moves=[Move(claim_app(SOURCE), table.txn_version(claim_app(SOURCE)), token)],
             guards=[Guard(position_app(SOURCE), position)],
         ),
         commit_context(),

@@ -202,7 +202,7 @@ def test_fence_only_ever_rises(tmp_path: Path) -> None:
     version = ours.handle.version()
     assert not _fence(ours, 2)
 
-    assert (ours.number(ERASURE_FENCE.app), ours.handle.version()) == (2, version)
+    assert (ours.txn_version(ERASURE_FENCE.app), ours.handle.version()) == (2, version)
 
 
 def test_fence_survives_a_checkpoint(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_fence_survives_a_checkpoint(tmp_path: Path) -> None:
     table.refresh()
     table.checkpoint()
 
-    assert open_lake(tmp_path).table("feedback").number(ERASURE_FENCE.app) == 3
+    assert open_lake(tmp_path).table("feedback").txn_version(ERASURE_FENCE.app) == 3
 
 
 def test_owners_do_not_hinder_each_other(tmp_path: Path) -> None:

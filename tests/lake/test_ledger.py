@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lake.ledger import (
-    LEDGER_KEY,
     EntryKind,
     Incarnation,
     LedgerEntry,
@@ -16,6 +15,7 @@ from lake.ledger import (
     parse_ledger_entry,
     read_ledger,
 )
+from lake.table_log import LEDGER_KEY
 from schemas.errors import FatalError
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

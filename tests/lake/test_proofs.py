@@ -10,12 +10,10 @@ from typing import Any
 import pytest
 from deltalake import DeltaTable
 
-from lake.audit_chains import AUDIT_CHAINS_KEY
-from lake.cross_references import CROSS_REFERENCES_KEY
-from lake.file_hashes import FILE_HASHES_KEY
 from lake.head import parse_head
 from lake.live_files import list_live_files
 from lake.objects import FolderStore
+from lake.table_log import AUDIT_CHAINS_KEY, CROSS_REFERENCES_KEY, FILE_HASHES_KEY
 from lake.tables import TABLE_LAYOUTS, Lake
 from lake.verify import VerifyReport, verify_lake
 from lake.verify_audit import AuditRules

@@ -272,7 +272,7 @@ def test_positions_move_with_the_files(table: Table) -> None:
     )
     make(table, moving)
     table.refresh()
-    assert table.number("g") == 1
+    assert table.txn_version("g") == 1
     again = without(table, holding(table, 5), 5)
     stale = TableCommit(
         entry=ENTRY, token=6, moves=[Move("g", None, 1)], removes=again.removes, adds=again.adds

@@ -11,9 +11,9 @@ import pytest
 from deltalake import DeltaTable
 
 from lake.config import LakeSettings
-from lake.ledger import LEDGER_KEY
 from lake.location import LakeLocation
 from lake.schema_check import check_schema
+from lake.table_log import LEDGER_KEY
 from lake.tables import TABLE_LAYOUTS, Lake
 from schemas.arrow import TABLES
 from schemas.errors import FatalError, UsageError
@@ -114,7 +114,7 @@ def test_a_checkpoint_keeps_positions_and_proof(tmp_path: Path) -> None:
     table.refresh()
     table.checkpoint()
     again = open_lake(tmp_path).table("feedback")
-    assert again.number("llm.feedback/0") == 5
+    assert again.txn_version("llm.feedback/0") == 5
     assert [logged.entry.ranges[0].end for logged in again.ledger()] == [3, 5]
 
 
@@ -159,8 +159,8 @@ def test_what_commits_say_is_read_as_far_back_as_asked(
     for number, start in enumerate([None, 2, 4, 6, 8]):
         append(table, start, (start or 0) + 2, token=number)
     table.refresh()
-    every = table.said(LEDGER_KEY)
+    every = table.commit_metadata(LEDGER_KEY)
     monkeypatch.setattr("lake.tables._HISTORY", 2)
-    assert table.said(LEDGER_KEY) == every
+    assert table.commit_metadata(LEDGER_KEY) == every
     assert [version for version, _ in every] == [1, 2, 3, 4, 5]
-    assert [version for version, _ in table.said(LEDGER_KEY, since_ms=2**62)] == [4, 5]
+    assert [version for version, _ in table.commit_metadata(LEDGER_KEY, since_ms=2**62)] == [4, 5]

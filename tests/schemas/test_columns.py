@@ -45,7 +45,7 @@ def _expected(name: str, made: Sequence[msgspec.Struct]) -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist(plain, schema=record_schema(CONTRACTS[name]))
 
 
-@given(st.one_of(st.tuples(st.just(name), st.lists(records(name), max_size=4)) for name in TYPES))
+@given(st.one_of([st.tuples(st.just(name), st.lists(records(name), max_size=4)) for name in TYPES]))
 def test_arrays_equal_the_plain_way(drawn: tuple[str, list[dict[str, Any]]]) -> None:
     """For any valid records, the fast columns equal those that Arrow makes of dicts."""
     name, dicts = drawn

@@ -33,9 +33,11 @@ def test_the_latest_release_is_the_contract(name: str) -> None:
 
 @given(
     st.one_of(
-        st.tuples(st.just(name), st.just(version), records(name))
-        for name in CONTRACT_NAMES
-        for version in CONTRACTS[name].released
+        [
+            st.tuples(st.just(name), st.just(version), records(name))
+            for name in CONTRACT_NAMES
+            for version in CONTRACTS[name].released
+        ]
     )
 )
 def test_avro_itself_agrees(drawn: tuple[str, int, dict[str, Any]]) -> None:

@@ -21,7 +21,11 @@ from schemas.records import (
 from tests.make.records import encode_json, trace
 from tests.make.strategies import records
 
-TYPES = {"trace": Trace, "feedback": Feedback, "label_event": LabelEvent}
+TYPES: dict[str, type[msgspec.Struct]] = {
+    "trace": Trace,
+    "feedback": Feedback,
+    "label_event": LabelEvent,
+}
 
 
 def _branches(kind: shape.Type) -> tuple[list[shape.Type], bool]:
@@ -92,7 +96,7 @@ def test_defaults_equal_the_contract(name: str) -> None:
     compare(CONTRACTS[name].avro, TYPES[name])
 
 
-@given(st.one_of(st.tuples(st.just(name), records(name)) for name in TYPES))
+@given(st.one_of([st.tuples(st.just(name), records(name)) for name in TYPES]))
 def test_every_valid_record_is_accepted(given_record: tuple[str, dict[str, Any]]) -> None:
     """What the contract allows, the record type takes and gives back unchanged."""
     name, record = given_record

@@ -15,8 +15,9 @@ from prometheus_client import CollectorRegistry
 
 from labels.join import LabelJoin
 from lake.cut import read_table_cut
-from lake.ledger import Incarnation, SourcePartition, SourceRange, position_app
+from lake.ledger import Incarnation, SourcePartition, SourceRange
 from lake.table_commit import Move
+from lake.table_log import position_app
 from lake.table_writer import FlushPart, TableWriter
 from lake.verify_labels import find_label_problems, find_label_row_problems
 from schemas.errors import FencedError
@@ -27,9 +28,12 @@ from stream.buffer import Flush
 from stream.failpoints import FlushStep, ignore_step
 from stream.label_driver.driver import LabelDriver
 from stream.label_driver.flush_steps import LabelFlushSteps
+from stream.label_driver.join_rebuild import JoinRebuild
 from stream.label_driver.join_tables import JoinTables
 from stream.label_driver.label_flush import EVENT_COLUMNS, LabelFlush, parse_label_events
+from stream.label_driver.label_positions import LabelPositions
 from stream.label_driver.observer import LabelObserver
+from stream.label_driver.topic_check import TopicCheck
 from stream.metrics import Metrics
 from stream.owned_partition import Assignment, OwnedPartition
 from stream.ranges import OpenRange
@@ -104,7 +108,7 @@ class World:
 
 
 class Worker:
-    """One process. ``more`` goes to `LabelDriver`."""
+    """One process. ``more`` goes to `LabelDriver` and its parts."""
 
     def __init__(self, world: World, **more: Any) -> None:
         self.world = world
@@ -118,26 +122,33 @@ class Worker:
         self.steps = LabelFlushSteps(
             self.writers["labels"], world.sent, patience(), ignore_step, _ignore
         )
+        join, observer = LabelJoin(world.scales), self._observer()
+        tables = JoinTables(
+            TOPICS,
+            {kind: self.lake.table(name) for kind, name in TABLES.items()},
+            self.lake.table("labels"),
+        )
+        limit = more.pop("limit", 2**30)
+        counts = more.pop("count_partitions", lambda: dict.fromkeys(RecordKind, PARTITIONS))
+        retry_seconds = more.pop("retry_seconds", 10.0)
         settings: dict[str, Any] = {
-            "join": LabelJoin(world.scales),
-            "tables": JoinTables(
-                TOPICS,
-                {kind: self.lake.table(name) for kind, name in TABLES.items()},
-                self.lake.table("labels"),
+            "join": join,
+            "positions": LabelPositions(TOPICS, producing=True),
+            "rebuild": JoinRebuild(
+                join, tables, observer, limit, producing=True, retry_seconds=retry_seconds
             ),
-            "counts": lambda: dict.fromkeys(RecordKind, PARTITIONS),
-            "observer": LabelObserver(
-                Metrics(CollectorRegistry()), self.log, lambda: 0, _ignore, _ignore
-            ),
-            "limit": 2**30,
+            "check": TopicCheck(TOPICS, counts, observer),
+            "observer": observer,
+            "limit": limit,
             "policy": "p",
-            "producing": True,
             "erasures": lambda: 0,
-            "retry_seconds": 10.0,
             "now_us": lambda: NOW + world.number(),
             "new_token": world.number,
         }
-        self.labelling = LabelDriver(**{**settings, **more})
+        self.label_driver = LabelDriver(**{**settings, **more})
+
+    def _observer(self) -> LabelObserver:
+        return LabelObserver(Metrics(CollectorRegistry()), self.log, lambda: 0, _ignore, _ignore)
 
     def take(self, numbers: Sequence[int]) -> None:
         """Take partitions of both topics over, as the tables stand."""
@@ -149,12 +160,12 @@ class Worker:
             for source, position in table.positions(mine).items():
                 reading = OpenRange(source, position or 0, position or 0)
                 self.assignment.add([OwnedPartition(reading, position, None, None)])
-        self.labelling.forget(sources)
+        self.label_driver.drop_partitions(sources)
 
     def turn(self) -> None:
         """Go on with the rebuild until it is done."""
-        while self.labelling.missing(self.assignment):
-            self.labelling.turn(self.assignment)
+        while self.label_driver.unjoined(self.assignment):
+            self.label_driver.run_rebuild_step(self.assignment)
 
     def flush(self, kind: RecordKind, count: int) -> None:
         """Bring the next records of one topic into the lake."""
@@ -172,8 +183,8 @@ class Worker:
         if not moves:
             return
         flush = Flush(
-            TOPICS[kind], self.world.number(), HERE[TOPICS[kind]], found, FlushPart(moves, (), ranges),
-            (), FlushPart(), FlushPart(), (), FlushPart(), 0,
+            TOPICS[kind], self.world.number(), HERE[TOPICS[kind]], found,
+            FlushPart(moves, (), ranges), (), FlushPart(), FlushPart(), (), FlushPart(), 0,
         )  # fmt: skip
         writer = self.writers[TABLES[kind]]
         try:
@@ -182,7 +193,7 @@ class Worker:
         except FencedError:
             self.take([item.source.partition for item in self.assignment.of(TOPICS[kind])])
         else:
-            self.labelling.stored(flush)
+            self.label_driver.add_flushed(flush)
 
     def label(self, *, everything: bool = True, fate: str = "lands") -> bool:
         """Write labels, if there are any to write; return whether the worker lives on.
@@ -190,12 +201,12 @@ class Worker:
         ``fate``: it ``lands``; the worker ``dies before`` or ``dies after`` the commit; or it is
         ``late``: given up, and carried out by a ghost later, if at all.
         """
-        flush = self.labelling.seal(HERE, everything=everything, busy=False)
+        flush = self.label_driver.seal(HERE, everything=everything, busy=False)
         if flush is None:
             return True
         if fate == "late":
             self.world.ghosts.append((self.steps, flush))
-            self.labelling.abandon()
+            self.label_driver.abandon()
             return True
         if fate == "dies before":
             return False
@@ -209,9 +220,9 @@ class Worker:
     def _carry_out(self, flush: LabelFlush) -> bool:
         """Take the steps of a flush of labels."""
         try:
-            self.labelling.settled(self.steps.run(flush))
+            self.label_driver.finish_flush(self.steps.run(flush))
         except FencedError as error:
-            self.labelling.settled(error)
+            self.label_driver.finish_flush(error)
         return True
 
 

@@ -3,8 +3,8 @@
 from collections import Counter
 
 from lake.fences import ERASURE_FENCE
-from lake.ledger import claim_app, late_app, position_app
 from lake.table_commit import Guard, Move
+from lake.table_log import claim_app, late_app, position_app
 from stream.buffer import Flush, TopicBuffer
 from stream.lag import PartitionLag, compute_lag
 from stream.owned_partition import OwnedPartition

@@ -8,7 +8,8 @@ import pytest
 from confluent_kafka import KafkaError
 from prometheus_client import CollectorRegistry
 
-from lake.ledger import NO_EPOCH, SourcePartition, epoch_app, epoch_at_app
+from lake.ledger import SourcePartition
+from lake.table_log import NO_EPOCH, epoch_app, epoch_at_app
 from lake.tables import Lake
 from lake.verify import verify_lake
 from schemas.errors import FatalError
@@ -58,7 +59,7 @@ def kept(lake: Lake, source: SourcePartition = SOURCE) -> tuple[int | None, int 
     """Return what the primary table has of the epoch, and of which position."""
     table = lake.table("feedback")
     table.refresh()
-    return table.number(epoch_app(source)), table.number(epoch_at_app(source))
+    return table.txn_version(epoch_app(source)), table.txn_version(epoch_at_app(source))
 
 
 def test_the_epoch_of_the_last_record_is_kept_and_asked_with(loop: Loop, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from lake.quarantine import QuarantineFilter
 from lake.tables import Lake
 from lake.tombstones import Tombstone, open_tombstones, put_tombstone
 from lake.verify import verify_lake
+from redact.crypto.sealing import Sealer
 from redact.crypto.subjects import feedback_mark
 from schemas.errors import FatalError, FencedError
 from schemas.record_batches import RawRecord
@@ -76,7 +77,7 @@ def redrive(
         quarantine=lake.table("quarantine"),
         decoder=verdict,
         redactor=verdict,
-        unsealer=None,
+        unsealer=Sealer(KEYS.fingerprint, "p", None),
         fetch=fetch,
         incarnation=lambda _topic: incarnation,
         reached=reached,

@@ -71,7 +71,7 @@ def test_a_re_drive_that_looked_before_is_fenced(lake: Lake, tmp_path: Path) -> 
 def test_a_re_drive_leaves_what_is_over(lake: Lake, tmp_path: Path) -> None:  # noqa: F811
     """Between the mark in the log and the commit that takes the rows, it brings none of them in."""
     run = expiry(tmp_path, "quarantine")
-    assert run._record_horizon(run.find_expiring())  # killed after this step
+    assert run.record_horizon(run.find_expiring())  # killed after this step
     done = redrive(lake).run(QuarantineFilter(TOPIC))
     assert (done.stored, done.gone) == (0, 4)
     expire(tmp_path, "quarantine")

@@ -8,8 +8,9 @@ import pytest
 from decode.decoder import Decoder
 from decode.schema_sources import FolderSource
 from lake.commit import commit
-from lake.ledger import EntryKind, LedgerEntry, SourcePartition, position_app
+from lake.ledger import EntryKind, LedgerEntry, SourcePartition
 from lake.table_commit import Move, TableCommit
+from lake.table_log import position_app
 from lake.tables import Lake
 from schemas.errors import UsageError
 from schemas.record_batches import RawRecord, RecordKind

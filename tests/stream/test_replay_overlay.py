@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from labels.digest_set import DigestSet
+from labels.digests import DigestSet
 from lake.tables import Lake
 from stream.replay.overlay import ReplayOverlay, read_trace_ids
 from stream.replay.plan import ReplayPlan

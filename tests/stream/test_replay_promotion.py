@@ -11,11 +11,12 @@ import pytest
 
 from lake.commit import commit
 from lake.fences import ERASURE_FENCE
-from lake.ledger import EntryKind, LedgerEntry, SourceRange, position_app
+from lake.ledger import EntryKind, LedgerEntry, SourceRange
 from lake.live_files import concat_rows, list_live_files, read_file_rows, rewrite_rows
 from lake.quarantine import QuarantineFilter
 from lake.rewrite import replace_files
 from lake.table_commit import Move, TableCommit
+from lake.table_log import position_app
 from lake.tables import Lake
 from lake.tombstones import Tombstone, open_tombstones
 from lake.tombstones import put_tombstone as storing
@@ -436,7 +437,7 @@ def test_staged_tables_that_an_erasure_missed_are_not_promoted(lake: Lake, tmp_p
         promotion(tmp_path).run()
     assert staging(tmp_path).fate("r1") is None
     lake.table("feedback").refresh()
-    assert lake.table("feedback").number("#replay/1") is None
+    assert lake.table("feedback").txn_version("#replay/1") is None
 
 
 @pytest.mark.parametrize(

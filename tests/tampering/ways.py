@@ -13,8 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import DeltaTable, write_deltalake
 
-from lake.file_hashes import FILE_HASHES_KEY
-from lake.ledger import LEDGER_KEY
+from lake.table_log import FILE_HASHES_KEY, LEDGER_KEY
 from redact.pipeline.audit import chain_hash
 from tests.tampering.scene import open_lake
 

@@ -6,7 +6,7 @@
    (`batch.release.erasure.rewrite_version`); a version that was only begun is abandoned and its
    files with rows are emptied, unless it holds no matching row;
 3. *purge*: older versions of objects, which a bucket may keep, unfinished uploads, and the
-   temporary files of dead selections on this machine (`batch.temp_dirs`) are removed;
+   temporary files of dead selections on this machine (`batch.bounded_duckdb`) are removed;
 4. *successors*: each name whose latest version has lost rows gets a successor
    (`batch.release.erasure.successor`).
 
@@ -14,10 +14,12 @@ Each step may be repeated and finds what is left to do, so after a crash the sam
 Copies that were exported or downloaded are out of reach.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from batch.bounded_duckdb import remove_stale_temp_dirs, temp_root
+from batch.progress import ReportStep, no_step
 from batch.release.erasure.criteria import ErasureCriteria, MatchReason
 from batch.release.erasure.rewrite_version import ErasureOrder, rewrite_version, unreadable_error
 from batch.release.erasure.successor import find_successor, is_successor, publish_successor
@@ -40,10 +42,8 @@ from batch.release.publish.repository import (
     ReleaseRepository,
     ReleaseVersion,
 )
-from batch.temp_dirs import remove_stale_temp_dirs, temp_root
 from schemas.errors import FatalError
 
-Progress = Callable[[str], None]
 _TEXT_FILES: Final = (DATASHEET, DATASHEET_HTML, LINEAGE, CONTRACT, WITHDRAWAL)
 
 
@@ -110,7 +110,7 @@ def erase_from_releases(
     repository: ReleaseRepository,
     criteria: ErasureCriteria,
     order: ErasureOrder,
-    progress: Progress = lambda _step: None,
+    progress: ReportStep = no_step,
 ) -> list[ErasedVersion]:
     """Erase the matching rows from all releases; return what this erasure removed in all its calls.
 
@@ -135,7 +135,7 @@ def _erase_everywhere(
     repository: ReleaseRepository,
     criteria: ErasureCriteria,
     order: ErasureOrder,
-    progress: Progress,
+    progress: ReportStep,
 ) -> dict[tuple[str, str], AffectedVersion]:
     """Remove the rows from all versions; return what was in those that were never published.
 

@@ -13,13 +13,13 @@ signature shows whether it was the operator of the lake that erased them.
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from batch.release.format.commitments import canonical_json
 from batch.release.format.files import ERASURE_NOTE, ROW_FILES, pretty_json, sha256
 from batch.release.format.manifest import FileFacts, Manifest
 from redact.crypto.signing import Signer, verify_signature
+from schemas.times import format_rfc3339_seconds, from_micros
 
 NOTE_FORMAT: Final = 1
 
@@ -68,7 +68,9 @@ class ErasureNote:
         new = set(rows) - self.rows
         if not new:
             return self
-        before = self.erasure(tombstone) or NotedErasure(tombstone, _rfc3339_seconds(at_us), (), 0)
+        before = self.erasure(tombstone) or NotedErasure(
+            tombstone, format_rfc3339_seconds(from_micros(at_us)), (), 0
+        )
         grown = replace(
             before, rows=tuple(sorted({*before.rows, *new})), mentions=before.mentions + mentions
         )
@@ -170,7 +172,3 @@ def _note(document: Mapping[str, Any]) -> ErasureNote:
             for name, facts in document["files"].items()
         },
     )
-
-
-def _rfc3339_seconds(at_us: int) -> str:
-    return datetime.fromtimestamp(at_us / 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,10 +1,12 @@
 """Builds a release: selects rows, compares them with the last version, writes and publishes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
+from batch.bounded_duckdb import remove_stale_temp_dirs, temp_dir, temp_root
+from batch.progress import ReportStep, no_step
 from batch.release.format.commitments import add_salts, row_commitments
 from batch.release.format.contract import release_contract
 from batch.release.format.files import (
@@ -56,10 +58,7 @@ from batch.release.sampling.retained_window import retained_window
 from batch.release.sampling.selection import select_rows
 from batch.release.sampling.spec import ReleaseSpec
 from batch.release.sampling.synthetic_rows import SyntheticOffer
-from batch.temp_dirs import remove_stale_temp_dirs, temp_dir, temp_root
 from lake.snapshot import TableSnapshot
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -102,7 +101,7 @@ class BuildOptions:
     key: bytes
     memory_bytes: int
     code: Mapping[str, str]
-    progress: Progress = lambda _step: None
+    progress: ReportStep = no_step
 
 
 def draft_release(

@@ -7,7 +7,7 @@ rejected, unless it says that such days are to be left out.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import date
 from typing import Final
 
 import pyarrow as pa
@@ -19,6 +19,7 @@ from lake.retention_horizon import PSEUDONYMS_PART, ROWS_PART, TEXT_PART, comple
 from lake.snapshot import TableSnapshot
 from schemas.arrow import TIMESTAMP_US
 from schemas.errors import UsageError
+from schemas.times import midnight
 
 NAMED_SETS: Final = ("must_include", "adversarial")
 
@@ -50,7 +51,7 @@ class RetainedWindow:
         """
         if self.since is None:
             return
-        early = pc.less(rows["started_at"], pa.scalar(_midnight(self.since), TIMESTAMP_US))
+        early = pc.less(rows["started_at"], pa.scalar(midnight(self.since), TIMESTAMP_US))
         expired = rows.filter(pc.and_(early, pc.is_in(rows["drawn"], pa.array(NAMED_SETS))))
         if len(expired):
             sets = ", ".join(sorted(set(expired["drawn"].to_pylist())))
@@ -74,7 +75,7 @@ def retained_window(
         complete_from(labels, ROWS_PART, TEXT_PART),
     )
     since = max((day for day in days if day is not None), default=None)
-    if since is None or _midnight(since) <= spec.window.start:
+    if since is None or midnight(since) <= spec.window.start:
         return RetainedWindow(spec, since)
     count = _count_stored(traces, spec, since)
     if spec.expired != "leave_out":
@@ -83,24 +84,20 @@ def retained_window(
             f"days before {since} have expired ({count} of their traces are still stored): begin "
             f"it on {since}, or write `expired: leave_out` in the spec"
         )
-    if _midnight(since) >= spec.window.end:
+    if midnight(since) >= spec.window.end:
         raise UsageError(
             f"the whole window has expired: texts, users, rows or labels of days before {since} "
             "are gone"
         )
-    window = SpecWindow.model_validate({"from": _midnight(since), "to": spec.window.end})
+    window = SpecWindow.model_validate({"from": midnight(since), "to": spec.window.end})
     return RetainedWindow(spec.model_copy(update={"window": window}), since, count, cut=True)
 
 
 def _count_stored(traces: TableSnapshot, spec: ReleaseSpec, since: date) -> int:
-    end = min(_midnight(since), spec.window.end)
+    end = min(midnight(since), spec.window.end)
     started = pc.field("started_at")
     window = (started >= pa.scalar(spec.window.start, TIMESTAMP_US)) & (
         started < pa.scalar(end, TIMESTAMP_US)
     )
     first, last = spec.window.days
     return int(traces.dataset((first, min(last, since))).count_rows(filter=window))
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)

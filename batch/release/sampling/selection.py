@@ -1,10 +1,11 @@
 """Selects the rows of a release from two snapshots: draws, weights, labels and splits."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 
+from batch.progress import ReportStep
 from batch.release.format.rows import SAMPLE, TRACE_COLUMNS, DrawnRow, rows_to_arrow
 from batch.release.sampling.allocation import allocate_rows
 from batch.release.sampling.columns import NO_LABEL, stratum_name
@@ -28,8 +29,6 @@ from batch.release.sampling.synthetic_rows import (
 from lake.snapshot import TableSnapshot
 from schemas.arrow import TABLES
 from schemas.errors import UsageError
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ def select_rows(
     spec: ReleaseSpec,
     traces: TableSnapshot,
     engine: SelectionEngine,
-    progress: Progress,
+    progress: ReportStep,
     offer: SyntheticOffer | None = None,
 ) -> Selection:
     """Select the rows of a release; ``offer`` holds the synthetic rows that may be added.

@@ -90,7 +90,7 @@ def test_labels_are_as_old_on_each_day(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def drift_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where commands are typed, and their lake is `lake`."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GOLDPAN_LAKE__URI", "lake")
@@ -98,9 +98,9 @@ def at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_command_says_no(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_says_no(drift_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 1 and what drifted, for people and machines; the report is kept if asked."""
-    five_weeks(at / "lake", errors=0.2, slow=1.6)
+    five_weeks(drift_folder / "lake", errors=0.2, slow=1.6)
     options = ["drift", "--until", str(LAST)]
     assert run_command(options) == 1
     shown = capsys.readouterr().out
@@ -114,13 +114,15 @@ def test_the_command_says_no(at: Path, capsys: pytest.CaptureFixture[str]) -> No
         run_command([*options, "--json", "--no-fail"]) == 0
     )  # for a job whose report is looked at
     assert json.loads(capsys.readouterr().out) == told
-    found = report_store.load_newest_report(FolderStore(at / "lake" / report_store.DRIFT_FOLDER))
+    found = report_store.load_newest_report(
+        FolderStore(drift_folder / "lake" / report_store.DRIFT_FOLDER)
+    )
     assert found == (LAST, told)
 
 
-def test_the_command_says_yes(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_says_yes(drift_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 0; with too few days, or none, it says that nothing could be compared."""
-    five_weeks(at / "lake")
+    five_weeks(drift_folder / "lake")
     assert run_command(["drift", "--until", str(LAST)]) == 0
     assert "nothing has drifted" in capsys.readouterr().out
     assert (
@@ -134,7 +136,7 @@ def test_the_command_says_yes(at: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "nothing could be compared" in capsys.readouterr().out
 
 
-def test_a_release_is_a_reference(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_release_is_a_reference(drift_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Drawn from the quiet weeks with unequal weights, it fits a quiet one and not the other."""
     spec = {
         "name": "quiet",
@@ -146,9 +148,9 @@ def test_a_release_is_a_reference(at: Path, capsys: pytest.CaptureFixture[str]) 
         "labels": {"accept": ["pass", "fail", "unknown", "none"]},
         "near_duplicates": None,
     }
-    (at / "spec.yaml").write_text(json.dumps(spec))
+    (drift_folder / "spec.yaml").write_text(json.dumps(spec))
     asked = ["drift", "--until", str(LAST), "--release", "quiet", "--json"]
-    five_weeks(at / "lake", errors=0.3, model=0.6)
+    five_weeks(drift_folder / "lake", errors=0.3, model=0.6)
     assert run_command(["release", "build", "spec.yaml"]) == 0
     capsys.readouterr()
     assert run_command(asked) == 1
@@ -158,33 +160,33 @@ def test_a_release_is_a_reference(at: Path, capsys: pytest.CaptureFixture[str]) 
     errors = {share["value"]: share["before"] for share in status["shares"]}["error"]
     assert errors == pytest.approx(0.05, abs=0.02)  # weighted back: the release holds far more
     assert run_command([*asked, "--days", "3"]) == 2
-    (at / "spec.yaml").write_text(json.dumps(spec | {"name": "gold", "labels": {}}))
+    (drift_folder / "spec.yaml").write_text(json.dumps(spec | {"name": "gold", "labels": {}}))
     assert run_command(["release", "build", "spec.yaml"]) == 0
     assert run_command(["drift", "--until", str(LAST), "--release", "gold"]) == 2
-    assert "speaks for traces labelled pass or fail" in capsys.readouterr().err
+    assert "represents traces labelled pass or fail" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("until", ["0001-01-01", "0001-02-01", "9999-12-31"])
 def test_days_out_of_the_calendar_are_refused(
-    at: Path, capsys: pytest.CaptureFixture[str], until: str
+    drift_folder: Path, capsys: pytest.CaptureFixture[str], until: str
 ) -> None:
     """The first and the last day there are lead out of it: used wrongly, in one sentence."""
     assert run_command(["drift", "--until", until]) == 2
     assert "outside the calendar" in capsys.readouterr().err
 
 
-def test_a_release_may_ask_from_the_beginning(at: Path) -> None:
+def test_a_release_may_ask_from_the_beginning(drift_folder: Path) -> None:
     """A window from the first day of the calendar to the last is all there is."""
-    five_weeks(at / "lake", errors=0.3, model=0.6)
+    five_weeks(drift_folder / "lake", errors=0.3, model=0.6)
     Path("far.yaml").write_text(
         "name: far\nwindow: {from: 0001-01-01, to: 9999-12-31}\nsize: 10\nredaction_policies: any\n"
     )
     assert run_command(["release", "build", "far.yaml", "--dry-run"]) == 0
 
 
-def test_the_commands_of_the_page_run(at: Path) -> None:
+def test_the_commands_of_the_page_run(drift_folder: Path) -> None:
     """Each call on `docs/drift.md` gives an answer; the examples of distances are right."""
-    five_weeks(at / "lake")
+    five_weeks(drift_folder / "lake")
     page = (ROOT / "docs" / "drift.md").read_text(encoding="utf-8")
     for arguments in calls(page):
         if arguments[0] == "drift" and "--release" not in arguments:

@@ -63,7 +63,7 @@ AFTER = date(2027, 6, 1)
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def person_lake_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The lake of the person, to be copied."""
     folder = tmp_path_factory.mktemp("world") / "lake"
     new_world(folder)
@@ -72,9 +72,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def lake(made: Path, tmp_path: Path) -> Lake:
+def person_lake(person_lake_folder: Path, tmp_path: Path) -> Lake:
     """The lake of the person, in which every word occurs."""
-    shutil.copytree(made, tmp_path / "lake")
+    shutil.copytree(person_lake_folder, tmp_path / "lake")
     return open_lake(tmp_path / "lake")
 
 
@@ -120,20 +120,20 @@ def opened(lake: Lake) -> list[bytes]:
     ]
 
 
-def test_nothing_is_left_in_any_byte(lake: Lake, tmp_path: Path) -> None:
+def test_nothing_is_left_in_any_byte(person_lake: Lake, tmp_path: Path) -> None:
     """No id, pseudonym, nickname or fingerprint, in files, logs, statistics or sealed payloads."""
-    assert any(NICKNAME.encode() in payload for payload in opened(lake))
-    erasure(lake).run()
+    assert any(NICKNAME.encode() in payload for payload in opened(person_lake))
+    erasure(person_lake).run()
     assert marks_in_folder(tmp_path, WORDS) == []
-    assert [json.loads(payload)["user_id"] for payload in opened(lake)] == ["other-1"]
-    assert problems(lake) == []
+    assert [json.loads(payload)["user_id"] for payload in opened(person_lake)] == ["other-1"]
+    assert problems(person_lake) == []
 
 
-def test_what_is_of_others_stays_as_it_was(lake: Lake) -> None:
+def test_what_is_of_others_stays_as_it_was(person_lake: Lake) -> None:
     """Rows without the person are unchanged; those that mention the person are gone and counted."""
-    before = tables(lake)
-    ended = erasure(lake).run()
-    after = tables(lake)
+    before = tables(person_lake)
+    ended = erasure(person_lake).run()
+    after = tables(person_lake)
     for name in ("traces", "feedback", "reviews", "quarantine"):
         assert all(row in before[name] for row in after[name])
     assert {row["trace_id"] for row in after["traces"]} == {
@@ -147,31 +147,33 @@ def test_what_is_of_others_stays_as_it_was(lake: Lake) -> None:
     assert said["traces"]["records"] == {"llm.traces/0": ["2-3,10-11,22-23"]}
 
 
-def test_traces_of_others_are_decided_again_from_what_is_left(lake: Lake, tmp_path: Path) -> None:
+def test_traces_of_others_are_decided_again_from_what_is_left(
+    person_lake: Lake, tmp_path: Path
+) -> None:
     """Their labels are those of a lake without any feedback from the person."""
-    erasure(lake).run()
-    labels = labels_of(again(lake))
+    erasure(person_lake).run()
+    labels = labels_of(again(person_lake))
     rest = [e.feedback_id for label in labels.values() for e in label.evidence]
     assert not set(rest) & set(SAID)
-    assert reconciled(again(lake), clock=Clock(NOW + 3 * DAY)).added == {}
+    assert reconciled(again(person_lake), clock=Clock(NOW + 3 * DAY)).added == {}
     never = new_lake(tmp_path / "never")
     for name in ("traces", "feedback", "reviews"):
-        copy_rows(lake, never, name)
+        copy_rows(person_lake, never, name)
     reconciled(never, SCALES, clock=Clock(NOW + DAY))
     about = ("t05", "t06", "t07")
     assert {"t05", "t06"} <= labels.keys()
-    ours, pure = (told(labels_of(again(one))) for one in (lake, never))
+    ours, pure = (told(labels_of(again(one))) for one in (person_lake, never))
     assert {one: ours.get(one) for one in about} == {one: pure.get(one) for one in about}
 
 
-def test_the_chain_of_the_audit_still_holds(lake: Lake) -> None:
+def test_the_chain_of_the_audit_still_holds(person_lake: Lake) -> None:
     """No row is gone; those of the person say nothing, each row after one still names it."""
-    before = rows_of(lake, "redactions")
-    head = verify_lake(again(lake)).head
-    erasure(lake).run()
-    after = rows_of(lake, "redactions")
+    before = rows_of(person_lake, "redactions")
+    head = verify_lake(again(person_lake)).head
+    erasure(person_lake).run()
+    after = rows_of(person_lake, "redactions")
     assert (
-        verify_lake(again(lake), since=head).problems == []
+        verify_lake(again(person_lake), since=head).problems == []
     )  # though bounds in old commits are wide
     assert [(row["previous"], row["chain"]) for row in after] == [
         (row["previous"], row["chain"]) for row in before
@@ -189,9 +191,12 @@ def test_the_chain_of_the_audit_still_holds(lake: Lake) -> None:
         if row["fingerprint"] is not None:
             assert row in before
             assert row["chain"] == _hashed(row)
-    assert _walked(lake, load_audit_rules(again(lake), [KEYS])) == []
-    for rules in (AuditRules(chain_hash), load_audit_rules(again(lake), [Keys.derive(b"x" * 32)])):
-        [said] = _walked(lake, rules)
+    assert _walked(person_lake, load_audit_rules(again(person_lake), [KEYS])) == []
+    for rules in (
+        AuditRules(chain_hash),
+        load_audit_rules(again(person_lake), [Keys.derive(b"x" * 32)]),
+    ):
+        [said] = _walked(person_lake, rules)
         assert said.startswith("table redactions: 11 rows say nothing any more, and no receipt")
 
 
@@ -210,52 +215,52 @@ def _hashed(row: Mapping[str, Any]) -> str:
     return chain_hash({**told, "_ingested_at": micros}, row["previous"])
 
 
-def test_twice_changes_nothing(lake: Lake, tmp_path: Path) -> None:
+def test_twice_changes_nothing(person_lake: Lake, tmp_path: Path) -> None:
     """No version of a table, no byte of a file, and the same receipt."""
-    first = erasure(lake).run()
-    there, numbers = content(tmp_path), versions(lake)
-    second = erasure(again(lake), clock=Clock(NOW + 5 * DAY)).run()
+    first = erasure(person_lake).run()
+    there, numbers = content(tmp_path), versions(person_lake)
+    second = erasure(again(person_lake), clock=Clock(NOW + 5 * DAY)).run()
     assert (second.already_done, second.receipt) == (True, first.receipt)
-    assert versions(lake) == numbers
+    assert versions(person_lake) == numbers
     assert content(tmp_path) == there
 
 
-def test_a_look_changes_nothing_and_tells_what_would_go(lake: Lake, tmp_path: Path) -> None:
+def test_a_look_changes_nothing_and_tells_what_would_go(person_lake: Lake, tmp_path: Path) -> None:
     """Its counts are those of the receipt."""
     there = content(tmp_path)
-    found, _ = erasure(lake).scan()
+    found, _ = erasure(person_lake).scan()
     assert content(tmp_path) == there
     would = {
         one.table.name: [sum(one.own.values()), sum(one.mentions.values())] for one in found.tables
     }
-    said = json.loads(erasure(lake).run().receipt)["tables"]
+    said = json.loads(erasure(person_lake).run().receipt)["tables"]
     assert would == {name: [one["own"], one["mentions"]] for name, one in said.items()}
 
 
-def test_only_files_that_hold_the_person_are_written_again(lake: Lake) -> None:
+def test_only_files_that_hold_the_person_are_written_again(person_lake: Lake) -> None:
     """All other files of all tables stay where they are."""
-    before = {name: list_live_files(again(lake).table(name)) for name in TABLE_LAYOUTS}
-    found, _ = erasure(lake).scan()
+    before = {name: list_live_files(again(person_lake).table(name)) for name in TABLE_LAYOUTS}
+    found, _ = erasure(person_lake).scan()
     touched = {one.table.name: set(one.files) for one in found.tables}
-    erasure(lake).run()
+    erasure(person_lake).run()
     for name, files in before.items():
-        kept = {file.path for file in list_live_files(again(lake).table(name))}
+        kept = {file.path for file in list_live_files(again(person_lake).table(name))}
         assert {file.path for file in files} - kept == touched[name]
     assert any({file.path for file in before[name]} - touched[name] for name in before)
 
 
-def test_what_compaction_left_behind_goes_too(lake: Lake, tmp_path: Path) -> None:
+def test_what_compaction_left_behind_goes_too(person_lake: Lake, tmp_path: Path) -> None:
     """Files and bounds of before a compaction; and an erased lake can be compacted."""
-    compacted(lake)
+    compacted(person_lake)
     assert any("/_delta_log/" in path for path in marks_in_folder(tmp_path, OWN))
-    erasure(again(lake)).run()
+    erasure(again(person_lake)).run()
     assert marks_in_folder(tmp_path, WORDS) == []
-    before = rows_of(lake, "traces")
-    compacted(again(lake))
-    assert rows_of(lake, "traces") == before
-    assert erasure(again(lake)).run().already_done
+    before = rows_of(person_lake, "traces")
+    compacted(again(person_lake))
+    assert rows_of(person_lake, "traces") == before
+    assert erasure(again(person_lake)).run().already_done
     assert marks_in_folder(tmp_path, WORDS) == []
-    assert problems(lake) == []
+    assert problems(person_lake) == []
 
 
 def compacted(lake: Lake) -> None:
@@ -267,9 +272,9 @@ def compacted(lake: Lake) -> None:
         list(compact_batches(table, batches, commit_context(new_token=tokens)))
 
 
-def test_files_that_a_worker_has_not_committed_yet_stay(lake: Lake, tmp_path: Path) -> None:
+def test_files_that_a_worker_has_not_committed_yet_stay(person_lake: Lake, tmp_path: Path) -> None:
     """Unless they contain the person: then no writer can commit them any more."""
-    table = lake.table("traces")
+    table = person_lake.table("traces")
     table.refresh()
     files = list_live_files(table)
     persons = {*OWN, *MENTIONS}
@@ -278,7 +283,7 @@ def test_files_that_a_worker_has_not_committed_yet_stay(lake: Lake, tmp_path: Pa
     for number, file in ((1, one), (2, other)):
         table.files.put(f"{file.path[:-8]}-{number}.parquet", table.files.get(file.path))
     table.files.put(f"{one.path[:-8]}.writing-1", b"half")
-    erasure(again(lake)).run()
+    erasure(again(person_lake)).run()
     assert marks_in_folder(tmp_path, WORDS) == []
     left = {path for path, _ in table.files.walk("event_date=2026-11-01")}
     left |= {path for path, _ in table.files.walk("event_date=2026-11-02")}
@@ -292,93 +297,103 @@ def ids(table: Any, file: Any) -> list[str]:
     return found
 
 
-def test_other_versions_can_be_read_as_far_as_their_files_are_there(lake: Lake) -> None:
+def test_other_versions_can_be_read_as_far_as_their_files_are_there(person_lake: Lake) -> None:
     """The erasure leaves a log that reads, and a checkpoint without the person."""
-    erasure(lake).run()
+    erasure(person_lake).run()
     for name in TABLE_LAYOUTS:
-        table = again(lake).table(name)
-        assert table.handle.to_pyarrow_dataset().count_rows() == len(rows_of(lake, name))
+        table = again(person_lake).table(name)
+        assert table.handle.to_pyarrow_dataset().count_rows() == len(rows_of(person_lake, name))
         hint = table.files.find("_delta_log/_last_checkpoint")
         assert hint is not None
-        assert json.loads(hint)["version"] >= max(v for v, _ in table.said("goldpan.erasure"))
+        assert json.loads(hint)["version"] >= max(
+            v for v, _ in table.commit_metadata("goldpan.erasure")
+        )
 
 
-def test_a_person_who_comes_back_is_new_data_and_can_go_again(lake: Lake, tmp_path: Path) -> None:
+def test_a_person_who_comes_back_is_new_data_and_can_go_again(
+    person_lake: Lake, tmp_path: Path
+) -> None:
     """Another tombstone and another receipt; the first stays as it is."""
-    first = erasure(lake).run()
-    flush(lake, [trace("mias-new-trace", at=50 * 86_400, user_id=USER, messages=say(NICKNAME))])
-    second = erasure(again(lake), clock=Clock(NOW + 60 * DAY)).run()
+    first = erasure(person_lake).run()
+    flush(
+        person_lake, [trace("mias-new-trace", at=50 * 86_400, user_id=USER, messages=say(NICKNAME))]
+    )
+    second = erasure(again(person_lake), clock=Clock(NOW + 60 * DAY)).run()
     assert second.number > first.number
     assert not second.already_done
     said = json.loads(second.receipt)["tables"]
     assert said["traces"]["own"] == 1
     assert marks_in_folder(tmp_path, [*WORDS, "mias-new-trace"]) == []
-    assert problems(lake) == []
-    store = tombstones.open_tombstones(lake.location)
+    assert problems(person_lake) == []
+    store = tombstones.open_tombstones(person_lake.location)
     assert store.find(f"{first.number}.receipt.json") == first.receipt
 
 
-def test_somebody_who_is_nowhere_gets_a_tombstone_and_a_receipt(lake: Lake) -> None:
+def test_somebody_who_is_nowhere_gets_a_tombstone_and_a_receipt(person_lake: Lake) -> None:
     """So that records that come later are kept out; no row is touched."""
-    before = tables(lake)
-    ended = erasure(lake, ids=frozenset({"nobody-99"})).run()
-    assert tables(lake) == before
+    before = tables(person_lake)
+    ended = erasure(person_lake, ids=frozenset({"nobody-99"})).run()
+    assert tables(person_lake) == before
     assert json.loads(ended.receipt)["tables"] == {}
-    assert erasure(again(lake), ids=frozenset({"nobody-99"})).run().already_done
+    assert erasure(again(person_lake), ids=frozenset({"nobody-99"})).run().already_done
 
 
-def test_who_has_a_similar_id_stays(lake: Lake) -> None:
+def test_who_has_a_similar_id_stays(person_lake: Lake) -> None:
     """An id that begins like the person's, in a text or under its pseudonym, is another one."""
     alike = f"{PERSON}2"
-    flush(lake, [trace("alike", user_id=person(alike), messages=say(f"I am {alike}"))])
-    erasure(lake).run()
-    assert "alike" in {row["trace_id"] for row in rows_of(lake, "traces")}
+    flush(person_lake, [trace("alike", user_id=person(alike), messages=say(f"I am {alike}"))])
+    erasure(person_lake).run()
+    assert "alike" in {row["trace_id"] for row in rows_of(person_lake, "traces")}
 
 
-def test_rows_under_a_former_key_or_in_the_scope_of_an_app_go(lake: Lake, tmp_path: Path) -> None:
+def test_rows_under_a_former_key_or_in_the_scope_of_an_app_go(
+    person_lake: Lake, tmp_path: Path
+) -> None:
     """All forms of the id are known, as long as the key is."""
     former = Pseudonyms(OTHER_KEYS).identifier("USER_ID", PERSON)
     scoped = Pseudonyms(KEYS).identifier("USER_ID", PERSON, "shop")
-    flush(lake, [trace("by-former-key", user_id=former), trace("of-one-app", user_id=scoped)])
-    erasure(lake).run()
+    flush(
+        person_lake, [trace("by-former-key", user_id=former), trace("of-one-app", user_id=scoped)]
+    )
+    erasure(person_lake).run()
     assert marks_in_folder(tmp_path, [*WORDS, former, scoped, "by-former-key", "of-one-app"]) == []
 
 
-def test_many_persons_at_once(lake: Lake, tmp_path: Path) -> None:
+def test_many_persons_at_once(person_lake: Lake, tmp_path: Path) -> None:
     """One erasure, one receipt; each of them is known to be erased afterwards."""
     both = frozenset({PERSON, "other-3"})
-    ended = erasure(lake, ids=both).run()
+    ended = erasure(person_lake, ids=both).run()
     assert marks_in_folder(tmp_path, [*WORDS, person("other-3")]) == []
-    users = {row["user_id"] for row in rows_of(lake, "traces")}
+    users = {row["user_id"] for row in rows_of(person_lake, "traces")}
     assert users == {person(f"other-{n}") for n in (0, 1, 2, 4)}
-    assert erasure(again(lake)).run().receipt == ended.receipt
+    assert erasure(again(person_lake)).run().receipt == ended.receipt
 
 
-def test_who_comes_to_a_request_that_was_done_is_not_passed_over(lake: Lake) -> None:
+def test_who_comes_to_a_request_that_was_done_is_not_passed_over(person_lake: Lake) -> None:
     """A request for two persons: one was erased before, the other is in no table."""
-    first = erasure(lake).run()
+    first = erasure(person_lake).run()
     both = frozenset({PERSON, "nobody-99"})
-    second = erasure(again(lake), ids=both).run()
+    second = erasure(again(person_lake), ids=both).run()
     assert (second.already_done, second.number > first.number) == (False, True)
     assert second.found_ids == frozenset()
     known = [
         one.subjects[KEYS.name]
-        for one in tombstones.read_tombstones(tombstones.open_tombstones(lake.location))
+        for one in tombstones.read_tombstones(tombstones.open_tombstones(person_lake.location))
     ]
     assert user_mark(KEYS, "nobody-99") in {mark for marks in known for mark in marks}
-    third = erasure(again(lake), ids=both).run()
+    third = erasure(again(person_lake), ids=both).run()
     assert (third.already_done, third.receipt) == (True, second.receipt)
 
 
 def test_a_number_without_its_country_is_read_as_the_policy_reads_it(
-    lake: Lake, tmp_path: Path
+    person_lake: Lake, tmp_path: Path
 ) -> None:
     """Its placeholder in texts of others is that of the full number, in the policy's regions."""
     placeholder = Pseudonyms(KEYS, ["NZ"]).placeholder("PHONE_NUMBER", "+64 3 345 6789")
-    flush(lake, [trace("asked-to-call", messages=say(f"Call {placeholder}"))])
-    plain = erasure(again(lake), ids=frozenset({"03 345 6789"}))
+    flush(person_lake, [trace("asked-to-call", messages=say(f"Call {placeholder}"))])
+    plain = erasure(again(person_lake), ids=frozenset({"03 345 6789"}))
     assert plain.scan()[0].empty
-    read = erasure(again(lake), ids=frozenset({"03 345 6789"}), regions=["NZ"])
+    read = erasure(again(person_lake), ids=frozenset({"03 345 6789"}), regions=["NZ"])
     assert read.run().found_ids == frozenset({"03 345 6789"})
     assert marks_in_folder(tmp_path, ["asked-to-call", placeholder]) == []
 
@@ -395,45 +410,45 @@ def test_ids_of_events_that_earlier_versions_put_down_are_still_read() -> None:
     assert marks.match_events(["a", "b", "c", "d"]) == {"c"}
 
 
-def test_payloads_that_cannot_be_opened_are_said_to_be(lake: Lake, tmp_path: Path) -> None:
+def test_payloads_that_cannot_be_opened_are_said_to_be(person_lake: Lake, tmp_path: Path) -> None:
     """Refused by default; if kept, the receipt says how many; if removed, none is left."""
     there = content(tmp_path)
     for seal in (None, SealKey("s0", bytes(32))):
         with pytest.raises(UsageError, match=r"3 sealed payloads .* cannot be opened"):
-            erasure(again(lake), seal=seal).run()
+            erasure(again(person_lake), seal=seal).run()
     assert content(tmp_path) == there
-    kept = json.loads(erasure(again(lake), seal=None, unopened="keep").run().receipt)
+    kept = json.loads(erasure(again(person_lake), seal=None, unopened="keep").run().receipt)
     assert kept["not_looked_into"]["sealed_payloads"] == 3
-    assert len(rows_of(lake, "quarantine")) == 3
-    removed = json.loads(erasure(again(lake), seal=None, unopened="remove").run().receipt)
+    assert len(rows_of(person_lake, "quarantine")) == 3
+    removed = json.loads(erasure(again(person_lake), seal=None, unopened="remove").run().receipt)
     assert removed["tables"]["quarantine"]["own"] == 3
     assert removed["not_looked_into"]["sealed_payloads"] == 0
-    assert rows_of(lake, "quarantine") == []
-    assert problems(lake) == []
+    assert rows_of(person_lake, "quarantine") == []
+    assert problems(person_lake) == []
 
 
-def test_records_without_a_payload_are_counted_as_such(lake: Lake) -> None:
+def test_records_without_a_payload_are_counted_as_such(person_lake: Lake) -> None:
     """Their owner cannot be determined; none of their content is stored."""
-    set_aside(lake, quarantined(start=27), key=None)
-    said = json.loads(erasure(lake).run().receipt)
+    set_aside(person_lake, quarantined(start=27), key=None)
+    said = json.loads(erasure(person_lake).run().receipt)
     assert said["not_looked_into"] == {"sealed_payloads": 0, "quarantined_without_payload": 3}
 
 
-def test_staged_replays_are_searched_as_well(lake: Lake, tmp_path: Path) -> None:
+def test_staged_replays_are_searched_as_well(person_lake: Lake, tmp_path: Path) -> None:
     """Their tables are fenced and lose the same rows, those of the audit their words."""
     staged = Lake(LakeSettings(uri=str(tmp_path / "lake" / "replays" / "r1")))
     names = ("traces", "quarantine", "redactions")
     staged.init(names)
     for name in names:
-        copy_rows(lake, staged, name)
+        copy_rows(person_lake, staged, name)
     place = TableSet("replays/r1", {name: staged.table(name) for name in names})
-    ended = erasure(lake, staged=[place]).run()
+    ended = erasure(person_lake, staged=[place]).run()
     assert marks_in_folder(tmp_path, WORDS) == []
     said = json.loads(ended.receipt)["tables"]
     assert said["replays/r1/traces"]["own"] == 4
     assert said["replays/r1/redactions"]["own"] == 11
     assert len(rows_of(staged, "traces")) == 18
-    assert all((place.tables[name].number("#erasures") or 0) >= 2 for name in names)
+    assert all((place.tables[name].txn_version("#erasures") or 0) >= 2 for name in names)
 
 
 def copy_rows(lake: Lake, staged: Lake, name: str) -> None:
@@ -455,9 +470,9 @@ def copy_rows(lake: Lake, staged: Lake, name: str) -> None:
     )
 
 
-def test_a_receipt_is_signed_and_names_nobody(lake: Lake) -> None:
+def test_a_receipt_is_signed_and_names_nobody(person_lake: Lake) -> None:
     """By the key of the redaction secret; a changed letter breaks it."""
-    ended = erasure(lake).run()
+    ended = erasure(person_lake).run()
     said, signed_by = read_receipt(ended.receipt, "here")
     assert signed_by == Signer(KEYS.receipt).public
     assert not any(word.encode() in ended.receipt for word in WORDS)
@@ -468,19 +483,19 @@ def test_a_receipt_is_signed_and_names_nobody(lake: Lake) -> None:
     assert said["erasures"] == [1, 2, 3]
 
 
-def test_the_tombstone_names_every_trace_by_its_mark(lake: Lake) -> None:
+def test_the_tombstone_names_every_trace_by_its_mark(person_lake: Lake) -> None:
     """So that all of them are kept out when old topics are read again."""
-    erasure(lake).run()
-    tombs = tombstones.read_tombstones(tombstones.open_tombstones(lake.location))
+    erasure(person_lake).run()
+    tombs = tombstones.read_tombstones(tombstones.open_tombstones(person_lake.location))
     for keys in (KEYS, OTHER_KEYS):
         marks = {mark for tomb in tombs for mark in tomb.traces.get(keys.name, ())}
         assert marks == {trace_mark(keys, one) for one in [*OWN, *MENTIONS]}
 
 
-def test_an_unfinished_move_comes_first(lake: Lake) -> None:
+def test_an_unfinished_move_comes_first(person_lake: Lake) -> None:
     """A record in quarantine and in its table would stay missing from one count."""
     source = SourcePartition("llm.traces", 0)
-    table = lake.table("traces")
+    table = person_lake.table("traces")
     table.refresh()
     file = list_live_files(table)[0]
     rows = read_file_rows(table, file)
@@ -490,4 +505,4 @@ def test_an_unfinished_move_comes_first(lake: Lake) -> None:
         table, TableCommit(entry=entry, token=1, removes=[file], adds=[new]), commit_context()
     )
     with pytest.raises(UsageError, match=r"llm.traces/0 .*quarantine redrive"):
-        erasure(lake).run()
+        erasure(person_lake).run()

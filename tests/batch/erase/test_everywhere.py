@@ -124,7 +124,7 @@ def world(folder: Path) -> Lake:
     set_aside(lake, list(rejected(len(traces))))
     reconciled(lake, SCALES)
     reviewer = desk(lake)
-    for number, handed in enumerate(reviewer.hand_out("ann", 6)):
+    for number, handed in enumerate(reviewer.claim("ann", 6)):
         text = WRITERS[list(WRITERS)[number * 4]](IDS[number])
         judge(
             reviewer, handed.item.trace_id, "ann", "fail", comment=f"{text} gone-review", policy="p"

@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,21 +10,15 @@ import pytest
 
 from lake.tables import Lake
 from lake.verify import verify_lake
-from tests.architecture.source import ROOT
 from tests.batch.erase.world import WORDS, erasure, new_world, tables
 from tests.batch.kit import open_lake
+from tests.batch.test_faults import answers, started
 from tests.edges.search import marks_in_folder
 
 AT_ONCE = 4
 SAMPLED = 26
 """Of so many steps one is tried in every run of the tests; all of them in `make chaos`."""
 PARTS = 4
-
-
-def started(folder: Path, step: int) -> subprocess.Popen[str]:
-    """Start a process that erases, and dies at a step."""
-    command = [sys.executable, "-m", "tests.batch.erase.dying", str(folder), str(step)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
 def outcome(lake: Lake, receipt: bytes) -> Mapping[str, Any]:
@@ -55,7 +47,7 @@ def assert_same_end(folder: Path, steps: range) -> None:
         copies = {step: folder / str(step) for step in listed[start : start + AT_ONCE]}
         for copy in copies.values():
             shutil.copytree(folder / "lake", copy)
-        dying = [started(copy, step) for step, copy in copies.items()]
+        dying = [started("dying", "erase", str(copy), str(step)) for step, copy in copies.items()]
         assert [process.wait() for process in dying] == [-9] * len(dying)
         for step, copy in copies.items():
             lake = open_lake(copy)
@@ -73,10 +65,8 @@ def counted(folder: Path) -> int:
     new_world(folder / "lake")
     shutil.copytree(folder / "lake", folder / "alive")
     shutil.copytree(folder / "lake", folder / "count")
-    process = started(folder / "count", -1)
-    output, _ = process.communicate()
-    assert process.returncode == 0
-    return int(output)
+    (steps,) = answers([started("dying", "erase", str(folder / "count"), "-1")])
+    return int(steps)
 
 
 def test_killed_at_some_steps(tmp_path: Path) -> None:

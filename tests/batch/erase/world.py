@@ -14,9 +14,10 @@ from batch.erase.scanner import ErasureScanner
 from batch.erase.scope import ErasureScope
 from batch.erase.table_set import TableSet
 from lake.commit import commit
-from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange, position_app
+from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange
 from lake.parquet import encode_files
 from lake.table_commit import CommitContext, Move, TableCommit
+from lake.table_log import position_app
 from lake.tables import TABLE_LAYOUTS, Lake
 from redact.crypto.keys import Keys, SealKey
 from redact.crypto.pseudonyms import Pseudonyms
@@ -182,7 +183,7 @@ def quarantined(start: int = 24) -> list[RejectedRecord]:
 def review(lake: Lake) -> None:
     """Let a reviewer judge what there is, with a remark, and the person judge a trace of others."""
     mine = desk(lake)
-    for handed in mine.hand_out("ann", 50):
+    for handed in mine.claim("ann", 50):
         remark = NICKNAME if handed.item.trace_id in OWN else "fine"
         judge(mine, handed.item.trace_id, "ann", "fail", comment=remark, policy="p")
     judge(mine, "t07", USER, "pass")

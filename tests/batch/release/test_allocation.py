@@ -55,7 +55,7 @@ def test_shares_follow_the_rule() -> None:
     assert biased == {"s0": 50, "s1": 50}
 
 
-def test_what_a_small_stratum_cannot_give_goes_to_the_others() -> None:
+def test_small_strata_leave_their_rest_to_others() -> None:
     """A stratum with fewer cells than its share gives all, and the size is still reached."""
     found = strata((5000, 3), (5000, 900))
     assert allocate_rows(found, 100, AllocationRule()) == {"s0": 3, "s1": 97}

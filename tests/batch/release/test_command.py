@@ -57,7 +57,7 @@ def test_the_commands_of_the_page_run(run: Run) -> None:
         assert "Traceback" not in done.stderr
 
 
-def test_what_a_machine_reads(run: Run, place: Path) -> None:
+def test_json_output(run: Run, place: Path) -> None:
     """Build, verify, diff, list and show answer in JSON, with the exit codes that are promised."""
     spec = place / "other.yaml"
     spec.write_text((place / "support.yaml").read_text().replace("name: support", "name: other"))
@@ -107,11 +107,11 @@ def test_a_side_that_has_no_row_is_refused(run: Run, place: Path) -> None:
     run("release", "build", str(spec))
     done = run("release", "export", "sides", "--to", "jsonl", "--out", "s", "--side", "holdout")
     assert done.returncode == 2
-    assert "no row on the side holdout" in done.stderr
+    assert "no rows on the side holdout" in done.stderr
     assert not (place / "s").exists()
 
 
-def test_rows_that_were_erased_are_told_by_every_command(run: Run, place: Path) -> None:
+def test_every_command_reports_erased_rows(run: Run, place: Path) -> None:
     """List, show, verify, diff and export of a version that lost a row, and of its successor."""
     spec = place / "fourth.yaml"
     spec.write_text((place / "support.yaml").read_text().replace("name: support", "name: fourth"))
@@ -123,11 +123,11 @@ def test_rows_that_were_erased_are_told_by_every_command(run: Run, place: Path) 
     listed = json.loads(run("release", "list", "fourth", "--json").stdout)["releases"]
     assert [(o["version"], o["erased"]) for o in listed] == [("1.0.0", True), ("2.0.0", False)]
     assert "published, rows erased" in run("release", "list", "fourth").stdout
-    assert "1 of its rows were erased" in run("release", "show", "fourth@1.0.0").stdout
+    assert "1 row erased since" in run("release", "show", "fourth@1.0.0").stdout
     pinned = f"fourth@{first['digest']}"
     told = json.loads(run("release", "verify", pinned, "--json").stdout)
     assert (told["ok"], told["rows"], told["erased"]) == (True, first["rows"] - 1, 1)
-    assert "ok except 1 erased rows" in run("release", "verify", pinned).stdout
+    assert "ok except 1 erased row:" in run("release", "verify", pinned).stdout
     assert run("release", "verify", pinned, "--erased-by", SIGNER.public).returncode == 0
     assert run("release", "verify", pinned, "--erased-by", "00" * 32).returncode == 1
     differ = run("release", "diff", "fourth@1", "fourth", "--json")
@@ -138,7 +138,7 @@ def test_rows_that_were_erased_are_told_by_every_command(run: Run, place: Path) 
     assert gone not in (place / "fourth" / "fourth.jsonl").read_text()
 
 
-def test_a_version_that_was_withdrawn_is_not_exported(run: Run, place: Path) -> None:
+def test_a_withdrawn_version_is_not_exported(run: Run, place: Path) -> None:
     """It is refused with exit code 2."""
     spec = place / "gone.yaml"
     spec.write_text((place / "support.yaml").read_text().replace("name: support", "name: gone"))
@@ -159,7 +159,7 @@ def test_a_version_that_was_withdrawn_is_not_exported(run: Run, place: Path) -> 
         (["withdraw", "support@1", "--reason", "x"], 2, "in full"),
     ],
 )
-def test_wrong_use_is_told_in_a_sentence(
+def test_wrong_use_is_reported_in_a_sentence(
     run: Run, arguments: list[str], code: int, told: str
 ) -> None:
     """Exit code 2 and one sentence with the correct use."""
@@ -182,7 +182,7 @@ def test_a_pin_is_pulled_into_a_folder(run: Run, place: Path) -> None:
     assert "pin it as fifth@sha256" in run("release", "pull", "fifth", "pulled/fifth").stdout
     gone = rows_of(place / "pulled" / "fifth")[0]["trace_id"]
     erased(open_repository(place / "lake" / "releases"), [gone], 1)
-    assert "ok except 1 erased rows" in run("release", "pull", pinned, "pulled/fifth").stdout
+    assert "ok except 1 erased row:" in run("release", "pull", pinned, "pulled/fifth").stdout
     assert gone not in {row["trace_id"] for row in rows_of(place / "pulled" / "fifth")}
     other = run("release", "pull", "fifth@2.0.0", "pulled/fifth")
     assert (other.returncode, "something else" in other.stderr) == (2, True)

@@ -77,7 +77,7 @@ def test_the_query_can_be_written_for_warehouses(dialect: str, changes: dict[str
     assert "md5" in text.lower()
 
 
-def test_a_limit_holds_about_what_was_asked_for(lake: Lake) -> None:
+def test_a_limit_holds_about_the_requested_number(lake: Lake) -> None:
     """The first cells by hash, and some to spare, without reading the others one by one."""
     asked = spec(strata=["status"], one_per="trace")
     every = _cells_on_duckdb(lake, asked)

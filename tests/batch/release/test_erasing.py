@@ -94,7 +94,7 @@ def test_a_pinned_digest_still_names_the_same_version(original: Path, out: Path)
         assert (found.version, found.erased) == (one.version, True)
 
 
-def test_erased_twice_nothing_changes(out: Path) -> None:
+def test_a_repeated_erasure_changes_nothing(out: Path) -> None:
     """A repeated call changes nothing and reports the same; a search finds no rows."""
     before = find_affected_versions(open_repository(out), wanted())
     assert [(f.version, f.state, f.mentions) for f in before] == [
@@ -109,7 +109,7 @@ def test_erased_twice_nothing_changes(out: Path) -> None:
     assert contents(out) == once
 
 
-def test_who_is_in_no_release_changes_nothing_but_the_fence(original: Path, out: Path) -> None:
+def test_a_person_in_no_release_changes_only_the_fence(original: Path, out: Path) -> None:
     """Releases without the person stay as they are, to the byte."""
     assert erased(open_repository(out), ["nobody"], 1) == []
     after = contents(out)
@@ -119,7 +119,7 @@ def test_who_is_in_no_release_changes_nothing_but_the_fence(original: Path, out:
 
 @settings(max_examples=4, deadline=None)
 @given(data=st.data())
-def test_in_whatever_order_rows_are_erased_the_end_is_the_same(
+def test_the_order_of_erasures_does_not_matter(
     original: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     """Any rows, in any parts, in any order: the same files with rows, and all of it verifies."""
@@ -142,7 +142,7 @@ def test_in_whatever_order_rows_are_erased_the_end_is_the_same(
     assert verify_release(FolderStore(newest[0])).erased == 0
 
 
-def test_a_row_that_is_missing_without_being_told_is_found(out: Path) -> None:
+def test_a_row_missing_without_a_note_is_detected(out: Path) -> None:
     """Rows missing beyond those in the note, restored or changed rows: each is reported."""
     folder = out / "support" / "1.0.0"
     whole = contents(folder)
@@ -166,7 +166,7 @@ def test_a_row_that_is_missing_without_being_told_is_found(out: Path) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(data=st.data())
-def test_any_changed_byte_of_an_erased_release_is_found(
+def test_any_changed_byte_of_an_erased_release_is_detected(
     original: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     """Also of the note and of the rewritten files."""
@@ -193,7 +193,7 @@ def _erased_once(original: Path, factory: pytest.TempPathFactory) -> Path:
     return out / "support" / "1.0.0"
 
 
-def test_who_deletes_rows_himself_is_told_as_who_did_not_sign(out: Path) -> None:
+def test_rows_deleted_by_others_are_reported_with_their_key(out: Path) -> None:
     """A note under another key counts as an erasure, and fails if the operator's is required."""
     folder = out / "support" / "1.0.0"
     ids = [row["trace_id"] for row in rows_of(folder)]
@@ -222,7 +222,7 @@ def test_withdrawn_versions_lose_the_rows_and_get_no_successor(out: Path) -> Non
     assert verify_release(FolderStore(out / "support" / "1.0.1")).withdrawn == "wrong"
 
 
-def test_a_successor_that_was_withdrawn_is_not_made_again(out: Path) -> None:
+def test_a_withdrawn_successor_is_not_rebuilt(out: Path) -> None:
     """A withdrawn version gets no successor."""
     here = open_repository(out)
     erase_from_releases(here, wanted(), order(1))
@@ -233,7 +233,7 @@ def test_a_successor_that_was_withdrawn_is_not_made_again(out: Path) -> None:
     assert contents(out) == before
 
 
-def test_a_release_of_which_no_row_is_left_has_no_successor(out: Path) -> None:
+def test_a_release_without_rows_has_no_successor(out: Path) -> None:
     """It still verifies: except for all of its rows."""
     ids = [row["trace_id"] for row in rows_of(out / "support" / "1.0.0")]
     told = erased(open_repository(out), ids, 1)
@@ -242,7 +242,7 @@ def test_a_release_of_which_no_row_is_left_has_no_successor(out: Path) -> None:
     assert (verdict.ok, verdict.rows, verdict.erased) == (True, 0, len(ids))
 
 
-def test_the_successor_says_what_happened_and_keeps_the_weights(out: Path) -> None:
+def test_the_successor_reports_the_erasure_and_keeps_the_weights(out: Path) -> None:
     """It has the remaining rows and their commitments; its design and pages report the erasure."""
     erase_from_releases(open_repository(out), wanted(), order(7))
     old, new = (
@@ -272,7 +272,7 @@ def test_traces_that_a_spec_names_are_not_quoted(tmp_path: Path) -> None:
     assert _found_in(tmp_path / "out", values_of(going)) == []
 
 
-def test_only_what_bears_a_whole_mark_is_a_mention() -> None:
+def test_only_a_complete_mark_is_a_mention() -> None:
     """Marks are found anywhere, also in JSON within JSON; ids are compared as a whole."""
     values = {"trace_id": "t10", "user_id": None, "label_event_id": "e", "response": 'say "<A:b>"'}
     row = cast("ReleaseRow", values)

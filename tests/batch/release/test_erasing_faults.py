@@ -99,7 +99,7 @@ def _killed(original: Path, folder: Path, *moment: str) -> None:
     assert not any(value in text for value in values_of(going) for text in texts)
 
 
-def test_killed_at_each_step_it_is_finished_by_the_next(original: Path, tmp_path: Path) -> None:
+def test_killed_at_each_step_the_next_run_completes_it(original: Path, tmp_path: Path) -> None:
     """SIGKILL before, in or after each write: never silently good, and the same end."""
     _killed(original, tmp_path)
 
@@ -119,7 +119,7 @@ def _steps(original: Path, folder: Path, act: Callable[[ReleaseRepository], obje
     return store.writes
 
 
-def test_two_erasers_at_once_take_what_both_want(original: Path, tmp_path: Path) -> None:
+def test_concurrent_erasures_remove_the_rows_of_both(original: Path, tmp_path: Path) -> None:
     """Whenever another erasure runs in between, no row returns, and all versions verify."""
     rows = rows_of(original / "support" / "1.0.0")
     others = [row["trace_id"] for row in rows if not wanted().match(row)][:2]
@@ -152,7 +152,7 @@ def _nothing_of_the_person(draft: ReleaseDraft, folder: Path) -> bool:
 
 
 @pytest.mark.parametrize("moment", [MOMENTS[0], MOMENTS[2]])
-def test_a_builder_at_work_publishes_nobody_who_is_erased_meanwhile(
+def test_a_build_during_an_erasure_publishes_no_erased_row(
     draft: ReleaseDraft, tmp_path: Path, moment: str
 ) -> None:
     """Whenever the erasure runs, nothing of the person is left; the builder may build again."""
@@ -171,7 +171,7 @@ def test_a_builder_at_work_publishes_nobody_who_is_erased_meanwhile(
         assert store.writes >= step
         assert _nothing_of_the_person(draft, out), step
         with pytest.raises(
-            ReleaseClaimError, match="rows of table traces were erased since version"
+            ReleaseClaimError, match="rows of table traces were erased after version"
         ):
             publish_draft(draft, open_repository(out))
 
@@ -181,9 +181,7 @@ def _published(draft: ReleaseDraft, folder: Path) -> Path:
     return folder
 
 
-def test_what_was_begun_and_what_was_abandoned_is_emptied(
-    draft: ReleaseDraft, tmp_path: Path
-) -> None:
+def test_begun_and_abandoned_versions_are_emptied(draft: ReleaseDraft, tmp_path: Path) -> None:
     """Rows of an unpublished version are erased too, and a late builder cannot restore them."""
     files = assemble_files(draft, FIRST_VERSION, None)
     here = open_repository(tmp_path)
@@ -205,7 +203,7 @@ def test_what_was_begun_and_what_was_abandoned_is_emptied(
     assert find_affected_versions(here, wanted()) == []
 
 
-def test_a_builder_whose_rows_stay_is_left_alone(draft: ReleaseDraft, tmp_path: Path) -> None:
+def test_a_build_without_matching_rows_is_undisturbed(draft: ReleaseDraft, tmp_path: Path) -> None:
     """An erasure of a person without rows in it does not disturb a version that was begun."""
     files = assemble_files(draft, FIRST_VERSION, None)
     here = open_repository(tmp_path)
@@ -233,7 +231,7 @@ def _stop() -> None:
     raise KeyboardInterrupt
 
 
-def test_what_cannot_be_read_is_told(original: Path, tmp_path: Path) -> None:
+def test_an_unreadable_file_is_reported(original: Path, tmp_path: Path) -> None:
     """An unreadable file is reported; the rows are erased from all other versions."""
     here = open_repository(tmp_path / "out")
     shutil.copytree(original, tmp_path / "out")
@@ -249,7 +247,7 @@ def test_what_cannot_be_read_is_told(original: Path, tmp_path: Path) -> None:
     assert erase_from_releases(here, wanted(), order(1))[0].successor == "2.0.0"
 
 
-def test_on_s3_older_versions_go_too(
+def test_on_s3_older_versions_are_removed_too(
     s3: S3, draft: ReleaseDraft, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a bucket that keeps versions nothing of the person is left in any of them."""

@@ -68,7 +68,7 @@ def test_days_are_left_out_where_the_spec_says_so(lake: Lake) -> None:
     assert "expired" not in narrow.facts
 
 
-def test_users_that_are_gone_matter_where_sides_are_kept(lake: Lake) -> None:
+def test_expired_users_matter_with_a_holdout(lake: Lake) -> None:
     """Without a holdout, and with one row per conversation, they do not matter."""
     expire(lake, pseudonyms=WHOLE)
     assert min(days(drafted(lake, holdout=None))) < WHOLE
@@ -76,14 +76,14 @@ def test_users_that_are_gone_matter_where_sides_are_kept(lake: Lake) -> None:
         drafted(lake, holdout=None, one_per="user")
 
 
-def test_labels_that_are_gone_matter_too(lake: Lake) -> None:
+def test_expired_labels_matter_too(lake: Lake) -> None:
     """Otherwise traces would seem to have none."""
     expire(lake, "labels", rows=WHOLE)
     with pytest.raises(UsageError, match="2026-11-04"):
         drafted(lake)
 
 
-def test_a_trace_that_is_named_must_be_whole(lake: Lake) -> None:
+def test_a_named_trace_must_not_have_expired(lake: Lake) -> None:
     """Even where the other days are left out."""
     early = min(conversations(4), key=lambda trace: int(trace["started_at"]))["trace_id"]
     expire(lake, text=WHOLE)
@@ -91,14 +91,14 @@ def test_a_trace_that_is_named_must_be_whole(lake: Lake) -> None:
         drafted(lake, expired="leave_out", must_include=[early])
 
 
-def test_nothing_is_drawn_from_a_window_that_is_gone(lake: Lake) -> None:
+def test_nothing_is_drawn_from_an_expired_window(lake: Lake) -> None:
     """Whatever the spec says."""
     expire(lake, text=date(2026, 12, 2))
     with pytest.raises(UsageError, match="the whole window has expired"):
         drafted(lake, expired="leave_out")
 
 
-def test_a_release_outlives_the_texts_it_was_made_of(lake: Lake, tmp_path: Path) -> None:
+def test_a_release_outlives_its_sources(lake: Lake, tmp_path: Path) -> None:
     """Published releases stay as they are and verify as before."""
     publish_draft(drafted(lake), open_repository(tmp_path / "releases"))
     before = {p: p.read_bytes() for p in (tmp_path / "releases").rglob("*") if p.is_file()}

@@ -59,7 +59,7 @@ def lines(rows: Rows, target: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("target", ["jsonl", "mlflow", "langfuse", "langsmith", "promptfoo"])
-def test_every_reader_of_lines_finds_as_many(rows: Rows, target: str) -> None:
+def test_every_line_reader_counts_the_same_lines(rows: Rows, target: str) -> None:
     """No text contains what a reader takes for the end of a line, and no text is changed."""
     (data,) = EXPORT_FORMATS[target](rows, "support", "1.0.0").values()
     assert len(data.decode().splitlines()) == data.count(b"\n") == len(rows)
@@ -71,7 +71,7 @@ def test_jsonl_holds_all_but_the_salt(rows: Rows) -> None:
     assert lines(rows, "jsonl") == [{k: v for k, v in r.items() if k != "salt"} for r in rows]
 
 
-def test_csv_is_read_back_and_runs_nothing(rows: Rows) -> None:
+def test_csv_is_read_back_and_executes_nothing(rows: Rows) -> None:
     """Texts that a spreadsheet would execute get a leading quote; nested values are JSON."""
     (data,) = EXPORT_FORMATS["csv"](rows, "support", "1.0.0").values()
     assert data.startswith(codecs.BOM_UTF8)
@@ -102,7 +102,7 @@ def test_no_cell_begins_as_a_formula(rows: Rows, text: str) -> None:
     assert found["response"] == f"'{text}".replace("\0", "\ufffd")
 
 
-def test_cells_that_a_spreadsheet_cuts_are_named(rows: Rows) -> None:
+def test_cells_that_a_spreadsheet_cuts_are_reported(rows: Rows) -> None:
     """Cells that are too long are reported by row and column; other formats hold any text."""
     wide = [rows[0], with_response(rows[1], "x" * 42_000)]
     (remark,) = export_remarks("csv", wide)
@@ -125,7 +125,7 @@ def test_no_text_ends_at_a_null_or_stops_an_import(rows: Rows, target: str) -> N
 
 
 @pytest.mark.parametrize("target", ["jsonl", "huggingface"])
-def test_formats_of_our_own_keep_each_character(rows: Rows, target: str) -> None:
+def test_lossless_formats_keep_each_character(rows: Rows, target: str) -> None:
     """Formats that replace nothing report nothing."""
     holding = [with_response(rows[0], "a\0b")]
     assert export_remarks(target, holding) == []

@@ -42,7 +42,7 @@ def test_manifest_datasheet_and_show_count_the_rows_by_policy(
     assert run_command(["release", "verify", "support"]) == 0
 
 
-def test_rows_of_one_policy_are_not_remarked_upon(tmp_path: Path) -> None:
+def test_rows_of_one_policy_are_not_mentioned(tmp_path: Path) -> None:
     """With one policy the manifest is as it was before that key existed."""
     lake = two_policies(tmp_path)
     made = built(lake, tmp_path / "r", **SPEC, redaction_policies=["policy-b"])

@@ -94,7 +94,7 @@ def test_a_part_of_a_digest_picks_a_version_and_proves_nothing(run: Run, place: 
         assert not verify_release(FolderStore(folder_of(place, "part")), expected=short).ok
 
 
-def test_what_is_printed_can_be_pinned(run: Run, place: Path) -> None:
+def test_the_printed_digest_can_be_pinned(run: Run, place: Path) -> None:
     """``build`` prints the whole digest on one line."""
     (place / "print.yaml").write_text(SPEC.replace("pins", "print"))
     done = run("release", "build", "print.yaml")
@@ -137,7 +137,7 @@ def test_a_publisher_signs_what_is_built(run: Run, place: Path) -> None:
     assert sorted(folder_of(place, "signed").iterdir()) == before
 
 
-def test_an_unsigned_release_passes_only_where_no_key_is_asked_for(run: Run, place: Path) -> None:
+def test_an_unsigned_release_passes_only_if_no_key_is_required(run: Run, place: Path) -> None:
     """A release without its signature does not pass as the publisher's."""
     assert built(run, place, "plain")["signed_by"] is None
     assert run("release", "verify", "plain@1.0.0").returncode == 0
@@ -179,7 +179,7 @@ def test_a_signature_is_of_one_version_and_is_not_changed(
     assert run("release", "verify", "one@1.0.0", "--signed-by", OURS).returncode == 0
 
 
-def test_what_is_there_can_be_signed_later_by_several(
+def test_a_published_version_can_be_signed_later_by_several(
     run: Run, place: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """``release sign`` signs a published version after verifying it; other publishers may too."""
@@ -200,7 +200,7 @@ def test_what_is_there_can_be_signed_later_by_several(
 
 
 @pytest.mark.parametrize("key", ["short", "bm90IDMyIGJ5dGVz", "é"])
-def test_a_signing_key_that_is_none_is_refused_before_anything_is_built(
+def test_an_invalid_signing_key_is_refused_before_a_build(
     run: Run, place: Path, monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
     """The sentence names the setting, and not the key."""

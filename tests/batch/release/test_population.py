@@ -89,7 +89,7 @@ def test_other_changes_of_the_spec_say_why_too(lake: Lake, tmp_path: Path) -> No
     assert named not in json.dumps(manifest(tmp_path, str(made.version))["previous"])
 
 
-def test_a_release_of_before_still_verifies_and_is_followed(lake: Lake, tmp_path: Path) -> None:
+def test_an_earlier_release_verifies_and_is_followed(lake: Lake, tmp_path: Path) -> None:
     """Manifests without these counts, also when a row is erased from one."""
     made = drafted(lake, labels=ALL)
     counted = made.facts["population"]
@@ -148,7 +148,7 @@ def test_the_datasheet_has_the_audit_s_rate_and_no_other(tmp_path: Path) -> None
     assert f"of all {len(traces)} is {expected.hajek:.1%} ({low:.1%} to {high:.1%})" in told
 
 
-def test_a_rate_that_nobody_can_know_is_said_to_be_that(lake: Lake, tmp_path: Path) -> None:
+def test_an_unknown_failure_rate_is_explained(lake: Lake, tmp_path: Path) -> None:
     """The datasheet has the formula and the number of reviews needed."""
     built(lake, tmp_path, labels=ALL)
     told = sheet(tmp_path, "1.0.0")
@@ -167,7 +167,7 @@ def test_a_rate_that_nobody_can_know_is_said_to_be_that(lake: Lake, tmp_path: Pa
         ({"strata": ["error_type"]}, "strata: error_type: no trace of the window has one"),
     ],
 )
-def test_names_that_nothing_has_are_warnings(
+def test_unmatched_names_are_warnings(
     lake: Lake, tmp_path: Path, changes: dict[str, Any], told: str
 ) -> None:
     """They come with the nearest existing names, in the output and in the datasheet."""
@@ -178,14 +178,14 @@ def test_names_that_nothing_has_are_warnings(
     assert told in sheet(tmp_path, "1.0.0")
 
 
-def test_nothing_fits_says_which_name_nothing_has(lake: Lake) -> None:
+def test_nothing_fits_reports_unmatched_names(lake: Lake) -> None:
     """A misspelt filter is named in the error."""
     with pytest.raises(UsageError, match="the nearest: airline-support"):
         drafted(lake, where={"app": "airline-suport"})
     assert "warnings" not in drafted(lake, strata=["segments.plan"], allocation={}).facts
 
 
-def test_an_id_that_came_again_with_something_else_is_counted(tmp_path: Path) -> None:
+def test_a_trace_resent_with_other_content_is_counted(tmp_path: Path) -> None:
     """Traces sent again unchanged are normal; another answer is reported, and the first counts."""
     first = {**conversations(1)[0], "response": None, "status": "error", "error_message": "timeout"}
     same = conversations(1)[1]

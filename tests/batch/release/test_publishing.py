@@ -72,7 +72,7 @@ def test_the_folder_holds_what_the_design_says(published: Path) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_any_changed_byte_is_found(published: Path, data: st.DataObject) -> None:
+def test_any_changed_byte_is_detected(published: Path, data: st.DataObject) -> None:
     """Verification detects any byte of any file that is changed, removed or added."""
     folder = published / "support" / "1.0.0"
     files = contents(folder)
@@ -92,7 +92,7 @@ def test_any_changed_byte_is_found(published: Path, data: st.DataObject) -> None
     assert verify_release(FolderStore(folder)).ok
 
 
-def test_a_time_that_there_cannot_be_is_found(published: Path, tmp_path: Path) -> None:
+def test_an_impossible_time_is_detected(published: Path, tmp_path: Path) -> None:
     """Changed bytes may encode a time after the last year; verification reports that as damage."""
     folder = tmp_path / "copy"
     shutil.copytree(published / "support" / "1.0.0", folder)
@@ -107,7 +107,7 @@ def test_a_time_that_there_cannot_be_is_found(published: Path, tmp_path: Path) -
     assert any("no row can have" in one for one in problems)
 
 
-def test_a_file_too_many_or_too_few_is_found(published: Path, tmp_path: Path) -> None:
+def test_an_extra_or_missing_file_is_detected(published: Path, tmp_path: Path) -> None:
     """No file can be added to a release or removed from it."""
     folder = tmp_path / "copy"
     shutil.copytree(published / "support" / "1.0.0", folder)
@@ -118,7 +118,7 @@ def test_a_file_too_many_or_too_few_is_found(published: Path, tmp_path: Path) ->
     assert "data.parquet is missing" in verify_release(FolderStore(folder)).problems
 
 
-def test_a_release_that_was_made_anew_has_another_digest(lake: Lake, tmp_path: Path) -> None:
+def test_a_rewritten_release_has_another_digest(lake: Lake, tmp_path: Path) -> None:
     """A consistent change of everything is detected by the pinned digest."""
     first = built(lake, tmp_path / "a", size=16)
     built(lake, tmp_path / "b", size=16, seed=9)
@@ -127,9 +127,7 @@ def test_a_release_that_was_made_anew_has_another_digest(lake: Lake, tmp_path: P
     assert not verify_release(folder, expected=first.digest).ok
 
 
-def test_killed_at_each_step_it_is_finished_by_the_next(
-    draft: ReleaseDraft, tmp_path: Path
-) -> None:
+def test_killed_at_each_step_the_next_run_completes_it(draft: ReleaseDraft, tmp_path: Path) -> None:
     """SIGKILL before, in and after each write: no half release, and a rebuild completes it."""
     (tmp_path / "draft").write_bytes(pickle.dumps(draft))
     done = subprocess.run(
@@ -157,7 +155,7 @@ def test_killed_at_each_step_it_is_finished_by_the_next(
         assert verify_release(FolderStore(folder / "support" / "1.0.0")).ok
 
 
-def test_of_two_builders_one_wins_and_the_other_is_told(lake: Lake, tmp_path: Path) -> None:
+def test_of_two_builders_one_wins_and_the_other_gets_an_error(lake: Lake, tmp_path: Path) -> None:
     """While one builder is at work the other writes nothing; afterwards the other follows it."""
     one, two = drafted(lake, size=16), drafted(lake, size=16, seed=8)
     files = assemble_files(one, FIRST_VERSION, None)
@@ -174,7 +172,7 @@ def _claim(files: dict[str, bytes]) -> bytes:
     return f"1.0.0 sha256:{sha256(files[MANIFEST])}\n".encode()
 
 
-def test_what_a_dead_builder_left_can_be_taken_over(lake: Lake, tmp_path: Path) -> None:
+def test_the_claim_of_a_dead_builder_can_be_taken_over(lake: Lake, tmp_path: Path) -> None:
     """Its version is skipped; if the builder comes back, it gets an error."""
     one, two = drafted(lake, size=16), drafted(lake, size=16, seed=8)
     files = assemble_files(one, FIRST_VERSION, None)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from batch.temp_dirs import TEMP_DIR_PREFIX, remove_stale_temp_dirs, temp_dir
+from batch.bounded_duckdb import TEMP_DIR_PREFIX, remove_stale_temp_dirs, temp_dir
 from lake.tables import Lake
 from tests.architecture.source import ROOT
 from tests.batch.release.kit import drafted
@@ -35,7 +35,7 @@ def _folders(parent: Path) -> list[Path]:
     return list(parent.glob(f"{TEMP_DIR_PREFIX}*"))
 
 
-def test_what_a_killed_selection_spilled_is_removed_by_the_next(
+def test_the_temporary_files_of_a_killed_selection_are_removed(
     lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They are in a folder that only its owner may read, until the next selection begins."""

@@ -47,7 +47,7 @@ def test_the_label_is_that_of_the_highest_revision(tmp_path: Path) -> None:
     assert {row["expected_response"] for row in found if row["label"] == "fail"} == {"so"}
 
 
-def test_filters_and_demands(lake: Lake) -> None:
+def test_filters_and_requirements(lake: Lake) -> None:
     """Only traces that fit `where`, `labels` and the window are selected."""
     found = rows_of(
         lake,
@@ -74,7 +74,7 @@ def test_the_window_ends_before_its_end(lake: Lake) -> None:
     assert max(starts) < "2026-11-03"
 
 
-def test_only_rows_of_the_redaction_policies_that_are_demanded(tmp_path: Path) -> None:
+def test_only_rows_of_accepted_redaction_policies(tmp_path: Path) -> None:
     """Rows of another policy are left out and counted; a trace named by the spec is refused."""
     traces = conversations(2)
     lake = make_lake(tmp_path, traces[:100], [])
@@ -106,7 +106,7 @@ def test_named_traces_are_in_and_their_conversations_give_no_other(lake: Lake) -
     assert max(Counter(row["session_id"] for row in found).values()) == 1
 
 
-def test_a_named_trace_that_is_not_there_is_told_by_its_place(lake: Lake) -> None:
+def test_a_missing_named_trace_is_reported_by_its_number(lake: Lake) -> None:
     """The error has the numbers of the entries and does not quote them."""
     with pytest.raises(UsageError, match="must_include number 2") as raised:
         selected(lake, must_include=[rows_of(lake)[0]["trace_id"], "mia.li@example.com"])
@@ -131,7 +131,7 @@ def test_no_stratum_that_exists_is_empty(lake: Lake) -> None:
         assert all(share.rows > 0 for share in found.draws)
 
 
-def test_nobody_is_on_both_sides(lake: Lake) -> None:
+def test_no_conversation_or_user_is_on_both_sides(lake: Lake) -> None:
     """No conversation and no user has rows on both sides of the holdout line; both sides exist."""
     found = rows_of(lake, one_per="trace", size=300)
     for key in ("session_id", "user_id"):
@@ -169,7 +169,7 @@ def test_weights_add_up_to_production(lake: Lake) -> None:
         assert weights[name] == pytest.approx(share.stratum.traces)
 
 
-def test_near_duplicates_go_and_their_place_is_taken(lake: Lake) -> None:
+def test_near_duplicates_are_replaced(lake: Lake) -> None:
     """Repeated conversations are left out; no stratum is left empty."""
     found = selected(lake, near_duplicates={"threshold": 0.85})
     assert sum(found.rows["near_duplicates"].to_pylist()) > 0

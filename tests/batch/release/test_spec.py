@@ -88,7 +88,7 @@ def test_a_good_spec_is_read() -> None:
         ),
     ],
 )
-def test_a_mistake_is_told_with_its_line(old: str, new: str, told: str) -> None:
+def test_an_error_names_its_line(old: str, new: str, told: str) -> None:
     """The message has the line, the field and the correct form."""
     assert old in GOOD
     with pytest.raises(UsageError) as raised:
@@ -96,7 +96,7 @@ def test_a_mistake_is_told_with_its_line(old: str, new: str, told: str) -> None:
     assert told in str(raised.value)
 
 
-def test_the_hash_is_of_what_is_said_not_how() -> None:
+def test_the_hash_is_of_the_content_not_the_layout() -> None:
     """Layout, comments and spelled-out defaults leave the hash; another value changes it."""
     other = "# a comment\none_per: conversation\n" + GOOD
     assert parse_spec(other, "o").to_json() == parse_spec(GOOD, "s").to_json()

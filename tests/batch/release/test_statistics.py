@@ -182,7 +182,7 @@ def test_intervals_cover_as_often_as_they_say(draws: list[list[StratumDraw]]) ->
 
 
 @pytest.mark.parametrize(("share", "least"), [(0.002, 0.93), (0.05, 0.93), (0.2, 0.92)])
-def test_what_an_erasure_leaves_estimates_what_is_left(
+def test_after_an_erasure_the_rest_estimates_the_rest(
     draws: list[list[StratumDraw]], share: float, least: float
 ) -> None:
     """Conversations leave population and sample, rows keep their weights: intervals still cover.
@@ -223,7 +223,7 @@ def test_no_stratum_is_empty_and_no_conversation_gives_two(draws: list[list[Stra
         assert max(clusters.values()) == 1
 
 
-def test_a_rare_stratum_that_is_taken_whole_leaves_others_out_of_reach() -> None:
+def test_a_rare_stratum_drawn_completely_leaves_others_out_of_reach() -> None:
     """Other traces of its conversations are counted as out of reach, and totals stay right."""
     strata = [Stratum("rare", {}, 4, 2), Stratum("common", {}, 40, 10)]
     cells = {
@@ -242,7 +242,7 @@ def test_a_rare_stratum_that_is_taken_whole_leaves_others_out_of_reach() -> None
     assert sum(one.weight for one in shares[1].drawn) == pytest.approx(32)
 
 
-def test_weights_are_the_same_in_whatever_order_an_engine_answers() -> None:
+def test_weights_do_not_depend_on_the_order_of_an_engine() -> None:
     """To the last digit, since they are part of the bytes of a release."""
     strata = [f"s{i}" for i in range(7)]
     sizes = {text: 9 + 2 * i for i, text in enumerate(strata)}
@@ -378,8 +378,6 @@ LONG = "please look after the table that i booked for the evening of the day aft
         ),
     ],
 )
-def test_what_counts_as_nearly_the_same(
-    one: ComparedTexts, other: ComparedTexts, *, alike: bool
-) -> None:
+def test_near_duplicate_cases(one: ComparedTexts, other: ComparedTexts, *, alike: bool) -> None:
     """Signs, calls and scripts without spaces are compared; case and encoding are not."""
     assert drop_near_duplicates([one, other], NearDuplicateRule()) == ([0] if alike else [0, 1])

@@ -132,7 +132,7 @@ def test_their_share_is_capped_in_each_stratum(lake: Lake, share: float) -> None
     assert told["rows"] + sum(told["left_out"].values()) == told["offered"] == 120
 
 
-def test_near_duplicates_stay_out(lake: Lake) -> None:
+def test_near_duplicates_are_left_out(lake: Lake) -> None:
     """Near-duplicates of drawn rows, and of one another, are left out."""
     drawn = next(one for one in drafted(lake).rows.to_pylist() if one["label"] == "fail")
     copy = row(1, messages=drawn["messages"], response=drawn["response"])
@@ -143,7 +143,7 @@ def test_near_duplicates_stay_out(lake: Lake) -> None:
     assert draft.facts["synthetic"]["left_out"] == {"near_duplicates": 2}
 
 
-def test_rows_that_do_not_fit_the_filters_stay_out(lake: Lake) -> None:
+def test_rows_that_do_not_fit_the_filters_are_left_out(lake: Lake) -> None:
     """A release of one app holds no synthetic row of another."""
     rows = [row(1), row(2, app="another")]
     draft = made(lake, rows, where={"app": "airline-support"}, asked={"max_share": 0.5})
@@ -203,7 +203,7 @@ def test_no_group_is_on_both_sides(production: Any, more: Any) -> None:
         assert all(len(found) == 1 for found in sides.values())
 
 
-def test_the_pages_count_them_apart(lake: Lake) -> None:
+def test_the_pages_count_them_separately(lake: Lake) -> None:
     """Every number outside their own section is that of a release without them."""
     draft, plain = made(lake, [row(n) for n in range(9)]), drafted(lake)
     pages = [

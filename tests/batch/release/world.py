@@ -12,9 +12,10 @@ import pyarrow as pa
 from goldpan.demo.traffic import load_shipped_conversations, make_traces
 from lake.commit import commit
 from lake.config import LakeSettings
-from lake.ledger import EntryKind, LedgerEntry, SourceRange, position_app
+from lake.ledger import EntryKind, LedgerEntry, SourceRange
 from lake.parquet import DataFile, encode_files
 from lake.table_commit import Move, TableCommit
+from lake.table_log import position_app
 from lake.tables import Lake
 from schemas.arrow import TABLES
 from schemas.redacted import Redacted
@@ -92,7 +93,7 @@ def add(lake: Lake, table: str, rows: Sequence[Row], *, policy: str = POLICY) ->
     topic = "llm.feedback" if table == "feedback" else "llm.traces"
     opened = lake.table(table)
     opened.refresh()
-    start = opened.number(f"{topic}/0") or 0
+    start = opened.txn_version(f"{topic}/0") or 0
     end = start + len(rows)
     if table in {"traces", "feedback"}:
         _commit(lake, "quarantine", [], SourceRange(topic, 0, start, end))

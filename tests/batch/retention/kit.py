@@ -16,9 +16,10 @@ from batch.retention.plan import RetentionPlan, parse_retention_plan
 from batch.retention.run import RetentionRun
 from lake.commit import commit
 from lake.config import LakeSettings
-from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange, position_app
+from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange
 from lake.parquet import encode_files
 from lake.table_commit import CommitContext, Move, TableCommit
+from lake.table_log import REVIEW_SEQUENCE, position_app
 from lake.tables import TABLE_LAYOUTS, Lake
 from redact.pipeline.audit import chain_hash, chain_start
 from schemas.arrow import AUDIT_TABLE, TABLES, TIMESTAMP_US
@@ -172,7 +173,7 @@ def add_day(lake: Lake, day: int) -> None:
     counted = {"_ingested_at": at, "characters_scanned": 1, "previous": "", "chain": ""}
     for table, source, rows in (
         ("labels", traces_here, labels(day, _next(lake, "labels", traces_here, 1)[0])),
-        ("reviews", SourcePartition("#reviews", 0), [review | commented]),
+        ("reviews", SourcePartition(REVIEW_SEQUENCE, 0), [review | commented]),
         ("redactions", traces_here, [counted]),
     ):
         start, end = _next(lake, table, source, len(rows))
@@ -182,7 +183,7 @@ def add_day(lake: Lake, day: int) -> None:
 
 def _next(lake: Lake, table: str, source: SourcePartition, count: int) -> tuple[int, int]:
     lake.table(table).refresh()
-    start = lake.table(table).number(position_app(source)) or 0
+    start = lake.table(table).txn_version(position_app(source)) or 0
     return start, start + count
 
 

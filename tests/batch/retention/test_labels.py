@@ -58,7 +58,7 @@ def world() -> list[Trace | Feedback]:
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
+def labelled_lake(tmp_path: Path) -> Lake:
     """Ten days, all of them labelled."""
     made = new_lake(tmp_path, world())
     reconciled(made)
@@ -87,26 +87,26 @@ def again(lake: Lake, **more: Any) -> Any:
     ],
 )
 def test_nothing_is_decided_from_what_is_left(
-    lake: Lake, table: str, parts: dict[str, int]
+    labelled_lake: Lake, table: str, parts: dict[str, int]
 ) -> None:
     """No label is added, and those in force are unchanged, including corrections."""
-    before = told(labels_of(lake))
-    add_texts_nobody_has(lake)
-    expire(lake, table, **{part: day(n) for part, n in parts.items()})
-    outcome = again(lake)
+    before = told(labels_of(labelled_lake))
+    add_texts_nobody_has(labelled_lake)
+    expire(labelled_lake, table, **{part: day(n) for part, n in parts.items()})
+    outcome = again(labelled_lake)
     assert sum(outcome.added.values()) == 0
-    assert told(labels_of(open_lake(lake.location.uri))) == before
+    assert told(labels_of(open_lake(labelled_lake.location.uri))) == before
     if table == "feedback" and "rows" not in parts:
         assert outcome.to_json()["expired"] == 20
-    assert complaints(open_lake(lake.location.uri)) == []
+    assert complaints(open_lake(labelled_lake.location.uri)) == []
 
 
-def test_labels_that_are_gone_do_not_come_back(lake: Lake) -> None:
+def test_labels_that_are_gone_do_not_come_back(labelled_lake: Lake) -> None:
     """Though all of what they were decided from is still there."""
-    expire(lake, "labels", rows=day(31))
-    assert labels_of(open_lake(lake.location.uri)) == {}
-    assert sum(again(lake).added.values()) == 0
-    assert complaints(open_lake(lake.location.uri)) == []
+    expire(labelled_lake, "labels", rows=day(31))
+    assert labels_of(open_lake(labelled_lake.location.uri)) == {}
+    assert sum(again(labelled_lake).added.values()) == 0
+    assert complaints(open_lake(labelled_lake.location.uri)) == []
 
 
 def add_texts_nobody_has(lake: Lake) -> None:
@@ -114,38 +114,40 @@ def add_texts_nobody_has(lake: Lake) -> None:
     put(lake, [trace("with-text", response="something")])
 
 
-def test_a_raised_policy_decides_what_is_whole_and_leaves_the_rest(lake: Lake) -> None:
+def test_a_raised_policy_decides_what_is_whole_and_leaves_the_rest(labelled_lake: Lake) -> None:
     """Old labels stay under the old policy, with their old evidence."""
-    expire(lake, "feedback", text=day(5))
-    outcome = reconciled(lake, LATER, clock=Clock(NOW + DAY), rebuild=True)
+    expire(labelled_lake, "feedback", text=day(5))
+    outcome = reconciled(labelled_lake, LATER, clock=Clock(NOW + DAY), rebuild=True)
     assert sum(outcome.added.values()) == 20
-    by_policy = {t: e.policy_version.split("+")[0][:6] for t, e in labels_of(lake).items()}
+    by_policy = {t: e.policy_version.split("+")[0][:6] for t, e in labels_of(labelled_lake).items()}
     for name, version in by_policy.items():
         assert version == ("test/2" if int(name[1]) >= 5 else "test/1")
-    assert all(e.expected_response for e in labels_of(lake).values())
+    assert all(e.expected_response for e in labels_of(labelled_lake).values())
 
 
-def test_late_feedback_on_what_is_whole_still_counts(lake: Lake) -> None:
+def test_late_feedback_on_what_is_whole_still_counts(labelled_lake: Lake) -> None:
     """Texts of traces decide nothing, so they may go earlier than late feedback comes."""
-    add_texts_nobody_has(lake)
-    expire(lake, "traces", text=day(8))
-    put(lake, [feedback("late", "t1-0", 20 * SECONDS, value=1.0)])
-    assert sum(again(lake).added.values()) == 1
-    found = {e.feedback_id for e in labels_of(open_lake(lake.location.uri))["t1-0"].evidence}
+    add_texts_nobody_has(labelled_lake)
+    expire(labelled_lake, "traces", text=day(8))
+    put(labelled_lake, [feedback("late", "t1-0", 20 * SECONDS, value=1.0)])
+    assert sum(again(labelled_lake).added.values()) == 1
+    found = {
+        e.feedback_id for e in labels_of(open_lake(labelled_lake.location.uri))["t1-0"].evidence
+    }
     assert "late" in found
 
 
-def test_late_feedback_on_a_trace_that_is_gone_makes_no_label(lake: Lake) -> None:
+def test_late_feedback_on_a_trace_that_is_gone_makes_no_label(labelled_lake: Lake) -> None:
     """It looks like feedback whose trace never came, which is worth a label of its own."""
-    expire(lake, "traces", rows=day(5))
-    put(lake, [feedback("late", "t1-0", 20 * SECONDS, value=1.0)])
-    assert sum(again(lake).added.values()) == 0
+    expire(labelled_lake, "traces", rows=day(5))
+    put(labelled_lake, [feedback("late", "t1-0", 20 * SECONDS, value=1.0)])
+    assert sum(again(labelled_lake).added.values()) == 0
 
 
-def test_calibration_learns_from_what_is_whole(lake: Lake) -> None:
+def test_calibration_learns_from_what_is_whole(labelled_lake: Lake) -> None:
     """With nothing whole there is nothing to learn from, and it says so."""
-    expire(lake, "feedback", pseudonyms=day(20))
-    job = Calibrator(open_lake(lake.location.uri), POLICY, job_means())
+    expire(labelled_lake, "feedback", pseudonyms=day(20))
+    job = Calibrator(open_lake(labelled_lake.location.uri), POLICY, job_means())
     with pytest.raises(UsageError):
         job.learn(ScanExtent())
 
@@ -163,12 +165,12 @@ def test_items_without_their_texts_are_handed_to_nobody(tmp_path: Path) -> None:
     early, late = ({t for t in opened if (int(t[1]) < 5) is old} for old in (True, False))
     assert early
     assert late
-    handed = {one.item.trace_id for one in desk(lake).hand_out("ann", 20)}
+    handed = {one.item.trace_id for one in desk(lake).claim("ann", 20)}
     assert handed == opened
     expire(lake, "traces", text=day(5))
     again = open_lake(tmp_path)
     assert {item.trace_id for item in desk(again).queue().items} == late
-    assert {one.item.trace_id for one in desk(again).hand_out("bob", 20)} <= late
+    assert {one.item.trace_id for one in desk(again).claim("bob", 20)} <= late
     assert len(judge(desk(again), min(early), "ann").added) == 1
     for name in late:
         judge(desk(again), name, "ann")

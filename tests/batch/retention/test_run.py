@@ -9,14 +9,8 @@ import pytest
 from batch.compaction import compact_batches
 from batch.compaction import plan_compaction as compaction
 from batch.retention.purge import purge_table
-from lake.retention_horizon import (
-    PSEUDONYMS_PART,
-    RETENTION_KEY,
-    ROWS_PART,
-    SEALED_PART,
-    TEXT_PART,
-    complete_from,
-)
+from lake.retention_horizon import PSEUDONYMS_PART, ROWS_PART, SEALED_PART, TEXT_PART, complete_from
+from lake.table_log import RETENTION_KEY
 from lake.tables import TABLE_LAYOUTS, Lake
 from lake.verify import verify_lake
 from tests.batch.retention.kit import (
@@ -40,7 +34,7 @@ LEFT = KEPT | {said(2, "user")}
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
+def six_days(tmp_path: Path) -> Lake:
     """Six days in every table."""
     return new_lake(tmp_path / "lake")
 
@@ -57,11 +51,11 @@ def purged(lake: Lake) -> int:
     return sum(len(purge_table(table, keep_hours=1, retry=patience())) for table in lake.tables())
 
 
-def test_what_is_over_goes_and_the_rest_stays(lake: Lake) -> None:
+def test_what_is_over_goes_and_the_rest_stays(six_days: Lake) -> None:
     """Rows by days; of others the values, while tokens, cost, tools, roles and labels stay."""
-    before = everything(lake)
-    carried_out(lake)
-    after = everything(open_lake(lake.location.uri))
+    before = everything(six_days)
+    carried_out(six_days)
+    after = everything(open_lake(six_days.location.uri))
     for name in TABLE_LAYOUTS:
         days = {row["event_date"].day for row in after[name]}
         assert days == {2, 3, 4, 5, 6}, name
@@ -87,22 +81,22 @@ def test_what_is_over_goes_and_the_rest_stays(lake: Lake) -> None:
     assert (label["label"], label["expected_response"]) == ("fail", None)
 
 
-def test_no_text_is_left_in_any_byte(lake: Lake, tmp_path: Path) -> None:
+def test_no_text_is_left_in_any_byte(six_days: Lake, tmp_path: Path) -> None:
     """After a purge neither data files, live or not, nor the logs hold a text that is over."""
     assert texts_on_disk(tmp_path) == {
         said(day, what) for day in range(6) for what in ("text", "user", "sealed")
     }
-    carried_out(lake)
-    assert purged(lake) > 0
+    carried_out(six_days)
+    assert purged(six_days) > 0
     assert texts_on_disk(tmp_path) == LEFT
-    assert purged(lake) == 0
-    assert verify_lake(open_lake(lake.location.uri), deep=True).problems == []
+    assert purged(six_days) == 0
+    assert verify_lake(open_lake(six_days.location.uri), deep=True).problems == []
 
 
-def test_every_law_holds_and_verify_says_where_rows_went(lake: Lake) -> None:
+def test_every_law_holds_and_verify_says_where_rows_went(six_days: Lake) -> None:
     """What was consumed is stored, in quarantine, or expired; the numbers are those of the rows."""
-    carried_out(lake)
-    report = verify_lake(open_lake(lake.location.uri), deep=True)
+    carried_out(six_days)
+    report = verify_lake(open_lake(six_days.location.uri), deep=True)
     assert report.problems == []
     told = {one.topic: one for one in report.partitions}
     traces, feedback = told["llm.traces"], told["llm.feedback"]
@@ -110,32 +104,32 @@ def test_every_law_holds_and_verify_says_where_rows_went(lake: Lake) -> None:
     assert (feedback.stored, feedback.quarantined, feedback.expired) == (10, 5, 3)
 
 
-def test_a_second_run_changes_nothing(lake: Lake) -> None:
+def test_a_second_run_changes_nothing(six_days: Lake) -> None:
     """No version is made, by the same plan or by one that keeps more."""
-    carried_out(lake)
-    before = versions(lake)
-    assert carried_out(open_lake(lake.location.uri)) == []
-    assert carried_out(lake, "tables: {traces: {rows: 300, text: 200}}") == []
-    assert versions(lake) == before
+    carried_out(six_days)
+    before = versions(six_days)
+    assert carried_out(open_lake(six_days.location.uri)) == []
+    assert carried_out(six_days, "tables: {traces: {rows: 300, text: 200}}") == []
+    assert versions(six_days) == before
 
 
-def test_the_days_that_are_whole_are_in_the_log(lake: Lake) -> None:
+def test_the_days_that_are_whole_are_in_the_log(six_days: Lake) -> None:
     """Each table says from which day on; one where nothing has expired says nothing."""
-    assert complete_from(lake.table("traces"), ROWS_PART, TEXT_PART) is None
-    carried_out(lake, "tables: {traces: {text: 17}, quarantine: {sealed: 18}}")
-    traces, quarantine = (lake.table(name) for name in ("traces", "quarantine"))
+    assert complete_from(six_days.table("traces"), ROWS_PART, TEXT_PART) is None
+    carried_out(six_days, "tables: {traces: {text: 17}, quarantine: {sealed: 18}}")
+    traces, quarantine = (six_days.table(name) for name in ("traces", "quarantine"))
     assert complete_from(traces, ROWS_PART, PSEUDONYMS_PART) is None
     assert complete_from(traces, TEXT_PART) == date(2026, 11, 4)
     assert complete_from(quarantine, SEALED_PART) == date(2026, 11, 3)
-    assert complete_from(lake.table("feedback"), ROWS_PART, TEXT_PART) is None
+    assert complete_from(six_days.table("feedback"), ROWS_PART, TEXT_PART) is None
 
 
-def test_a_dry_run_says_what_a_run_does(lake: Lake) -> None:
+def test_a_dry_run_says_what_a_run_does(six_days: Lake) -> None:
     """The same days, parts, rows and bytes; and no version is made."""
-    before = versions(lake)
-    would = [one for run in runs(lake) for one in run.find_expiring()]
-    assert versions(lake) == before
-    did = carried_out(lake)
+    before = versions(six_days)
+    would = [one for run in runs(six_days) for one in run.find_expiring()]
+    assert versions(six_days) == before
+    did = carried_out(six_days)
     assert [(d.table, d.day, dict(d.parts)) for d in did] == [
         (d.table, d.day, dict(d.parts)) for d in would
     ]
@@ -147,62 +141,62 @@ def test_a_dry_run_says_what_a_run_does(lake: Lake) -> None:
     assert texts[2].bytes == 3 * 11 * len(said(1, "text"))
 
 
-def test_late_rows_go_with_the_next_run(lake: Lake) -> None:
+def test_late_rows_go_with_the_next_run(six_days: Lake) -> None:
     """Rows that come for a day that is over are taken like the others, and counted."""
-    carried_out(lake)
-    add_day(open_lake(lake.location.uri), 0)
-    add_day(open_lake(lake.location.uri), 1)
-    assert {d.day.day for d in carried_out(lake)} == {1, 2}
-    assert {row["event_date"].day for row in table_rows(lake, "traces")} == {2, 3, 4, 5, 6}
+    carried_out(six_days)
+    add_day(open_lake(six_days.location.uri), 0)
+    add_day(open_lake(six_days.location.uri), 1)
+    assert {d.day.day for d in carried_out(six_days)} == {1, 2}
+    assert {row["event_date"].day for row in table_rows(six_days, "traces")} == {2, 3, 4, 5, 6}
     assert all(
-        r["response"] is None for r in table_rows(lake, "traces") if r["event_date"].day == 2
+        r["response"] is None for r in table_rows(six_days, "traces") if r["event_date"].day == 2
     )
-    assert verify_lake(lake, deep=True).problems == []
+    assert verify_lake(six_days, deep=True).problems == []
 
 
-def test_compaction_before_and_after(lake: Lake, tmp_path: Path) -> None:
+def test_compaction_before_and_after(six_days: Lake, tmp_path: Path) -> None:
     """Files that were compacted are cleared; what was cleared stays so when it is compacted."""
 
     def compacted() -> None:
-        for table in lake.tables():
+        for table in six_days.tables():
             batches = compaction(table, before=TODAY)
             list(compact_batches(table, batches, commit_context(new_token=lambda: 7)))
 
-    add_day(lake, 1)
+    add_day(six_days, 1)
     compacted()
-    carried_out(lake)
-    add_day(lake, 2)
+    carried_out(six_days)
+    add_day(six_days, 2)
     compacted()
-    carried_out(lake)
-    purged(lake)
+    carried_out(six_days)
+    purged(six_days)
     assert texts_on_disk(tmp_path) == LEFT
-    assert verify_lake(open_lake(lake.location.uri), deep=True).problems == []
-    assert carried_out(lake) == []
+    assert verify_lake(open_lake(six_days.location.uri), deep=True).problems == []
+    assert carried_out(six_days) == []
 
 
-def test_a_run_beside_another_and_beside_a_compaction(lake: Lake, tmp_path: Path) -> None:
+def test_a_run_beside_another_and_beside_a_compaction(six_days: Lake, tmp_path: Path) -> None:
     """Whatever was looked at before another changed it is looked at again."""
-    traces = next(r for r in runs(lake) if r.table.name == "traces")
+    traces = next(r for r in runs(six_days) if r.table.name == "traces")
     steps = traces.run()
     next(steps)  # the first day is done; the others have been looked at
-    other = open_lake(lake.location.uri)
+    other = open_lake(six_days.location.uri)
     add_day(other, 1)
     table = other.table("traces")
     list(
         compact_batches(table, compaction(table, before=TODAY), commit_context(new_token=lambda: 8))
     )
-    carried_out(open_lake(lake.location.uri))
+    carried_out(open_lake(six_days.location.uri))
     list(steps)
-    carried_out(lake)
-    assert verify_lake(open_lake(lake.location.uri), deep=True).problems == []
-    purged(lake)
+    carried_out(six_days)
+    assert verify_lake(open_lake(six_days.location.uri), deep=True).problems == []
+    purged(six_days)
     assert texts_on_disk(tmp_path) == LEFT
 
 
-def test_a_run_that_was_fenced_does_the_rest(lake: Lake) -> None:
+def test_a_run_that_was_fenced_does_the_rest(six_days: Lake) -> None:
     """Two runs that found the same rows: every row is removed once, and both succeed."""
     one, two = (
-        next(run for run in runs(open_lake(lake.location.uri)) if run.table.name == "feedback")
+        next(run for run in runs(open_lake(six_days.location.uri)) if run.table.name == "feedback")
         for _ in range(2)
     )
     first, second = one.run(), two.run()
@@ -210,33 +204,35 @@ def test_a_run_that_was_fenced_does_the_rest(lake: Lake) -> None:
     done += [*first, *second]
     expired = [d for d in done if d.removes_rows]
     assert len(expired) == 1
-    assert verify_lake(lake, deep=True).partitions[0].expired == 2
+    assert verify_lake(six_days, deep=True).partitions[0].expired == 2
 
 
-def test_the_commits_say_what_they_took(lake: Lake) -> None:
+def test_the_commits_say_what_they_took(six_days: Lake) -> None:
     """Table, day, parts, rows and bytes are in the history of the table, for an auditor."""
-    carried_out(lake)
-    told = [c[RETENTION_KEY] for c in lake.table("traces").handle.history() if RETENTION_KEY in c]
+    carried_out(six_days)
+    told = [
+        c[RETENTION_KEY] for c in six_days.table("traces").handle.history() if RETENTION_KEY in c
+    ]
     assert len(told) == 3
     assert '"day":"2026-11-01"' in told[-1]
     assert '"rows":{"rows":3' in told[-1]
 
 
-def test_a_table_that_the_plan_does_not_name_is_left_alone(lake: Lake) -> None:
+def test_a_table_that_the_plan_does_not_name_is_left_alone(six_days: Lake) -> None:
     """And so is a part that it does not name."""
-    before = everything(lake)
-    carried_out(lake, "tables: {traces: {pseudonyms: 1}}")
-    after = everything(lake)
+    before = everything(six_days)
+    carried_out(six_days, "tables: {traces: {pseudonyms: 1}}")
+    after = everything(six_days)
     for name in set(TABLE_LAYOUTS) - {"traces"}:
         assert after[name] == before[name]
     assert [{**r, "user_id": None} for r in before["traces"]] == after["traces"]
 
 
-def test_files_that_went_after_the_look_are_looked_at_again(lake: Lake) -> None:
+def test_files_that_went_after_the_look_are_looked_at_again(six_days: Lake) -> None:
     """Another run has done the same between the look and the commit: nothing is left to do."""
-    run = next(run for run in runs(lake) if run.table.name == "feedback")
+    run = next(run for run in runs(six_days) if run.table.name == "feedback")
     found = run.find_expiring()
-    carried_out(open_lake(lake.location.uri))
-    lake.table("feedback").refresh()
-    assert not any(run._is_in_flight(one) or run._remove(one) for one in found)
-    assert verify_lake(open_lake(lake.location.uri), deep=True).problems == []
+    carried_out(open_lake(six_days.location.uri))
+    six_days.table("feedback").refresh()
+    assert not any(run.is_in_flight(one) or run.remove(one) for one in found)
+    assert verify_lake(open_lake(six_days.location.uri), deep=True).problems == []

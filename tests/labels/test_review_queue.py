@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labels.policy import LabelPolicy
+from labels.queue_stats import queue_stats
 from labels.review_log import Review, ReviewClaim, ReviewLog, review_id_of
 from labels.review_queue import MICROS_PER_MINUTE, ReviewQueue, build_queue
 from schemas.errors import UsageError
-from schemas.records import Label, LabelEvent
+from schemas.records import Label, LabelEvent, Route
 from tests.labels.kit import NOW, policy
 
 MINUTE = MICROS_PER_MINUTE
@@ -22,7 +23,7 @@ def rules(**more: Any) -> LabelPolicy:
     return base.model_copy(update={"review": base.review.model_copy(update=more)})
 
 
-def event(number: int, route: str = "review", **more: Any) -> LabelEvent:
+def event(number: int, route: Route = "review", **more: Any) -> LabelEvent:
     """Return a label event of trace ``t<number>``, uncertain unless told otherwise."""
     fields: dict[str, Any] = {
         "label_event_id": f"e{number}",
@@ -67,7 +68,7 @@ def test_what_is_past_its_deadline_comes_first_and_is_counted() -> None:
     events = [event(1, p_fail=0.5), event(2, p_fail=0.2, decided_at=NOW - 90 * 60 * MINUTE)]
     queue = build_queue(events, ReviewLog(), rules(deadline_hours=72, audit_share=0))
     assert [item.trace_id for item in queue.ranked(NOW)] == ["t2", "t1"]
-    stats = queue.stats(NOW)
+    stats = queue_stats(queue, NOW)
     assert (stats.open, stats.breached, stats.oldest_seconds) == (2, 1, 90 * 3600)
 
 
@@ -85,16 +86,13 @@ def test_a_revision_keeps_the_deadline_and_certainty_closes_the_item() -> None:
 def test_asking_again_gives_the_same_item_until_the_lease_ends() -> None:
     """A claim is kept for its reviewer, kept from others, and free again after the lease."""
     events, kept = [event(1)], rules(lease_minutes=30)
-    item, taken = build_queue(events, ReviewLog(), kept).claim("ann", NOW) or pytest.fail(
-        "nothing open"
-    )
+    ((item, taken),) = build_queue(events, ReviewLog(), kept).next_claims("ann", NOW, 1)
     assert taken == ReviewClaim("t1", "ann", NOW + 30 * MINUTE)
     queue = build_queue(events, ReviewLog(claims=(taken,)), kept)
-    again = queue.claim("ann", NOW + MINUTE)
-    assert again is not None
-    assert again[0] == item
-    assert queue.claim("bob", NOW + MINUTE) is None
-    assert queue.claim("bob", NOW + 31 * MINUTE) is not None
+    ((again, _),) = queue.next_claims("ann", NOW + MINUTE, 1)
+    assert again == item
+    assert queue.next_claims("bob", NOW + MINUTE, 1) == []
+    assert len(queue.next_claims("bob", NOW + 31 * MINUTE, 1)) == 1
 
 
 def test_two_reviewers_who_disagree_call_for_a_third() -> None:
@@ -103,8 +101,8 @@ def test_two_reviewers_who_disagree_call_for_a_third() -> None:
     disputed = (review("t1", "ann", "fail"), review("t1", "bob", "pass"))
     queue = build_queue([event(1)], ReviewLog(reviews=disputed), kept)
     assert queue.items[0].needed == 1
-    assert queue.claim("ann", NOW) is None
-    assert queue.stats(NOW).disputed == 1
+    assert queue.next_claims("ann", NOW, 1) == []
+    assert queue_stats(queue, NOW).disputed == 1
     settled = ReviewLog(reviews=(*disputed, review("t1", "cyd", "fail")))
     assert build_queue([event(1)], settled, kept).items == []
     assert settled.outcomes() == {"t1": "fail"}
@@ -123,7 +121,7 @@ def test_sending_a_review_twice_is_sending_it_once() -> None:
     assert other is not None
     assert other.reviewed_at > row.reviewed_at
     assert ReviewLog(reviews=(other, row)).outcomes() == {"t1": "pass"}
-    with pytest.raises(UsageError, match="no review of this trace to take back"):
+    with pytest.raises(UsageError, match="no review of this trace to withdraw"):
         after.submit(review("t1", "bob")._replace(label=None))
     with pytest.raises(UsageError, match="no label event"):
         after.submit(review("t2", "ann"))
@@ -152,9 +150,10 @@ def test_no_item_is_judged_more_often_than_needed(
             row = queue.submit(review(in_hand.pop(reviewer), reviewer, label, now))
             assert row is not None, "an item was given to one who had judged it"
             log = ReviewLog(log.claims, (*log.reviews, row))
-        elif (claimed := queue.claim(reviewer, now)) is not None:
-            log = ReviewLog((*log.claims, claimed[1]), log.reviews)
-            in_hand[reviewer] = claimed[0].trace_id
+        elif claimed := queue.next_claims(reviewer, now, 1):
+            ((item, claim),) = claimed
+            log = ReviewLog((*log.claims, claim), log.reviews)
+            in_hand[reviewer] = item.trace_id
         _check(build_queue(events, log, kept), now)
 
 
@@ -162,7 +161,7 @@ def _check(queue: ReviewQueue, now: int) -> None:
     by_trace = queue.log.by_trace()
     for item in queue.items:
         done = {r.reviewer for r in by_trace.get(item.trace_id, [])}
-        holders = queue.log.held(now).get(item.trace_id, set()) - done
+        holders = queue.log.active_claims(now).get(item.trace_id, set()) - done
         assert len(holders) <= item.needed
     reviews = [(r.trace_id, r.reviewer) for r in queue.log.reviews]
     assert len(reviews) == len(set(reviews))

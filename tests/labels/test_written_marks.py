@@ -1,9 +1,6 @@
-"""The join remembers what has been written, tells what lies elsewhere, and can wait less."""
-
-import pytest
+"""The join remembers what is written, finds traces in other partitions, and can wait less."""
 
 from labels.join import LabelJoin, WrittenEvent
-from labels.join_partition import TriggerRecord
 from labels.scorer import LabelScorer
 from labels.written_marks import NOT_WRITTEN, is_unwritten, written_mark
 from schemas.records import LabelEvent
@@ -12,47 +9,37 @@ from tests.labels.kit import DAY, FEEDBACK, NOW, SECOND, TRACE, feedback, policy
 SCALES = LabelScorer(policy())
 
 
-@pytest.fixture
-def join() -> LabelJoin:
-    """A join of one trace with one thumb down, taken."""
+def decide_after(*written: WrittenEvent) -> list[LabelEvent]:
+    """Return the events of one trace with one thumb down, after these were written."""
     join = LabelJoin(SCALES)
     join.add(TRACE, rows([trace("t")]))
     join.add(FEEDBACK, rows([feedback("f", "t")]))
-    return join
+    join.mark_written(written)
+    return [item.event for item in join.decide(now=NOW).decided]
 
 
-def once_more(join: LabelJoin, event: LabelEvent) -> bool:
-    """Have a trace decided again; return whether that gives an event."""
-    state = join._states[0]
-    state.touch_again(event.trace_id, TriggerRecord(FEEDBACK, 0, NOW))
-    return bool(join.take(now=NOW).decided)
-
-
-def told_of(event: LabelEvent, *, more: int = 0) -> WrittenEvent:
-    """Return what says that an event is written, with its revision moved."""
+def written_event(event: LabelEvent, *, more: int = 0) -> WrittenEvent:
+    """Return the record of a written event, with its revision moved."""
     return WrittenEvent(event.trace_id, event.label_event_id, event.revision + more)
 
 
-def test_what_is_written_is_not_given_again(join: LabelJoin) -> None:
-    """Before it is written it is, as often as it is asked for."""
-    [(event, _, _)] = join.take(now=NOW).decided
-    assert once_more(join, event)
-    join.told([told_of(event)])
-    assert not once_more(join, event)
+def test_what_is_written_is_not_given_again() -> None:
+    """Until it is written, it is."""
+    [event] = decide_after()
+    assert decide_after() == [event]
+    assert decide_after(written_event(event)) == []
 
 
-def test_what_is_outranked_is_not_given(join: LabelJoin) -> None:
+def test_what_is_outranked_is_not_given() -> None:
     """A label that rests on a review, say, is not followed by one that does not know of it."""
-    [(event, _, _)] = join.take(now=NOW).decided
-    join.told([WrittenEvent("t", "of a review", event.revision + 1022)])
-    assert not once_more(join, event)
+    [event] = decide_after()
+    assert decide_after(WrittenEvent("t", "of a review", event.revision + 1022)) == []
 
 
-def test_what_was_written_under_another_policy_says_nothing(join: LabelJoin) -> None:
+def test_what_was_written_under_another_policy_says_nothing() -> None:
     """Its revisions cannot be compared."""
-    [(event, _, _)] = join.take(now=NOW).decided
-    join.told([told_of(event, more=2**20)])
-    assert once_more(join, event)
+    [event] = decide_after()
+    assert decide_after(written_event(event, more=2**20)) == [event]
 
 
 def test_equal_revisions_are_told_apart_by_their_ids() -> None:
@@ -71,18 +58,18 @@ def test_a_trace_that_lies_in_another_partition_is_found() -> None:
     join = LabelJoin(SCALES)
     join.add(TRACE, rows([trace("t")], partition=0))
     join.add(FEEDBACK, rows([feedback("f", "t")], partition=1))
-    assert join.elsewhere(["t", "u"], 1) == 1
-    assert join.elsewhere(["t"], 0) == 1
-    assert join.elsewhere([], 0) == 0
+    assert join.count_in_other_partitions(["t", "u"], 1) == 1
+    assert join.count_in_other_partitions(["t"], 0) == 1
+    assert join.count_in_other_partitions([], 0) == 0
 
 
 def test_a_shorter_window_lets_go_what_is_older() -> None:
     """And takes less memory from then on."""
     join = LabelJoin(SCALES, window=8 * DAY)
     join.add(TRACE, rows([trace(f"t{i}", at=i * DAY / SECOND / 100) for i in range(700)]))
-    join.take(now=NOW)
+    join.decide(now=NOW)
     before = join.size()
-    join.shorten()
+    join.halve_window()
     after = join.size()
     assert join.window == 4 * DAY
     assert (before.traces, after.traces) == (700, 401)

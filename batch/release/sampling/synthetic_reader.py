@@ -1,13 +1,14 @@
 """Reads synthetic rows for a release: JSON lines, checked against the contract and redaction.
 
 A generator that has seen production data may repeat it. So each row passes redaction and its final
-scan under the policy of the settings. A row whose text redaction would change is refused: run
+scan. A row whose text redaction would change is refused: run
 `goldpan redact` over the file first and look at its findings. User ids become pseudonyms, and
 values of segments are hashed, as in production. Errors name line and field, never the value.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -18,8 +19,7 @@ from batch.release.format.rows import TRACE_COLUMNS, SyntheticRow
 from batch.release.sampling.spec import ReleaseSpec
 from batch.release.sampling.synthetic_rows import SYNTHETIC_TOPIC, SyntheticOffer
 from batch.reviews.review_texts import ReviewTexts, redact_review_texts
-from goldpan import wiring
-from goldpan.settings import Settings
+from decode.decoder import Decoder
 from redact.pipeline.redactor import Redactor
 from schemas.columns import record_batch
 from schemas.contract import CONTRACTS, Pii
@@ -41,26 +41,40 @@ class SyntheticLabel(msgspec.Struct, forbid_unknown_fields=True):
     expected_response: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SyntheticRowPipeline:
+    """The steps that a synthetic row must pass, as production records do.
+
+    ``decoder`` decodes traces; ``load_redactor`` is called only if there are rows;
+    ``without_erased`` removes records of erased persons and traces.
+    """
+
+    decoder: Decoder
+    load_redactor: Callable[[], Redactor]
+    without_erased: Callable[[DecodedBatch[Any]], DecodedBatch[Any]]
+    now_us: Callable[[], int]
+
+
 def read_synthetic_rows(
-    settings: Settings, spec: ReleaseSpec, beside: Path
+    spec: ReleaseSpec, folder: Path, pipeline: SyntheticRowPipeline
 ) -> SyntheticOffer | None:
     """Return the synthetic rows that a spec names, None if it names none.
 
-    Relative paths are relative to the folder ``beside``. Raises UsageError, with line and field,
-    for the first line that is refused.
+    Relative paths are relative to ``folder``. Raises UsageError, with line and field, for the first
+    line that is refused.
     """
     synthetic = spec.synthetic
     if synthetic is None:
         return None
     name = synthetic.file
     try:
-        data = (beside / name).read_bytes()
+        data = (folder / name).read_bytes()
     except OSError as error:
         raise UsageError(
             f"synthetic.file: {name} cannot be read: {error.strerror or type(error).__name__}."
         ) from None
     lines = [(n, line) for n, line in enumerate(data.splitlines(), 1) if line.strip()]
-    rows = list(_read_rows(settings, _SyntheticFile(name, lines)))
+    rows = list(_read_rows(pipeline, _SyntheticFile(name, lines))) if lines else []
     accepted = spec.redaction_policies
     if rows and accepted != "any" and rows[0]["_policy"] not in accepted:
         raise UsageError(
@@ -81,18 +95,20 @@ class _SyntheticFile:
         return UsageError(f"{self.name}, line {number}: {problem}")
 
 
-def _read_rows(settings: Settings, file: _SyntheticFile) -> Iterator[SyntheticRow]:
+def _read_rows(pipeline: SyntheticRowPipeline, file: _SyntheticFile) -> Iterator[SyntheticRow]:
     labelled = [_split(file, number, line) for number, line in file.lines]
     raws = [
         RawRecord(0, number, -1, None, trace)
         for (number, _), (_, trace) in zip(file.lines, labelled, strict=True)
     ]
-    decoded = _decode(settings, file, raws)
+    decoded = _decode(pipeline.decoder, file, raws)
     _refuse_repeated(file, decoded)
-    _refuse_erased(settings, file, decoded)
-    redactor = wiring.load_redaction(settings.redact).redactor
+    _refuse_erased(file, decoded, pipeline.without_erased(decoded))
+    redactor = pipeline.load_redactor()
     traces = _redact_traces(file, redactor, decoded)
-    responses = _check_responses(file, redactor, [label for label, _ in labelled])
+    responses = _check_responses(
+        file, redactor, [label for label, _ in labelled], now=pipeline.now_us()
+    )
     for trace, (label, _), response in zip(traces, labelled, responses, strict=True):
         # Not the current time, so that the same file gives the same rows.
         row = {
@@ -122,10 +138,7 @@ def _split(file: _SyntheticFile, number: int, line: bytes) -> tuple[SyntheticLab
     return label, msgspec.json.encode(fields)
 
 
-def _decode(
-    settings: Settings, file: _SyntheticFile, raws: Sequence[RawRecord]
-) -> DecodedBatch[Any]:
-    decoder = wiring.make_decoder(settings, RecordKind.TRACE)
+def _decode(decoder: Decoder, file: _SyntheticFile, raws: Sequence[RawRecord]) -> DecodedBatch[Any]:
     decoded, refused = decoder.decode(SYNTHETIC_TOPIC, list(raws))
     if refused:
         first = min(refused, key=lambda record: record.raw.offset)
@@ -142,11 +155,10 @@ def _refuse_repeated(file: _SyntheticFile, decoded: DecodedBatch[Any]) -> None:
         lines[record.trace_id] = number
 
 
-def _refuse_erased(settings: Settings, file: _SyntheticFile, decoded: DecodedBatch[Any]) -> None:
+def _refuse_erased(
+    file: _SyntheticFile, decoded: DecodedBatch[Any], kept: DecodedBatch[Any]
+) -> None:
     """Refuse rows of erased persons or traces: the file may be older than the erasure."""
-    erasures = wiring.open_erasures(settings)
-    wiring.make_retry().call("reading tombstones", erasures.reload)
-    kept, _ = erasures.kept_out.without(decoded)
     if erased := sorted({*decoded.offsets} - {*kept.offsets}):
         raise file.error(
             erased[0], "`user_id` or `trace_id` belongs to an erased person: remove the row."
@@ -178,13 +190,12 @@ def _to_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
 
 
 def _check_responses(
-    file: _SyntheticFile, redactor: Redactor, labels: Sequence[SyntheticLabel]
+    file: _SyntheticFile, redactor: Redactor, labels: Sequence[SyntheticLabel], *, now: int
 ) -> list[str | None]:
     """Return the expected responses; UsageError if redaction would change one."""
-    now = wiring.now_us()
     texts = [ReviewTexts(None, label.expected_response) for label in labels]
     redacted = redact_review_texts(redactor, texts, now=now)
     for (number, _), old, new in zip(file.lines, texts, redacted, strict=True):
-        if new.problem is not None or new.written != old:
+        if new.problem is not None or new.texts != old:
             raise file.error(number, f"`expected_response` holds personal data: {_REDACT_FIRST}.")
     return [label.expected_response for label in labels]

@@ -17,7 +17,7 @@ from goldpan.cli.review import submit
 from goldpan.cli.review_output import submit_command
 from goldpan.review_submissions import read_reviews
 from labels.policy import LabelPolicy
-from labels.queue_stats import reviewer_stats
+from labels.queue_stats import queue_stats, reviewer_stats
 from lake.fences import ERASURE_FENCE
 from lake.ledger import EntryKind, LedgerEntry
 from lake.live_files import list_live_files
@@ -71,17 +71,17 @@ def test_a_claim_holds_for_its_lease_and_no_longer(tmp_path: Path) -> None:
     """Nobody else gets the item meanwhile; asking again gives the same; then it is free again."""
     clock = Clock()
     mine = desk(queued(tmp_path), clock=clock)
-    (first,) = traces_of(mine.hand_out("ann", 1))
-    assert traces_of(mine.hand_out("ann", 1)) == [first]
-    assert traces_of(mine.hand_out("ben", 1)) != [first]
+    (first,) = traces_of(mine.claim("ann", 1))
+    assert traces_of(mine.claim("ann", 1)) == [first]
+    assert traces_of(mine.claim("ben", 1)) != [first]
     clock.now = NOW + LEASE // 2
-    assert traces_of(mine.hand_out("ann", 1)) == [first]  # and for longer
+    assert traces_of(mine.claim("ann", 1)) == [first]  # and for longer
     clock.now = NOW + LEASE + MINUTE
-    assert first not in traces_of(mine.hand_out("cleo", 3))
+    assert first not in traces_of(mine.claim("cleo", 3))
     clock.now = NOW + 3 * LEASE
-    everything = traces_of(mine.hand_out("ben", 100))
+    everything = traces_of(mine.claim("ben", 100))
     assert first in everything
-    assert mine.hand_out("ann", 1) == []
+    assert mine.claim("ann", 1) == []
 
 
 def test_late_work_is_taken_and_counts_once(tmp_path: Path) -> None:
@@ -89,11 +89,11 @@ def test_late_work_is_taken_and_counts_once(tmp_path: Path) -> None:
     clock = Clock()
     lake = queued(tmp_path)
     mine = desk(lake, clock=clock)
-    (item,) = traces_of(mine.hand_out("ann", 1))
+    (item,) = traces_of(mine.claim("ann", 1))
     clock.now = NOW + 9 * LEASE
-    assert judge(mine, item, "ann", sent_as="1").added == [0]
-    assert judge(mine, item, "ann", sent_as="1").known == [0]
-    assert judge(mine, item, "ann").known == [0]
+    assert judge(mine, item, "ann", submission_id="1").added == [0]
+    assert judge(mine, item, "ann", submission_id="1").already_known == [0]
+    assert judge(mine, item, "ann").already_known == [0]
     assert "no label event" in judge(mine, "nowhere", "ann").refused[0]
     assert len(read_review_log(lake.table("reviews")).log.reviews) == 1
     assert complaints(lake) == []
@@ -103,13 +103,15 @@ def test_an_id_of_a_submission_belongs_to_one_review(tmp_path: Path) -> None:
     """Another trace, reviewer or verdict under an id that has come is refused, and not dropped."""
     lake = queued(tmp_path)
     mine = desk(lake)
-    first, second = traces_of(mine.hand_out("ann", 2))
-    assert judge(mine, first, "ann", sent_as="batch-7").added == [0]
-    assert "another trace" in judge(mine, second, "ann", sent_as="batch-7").refused[0]
-    assert "another reviewer" in judge(mine, first, "ben", sent_as="batch-7").refused[0]
-    assert "another verdict" in judge(mine, first, "ann", "pass", sent_as="batch-7").refused[0]
-    assert judge(mine, first, "ann", sent_as="batch-7").known == [0]
-    assert judge(mine, second, "ann", sent_as="8").added == [0]
+    first, second = traces_of(mine.claim("ann", 2))
+    assert judge(mine, first, "ann", submission_id="batch-7").added == [0]
+    assert "another trace" in judge(mine, second, "ann", submission_id="batch-7").refused[0]
+    assert "another reviewer" in judge(mine, first, "ben", submission_id="batch-7").refused[0]
+    assert (
+        "another verdict" in judge(mine, first, "ann", "pass", submission_id="batch-7").refused[0]
+    )
+    assert judge(mine, first, "ann", submission_id="batch-7").already_known == [0]
+    assert judge(mine, second, "ann", submission_id="8").added == [0]
     assert len(read_review_log(lake.table("reviews")).log.reviews) == 2
 
 
@@ -125,21 +127,21 @@ def test_the_last_word_of_a_reviewer_counts(tmp_path: Path) -> None:
     """Corrections and additions are taken, what was said before stays, marked as replaced."""
     lake = queued(tmp_path)
     mine = desk(lake)
-    item, other = traces_of(mine.hand_out("ann", 2))
+    item, other = traces_of(mine.claim("ann", 2))
     verdicts: tuple[Label, ...] = ("unknown", "fail", "fail")
     for number, verdict in enumerate(verdicts):
-        assert judge(mine, item, "ann", verdict).known == ([0] if number == 2 else [])
+        assert judge(mine, item, "ann", verdict).already_known == ([0] if number == 2 else [])
     assert said(lake, item) == [("unknown", True, "fail"), ("fail", False, "fail")]
     (tally,) = reviewer_stats(mine.queue())
     assert (tally.reviews, tally.failed) == (1, 1)
     more = ReviewSubmission(0, item, "ann", "fail", expected_response="It comes tomorrow.")
-    assert mine.take([more]).added == [0]
-    assert mine.take([more]).known == [0]
+    assert mine.submit([more]).added == [0]
+    assert mine.submit([more]).already_known == [0]
     reconciled(lake)
     assert labels_of(lake)[item].expected_response == "It comes tomorrow."
     judge(mine, item, "ann", "pass")
     remark = ReviewSubmission(0, item, "ann", "pass", comment="After all.")
-    assert (mine.take([remark]).added, mine.take([remark]).known) == ([0], [0])
+    assert (mine.submit([remark]).added, mine.submit([remark]).already_known) == ([0], [0])
     reconciled(lake)
     after = labels_of(lake)[item]
     judged = [one.kind for one in after.evidence if one.weight and one.kind.startswith("review")]
@@ -149,7 +151,7 @@ def test_the_last_word_of_a_reviewer_counts(tmp_path: Path) -> None:
         ReviewSubmission(1, other, "ann", "fail"),
         ReviewSubmission(2, other, "ann", "pass"),
     ]
-    assert mine.take(both).added == [1, 2]  # two lines of one file
+    assert mine.submit(both).added == [1, 2]  # two lines of one file
     assert said(lake, other)[-1] == ("pass", False, "pass")
     assert complaints(lake) == []
 
@@ -158,19 +160,19 @@ def test_a_review_that_is_taken_back_counts_for_nothing(tmp_path: Path) -> None:
     """The label forgets it, the item is open again, and who took it back may judge it again."""
     lake = queued(tmp_path)
     mine = desk(lake)
-    (item,) = traces_of(mine.hand_out("ann", 1))
+    (item,) = traces_of(mine.claim("ann", 1))
     before = labels_of(lake)[item]
-    assert "to take back" in mine.take([ReviewSubmission(0, item, "ann", None)]).refused[0]
+    assert "to withdraw" in mine.submit([ReviewSubmission(0, item, "ann", None)]).refused[0]
     judge(mine, item, "ann", "fail")
     reconciled(lake)
-    assert item not in traces_of(mine.hand_out("ben", 100))
-    assert mine.take([ReviewSubmission(0, item, "ann", None)]).added == [0]
+    assert item not in traces_of(mine.claim("ben", 100))
+    assert mine.submit([ReviewSubmission(0, item, "ann", None)]).added == [0]
     assert said(lake, item) == [("fail", True, None), ("withdraw", False, None)]
     reconciled(lake)
     after = labels_of(lake)[item]
     assert (after.label, after.p_fail) == (before.label, before.p_fail)
     assert after.revision > before.revision
-    assert mine.queue().stats(NOW).reviewed == 0
+    assert queue_stats(mine.queue(), NOW).reviewed == 0
     assert judge(mine, item, "ann", "pass").added == [0]
     assert said(lake, item)[-1] == ("pass", False, "pass")
 
@@ -181,12 +183,15 @@ def test_a_trace_that_never_came_is_counted_and_handed_out_when_it_has(tmp_path:
     lake = new_lake(tmp_path, [trace("other"), *votes])
     reconciled(lake)
     mine = desk(lake)
-    assert traces_of(mine.hand_out("ben", 9)) == ["other"]
-    assert (mine.queue().stats(NOW).open, mine.queue().stats(NOW).without_trace) == (1, 1)
+    assert traces_of(mine.claim("ben", 9)) == ["other"]
+    assert (queue_stats(mine.queue(), NOW).open, queue_stats(mine.queue(), NOW).without_trace) == (
+        1,
+        1,
+    )
     put(lake, [trace("late")], partition=1)
     reconciled(lake)
-    assert set(traces_of(mine.hand_out("ben", 9))) == {"other", "late"}
-    assert mine.queue().stats(NOW).without_trace == 0
+    assert set(traces_of(mine.claim("ben", 9))) == {"other", "late"}
+    assert queue_stats(mine.queue(), NOW).without_trace == 0
 
 
 @pytest.mark.parametrize("cleared", [0.0, None])
@@ -212,15 +217,15 @@ def test_an_id_that_stands_twice_in_a_batch_is_refused(tmp_path: Path) -> None:
     """The second of two is refused by its number; sent again, the first is known."""
     lake = queued(tmp_path)
     mine = desk(lake)
-    first, second = traces_of(mine.hand_out("ann", 2))
+    first, second = traces_of(mine.claim("ann", 2))
     both = [
-        ReviewSubmission(1, first, "ann", "pass", sent_as="s1"),
-        ReviewSubmission(2, second, "ann", "fail", sent_as="s1"),
+        ReviewSubmission(1, first, "ann", "pass", submission_id="s1"),
+        ReviewSubmission(2, second, "ann", "fail", submission_id="s1"),
     ]
-    taken = mine.take(both)
-    assert (taken.added, taken.known, [*taken.refused]) == ([1], [], [2])
-    again = mine.take(both)
-    assert (again.added, again.known, [*again.refused]) == ([], [1], [2])
+    taken = mine.submit(both)
+    assert (taken.added, taken.already_known, [*taken.refused]) == ([1], [], [2])
+    again = mine.submit(both)
+    assert (again.added, again.already_known, [*again.refused]) == ([], [1], [2])
 
 
 def test_a_clock_outside_all_times_claims_and_judges_nothing(tmp_path: Path) -> None:
@@ -228,7 +233,7 @@ def test_a_clock_outside_all_times_claims_and_judges_nothing(tmp_path: Path) -> 
     lake = queued(tmp_path)
     broken = desk(lake, clock=Clock(0))
     with pytest.raises(FatalError, match="clock"):
-        broken.hand_out("ann", 1)
+        broken.claim("ann", 1)
     with pytest.raises(FatalError, match="clock"):
         judge(broken, "t0", "ann")
     assert read_review_log(lake.table("reviews")).log.claims == ()
@@ -237,13 +242,13 @@ def test_a_clock_outside_all_times_claims_and_judges_nothing(tmp_path: Path) -> 
 def test_two_who_disagree_call_for_a_third(tmp_path: Path) -> None:
     """Each item goes to as many as the policy asks for, and to one more if they are at odds."""
     mine = desk(queued(tmp_path), several(2))
-    (item,) = traces_of(mine.hand_out("ann", 1))
+    (item,) = traces_of(mine.claim("ann", 1))
     judge(mine, item, "ann", "fail")
-    assert item in traces_of(mine.hand_out("ben", 100))
+    assert item in traces_of(mine.claim("ben", 100))
     judge(mine, item, "ben", "pass")
-    assert item in traces_of(mine.hand_out("cleo", 100))
+    assert item in traces_of(mine.claim("cleo", 100))
     judge(mine, item, "cleo", "pass")
-    assert item not in traces_of(mine.hand_out("dora", 100))
+    assert item not in traces_of(mine.claim("dora", 100))
     assert mine.queue().log.outcomes()[item] == "pass"
 
 
@@ -251,7 +256,7 @@ def test_a_verdict_becomes_a_label_with_the_answer_that_was_given(tmp_path: Path
     """After the next reconcile: revised by the review, and with the reviewer's answer."""
     lake = queued(tmp_path)
     mine = desk(lake)
-    (item,) = traces_of(mine.hand_out("ann", 1))
+    (item,) = traces_of(mine.claim("ann", 1))
     before = labels_of(lake)[item]
     judge(mine, item, "ann", "fail", expected_response="Like this.", policy="hash-of-policy")
     outcome = reconciled(lake)
@@ -350,7 +355,7 @@ class Meddling(Clock):
 
 def test_review_of_a_trace_that_is_erased_meanwhile_is_refused(tmp_path: Path) -> None:
     """Labels that were read before the erasure give no review and no claim after it."""
-    (item,) = traces_of(desk(queued(tmp_path)).hand_out("ann", 1))
+    (item,) = traces_of(desk(queued(tmp_path)).claim("ann", 1))
     lake, other = (open_lake(tmp_path) for _ in range(2))
     before = lake.table("reviews").facts().rows
 
@@ -363,7 +368,7 @@ def test_nothing_is_handed_out_that_is_erased_meanwhile(tmp_path: Path) -> None:
     queued(tmp_path)
     lake, other = (open_lake(tmp_path) for _ in range(2))
 
-    assert desk(lake, clock=Meddling(other)).hand_out("ann", 3) == []
+    assert desk(lake, clock=Meddling(other)).claim("ann", 3) == []
     assert read_review_log(lake.table("reviews")).log.claims == ()
 
 
@@ -513,7 +518,7 @@ class TestCommands:
         assert "goldpan_review_breached 0.0" in text
         assert list(tmp_path.glob(".goldpan.prom*")) == []
         assert run_command(["review", "stats"]) == 0
-        assert "past their deadline" in capsys.readouterr().out
+        assert "past the deadline" in capsys.readouterr().out
 
     @pytest.mark.parametrize("app", ["[/]", "[beta]", "[red]x[/red]", ":warning:", "a\x1b[2Jb"])
     def test_the_name_of_an_app_is_no_language(

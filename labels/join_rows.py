@@ -1,7 +1,7 @@
-"""Reads batches of the tables ``traces`` and ``feedback`` into what the join works on.
+"""Reads batches of the tables ``traces`` and ``feedback`` into the arrays that the join works on.
 
-The batches that the worker is about to write and those that are read back from the lake have the
-same columns, so state is rebuilt by the code that built it. Text is touched once, for its digest.
+The batches that the worker is about to write and those read back from the lake have the same
+columns, so state is rebuilt by the code that built it. Text is read once, for its digest.
 """
 
 from collections.abc import Mapping
@@ -13,12 +13,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from labels.digests import DigestPairs, digest_ids
+from labels.digests import DigestArray, DigestPairs, digest_ids
 from schemas.records import Actor
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
-DigestArray = npt.NDArray[np.uint64]
 
 _COORDINATES = ("_partition", "_offset", "_ingested_at")
 TRACE_COLUMNS: Final = (
@@ -32,7 +31,7 @@ TRACE_COLUMNS: Final = (
     "segments",
     *_COORDINATES,
 )
-"""The columns of ``traces`` that the join reads; a scan of the lake needs no others."""
+"""The columns of ``traces`` that the join reads."""
 FEEDBACK_COLUMNS: Final = (
     "feedback_id",
     "trace_id",
@@ -49,12 +48,12 @@ FEEDBACK_COLUMNS: Final = (
 ACTORS: Final[tuple[Actor, ...]] = get_args(Actor)
 
 TraceContext = tuple[str | None, tuple[tuple[str, str], ...]]
-"""The app and the segments of a trace: few in number, so that traces share them."""
+"""The app and the segments of a trace. There are few different ones, so traces share them."""
 
 
 @dataclass(frozen=True, slots=True)
 class TraceRows:
-    """Traces, row *i* of each array belonging together. ``contexts[context[i]]`` is row *i*'s."""
+    """Traces in columns; the context of row *i* is ``contexts[context[i]]``."""
 
     ids: list[str]
     keys: DigestPairs
@@ -75,7 +74,7 @@ class TraceRows:
 
 @dataclass(frozen=True, slots=True)
 class FeedbackRows:
-    """Feedback events of known kinds and actors. ``value`` is NaN where there is none."""
+    """Feedback events of known kinds and actors, in columns. ``value`` is NaN where missing."""
 
     ids: list[str]
     trace_ids: list[str]
@@ -87,7 +86,7 @@ class FeedbackRows:
     kind: IntArray
     actor: IntArray
     value: npt.NDArray[np.float64]
-    voice: DigestArray
+    user_digest: DigestArray
     corrections: list[str | None]
 
     def __len__(self) -> int:
@@ -109,52 +108,51 @@ def read_trace_rows(batch: pa.RecordBatch, seed: str) -> TraceRows:
         truncated=_equal(batch, "finish_reason", "length"),
         context=codes,
         contexts=contexts,
-        session=_marks(batch.column("session_id")),
+        session=_process_hashes(batch.column("session_id")),
         tokens=_ints(batch, "input_tokens", missing=-1),
     )
 
 
 def read_feedback_rows(batch: pa.RecordBatch, seed: str, kinds: tuple[str, ...]) -> FeedbackRows:
-    """Read the events of ``kinds`` out of a batch with at least ``FEEDBACK_COLUMNS``.
+    """Read the events of ``kinds`` from a batch with at least ``FEEDBACK_COLUMNS``.
 
-    What has a kind or an actor that is not known here (a newer contract) is left out too.
-    ``kind`` numbers ``kinds``, ``actor`` numbers ``ACTORS``.
+    Events of an actor that is unknown here (of a newer contract) are left out too. ``kind`` is an
+    index into ``kinds``, ``actor`` into ``ACTORS``.
     """
-    wanted = batch.select(FEEDBACK_COLUMNS)
-    known = pc.and_(_among(wanted, "kind", kinds), _among(wanted, "actor", ACTORS))
-    rows = wanted.filter(known)
+    columns = batch.select(FEEDBACK_COLUMNS)
+    rows = columns.filter(pc.and_(_is_in(columns, "kind", kinds), _is_in(columns, "actor", ACTORS)))
     ids, trace_ids = rows.column("feedback_id").to_pylist(), rows.column("trace_id").to_pylist()
     corrections = rows.column("corrected_response").to_pylist()
-    read = {name: _ints(rows, name) for name in ("_partition", "_offset", "occurred_at")}
-    kind, actor = _number(rows, "kind", kinds), _number(rows, "actor", ACTORS)
+    integers = {name: _ints(rows, name) for name in ("_partition", "_offset", "occurred_at")}
+    kind, actor = _index_in(rows, "kind", kinds), _index_in(rows, "actor", ACTORS)
     value = rows.column("value").fill_null(np.nan).to_numpy(zero_copy_only=False)
-    voice = _digests(rows.column("user_id"), seed)
-    whole = zip(
+    user_digest = _digests(rows.column("user_id"), seed)
+    contents = zip(
         trace_ids,
         ids,
         corrections,
-        *(part.tolist() for part in (read["occurred_at"], kind, actor, value, voice)),
+        *(column.tolist() for column in (integers["occurred_at"], kind, actor, value, user_digest)),
         strict=True,
     )
     return FeedbackRows(
         ids=ids,
         trace_ids=trace_ids,
         trace_keys=digest_ids(trace_ids, seed),
-        keys=digest_ids(map(repr, whole), seed),
-        partition=read["_partition"],
-        offset=read["_offset"],
-        occurred=read["occurred_at"],
+        keys=digest_ids(map(repr, contents), seed),
+        partition=integers["_partition"],
+        offset=integers["_offset"],
+        occurred=integers["occurred_at"],
         kind=kind,
         actor=actor,
         value=value,
-        voice=voice,
+        user_digest=user_digest,
         corrections=corrections,
     )
 
 
-def mix_bits(numbers: DigestArray) -> DigestArray:
-    """Return the numbers spread over 64 bits (the finaliser of SplitMix64, Steele et al. 2014)."""
-    z = numbers + np.uint64(0x9E3779B97F4A7C15)
+def mix_bits(values: DigestArray) -> DigestArray:
+    """Spread values over 64 bits (the finaliser of SplitMix64, Steele et al. 2014)."""
+    z = values + np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return z ^ (z >> np.uint64(31))
@@ -170,30 +168,30 @@ def _equal(batch: pa.RecordBatch, name: str, value: str) -> BoolArray:
     return np.asarray(same.to_numpy(zero_copy_only=False), dtype=np.bool_)
 
 
-def _among(batch: pa.RecordBatch, name: str, values: tuple[str, ...]) -> Any:
+def _is_in(batch: pa.RecordBatch, name: str, values: tuple[str, ...]) -> Any:
     return pc.is_in(batch.column(name), value_set=pa.array(values, pa.string()))
 
 
-def _number(batch: pa.RecordBatch, name: str, values: tuple[str, ...]) -> IntArray:
-    found = pc.index_in(batch.column(name), value_set=pa.array(values, pa.string()))
-    return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.int64)
+def _index_in(batch: pa.RecordBatch, name: str, values: tuple[str, ...]) -> IntArray:
+    indices = pc.index_in(batch.column(name), value_set=pa.array(values, pa.string()))
+    return np.asarray(indices.to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
-def _marks(column: pa.Array) -> DigestArray:
+def _process_hashes(column: pa.Array) -> DigestArray:
     """Return 64 bits for each text, 0 for null: SipHash under the key of this process.
 
-    Good only to tell texts apart in memory, at a tenth of what a digest costs.
+    They only distinguish texts in memory, at a tenth of the cost of a digest.
     """
     encoded = column.dictionary_encode()
     hashes = np.fromiter(map(hash, encoded.dictionary.to_pylist()), np.int64)
     keys = hashes.astype(np.uint64) | np.uint64(1)
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    marks: DigestArray = np.append(keys, np.uint64(0))[codes]
-    return marks
+    digests: DigestArray = np.append(keys, np.uint64(0))[codes]
+    return digests
 
 
 def _digests(column: pa.Array, seed: str) -> DigestArray:
-    """Return 64 bits for each text, 0 for null. Texts that repeat are digested once."""
+    """Return 64 bits for each text, 0 for null. Repeated texts are digested once."""
     encoded = column.dictionary_encode()
     keys = digest_ids(encoded.dictionary.to_pylist(), seed)[:, 0] | np.uint64(1)
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
@@ -202,25 +200,25 @@ def _digests(column: pa.Array, seed: str) -> DigestArray:
 
 
 def _contexts(app: pa.Array, segments: pa.Array) -> tuple[IntArray, list[TraceContext]]:
-    """Number the distinct pairs of app and segments of a batch, without a look at each row."""
-    marks = _map_marks(segments) + mix_bits(_codes(app) + np.uint64(2**40))
-    encoded = pa.array(marks).dictionary_encode()  # hashes, where numpy's unique would sort
+    """Number the distinct pairs of app and segments of a batch, without reading every row."""
+    hashes = _map_hashes(segments) + mix_bits(_codes(app) + np.uint64(2**40))
+    encoded = pa.array(hashes).dictionary_encode()  # numpy's unique would sort
     codes = np.asarray(encoded.indices, dtype=np.int64)
     example = np.zeros(len(encoded.dictionary), np.int64)
     example[codes] = np.arange(len(codes))
-    contexts = [(app[int(i)].as_py(), _pairs(segments[int(i)].as_py())) for i in example]
+    contexts = [(app[int(i)].as_py(), _sorted_pairs(segments[int(i)].as_py())) for i in example]
     return codes, contexts
 
 
-def _map_marks(segments: pa.Array) -> DigestArray:
-    """Return a number for each row of a column of maps: the same for the same entries."""
+def _map_hashes(segments: pa.Array) -> DigestArray:
+    """Return a number for each row of a column of maps, equal for equal entries."""
     if len(segments) == 0:
         return np.zeros(0, np.uint64)
     entries = mix_bits(mix_bits(_codes(segments.keys)) + _codes(segments.items))
     sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(entries, dtype=np.uint64)])
     ends = segments.offsets.to_numpy(zero_copy_only=False)
-    marks: DigestArray = sums[ends[1:]] - sums[ends[:-1]]
-    return marks
+    hashes: DigestArray = sums[ends[1:]] - sums[ends[:-1]]
+    return hashes
 
 
 def _codes(column: pa.Array) -> DigestArray:
@@ -231,5 +229,5 @@ def _codes(column: pa.Array) -> DigestArray:
     return codes
 
 
-def _pairs(segments: Mapping[str, str] | list[tuple[str, str]] | None) -> Any:
+def _sorted_pairs(segments: Mapping[str, str] | list[tuple[str, str]] | None) -> Any:
     return tuple(sorted(dict(segments or ()).items()))

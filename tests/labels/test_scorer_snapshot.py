@@ -6,9 +6,9 @@ import pytest
 
 from labels.calibration import prior_calibration
 from labels.policy import PRESETS, load_label_policy
-from labels.scorer import LabelScorer
-from labels.scorer_snapshot import restore_scorer, snapshot_scorer
+from labels.scorer import LabelScorer, restore_scorer, snapshot_scorer
 from schemas.errors import FatalError, UsageError
+from schemas.records import Feedback, Trace
 from tests.labels.kit import feedback, labels, policy, told, trace
 
 
@@ -19,7 +19,7 @@ def test_they_come_back_as_they_were(preset: str) -> None:
     learnt = prior_calibration(rules).model_copy(update={"version": 3, "slope": 0.5})
     for scales in (LabelScorer(rules), LabelScorer(rules, learnt)):
         back = restore_scorer(json.loads(json.dumps(snapshot_scorer(scales))), "here")
-        made = [trace("a"), feedback("f", "a"), trace("b", status="error")]
+        made: list[Trace | Feedback] = [trace("a"), feedback("f", "a"), trace("b", status="error")]
         assert told(labels(made, back)) == told(labels(made, scales))
 
 

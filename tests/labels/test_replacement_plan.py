@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from labels.decision import REVISIONS_PER_GENERATION, EventRank, event_rank, events_in_force
 from labels.difference import EventPair, compare_labels, probability_band
-from labels.digest_set import DigestSet
+from labels.digests import DigestSet
 from labels.replacement_plan import ExistingEvent, plan_replacement
 from schemas.records import LabelEvent
 
@@ -45,9 +45,11 @@ def test_afterwards_the_decision_is_in_force_and_no_unknown_text_is_left(
 ) -> None:
     """Whatever was there: one event is in force, and it is the decision or of a later policy."""
     known = {text for text in ("new", decided and decided.expected_response) if text}
-    goes, comes = plan_replacement(held(there), decided, known)
-    gone = {one.rank for one in goes}
-    after = [one for one in there if event_rank(one) not in gone] + ([comes] if comes else [])
+    plan = plan_replacement(held(there), decided, known)
+    gone = {one.rank for one in plan.removed}
+    after = [one for one in there if event_rank(one) not in gone] + (
+        [plan.added] if plan.added else []
+    )
     assert {one.expected_response for one in after} <= {None, *known}
     if decided is None:
         assert after == []
@@ -55,7 +57,7 @@ def test_afterwards_the_decision_is_in_force_and_no_unknown_text_is_left(
     first = events_in_force(after)["t"]
     later = event_rank(first).generation > event_rank(decided).generation
     assert first.label_event_id == decided.label_event_id or later
-    assert comes in (None, decided)
+    assert plan.added in (None, decided)
 
 
 def test_what_is_decided_already_is_left_alone() -> None:
@@ -67,8 +69,8 @@ def test_what_is_decided_already_is_left_alone() -> None:
 def test_a_text_that_the_new_policy_did_not_let_through_goes_even_if_outranked() -> None:
     """What stood before the event in force is history, and history is in the table as well."""
     there = [event("a", 2, text="raw"), event("b", 4)]
-    goes, comes = plan_replacement(held(there), event("b", 4), set())
-    assert ([one.expected_response for one in goes], comes) == (["raw"], None)
+    removed, added = plan_replacement(held(there), event("b", 4), set())
+    assert ([one.expected_response for one in removed], added) == (["raw"], None)
 
 
 def test_a_later_policy_with_an_unknown_text_gives_way() -> None:
@@ -83,8 +85,11 @@ def test_what_rests_on_expired_evidence_stays_as_long_as_its_text_is_known() -> 
     """From what is left of the evidence another label could come; an old text goes all the same."""
     there = [event("a", 4, text="kept")]
     for decided in (None, event("b", 2)):
-        assert plan_replacement(held(there), decided, {"kept"}, whole=False) == ([], None)
-        assert plan_replacement(held(there), decided, set(), whole=False) == (held(there), decided)
+        assert plan_replacement(held(there), decided, {"kept"}, complete=False) == ([], None)
+        assert plan_replacement(held(there), decided, set(), complete=False) == (
+            held(there),
+            decided,
+        )
 
 
 def test_rank_decides_and_not_the_text() -> None:
@@ -93,7 +98,7 @@ def test_rank_decides_and_not_the_text() -> None:
     assert (
         plan_replacement(
             [ExistingEvent(rank, None), ExistingEvent(rank, "raw")], event("b"), set()
-        ).comes
+        ).added
         is not None
     )
 

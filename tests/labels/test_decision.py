@@ -33,7 +33,7 @@ def said(
 
 def decision(*items: FeedbackFacts, scales: LabelScorer = QUIET, **more: Any) -> LabelEvent:
     """Return the label event of a trace on which these things were said."""
-    known = TraceKnowledge("t", more.pop("seen", SEEN), items, **more)
+    known = TraceKnowledge("t", more.pop("trace", SEEN), items, **more)
     event = decide_label(known, scales, decided_at=NOW)
     assert event is not None
     return event
@@ -47,7 +47,7 @@ def _events() -> st.SearchStrategy[FeedbackFacts]:
         actor=st.sampled_from(["end_user", "agent"]),
         occurred_at=st.integers(START, START + 5),
         value=st.sampled_from([None, -1.0, 0.1, 1.0]),
-        voice=st.sampled_from([0, 1, 2]),
+        user_digest=st.sampled_from([0, 1, 2]),
         correction=st.sampled_from([None, "x", "y"]),
     )
 
@@ -92,14 +92,14 @@ def test_weights_add_up_to_the_probability(events: list[FeedbackFacts]) -> None:
 
 def test_a_group_counts_for_no_more_than_its_cap() -> None:
     """A crowd of unhappy users is one opinion, not many."""
-    crowd = [said(i, voice=i + 1) for i in range(50)]
+    crowd = [said(i, user_digest=i + 1) for i in range(50)]
     total = sum(item.weight for item in decision(*crowd).evidence)
     assert math.isclose(total, QUIET.policy.groups["opinion"].cap, abs_tol=1e-6)
 
 
 def test_a_huge_crowd_does_not_make_a_huge_event() -> None:
     """The weightiest signals are listed, the rest is one sum; all still adds up."""
-    crowd = [said(i, voice=i + 1) for i in range(1_000)]
+    crowd = [said(i, user_digest=i + 1) for i in range(1_000)]
     event = decision(*crowd, said(2_000, "escalation", None))
     assert len(event.evidence) == 256
     assert {item.kind for item in event.evidence} == {"thumbs_down", "escalation", "others"}
@@ -110,13 +110,13 @@ def test_a_huge_crowd_does_not_make_a_huge_event() -> None:
 
 def test_a_change_of_mind_counts_as_the_last_word() -> None:
     """Of one user, and of one feedback id, the latest counts; what came before is kept at 0."""
-    turned = decision(said(1, value=-1.0, voice=7), said(2, value=1.0, voice=7))
+    turned = decision(said(1, value=-1.0, user_digest=7), said(2, value=1.0, user_digest=7))
     assert [item.weight < 0 for item in turned.evidence] == [False, True]
     assert turned.evidence[0].weight == 0
     same_id = decision(said(1, at=1), said(1, value=1.0, at=2))
     assert same_id.p_fail == decision(said(2, value=1.0)).p_fail
     withdrawn = decision(said(1, at=1), said(1, value=None, at=2))
-    assert withdrawn.p_fail == QUIET.weigh([]).p_fail
+    assert withdrawn.p_fail == QUIET.score([]).p_fail
 
 
 def test_the_word_of_an_agent_can_weigh_more() -> None:
@@ -146,7 +146,7 @@ audit: {rate: 0.0}
     event = decide_label(TraceKnowledge("t", exposed, closed=True), scales, decided_at=NOW)
     assert event is not None
     assert [item.kind for item in event.evidence][-1] == "silence"
-    assert event.p_fail < scales.weigh([]).p_fail
+    assert event.p_fail < scales.score([]).p_fail
     assert decide_label(TraceKnowledge("t", exposed), scales, decided_at=NOW) is None
     assert decide_label(TraceKnowledge("t", elsewhere, closed=True), scales, decided_at=NOW) is None
     broken = decide_label(
@@ -167,12 +167,12 @@ def test_a_session_that_goes_on_takes_abandonment_back() -> None:
 
 def test_the_trace_itself_is_evidence() -> None:
     """A failed call, a cut answer and a call made again count without any feedback."""
-    for seen, retried, kind in (
+    for facts, retried, kind in (
         (TraceFacts(START, failed=True), False, "error"),
         (TraceFacts(START, truncated=True), False, "truncated"),
         (SEEN, True, "retry"),
     ):
-        event = decision(seen=seen, retried=retried)
+        event = decision(trace=facts, retried=retried)
         assert [item.kind for item in event.evidence] == [kind]
         assert event.evidence[0].weight > 0
 
@@ -183,7 +183,7 @@ def test_reviews_outrank_what_the_worker_knows() -> None:
     reviewed = decision(said(1), verdicts=(verdict,))
     assert reviewed.expected_response == "As it should be."
     assert reviewed.p_fail < decision(said(1)).p_fail
-    crowd = decision(*[said(i, voice=i + 1) for i in range(300)])
+    crowd = decision(*[said(i, user_digest=i + 1) for i in range(300)])
     assert reviewed.revision > crowd.revision
 
 
@@ -229,7 +229,7 @@ def test_the_audit_draws_its_share_whatever_is_known() -> None:
 def test_a_trace_that_has_not_come_is_decided_when_its_window_has_passed() -> None:
     """Feedback alone waits; at last it is labelled, and the trace itself would rank higher."""
     assert decide_label(TraceKnowledge("t", None, [said(1)]), QUIET, decided_at=NOW) is None
-    orphan = decision(said(1), seen=None, closed=True)
+    orphan = decision(said(1), trace=None, closed=True)
     assert (orphan.trace_started_at, orphan.turnaround_ms, orphan.app) == (None, None, None)
     assert decision(said(1)).revision > orphan.revision
     assert decision(said(1)).label_event_id != orphan.label_event_id
@@ -239,9 +239,9 @@ def test_a_new_policy_or_calibration_makes_new_revisions() -> None:
     """What is decided anew outranks what was decided before, however much evidence that had."""
     newer = QUIET.policy.model_copy(update={"version": 2})
     calibration = prior_calibration(QUIET.policy).model_copy(update={"version": 1})
-    before = decision(*[said(i, voice=i + 1) for i in range(20)])
-    recalibrated = decision(said(0, voice=1), scales=LabelScorer(QUIET.policy, calibration))
-    reversioned = decision(said(0, voice=1), scales=LabelScorer(newer))
+    before = decision(*[said(i, user_digest=i + 1) for i in range(20)])
+    recalibrated = decision(said(0, user_digest=1), scales=LabelScorer(QUIET.policy, calibration))
+    reversioned = decision(said(0, user_digest=1), scales=LabelScorer(newer))
     assert before.revision < recalibrated.revision < reversioned.revision
     assert len({e.policy_version for e in (before, recalibrated, reversioned)}) == 3
     events = [reversioned, before, recalibrated]

@@ -178,19 +178,19 @@ def test_the_join_is_bounded() -> None:
     world, worker = made(*many, limit=150_000)
     flush_all(worker)
     worker.label()
-    assert worker.labelling.join.size().bytes <= 150_000
+    assert worker.label_driver.join.size().bytes <= 150_000
     assert "join_window_shortened" in worker.log.names
     again = Worker(world, limit=150_000)
     again.take(range(PARTITIONS))
     again.turn()
-    assert again.labelling.join.size().bytes <= 150_000
+    assert again.label_driver.join.size().bytes <= 150_000
 
 
 @pytest.mark.parametrize("counts", [(2, 2), (2, 3)])
 def test_unequal_topics_are_left_to_the_batch_job(counts: tuple[int, int]) -> None:
     """The worker says so once, and decides nothing."""
     numbers = dict(zip(RecordKind, counts, strict=True))
-    world, worker = made(trace("t"), THUMB, counts=lambda: numbers)
+    world, worker = made(trace("t"), THUMB, count_partitions=lambda: numbers)
     flush_all(worker)
     worker.label()
     worker.turn()
@@ -203,7 +203,9 @@ def _positions(world: World) -> dict[Any, int | None]:
     sources = [*world.logs]
     worker = Worker(world)
     return {
-        source: worker.labelling.tables.pairs([source.partition])[source.partition].labelled[kind]
+        source: worker.label_driver.rebuild.tables.pairs([source.partition])[
+            source.partition
+        ].labelled[kind]
         for source in sources
         for kind, topic in TOPICS.items()
         if topic == source.topic
@@ -216,12 +218,12 @@ def test_reading_on_goes_on_beside_a_rebuild(monkeypatch: pytest.MonkeyPatch) ->
     flush_all(worker)
     worker.label()
     monkeypatch.setattr("stream.label_driver.join_tables.READ_ROWS", 1)
-    monkeypatch.setattr("stream.label_driver.driver.REBUILD_STEP_SECONDS", -1.0)
+    monkeypatch.setattr("stream.label_driver.join_rebuild.REBUILD_STEP_SECONDS", -1.0)
     other = Worker(world)
     other.take(range(PARTITIONS))
     for _ in range(5):
-        other.labelling.turn(other.assignment)
-    assert other.labelling.rebuilding
+        other.label_driver.run_rebuild_step(other.assignment)
+    assert other.label_driver.rebuilding
     words = [feedback(f"f{i}", f"t{i}") for i in range(20)]
     for word in words:
         world.logs[
@@ -235,7 +237,7 @@ def test_reading_on_goes_on_beside_a_rebuild(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_lake_that_does_not_answer_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reading back from the lake begins anew; after too long the worker stops."""
-    monkeypatch.setattr("stream.label_driver.driver.REBUILD_RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("stream.label_driver.join_rebuild.REBUILD_RETRY_SECONDS", 0.0)
     world, worker = made(trace("t"), THUMB)
     flush_all(worker)
     other = Worker(world, retry_seconds=0.0)
@@ -245,13 +247,13 @@ def test_a_lake_that_does_not_answer_is_asked_again(monkeypatch: pytest.MonkeyPa
         raise RetryableError("no answer")
 
     with monkeypatch.context() as patch:
-        patch.setattr(other.labelling.tables.labels, "refresh", silent)
-        other.labelling.turn(other.assignment)
-        assert not other.labelling.rebuilding
+        patch.setattr(other.label_driver.rebuild.tables.labels, "refresh", silent)
+        other.label_driver.run_rebuild_step(other.assignment)
+        assert not other.label_driver.rebuilding
         sleep(0.01)
         with pytest.raises(FatalError, match="still failing"):
-            other.labelling.turn(other.assignment)
-    other.labelling.turn(other.assignment)
+            other.label_driver.run_rebuild_step(other.assignment)
+    other.label_driver.run_rebuild_step(other.assignment)
     other.turn()
     other.label()
     assert "t" in events_in_force(world.events())
@@ -260,9 +262,10 @@ def test_a_lake_that_does_not_answer_is_asked_again(monkeypatch: pytest.MonkeyPa
 def test_a_text_that_a_replay_has_redacted_is_not_brought_back() -> None:
     """The worker remembers the old one; it is fenced, reads the rows again, and writes the new."""
     raw, clean = "Ask Jane.", "Ask <PERSON:abc>."
-    edit = {"kind": "edit", "actor": "agent", "value": None, "corrected_response": raw}
-    made = [trace("a"), feedback("e", "a", **edit), feedback("f", "a", at=90)]
-    world = World(made, SCALES, Random(1))  # noqa: S311 - repeatable, not secret
+    edit: dict[str, Any] = {"kind": "edit", "actor": "agent", "corrected_response": raw}
+    sent: list[Trace | Feedback] = [trace("a"), feedback("e", "a", value=None, **edit)]
+    sent.append(feedback("f", "a", at=90))
+    world = World(sent, SCALES, Random(1))  # noqa: S311 - repeatable, not secret
     worker = Worker(world)
     worker.take(range(PARTITIONS))
     worker.turn()

@@ -19,7 +19,7 @@ from batch.labels.staged_labels import StagedLabels
 from batch.numbered_rows import NumberedRows
 from batch.reviews.review_table import read_review_log
 from labels.decision import event_rank, events_in_force
-from labels.digest_set import DigestSet
+from labels.digests import DigestSet
 from labels.scorer import LabelScorer
 from lake.commit import commit
 from lake.fences import ERASURE_FENCE, RELABEL_FENCE
@@ -90,7 +90,7 @@ def anew(lake: Lake, scales: LabelScorer = SCALES, now: int = NOW + 9) -> LabelR
     )
     for table in (traces, feedback_, reviews, labels):
         table.refresh()
-    whole = EvidenceCompleteness.of(traces, feedback_, reviews, labels)
+    whole = EvidenceCompleteness.read(traces, feedback_, reviews, labels)
     written = read_review_log(reviews)
     known = EvidenceReaders(
         traces.batches, feedback_.batches, written.log.verdicts(), written.texts
@@ -230,7 +230,7 @@ def test_what_is_said_while_it_looks_is_not_lost(lake: Lake) -> None:
             left.pop()
             other = open_lake(lake.location.uri)
             put(other, [feedback("later", "t0", at=200, kind="escalation", value=None)])
-            fresh = anew(other).decisions(ids("t0"), {})
+            fresh = anew(other).recompute(ids("t0"), {})
             add_labels(other, [one.event for one in fresh if one.event is not None])
 
     replacing(lake).run(EVERY, meanwhile)
@@ -300,7 +300,7 @@ def test_what_a_reviewer_wrote_stays(lake: Lake) -> None:
     """A review is known of its trace: its answer is the expected one, before and after."""
     reconciled(lake)
     mine = desk(lake, clock=Clock(NOW + 1))
-    handed = mine.hand_out("ann", 1)[0].item.trace_id
+    handed = mine.claim("ann", 1)[0].item.trace_id
     judge(mine, handed, "ann", expected_response="As reviewed.")
     replacing(lake).run(EVERY, never)
     assert labels_of(lake)[handed].expected_response == "As reviewed."
@@ -316,7 +316,7 @@ def proposal(folder: Path) -> StagedLabels:
 
 def deciding(lake: Lake) -> Iterable[str]:
     """Return the ids of what the live tables come to."""
-    return {d.event.label_event_id for d in anew(lake).decisions(EVERY, {}) if d.event}
+    return {d.event.label_event_id for d in anew(lake).recompute(EVERY, {}) if d.event}
 
 
 def test_a_proposal_says_what_will_be_and_touches_nothing(lake: Lake, tmp_path: Path) -> None:
@@ -325,8 +325,8 @@ def test_a_proposal_says_what_will_be_and_touches_nothing(lake: Lake, tmp_path: 
     before = told(labels_of(lake))
     mine = proposal(tmp_path)
     assert not mine.complete
-    mine.make(EVERY, anew(lake), lambda *_told: None)
-    found = proposal(tmp_path).difference(EVERY, ids(), lake.table("labels"), samples=5)
+    mine.stage(EVERY, anew(lake), lambda *_told: None)
+    found = proposal(tmp_path).compare(EVERY, ids(), lake.table("labels"), samples=5)
     assert told(labels_of(lake)) == before
     assert (found.changed, found.expected_response, found.label) == (2, 2, 0)
     assert (found.added, found.gone) == (0, 0)
@@ -334,24 +334,26 @@ def test_a_proposal_says_what_will_be_and_touches_nothing(lake: Lake, tmp_path: 
     proposed = {event.label_event_id for event in events(open_lake(tmp_path / "stage"))}
     replacing(lake).run(EVERY, never)
     assert proposed == {event.label_event_id for event in labels_of(lake).values()}
-    after = proposal(tmp_path).difference(EVERY, ids(), lake.table("labels"), samples=5)
+    after = proposal(tmp_path).compare(EVERY, ids(), lake.table("labels"), samples=5)
     assert not after.differs
 
 
 def test_what_rests_on_expired_evidence_is_left_alone(lake: Lake, tmp_path: Path) -> None:
     """Proposed for none of them, told as unchanged, and not replaced while no text changes."""
     everything = anew(lake, NEXT)
-    part = replace_fields(everything, whole=EvidenceCompleteness(None, feedback=NOW, reviews=0))
+    part = replace_fields(
+        everything, completeness=EvidenceCompleteness(None, feedback_since=NOW, reviews_since=0)
+    )
     LEFT.clear()
     mine = proposal(tmp_path)
-    mine.make(EVERY, part, lambda *_told: None)
+    mine.stage(EVERY, part, lambda *_told: None)
     assert sorted(t for left in LEFT for t in ("t0", "t1", "t2", "t3") if t in left) == [
         "t0", "t1", "t2",
     ]  # fmt: skip
     before = told(labels_of(lake))
-    found = mine.difference(EVERY, LEFT[0], lake.table("labels"), samples=5)
+    found = mine.compare(EVERY, LEFT[0], lake.table("labels"), samples=5)
     assert (found.changed, found.gone, found.same) == (0, 0, len(before))
-    replace_fields(replacing(lake, NEXT), look=lambda: part).run(EVERY, never)
+    replace_fields(replacing(lake, NEXT), open_recomputer=lambda: part).run(EVERY, never)
     assert told(labels_of(lake)) == before
 
 
@@ -370,12 +372,12 @@ def test_a_proposal_that_was_killed_goes_on(
 
     monkeypatch.setattr("batch.numbered_rows.NumberedRows.append", append)
     with pytest.raises(CrashError):
-        mine.make(EVERY, anew(lake), lambda *_told: None)
+        mine.stage(EVERY, anew(lake), lambda *_told: None)
     left[0] = 99
     again = proposal(tmp_path)
     again.staged.refresh()
     assert not again.complete
-    again.make(EVERY, anew(lake, now=NOW + 99), lambda *_told: None)
+    again.stage(EVERY, anew(lake, now=NOW + 99), lambda *_told: None)
     found = [event.label_event_id for event in events(open_lake(tmp_path / "stage"))]
     assert sorted(found) == sorted(deciding(lake))
     again.staged.refresh()
