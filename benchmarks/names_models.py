@@ -26,9 +26,7 @@ def main(records: int, rounds: int) -> None:
     """Print the cost of redaction with each model."""
     strict = load_policy("strict")
     policies = {
-        model: strict.model_copy(
-            update={"names": strict.names.model_copy(update={"model": model})}
-        )
+        model: strict.model_copy(update={"names": strict.names.model_copy(update={"model": model})})
         for model in MODELS
     }
     spent: dict[str, list[float]] = {model: [] for model in MODELS}

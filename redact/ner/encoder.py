@@ -88,8 +88,8 @@ class _Layer:
         inner = state @ self._inner[0]
         inner += self._inner[1]
         _gelu(inner)
-        added = inner @ self._outer[0] + self._outer[1]
-        return _normal(state + added, *self._end)
+        change: Floats = inner @ self._outer[0] + self._outer[1]
+        return _normal(state + change, *self._end)
 
 
 class Encoder:

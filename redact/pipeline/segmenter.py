@@ -26,7 +26,6 @@ from redact.identities.extraction import identities_from_prose
 from redact.identities.identity_search import IdentityFinder, RecordIdentities
 from redact.lexical.embedded_files import FILE_TYPE
 from redact.lexical.findings import NamesStage, PiiFinding
-from redact.ner.model_files import SHIPPED_LARGE
 from redact.pipeline.watchdog import StalledError, Watchdog
 from redact.policies.policy import FieldClass, RedactionPolicy
 from redact.recognition.policy_detector import PolicyDetector
@@ -101,9 +100,7 @@ class Segmenter:
             until=lambda: self.watchdog.deadline,
         )
         self.analyser = SegmentAnalyser(self.detector, book, files=_replaces_files(policy))
-        self._free_text = FreeTextNames(
-            names, policy.replaced_types(), screen=policy.names.model != SHIPPED_LARGE
-        )
+        self._free_text = FreeTextNames(names, policy.replaced_types())
         self.cache: SegmentCache[AnalysedSegment] = SegmentCache(SEGMENT_CACHE_BYTES)
         self._output_hits = self._output_misses = 0
         self._renderers: dict[tuple[FieldClass, str], tuple[int, SegmentRenderer]] = {}

@@ -42,15 +42,9 @@ def load_names_stage(
 
 
 class FreeTextNames:
-    """Runs the model where a name may occur: findings of ``replaced`` types explain a word.
+    """Runs the model where a name may occur: findings of ``replaced`` types explain a word."""
 
-    With ``screen`` off the model reads every text that has a word.
-    """
-
-    def __init__(
-        self, stage: NamesStage | None, replaced: Collection[str], *, screen: bool = True
-    ) -> None:
-        self._screen = screen
+    def __init__(self, stage: NamesStage | None, replaced: Collection[str]) -> None:
         self._stage = stage
         self._replaced = replaced
         self._shown: dict[str, str] = {}  # of texts waiting to be read
@@ -72,7 +66,7 @@ class FreeTextNames:
         # Some calls look for kept types too, which must not change the result.
         explained = [finding for finding in findings if finding.type in self._replaced]
         shown = blank_code_and_keys(text)
-        worth = needs_ner(shown, explained) if self._screen else _WORD.search(shown) is not None
+        worth = needs_ner(shown, explained)
         if worth:
             self._shown[text] = shown
         return worth
