@@ -84,12 +84,12 @@ class _Layer:
         near /= near.sum(axis=-1, keepdims=True)
         mixed = (near @ value).transpose(1, 0, 2).reshape(-1, width)
         added: Floats = mixed @ self._mixed[0] + self._mixed[1]
-        state = _normal(state[rows] + added, *self._middle)
-        inner = state @ self._inner[0]
+        middle = _normal(state[rows] + added, *self._middle)
+        inner: Floats = middle @ self._inner[0]
         inner += self._inner[1]
         _gelu(inner)
         change: Floats = inner @ self._outer[0] + self._outer[1]
-        return _normal(state + change, *self._end)
+        return _normal(middle + change, *self._end)
 
 
 class Encoder:
