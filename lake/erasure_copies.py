@@ -104,9 +104,9 @@ class ErasureCopies:
             )
 
 
-def receipt_name(number: int) -> str:
+def receipt_name(erasure: int) -> str:
     """Return the name of the receipt of an erasure."""
-    return f"{number}{RECEIPT_SUFFIX}"
+    return f"{erasure}{RECEIPT_SUFFIX}"
 
 
 def open_erasure_copies(settings: LakeSettings) -> ErasureCopies | None:

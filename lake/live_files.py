@@ -52,7 +52,7 @@ class StoredRows:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def where(self, mask: pa.ChunkedArray | pa.Array) -> "StoredRows":
+    def filter(self, mask: pa.ChunkedArray | pa.Array) -> "StoredRows":
         """Return the rows for which a mask is true; null counts as false."""
         return StoredRows(self.name, self.day, self.rows.filter(mask))
 
@@ -104,7 +104,7 @@ def rewrite_rows(
     """Encode rows as flushes do, and upload them; the file is in no table yet.
 
     The same rows instead of the same files give the same name and bytes. Raises FatalError if the
-    store fails for too long, RetryableError if told to stop.
+    store fails for too long, RetryableError if stopped.
     """
     if rows.name != table.name:
         raise ValueError(f"rows of table {rows.name} do not go into table {table.name}")

@@ -191,42 +191,42 @@ class Table:
     def read(
         self,
         columns: Sequence[str],
-        where: pc.Expression | None = None,
+        condition: pc.Expression | None = None,
         *,
         texts: Mapping[str, str] = _NOTHING,
     ) -> pa.Table:
-        """Read columns of the rows that match ``where``, as of the last refresh.
+        """Read columns of the rows that match, as of the last refresh.
 
-        ``where`` is about numbers and times; ``texts`` gives the value that a column of text must
-        have. Files that delta-rs has rewritten hold text as views, which pyarrow cannot compare
-        before it has read them.
+        ``condition`` is for numbers and times, ``texts`` holds the required values of text columns.
+        Files that delta-rs has rewritten hold text as views, which pyarrow cannot compare before it
+        has read them.
         """
         with _lake_errors(f"reading table {self.name}"):
             dataset = open_dataset(self.handle)
-            found = dataset.to_table(columns=[*{*columns, *texts}], filter=where)
+            rows = dataset.to_table(columns=[*{*columns, *texts}], filter=condition)
             for column, text in texts.items():
-                found = found.filter(pc.equal(found[column], text))
-            return found.select(list(columns))
+                rows = rows.filter(pc.equal(rows[column], text))
+            return rows.select(list(columns))
 
     def batches(
         self,
         columns: Sequence[str],
-        where: pc.Expression | None = None,
+        condition: pc.Expression | None = None,
         *,
         rows: int = 131_072,
         ahead: int = 4,
     ) -> Iterator[pa.RecordBatch]:
-        """Yield columns of the rows that match ``where``, at most ``rows`` at a time; as `read`.
+        """Yield columns of the rows that match, at most ``rows`` at a time; as `read`.
 
-        What is given is the table as of the call, however long the reading takes. ``ahead`` is how
-        many batches are read before they are asked for.
+        The rows are those at the time of the call, however long reading takes. ``ahead`` batches are
+        read in advance.
         """
-        what = f"reading table {self.name}"
-        with _lake_errors(what):
+        action = f"reading table {self.name}"
+        with _lake_errors(action):
             # With the schema given, files that delta-rs has rewritten give plain text too.
             dataset = open_dataset(self.handle, schema=TABLES[self.name].arrow)
         scan = {"batch_size": rows, "batch_readahead": ahead, "fragment_readahead": ahead // 2 or 1}
-        return _scan(what, dataset, columns=list(columns), filter=where, **scan)
+        return _scan(action, dataset, columns=list(columns), filter=condition, **scan)
 
     def checkpoint(self) -> None:
         """Write a checkpoint, so that readers need not read all commits since the beginning."""

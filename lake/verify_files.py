@@ -87,7 +87,7 @@ class _File:
     chosen: bool
 
     @property
-    def where(self) -> str:
+    def full_path(self) -> str:
         return f"{self.cut.name}/{self.path}"
 
 
@@ -131,7 +131,7 @@ def check_files(
         if not file.chosen:
             report.passed += 1
         elif file.recorded.sha256 is None:
-            report.unproved.append(file.where)
+            report.unproved.append(file.full_path)
         else:
             report.hashed += not result.problems
     report.rows = {name: _concat_rows(name, parts[name], options) for name in tables}
@@ -202,27 +202,31 @@ class _FileChecker:
         if rows is None:
             data = self._bytes(file)
             if data is None:
-                return _FileResult([f"{file.where} is missing: restore it from a copy of the lake"])
+                return _FileResult(
+                    [f"{file.full_path} is missing: restore it from a copy of the lake"]
+                )
             if file.chosen:
                 problems = _hash_problems(file, data)
             try:
                 rows = _read(file, data, columns_to_check(file.cut.name, self._options))
             except (pa.ArrowException, OSError, KeyError) as error:
                 problems.append(
-                    f"{file.where} cannot be read as Parquet ({type(error).__name__}): restore "
+                    f"{file.full_path} cannot be read as Parquet ({type(error).__name__}): restore "
                     "it from a copy of the lake"
                 )
                 return _FileResult(problems)
         if file.rows is not None and len(rows) != file.rows:
-            problems.append(f"{file.where} holds {len(rows)} rows, but the log says {file.rows}")
+            problems.append(
+                f"{file.full_path} holds {len(rows)} rows, but the log says {file.rows}"
+            )
         return _FileResult(problems, _reduce_rows(file.cut.name, rows, file.day, self._options))
 
     def _bytes(self, file: _File) -> bytes | None:
         """Return the bytes of a file, None if it is missing; raise FileMovedError if it left."""
         step = partial(file.cut.table.files.find, file.path)
-        data = call_with_retry(self._retry, f"reading {file.where}", step)
+        data = call_with_retry(self._retry, f"reading {file.full_path}", step)
         if data is None and not is_active_file(self._lake, file.cut.name, file.path):
-            raise FileMovedError(f"{file.where} left its table and was removed")
+            raise FileMovedError(f"{file.full_path} left its table and was removed")
         return data
 
     def _columns(self, file: _File) -> pa.Table | None:
@@ -259,7 +263,7 @@ def _hash_problems(file: _File, data: bytes) -> list[str]:
     if expected is None or hashlib.sha256(data).hexdigest() == expected:
         return []
     return [
-        f"{file.where} is not the file that was committed (SHA-256): restore it from a copy of "
+        f"{file.full_path} is not the file that was committed (SHA-256): restore it from a copy of "
         "the lake"
     ]
 

@@ -170,7 +170,7 @@ class LabelReplacement:
             is_removed = _has_rank(rows, ranks[file.path])
             sources = rows.rows.select(["_topic", "_partition"]).filter(is_removed).to_pylist()
             removed.update(SourcePartition(row["_topic"], row["_partition"]) for row in sources)
-            remaining = rows.where(pc.invert(is_removed))
+            remaining = rows.filter(pc.invert(is_removed))
             if len(remaining):
                 rewritten.append(
                     rewrite_rows(

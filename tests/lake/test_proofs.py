@@ -204,7 +204,7 @@ def test_a_later_state_continues_a_head(folder: Path, tmp_path: Path) -> None:
     assert head is not None
     Scene(folder, {TRACES: 14}).flush("traces", TRACES, 16)
     DeltaTable(str(folder / "traces")).create_checkpoint()
-    again = parse_head(json.loads(json.dumps(head.to_json())), where="here")
+    again = parse_head(json.loads(json.dumps(head.to_json())), origin="here")
     assert again == head
     assert proved(folder, since=again).problems == []
     later = proved(folder).head
@@ -230,7 +230,7 @@ def test_a_later_state_continues_a_head(folder: Path, tmp_path: Path) -> None:
 def test_what_is_no_head(body: Any) -> None:
     """An empty or shortened head would fit any lake."""
     with pytest.raises(UsageError):
-        parse_head(body, where="here")
+        parse_head(body, origin="here")
 
 
 @pytest.mark.parametrize("name", TABLE_LAYOUTS)

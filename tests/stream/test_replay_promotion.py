@@ -149,7 +149,7 @@ def rewrite(lake: Lake, name: str, keep: Callable[[pa.Table], Any]) -> None:
     if not old:
         return
     rows = concat_rows([read_file_rows(table, file) for file in old])
-    left = rows.where(keep(rows.rows))
+    left = rows.filter(keep(rows.rows))
     new = [rewrite_rows(table, left, instead_of=old, retry=patience())]
     same = len(left) == len(rows)
     entry = LedgerEntry(EntryKind.REPLAY, [])
@@ -405,7 +405,7 @@ def erase(folder: Path, offset: int, *places: Lake) -> None:
                     pc.equal(rows_of.rows["_partition"], 0),
                     pc.equal(rows_of.rows["_offset"], offset),
                 )
-                left = rows_of.where(pc.invert(mine))
+                left = rows_of.filter(pc.invert(mine))
                 if len(left) == file.rows:
                     continue
                 gone = SourceRange(TOPIC, 0, 0, 0, stored=file.rows - len(left))
