@@ -218,8 +218,8 @@ class Table:
     ) -> Iterator[pa.RecordBatch]:
         """Yield columns of the rows that match, at most ``rows`` at a time; as `read`.
 
-        The rows are those at the time of the call, however long reading takes. ``ahead`` batches are
-        read in advance.
+        The rows are those at the time of the call, however long reading takes. ``ahead`` batches
+        are read in advance.
         """
         action = f"reading table {self.name}"
         with _lake_errors(action):

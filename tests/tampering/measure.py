@@ -26,7 +26,7 @@ def proved(folder: Path, *, deep: bool = False, since: LakeHead | None = None) -
 
 
 def seen(folder: Path, work: Path, head: LakeHead, names: Iterable[str]) -> Mapping[str, str]:
-    """Return what is the first to see some ways: ``verify_lake``, ``--deep``, or ``--head``."""
+    """Return what is the first to see some ways: ``verify``, ``--deep``, or ``--head``."""
     found: dict[str, str] = {}
     for name in names:
         copy = work / str(len(found))
@@ -39,7 +39,7 @@ def seen(folder: Path, work: Path, head: LakeHead, names: Iterable[str]) -> Mapp
 
 def _first(folder: Path, head: LakeHead) -> str:
     if proved(folder).problems:
-        return "`verify_lake`"
+        return "`verify`"
     if proved(folder, deep=True).problems:
         return "`--deep`"
     return "`--head`" if proved(folder, since=head).problems else NOTHING
