@@ -43,7 +43,7 @@ def _damaged_commit(table: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "says"),
     [
-        (_checkpoint_that_is_not_there, "_last_checkpoint names a checkpoint that is not there"),
+        (_checkpoint_that_is_not_there, "_last_checkpoint names a checkpoint that does not exist"),
         (_feature, "the table has the feature secretColumn"),
         (_missing_commit, "the log lacks a commit after 00000000000000000000.json"),
         (_damaged_commit, "a commit in the log is damaged"),
@@ -80,7 +80,7 @@ def test_deletion_vectors(tmp_path: Path) -> None:
     ("error", "says"),
     [
         (OSError("Kernel error -> Generic S3 error"), "OSError: an S3 error"),
-        (OSError("x <Code>SlowDown</Code><Message>Jane</Message>"), "OSError: S3 returned SlowDown"),
+        (OSError("x <Code>SlowDown</Code><Message>Ann</Message>"), "OSError: S3 returned SlowDown"),
         (OSError("The operation lacked the necessary privileges to"), "OSError: S3 denies access"),
         (OSError("Upload aborted (os error 28)"), "OSError: No space left on device"),
         (OSError(13, "Permission denied"), "PermissionError: Permission denied"),
