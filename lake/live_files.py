@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 
 from lake.parquet import PARTITION_COLUMN, DataFile, encode_day
 from lake.retry import Retry
-from lake.tables import TABLE_LAYOUTS, Table
+from lake.table_layouts import TABLE_LAYOUTS
+from lake.tables import Table
 from schemas.arrow import TABLES
 from schemas.errors import FatalError
 

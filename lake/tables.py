@@ -21,81 +21,13 @@ from lake.handle import TableHandle, read_txn_version, refresh_handle
 from lake.ledger import LoggedEntry, SourcePartition, read_ledger
 from lake.location import LakeLocation
 from lake.objects import ObjectStore
-from lake.parquet import PARTITION_COLUMN, TableLayout
+from lake.parquet import PARTITION_COLUMN
 from lake.schema_check import check_schema
+from lake.table_layouts import TABLE_LAYOUTS
 from lake.table_log import LEDGER_KEY, incarnation_app, position_app
 from schemas.arrow import TABLES, TableSchema
 from schemas.errors import FatalError, RetryableError
 from schemas.times import from_millis
-
-TABLE_LAYOUTS: Mapping[str, TableLayout] = {
-    "traces": TableLayout(
-        dictionary=(
-            "app",
-            "environment",
-            "status",
-            "error_type",
-            "model_provider",
-            "model_requested",
-            "model_version",
-            "prompt_version",
-            "app_version",
-            "finish_reason",
-            "session_id",
-            "user_id",
-            "messages.list.element.role",
-            "messages.list.element.name",
-            "_topic",
-            "_partition",
-            "_ingested_at",
-            "_schema",
-            "_policy",
-        ),
-        statistics=("trace_id", "app", "started_at", "_partition", "_offset", "_ingested_at"),
-    ),
-    "feedback": TableLayout(
-        dictionary=("kind", "actor", "_topic", "_partition", "_ingested_at", "_schema", "_policy"),
-        statistics=("trace_id", "occurred_at", "_partition", "_offset", "_ingested_at"),
-    ),
-    "labels": TableLayout(
-        dictionary=(
-            "label",
-            "evidence.list.element.kind",
-            "route",
-            "policy_version",
-            "app",
-            "_topic",
-            "_partition",
-            "_ingested_at",
-            "_schema",
-            "_policy",
-        ),
-        statistics=("trace_id", "decided_at", "_partition", "_offset", "_ingested_at"),
-    ),
-    "quarantine": TableLayout(
-        dictionary=("reason", "field", "detail", "_topic", "_partition", "_ingested_at", "_policy"),
-        statistics=("reason", "_partition", "_offset", "_ingested_at"),
-    ),
-    "redactions": TableLayout(
-        dictionary=(
-            "counts.list.element.type",
-            "counts.list.element.operator",
-            "positions.list.element.path",
-            "positions.list.element.type",
-            "positions.list.element.operator",
-            "_topic",
-            "_partition",
-            "_ingested_at",
-            "_policy",
-        ),
-        statistics=("_partition", "_offset", "_ingested_at"),
-    ),
-    "reviews": TableLayout(
-        dictionary=("step", "reviewer", "verdict", "_topic", "_partition", "_schema", "_policy"),
-        statistics=("trace_id", "occurred_at", "_partition", "_offset", "_ingested_at"),
-    ),
-}
-"""How each table is encoded; its keys are the tables that ``goldpan lake init`` makes."""
 
 # Beside these, `delta.dataSkippingStatsColumns` names the columns that have statistics: for all
 # others readers expect none, where delta-rs would treat a missing bound as matching nothing.

@@ -13,8 +13,9 @@ from deltalake import DeltaTable
 from lake.head import parse_head
 from lake.live_files import list_live_files
 from lake.objects import FolderStore
+from lake.table_layouts import TABLE_LAYOUTS
 from lake.table_log import AUDIT_CHAINS_KEY, CROSS_REFERENCES_KEY, FILE_HASHES_KEY
-from lake.tables import TABLE_LAYOUTS, Lake
+from lake.tables import Lake
 from lake.verify import VerifyReport, verify_lake
 from lake.verify_audit import AuditRules
 from lake.verify_files import DeepOptions

@@ -9,8 +9,9 @@ import pytest
 from lake.commit import commit
 from lake.ledger import EntryKind, Incarnation, LedgerEntry, SourceRange
 from lake.table_commit import Move, TableCommit
+from lake.table_layouts import TABLE_LAYOUTS
 from lake.table_log import adopted_app, position_app
-from lake.tables import TABLE_LAYOUTS, Lake, Table
+from lake.tables import Lake, Table
 from lake.verify import verify_lake
 from tests.lake.kit import (
     HERE,

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from lake.config import LakeSettings
-from lake.tables import TABLE_LAYOUTS, Lake
+from lake.table_layouts import TABLE_LAYOUTS
+from lake.tables import Lake
 from schemas.errors import FatalError
 from stream.startup import create_missing_tables, log_created_tables
 from tests.servers.mock_kafka import MockKafka
