@@ -14,9 +14,8 @@ import pyarrow.parquet as pq
 
 from lake.parquet import PARTITION_COLUMN, DataFile, encode_day
 from lake.retry import Retry
-from lake.table_layouts import TABLE_LAYOUTS
+from lake.table_layouts import TABLE_LAYOUTS, file_schema
 from lake.tables import Table
-from schemas.arrow import TABLES
 from schemas.errors import FatalError
 
 
@@ -93,7 +92,7 @@ def read_file_rows(table: Table, file: LiveFile) -> StoredRows:
 
     Raises RetryableError or FatalError if the store cannot be read.
     """
-    schema = _file_schema(table.name)
+    schema = file_schema(table.name)
     # With the schema given, files that delta-rs has rewritten give plain text, not views.
     rows = pq.read_table(pa.BufferReader(table.files.get(file.path)), schema=schema)
     return StoredRows(table.name, file.day, rows)
@@ -119,8 +118,3 @@ def upload_file(table: Table, file: DataFile, retry: Retry) -> UploadedFile:
     """Upload an encoded file; errors as `rewrite_rows`."""
     retry.call(f"writing to table {table.name}", lambda: table.files.put(file.path, file.data))
     return UploadedFile(file.path, file.size, file.rows, file.day, file.stats, file.sha256)
-
-
-def _file_schema(name: str) -> pa.Schema:
-    schema = TABLES[name].arrow
-    return schema.remove(schema.get_field_index(PARTITION_COLUMN))

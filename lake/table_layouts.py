@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from typing import Final
 
-from lake.parquet import TableLayout
+import pyarrow as pa
+
+from lake.parquet import PARTITION_COLUMN, TableLayout
+from schemas.arrow import TABLES
 
 TABLE_LAYOUTS: Final[Mapping[str, TableLayout]] = {
     "traces": TableLayout(
@@ -73,3 +76,9 @@ TABLE_LAYOUTS: Final[Mapping[str, TableLayout]] = {
     ),
 }
 """How each table is encoded; its keys are the tables that ``goldpan lake init`` makes."""
+
+
+def file_schema(table: str) -> pa.Schema:
+    """Return the columns of a table's files: all but the one that the table is partitioned by."""
+    schema = TABLES[table].arrow
+    return schema.remove(schema.get_field_index(PARTITION_COLUMN))

@@ -21,8 +21,8 @@ import pyarrow.parquet as pq
 from lake.cut import TableCut
 from lake.datasets import open_dataset
 from lake.file_hashes import RecordedFile
-from lake.parquet import PARTITION_COLUMN
 from lake.retry import Retry, call_with_retry
+from lake.table_layouts import file_schema
 from lake.tables import Lake
 from lake.verify_audit import AuditRules, chain_links
 from schemas.arrow import AUDIT_TABLE, LABELS_TABLE, REVIEWS_TABLE, TABLES
@@ -141,14 +141,14 @@ def check_files(
 def columns_to_check(name: str, options: DeepOptions) -> Sequence[str]:
     """Return the columns of a table that the laws about its rows need."""
     if name == AUDIT_TABLE and options.audit is not None:
-        return [str(column) for column in _file_schema(name).names]
+        return [str(column) for column in file_schema(name).names]
     return _COLUMNS.get(name, _COORDINATES)
 
 
 def _concat_rows(name: str, parts: Sequence[pa.Table], options: DeepOptions) -> pa.Table:
     if parts:
         return pa.concat_tables(parts)
-    empty = _file_schema(name).empty_table().select(list(columns_to_check(name, options)))
+    empty = file_schema(name).empty_table().select(list(columns_to_check(name, options)))
     return _reduce_rows(name, empty, "", options)
 
 
@@ -237,7 +237,7 @@ class _FileChecker:
         name = file.cut.name
         try:
             rows = fragment.to_table(
-                columns=list(columns_to_check(name, self._options)), schema=_file_schema(name)
+                columns=list(columns_to_check(name, self._options)), schema=file_schema(name)
             )
         except (pa.ArrowException, OSError, KeyError):
             return None  # reading all bytes distinguishes damage from an outage of the store
@@ -269,13 +269,8 @@ def _hash_problems(file: _File, data: bytes) -> list[str]:
 
 
 def _read(file: _File, data: bytes, columns: Sequence[str]) -> pa.Table:
-    source, schema = pa.BufferReader(data), _file_schema(file.cut.name)
+    source, schema = pa.BufferReader(data), file_schema(file.cut.name)
     if file.recorded.sha256 is None and file.chosen:
         # Nothing else would detect a broken page of a column that no law needs.
         return pq.read_table(source, schema=schema).select(list(columns))
     return pq.read_table(source, columns=list(columns), schema=schema)
-
-
-def _file_schema(name: str) -> pa.Schema:
-    schema = TABLES[name].arrow
-    return schema.remove(schema.get_field_index(PARTITION_COLUMN))
