@@ -36,7 +36,8 @@ from lake.ledger import (
     rows_from_quarantine,
 )
 from lake.retry import Retry, call_with_retry
-from lake.tables import TABLE_LAYOUTS, Lake
+from lake.table_layouts import TABLE_LAYOUTS
+from lake.tables import Lake
 from lake.verify_audit import find_audit_problems
 from lake.verify_files import DeepOptions, FileMovedError, FilesReport, check_files, is_active_file
 from lake.verify_labels import find_label_problems, find_label_row_problems
