@@ -168,11 +168,10 @@ class PolicyRedactor:
         slots = walker.slots(record)
         maps = [(slot, slot.field_class) for slot in slots.maps if slot.field_class]
         segments = [
-            TextSegment(slot.text, json=True, free=slot.writer in self._writers_read)
-            for slot in slots.texts
+            TextSegment(slot.text, free=slot.writer in self._writers_read) for slot in slots.texts
         ]
         free = "attributes" in self._writers_read
-        segments += [TextSegment(_as_json(slot), json=True, free=free) for slot, _ in maps]
+        segments += [TextSegment(_as_json(slot), free=free) for slot, _ in maps]
         return _Work(record, slots, maps, segments)
 
     def _scan_stored_fields(self, works: Sequence[_Work]) -> None:

@@ -48,6 +48,8 @@ _MOST_OUTPUTS = 64
 
 _MOST_RENDERERS = 1_000
 _SERIALS = count(1)
+_FREE = b"f"
+"""The context of the cache keys of free text."""
 
 
 class AnalysedSegment(msgspec.Struct, gc=False):
@@ -123,7 +125,7 @@ class Segmenter:
         results: list[AnalysedSegment] = []
         waiting: dict[bytes, _Waiting] = {}  # complete only after the model has run
         for segment in segments:
-            key = segment_key(self._secret, segment.text, _CONTEXTS[segment.json, segment.free])
+            key = segment_key(self._secret, segment.text, _FREE if segment.free else b"")
             analysed = self.cache.get(key)
             if analysed is None and key in waiting:
                 analysed = waiting[key].analysed
@@ -215,7 +217,7 @@ class Segmenter:
 
     def _attempt(self, segment: TextSegment) -> SegmentAnalysis | SegmentFailure:
         def analysed() -> SegmentAnalysis:
-            return self.analyser.analyse(segment.text, json=segment.json)
+            return self.analyser.analyse(segment.text)
 
         try:
             return self.watchdog.run(analysed)
@@ -269,13 +271,6 @@ class Segmenter:
     def _is_allowed(self) -> Callable[[str], bool] | None:
         allowed = self._allowed
         return (lambda value: value.casefold() in allowed) if allowed else None
-
-
-_CONTEXTS = {
-    (json, free): (b"j" if json else b"t") + (b"f" if free else b"")
-    for json in (False, True)
-    for free in (False, True)
-}
 
 
 def _replaces_files(policy: RedactionPolicy) -> bool:

@@ -22,7 +22,7 @@ NOTHING: Final = "nothing"
 
 def proved(folder: Path, *, deep: bool = False, since: LakeHead | None = None) -> VerifyReport:
     """Verify a lake, with patience that never waits."""
-    return verify_lake(open_lake(folder), deep=deep, how=HOW, since=since, retry=patience())
+    return verify_lake(open_lake(folder), deep=deep, options=HOW, since=since, retry=patience())
 
 
 def seen(folder: Path, work: Path, head: LakeHead, names: Iterable[str]) -> Mapping[str, str]:
