@@ -178,7 +178,7 @@ class PolicyRedactor:
         """Scan the stored fields of a batch together; a failed group is left to each record."""
         for group in self._stored_fields.groups(work.slots for work in works):
             try:
-                self.segmenter.watched(partial(self._stored_fields.meet, group))
+                self.segmenter.watched(partial(self._stored_fields.check_together, group))
             except (MemoryError, StalledError):
                 raise
             except Exception:  # noqa: BLE001, S112  # each record meets it again, and fails closed
