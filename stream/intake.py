@@ -47,7 +47,7 @@ class RedactedRecords(Protocol):
 
 
 class RecordRedactor(Protocol):
-    """The part of a redactor that the intake uses; see `redact.redactor.Redactor`."""
+    """The part of a redactor that the intake uses; see `redact.pipeline.redactor.Redactor`."""
 
     @property
     def memory_bytes(self) -> int:
@@ -61,7 +61,7 @@ class RecordRedactor(Protocol):
 
 
 class PayloadSealer(Protocol):
-    """What the intake needs to set records aside; see `redact.quarantine.Sealer`."""
+    """What the intake needs to set records aside; see `redact.crypto.sealing.Sealer`."""
 
     def seal(
         self, rejected: Sequence[RejectedRecord], *, ingested_at: int

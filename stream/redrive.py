@@ -47,7 +47,7 @@ Coordinates = tuple[int, int]
 
 
 class PayloadUnsealer(Protocol):
-    """What a redrive needs of the sealer; see `redact.quarantine.Sealer`."""
+    """What a redrive needs of the sealer; see `redact.crypto.sealing.Sealer`."""
 
     def open(
         self, *, topic: str, partition: int, offset: int, sealed_payload: bytes, sealed_key_id: str

@@ -7,7 +7,7 @@ other, and each row is counted in both. So a row in flight must not expire:
    (`lake.retention_horizon`): a writer that reads it from then on leaves earlier rows alone.
 2. A writer that read the log before is fenced: the generation of the topic is raised in the table
    that it commits to first. While a replay is being promoted, nothing expires at all
-   (`lake.ledger.promoting_app`).
+   (`lake.table_log.promoting_app`).
 3. A row that is in both tables then was left there by a writer that died. A row of quarantine past
    the position of its primary table belongs to a flush in progress. In both cases the day waits.
 """

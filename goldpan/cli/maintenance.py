@@ -139,6 +139,9 @@ def _show_plan(console: Console, batches: Sequence[CompactionBatch]) -> None:
 
 
 def _show_compacted(console: Console, compacted: Sequence[CompactedBatch]) -> None:
+    if not compacted:
+        console.print("nothing to compact")
+        return
     replaced = [batch for batch in compacted if batch.bytes is not None]
     files = sum(len(batch.batch.files) for batch in replaced)
     console.print(f"merged {format_quantity(files, 'file')} into {format_count(len(replaced))}")

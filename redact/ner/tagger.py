@@ -137,7 +137,7 @@ class TaggerReader:
         self._cleared = self._words.cleared
 
     def names(self, texts: Sequence[str]) -> list[list[NamedSpan]]:
-        """Return the names in each text, in order; see :class:`redact.ner.reader.Reader`."""
+        """Return the names in each text, in order; see :class:`redact.ner.reader.NameReader`."""
         return [found for some in group_texts(texts) for found in self._some(some)]
 
     def _some(self, texts: Sequence[str]) -> Iterator[list[NamedSpan]]:

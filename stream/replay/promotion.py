@@ -8,7 +8,7 @@ their table, or in quarantine.
 1. The replay's fate is recorded: it can no longer be abandoned.
 2. The audit of redaction, if one is kept, gets the replay's rows appended.
 3. Quarantine: records that the new policy rejects are added. From now on no other program may move
-   records between quarantine and the table (`lake.ledger.promoting_app`).
+   records between quarantine and the table (`lake.table_log.promoting_app`).
 4. The primary table: the range's rows are removed, the staged rows added. One commit.
 5. Quarantine: records that are now in the primary table are removed.
 6. Labels, if the replay decides any: writers that used the old rows are fenced off.
@@ -16,7 +16,7 @@ their table, or in quarantine.
 8. The staged tables are removed.
 
 A record is in one of the two tables at any time, and briefly (3 to 5) may be in both. Each table
-records its progress under `lake.ledger.replay_app`, in the commit itself.
+records its progress under `lake.table_log.replay_app`, in the commit itself.
 
 | dies after | what the next run finds | what it does |
 |---|---|---|
@@ -167,11 +167,10 @@ class _Steps:
     def of(cls, staging: ReplayRepository, plan: ReplayPlan, context: PromotionContext) -> "_Steps":
         lake, live = staging.lake(plan.name), staging.live
         stage = TablePair(lake.table(plan.table), lake.table(QUARANTINE_TABLE))
-        audit = (
-            _swap(plan, live.table(AUDIT_TABLE), lake.table(AUDIT_TABLE), context)
-            if plan.audited
-            else None
-        )
+        audit = None
+        if plan.audited:
+            tables = live.table(AUDIT_TABLE), lake.table(AUDIT_TABLE)
+            audit = TableSwap(plan, *tables, context.commits)
         pair = TablePair(live.table(plan.table), live.table(QUARANTINE_TABLE))
         return cls(plan, pair, stage, audit, context)
 
@@ -312,7 +311,7 @@ class _Steps:
         return Move(app, generation, (generation or 0) + 1)
 
     def _swap(self, live: Table, staged: Table) -> TableSwap:
-        return _swap(self.plan, live, staged, self.context)
+        return TableSwap(self.plan, live, staged, self.context.commits)
 
     @property
     def _app(self) -> str:
@@ -321,7 +320,3 @@ class _Steps:
     @property
     def _lock(self) -> str:
         return promoting_app(self.plan.topic)
-
-
-def _swap(plan: ReplayPlan, live: Table, staged: Table, context: PromotionContext) -> TableSwap:
-    return TableSwap(plan, live, staged, context.commits)

@@ -94,7 +94,7 @@ class TableSwap:
             for span in self.plan.spans
             if (count := counts[span.partition])
         ]
-        said = audit_chains.read_audit_chains(
+        chains = audit_chains.read_audit_chains(
             self.staged.commit_metadata(AUDIT_CHAINS_KEY), table=self.staged.name
         )
         self._commit(
@@ -104,7 +104,7 @@ class TableSwap:
                 moves=moves,
                 guards=[self._erasure_guard()],
                 adds=new,
-                metadata=audit_chains.audit_chain_metadata(said),
+                metadata=audit_chains.audit_chain_metadata(chains),
             )
         )
 

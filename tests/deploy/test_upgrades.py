@@ -109,7 +109,7 @@ def _another_key() -> dict[str, str]:
     return {"GOLDPAN_REDACT__KEY": key, "GOLDPAN_REDACT__KEY_ID": "k3"}
 
 
-ROOMS = ("goldpan", "stream", "batch", "labels", "redact", "lake", "schemas")
+ROOMS = ("goldpan", "stream", "batch", "labels", "redact", "lake", "decode", "schemas")
 FIELD = {
     "name": "channel",
     "type": ["null", "string"],

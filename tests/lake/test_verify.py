@@ -196,13 +196,13 @@ def half_redriven(lake: Lake) -> None:
     ("damage", "says"),
     [
         (gap, "2 offsets from 10 are in no commit"),
-        (overlap, "2 offsets from 8 came twice"),
+        (overlap, "2 offsets from 8 were committed twice"),
         (uneven, "consumed 2 records, but stored 1, quarantined 0 and dropped 0"),
         (unaccounted, "3 offsets, but consumed 2 and skipped 0"),
-        (too_few_rows, "its files hold 6 rows, but its commits stored 7"),
+        (too_few_rows, "holds 6 rows, but its commits account for 7"),
         (elsewhere, "is 15, but its commits end at 10"),
         (none_aside, "4 records were set aside, but quarantine holds 3"),
-        (taken_away, "table quarantine: 2 rows, but its commits told 3"),
+        (taken_away, "table quarantine holds 2 rows, but its commits account for 3"),
         (behind, "the position in quarantine is 10, behind 12"),
         (
             half_redriven,

@@ -5,7 +5,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from decode.decoder import Decoder
@@ -21,6 +21,9 @@ ODD: list[Any] = [None, True, 0, -1, 1.5, 2**63, "", "x", "2026-11-01T00:00:00Z"
 
 
 DECODERS = {kind: Decoder(kind, FolderSource(), max_record_bytes=2**20) for kind in KINDS}
+
+OPENAI_FORMS = (("tool_calls", None), ("content", []))
+"""What messages of OpenAI may hold: the decoder maps it to the contract, the schema lacks it."""
 
 
 def decoded(kind: RecordKind, record: Any) -> bool:
@@ -74,5 +77,7 @@ def test_a_changed_part_is_judged_alike(kind: RecordKind, data: st.DataObject) -
     ]
     if holders:
         holder = data.draw(st.sampled_from(holders))
-        holder[data.draw(st.sampled_from(sorted(holder)))] = data.draw(st.sampled_from(ODD))
+        name, value = data.draw(st.sampled_from(sorted(holder))), data.draw(st.sampled_from(ODD))
+        assume((name, value) not in OPENAI_FORMS)
+        holder[name] = value
     assert VALIDATORS[kind].is_valid(record) == decoded(kind, record)

@@ -86,7 +86,7 @@ def test_a_table_that_is_gone_from_a_lake_in_use_is_not_made_by_a_worker(tmp_pat
 def test_the_time_of_making_stays_what_it_is(tmp_path: Path) -> None:
     """It is that of the lake, not of the process: workers that start later show it too."""
     made(tmp_path / "lake", "if_missing")
-    found = {Lake(LakeSettings(uri=str(tmp_path / "lake"))).made_ms() for _ in range(2)}
+    found = {Lake(LakeSettings(uri=str(tmp_path / "lake"))).created_ms() for _ in range(2)}
     (made_ms,) = found
     assert abs(made_ms / 1000 - time.time()) < 600
 

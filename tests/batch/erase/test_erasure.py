@@ -197,12 +197,12 @@ def test_the_chain_of_the_audit_still_holds(person_lake: Lake) -> None:
         load_audit_rules(again(person_lake), [Keys.derive(b"x" * 32)]),
     ):
         [said] = _walked(person_lake, rules)
-        assert said.startswith("table redactions: 11 rows say nothing any more, and no receipt")
+        assert said.startswith("table redactions: 11 rows are blank, and no receipt")
 
 
 def _walked(lake: Lake, rules: AuditRules) -> list[str]:
     """What a proof says that walks the audit; all files have hashes, those written again too."""
-    report = verify_lake(again(lake), deep=True, how=DeepOptions(audit=rules))
+    report = verify_lake(again(lake), deep=True, options=DeepOptions(audit=rules))
     assert report.files is not None
     assert report.files.unproved == []
     return list(report.problems)
