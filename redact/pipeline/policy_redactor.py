@@ -250,7 +250,7 @@ class PolicyRedactor:
             if not isinstance(each.analysis, SegmentFailure):
                 renderer = self.segmenter.renderer(field_class, app)
                 kept.update(renderer.kept_types(segment.text, each.analysis, identities.finders))
-        return tuple(AuditCount(kind, KEEP_OPERATOR, many) for kind, many in sorted(kept.items()))
+        return tuple(AuditCount(kind, KEEP_OPERATOR, count) for kind, count in sorted(kept.items()))
 
     def _render_and_scan(
         self,
