@@ -251,7 +251,7 @@ _FEWEST_OF_ZIP = 3
 def _number_check(
     min_digits: int, max_digits: int, max_letters: int
 ) -> Callable[[FieldValue], bool]:
-    """Return a check for numbers of ``min_digits`` to ``max_digits`` digits and at most ``max_letters``."""
+    """Return a check for numbers with bounds on their digits and letters."""
 
     def check(value: FieldValue) -> bool:
         if value.is_number and not value.text.isdigit():
