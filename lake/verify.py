@@ -1,7 +1,7 @@
 """Verifies, from the transaction logs, that every record is in the lake exactly once.
 
 The proof reaches up to the position of each partition. What the topics hold beyond it only Kafka
-can show (`stream.broker_coverage`), and nothing is said about a partition that was never begun.
+can show (`stream.coverage`), and nothing is said about a partition that was never begun.
 
 Everything is read in one cut (`lake.cut`). For each source partition the ranges are checked
 (`lake.verify_ranges`): the number of rows in the files is the number that the ranges stored, and
