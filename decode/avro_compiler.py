@@ -30,10 +30,11 @@ def compile_schema(schema: Mapping[str, Any]) -> AvroReadFunction:
     """
     lines, value = _SourceWriter().read(schema)
     body = "".join(f"    {line}\n" for line in lines)
-    names = dict(_NAMES)
+    names: dict[str, Any] = dict(_NAMES)
     # The source consists of this module's own text; field names are quoted by repr().
     exec(f"def read(buf, p):\n{body}    return {value}, p\n", names)  # noqa: S102
-    return names["read"]  # type: ignore[return-value]
+    read: AvroReadFunction = names["read"]
+    return read
 
 
 def _long(buf: bytes, p: int) -> tuple[int, int]:

@@ -141,9 +141,9 @@ def prepare_schema(contract: Contract, avsc: Avsc) -> PreparedSchema | Refusal:
 def _unknown_id(schema_id: int) -> Refusal:
     # Ids count up from one. Four ASCII letters read as an id give a larger number than this; such a
     # number is not repeated, because it would be content of the record.
-    number = f" {schema_id}" if schema_id < 0x20000000 else ""
+    shown_id = f" {schema_id}" if schema_id < 0x20000000 else ""
     return Refusal(
-        QuarantineReason.UNKNOWN_SCHEMA, f"No schema with the id{number} of its header is known."
+        QuarantineReason.UNKNOWN_SCHEMA, f"No schema with the id{shown_id} of its header is known."
     )
 
 

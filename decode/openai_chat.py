@@ -92,8 +92,8 @@ def _settings(part: _Object, record: _Object, prefix: str) -> None:
     attributes: _Object = {name: value for name, value in settings.items() if value is not None}
     for name in ("metadata", "attributes"):
         if isinstance(part.get(name), dict):
-            given = {key: _plain(value) for key, value in part.pop(name).items()}
-            attributes |= {key: value for key, value in given.items() if value is not None}
+            entries = {key: _plain(value) for key, value in part.pop(name).items()}
+            attributes |= {key: value for key, value in entries.items() if value is not None}
         elif name == "metadata" and part.get(name) is not None:
             raise _wrong(f"{prefix}metadata", "an object")
     if attributes:
@@ -273,7 +273,7 @@ def _is_openai_call(call: _Object) -> bool:
 
 
 def _objects(value: Any) -> list[_Object]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _take(part: _Object, name: str, kind: type) -> Any:

@@ -16,14 +16,14 @@ _SIMPLE: Final = frozenset(
 )
 
 
-def inline_references(schema: Avsc, others: Iterable[Any]) -> Avsc:
-    """Return ``schema`` with the referenced types that ``others`` define, directly or indirectly.
+def inline_references(schema: Avsc, referenced: Iterable[Any]) -> Avsc:
+    """Return ``schema`` with its types from ``referenced``, at any depth, inlined.
 
     A name without a definition stays a name.
     """
     definitions: dict[str, tuple[Mapping[str, Any], str]] = {}
-    for other in others:
-        _collect(other, "", definitions)
+    for definition in referenced:
+        _collect(definition, "", definitions)
     inlined: Avsc = _Inliner(definitions).node(schema, "")
     return inlined
 

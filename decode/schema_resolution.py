@@ -5,8 +5,8 @@ are resolved, logical types removed (times stay whole microseconds) and referenc
 typed decoder then checks defaults and types record by record, so a union that is wider than the
 contract affects only records that use it.
 
-Schemas are refused here, before any record is read, if they could never be read, if they have
-fields the contract does not know, or if they could keep a reader busy without consuming bytes.
+A schema is refused here, before any record is read, if it could never be read, if it has fields the
+contract does not know, or if it could keep a reader busy without consuming bytes.
 """
 
 from collections.abc import Mapping, Sequence

@@ -146,20 +146,20 @@ class RegistrySource:
         avsc: Avsc = json.loads(schema.schema_str or "")
         if not schema.references:
             return avsc
-        others: dict[tuple[str, int], Any] = {}
-        self._load_references(schema, others)
-        inlined = inline_references(avsc, others.values())
+        referenced: dict[tuple[str, int], Any] = {}
+        self._load_references(schema, referenced)
+        inlined = inline_references(avsc, referenced.values())
         parse_schema(dict(inlined))
         return inlined
 
-    def _load_references(self, schema: Schema, others: dict[tuple[str, int], Any]) -> None:
+    def _load_references(self, schema: Schema, referenced: dict[tuple[str, int], Any]) -> None:
         """Add the schemas that a schema refers to, recursively, each of them once."""
         for reference in schema.references or ():
             subject, version_number = reference.subject or "", reference.version or 1
-            if (subject, version_number) not in others:
+            if (subject, version_number) not in referenced:
                 version = self._client.get_version(subject, version_number, deleted=True).schema
-                others[subject, version_number] = json.loads(version.schema_str or "")
-                self._load_references(version, others)
+                referenced[subject, version_number] = json.loads(version.schema_str or "")
+                self._load_references(version, referenced)
 
     def _refused(self, schema_id: int, error: SchemaRegistryError) -> MissingSchema:
         """Return that there is no such schema, if the registry itself reports that.

@@ -91,13 +91,13 @@ def revoke_key(settings: Settings, lake: Lake, purpose: str, key_id: str) -> Non
     put_key_check(open_tombstones(lake.location), check, DESTROYED_PREFIX)
     copies = open_erasure_copies(settings.lake)
     if copies is not None:
-        put_key_check(copies.kept, check, DESTROYED_PREFIX)
+        put_key_check(copies.copy, check, DESTROYED_PREFIX)
 
 
 def _destroyed_keys(settings: Settings, lake: Lake) -> set[tuple[str, str]]:
     """Return purpose and check value of each destroyed key, from the lake and its copies."""
     copies = open_erasure_copies(settings.lake)
-    stores = [open_tombstones(lake.location), *([copies.kept] if copies else [])]
+    stores = [open_tombstones(lake.location), *([copies.copy] if copies else [])]
     return {
         (check.purpose, check.check) for store in stores for check in list_destroyed_keys(store)
     }

@@ -19,6 +19,7 @@ from redact.policies.policy import load_policy
 from schemas.arrow import EVENT_DATE, TABLES
 from schemas.columns import TABLE_OF_KIND
 from schemas.record_batches import RawRecord, RecordKind, RejectedRecord
+from schemas.times import format_rfc3339
 
 TEXT_SCHEMA: Final = "text"
 LINE_SCHEMAS = (*(kind.value for kind in RecordKind), TEXT_SCHEMA)
@@ -126,7 +127,7 @@ def _refused_line(record: RejectedRecord) -> LineResult:
 def _json_values(row: Mapping[str, Any], maps: Sequence[str]) -> dict[str, Any]:
     """Return a row as JSON values: times as RFC 3339, maps as objects."""
     values: dict[str, Any] = {
-        name: value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value
+        name: format_rfc3339(value) if isinstance(value, datetime) else value
         for name, value in row.items()
     }
     return values | {name: dict(values[name]) for name in maps}

@@ -166,9 +166,9 @@ class ReplayLabels:
         )
         self._replacement().fence()
 
-    def replace(self, written: Callable[[], None]) -> None:
+    def replace(self, on_written: Callable[[], None]) -> None:
         """Label again, from what the lake holds now, and replace the live labels."""
-        self._replacement().run(self._touched, written)
+        self._replacement().run(self._touched, on_written)
 
     def _replacement(self) -> LabelReplacement:
         return LabelReplacement(

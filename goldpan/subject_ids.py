@@ -24,19 +24,19 @@ _QUOTES: Final = "\"'`\u201c\u201d\u201e\u2018\u2019"
 
 
 def read_subject_ids(
-    given: Sequence[str], file: str | None, data: bytes | None, *, called: str = "--subject"
+    arguments: Sequence[str], file: str | None, data: bytes | None, *, called: str = "--subject"
 ) -> dict[str, str]:
     """Return the ids of a request, each with where it was given.
 
-    Either ``given`` on the command line (as ``called``), or one per line of ``file``, whose content
+    They are ``arguments`` on the command line (as ``called``), or lines of ``file``, whose content
     is ``data``. Raises UsageError unless exactly one of the two is used, if there is no id, or if
     something does not look like an id.
     """
-    if bool(given) == (file is not None):
+    if bool(arguments) == (file is not None):
         usage = "the persons to erase: --subject ID" if called == "--subject" else "the person: ID"
         raise UsageError(f"name {usage}, or --subjects FILE with one id per line")
     if file is None:
-        ids = {text.strip(): f"{called}, number {n}" for n, text in enumerate(given, 1)}
+        ids = {text.strip(): f"{called}, number {n}" for n, text in enumerate(arguments, 1)}
         if "" in ids:
             raise UsageError(f"{called} is empty: give the id of a person")
     else:

@@ -1,8 +1,9 @@
-"""Where each chain of the audit begins and ends, as the commit that brought its rows says.
+"""The ends of each hash chain of the audit, as recorded by the commit that added its rows.
 
-Rows of a flush are one chain: each names the hash of the row before, the first one a hash of where
-its flush begins (`redact.pipeline.audit`). The chain alone cannot show that it was cut at its end; the
-commit says what the last hash was, and the table's log is held by its head (`lake.head`).
+The rows of a flush are one chain: each holds the hash of the row before it, and the first row a
+hash of where its flush begins (`redact.pipeline.audit`). The chain alone cannot show that its end
+was cut off, so the commit records the last hash. The head of the log protects the commit
+(`lake.head`).
 """
 
 import json
@@ -29,30 +30,30 @@ class AuditChain:
 
 def audit_chains_of(batches: Sequence[Redacted[pa.RecordBatch]]) -> list[AuditChain]:
     """Return the chain of the rows of a flush, as a list of one; empty if there are no rows."""
-    rows = [one.value for one in batches if one.value.num_rows]
+    rows = [sealed.value for sealed in batches if sealed.value.num_rows]
     if not rows:
         return []
     first, last = rows[0], rows[-1]
     days = (first.column(PARTITION_COLUMN)[0], last.column(PARTITION_COLUMN)[-1])
     ends = (first.column("previous")[0], last.column("chain")[-1])
-    return [AuditChain(*(one.as_py() for one in ends), *(str(day.as_py()) for day in days))]
+    return [AuditChain(*(link.as_py() for link in ends), *(str(day.as_py()) for day in days))]
 
 
 def audit_chain_metadata(chains: Iterable[AuditChain]) -> dict[str, str]:
     """Return the metadata of a commit with chains; empty if it has none."""
-    body = [[one.before, one.last, one.first_day, one.last_day] for one in chains]
+    body = [[chain.before, chain.last, chain.first_day, chain.last_day] for chain in chains]
     return {AUDIT_CHAINS_KEY: json.dumps(body, separators=(",", ":"))} if body else {}
 
 
-def read_audit_chains(said: Iterable[tuple[int, str]], *, table: str) -> list[AuditChain]:
+def read_audit_chains(recorded: Iterable[tuple[int, str]], *, table: str) -> list[AuditChain]:
     """Return the chains that commits recorded, given as (version, text).
 
     Raises DamagedLogError if one cannot be read.
     """
-    found: list[AuditChain] = []
-    for version, text in said:
+    chains: list[AuditChain] = []
+    for version, text in recorded:
         try:
-            found += [AuditChain(*map(str, one)) for one in json.loads(text)]
+            chains += [AuditChain(*map(str, ends)) for ends in json.loads(text)]
         except (ValueError, TypeError):
             raise unreadable_metadata_error(table, version, "the record of its chains") from None
-    return found
+    return chains

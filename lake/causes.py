@@ -1,7 +1,7 @@
 """Describes failures of delta-rs and pyarrow without their own texts.
 
-Their texts may quote the content of a log or of a row, so they are not passed on. Only what helps is
-extracted: the S3 code, the file, the feature of a table, the error of the operating system.
+Their texts may quote the content of a log or of a row, so they are not passed on. Only what helps
+is extracted: the S3 code, the file, the feature of a table, the error of the operating system.
 """
 
 import os
@@ -11,18 +11,18 @@ from typing import Final
 
 _FILE: Final = r"([\w.=-]+\.(?:json|parquet|crc))"
 
-_Say = Callable[[re.Match[str]], str]
+_Describe = Callable[[re.Match[str]], str]
 
 
-def _features(found: re.Match[str]) -> str:
-    names = ", ".join(sorted(set(re.findall(r"\w+", found[1]))))
+def _features(match: re.Match[str]) -> str:
+    names = ", ".join(sorted(set(re.findall(r"\w+", match[1]))))
     return (
         f"the table has the feature {names}, which goldpan does not support: turn it off with the "
         "program that turned it on"
     )
 
 
-_KNOWN: Final[tuple[tuple[str, _Say], ...]] = (
+_PATTERNS: Final[tuple[tuple[str, _Describe], ...]] = (
     (
         r"_last_checkpoint",
         lambda _: (
@@ -54,10 +54,10 @@ _KNOWN: Final[tuple[tuple[str, _Say], ...]] = (
 def describe_cause(error: BaseException) -> str:
     """Return the type of an error and the part of its text that is safe and helps."""
     name, text = type(error).__name__, str(error)
-    for pattern, say in _KNOWN:
-        found = re.search(pattern, text)
-        if found:
-            return f"{name}: {say(found)}"
+    for pattern, describe in _PATTERNS:
+        match = re.search(pattern, text)
+        if match:
+            return f"{name}: {describe(match)}"
     if isinstance(error, OSError) and error.strerror:
         return f"{name}: {error.strerror}"
     return name

@@ -1,7 +1,7 @@
 """Probe of conditional put: whether a store refuses to overwrite a file, as commits require.
 
-A server that ignores ``If-None-Match`` would let two commits take the same version of a log, and one
-of them would be lost in silence. So it is sent one request that it must refuse.
+A server that ignores ``If-None-Match`` would let two commits take the same version of a log, and
+one of them would be lost in silence. So it is sent one request that it must refuse.
 """
 
 from typing import Final
@@ -12,17 +12,17 @@ from schemas.errors import FatalError
 PROBE_FILE: Final = ".conditional-put"
 """The probe's file, at the root of a lake. It is never removed, since workers may not delete."""
 
-_FIRST: Final = b"goldpan writes this file once, and then tries to write over it, in vain\n"
-_MORE: Final = b"this store wrote over a file that it was asked to leave alone\n"
+_CONTENT: Final = b"goldpan writes this file once, and then tries to write over it, in vain\n"
+_OVERWRITTEN: Final = b"this store wrote over a file that it was asked to leave alone\n"
 
 
 def probe_conditional_put(files: ObjectStore) -> None:
     """Raise FatalError if ``files`` overwrites an existing file; otherwise as `ObjectStore`."""
-    there = files.find(PROBE_FILE)
-    if there is None:
-        there = _FIRST
-        files.put_new(PROBE_FILE, there)
-    if files.put_new(PROBE_FILE, there + _MORE):
+    content = files.find(PROBE_FILE)
+    if content is None:
+        content = _CONTENT
+        files.put_new(PROBE_FILE, content)
+    if files.put_new(PROBE_FILE, content + _OVERWRITTEN):
         raise FatalError(
             "the object store at GOLDPAN_LAKE__URI ignores If-None-Match and overwrote an existing "
             "object: two workers could overwrite each other's commits. Use AWS S3, MinIO, "

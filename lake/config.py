@@ -1,4 +1,4 @@
-"""Settings of the lake: where the tables lie."""
+"""Settings of the lake: where the tables are stored."""
 
 import re
 from typing import Literal, Self
@@ -9,7 +9,7 @@ from schemas.settings import SettingsGroup
 
 _SCHEMES = ("file", "s3")
 _NO_FOLDER = re.compile(r"[$~]|%[A-Za-z_]+%|\{\{|<\w|[A-Za-z][A-Za-z0-9+.-]+:(?!//)")
-"""How an address begins that only a shell, a template or another tool would make one of."""
+"""How an address begins that only a shell, a template or another tool would expand."""
 
 
 class LakeSettings(SettingsGroup):

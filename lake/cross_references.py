@@ -19,11 +19,11 @@ from schemas.arrow import AUDIT_TABLE
 
 
 def cross_reference_metadata(
-    others: Iterable[Table], audited: Iterable[SourceRange]
+    tables: Iterable[Table], audited: Iterable[SourceRange]
 ) -> dict[str, str]:
     """Return the metadata of a commit: the versions of the other tables, and the audit's ranges."""
     body = {
-        "versions": {table.name: table.handle.version() for table in others},
+        "versions": {table.name: table.handle.version() for table in tables},
         AUDIT_TABLE: [[*item.source, item.start, item.end, item.stored] for item in audited],
     }
     return {CROSS_REFERENCES_KEY: json.dumps(body, separators=(",", ":"))}
@@ -31,55 +31,55 @@ def cross_reference_metadata(
 
 def referenced_versions(primaries: Iterable[TableCut]) -> dict[str, tuple[int, str]]:
     """Return the newest version that commits refer to, by table, and which commit does."""
-    found: dict[str, tuple[int, str]] = {}
-    for seen in primaries:
-        for version, said in _said(seen):
-            for name, promised in said.versions.items():
-                if promised > found.get(name, (-1, ""))[0]:
-                    found[name] = (promised, f"table {seen.name}, version {version}")
-    return found
+    newest: dict[str, tuple[int, str]] = {}
+    for primary in primaries:
+        for version, references in _references(primary):
+            for name, referenced in references.versions.items():
+                if referenced > newest.get(name, (-1, ""))[0]:
+                    newest[name] = (referenced, f"table {primary.name}, version {version}")
+    return newest
 
 
 def find_missing_audit_commits(primaries: Iterable[TableCut], audit: TableCut) -> list[str]:
     """Return one sentence for each commit whose rows of the audit were never committed."""
-    if not audit.whole:
+    if not audit.is_complete:
         return []
-    there = Counter(
+    committed = Counter(
         (*item.source, item.start, item.end, item.stored)
         for logged in audit.ledger
         if logged.entry.kind is EntryKind.FLUSH
         for item in logged.entry.ranges
     )
     problems = []
-    for seen in primaries:
-        for version, said in _said(seen):
-            for topic, partition, start, end, rows in said.audited:
-                there[topic, partition, start, end, rows] -= 1
-                if there[topic, partition, start, end, rows] < 0:
+    for primary in primaries:
+        for version, references in _references(primary):
+            for topic, partition, start, end, rows in references.audited:
+                committed[topic, partition, start, end, rows] -= 1
+                if committed[topic, partition, start, end, rows] < 0:
                     problems.append(
-                        f"{SourcePartition(topic, partition)}: the {rows} rows of table {AUDIT_TABLE} for "
-                        f"[{start}, {end}) were committed before table {seen.name}, version "
-                        f"{version}, but their commit is missing"
+                        f"{SourcePartition(topic, partition)}: the {rows} rows of table "
+                        f"{AUDIT_TABLE} for [{start}, {end}) were committed before table "
+                        f"{primary.name}, version {version}, but their commit is missing"
                     )
     return problems
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class _References:
     versions: Mapping[str, int]
     audited: Sequence[tuple[str, int, int, int, int]]
 
 
-def _said(seen: TableCut) -> Iterator[tuple[int, _Said]]:
-    for version, text in seen.commit_metadata(CROSS_REFERENCES_KEY):
+def _references(primary: TableCut) -> Iterator[tuple[int, _References]]:
+    for version, text in primary.commit_metadata(CROSS_REFERENCES_KEY):
         try:
             body = json.loads(text)
-            versions = {str(name): int(one) for name, one in body["versions"].items()}
+            versions = {str(name): int(v) for name, v in body["versions"].items()}
             audited = [
                 (str(t), int(p), int(s), int(e), int(n)) for t, p, s, e, n in body[AUDIT_TABLE]
             ]
         except (ValueError, KeyError, TypeError, AttributeError):
             raise unreadable_metadata_error(
-                seen.name, version, "what it says of other tables"
+                primary.name, version, "its references to other tables"
             ) from None
-        yield version, _Said(versions, audited)
+        yield version, _References(versions, audited)

@@ -1,11 +1,10 @@
-"""One consistent cut through the lake: each table's handle is taken once, and its log ends there.
+"""A consistent cut through the lake: each table is opened once, and its log ends at that version.
 
-Tables are taken in the reverse order of their commits. A flush commits to quarantine, then to the
-audit, then to the primary table; labels follow. So what a commit of one table says of another is in
-the cut of that other, if it is anywhere: labels are taken first, quarantine last.
+Tables are opened in the reverse order of their commits. A flush commits to quarantine, then to the
+audit, then to the primary table; labels follow. So whatever a commit of one table says about
+another is in the cut of the other: labels are opened first, quarantine last.
 
-What cannot be read is damage where the store answers, and no answer where it does not. A store that
-is there and a log that delta-rs cannot make sense of are damage.
+A log that cannot be read is damage if the store can be read, and an outage if it cannot.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +18,8 @@ from lake.delta_log import DamagedLogError, LoggedCommit, commit_path, read_comm
 from lake.ledger import LoggedEntry, SourcePartition, read_ledger
 from lake.parquet import PARTITION_COLUMN
 from lake.retry import Retry, call_with_retry
-from lake.tables import TABLE_LAYOUTS, Lake, Table, count_rows, missing_log_problem
+from lake.table_layouts import TABLE_LAYOUTS
+from lake.tables import Lake, Table, count_rows, missing_log_problem
 from schemas.arrow import (
     AUDIT_TABLE,
     LABELS_TABLE,
@@ -39,8 +39,8 @@ _LAST: Final = 8  # files of a log that are read to see whether the store answer
 class TableCut:
     """A table as of one version, with its log up to there and no further.
 
-    ``active`` are its files, see `Table.active_files`.
-    ``commits`` are without a gap; they begin at version 0 unless the log has lost its beginning.
+    ``active`` are its files (`Table.active_files`). ``commits`` have no gap; they begin at version
+    0 unless the log has lost its beginning.
     """
 
     table: Table
@@ -59,15 +59,15 @@ class TableCut:
         return self.commits[0].version if self.commits else self.version + 1
 
     @property
-    def whole(self) -> bool:
-        """Return whether the log has its beginning, so that its sums mean something."""
+    def is_complete(self) -> bool:
+        """Return whether the log has its beginning, so that its sums can be compared."""
         return self.begins == 0
 
     @cached_property
     def ledger(self) -> list[LoggedEntry]:
         """Return the ledger entries, oldest first; FatalError if one cannot be read."""
-        said = [{**commit.info, "version": commit.version} for commit in self.commits]
-        return read_ledger(said, table=self.name)
+        history = [{**commit.info, "version": commit.version} for commit in self.commits]
+        return read_ledger(history, table=self.name)
 
     @cached_property
     def files(self) -> Mapping[str, tuple[str, int, int | None]]:
@@ -76,11 +76,11 @@ class TableCut:
             return {}
         columns = ("path", f"partition.{PARTITION_COLUMN}", "size_bytes", "num_records")
         rows = zip(*(self.active[c].to_pylist() for c in columns), strict=True)
-        return {path: (str(day), size, many) for path, day, size, many in rows}
+        return {path: (str(day), size, count) for path, day, size, count in rows}
 
     @property
     def rows(self) -> int:
-        """Return how many rows the log says that the files hold."""
+        """Return how many rows the files hold, according to the log."""
         return count_rows(self.active)
 
     def positions(self, sources: Sequence[SourcePartition]) -> Mapping[SourcePartition, int | None]:
@@ -88,14 +88,14 @@ class TableCut:
         return self.table.positions(sources)
 
     def commit_metadata(self, key: str) -> list[tuple[int, Any]]:
-        """Return what commits say under a key of their metadata, by version, oldest first."""
-        return [(one.version, one.info[key]) for one in self.commits if key in one.info]
+        """Return the metadata of commits under a key, by version, oldest first."""
+        return [(c.version, c.info[key]) for c in self.commits if key in c.info]
 
 
 def read_table_cut(table: Table, active: pa.Table | None = None) -> TableCut:
-    """Return a table as of its last refresh; ``active`` are its files, if they are known.
+    """Return a table as of its last refresh; ``active`` are its files, if they have been read.
 
-    Raises DamagedLogError, or what the store raises if it does not answer.
+    Raises DamagedLogError, or what the store raises if it cannot be read.
     """
     version = table.handle.version()
     files = table.active_files() if active is None else active
@@ -104,10 +104,10 @@ def read_table_cut(table: Table, active: pa.Table | None = None) -> TableCut:
 
 @dataclass(frozen=True, slots=True)
 class LakeCut:
-    """What could be read of a lake, by table, and what was found wrong in doing so.
+    """The tables of a lake that could be read, and the problems found while reading them.
 
-    ``missing`` are tables of which nothing is there. ``unfinished`` says why not all could be read:
-    the store did not answer.
+    ``missing`` are tables of which nothing exists. ``unfinished`` says why not all could be read:
+    the store failed.
     """
 
     tables: Mapping[str, TableCut]
@@ -122,12 +122,12 @@ class LakeCut:
 
 
 def take_cut(lake: Lake, retry: Retry | None = None) -> LakeCut:
-    """Take the tables of a lake, each once.
+    """Open the tables of a lake, each once.
 
-    Where there is no lake at all, `LakeCut.missing` has all of them.
+    Where there is no lake at all, `LakeCut.missing` lists all of them.
 
-    Raises FatalError if nothing can be read. A store that does not answer in the time that
-    ``retry`` allows ends it with what there is so far; without one, it raises RetryableError.
+    Raises FatalError if nothing can be read. If the store fails for longer than ``retry`` allows,
+    the cut ends with what was read so far; without a retry, RetryableError is raised.
     """
     tables: dict[str, TableCut] = {}
     problems: list[str] = []
@@ -135,7 +135,7 @@ def take_cut(lake: Lake, retry: Retry | None = None) -> LakeCut:
     for name in CUT_ORDER:
         opening = _Opening(lake, name, tries=_TRIES if retry else 1)
         try:
-            found = call_with_retry(retry, f"opening table {name}", opening.step)
+            opened = call_with_retry(retry, f"opening table {name}", opening.step)
         except DamagedLogError as error:
             problems.append(str(error))
             continue
@@ -143,43 +143,43 @@ def take_cut(lake: Lake, retry: Retry | None = None) -> LakeCut:
             if retry is None or not (tables or problems):
                 raise
             return LakeCut(tables, problems, unfinished=str(error))
-        if found is None:
+        if opened is None:
             missing.append(name)
             if opening.has_files:
                 problems.append(missing_log_problem(name))
             continue
-        tables[name] = found
-        if not found.whole:
+        tables[name] = opened
+        if not opened.is_complete:
             problems.append(
-                f"the log of table {name} begins at version {found.begins}; what lies before "
+                f"the log of table {name} begins at version {opened.begins}; earlier commits "
                 "cannot be proved"
             )
     return LakeCut(tables, [*_lost(tables, missing), *problems], missing)
 
 
 def _lost(tables: Mapping[str, TableCut], missing: Sequence[str]) -> list[str]:
-    """Return a sentence for each table that is not there, where others show that it was."""
+    """Return a sentence for each missing table that other tables show to have existed."""
     used = [name for name in TABLE_LAYOUTS if name in tables and tables[name].ledger]
     return [
-        f"table {name} is gone, but table {used[0]} holds what was committed beside it: put it "
-        "back from a copy of the lake before a worker starts"
+        f"table {name} is missing, but table {used[0]} holds rows that were committed with it: "
+        "restore it from a copy of the lake before a worker starts"
         for name in missing
         if used
     ]
 
 
 class _Opening:
-    """Opens one table; remembers how often its log could not be read."""
+    """Opens one table, and counts how often its log could not be read."""
 
     def __init__(self, lake: Lake, name: str, *, tries: int) -> None:
-        self._lake, self._name, self._left = lake, name, tries
+        self._lake, self._name, self._tries_left = lake, name, tries
         self._files = lake.location.files(name)
         self.has_files = False
 
     def step(self) -> TableCut | None:
         """Return the table, None if there is none.
 
-        Raises DamagedLogError for damage, RetryableError or FatalError for a store without answer.
+        Raises DamagedLogError for damage, RetryableError or FatalError for an outage of the store.
         """
         if self._files.find(commit_path(0)) is None and not self._log():
             self.has_files = self._lake.has_files(self._name)
@@ -189,22 +189,22 @@ class _Opening:
             table.refresh()
             active = table.active_files()
         except RetryableError as error:
-            self._left -= 1
-            if self._left > 0:
+            self._tries_left -= 1
+            if self._tries_left > 0:
                 raise
-            self._judge(error)
-        seen = read_table_cut(table, active)
-        _ = seen.ledger  # which may be damaged
-        return seen
+            self._raise_damage_or_outage(error)
+        cut = read_table_cut(table, active)
+        _ = cut.ledger  # raises DamagedLogError if an entry is damaged
+        return cut
 
     def _log(self) -> list[str]:
         return [path for path, _ in self._files.walk("_delta_log")]
 
-    def _judge(self, error: RetryableError) -> NoReturn:
-        """Tell a log that is damaged from a store that does not answer, which raises as it does."""
+    def _raise_damage_or_outage(self, error: RetryableError) -> NoReturn:
+        """Raise DamagedLogError if the store can be read, otherwise as the store does."""
         for path in self._log()[-_LAST:]:
             self._files.find(path)
         raise DamagedLogError(
-            f"table {self._name}: the store answers, but the log cannot be read ({error}): put it "
-            "back from a copy of the lake"
+            f"table {self._name}: the store can be read, but the log cannot ({error}): restore it "
+            "from a copy of the lake"
         ) from error

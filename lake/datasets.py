@@ -1,8 +1,8 @@
 """The data files of a table as a pyarrow dataset that can be read from any thread.
 
-`pyarrow.dataset.Scanner.to_reader` holds Python's lock while it begins a scan (`scan_batches` does
-not). Files that are read by way of Python, as those that delta-rs opens, need that lock: the scan
-and the reading of a file could wait for each other for ever. DuckDB begins its scans so.
+`pyarrow.dataset.Scanner.to_reader` holds the GIL while it starts a scan (`scan_batches` does not).
+Files that are read through Python, such as those that delta-rs opens, need the GIL: the scan and
+the read could deadlock. DuckDB starts its scans with `to_reader`.
 """
 
 from typing import Any
@@ -17,19 +17,19 @@ from deltalake import DeltaTable
 def open_dataset(handle: DeltaTable, **options: Any) -> ds.Dataset:
     """Return the files of a handle's version, with options of ``to_pyarrow_dataset``.
 
-    Arrow itself reads those of a folder; elsewhere delta-rs does.
+    Arrow reads files in a local folder itself; elsewhere delta-rs reads them.
     """
     address = urlsplit(handle.table_uri)
     if address.scheme not in {"", "file"}:
-        found = handle.to_pyarrow_dataset(**options)
-        return _Files(list(found.get_fragments()), found.schema, found.format, found.filesystem)
+        remote = handle.to_pyarrow_dataset(**options)
+        return _Files(list(remote.get_fragments()), remote.schema, remote.format, remote.filesystem)
     folder = unquote(address.path) if address.scheme else handle.table_uri
-    here = pafs.SubTreeFileSystem(folder, pafs.LocalFileSystem())
-    return handle.to_pyarrow_dataset(filesystem=here, **options)
+    local = pafs.SubTreeFileSystem(folder, pafs.LocalFileSystem())
+    return handle.to_pyarrow_dataset(filesystem=local, **options)
 
 
 class _Files(ds.FileSystemDataset):  # type: ignore[misc]  # pyarrow has no types
-    """A dataset whose scans begin without Python's lock."""
+    """A dataset whose scans start without the GIL."""
 
     def scanner(self, *arguments: Any, **options: Any) -> Any:
         """Return a scanner; see :class:`pyarrow.dataset.Dataset`."""
@@ -37,7 +37,7 @@ class _Files(ds.FileSystemDataset):  # type: ignore[misc]  # pyarrow has no type
 
 
 class _Scan:
-    """A scanner, but for how its reader begins."""
+    """A scanner whose reader starts without the GIL."""
 
     def __init__(self, scanner: ds.Scanner) -> None:
         self._scanner = scanner

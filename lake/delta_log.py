@@ -23,11 +23,11 @@ _STATISTICS: Final = ("stats", "stats_parsed")
 
 @dataclass(frozen=True, slots=True)
 class LoggedCommit:
-    """One commit of a table, as its file in the log has it.
+    """One commit of a table, as in its file in the log.
 
-    ``info`` is what the writer put beside it, ``added`` the paths of the files that it brought.
-    ``digest`` is the SHA-256 of what the commit says, but for the bounds in the statistics of
-    files, which an erasure widens afterwards (`lake.stats_bounds`).
+    ``info`` is its metadata, ``added`` the paths of the files that it adds. ``digest`` is the
+    SHA-256 of the commit without the bounds in the statistics of files, which an erasure widens
+    afterwards (`lake.stats_bounds`).
     """
 
     version: int
@@ -69,21 +69,21 @@ def _named(text: bytes, name: str) -> Iterator[Mapping[str, Any]]:
 def read_commits(files: ObjectStore, newest: int, *, table: str) -> list[LoggedCommit]:
     """Return the commits of a table up to ``newest``, oldest first, without a gap.
 
-    They begin at version 0, or after the last commit that no longer exists. Raises FatalError if one
-    cannot be parsed, otherwise as the store does.
+    They begin at version 0, or after the last commit that no longer exists. Raises FatalError if
+    one cannot be parsed, otherwise as the store does.
     """
     if newest < _FEW:
-        return _in_one_piece(map(files.find, _paths(newest, -1)), newest, table)
-    found: list[LoggedCommit] = []
+        return _without_gap(map(files.find, _paths(newest, -1)), newest, table)
+    commits: list[LoggedCommit] = []
     with ThreadPoolExecutor(_THREADS) as pool:
         for end in range(newest, -1, -_AT_ONCE):
             first = max(end - _AT_ONCE, -1)
             texts = pool.map(files.find, _paths(end, first))
-            some = _in_one_piece(texts, end, table)
-            found = some + found
-            if len(some) < end - first:
+            portion = _without_gap(texts, end, table)
+            commits = portion + commits
+            if len(portion) < end - first:
                 break
-    return found
+    return commits
 
 
 def _paths(newest: int, before: int) -> Iterator[str]:
@@ -91,42 +91,42 @@ def _paths(newest: int, before: int) -> Iterator[str]:
     return map(commit_path, range(newest, before, -1))
 
 
-def _in_one_piece(texts: Iterable[bytes | None], newest: int, table: str) -> list[LoggedCommit]:
+def _without_gap(texts: Iterable[bytes | None], newest: int, table: str) -> list[LoggedCommit]:
     """Return commits oldest first, up to the first gap; ``texts`` are given newest first."""
-    found = []
+    commits = []
     for version, text in zip(count(newest, -1), texts, strict=False):
         if text is None:
             break
-        found.append(_commit(text, version, table))
-    return found[::-1]
+        commits.append(_parse_commit(text, version, table))
+    return commits[::-1]
 
 
-def _commit(text: bytes, version: int, table: str) -> LoggedCommit:
+def _parse_commit(text: bytes, version: int, table: str) -> LoggedCommit:
     info: dict[str, Any] = {}
     added: list[str] = []
-    whole = hashlib.sha256()
+    digest = hashlib.sha256()
     try:
         for line in filter(None, text.splitlines()):
             action = json.loads(line)
             info.update(action.get("commitInfo") or {})
             if action.get("add"):
                 added.append(action["add"]["path"])
-            whole.update(_lasting(line, action) + b"\n")
+            digest.update(_unchanging(line, action) + b"\n")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise _damaged(table, version, "cannot be read as JSON") from None
     if not text.strip():  # delta-rs ignores such a file, as if nothing had been committed
         raise _damaged(table, version, "is empty")
-    return LoggedCommit(version, info, added, whole.digest())
+    return LoggedCommit(version, info, added, digest.digest())
 
 
 class DamagedLogError(FatalError):
     """The content of a log is not what was written; retrying does not help."""
 
 
-def unreadable_metadata_error(table: str, version: int, what: str) -> DamagedLogError:
+def unreadable_metadata_error(table: str, version: int, part: str) -> DamagedLogError:
     """Return the error for metadata of a commit that cannot be read."""
     return DamagedLogError(
-        f"table {table}, version {version}: {what} cannot be read: restore the log from a copy of "
+        f"table {table}, version {version}: {part} cannot be read: restore the log from a copy of "
         "the lake"
     )
 
@@ -138,13 +138,13 @@ def _damaged(table: str, version: int, state: str) -> DamagedLogError:
     )
 
 
-def _lasting(line: bytes, action: Mapping[str, Any]) -> bytes:
+def _unchanging(line: bytes, action: Mapping[str, Any]) -> bytes:
     """Return the part of a line that never changes: all but the bounds in a file's statistics."""
     named = next((name for name in _OF_FILES if action.get(name)), None)
     if named is None:
         return line
-    said = dict(action[named])
-    rows = json.loads(said.get("stats") or "{}").get("numRecords")
+    body = dict(action[named])
+    rows = json.loads(body.get("stats") or "{}").get("numRecords")
     for name in _STATISTICS:
-        said.pop(name, None)
-    return json.dumps({named: said, "rows": rows}, sort_keys=True).encode()
+        body.pop(name, None)
+    return json.dumps({named: body, "rows": rows}, sort_keys=True).encode()

@@ -1,8 +1,8 @@
 """The SHA-256 of each data file, recorded in the commit that adds the file.
 
-Delta has no field for it, so it is in the commit's metadata, by path. Code that adds files has their
-bytes at hand, and all of it goes through `lake.commit.send_commit`. Files of older commits have no
-hash, so their content is not proved.
+Delta has no field for it, so it is in the commit's metadata, by path. Code that adds files has
+their bytes at hand, and all of it goes through `lake.commit.send_commit`. Files of older commits
+have no hash, so their content is not proved.
 """
 
 import json
@@ -30,7 +30,7 @@ class HashedFile(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RecordedFile:
-    """A file as its commit recorded it: its hash (None: not recorded), and when the commit was made."""
+    """The recorded hash of a file (None: there is none), and the time of its commit."""
 
     sha256: str | None
     time_ms: int
@@ -51,29 +51,29 @@ def read_recorded_files(
 
     A commit that records hashes records them for exactly the files that it adds.
     """
-    found: dict[str, RecordedFile] = {}
+    files: dict[str, RecordedFile] = {}
     problems: list[str] = []
     for commit in commits:
-        said = _said(commit, table)
+        hashes = _read_hashes(commit, table)
         added = set(commit.added)
-        if said is not None and said.keys() != added:
-            other = sorted(said.keys() ^ added)
+        if hashes is not None and hashes.keys() != added:
+            differing = sorted(hashes.keys() ^ added)
             problems.append(
                 f"table {table}, version {commit.version}: the files that it adds are not those "
-                f"whose hashes it records ({len(other)} differ, such as {other[0]})"
+                f"whose hashes it records ({len(differing)} differ, such as {differing[0]})"
             )
         for path in added:
-            found[path] = RecordedFile((said or {}).get(path), commit.time_ms)
-    return found, problems
+            files[path] = RecordedFile((hashes or {}).get(path), commit.time_ms)
+    return files, problems
 
 
-def _said(commit: LoggedCommit, table: str) -> Mapping[str, str] | None:
+def _read_hashes(commit: LoggedCommit, table: str) -> Mapping[str, str] | None:
     if FILE_HASHES_KEY not in commit.info:
         return None
     try:
-        said = json.loads(commit.info[FILE_HASHES_KEY])
-        if all(len(bytes.fromhex(one)) * 2 == _DIGITS for one in said.values()):
-            return dict(said)
+        hashes = json.loads(commit.info[FILE_HASHES_KEY])
+        if all(len(bytes.fromhex(digest)) * 2 == _DIGITS for digest in hashes.values()):
+            return dict(hashes)
     except (ValueError, TypeError, AttributeError):
         pass
     raise unreadable_metadata_error(table, commit.version, "the hashes of its files")

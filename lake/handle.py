@@ -1,12 +1,11 @@
-"""A table's handle that knows the numbers of application transactions without reading the log anew.
+"""A table's handle that keeps the numbers of application transactions in memory.
 
-delta-rs reads the log from the last checkpoint on for each number that it is asked for. A commit
-asks for several of each partition. This handle reads each commit once: when it has moved on to
-another version, it reads the commits in between, no more. So what it answers is what delta-rs would
-answer at the version that it stands at.
+For each number delta-rs reads the log again from the last checkpoint on, and a commit needs several
+numbers of each partition. This handle reads each commit once: when it has moved to another version,
+it reads the commits in between. So it returns what delta-rs would return at the handle's version.
 
-At the start the numbers are those of the last checkpoint. Where that is of no use (it is newer than
-the handle, or in several parts, say), or where a commit has been tidied away, delta-rs is asked.
+The first numbers come from the last checkpoint. If that cannot be used (it is newer than the
+handle, or has several parts), or if a commit no longer exists, delta-rs is used instead.
 """
 
 import json
@@ -24,59 +23,59 @@ from lake.objects import ObjectStore
 from schemas.errors import RetryableError
 
 LAST_CHECKPOINT = "_delta_log/_last_checkpoint"
-_AHEAD = 200  # commits to read at most before a checkpoint is looked for
+_MAX_COMMITS = 200  # to read at most before a checkpoint is used instead
 
 
 class TableHandle(DeltaTable):
-    """A table at a version, as delta-rs has it, with a memory for its numbers."""
+    """A delta-rs table at a version that caches the numbers of application transactions."""
 
     def __init__(self, uri: str, options: Mapping[str, str], files: ObjectStore) -> None:
         super().__init__(uri, storage_options=dict(options))
         self.files = files
-        self._known: dict[str, int | None] = {}
+        self._cached: dict[str, int | None] = {}
         self._at: int | None = None
         self._complete = False
 
     def transaction_version(self, app_id: str) -> int | None:
-        """Return the number of an application as of the version that the handle stands at.
+        """Return the number under an application id as of the handle's version.
 
         Raises RetryableError or FatalError if the log cannot be read, or what delta-rs raises.
         """
         self._catch_up()
-        if app_id not in self._known:
-            # Until a commit says otherwise, what was never there stays away.
-            self._known[app_id] = None if self._complete else super().transaction_version(app_id)
-        return self._known[app_id]
+        if app_id not in self._cached:
+            # All numbers are known: one that is not there was never written.
+            self._cached[app_id] = None if self._complete else super().transaction_version(app_id)
+        return self._cached[app_id]
 
     def _catch_up(self) -> None:
-        """Bring what is known to the version of the handle."""
+        """Bring the cache to the version of the handle."""
         version = self.version()
-        if self._at is None or not self._at <= version <= self._at + _AHEAD:
+        if self._at is None or not self._at <= version <= self._at + _MAX_COMMITS:
             self._begin(version)
         while self._at is not None and self._at < version:
-            moved = read_actions(self.files, self._at + 1, "txn")
-            if moved is None:
+            txns = read_actions(self.files, self._at + 1, "txn")
+            if txns is None:
                 self._ask_delta_rs(version)
             else:
-                self._known.update((txn["appId"], txn["version"]) for txn in moved)
+                self._cached.update((txn["appId"], txn["version"]) for txn in txns)
                 self._at += 1
 
     def _begin(self, version: int) -> None:
-        """Begin from the last checkpoint, or, where there is none, from before the first commit."""
+        """Start from the last checkpoint or, if there is none, from before the first commit."""
         checkpoint = self._checkpoint_before(version)
         if checkpoint is not None:
-            self._at, self._known, self._complete = checkpoint
-        elif version < _AHEAD:
-            self._at, self._known, self._complete = -1, {}, True
+            self._at, self._cached, self._complete = checkpoint
+        elif version < _MAX_COMMITS:
+            self._at, self._cached, self._complete = -1, {}, True
         else:
             self._ask_delta_rs(version)
 
     def _ask_delta_rs(self, version: int) -> None:
-        """Know nothing: each number is asked for once, at the version that the handle stands at."""
-        self._at, self._known, self._complete = version, {}, False
+        """Start with an empty cache: delta-rs is asked once for each number, at this version."""
+        self._at, self._cached, self._complete = version, {}, False
 
     def _checkpoint_before(self, version: int) -> tuple[int, dict[str, int | None], bool] | None:
-        """Return what the last checkpoint holds; None if it is newer, or not to be had in one."""
+        """Return the numbers of the last checkpoint; None if it is newer or cannot be used."""
         at = _hinted(self.files.find(LAST_CHECKPOINT))
         if at is None or at > version:
             return None
@@ -86,16 +85,16 @@ class TableHandle(DeltaTable):
 
 
 def _hinted(hint: bytes | None) -> int | None:
-    """Return the version of the last checkpoint; None if there is none, or one in parts."""
+    """Return the version of the last checkpoint; None if there is none, or if it has parts."""
     try:
-        found: dict[str, Any] = json.loads(hint or b"{}")
-        return None if "parts" in found else int(found["version"])
+        body: dict[str, Any] = json.loads(hint or b"{}")
+        return None if "parts" in body else int(body["version"])
     except (ValueError, KeyError, TypeError):
         return None
 
 
 def _numbers(checkpoint: bytes) -> dict[str, int | None] | None:
-    """Return the numbers of all applications that a checkpoint holds; None if it is damaged."""
+    """Return the numbers of all application ids in a checkpoint; None if it is damaged."""
     try:
         column = pq.read_table(pa.BufferReader(checkpoint), columns=["txn"]).column("txn")
     except (pa.ArrowException, KeyError):
@@ -119,9 +118,9 @@ def read_txn_version(handle: DeltaTable, table: str, app: str) -> int | None:
     Raises RetryableError if the log cannot be read.
     """
     try:
-        found: int | None = handle.transaction_version(app)
+        version: int | None = handle.transaction_version(app)
     except (DeltaError, OSError) as error:
         raise RetryableError(
             f"table {table}: log not readable ({describe_cause(error)})"
         ) from error
-    return found
+    return version

@@ -1,11 +1,11 @@
-"""The head of a lake: the version of each table, and a hash of its log up to there.
+"""The head of a lake: the version of each table, and a hash of its log up to that version.
 
-All that proves a lake lies beside it, where the same hands may reach. Whoever keeps a head outside,
-or signs it, can have a later state proved to continue it: nothing that the logs said by then was
-changed, taken away or made again. And the logs bear the hashes of the files.
+Everything that proves a lake is stored beside it, where the same people can write. A head that is
+kept elsewhere, or signed, proves that a later state continues it: nothing that the logs said by
+then was changed, removed or recreated. The logs in turn hold the hashes of the files.
 
-The hash of a log is that of its commits in order, each mixed with the hash so far. Bounds in the
-statistics of files are left out, since an erasure widens them (`lake.stats_bounds`).
+The hash of a log covers its commits in order, each hashed together with the hash so far. Bounds in
+the statistics of files are left out, since an erasure widens them (`lake.stats_bounds`).
 """
 
 import hashlib
@@ -40,8 +40,8 @@ class LakeHead:
         return {
             "format": HEAD_FORMAT,
             "tables": {
-                name: {"version": one.version, "begins": one.begins, "sha256": one.sha256}
-                for name, one in sorted(self.tables.items())
+                name: {"version": mark.version, "begins": mark.begins, "sha256": mark.sha256}
+                for name, mark in sorted(self.tables.items())
             },
         }
 
@@ -49,27 +49,27 @@ class LakeHead:
 def head_of_cut(cut: LakeCut) -> LakeHead:
     """Return the head of the tables of a cut."""
     marks = {
-        name: LogMark(seen.version, _hash(seen, seen.version), seen.begins)
-        for name, seen in cut.tables.items()
-        if seen.commits
+        name: LogMark(table.version, _hash(table, table.version), table.begins)
+        for name, table in cut.tables.items()
+        if table.commits
     }
     return LakeHead({name: marks[name] for name in cut.versions if name in marks})
 
 
-def parse_head(body: Any, *, where: str) -> LakeHead:
-    """Parse a head; raise UsageError, naming ``where``, if it is not a head or has no table."""
+def parse_head(body: Any, *, origin: str) -> LakeHead:
+    """Parse a head; raise UsageError, naming ``origin``, if it is not a head or has no table."""
     try:
         if body["format"] != HEAD_FORMAT:
-            raise UsageError(f"{where}: a head of format {body['format']}: use a newer goldpan")
-        tables = {name: _mark(one) for name, one in body["tables"].items()}
+            raise UsageError(f"{origin}: a head of format {body['format']}: use a newer goldpan")
+        tables = {name: _parse_mark(mark) for name, mark in body["tables"].items()}
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise UsageError(f"{where} is not a head of a lake") from None
+        raise UsageError(f"{origin} is not a head of a lake") from None
     if not tables:
-        raise UsageError(f"{where} is a head without tables, which proves nothing")
+        raise UsageError(f"{origin} is a head without tables, which proves nothing")
     return LakeHead(tables)
 
 
-def _mark(body: Mapping[str, Any]) -> LogMark:
+def _parse_mark(body: Mapping[str, Any]) -> LogMark:
     digest = body["sha256"]
     if len(bytes.fromhex(digest)) * 2 != _DIGITS:
         raise ValueError(digest)
@@ -83,21 +83,21 @@ def check_continues_head(head: LakeHead, cut: LakeCut) -> Sequence[str]:
     """Return one sentence for each table that does not continue the head."""
     problems = []
     for name, mark in sorted(head.tables.items()):
-        seen = cut.tables.get(name)
-        if seen is None:
+        table = cut.tables.get(name)
+        if table is None:
             state = "it is missing" if name in cut.missing else "its log cannot be read"
             problems.append(f"table {name}: the head has version {mark.version}, and {state}")
-        elif seen.version < mark.version:
+        elif table.version < mark.version:
             problems.append(
-                f"table {name} is at version {seen.version}, but was at {mark.version}: commits "
+                f"table {name} is at version {table.version}, but was at {mark.version}: commits "
                 "were removed"
             )
-        elif seen.begins > mark.begins:
+        elif table.begins > mark.begins:
             problems.append(
-                f"table {name}: its log begins at version {seen.begins}, but the head begins at "
+                f"table {name}: its log begins at version {table.begins}, but the head begins at "
                 f"{mark.begins}, so it cannot be proved that the log continues the head"
             )
-        elif _hash(seen, mark.version, mark.begins) != mark.sha256:
+        elif _hash(table, mark.version, mark.begins) != mark.sha256:
             problems.append(
                 f"table {name}: its log up to version {mark.version} differs from the head: it was "
                 "changed"
@@ -105,9 +105,9 @@ def check_continues_head(head: LakeHead, cut: LakeCut) -> Sequence[str]:
     return problems
 
 
-def _hash(seen: TableCut, version: int, begins: int = 0) -> str:
-    whole = b""
-    for commit in seen.commits:
+def _hash(table: TableCut, version: int, begins: int = 0) -> str:
+    digest = b""
+    for commit in table.commits:
         if begins <= commit.version <= version:
-            whole = hashlib.sha256(whole + commit.digest).digest()
-    return whole.hex()
+            digest = hashlib.sha256(digest + commit.digest).digest()
+    return digest.hex()

@@ -2,8 +2,8 @@
 
 A name alone proves nothing: another secret under the same name gives other pseudonyms with the same
 prefix ``k1:``. So the first use of a key writes the object ``<lake>/keys/<purpose>.<name>.json``,
-once, with an HMAC of the secret that reveals nothing of it. From then on a secret with another check
-value does not match the name.
+once, with an HMAC of the secret that reveals nothing of it. From then on a secret with another
+check value does not match the name.
 """
 
 import json
@@ -21,7 +21,7 @@ REDACTION_PURPOSE: Final = "redaction"
 SEALING_PURPOSE: Final = "sealing"
 SIGNING_PURPOSE: Final = "signing"
 DESTROYED_PREFIX: Final = "destroyed/"
-"""Begins the path, beside the tombstones (`lake.erasure_copies`), of what is known of a destroyed key."""
+"""The prefix, in the folder of tombstones, of the check values of destroyed keys."""
 
 KEY_CHECK_FORMAT: Final = 1
 _FILE: Final = re.compile(r"([a-z]+)\.([A-Za-z0-9_-]{1,16})\.json")
@@ -51,18 +51,18 @@ class KeyCheck:
         return (json.dumps(body, indent=1, sort_keys=True) + "\n").encode()
 
 
-def matches_key_check(files: ObjectStore, one: KeyCheck, folder: str = "") -> bool | None:
+def matches_key_check(files: ObjectStore, key: KeyCheck, folder: str = "") -> bool | None:
     """Return whether a key is the one recorded under its name; None if none is recorded.
 
     Raises FatalError if the record is damaged, otherwise as the store does.
     """
-    data = files.find(folder + one.file)
-    return None if data is None else _read(data, one.file) == one
+    data = files.find(folder + key.file)
+    return None if data is None else _read(data, key.file) == key
 
 
-def put_key_check(files: ObjectStore, one: KeyCheck, folder: str = "") -> bool:
+def put_key_check(files: ObjectStore, key: KeyCheck, folder: str = "") -> bool:
     """Record a key under its name; return False if another key was recorded first."""
-    return files.put_new(folder + one.file, one.to_json())
+    return files.put_new(folder + key.file, key.to_json())
 
 
 def list_key_checks(files: ObjectStore) -> Iterator[KeyCheck]:
@@ -97,9 +97,9 @@ def _read(data: bytes, file: str) -> KeyCheck:
             raise FatalError(
                 f"{where} has format {body['format']}: use the version of goldpan that wrote it"
             )
-        found = KeyCheck(str(body["purpose"]), str(body["key_id"]), str(body["check"]))
+        check = KeyCheck(str(body["purpose"]), str(body["key_id"]), str(body["check"]))
     except (ValueError, KeyError, TypeError):
         raise FatalError(f"{where} cannot be read: restore it from a copy of the lake") from None
-    if found.file != file:
+    if check.file != file:
         raise FatalError(f"{where} is of another key: restore the right file")
-    return found
+    return check

@@ -1,7 +1,7 @@
-"""What each commit says about itself: which offsets it covers and where the records went.
+"""The ledger: what each commit covers, and how many records went where.
 
-The entry travels in the commit's own metadata (key ``goldpan``), so the proof that nothing was lost
-or doubled needs nothing but the table's transaction log. The law that every range obeys:
+An entry is stored in the commit's own metadata (key ``goldpan``). So proving that nothing was lost
+or doubled needs nothing but the table's transaction log. Each range obeys the laws
 
     consumed = stored + quarantined + dropped        consumed + skipped = end - start
 """
@@ -21,7 +21,7 @@ LEDGER_VERSION = 1
 
 
 class SourcePartition(NamedTuple):
-    """A partition of a topic, which is what a position belongs to."""
+    """A partition of a topic. Positions belong to source partitions."""
 
     topic: str
     partition: int
@@ -32,13 +32,13 @@ class SourcePartition(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Incarnation:
-    """One life of a topic: deleting and making it again, or another cluster, gives a new one."""
+    """One incarnation of a topic: recreating it, or another cluster, gives another one."""
 
     cluster_id: str
     topic_id: str
 
     def version(self) -> int:
-        """Return a number in [0, 2**63) that stands for this incarnation in the table's log.
+        """Return the number in [0, 2**63) of this incarnation in a table's log.
 
         Delta keeps only a number per application transaction; a hash of the two ids lets a reader
         compare them without searching the history.
@@ -109,9 +109,9 @@ class SourceRange:
 
 
 def rows_from_quarantine(kind: EntryKind, item: SourceRange) -> int:
-    """Return how many records a commit took from quarantine to their table, on balance.
+    """Return how many records a commit moved from quarantine to their table, net.
 
-    Both tables say the same of it. A replay moves records both ways: ``stored`` counts those that
+    The entries of both tables agree. A replay moves records both ways: ``stored`` counts those that
     go to their table, ``quarantined`` those that go to quarantine.
     """
     if kind is EntryKind.REDRIVE:
@@ -120,22 +120,22 @@ def rows_from_quarantine(kind: EntryKind, item: SourceRange) -> int:
 
 
 def rows_expired(kind: EntryKind, item: SourceRange) -> int:
-    """Return how many rows of a partition a commit took out of its table because of their age."""
+    """Return how many rows of a partition a commit removed because of their age."""
     return item.stored if kind is EntryKind.RETENTION else 0
 
 
 def rows_erased(kind: EntryKind, item: SourceRange) -> int:
-    """Return how many rows of a partition a commit took out of its table to erase a person."""
+    """Return how many rows of a partition a commit removed to erase a person."""
     return item.stored if kind is EntryKind.ERASE else 0
 
 
 def rows_relabelled(kind: EntryKind, item: SourceRange) -> int:
-    """Return how many label events of a partition a commit put new decisions in the place of."""
+    """Return how many label events of a partition a commit replaced."""
     return sum(item.dropped.values()) if kind is EntryKind.RELABEL else 0
 
 
 def rows_added(kind: EntryKind, item: SourceRange) -> int:
-    """Return how many rows of a partition a commit brought to its table, on balance."""
+    """Return how many rows of a partition a commit added to its table, net."""
     if kind in {EntryKind.RETENTION, EntryKind.ERASE}:
         return -item.stored
     return item.stored - rows_relabelled(kind, item)
@@ -195,16 +195,16 @@ def _range_from_json(body: Mapping[str, Any]) -> SourceRange:
     )
 
 
-def parse_ledger_entry(text: str, *, where: str) -> LedgerEntry:
+def parse_ledger_entry(text: str, *, origin: str) -> LedgerEntry:
     """Read an entry from commit metadata.
 
-    Raises FatalError, naming ``where``, if the entry was written by a newer version or is damaged.
+    Raises FatalError, naming ``origin``, if the entry was written by a newer version or is damaged.
     """
     try:
         body = json.loads(text)
         if body["v"] != LEDGER_VERSION:
             raise FatalError(
-                f"{where}: the ledger entry has version {body['v']}, this program reads "
+                f"{origin}: the ledger entry has version {body['v']}, this program reads "
                 f"{LEDGER_VERSION}: use the version of goldpan that wrote it, or a newer one"
             )
         return LedgerEntry(
@@ -214,21 +214,21 @@ def parse_ledger_entry(text: str, *, where: str) -> LedgerEntry:
         )
     except (ValueError, KeyError, TypeError) as error:
         raise DamagedLogError(
-            f"{where}: the ledger entry cannot be read ({type(error).__name__})"
+            f"{origin}: the ledger entry cannot be read ({type(error).__name__})"
         ) from None
 
 
 def read_ledger(history: Iterable[Mapping[str, Any]], *, table: str) -> list[LoggedEntry]:
     """Return the ledger entries of a table's history, oldest first.
 
-    ``history`` is what ``DeltaTable.history()`` gives (newest first). Commits of others, which hold
-    no entry, are passed over.
+    ``history`` is the result of ``DeltaTable.history()`` (newest first). Commits of other programs,
+    which have no entry, are skipped.
     """
     entries = [
         LoggedEntry(
             commit["version"],
             parse_ledger_entry(
-                commit[LEDGER_KEY], where=f"table {table}, version {commit['version']}"
+                commit[LEDGER_KEY], origin=f"table {table}, version {commit['version']}"
             ),
         )
         for commit in history

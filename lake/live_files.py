@@ -1,7 +1,7 @@
-"""Rows that are in a table already: read from its files, sifted, put in order, encoded again.
+"""The live files of a table, and their stored rows: read, filtered, sorted, written to new files.
 
-Such rows need no second redaction, and nothing but a file of a table, or rows of that kind, makes
-them: see `read_file_rows`.
+Stored rows need no second redaction: only a file of a table, or other stored rows, can make them
+(`read_file_rows`).
 """
 
 from collections.abc import Sequence
@@ -14,14 +14,14 @@ import pyarrow.parquet as pq
 
 from lake.parquet import PARTITION_COLUMN, DataFile, encode_day
 from lake.retry import Retry
-from lake.tables import TABLE_LAYOUTS, Table
-from schemas.arrow import TABLES
+from lake.table_layouts import TABLE_LAYOUTS, file_schema
+from lake.tables import Table
 from schemas.errors import FatalError
 
 
 @dataclass(frozen=True, slots=True)
 class LiveFile:
-    """A file that a table consists of. ``bytes`` is its size, ``path`` is relative to the table."""
+    """A file of a table. ``bytes`` is its size, ``path`` is relative to the table."""
 
     path: str
     day: date
@@ -31,7 +31,7 @@ class LiveFile:
 
 @dataclass(frozen=True, slots=True)
 class UploadedFile:
-    """A file that lies in the object store but in no table yet; otherwise as `DataFile`."""
+    """A file that was uploaded and is in no table yet; otherwise as `DataFile`."""
 
     path: str
     size: int
@@ -43,7 +43,7 @@ class UploadedFile:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class StoredRows:
-    """Rows of one table and one day, with its columns but for that of the day."""
+    """Rows of one table and one day, with all columns but that of the day."""
 
     name: str
     day: date
@@ -52,8 +52,8 @@ class StoredRows:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def where(self, mask: pa.ChunkedArray | pa.Array) -> "StoredRows":
-        """Return the rows for which a mask, one value a row, holds; null holds for none."""
+    def filter(self, mask: pa.ChunkedArray | pa.Array) -> "StoredRows":
+        """Return the rows for which a mask is true; null counts as false."""
         return StoredRows(self.name, self.day, self.rows.filter(mask))
 
     def sorted_by(self, *columns: str) -> "StoredRows":
@@ -63,7 +63,7 @@ class StoredRows:
 
 
 def concat_rows(parts: Sequence[StoredRows]) -> StoredRows:
-    """Put rows of one table and one day behind one another; there must be at least one part."""
+    """Concatenate rows of one table and one day; there must be at least one part."""
     first = parts[0]
     if any((part.name, part.day) != (first.name, first.day) for part in parts):
         raise ValueError("only rows of one table and one day go into one file")
@@ -73,13 +73,13 @@ def concat_rows(parts: Sequence[StoredRows]) -> StoredRows:
 def list_live_files(table: Table) -> list[LiveFile]:
     """Return the files of a table as of its last refresh, in order of path.
 
-    Raises FatalError if one does not say how many rows it holds.
+    Raises FatalError if the log does not say how many rows a file holds.
     """
     active = table.active_files()
     if not len(active):
         return []
     if active["num_records"].null_count:
-        raise FatalError(f"table {table.name}: some files do not say how many rows they hold")
+        raise FatalError(f"table {table.name}: some files do not record how many rows they hold")
     columns = ("path", f"partition.{PARTITION_COLUMN}", "num_records", "size_bytes")
     return sorted(
         (LiveFile(*row) for row in zip(*(active[c].to_pylist() for c in columns), strict=True)),
@@ -88,12 +88,12 @@ def list_live_files(table: Table) -> list[LiveFile]:
 
 
 def read_file_rows(table: Table, file: LiveFile) -> StoredRows:
-    """Read a file of a table whole, in the types that the table has.
+    """Read a whole file of a table, in the types of the table.
 
-    Raises RetryableError or FatalError if the store does not answer.
+    Raises RetryableError or FatalError if the store cannot be read.
     """
-    schema = _file_schema(table.name)
-    # The schema is given since delta-rs leaves text as views in the files that it has rewritten.
+    schema = file_schema(table.name)
+    # With the schema given, files that delta-rs has rewritten give plain text, not views.
     rows = pq.read_table(pa.BufferReader(table.files.get(file.path)), schema=schema)
     return StoredRows(table.name, file.day, rows)
 
@@ -101,25 +101,20 @@ def read_file_rows(table: Table, file: LiveFile) -> StoredRows:
 def rewrite_rows(
     table: Table, rows: StoredRows, *, instead_of: Sequence[LiveFile], retry: Retry
 ) -> UploadedFile:
-    """Encode rows as flushes do and upload them; no table knows the file yet.
+    """Encode rows as flushes do, and upload them; the file is in no table yet.
 
     The same rows instead of the same files give the same name and bytes. Raises FatalError if the
-    store does not answer in time, RetryableError if told to stop.
+    store fails for too long, RetryableError if stopped.
     """
     if rows.name != table.name:
         raise ValueError(f"rows of table {rows.name} do not go into table {table.name}")
     body = "\n".join(sorted(file.path for file in instead_of))
     name = blake2b(body.encode(), digest_size=8).hexdigest()
-    whole = rows.rows.combine_chunks()
-    return upload_file(table, encode_day(whole, rows.day, name, TABLE_LAYOUTS[table.name]), retry)
+    chunk = rows.rows.combine_chunks()
+    return upload_file(table, encode_day(chunk, rows.day, name, TABLE_LAYOUTS[table.name]), retry)
 
 
 def upload_file(table: Table, file: DataFile, retry: Retry) -> UploadedFile:
     """Upload an encoded file; errors as `rewrite_rows`."""
     retry.call(f"writing to table {table.name}", lambda: table.files.put(file.path, file.data))
     return UploadedFile(file.path, file.size, file.rows, file.day, file.stats, file.sha256)
-
-
-def _file_schema(name: str) -> pa.Schema:
-    schema = TABLES[name].arrow
-    return schema.remove(schema.get_field_index(PARTITION_COLUMN))

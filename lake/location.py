@@ -1,4 +1,4 @@
-"""Where a lake lies: from its URI to a table's address, its options and its store of files."""
+"""The location of a lake: its URI, and the addresses, options and file stores of its tables."""
 
 import re
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ _S3_OPTIONS = {
     "connect_timeout": "5s",
     "max_retries": "3",
     "retry_timeout": "30s",
-    # The same chain as boto3: profiles, roles, the container's. Without it, delta-rs looks for keys
-    # in variables only as soon as it has an endpoint.
+    # The same chain as boto3: profiles, roles, containers. Without it, delta-rs reads keys from
+    # variables only as soon as it has an endpoint.
     "aws_force_credential_load": "true",
 }
-_TWO_READINGS = re.compile(r"%[0-9A-Fa-f]{2}|[#?\[\]\\^|\x00-\x1f\x7f]")
-"""What delta-rs, which takes an address for a URL, reads otherwise than boto3 and the system do."""
-_TWO_READINGS_ON_S3 = re.compile(_TWO_READINGS.pattern + r"|:|//|(?:^|/)\.{1,2}(?:/|$)")
+_AMBIGUOUS = re.compile(r"%[0-9A-Fa-f]{2}|[#?\[\]\\^|\x00-\x1f\x7f]")
+"""Characters that delta-rs, which reads an address as a URL, treats unlike boto3 and the system."""
+_AMBIGUOUS_ON_S3 = re.compile(_AMBIGUOUS.pattern + r"|:|//|(?:^|/)\.{1,2}(?:/|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +31,21 @@ class LakeLocation:
     s3_endpoint_url: str | None = None
 
     def __post_init__(self) -> None:
-        """Raise UsageError for an address that would be read in two ways, or is of no kind here."""
+        """Raise UsageError for an address that is ambiguous or of an unsupported kind."""
         rest = self.uri.partition("://")[2]
         if self.on_s3:
-            found = _TWO_READINGS_ON_S3.search(rest)
-        elif rest and (found := re.search("[#?]", rest)):  # the rest of a file:// would be cut off
+            ambiguous = _AMBIGUOUS_ON_S3.search(rest)
+        elif rest and (
+            ambiguous := re.search("[#?]", rest)
+        ):  # the rest of a file:// would be cut off
             pass
         else:
-            found = _TWO_READINGS.search(str(self.folder))
-        if found:
+            ambiguous = _AMBIGUOUS.search(str(self.folder))
+        if ambiguous:
             raise UsageError(
-                f"GOLDPAN_LAKE__URI: {found[0]!r} in the address {self.uri!r}, or in the folder "
-                "that it lies in, is read in one way by the programs that write tables and in "
-                "another by those that write files: choose an address without it"
+                f"GOLDPAN_LAKE__URI: {ambiguous[0]!r} in the address {self.uri!r}, or in its "
+                "folder, means different things to the libraries for tables and for files: choose "
+                "an address without it"
             )
 
     @property
@@ -53,7 +55,7 @@ class LakeLocation:
 
     @property
     def folder(self) -> Path | None:
-        """Return the root folder of a local lake.
+        """Return the root folder of a local lake, None for a lake in a bucket.
 
         Raises UsageError for a URI of another kind.
         """
@@ -70,7 +72,7 @@ class LakeLocation:
         return Path(self.uri).absolute()
 
     def is_within(self, path: Path) -> bool:
-        """Return whether a file of this machine lies in the folder of the lake."""
+        """Return whether a local file is in the folder of the lake."""
         folder = self.folder
         return folder is not None and path.resolve().is_relative_to(folder.resolve())
 
@@ -80,7 +82,7 @@ class LakeLocation:
         return str(folder / table) if folder else f"{self.uri.rstrip('/')}/{table}"
 
     def table_options(self) -> dict[str, str]:
-        """Return what delta-rs needs beside the usual AWS variables."""
+        """Return the options that delta-rs needs beside the usual AWS variables."""
         if not self.on_s3:
             return {}
         options = dict(_S3_OPTIONS)

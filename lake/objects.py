@@ -1,8 +1,8 @@
-"""Where files are put: a folder, or an S3 bucket (`lake.s3_store`), behind a handful of verbs.
+"""The object store of a lake: files in a folder, or in an S3 bucket (`lake.s3_store`).
 
 A put is atomic (a reader sees the whole file or none) and may be repeated: a path is only ever
-written with one content, since the names of files hold a hash of what is in them. A path that two
-may want to write with different contents takes ``put_new``: one of them gets it.
+written with one content, since file names contain a hash of the content. A path that two writers
+may want to write with different contents takes ``put_new``: one of them succeeds.
 """
 
 import contextlib
@@ -25,19 +25,19 @@ class ObjectStore(Protocol):
     """Files under one root, by relative path with ``/``."""
 
     def put(self, path: str, data: bytes | memoryview) -> None:
-        """Write a file whole, or raise RetryableError or FatalError and leave none behind."""
+        """Write a whole file, or raise RetryableError or FatalError and leave no part of it."""
 
     def put_new(self, path: str, data: bytes) -> bool:
-        """Write a file whole if there is none; return whether ``data`` is what is there now.
+        """Write a whole file if there is none; return whether its content is ``data`` now.
 
-        False: another content was there first, and stays. Otherwise as ``put``.
+        False: another content was written first, and stays. Otherwise as ``put``.
         """
 
     def swap(self, path: str, old: bytes, new: bytes) -> bool:
-        """Write ``new`` in the place of ``old``; return whether ``new`` is what is there now.
+        """Replace the content ``old`` by ``new``; return whether the content is ``new`` now.
 
-        False: another content is there, or none, and stays so. Of two that swap the same content
-        one gets it. Otherwise as ``put``.
+        False: the file has another content, or does not exist, and stays as it is. Of two programs
+        that replace the same content one succeeds. Otherwise as ``put``.
         """
 
     def size(self, path: str) -> int | None:
@@ -50,16 +50,16 @@ class ObjectStore(Protocol):
         """Return the content of a file, or None if there is no such file."""
 
     def stamp(self, path: str) -> int:
-        """Write a small file; return when, by the store's own clock (microseconds since 1970)."""
+        """Write a small file; return the time by the store's clock (microseconds since 1970)."""
 
     def walk(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Yield (path, size in bytes) of each file whose path begins with ``prefix``."""
 
     def remove(self, path: str) -> None:
-        """Remove a file; it is no error if there is none. An empty folder goes with its last."""
+        """Remove a file, if it exists; also its folder, if that is empty then."""
 
     def purge(self, path: str) -> None:
-        """Remove a file with all its older versions, where a bucket keeps those."""
+        """Remove a file with all its older versions, if the bucket keeps those."""
 
     def hidden(self, prefix: str) -> Iterator["HiddenVersion"]:
         """Yield the older versions under ``prefix`` that a bucket keeps, deleted files included."""
@@ -68,13 +68,12 @@ class ObjectStore(Protocol):
         """Return the content of an older version."""
 
     def remove_hidden(self, hidden: "HiddenVersion") -> None:
-        """Remove an older version; it is no error if there is none."""
+        """Remove an older version, if it exists."""
 
     def drop_unfinished(self, prefix: str) -> int:
-        """Remove what writes under ``prefix`` left that never came to their end; return how many.
+        """Remove leftovers of unfinished writes under ``prefix``; return how many there were.
 
-        A write that is still under way fails by it as if the store had given no answer: it is
-        tried again.
+        A write in progress fails as if the store had not replied, and is repeated.
         """
 
     def check(self) -> None:
@@ -83,7 +82,7 @@ class ObjectStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HiddenVersion:
-    """An older version of a file. ``bytes`` is its size; a note of a deletion has none."""
+    """An older version of a file. ``bytes`` is its size; a delete marker has none."""
 
     path: str
     version: str
@@ -104,13 +103,13 @@ class FolderStore:
             beside.replace(target)
 
     def put_new(self, path: str, data: bytes) -> bool:
-        """Write through a temporary file beside the target, then give it a name that is free.
+        """Write a temporary file beside the target, then link it to the target if that is free.
 
-        What is there already stays, so it is read first: a disk may be full.
+        An existing file is read first and stays: the disk may be full.
         """
-        found = self.find(path)
-        if found is not None:
-            return found == data
+        content = self.find(path)
+        if content is not None:
+            return content == data
         target = self._root / path
         with self._written(target, data) as beside:
             try:
@@ -120,21 +119,21 @@ class FolderStore:
         return True
 
     def swap(self, path: str, old: bytes, new: bytes) -> bool:
-        """Compare and rename under a lock on the folder, which goes with the process."""
+        """Compare and rename under a lock on the folder, which ends with the process."""
         target = self._root / path
         with self._written(target, new) as beside, _locked(target.parent):
-            found = self.find(path)
-            if found == old:
+            content = self.find(path)
+            if content == old:
                 beside.replace(target)
-        return found in {old, new}
+        return content in {old, new}
 
     @contextlib.contextmanager
     def _written(self, target: Path, data: bytes | memoryview) -> Iterator[Path]:
-        """Yield a synced file beside the target; it is gone in the end unless it was renamed."""
+        """Yield a synced file beside the target, and remove it in the end unless it was renamed."""
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             beside = target.with_name(f"{_BESIDE}{secrets.token_hex(8)}")
-            file = beside.open("xb")  # not of tempfile, whose files only their owner may read
+            file = beside.open("xb")  # tempfile's files are readable by their owner only
         except OSError as error:
             raise _folder_error(target.parent, error) from error
         try:
@@ -187,11 +186,11 @@ class FolderStore:
             try:
                 size = path.stat().st_size
             except FileNotFoundError:
-                continue  # a writer's temporary file, or one that another removed meanwhile
+                continue  # a writer's temporary file, or one that was removed in between
             yield path.relative_to(self._root).as_posix(), size
 
     def remove(self, path: str) -> None:
-        """Unlink, and remove the folders that are empty now, up to the root."""
+        """Unlink, and remove the folders that are empty then, up to the root."""
         target = self._root / path
         try:
             target.unlink(missing_ok=True)
@@ -221,19 +220,19 @@ class FolderStore:
 
     def drop_unfinished(self, prefix: str) -> int:
         """Remove the temporary files of writers that died before they could rename them."""
-        left = [path for path, _ in self.walk(prefix) if _BESIDE in path]
-        for path in left:
+        unfinished = [path for path, _ in self.walk(prefix) if _BESIDE in path]
+        for path in unfinished:
             self.remove(path)
-        return len(left)
+        return len(unfinished)
 
     def check(self) -> None:
-        """Make the folder if need be, and see that it can be written."""
+        """Create the folder if it is missing, and check that it is writable."""
         try:
             self._root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise _folder_error(self._root, error) from error
         if not os.access(self._root, os.W_OK | os.X_OK):
-            raise FatalError(f"the lake folder {self._root} cannot be written: check its owner")
+            raise FatalError(f"the lake folder {self._root} is not writable: check its owner")
 
 
 @contextlib.contextmanager

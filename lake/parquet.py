@@ -1,8 +1,8 @@
-"""From redacted rows to Parquet files, one for each day of event time, with their statistics.
+"""Parquet files from redacted rows: one for each day of event time, with statistics.
 
-Names are deterministic: what is in a file decides what it is called. The same buffer written twice
-gives the same names and the same bytes, so a repeated upload changes nothing, and a commit that
-holds a path already present adds no row.
+Names are deterministic: the content of a file decides its name. The same buffer written twice gives
+the same names and bytes, so a repeated upload changes nothing, and a commit of a path that is
+already in the table adds no row.
 """
 
 import json
@@ -17,18 +17,19 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lake.ledger import SourceRange
+from schemas.arrow import EVENT_DATE
 from schemas.redacted import Redacted
 
 ROW_GROUP_BYTES = 64 * 1024 * 1024
 BOUND_CHARACTERS = 32  # of a longer text the statistics hold a beginning that is a bound too
 _LAST_CHARACTER = "\U0010ffff"
 _LAST_TIME = datetime.max.replace(tzinfo=UTC)
-PARTITION_COLUMN = "event_date"
+PARTITION_COLUMN = EVENT_DATE
 
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """An encoded file that is not yet anywhere.
+    """An encoded file that has not been uploaded.
 
     ``stats`` is Delta's JSON of statistics, ``sha256`` the hash of ``data`` as hex digits.
     """
@@ -50,9 +51,9 @@ class DataFile:
 class TableLayout:
     """How a table's columns are encoded.
 
-    ``dictionary`` names columns with few values, ``statistics`` those worth pruning by: for the
-    others (free text) both cost time and space and help nobody. Statistics must never be missing
-    for one of those columns: delta-rs takes a bound that is not there for one that nothing meets.
+    ``dictionary`` names columns with few values, ``statistics`` those that queries prune by. For
+    the others (free text) both cost time and space and help no query. Statistics of a named column
+    must never be missing: delta-rs treats a missing bound as matching nothing.
     """
 
     dictionary: Sequence[str]
@@ -61,7 +62,7 @@ class TableLayout:
 
 
 def coverage_name(ranges: Sequence[SourceRange]) -> str:
-    """Return a short name for a set of ranges, the same for the same ranges in any order."""
+    """Return a short name for a set of ranges, the same in any order."""
     body = "\n".join(sorted(f"{r.topic}/{r.partition}/{r.start}/{r.end}" for r in ranges))
     return blake2b(body.encode(), digest_size=8).hexdigest()
 
@@ -72,7 +73,7 @@ def encode_files(
     ranges: Sequence[SourceRange],
     layout: TableLayout,
 ) -> list[DataFile]:
-    """Encode batches that share one schema into one file a day, days in order.
+    """Encode batches of one schema into one file per day, in order of days.
 
     The rows keep their order. No batches give no files.
     """
@@ -138,7 +139,8 @@ def _json_low(value: Any) -> Any:
 def _json_high(value: Any) -> Any:
     """Return an upper bound: a time is rounded up to the next millisecond.
 
-    A time in the last millisecond of the year 9999, the last that there is, keeps its microseconds.
+    A time in the last millisecond of the year 9999, the end of the calendar, keeps its
+    microseconds.
     """
     if isinstance(value, str):
         return _text_high(value)
@@ -151,7 +153,7 @@ def _json_high(value: Any) -> Any:
 
 
 def _text_high(text: str) -> str:
-    """Return a text not below ``text``: itself, or its beginning and the last character there is.
+    """Return a text not below ``text``: itself, or its beginning and the last code point.
 
     The order is that of code points, which is the order of the bytes in UTF-8.
     """

@@ -1,4 +1,4 @@
-"""The records that were set aside: counting them, finding them, taking them out again."""
+"""Quarantined records: counted, read, and removed from their table."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,12 +31,12 @@ QUARANTINE_COLUMNS = (
     "fingerprint",
     "sealed_key_id",
 )
-"""What may be shown of a quarantined record: everything but the sealed payload."""
+"""The columns that may be shown of a quarantined record: all but the sealed payload."""
 
 
 @dataclass(frozen=True, slots=True)
 class QuarantineFilter:
-    """Which records are meant; None means any."""
+    """Selects quarantined records; None selects any."""
 
     topic: str | None = None
     reason: str | None = None
@@ -45,48 +45,50 @@ class QuarantineFilter:
 
     @property
     def numbers(self) -> pc.Expression | None:
-        """Return what is asked of numbers, as pyarrow has it."""
-        found: pc.Expression | None = None
+        """Return the condition on numeric columns."""
+        condition: pc.Expression | None = None
         for column, value in (("_partition", self.partition), ("_offset", self.offset)):
             if value is not None:
                 test = pc.field(column) == value
-                found = test if found is None else found & test
-        return found
+                condition = test if condition is None else condition & test
+        return condition
 
     @property
     def texts(self) -> Mapping[str, str]:
-        """Return the texts that are asked for, by column."""
-        wanted = {"_topic": self.topic, "reason": self.reason}
-        return {column: value for column, value in wanted.items() if value is not None}
+        """Return the selected texts, by column."""
+        texts = {"_topic": self.topic, "reason": self.reason}
+        return {column: value for column, value in texts.items() if value is not None}
 
 
-def read_quarantined(table: Table, which: QuarantineFilter, *, payload: bool = False) -> pa.Table:
+def read_quarantined(
+    table: Table, selected: QuarantineFilter, *, payload: bool = False
+) -> pa.Table:
     """Return the records that match, in order of topic, partition and offset."""
     table.refresh()
     columns = [*QUARANTINE_COLUMNS, "sealed_payload"] if payload else list(QUARANTINE_COLUMNS)
-    found = table.read(columns, which.numbers, texts=which.texts)
-    return found.sort_by([(name, "ascending") for name in ("_topic", "_partition", "_offset")])
+    rows = table.read(columns, selected.numbers, texts=selected.texts)
+    return rows.sort_by([(name, "ascending") for name in ("_topic", "_partition", "_offset")])
 
 
-def summarize_quarantined(found: pa.Table) -> list[Mapping[str, Any]]:
+def summarize_quarantined(rows: pa.Table) -> list[Mapping[str, Any]]:
     """Return how many records there are by topic, reason and field, the most frequent first."""
-    if not len(found):
+    if not len(rows):
         return []
-    groups = found.group_by(["_topic", "reason", "field"]).aggregate(
+    groups = rows.group_by(["_topic", "reason", "field"]).aggregate(
         [([], "count_all"), ("_ingested_at", "min"), ("_ingested_at", "max")]
     )
     return sorted(groups.to_pylist(), key=lambda group: -group["count_all"])
 
 
 def moved_ranges(coordinates: Iterable[SourcePartition]) -> list[SourceRange]:
-    """Return ledger ranges that say only how many records of each partition moved."""
-    found = Counter(coordinates)
+    """Return ledger ranges that only count the moved records of each partition."""
+    counts = Counter(coordinates)
     return [
-        SourceRange(s.topic, s.partition, 0, 0, stored=n, quarantined=n) for s, n in found.items()
+        SourceRange(s.topic, s.partition, 0, 0, stored=n, quarantined=n) for s, n in counts.items()
     ]
 
 
-def remove_quarantined(  # noqa: PLR0913 - what, from where, and what it is called
+def remove_quarantined(  # noqa: PLR0913 - the records, the context and the kind of the commit
     table: Table,
     topic: str,
     coordinates: Sequence[tuple[int, int]],
@@ -97,13 +99,13 @@ def remove_quarantined(  # noqa: PLR0913 - what, from where, and what it is call
 ) -> int:
     """Remove records of a topic, by (partition, offset); return how many were there.
 
-    Those from before the topic was adopted stay: their offsets are of another incarnation.
-    ``generation`` is the number that the caller decided by, 0 where there was none; without it,
-    the present one. ``kind`` is what the ledger calls it.
+    Records from before the topic was adopted stay: their offsets belong to another incarnation.
+    ``generation`` is the one that the caller read first, 0 if there was none; without it, the
+    current one is used. ``kind`` is that of the ledger entry.
 
-    The files that hold them are replaced by files without them (`lake.rewrite`), with a ledger
-    entry and a generation number. Raises FencedError if another re-drive takes records out at the
-    same time; if another program replaces one of the files meanwhile, it looks again.
+    The files that hold the records are replaced by files without them (`lake.rewrite`), with a
+    ledger entry and the next generation. Raises FencedError if another re-drive removes records at
+    the same time. If another program replaces one of the files, they are read again.
     """
     app = redrive_app(topic)
     table.refresh()
@@ -112,32 +114,32 @@ def remove_quarantined(  # noqa: PLR0913 - what, from where, and what it is call
 
     def attempt() -> int:
         table.refresh()
-        life = Guard(adopted_app(topic), table.txn_version(adopted_app(topic)))
-        adopted = life.expected or 0
+        incarnation = Guard(adopted_app(topic), table.txn_version(adopted_app(topic)))
+        adopted = incarnation.expected or 0
         touched = _touched(table, topic, adopted, coordinates)
         if not touched:
             return 0
         old = [file for file, _ in touched]
-        taken = [source for _, sources in touched for source in sources]
+        removed = [source for _, sources in touched for source in sources]
         new = [
-            rewrite_rows(table, left, instead_of=[file], retry=context.retry)
+            rewrite_rows(table, remaining, instead_of=[file], retry=context.retry)
             for file in old
-            for left in [_left(table, file, topic, adopted, coordinates)]
-            if len(left)
+            for remaining in [_remaining(table, file, topic, adopted, coordinates)]
+            if len(remaining)
         ]
         change = TableCommit(
             removes=old,
             adds=new,
-            entry=LedgerEntry(kind, moved_ranges(taken)),
+            entry=LedgerEntry(kind, moved_ranges(removed)),
             token=token,
             moves=[Move(app, before or None, before + 1)],
-            guards=[life],
+            guards=[incarnation],
         )
         try:
             replace_files(table, change, context)
         except FileReplacedError as error:
             raise RetryableError(str(error)) from error
-        return len(taken)
+        return len(removed)
 
     return context.retry.call("removing records from quarantine", attempt)
 
@@ -151,18 +153,18 @@ def _touched(
     table: Table, topic: str, adopted: int, coordinates: Sequence[tuple[int, int]]
 ) -> list[tuple[LiveFile, list[SourcePartition]]]:
     """Return the files that hold some of these records, each with the partitions of those."""
-    found = table.read(
+    rows = table.read(
         ["_partition", "_offset", FILE_COLUMN], ingested_since(adopted), texts={"_topic": topic}
     )
-    wanted = set(coordinates)
+    selected = set(coordinates)
     by_path: dict[str, list[SourcePartition]] = defaultdict(list)
-    for partition, offset, path in zip(*(c.to_pylist() for c in found.columns), strict=True):
-        if (partition, offset) in wanted:
+    for partition, offset, path in zip(*(c.to_pylist() for c in rows.columns), strict=True):
+        if (partition, offset) in selected:
             by_path[path].append(SourcePartition(topic, partition))
     return [(file, by_path[file.path]) for file in list_live_files(table) if file.path in by_path]
 
 
-def _left(
+def _remaining(
     table: Table,
     file: LiveFile,
     topic: str,
@@ -170,10 +172,12 @@ def _left(
     coordinates: Sequence[tuple[int, int]],
 ) -> StoredRows:
     """Return the rows of a file that stay."""
-    stored, wanted = read_file_rows(table, file), set(coordinates)
+    stored, selected = read_file_rows(table, file), set(coordinates)
     rows = stored.rows
     since = pa.scalar(adopted, pa.timestamp("us", "UTC"))
-    meant = pc.and_(pc.equal(rows["_topic"], topic), pc.greater_equal(rows["_ingested_at"], since))
+    current = pc.and_(
+        pc.equal(rows["_topic"], topic), pc.greater_equal(rows["_ingested_at"], since)
+    )
     pairs = zip(rows["_partition"].to_pylist(), rows["_offset"].to_pylist(), strict=True)
-    named = pa.array([pair in wanted for pair in pairs], pa.bool_())
-    return stored.where(pc.invert(pc.and_(meant, named)))
+    named = pa.array([pair in selected for pair in pairs], pa.bool_())
+    return stored.filter(pc.invert(pc.and_(current, named)))

@@ -1,7 +1,7 @@
-"""How far retention has come in a table: the day from which its rows, or their values, are whole.
+"""The retention horizon of a table: the day from which its rows, or some values, are complete.
 
-`batch.retention` writes it into the table's own log before it takes anything away, so whoever reads
-rows of an earlier day knows that something of them may be gone. It never goes back.
+`batch.retention` writes it into the table's own log before it removes anything. So code that reads
+rows of an earlier day knows that something may be missing. The horizon never moves back.
 """
 
 from datetime import date
@@ -15,20 +15,20 @@ TEXT_PART: Final = "text"
 PSEUDONYMS_PART: Final = "pseudonyms"
 SEALED_PART: Final = "sealed"
 RETENTION_PARTS: Final = (ROWS_PART, TEXT_PART, PSEUDONYMS_PART, SEALED_PART)
-"""What may expire: whole rows, free text, what stands for a person, sealed payloads."""
+"""What may expire: whole rows, free text, pseudonyms, sealed payloads."""
 
 
 class TxnVersions(Protocol):
-    """What keeps numbers under application ids: a table, at the version that it stands at."""
+    """A table, or a snapshot of one, that returns numbers by application id."""
 
     def txn_version(self, app: str) -> int | None:
         """Return the number under an application id."""
 
 
 def complete_from(table: TxnVersions, *parts: str) -> date | None:
-    """Return the first day of which all these parts are whole, None if none has ever expired.
+    """Return the first day from which all these parts are complete, None if nothing has expired.
 
-    Raises RetryableError if the lake does not answer.
+    Raises RetryableError if the log cannot be read.
     """
-    found = [n for part in parts if (n := table.txn_version(retention_app(part))) is not None]
-    return from_day_number(max(found)) if found else None
+    numbers = [n for part in parts if (n := table.txn_version(retention_app(part))) is not None]
+    return from_day_number(max(numbers)) if numbers else None

@@ -1,4 +1,4 @@
-"""Trying again: exponential back-off with full jitter, bounded in time, never skipping.
+"""Retries with exponential back-off and full jitter, bounded in time; no step is ever skipped.
 
 The scheme is "full jitter" from the AWS Architecture Blog (Exponential Backoff And Jitter, 2015):
 sleep a uniform random time below min(cap, base * 2**attempt).
@@ -15,25 +15,25 @@ ResultT = TypeVar("ResultT")
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How to try again.
+    """How steps are retried.
 
-    ``seconds`` bounds the whole effort; ``sleep`` waits that many seconds and returns True if the
-    caller was told to stop meanwhile; ``uniform(low, high)`` is the source of randomness.
+    ``seconds`` bounds all attempts together. ``sleep`` waits that many seconds and returns True if
+    the caller was asked to stop. ``uniform(low, high)`` is the source of randomness.
     """
 
     seconds: float
     monotonic: Callable[[], float]
     sleep: Callable[[float], bool]
     uniform: Callable[[float, float], float]
-    on_retry: Callable[[str, RetryableError, float], None] = lambda _what, _error, _wait: None
-    on_recovered: Callable[[str], None] = lambda _what: None
+    on_retry: Callable[[str, RetryableError, float], None] = lambda _action, _error, _wait: None
+    on_recovered: Callable[[str], None] = lambda _action: None
     base: float = 0.1
     cap: float = 10.0
 
-    def call(self, what: str, step: Callable[[], ResultT]) -> ResultT:
+    def call(self, action: str, step: Callable[[], ResultT]) -> ResultT:
         """Call ``step`` until it returns.
 
-        Raises RetryableError if told to stop while waiting, FatalError when the time is used up.
+        Raises RetryableError if stopped while waiting, FatalError when the time is used up.
         If an attempt left its outcome unknown and no later one settled it, the first is a
         CommitUnknownError, and the second has one as its cause.
         """
@@ -45,42 +45,42 @@ class Retry:
                 result = step()
             except RetryableError as error:
                 unknown = error if isinstance(error, CommitUnknownError) else unknown
-                self._wait(what, error, unknown, attempt, deadline)
+                self._wait(action, error, unknown, attempt, deadline)
                 attempt += 1
             except FencedError:
-                # An answer, though not the one that was hoped for: the step is not in trouble.
-                self._recovered(what, attempt)
+                # The step itself works: it got an answer, if not the expected one.
+                self._recovered(action, attempt)
                 raise
             else:
-                self._recovered(what, attempt)
+                self._recovered(action, attempt)
                 return result
 
     def _wait(
         self,
-        what: str,
+        action: str,
         error: RetryableError,
         unknown: CommitUnknownError | None,
         attempt: int,
         deadline: float,
     ) -> None:
-        """Wait before the next attempt; raise if told to stop, or if the time is used up."""
+        """Wait before the next attempt; raise if stopped, or if the time is used up."""
         wait = self.uniform(0, min(self.cap, self.base * 2 ** min(attempt, 16)))
         reason = unknown or error
         if self.monotonic() + wait > deadline:
-            if self.sleep(0):  # told to stop during the last attempt: that is no failure
+            if self.sleep(0):  # stopped during the last attempt: that is no failure
                 raise reason
-            text = f"{what}: still failing after {self.seconds:g} s of trying ({error})"
+            text = f"{action}: still failing after {self.seconds:g} s of trying ({error})"
             hint = "" if unknown is None else "; the change may have been made"
             raise FatalError(text + hint) from reason
-        self.on_retry(what, error, wait)
+        self.on_retry(action, error, wait)
         if self.sleep(wait):
             raise reason
 
-    def _recovered(self, what: str, attempt: int) -> None:
+    def _recovered(self, action: str, attempt: int) -> None:
         if attempt:
-            self.on_recovered(what)
+            self.on_recovered(action)
 
 
-def call_with_retry(retry: Retry | None, what: str, step: Callable[[], ResultT]) -> ResultT:
-    """Call a step as often as ``retry`` has it called; once, if there is none."""
-    return step() if retry is None else retry.call(what, step)
+def call_with_retry(retry: Retry | None, action: str, step: Callable[[], ResultT]) -> ResultT:
+    """Call a step with retries; once, if ``retry`` is None."""
+    return step() if retry is None else retry.call(action, step)

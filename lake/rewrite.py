@@ -1,26 +1,26 @@
-"""Replacing files of a table by others, if nobody has replaced one of them meanwhile.
+"""Replaces files of a table by others, unless another program has replaced one of them first.
 
-Compaction, retention, erasure and taking records out of quarantine all do this. It is a
-compare-and-swap on the files that go, as `lake.commit` is one on positions:
+Compaction, retention, erasure and removing records from quarantine all do this. It is a
+compare-and-swap on the removed files, as `lake.commit` is one on positions:
 
 1. refresh the handle;
-2. compare: each file that is to go must still be part of the table. One that is not was replaced by
-   somebody else, and what was made of it is void (ReplacedError);
-3. commit the removal of the old files, the new ones, the positions (if any) and the ledger entry
-   through the same handle, as the version that follows the one compared with, or not at all.
+2. compare: each file to be removed must still be part of the table. If one is not, another program has
+   replaced it, and the files made from it are void (FileReplacedError);
+3. commit the removal of the old files, the new files, the positions (if any) and the ledger entry
+   through the same handle, as the version that follows the compared one, or not at all.
 
-delta-rs would put a commit behind those of others that it takes for harmless, but it does not see
-that two commits remove the same file when the first was a compaction (`dataChange` false): the rows
-would be there twice. So it is told not to try, and each attempt compares anew.
+delta-rs would move the commit past commits of others that it considers harmless. But it does not
+see that two commits remove the same file if the first was a compaction (`dataChange` false): the
+rows would be there twice. So its retries are switched off, and each attempt compares again.
 
-Appends of others, before or after, cost another attempt and no work. Of two that replace the same
-file one wins, whoever it is; two that replace different files both succeed, one after the other.
+Appends of others, before or after, cost another attempt and no work. Of two programs that replace
+the same file one succeeds. Two that replace different files both succeed, one after the other.
 
 | what fails | what is then known | what happens |
 |---|---|---|
-| step 1 or 2 | nothing was sent | tried again |
-| step 3, any exception | the outcome is unknown: it may have landed | the log is read from there on: a commit that bears this call's token is ours |
-| the process dies in step 3 | the old files are in the table, or the new ones are | who comes next looks at the table, as the first did; files that no table knows are removed by vacuum |
+| step 1 or 2 | nothing was sent | it is retried |
+| step 3, any exception | the outcome is unknown: the commit may have landed | the log is read from there on: a commit with this call's token is its own |
+| the process dies in step 3 | the table has the old files, or the new ones | the next run reads the table, as the first did; vacuum removes files that are in no table |
 """  # noqa: E501 - a table
 
 from collections.abc import Mapping
@@ -46,9 +46,9 @@ def replace_files(table: Table, change: TableCommit, context: CommitContext) -> 
 
     The new files must have been uploaded. Raises FileReplacedError if another commit has replaced
     one of the old files (the new ones are removed then), FencedError if a number is not where the
-    caller expects it: in both cases the table was not changed. Raises RetryableError if told to
-    stop, and FatalError if the lake did not answer within the time that ``context.retry`` allows.
-    If the cause of either is a CommitUnknownError, the commit may have landed: read the table again.
+    caller expects it: in both cases the table was not changed. Raises RetryableError if
+    stopped, and FatalError if the lake fails for longer than ``context.retry`` allows. If the cause
+    of either is a CommitUnknownError, the commit may have landed: read the table again.
     """
     if not change.removes:
         raise ValueError("there is nothing to replace: new rows go through lake.commit")
@@ -138,9 +138,9 @@ class _Attempts:
 
 
 def _refuse_deletion_vectors(table: Table) -> None:
-    """Refuse a table whose files may hold rows that count as deleted: they would come back."""
+    """Refuse a table whose files may hold deleted rows: rewriting would bring them back."""
     if "deletionVectors" in (table.handle.protocol().reader_features or []):
         raise FatalError(
-            f"table {table.name}: deletion vectors have been switched on by another program; "
+            f"table {table.name}: another program has switched deletion vectors on: "
             "purge them (REORG TABLE … APPLY (PURGE)) and drop the feature first"
         )

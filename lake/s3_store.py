@@ -1,4 +1,4 @@
-"""Files in an S3 bucket, behind the verbs of `lake.objects`."""
+"""Files in an S3 bucket, as an `ObjectStore`."""
 
 import contextlib
 import io
@@ -21,7 +21,7 @@ _AWS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 MULTIPART_BYTES = 32 * 1024 * 1024
 _REFUSED = {
     "AccessDenied": "access was denied: check the credentials and the bucket's policy",
-    "InvalidAccessKeyId": "the access key is not known there: check AWS_ACCESS_KEY_ID",
+    "InvalidAccessKeyId": "the server does not know the access key: check AWS_ACCESS_KEY_ID",
     "SignatureDoesNotMatch": "the secret key is wrong: check AWS_SECRET_ACCESS_KEY",
     "NoSuchBucket": "the bucket does not exist: create it or correct GOLDPAN_LAKE__URI",
     "404": "the bucket does not exist: create it or correct GOLDPAN_LAKE__URI",
@@ -30,22 +30,22 @@ _REFUSED = {
 _HINTS = {
     "ExpiredToken": "the session token has expired: AWS_SESSION_TOKEN",
     "ExpiredTokenException": "the session token has expired: AWS_SESSION_TOKEN",
-    "InvalidToken": "the session token is not known there: AWS_SESSION_TOKEN",
+    "InvalidToken": "the server does not know the session token: AWS_SESSION_TOKEN",
     "RequestTimeTooSkewed": "the clock of this machine is wrong",
     "AuthorizationHeaderMalformed": "the region is another one: AWS_REGION, AWS_DEFAULT_REGION",
-    "PermanentRedirect": "the bucket is elsewhere: AWS_REGION, AWS_DEFAULT_REGION",
+    "PermanentRedirect": "the bucket is in another region: AWS_REGION, AWS_DEFAULT_REGION",
     "InvalidBucketName": "GOLDPAN_LAKE__URI names no bucket",
     "SSLError": "the server's certificate is not trusted: AWS_CA_BUNDLE",
-    "TokenRetrievalError": "the profile of AWS_PROFILE gives no credentials",
-    "CredentialRetrievalError": "the profile of AWS_PROFILE gives no credentials",
-    "NoAuthTokenError": "the profile of AWS_PROFILE gives no credentials",
+    "TokenRetrievalError": "the profile of AWS_PROFILE has no credentials",
+    "CredentialRetrievalError": "the profile of AWS_PROFILE has no credentials",
+    "NoAuthTokenError": "the profile of AWS_PROFILE has no credentials",
 }
-"""What is said of codes of S3, and of errors of boto3, that may pass by themselves."""
+"""Hints for codes of S3, and for errors of boto3, that may pass by themselves."""
 _FORBIDDEN = 403
 _MISSING = {"404", "NoSuchKey"}
 _SWAPPED_BY_ANOTHER = {"PreconditionFailed", "ConditionalRequestConflict", *_MISSING}
 _NO_CONNECTION = {"EndpointConnectionError", "ConnectTimeoutError", "ConnectionClosedError"}
-_UNREACHABLE = ": does the server run, and is GOLDPAN_LAKE__S3_ENDPOINT_URL its address?"
+_UNREACHABLE = ": check that the server is running and GOLDPAN_LAKE__S3_ENDPOINT_URL is correct"
 
 
 class S3Store:
@@ -54,7 +54,7 @@ class S3Store:
     def __init__(self, bucket: str, prefix: str, *, endpoint_url: str | None) -> None:
         self._bucket = bucket
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
-        # A session of its own: boto3's default one keeps the credentials that it saw first.
+        # Not boto3's default session: it keeps the credentials that it read first.
         try:
             self._client: Any = boto3.session.Session().client(
                 "s3",
@@ -66,8 +66,8 @@ class S3Store:
                 ),
             )
         except (BotoCoreError, ValueError) as error:
-            # A profile that is not there, a file of settings that cannot be read, no proper region.
-            raise UsageError(f"the settings of AWS cannot be used: {error}") from None
+            # A missing profile, a settings file that cannot be read, an invalid region.
+            raise UsageError(f"the AWS settings cannot be used: {error}") from None
         self._transfer = TransferConfig(
             multipart_threshold=MULTIPART_BYTES,
             multipart_chunksize=MULTIPART_BYTES,
@@ -75,17 +75,17 @@ class S3Store:
         )
 
     def put(self, path: str, data: bytes | memoryview) -> None:
-        """Upload in one request, or in parts where it is large."""
+        """Upload in one request, or in parts if the file is large."""
         with self._errors(f"writing {path}"):
             self._client.upload_fileobj(
                 io.BytesIO(data), self._bucket, self._prefix + path, Config=self._transfer
             )
 
     def put_new(self, path: str, data: bytes) -> bool:
-        """Upload in one request, on the condition that there is no such key.
+        """Upload in one request, on the condition that the key does not exist.
 
-        A refusal may be the echo of one's own request, sent again after its reply was lost; so what
-        is there decides.
+        A refusal may be caused by the same request, sent again after its reply was lost. So the
+        stored content decides.
         """
         with self._errors(f"writing {path}"):
             try:
@@ -105,8 +105,8 @@ class S3Store:
         with self._errors(f"writing {path}"):
             try:
                 reply = self._client.get_object(Bucket=self._bucket, Key=key)
-                found = bytes(reply["Body"].read())
-                if found == old != new:
+                content = bytes(reply["Body"].read())
+                if content == old != new:
                     self._client.put_object(
                         Bucket=self._bucket, Key=key, Body=new, IfMatch=reply["ETag"]
                     )
@@ -114,12 +114,12 @@ class S3Store:
                 if _code(error) not in _SWAPPED_BY_ANOTHER:
                     raise
             else:
-                return found in {old, new}
-        return self.find(path) == new  # the refusal may be the echo of one's own request
+                return content in {old, new}
+        return self.find(path) == new  # a refusal may be caused by the same request, sent again
 
     def size(self, path: str) -> int | None:
         """Return the size in bytes, or None."""
-        with self._errors(f"looking for {path}"):
+        with self._errors(f"finding {path}"):
             try:
                 head = self._client.head_object(Bucket=self._bucket, Key=self._prefix + path)
             except ClientError as error:
@@ -146,7 +146,7 @@ class S3Store:
             return bytes(reply["Body"].read())
 
     def stamp(self, path: str) -> int:
-        """Upload an object, and read when the server says that it was written (whole seconds)."""
+        """Upload an object and return the time that the server gave it (whole seconds)."""
         self.put(path, STAMP_CONTENT)
         with self._errors(f"reading the time of {path}"):
             head = self._client.head_object(Bucket=self._bucket, Key=self._prefix + path)
@@ -174,14 +174,14 @@ class S3Store:
             s3_versions.purge_key(self._client, self._bucket, self._prefix + path)
 
     def hidden(self, prefix: str) -> Iterator[HiddenVersion]:
-        """Page through the versions that are not the latest, and the notes of deletions."""
+        """Page through the versions that are not the latest, and the delete markers."""
         with self._errors(f"listing the versions of {prefix}"):
-            for found in s3_versions.list_versions(
+            for item in s3_versions.list_versions(
                 self._client, self._bucket, self._prefix + prefix
             ):
-                if found.marker or not found.latest:
-                    path = found.key.removeprefix(self._prefix)
-                    yield HiddenVersion(path, found.version, found.bytes, found.marker)
+                if item.marker or not item.latest:
+                    path = item.key.removeprefix(self._prefix)
+                    yield HiddenVersion(path, item.version, item.bytes, item.marker)
 
     def get_hidden(self, hidden: HiddenVersion) -> bytes:
         """Return the content of a version."""
@@ -204,28 +204,28 @@ class S3Store:
             return s3_versions.abort_uploads(self._client, self._bucket, self._prefix + prefix)
 
     def check(self) -> None:
-        """List one key: other than a question for the bucket, it is answered with a reason."""
-        with self._errors("looking for the bucket"):
+        """List one key: unlike HeadBucket, a refused listing comes with a reason."""
+        with self._errors("finding the bucket"):
             self._client.list_objects_v2(Bucket=self._bucket, Prefix=self._prefix, MaxKeys=1)
 
     def endpoint(self) -> str | None:
-        """Return the address of the server as boto3 has found it, None for AWS itself.
+        """Return the server's address as boto3 resolved it, None for AWS itself.
 
-        It may come from the settings, a variable, or the profile; delta-rs must ask the same one.
+        It may come from the settings, a variable, or the profile; delta-rs must use the same one.
         """
-        found: str = self._client.meta.endpoint_url
-        host = urlsplit(found).hostname or ""
-        return None if host.endswith(_AWS) else found
+        url: str = self._client.meta.endpoint_url
+        host = urlsplit(url).hostname or ""
+        return None if host.endswith(_AWS) else url
 
     @contextlib.contextmanager
-    def _errors(self, what: str) -> Iterator[None]:
+    def _errors(self, action: str) -> Iterator[None]:
         try:
             yield
         except (BotoCoreError, ClientError, Boto3Error) as error:
-            raise self._translated(what, error) from error
+            raise self._translate(action, error) from error
 
-    def _translated(self, what: str, error: Exception) -> RetryableError | FatalError:
-        where = f"s3://{self._bucket}: {what}"
+    def _translate(self, action: str, error: Exception) -> RetryableError | FatalError:
+        where = f"s3://{self._bucket}: {action}"
         code = _code(error)
         if code in _REFUSED:
             return FatalError(f"{where}: {_REFUSED[code]}")
@@ -237,21 +237,20 @@ class S3Store:
         hint = _UNREACHABLE if name in _NO_CONNECTION else ""
         if (code or name) in _HINTS:
             hint = f": {_HINTS[code or name]}"
-        return RetryableError(f"{where}: no good answer ({code or name}){hint}")
+        return RetryableError(f"{where} failed ({code or name}){hint}")
 
 
 def _code(error: Exception) -> str:
-    found = _answer(error).get("Error", {})
-    return str(found.get("Code", ""))
+    return str(_reply(error).get("Error", {}).get("Code", ""))
 
 
 def _status(error: Exception) -> int | None:
-    found: int | None = _answer(error).get("ResponseMetadata", {}).get("HTTPStatusCode")
-    return found
+    status: int | None = _reply(error).get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return status
 
 
-def _answer(error: Exception) -> Mapping[str, Any]:
-    """Return what the server answered; nothing where it is not the server that failed."""
+def _reply(error: Exception) -> Mapping[str, Any]:
+    """Return the server's reply; empty if the error is not one of the server."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, ClientError):
         cause = cause.__context__

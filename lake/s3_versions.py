@@ -1,8 +1,8 @@
-"""What a bucket keeps beside the objects that one sees: older versions, and uploads not ended.
+"""Older versions and unfinished uploads, which a bucket keeps beside its visible objects.
 
-A bucket that keeps versions keeps what was deleted or written over, until each version is deleted
-by its id; one that does not has a single version of each key, ``null``. The parts of an upload that
-was never completed lie there as well, until it is aborted.
+A versioned bucket keeps objects that were deleted or overwritten until each version is deleted by
+its id; an unversioned one has a single version of each key, ``null``. The parts of an upload that
+was not completed stay as well, until the upload is aborted.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class KeyVersion:
-    """A version of a key. ``marker`` says that it is no content, but the note of a deletion."""
+    """A version of a key. ``marker``: it is a delete marker and has no content."""
 
     key: str
     version: str
@@ -34,18 +34,19 @@ def list_versions(client: Any, bucket: str, prefix: str) -> Iterator[KeyVersion]
 def purge_key(client: Any, bucket: str, key: str) -> None:
     """Delete a key with all its versions, so that none of its bytes is left; as `list_versions`.
 
-    The key itself goes first: on a bucket that keeps versions that makes one more, which goes too.
+    The key itself is deleted first: in a versioned bucket that adds a delete marker, which is
+    deleted too.
     """
     client.delete_object(Bucket=bucket, Key=key)
-    for found in list(list_versions(client, bucket, key)):
-        if found.key == key:
-            client.delete_object(Bucket=bucket, Key=key, VersionId=found.version)
+    for item in list(list_versions(client, bucket, key)):
+        if item.key == key:
+            client.delete_object(Bucket=bucket, Key=key, VersionId=item.version)
 
 
 def abort_uploads(client: Any, bucket: str, prefix: str) -> int:
-    """Abort all uploads under ``prefix`` that were not completed; return how many there were.
+    """Abort all unfinished uploads under ``prefix``; return how many there were.
 
-    Who is still at one of them is told so, and begins it again.
+    A writer whose upload is aborted gets an error, and starts it again.
     """
     count = 0
     pages = client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=prefix)

@@ -16,19 +16,21 @@ from schemas.errors import FatalError
 
 def check_schema(name: str, handle: DeltaTable, expected: pa.Schema) -> None:
     """Raise FatalError, naming the columns, if a table cannot take rows of ``expected``."""
-    found = {field.name: field for field in pa.schema(handle.schema().to_arrow())}
+    present = {field.name: field for field in pa.schema(handle.schema().to_arrow())}
     missing = [field.name for field in missing_columns(handle, expected)]
-    more = [one for one in unknown_columns(handle, expected) if not found[one].nullable]
-    other = [
-        f.name for f in expected if f.name in found and not same_type(f.type, found[f.name].type)
+    unknown = [c for c in unknown_columns(handle, expected) if not present[c].nullable]
+    mistyped = [
+        f.name
+        for f in expected
+        if f.name in present and not same_type(f.type, present[f.name].type)
     ]
     partitions = handle.metadata().partition_columns
     faults = [
-        f"{what} {', '.join(columns)}"
-        for what, columns in (
+        f"{fault} {', '.join(columns)}"
+        for fault, columns in (
             ("lacks", missing),
-            ("has unknown", more),
-            ("has another type for", other),
+            ("has unknown", unknown),
+            ("has another type for", mistyped),
         )
         if columns
     ]
@@ -48,8 +50,8 @@ _ANOTHER_LAKE = "Point GOLDPAN_LAKE__URI at a lake made by `goldpan lake init`"
 
 def missing_columns(handle: DeltaTable, expected: pa.Schema) -> list[pa.Field]:
     """Return the columns that a table should have and does not have."""
-    there = set(pa.schema(handle.schema().to_arrow()).names)
-    return [field for field in expected if field.name not in there]
+    present = set(pa.schema(handle.schema().to_arrow()).names)
+    return [field for field in expected if field.name not in present]
 
 
 def unknown_columns(handle: DeltaTable, expected: pa.Schema) -> list[str]:
@@ -64,8 +66,8 @@ def refuse_unknown_columns(name: str, columns: Sequence[str]) -> None:
     if columns:
         raise FatalError(
             f"table {name} has columns that this version of goldpan does not know "
-            f"({', '.join(columns)}): rewriting its files would lose them. Use the version that added "
-            "them"
+            f"({', '.join(columns)}): rewriting its files would lose them. Use the version that "
+            "added them"
         )
 
 

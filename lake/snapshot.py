@@ -1,7 +1,7 @@
-"""A table as it was at one version: its files of some days, and where its rows last changed.
+"""A table at one version: its files of some days, and the version at which its rows last changed.
 
-Compaction makes a new version of the same rows. So a snapshot is known by the last version that
-changed a row: whoever reads a table before and after compaction says that they read the same.
+Compaction makes a new version of the same rows. So a snapshot is identified by the last version
+that changed a row: snapshots before and after a compaction are the same.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,9 +26,9 @@ from schemas.times import from_millis
 
 @dataclass(frozen=True, slots=True)
 class TableSnapshot:
-    """A table at ``version``. ``changed`` is the version that last changed a row, up to that one.
+    """A table at ``version``. ``changed`` is the version up to that one that last changed a row.
 
-    ``as_of`` is when the version ``changed`` was committed, None if the log does not tell any more.
+    ``as_of`` is when the version ``changed`` was committed, None if the log no longer has it.
     """
 
     name: str
@@ -38,15 +38,15 @@ class TableSnapshot:
     handle: DeltaTable
 
     def txn_version(self, app: str) -> int | None:
-        """Return the number under an application id; RetryableError if the lake does not answer."""
+        """Return the number under an application id; RetryableError if the log cannot be read."""
         with _errors(f"reading the log of table {self.name}"):
-            found: int | None = self.handle.transaction_version(app)
-            return found
+            version: int | None = self.handle.transaction_version(app)
+            return version
 
     def dataset(self, days: tuple[date, date] | None = None) -> ds.Dataset:
-        """Return the files of these days (both included), or of all; nothing is read yet.
+        """Return the files of these days (both included), or all files; nothing is read yet.
 
-        Raises RetryableError if the lake does not answer.
+        Raises RetryableError if the table cannot be opened.
         """
         chosen = None
         if days is not None:
@@ -77,29 +77,29 @@ def open_snapshot(lake: Lake, name: str, version: int | None = None) -> TableSna
             handle = DeltaTable(uri, version=version, storage_options=options)
         except DeltaError:
             raise UsageError(
-                f"version {version} of table {name} is not kept any more: name a later one"
+                f"version {version} of table {name} no longer exists: name a later one"
             ) from None
     changed = version
     while changed > 0 and not _changes(table.files, changed):
         changed -= 1
-    told = read_actions(table.files, changed, "commitInfo") or []
-    stamp = next((info["timestamp"] for info in told if "timestamp" in info), None)
+    infos = read_actions(table.files, changed, "commitInfo") or []
+    stamp = next((info["timestamp"] for info in infos if "timestamp" in info), None)
     as_of = None if stamp is None else from_millis(stamp)
     return TableSnapshot(name, version, changed, as_of, handle)
 
 
 def _changes(files: Any, version: int) -> bool:
-    """Tell whether a commit adds or removes rows; one that is tidied away counts as if it did."""
+    """Return whether a commit adds or removes rows; a commit that no longer exists does."""
     for kind in ("add", "remove"):
-        found: Sequence[Mapping[str, Any]] | None = read_actions(files, version, kind)
-        if found is None or any(action.get("dataChange", True) for action in found):
+        changes: Sequence[Mapping[str, Any]] | None = read_actions(files, version, kind)
+        if changes is None or any(action.get("dataChange", True) for action in changes):
             return True
     return False
 
 
 @contextmanager
-def _errors(what: str) -> Any:
+def _errors(action: str) -> Any:
     try:
         yield
     except (DeltaError, OSError) as error:
-        raise RetryableError(f"{what}: no good answer ({describe_cause(error)})") from error
+        raise RetryableError(f"{action} failed ({describe_cause(error)})") from error

@@ -1,13 +1,13 @@
 """Removes trace ids from the statistics of removed files in a table's log, by widening the bounds.
 
-The log holds the least and the greatest trace id of each file, so that readers can skip files. For a
-file that has left the table only a reader of an old version needs them, and they name traces. So the
-bounds are widened to the least and the greatest text, which hold for every file. (Dropping a bound
-is not an option: delta-rs then treats the file as matching nothing.)
+The log holds the least and the greatest trace id of each file, so that readers can skip files. For
+a file that has left the table only a reader of an old version needs them, and they name traces. So
+the bounds are widened to the least and the greatest text, which hold for every file. (Dropping a
+bound is not an option: delta-rs then treats the file as matching nothing.)
 
 In the protocol a commit is never rewritten. Here it is, with the same actions in the same order:
-every reader gets the same result, and all lines but those of such files stay the same to the byte. A
-commit is replaced in one step, and so is a checkpoint.
+every reader gets the same result, and all lines but those of such files stay the same to the byte.
+A commit is replaced in one step, and so is a checkpoint.
 """
 
 import json
@@ -26,15 +26,15 @@ LOG_FOLDER: Final = "_delta_log"
 _OF_FILES: Final = frozenset({"add", "remove"})
 _JSON: Final = re.compile(r"_delta_log/\d{20}(?:\.\d{20}\.compacted|\.checkpoint\.[^/]+)?\.json")
 _PARQUET: Final = re.compile(r"_delta_log/(?:_sidecars/)?[^/#]+\.parquet")
-_LEFT_OVER: Final = re.compile(r"_delta_log/.*(?:#\d+|\.crc|\.tmp)")
+_LEFTOVER: Final = re.compile(r"_delta_log/.*(?:#\d+|\.crc|\.tmp)")
 _VERSION: Final = re.compile(r"_delta_log/(\d{20})")
 
 
 def widen_bounds(files: ObjectStore, live: Collection[str], *, version: int) -> int:
     """Widen the bounds of all but the ``live`` files; return how many files of the log changed.
 
-    ``files`` is the store of one table, and ``live`` the paths of its files as of ``version``; later
-    commits are not touched. May be repeated, and may run beside workers.
+    ``files`` is the store of one table, and ``live`` the paths of its files as of ``version``;
+    later commits are not touched. May be repeated, and may run beside workers.
 
     Leftovers of dead writers are removed, and so are checksums of other programs over the log
     (``.crc``), which would no longer match. Raises RetryableError or FatalError if the store cannot
@@ -44,15 +44,15 @@ def widen_bounds(files: ObjectStore, live: Collection[str], *, version: int) -> 
     for path, _ in list(files.walk(LOG_FOLDER)):
         numbered = _VERSION.match(path)
         later = numbered is not None and int(numbered[1]) > version
-        if _LEFT_OVER.fullmatch(path):
+        if _LEFTOVER.fullmatch(path):
             files.purge(path)
-        elif later or not _rewritten(files, path, live):
+        elif later or not _rewrite(files, path, live):
             continue
         changed += 1
     return changed
 
 
-def _rewritten(files: ObjectStore, path: str, live: Collection[str]) -> bool:
+def _rewrite(files: ObjectStore, path: str, live: Collection[str]) -> bool:
     """Rewrite a file of the log if it has bounds to widen; return whether it had.
 
     If another program rewrites it at the same time, it is read again.
@@ -74,15 +74,15 @@ def _json(text: bytes, live: Collection[str]) -> bytes:
 
 def _line(line: bytes, live: Collection[str]) -> bytes:
     action: Mapping[str, Any] = json.loads(line)
-    new = {name: _told(name, said, live) for name, said in action.items()}
+    new = {name: _widen_action(name, body, live) for name, body in action.items()}
     return line if new == action else _text(new).encode()
 
 
-def _told(name: str, said: Any, live: Collection[str]) -> Any:
+def _widen_action(name: str, body: Any, live: Collection[str]) -> Any:
     """Return an action about a file, with wide bounds if the file has left the table."""
-    if name not in _OF_FILES or said is None or (name == "add" and said["path"] in live):
-        return said
-    new = dict(said)
+    if name not in _OF_FILES or body is None or (name == "add" and body["path"] in live):
+        return body
+    new = dict(body)
     if new.get("stats"):
         new["stats"] = _widened(new["stats"])
     if new.get("stats_parsed"):
@@ -113,7 +113,7 @@ def _checkpoint(data: bytes, live: Collection[str]) -> bytes:
     changed = False
     for name in _OF_FILES & set(table.column_names):
         before = table.column(name).to_pylist()
-        after = [_told(name, said, live) for said in before]
+        after = [_widen_action(name, body, live) for body in before]
         if after != before:
             at = table.schema.get_field_index(name)
             field = table.schema.field(at)

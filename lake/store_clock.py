@@ -1,9 +1,10 @@
 """The time by the clock of the store that holds a lake, for jobs that delete by age.
 
-A machine whose clock is ahead would delete too early, and remove files that another program has just
-uploaded. So a small object is written, and the time that the store gives it is *now*. A machine
-clock that differs by more than some minutes is refused. In a folder on this machine's own disk both
-may be the same clock: there the limit on what one run may delete helps (`batch.retention.limit`).
+A machine whose clock is ahead would delete too early, and remove files that another program has
+just uploaded. So a small object is written, and the time that the store gives it is *now*. A
+machine clock that differs by more than some minutes is refused. In a folder on this machine's own
+disk both may be the same clock: there the limit on what one run may delete helps
+(`batch.retention.limit`).
 """
 
 from collections.abc import Callable

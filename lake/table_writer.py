@@ -1,4 +1,4 @@
-"""Writing a flush to one table: encode, upload, commit, as three steps that can fail apart."""
+"""Writes a flush to one table: encode, upload, commit, as three steps that can fail separately."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,12 +12,12 @@ from lake.table_commit import Ceiling, CommitContext, Condition, Move, TableComm
 from lake.tables import Table
 from schemas.redacted import Redacted
 
-CHECKPOINT_EVERY = 20  # versions: each look at a position reads what came since the last one
+CHECKPOINT_EVERY = 20  # versions: reading a position reads all commits since the checkpoint
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedFiles:
-    """Files that lie in the object store but in no table yet."""
+    """Files that were uploaded and are in no table yet."""
 
     table: Table
     files: Sequence[DataFile]
@@ -30,10 +30,7 @@ class PreparedFiles:
 
 @dataclass(frozen=True, slots=True)
 class FlushPart:
-    """One table's part of a flush: which positions move, under which guards, over which ranges.
-
-    ``metadata`` is what its commit says beside that.
-    """
+    """One table's part of a flush: the moves, guards, ranges and further metadata of its commit."""
 
     moves: Sequence[Move] = ()
     guards: Sequence[Condition] = ()
@@ -42,19 +39,19 @@ class FlushPart:
 
 
 class TableWriter:
-    """Brings flushes into one table."""
+    """Writes flushes to one table."""
 
     def __init__(self, table: Table, context: CommitContext) -> None:
         self.table = table
         self._context = context
 
     def check_ceilings(self, conditions: Sequence[Condition]) -> None:
-        """Raise FencedError if somebody was erased since: then no row of theirs is uploaded.
+        """Raise FencedError if a ceiling has been passed, so that no erased row is uploaded.
 
-        The commit compares again; this keeps files that it would be too late for out of the lake.
+        The commit compares again; this check only avoids files that could not be committed.
         Otherwise as `prepare`.
         """
-        ceilings = [one for one in conditions if isinstance(one, Ceiling)]
+        ceilings = [condition for condition in conditions if isinstance(condition, Ceiling)]
 
         def attempt() -> None:
             self.table.refresh()
@@ -68,7 +65,7 @@ class TableWriter:
     ) -> PreparedFiles:
         """Encode the rows and upload the files. May be repeated; nothing is visible yet.
 
-        Raises FatalError if the store does not answer in time, RetryableError if told to stop.
+        Raises FatalError if the store fails for too long, RetryableError if stopped.
         """
         for sealed in batches:
             if not isinstance(sealed, Redacted):
@@ -96,7 +93,7 @@ class TableWriter:
     def claim(
         self, part: FlushPart, *, token: int, incarnations: Mapping[str, Incarnation]
     ) -> bool:
-        """Claim partitions: nobody who took them over before can commit to them any more."""
+        """Claim partitions: a worker that took them over before can no longer commit to them."""
         entry = LedgerEntry(EntryKind.CLAIM, part.ranges, incarnations)
         return self._commit([], part, token, entry)
 
@@ -120,8 +117,8 @@ class TableWriter:
     def checkpoint_if_due(self) -> bool:
         """Write a checkpoint if this writer's commit made a version that is a multiple of 20.
 
-        Exactly one writer makes any given version, so there is one owner without agreement.
-        Raises RetryableError if it fails, which harms nobody: the next one will do.
+        Exactly one writer makes any given version, so no agreement is needed. Raises RetryableError
+        if it fails, which does no harm: the next one replaces it.
         """
         self.table.refresh()
         version = self.table.handle.version()

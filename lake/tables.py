@@ -1,4 +1,4 @@
-"""The tables of a lake: made, opened, checked against their schema, described."""
+"""The tables of a lake: created, opened, checked against their schema, described."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,92 +21,24 @@ from lake.handle import TableHandle, read_txn_version, refresh_handle
 from lake.ledger import LoggedEntry, SourcePartition, read_ledger
 from lake.location import LakeLocation
 from lake.objects import ObjectStore
-from lake.parquet import PARTITION_COLUMN, TableLayout
+from lake.parquet import PARTITION_COLUMN
 from lake.schema_check import check_schema
+from lake.table_layouts import TABLE_LAYOUTS
 from lake.table_log import LEDGER_KEY, incarnation_app, position_app
 from schemas.arrow import TABLES, TableSchema
 from schemas.errors import FatalError, RetryableError
 from schemas.times import from_millis
 
-TABLE_LAYOUTS: Mapping[str, TableLayout] = {
-    "traces": TableLayout(
-        dictionary=(
-            "app",
-            "environment",
-            "status",
-            "error_type",
-            "model_provider",
-            "model_requested",
-            "model_version",
-            "prompt_version",
-            "app_version",
-            "finish_reason",
-            "session_id",
-            "user_id",
-            "messages.list.element.role",
-            "messages.list.element.name",
-            "_topic",
-            "_partition",
-            "_ingested_at",
-            "_schema",
-            "_policy",
-        ),
-        statistics=("trace_id", "app", "started_at", "_partition", "_offset", "_ingested_at"),
-    ),
-    "feedback": TableLayout(
-        dictionary=("kind", "actor", "_topic", "_partition", "_ingested_at", "_schema", "_policy"),
-        statistics=("trace_id", "occurred_at", "_partition", "_offset", "_ingested_at"),
-    ),
-    "labels": TableLayout(
-        dictionary=(
-            "label",
-            "evidence.list.element.kind",
-            "route",
-            "policy_version",
-            "app",
-            "_topic",
-            "_partition",
-            "_ingested_at",
-            "_schema",
-            "_policy",
-        ),
-        statistics=("trace_id", "decided_at", "_partition", "_offset", "_ingested_at"),
-    ),
-    "quarantine": TableLayout(
-        dictionary=("reason", "field", "detail", "_topic", "_partition", "_ingested_at", "_policy"),
-        statistics=("reason", "_partition", "_offset", "_ingested_at"),
-    ),
-    "redactions": TableLayout(
-        dictionary=(
-            "counts.list.element.type",
-            "counts.list.element.operator",
-            "positions.list.element.path",
-            "positions.list.element.type",
-            "positions.list.element.operator",
-            "_topic",
-            "_partition",
-            "_ingested_at",
-            "_policy",
-        ),
-        statistics=("_partition", "_offset", "_ingested_at"),
-    ),
-    "reviews": TableLayout(
-        dictionary=("step", "reviewer", "verdict", "_topic", "_partition", "_schema", "_policy"),
-        statistics=("trace_id", "occurred_at", "_partition", "_offset", "_ingested_at"),
-    ),
-}
-"""How each table is encoded; its keys are the tables that ``goldpan lake init`` makes."""
-
 # Beside these, `delta.dataSkippingStatsColumns` names the columns that have statistics: for all
-# others readers expect none, where delta-rs would take a missing bound for one that nothing meets.
-# Positions must never expire, and one maintenance job, not each writer, tidies the log.
+# others readers expect none, where delta-rs would treat a missing bound as matching nothing.
+# Positions must never expire, and one maintenance job, not each writer, cleans up the log.
 _CONFIGURATION = {
     "delta.enableExpiredLogCleanup": "false",
     "delta.logRetentionDuration": "interval 3650 days",
 }
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
-_HISTORY = 100  # commits that are read first
+_FIRST_COMMITS = 100  # commits that are read first
 
 
 FILE_COLUMN = "__filename"
@@ -115,7 +47,7 @@ FILE_COLUMN = "__filename"
 
 @dataclass(frozen=True, slots=True)
 class TableFacts:
-    """What a person wants to know of a table. Sizes in bytes; ``days`` is (first, last) or None."""
+    """A description of a table for people. Sizes in bytes; ``days`` is (first, last) or None."""
 
     name: str
     uri: str
@@ -137,7 +69,7 @@ class Table:
         self.layout = TABLE_LAYOUTS[schema.name]
 
     def refresh(self) -> None:
-        """Bring the handle to the newest version; RetryableError if the lake does not answer."""
+        """Bring the handle to the newest version; RetryableError if the log cannot be read."""
         refresh_handle(self.handle, self.name)
 
     def positions(self, sources: Sequence[SourcePartition]) -> Mapping[SourcePartition, int | None]:
@@ -155,28 +87,28 @@ class Table:
     def ledger(self) -> list[LoggedEntry]:
         """Return all ledger entries, oldest first, as of the last refresh."""
         with _lake_errors(f"reading the history of table {self.name}"):
-            return read_ledger(self._seen(self.handle.history()), table=self.name)
+            return read_ledger(self._until_version(self.handle.history()), table=self.name)
 
     def commit_metadata(self, key: str, *, since_ms: int = 0) -> list[tuple[int, str]]:
-        """Return what commits say under a key of their metadata, by version, oldest first.
+        """Return the metadata of commits under a key, by version, oldest first.
 
-        Commits from before ``since_ms`` (by the clocks of those who made them) may be left out.
+        Commits from before ``since_ms`` (by the clocks of their writers) may be left out.
         """
         with _lake_errors(f"reading the history of table {self.name}"):
-            history = self._seen(self._history(since_ms))
+            history = self._until_version(self._history(since_ms))
         return sorted((commit["version"], commit[key]) for commit in history if key in commit)
 
-    def _seen(self, history: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return what the handle has seen: delta-rs reads up to what is newest by now."""
+    def _until_version(self, history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the commits up to the handle's version: delta-rs reads up to the newest."""
         version = self.handle.version()
         return [commit for commit in history if commit["version"] <= version]
 
     def _history(self, since_ms: int) -> list[dict[str, Any]]:
-        limit = _HISTORY
+        limit = _FIRST_COMMITS
         while True:
-            found = self.handle.history(limit)
-            if len(found) < limit or found[-1].get("timestamp", since_ms) < since_ms:
-                return found
+            commits = self.handle.history(limit)
+            if len(commits) < limit or commits[-1].get("timestamp", since_ms) < since_ms:
+                return commits
             limit *= 8
 
     def active_files(self) -> pa.Table:
@@ -191,45 +123,45 @@ class Table:
     def read(
         self,
         columns: Sequence[str],
-        where: pc.Expression | None = None,
+        condition: pc.Expression | None = None,
         *,
         texts: Mapping[str, str] = _NOTHING,
     ) -> pa.Table:
-        """Read columns of the rows that match ``where``, as of the last refresh.
+        """Read columns of the rows that match, as of the last refresh.
 
-        ``where`` is about numbers and times; ``texts`` gives the value that a column of text must
-        have. Files that delta-rs has rewritten hold text as views, which pyarrow cannot compare
-        before it has read them.
+        ``condition`` is for numbers and times, ``texts`` holds the required values of text columns.
+        Files that delta-rs has rewritten hold text as views, which pyarrow cannot compare before it
+        has read them.
         """
         with _lake_errors(f"reading table {self.name}"):
             dataset = open_dataset(self.handle)
-            found = dataset.to_table(columns=[*{*columns, *texts}], filter=where)
+            rows = dataset.to_table(columns=[*{*columns, *texts}], filter=condition)
             for column, text in texts.items():
-                found = found.filter(pc.equal(found[column], text))
-            return found.select(list(columns))
+                rows = rows.filter(pc.equal(rows[column], text))
+            return rows.select(list(columns))
 
     def batches(
         self,
         columns: Sequence[str],
-        where: pc.Expression | None = None,
+        condition: pc.Expression | None = None,
         *,
         rows: int = 131_072,
         ahead: int = 4,
     ) -> Iterator[pa.RecordBatch]:
-        """Yield columns of the rows that match ``where``, at most ``rows`` at a time; as `read`.
+        """Yield columns of the rows that match, at most ``rows`` at a time; as `read`.
 
-        What is given is the table as of the call, however long the reading takes. ``ahead`` is how
-        many batches are read before they are asked for.
+        The rows are those at the time of the call, however long reading takes. ``ahead`` batches
+        are read in advance.
         """
-        what = f"reading table {self.name}"
-        with _lake_errors(what):
+        action = f"reading table {self.name}"
+        with _lake_errors(action):
             # With the schema given, files that delta-rs has rewritten give plain text too.
             dataset = open_dataset(self.handle, schema=TABLES[self.name].arrow)
         scan = {"batch_size": rows, "batch_readahead": ahead, "fragment_readahead": ahead // 2 or 1}
-        return _told(what, dataset, columns=list(columns), filter=where, **scan)
+        return _scan(action, dataset, columns=list(columns), filter=condition, **scan)
 
     def checkpoint(self) -> None:
-        """Write a checkpoint, so that readers need not read every commit since the beginning."""
+        """Write a checkpoint, so that readers need not read all commits since the beginning."""
         with _lake_errors(f"checkpointing table {self.name}"):
             self.handle.create_checkpoint()
 
@@ -267,14 +199,14 @@ class Lake:
     def init(
         self, names: Sequence[str] = tuple(TABLE_LAYOUTS), *, lost: Collection[str] = ()
     ) -> list[str]:
-        """Make the tables that are missing; return their names. Safe to run many times at once.
+        """Create the missing tables and return their names. Safe to run several times at once.
 
-        ``names`` are the tables to make: all, but where a lake is a staging area. ``lost`` are made
-        even though others hold what was committed beside them.
+        ``names`` are the tables to create: all, except in a staging area. Those in ``lost`` are
+        created even if others hold rows that were committed with them.
 
-        Raises FatalError or RetryableError if the root cannot be used, or if a table is gone from a
-        lake in use, or only its log is, or if an existing one has another schema than this version
-        of goldpan writes, or if the store writes over files.
+        Raises FatalError or RetryableError if the root cannot be used, if a table or only its log
+        is missing from a lake in use, if an existing table has another schema than this version of
+        goldpan writes, or if the store overwrites files.
         """
         self.location.check()
         if self.location.on_s3 and set(names) == set(
@@ -282,16 +214,16 @@ class Lake:
         ):  # a staging area lies in a lake
             probe_conditional_put(self.location.files(""))
         self._refuse_lost(names, lost)
-        made = [name for name in names if self._make(TABLES[name])]
+        created = [name for name in names if self._create(TABLES[name])]
         for name in names:
             self.table(name)
-        return made
+        return created
 
     def table(self, name: str) -> Table:
         """Open a table, once.
 
         Raises FatalError if it does not exist or has another schema, or if the lake is older than
-        erasures that were made (`lake.erasure_copies`).
+        its erasures (`lake.erasure_copies`).
         """
         if not self._opened:
             refuse_outdated_lake(self._settings)
@@ -306,13 +238,13 @@ class Lake:
         """Open all tables."""
         return [self.table(name) for name in TABLE_LAYOUTS]
 
-    def made_ms(self) -> int:
-        """Return when the lake was made: its first table, in milliseconds since 1970 (UTC)."""
+    def created_ms(self) -> int:
+        """Return when the lake's first table was created, in milliseconds since 1970 (UTC)."""
         handle = self.table(next(iter(TABLE_LAYOUTS))).handle
         return int(handle.metadata().created_time or 0)
 
     def handle(self, name: str) -> TableHandle:
-        """Open a table anew, whatever its columns; FatalError if it does not exist."""
+        """Open a table without checking its columns; FatalError if it does not exist."""
         uri = self.location.table_uri(name)
         try:
             with _lake_errors(f"opening table {name}"):
@@ -320,64 +252,65 @@ class Lake:
         except TableNotFoundError:
             raise FatalError(
                 f"there is no table {name} at {uri}: correct GOLDPAN_LAKE__URI, "
-                "or make the tables with `goldpan lake init`"
+                "or create the tables with `goldpan lake init`"
             ) from None
         except RetryableError:
             if self.location.on_s3:
-                self.location.check()  # delta-rs does not say what it is that S3 refuses
+                self.location.check()  # delta-rs does not say what S3 refused
             raise
 
     def _refuse_lost(self, names: Sequence[str], lost: Collection[str]) -> None:
-        """Raise FatalError if a table is not there, and others were committed to beside it.
+        """Raise FatalError if a table is missing and others were committed to.
 
-        Two may make a new lake at once: whoever commits to a table has made all of them before, so
-        what is missing is looked for again once a commit has been seen.
+        Two programs may create a new lake at once. A program creates all tables before it commits
+        to one, so after a commit is found the missing tables are looked up again.
         """
-        missing = [name for name in names if name not in lost and not self._is_there(name)]
+        missing = [name for name in names if name not in lost and not self._exists(name)]
         if not missing:
             return
         used = next((n for n in names if n not in missing and self._is_used(n)), None)
-        gone = [name for name in missing if used and not self._is_there(name)]
-        if gone:
+        lost_tables = [name for name in missing if used and not self._exists(name)]
+        if lost_tables:
             raise FatalError(
-                f"there is no table {gone[0]} at {self.location.table_uri(gone[0])}, but table "
-                f"{used} holds what was committed beside it: put it back from a copy of the lake. "
-                "If there is none, or this lake never had it: "
-                f"`goldpan lake init --lost {gone[0]}`"
+                f"there is no table {lost_tables[0]} at {self.location.table_uri(lost_tables[0])}, "
+                f"but table {used} holds rows that were committed with it: restore it from a copy "
+                "of the lake. If there is none, or this lake never had it: "
+                f"`goldpan lake init --lost {lost_tables[0]}`"
             )
 
-        cut = [name for name in missing if self.has_files(name) and not self._is_there(name)]
-        if cut:
+        without_log = [n for n in missing if self.has_files(n) and not self._exists(n)]
+        if without_log:
             raise FatalError(
-                f"{missing_log_problem(cut[0])}. If there is none: `goldpan lake init --lost {cut[0]}`"
+                f"{missing_log_problem(without_log[0])}. If there is none: "
+                f"`goldpan lake init --lost {without_log[0]}`"
             )
 
     def has_files(self, name: str) -> bool:
-        """Return whether data files lie where a table has them, whatever its log says of them."""
+        """Return whether there are data files in a table's folder, whatever its log says."""
         names = (path for path, _ in self.location.files(name).walk(""))
         return any(path.startswith(f"{PARTITION_COLUMN}=") for path in names)
 
-    def _is_there(self, name: str) -> bool:
+    def _exists(self, name: str) -> bool:
         folder = self.location.folder
         if folder and (folder / name).is_file():
-            self.location.files(name).check()  # which says that it is in the way
+            self.location.files(name).check()  # raises: a file is in the way
         uri, options = self.location.table_uri(name), self.location.table_options()
-        with _lake_errors(f"looking for table {name}"):
+        with _lake_errors(f"finding table {name}"):
             return DeltaTable.is_deltatable(uri, storage_options=options)
 
     def _is_used(self, name: str) -> bool:
-        """Tell whether anything was ever committed to a table."""
-        if not self._is_there(name):
+        """Return whether anything was ever committed to a table."""
+        if not self._exists(name):
             return False
         handle = self.handle(name)
         with _lake_errors(f"reading the history of table {name}"):
-            return any(LEDGER_KEY in commit for commit in handle.history(_HISTORY))
+            return any(LEDGER_KEY in commit for commit in handle.history(_FIRST_COMMITS))
 
-    def _make(self, schema: TableSchema) -> bool:
+    def _create(self, schema: TableSchema) -> bool:
         uri, options = self.location.table_uri(schema.name), self.location.table_options()
         if self.location.folder:
             self.location.files(schema.name).check()
-        with _lake_errors(f"making table {schema.name}"):
+        with _lake_errors(f"creating table {schema.name}"):
             if DeltaTable.is_deltatable(uri, storage_options=options):
                 return False
             try:
@@ -396,7 +329,7 @@ class Lake:
                     storage_options=options,
                 )
             except DeltaError:
-                # Another process has made it meanwhile, if it is there now.
+                # If it exists now, another process has created it in between.
                 if not DeltaTable.is_deltatable(uri, storage_options=options):
                     raise
                 return False
@@ -404,26 +337,26 @@ class Lake:
 
 
 def missing_log_problem(name: str) -> str:
-    """Say that only the log of a table is gone, as after a copy that left hidden folders out."""
+    """Return the problem of a table without its log, as after a copy without hidden folders."""
     return (
-        f"table {name} has data files, but its log, the folder _delta_log, is gone: put it back "
+        f"table {name} has data files, but its log, the folder _delta_log, is missing: restore it "
         "from a copy of the lake"
     )
 
 
-def _told(what: str, dataset: Any, **scan: Any) -> Iterator[pa.RecordBatch]:
-    with _lake_errors(what):
-        for batch in dataset.to_batches(**scan):
+def _scan(action: str, dataset: Any, **options: Any) -> Iterator[pa.RecordBatch]:
+    with _lake_errors(action):
+        for batch in dataset.to_batches(**options):
             if batch.num_rows:
                 yield batch
 
 
 @contextmanager
-def _lake_errors(what: str) -> Iterator[None]:
-    """Turn what delta-rs raises into RetryableError; a missing table stays what it is."""
+def _lake_errors(action: str) -> Iterator[None]:
+    """Turn errors of delta-rs into RetryableError, except for a missing table."""
     try:
         yield
     except TableNotFoundError:
         raise
     except (DeltaError, OSError, pa.ArrowException) as error:
-        raise RetryableError(f"{what}: no good answer ({describe_cause(error)})") from error
+        raise RetryableError(f"{action} failed ({describe_cause(error)})") from error

@@ -22,18 +22,16 @@ are made of, and its commit is rejected if the fence has passed that number. An 
 """  # noqa: E501 - a table
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from lake.erasure_copies import ERASURES_FOLDER
+from lake.erasure_copies import ERASURES_FOLDER, TOMBSTONE_PATTERN
 from lake.location import LakeLocation
 from lake.objects import ObjectStore
 from schemas.errors import FatalError
 
 TOMBSTONE_FORMAT: Final = 1
-_FILE: Final = re.compile(r"([1-9][0-9]{0,8})\.json")
 
 KeyedMarks = Mapping[str, Sequence[str]]
 """Marks by the name of the key that they were made with."""
@@ -41,12 +39,12 @@ KeyedMarks = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class Tombstone:
-    """Who and what is kept out of the lake. Each of the marks is there under every key of its time.
+    """The marks of records that are kept out of the lake, each under every key of its time.
 
     A record of one of ``subjects`` is kept out if its time in Kafka or its event time is before
-    ``until_us`` (microseconds since 1970, UTC): a person who comes back later is new data. Records
-    of ``traces`` and the ``feedback`` are kept out for good. All tombstones are in force together;
-    of the same subject the latest time counts.
+    ``until_us`` (microseconds since 1970, UTC): later records of the same person are new data.
+    Records of ``traces`` and the ``feedback`` are kept out permanently. All tombstones are in force
+    together; for the same subject the latest time counts.
     """
 
     number: int
@@ -75,27 +73,27 @@ def open_tombstones(location: LakeLocation) -> ObjectStore:
 
 def newest_tombstone(store: ObjectStore) -> int:
     """Return the number of the newest tombstone, 0 if there is none; one listing."""
-    found = (_FILE.fullmatch(path) for path, _ in store.walk(""))
-    return max((int(match[1]) for match in found if match), default=0)
+    matches = (TOMBSTONE_PATTERN.fullmatch(path) for path, _ in store.walk(""))
+    return max((int(match[1]) for match in matches if match), default=0)
 
 
 def read_tombstones(store: ObjectStore, after: int = 0) -> list[Tombstone]:
     """Return the tombstones with numbers above ``after``, in order.
 
-    Raises FatalError if one is missing or damaged: nobody can tell then who must be kept out.
+    Raises FatalError if one is missing or damaged: then it is not known what must be kept out.
     """
     return [_read(store, number) for number in range(after + 1, newest_tombstone(store) + 1)]
 
 
 def put_tombstone(store: ObjectStore, make: Callable[[int], Tombstone]) -> Tombstone:
-    """Write a tombstone under the next number, whoever else does the same; return it.
+    """Write a tombstone under the next number, and return it; safe if others do the same.
 
-    ``make`` gives it for a number.
+    ``make`` returns the tombstone of a number.
     """
     while True:
-        wanted = make(newest_tombstone(store) + 1)
-        if store.put_new(f"{wanted.number}.json", wanted.to_json()):
-            return wanted
+        tombstone = make(newest_tombstone(store) + 1)
+        if store.put_new(f"{tombstone.number}.json", tombstone.to_json()):
+            return tombstone
 
 
 def _read(store: ObjectStore, number: int) -> Tombstone:
@@ -104,16 +102,16 @@ def _read(store: ObjectStore, number: int) -> Tombstone:
     if data is None:
         raise FatalError(
             f"{where} is missing: tombstones are never removed, or erased persons would come back. "
-            "Put it back from a copy of the lake"
+            "Restore it from a copy of the lake"
         )
     try:
         body = json.loads(data)
         if body["format"] != TOMBSTONE_FORMAT:
             raise FatalError(
-                f"{where} has format {body['format']}, this program reads {TOMBSTONE_FORMAT}: use the "
-                "version of goldpan that wrote it, or a newer one"
+                f"{where} has format {body['format']}, this program reads {TOMBSTONE_FORMAT}: use "
+                "the version of goldpan that wrote it, or a newer one"
             )
-        found = Tombstone(
+        tombstone = Tombstone(
             number=int(body["number"]),
             until_us=int(body["until_us"]),
             subjects=_marks(body["subjects"]),
@@ -122,16 +120,16 @@ def _read(store: ObjectStore, number: int) -> Tombstone:
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise FatalError(
-            f"{where} cannot be read ({type(error).__name__}): put it back from a copy of the lake"
+            f"{where} cannot be read ({type(error).__name__}): restore it from a copy of the lake"
         ) from None
-    if found.number != number:
-        raise FatalError(f"{where} holds tombstone {found.number}: put the right file back")
-    return found
+    if tombstone.number != number:
+        raise FatalError(f"{where} holds tombstone {tombstone.number}: restore the right file")
+    return tombstone
 
 
 def _listed(marks: KeyedMarks) -> dict[str, list[str]]:
-    return {name: sorted(set(found)) for name, found in marks.items()}
+    return {name: sorted(set(values)) for name, values in marks.items()}
 
 
 def _marks(body: Any) -> dict[str, tuple[str, ...]]:
-    return {str(name): tuple(map(str, found)) for name, found in body.items()}
+    return {str(name): tuple(map(str, values)) for name, values in body.items()}

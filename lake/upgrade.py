@@ -1,8 +1,8 @@
-"""Brings the tables of a lake to the columns of this version: what is missing is added, empty.
+"""Upgrades the tables of a lake to the columns of this version, by adding the missing ones.
 
-A change of a Delta table's schema is one commit of metadata; no file is written again, and rows of
-before have no value there. Workers of before go on: their next commit meets the change, is refused,
-and tried again on top of it. Columns are only ever added, and only such as may be empty.
+Changing the schema of a Delta table is one commit of metadata. No file is rewritten; older rows
+have null in the new columns. Older workers continue: their next commit conflicts with the change,
+fails, and is repeated on top of it. Columns are only ever added, and only nullable ones.
 """
 
 from collections.abc import Sequence
@@ -17,30 +17,31 @@ from lake.commit import NO_POST_COMMIT_HOOKS
 from lake.handle import TableHandle, refresh_handle
 from lake.retry import Retry
 from lake.schema_check import check_schema, missing_columns
-from lake.tables import TABLE_LAYOUTS, Lake
+from lake.table_layouts import TABLE_LAYOUTS
+from lake.tables import Lake
 from schemas.arrow import TABLES
 from schemas.errors import CommitUnknownError, FatalError
 
 
 @dataclass(frozen=True, slots=True)
 class AddedColumns:
-    """The columns that a table lacked."""
+    """The columns that were added to a table."""
 
     table: str
     columns: tuple[str, ...]
 
 
 def upgrade_lake(lake: Lake, retry: Retry, *, dry_run: bool = False) -> list[AddedColumns]:
-    """Add the columns that tables lack, and return them; with ``dry_run`` only that.
+    """Add the missing columns and return them; with ``dry_run`` only return them.
 
-    Safe beside workers of any version, if run twice at once, and if killed: run it again. Raises
-    FatalError if a table differs in another way (nothing was changed then, of any table), or if the
-    lake does not answer in time.
+    Safe beside workers of any version, when run twice at once, and when killed: run it again.
+    Raises FatalError if a table differs in another way (then no table was changed), or if the lake
+    fails for too long.
     """
-    found = [(name, lake.handle(name)) for name in TABLE_LAYOUTS]
-    missing = {name: _addable(name, handle) for name, handle in found}
+    handles = [(name, lake.handle(name)) for name in TABLE_LAYOUTS]
+    missing = {name: _addable(name, handle) for name, handle in handles}
     if not dry_run:
-        for name, handle in found:
+        for name, handle in handles:
             if missing[name]:
                 _add(name, handle, retry)
     return [
@@ -56,8 +57,8 @@ def _addable(name: str, handle: TableHandle) -> list[pa.Field]:
     needed = [field.name for field in fields if not field.nullable]
     if needed:
         raise FatalError(
-            f"table {name} lacks {', '.join(needed)}, of which every row must have a value: that "
-            "cannot be added to rows that are there; use the version that made this lake"
+            f"table {name} lacks {', '.join(needed)}, which must not be null: such columns cannot "
+            "be added to existing rows. Use the version that created this lake"
         )
     names = {field.name for field in fields}
     check_schema(name, handle, pa.schema([f for f in expected if f.name not in names]))
@@ -73,7 +74,7 @@ def _add(name: str, handle: TableHandle, retry: Retry) -> None:
 
 
 def _send(name: str, handle: TableHandle, fields: Sequence[pa.Field]) -> None:
-    """Add columns in one commit; whether a failed one has landed is told by the next attempt."""
+    """Add columns in one commit; if it fails, the next attempt shows whether it landed."""
     if not fields:
         return
     try:

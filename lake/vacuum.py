@@ -16,8 +16,8 @@ MIN_KEEP_HOURS: Final = 1
 def vacuum_table(table: Table, *, keep_hours: int, dry_run: bool) -> list[str]:
     """Remove files that left the table, or never entered it, longer ago than ``keep_hours``.
 
-    Returns their paths. May run several times at once, and again after a crash. Raises UsageError if
-    ``keep_hours`` is too short to be safe, and RetryableError if the lake cannot be used.
+    Returns their paths. May run several times at once, and again after a crash. Raises UsageError
+    if ``keep_hours`` is too short to be safe, and RetryableError if the lake cannot be used.
     """
     if keep_hours < MIN_KEEP_HOURS:
         raise UsageError(
@@ -36,5 +36,5 @@ def vacuum_table(table: Table, *, keep_hours: int, dry_run: bool) -> list[str]:
         )
     except (DeltaError, OSError) as error:
         raise RetryableError(
-            f"vacuuming table {table.name}: no good answer ({describe_cause(error)})"
+            f"vacuuming table {table.name} failed ({describe_cause(error)})"
         ) from error

@@ -1,16 +1,17 @@
-"""The proof, from the transaction logs, that every record is in the lake exactly once.
+"""Verifies, from the transaction logs, that every record is in the lake exactly once.
 
-It reaches up to the position of each partition: what the topics hold beyond these, Kafka alone can
-say (`stream.coverage`), and of a partition that was never begun nothing is said at all.
+The proof reaches up to the position of each partition. What the topics hold beyond it only Kafka
+can show (`stream.coverage`), and nothing is said about a partition that was never begun.
 
-All is read in one cut (`lake.cut`). For each source partition the ranges hold
-(`lake.verify_ranges`), the number of rows in the files is the number that the ranges stored, and
-quarantine holds what the ranges say was set aside. Rows that have expired, or were erased, are
-counted by the commits that took them out. For labels see `lake.verify_labels`, for what commits say
-of other tables `lake.cross_references`, for the files that must lie there `lake.verify_listing`. A deep proof looks
-into the files (`lake.verify_files`), and walks the audit (`lake.verify_audit`).
+Everything is read in one cut (`lake.cut`). For each source partition the ranges are checked
+(`lake.verify_ranges`): the number of rows in the files is the number that the ranges stored, and
+quarantine holds what the ranges say was rejected. Commits that remove rows count those that expired
+or were erased. Labels are checked by `lake.verify_labels`, references between tables by
+`lake.cross_references`, the files' presence by `lake.verify_listing`. A deep verification reads the
+files (`lake.verify_files`) and walks the chains of the audit (`lake.verify_audit`).
 
-What is wrong is a problem, found at once; what cannot be read for now leaves the proof unfinished.
+What is wrong is a problem, reported at once. What cannot be read for now leaves the verification
+unfinished.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +36,8 @@ from lake.ledger import (
     rows_from_quarantine,
 )
 from lake.retry import Retry, call_with_retry
-from lake.tables import TABLE_LAYOUTS, Lake
+from lake.table_layouts import TABLE_LAYOUTS
+from lake.tables import Lake
 from lake.verify_audit import find_audit_problems
 from lake.verify_files import DeepOptions, FileMovedError, FilesReport, check_files, is_active_file
 from lake.verify_labels import find_label_problems, find_label_row_problems
@@ -60,16 +62,17 @@ from schemas.arrow import (
 )
 from schemas.errors import FatalError, RetryableError
 
-_CUTS: Final = 5  # taken at most, where files are removed all the time
-_QUICK: Final = DeepOptions()
+_MAX_CUTS: Final = 5  # where files are removed all the time
+_DEFAULT_OPTIONS: Final = DeepOptions()
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
     """The outcome of a verification; ``problems`` is empty exactly if all laws hold.
 
-    ``versions`` are those of the tables that were read, by name. ``files`` is what a look into them
-    found, None without one. ``unfinished`` says what could not be read, None if all could.
+    ``versions`` are those of the tables that were read, by name. ``files`` is the outcome of
+    reading the files, None if they were not read. ``unfinished`` says what could not be read, None
+    if all was.
     """
 
     partitions: Sequence[PartitionProof]
@@ -81,7 +84,7 @@ class VerifyReport:
 
     @property
     def ok(self) -> bool:
-        """Return whether everything holds."""
+        """Return whether everything was verified and no law is broken."""
         return not self.problems and self.unfinished is None
 
     def to_json(self) -> dict[str, Any]:
@@ -108,55 +111,55 @@ def verify_lake(
     lake: Lake,
     *,
     deep: bool = False,
-    how: DeepOptions = _QUICK,
+    options: DeepOptions = _DEFAULT_OPTIONS,
     since: LakeHead | None = None,
     retry: Retry | None = None,
 ) -> VerifyReport:
     """Check every law on every table.
 
-    ``deep`` also looks into the files, as ``how`` says. ``since`` is a head of before, which the
-    tables must continue.
+    ``deep`` also reads the files, with ``options``. ``since`` is an earlier head, which the tables
+    must continue.
 
-    Raises FatalError if there is no lake, and no head that says that there was one. A store that
-    does not answer in the time that ``retry`` allows leaves the report unfinished; without one, it
-    raises RetryableError.
+    Raises FatalError if there is no lake, and no head that says that there was one. If the store
+    fails for longer than ``retry`` allows, the report is unfinished; without a retry,
+    RetryableError is raised.
     """
-    left = _CUTS
+    cuts_left = _MAX_CUTS
     while True:
-        left -= 1
+        cuts_left -= 1
         try:
             cut = take_cut(lake, retry)
             if since is None and len(cut.missing) == len(TABLE_LAYOUTS) and not cut.problems:
-                lake.table(next(iter(TABLE_LAYOUTS)))  # says that none is there
-            return _Proof(lake, cut, deep, how, since, retry).report()
+                lake.table(next(iter(TABLE_LAYOUTS)))  # raises: there is none
+            return _Proof(lake, cut, deep, options, since, retry).report()
         except FileMovedError:
-            if not left:
+            if not cuts_left:
                 raise
 
 
 class _Proof:
-    """One attempt, over one cut; gathers what it finds."""
+    """One attempt, over one cut; collects the problems."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - what `verify_lake` was given
         self,
         lake: Lake,
         cut: LakeCut,
         deep: bool,  # noqa: FBT001
-        how: DeepOptions,
+        options: DeepOptions,
         since: LakeHead | None,
         retry: Retry | None,
     ) -> None:
         self.lake, self.cut, self.retry = lake, cut, retry
-        self.deep, self.how, self.since = deep, how, since
+        self.deep, self.options, self.since = deep, options, since
         self.problems: list[str] = list(cut.problems)
         self.proofs: list[PartitionProof] = []
         self.unfinished = cut.unfinished
-        self.looked: FilesReport | None = None
+        self.files_report: FilesReport | None = None
         self.expected: dict[str, dict[SourcePartition, ExpectedRows]] = {}
 
     def report(self) -> VerifyReport:
-        """Check everything; MovedError if a file went while it was wanted."""
-        for step in (self._logs, self._laid, self._files):
+        """Check everything; raise FileMovedError if a file was removed before it was read."""
+        for step in (self._check_logs, self._check_listings, self._check_files):
             try:
                 if self.unfinished is None:
                     step()
@@ -173,21 +176,21 @@ class _Proof:
             self.problems,
             self.cut.versions,
             heads.head_of_cut(self.cut),
-            self.looked,
+            self.files_report,
             self.unfinished,
         )
 
-    def _logs(self) -> None:
-        """Check what the logs say against one another."""
+    def _check_logs(self) -> None:
+        """Compare the logs with each other."""
         tables = self.cut.tables
         primaries = [tables[name] for name in PRIMARY_TABLES if name in tables]
-        aside = tables.get(QUARANTINE_TABLE)
-        for seen in primaries:
-            self._primary(seen, aside)
-        if aside is not None:
+        quarantine = tables.get(QUARANTINE_TABLE)
+        for primary in primaries:
+            self._primary(primary, quarantine)
+        if quarantine is not None:
             self.problems += [
-                *check_positions(aside),
-                *check_row_count(aside, _told(aside, _aside)),
+                *check_positions(quarantine),
+                *check_row_count(quarantine, _logged_rows(quarantine, _quarantined_rows)),
             ]
         if LABELS_TABLE in tables and len(primaries) == len(PRIMARY_TABLES):
             ends = {
@@ -196,67 +199,62 @@ class _Proof:
             self.problems += find_label_problems(tables[LABELS_TABLE], ends)
         for name in (AUDIT_TABLE, REVIEWS_TABLE):
             if name in tables:
-                self.problems += check_row_count(tables[name], _told(tables[name], rows_added))
+                self.problems += check_row_count(
+                    tables[name], _logged_rows(tables[name], rows_added)
+                )
         if AUDIT_TABLE in tables:
             self.problems += check_positions(tables[AUDIT_TABLE])
             self.problems += promised_audit(primaries, tables[AUDIT_TABLE])
-        self.problems += self._promised(primaries)
+        self.problems += self._check_references(primaries)
         if self.since is not None:
             self.problems += heads.check_continues_head(self.since, self.cut)
 
-    def _primary(self, seen: TableCut, aside: TableCut | None) -> None:
+    def _primary(self, primary: TableCut, quarantine: TableCut | None) -> None:
         """Check one primary table, and quarantine as far as it is about its topics."""
-        chains, found = range_chains(seen)
-        self.problems += found
-        moved_of, (old, forgotten) = (
-            count_redriven(seen.ledger),
-            count_expired_and_erased(seen.ledger),
-        )
-        set_aside = group_by_source(aside.ledger) if aside else {}
-        old_aside, forgotten_aside = count_expired_and_erased(aside.ledger if aside else [])
-        positions = aside.positions(list(chains)) if aside else {}
-        whole = seen.whole and aside is not None and aside.whole
-        mine: list[PartitionProof] = []
+        chains, position_problems = range_chains(primary)
+        self.problems += position_problems
+        redriven = count_redriven(primary.ledger)
+        expired, erased = count_expired_and_erased(primary.ledger)
+        quarantine_ledger = quarantine.ledger if quarantine else []
+        quarantine_ranges = group_by_source(quarantine_ledger)
+        quarantine_expired, quarantine_erased = count_expired_and_erased(quarantine_ledger)
+        positions = quarantine.positions(list(chains)) if quarantine else {}
+        is_complete = primary.is_complete and quarantine is not None and quarantine.is_complete
+        proofs: list[PartitionProof] = []
+        expected: dict[SourcePartition, ExpectedRows] = {}
         for source, chain in chains.items():
             self.problems += chain.problems
-            moved, proof = moved_of.get(source, 0), chain.proof
-            if aside and (positions[source] or 0) < proof.end:
+            moved, proof = redriven.get(source, 0), chain.proof
+            if quarantine and (positions[source] or 0) < proof.end:
                 self.problems.append(
                     f"{source}: the position in quarantine is {positions[source]}, behind "
-                    f"{proof.end} in table {seen.name}: it is committed first and cannot be behind"
+                    f"{proof.end} in table {primary.name}: quarantine is committed first and "
+                    "cannot be behind"
                 )
-            if whole:
-                self.problems += check_quarantine(chain, set_aside.get(source, []), moved)
-            left = old_aside[source] + forgotten_aside[source]
-            mine.append(
+            if is_complete:
+                self.problems += check_quarantine(chain, quarantine_ranges.get(source, []), moved)
+            removed = quarantine_expired[source] + quarantine_erased[source]
+            quarantined = proof.quarantined - moved - removed
+            proofs.append(
                 replace(
                     proof,
-                    stored=proof.stored + moved - old[source] - forgotten[source],
-                    quarantined=proof.quarantined - moved - left,
-                    expired=old[source] + old_aside[source],
-                    erased=forgotten[source] + forgotten_aside[source],
+                    stored=proof.stored + moved - expired[source] - erased[source],
+                    quarantined=quarantined,
+                    expired=expired[source] + quarantine_expired[source],
+                    erased=erased[source] + quarantine_erased[source],
                 )
             )
-        self.proofs += mine
-        self.problems += _against_files(seen, mine)
-        self.expected[seen.name] = {
-            source: ExpectedRows(
-                chain.spans,
-                chain.proof.quarantined
-                - moved_of.get(source, 0)
-                - old_aside[source]
-                - forgotten_aside[source],
-                whole=whole,
-            )
-            for source, chain in chains.items()
-        }
+            expected[source] = ExpectedRows(chain.spans, quarantined, is_complete=is_complete)
+        self.proofs += proofs
+        self.problems += _compare_with_files(primary, proofs)
+        self.expected[primary.name] = expected
 
-    def _promised(self, primaries: Sequence[TableCut]) -> list[str]:
-        """Compare the versions that commits speak of with those of now: logs only grow."""
+    def _check_references(self, primaries: Sequence[TableCut]) -> list[str]:
+        """Compare the versions that commits refer to with the current ones: logs only grow."""
         problems = []
         for name, (version, where) in sorted(referenced_versions(primaries).items()):
-            seen = self.cut.tables.get(name)
-            if seen is None or seen.version >= version:
+            table = self.cut.tables.get(name)
+            if table is None or table.version >= version:
                 continue
             handle = call_with_retry(
                 self.retry, f"opening table {name}", partial(self.lake.handle, name)
@@ -264,34 +262,35 @@ class _Proof:
             if handle.version() < version:
                 problems.append(
                     f"table {name} is at version {handle.version()}, but was at {version} when "
-                    f"{where} was committed: commits were taken away, or the table was made again"
+                    f"{where} was committed: commits were removed, or the table was recreated"
                 )
         return problems
 
-    def _laid(self) -> None:
-        """Check that the files lie there."""
-        for name, seen in self.cut.tables.items():
-            here = partial(is_active_file, self.lake, name)
-            step = partial(check_listing, seen, here)
+    def _check_listings(self) -> None:
+        """Check that the files exist."""
+        for name, table in self.cut.tables.items():
+            is_active = partial(is_active_file, self.lake, name)
+            step = partial(check_listing, table, is_active)
             self.problems += call_with_retry(self.retry, f"listing table {name}", step)
 
-    def _files(self) -> None:
-        """Check what the logs say of hashes, and, for a deep proof, look into the files."""
-        said: dict[str, dict[str, RecordedFile]] = {}
-        for name, seen in self.cut.tables.items():
-            said[name], found = read_recorded_files(seen.commits, table=name)
-            self.problems += found
+    def _check_files(self) -> None:
+        """Check the recorded hashes; for a deep verification, read the files."""
+        recorded: dict[str, dict[str, RecordedFile]] = {}
+        for name, table in self.cut.tables.items():
+            recorded[name], problems = read_recorded_files(table.commits, table=name)
+            self.problems += problems
         if not self.deep:
             return
-        self.looked = check_files(self.lake, self.cut.tables, said, self.how, self.retry)
-        self.problems += [p for p in self.looked.problems if p not in self.problems]
-        self.unfinished = self.looked.unfinished
+        report = check_files(self.lake, self.cut.tables, recorded, self.options, self.retry)
+        self.files_report = report
+        self.problems += [p for p in report.problems if p not in self.problems]
+        self.unfinished = report.unfinished
         if self.unfinished is None:
-            self._rows(self.looked)
+            self._check_rows(report)
 
-    def _rows(self, looked: FilesReport) -> None:
+    def _check_rows(self, report: FilesReport) -> None:
         """Check the laws about rows."""
-        tables, rows = self.cut.tables, looked.rows
+        tables, rows = self.cut.tables, report.rows
         for name, expected in self.expected.items():
             if QUARANTINE_TABLE in rows:
                 self.problems += find_misplaced_rows(
@@ -299,29 +298,26 @@ class _Proof:
                 )
         if LABELS_TABLE in rows:
             self.problems += find_label_row_problems(tables[LABELS_TABLE], rows[LABELS_TABLE])
-        if AUDIT_TABLE in rows and self.how.audit is not None:
+        if AUDIT_TABLE in rows and self.options.audit is not None:
             self.problems += find_audit_problems(
-                tables[AUDIT_TABLE], rows[AUDIT_TABLE], self.how.audit
+                tables[AUDIT_TABLE], rows[AUDIT_TABLE], self.options.audit
             )
 
 
-def _told(seen: TableCut, brings: Callable[[EntryKind, SourceRange], int]) -> int:
-    """Return how many rows a table has by its commits; ``brings`` says how many a range brought."""
+def _logged_rows(table: TableCut, count: Callable[[EntryKind, SourceRange], int]) -> int:
+    """Return how many rows a table has by its commits; ``count`` returns those of one range."""
     return sum(
-        brings(logged.entry.kind, item) for logged in seen.ledger for item in logged.entry.ranges
+        count(logged.entry.kind, item) for logged in table.ledger for item in logged.entry.ranges
     )
 
 
-def _aside(kind: EntryKind, item: SourceRange) -> int:
+def _quarantined_rows(kind: EntryKind, item: SourceRange) -> int:
     if kind is EntryKind.FLUSH:
         return item.quarantined
     return -rows_from_quarantine(kind, item) - rows_expired(kind, item) - rows_erased(kind, item)
 
 
-def _against_files(seen: TableCut, proofs: Sequence[PartitionProof]) -> list[str]:
-    if any(rows is None for _, _, rows in seen.files.values()):
-        return [f"table {seen.name}: some files do not say how many rows they hold"]
-    stored = sum(p.stored for p in proofs)
-    if seen.rows == stored or not seen.whole:
-        return []
-    return [f"table {seen.name}: its files hold {seen.rows} rows, but its commits stored {stored}"]
+def _compare_with_files(table: TableCut, proofs: Sequence[PartitionProof]) -> list[str]:
+    if any(rows is None for _, _, rows in table.files.values()):
+        return [f"table {table.name}: some files do not record how many rows they hold"]
+    return check_row_count(table, sum(proof.stored for proof in proofs))

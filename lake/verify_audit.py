@@ -1,12 +1,12 @@
-"""The proof that the audit of redaction is as it was written, by walking its chains.
+"""Verifies that the audit of redaction is as it was written, by walking its hash chains.
 
-Each row is hashed again, with the link to the row before it. Rows of one flush are a chain; where
-it begins and ends its commit says (`lake.audit_chains`). So a row that was changed, taken out, put in or
-put elsewhere shows. A row that says nothing any more is right only if the receipt of an erasure
-lists it, and one that is gone only if a commit of retention took its day.
+Each row is hashed again, with the link to the row before it. The rows of one flush are a chain, and
+its commit records where the chain begins and ends (`lake.audit_chains`). So a row that was changed,
+removed, inserted or moved is detected. A blank row is valid only if the receipt of an erasure lists
+it, and a missing one only if a commit of retention removed its day.
 
-The hash has no key: who can write the files, the log and all that is kept beside them can make
-chains that hold. Against that there is the head of the log, kept outside (`lake.head`).
+The hash has no key: anyone who can write the files, the log and everything beside them can make
+chains that are consistent. The head of the log, kept outside, detects that (`lake.head`).
 """
 
 import json
@@ -26,12 +26,11 @@ from lake.ledger import EntryKind, SourcePartition
 from lake.retention_horizon import ROWS_PART
 from lake.table_log import AUDIT_CHAINS_KEY, RETENTION_KEY
 
-_OUTSIDE: Final = frozenset({"previous", "chain", "event_date", "_schema"})
+_UNHASHED: Final = frozenset({"previous", "chain", "event_date", "_schema"})
 _SHOWN: Final = 3
 _AT_ONCE: Final = 4_096
-_SILENT: Final = (
-    "{} rows say nothing any more, and no receipt accounts for them (an erasure that is not "
-    "finished has none yet)"
+_BLANK: Final = (
+    "{} rows are blank, and no receipt accounts for them (an unfinished erasure has no receipt yet)"
 )
 _LINKS: Final = pa.schema(
     [
@@ -49,11 +48,11 @@ _LINKS: Final = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class AuditRules:
-    """What a walk needs to know: how a row is hashed, and which rows receipts account for.
+    """How a row is hashed, and which blank rows receipts account for.
 
-    ``chained`` gives the hash of a row, and of the link before it (`redact.pipeline.audit.chain_hash`).
-    ``erased`` reads what receipts account for; it is asked once the rows have been read, since a
-    receipt comes after the rows that it is about.
+    ``chained`` gives the hash of a row, and of the link before it
+    (`redact.pipeline.audit.chain_hash`). ``erased`` reads the offsets that receipts account for. It
+    is called after the rows were read, since a receipt is written after the rows that it lists.
     """
 
     chained: Callable[[Mapping[str, Any], str], str]
@@ -61,16 +60,16 @@ class AuditRules:
 
 
 def chain_links(rows: pa.Table, day: str, rules: AuditRules) -> pa.Table:
-    """Return what is needed of some rows of one day: their links, and whether they fit them."""
-    found = []
+    """Return the links of rows of one day, and whether each row matches its link."""
+    checked = []
     for batch in rows.to_batches(max_chunksize=_AT_ONCE):
         for row in batch.to_pylist():
             blank = row["fingerprint"] is None and not row["counts"] and not row["positions"]
-            told = {name: value for name, value in row.items() if name not in _OUTSIDE}
-            told["_ingested_at"] = _micros(row["_ingested_at"])
-            sound = rules.chained(told, row["previous"]) == row["chain"]
-            found.append({**row, "day": day, "sound": sound, "blank": blank and not sound})
-    return pa.Table.from_pylist(found, schema=_LINKS)
+            hashed = {name: value for name, value in row.items() if name not in _UNHASHED}
+            hashed["_ingested_at"] = _micros(row["_ingested_at"])
+            sound = rules.chained(hashed, row["previous"]) == row["chain"]
+            checked.append({**row, "day": day, "sound": sound, "blank": blank and not sound})
+    return pa.Table.from_pylist(checked, schema=_LINKS)
 
 
 def _micros(at: Any) -> int:
@@ -80,7 +79,7 @@ def _micros(at: Any) -> int:
 def find_audit_problems(audit: TableCut, rows: pa.Table, rules: AuditRules) -> list[str]:
     """Return one sentence for each law that the rows break; ``rows`` are all of `chain_links`."""
     walk = _Walk(audit, rows, rules)
-    return [*walk.changed(), *walk.silent(), *walk.doubled(), *walk.torn()]
+    return [*walk.changed(), *walk.blank(), *walk.forked(), *walk.torn()]
 
 
 class _Walk:
@@ -92,109 +91,112 @@ class _Walk:
         self._expired = _expired_days(audit)
 
     def changed(self) -> list[str]:
-        """Rows that do not hash to their own link."""
+        """Report rows that do not hash to their own link."""
         bad = pc.invert(pc.or_(self._rows["sound"], self._rows["blank"]))
-        return self._say(bad, "{} rows do not fit their hash any more: they were changed")
+        return self._report(bad, "{} rows do not match their hash: they were changed")
 
-    def silent(self) -> list[str]:
-        """Rows that say nothing, and that no receipt lists."""
+    def blank(self) -> list[str]:
+        """Report blank rows that no receipt lists."""
         blank = self._rows.filter(self._rows["blank"])
         erased = self._rules.erased() if len(blank) else {}
         unaccounted = [
             row["_offset"] not in erased.get(_source(row), frozenset())
             for row in blank.select(["_topic", "_partition", "_offset"]).to_pylist()
         ]
-        some = blank.filter(pa.array(unaccounted, pa.bool_()))
-        return self._say_of(some, _SILENT)
+        return self._report_rows(blank.filter(pa.array(unaccounted, pa.bool_())), _BLANK)
 
-    def doubled(self) -> list[str]:
-        """Rows that bear another's link: a chain does not fork.
+    def forked(self) -> list[str]:
+        """Report rows with the link of another row: a chain does not fork.
 
-        Several may begin at the same place: a worker that died had told, and not stored.
+        Several may begin at the same link: a worker died after the audit's commit.
         """
         rows = self._rows
         inside = pc.is_in(rows["previous"], value_set=_values(rows["chain"]))
         forks = pc.and_(inside, pc.is_in(rows["previous"], value_set=_repeated(rows["previous"])))
         twice = pc.is_in(rows["chain"], value_set=_repeated(rows["chain"]))
-        return self._say(pc.or_(forks, twice), "{} rows bear a link that another row bears")
+        return self._report(pc.or_(forks, twice), "{} rows have the link of another row")
 
     def torn(self) -> list[str]:
-        """Rows whose neighbour is missing, and chains of which nothing is left."""
+        """Report rows whose neighbour is missing, and chains without any rows."""
         rows = self._rows
         first = pc.invert(pc.is_in(rows["previous"], value_set=_values(rows["chain"])))
         last = pc.invert(pc.is_in(rows["chain"], value_set=_values(rows["previous"])))
         begins, ends = rows.filter(first), rows.filter(last)
-        head, lost = _unlike(begins, "previous", [(c.before, c.first_day) for c in self._chains])
-        tail, cut = _unlike(ends, "chain", [(c.last, c.last_day) for c in self._chains])
-        head, tail = (self._not_expired(some) for some in (head, tail))
+        head, lost = _unrecorded(
+            begins, "previous", [(c.before, c.first_day) for c in self._chains]
+        )
+        tail, cut = _unrecorded(ends, "chain", [(c.last, c.last_day) for c in self._chains])
+        head, tail = (self._not_expired(rows) for rows in (head, tail))
         problems = self._surplus(head, "before") + self._surplus(tail, "after")
-        gone = sorted(day for day in {*lost, *cut} if day not in self._expired)
-        if gone:
+        missing = sorted(day for day in {*lost, *cut} if day not in self._expired)
+        if missing:
             problems.append(
                 f"table {self._audit.name}: the first or the last rows of chains are missing, "
-                f"such as of {gone[0]}"
+                f"such as of {missing[0]}"
             )
         return problems
 
-    def _surplus(self, some: pa.Table, side: str) -> list[str]:
-        """Allow for chains of commits that do not say where theirs begin and end."""
-        allowed = self._unsaid()
-        if allowed is None or len(some) <= allowed:
+    def _surplus(self, rows: pa.Table, side: str) -> list[str]:
+        """Report ends of chains beyond those of commits that did not record any."""
+        allowed = self._count_unrecorded()
+        if allowed is None or len(rows) <= allowed:
             return []
-        return self._say_of(some, f"rows are missing {side} {{}} others")
+        return self._report_rows(rows, f"rows are missing {side} {{}} others")
 
-    def _unsaid(self) -> int | None:
-        """Return how many chains there may be that no commit speaks of; None: nobody can tell."""
-        if not self._audit.whole:
+    def _count_unrecorded(self) -> int | None:
+        """Return how many chains no commit recorded; None if that is not known."""
+        if not self._audit.is_complete:
             return None
         count = 0
-        spoken = {version for version, _ in self._audit.commit_metadata(AUDIT_CHAINS_KEY)}
+        recorded = {version for version, _ in self._audit.commit_metadata(AUDIT_CHAINS_KEY)}
         for logged in self._audit.ledger:
             stored = sum(item.stored for item in logged.entry.ranges)
-            if logged.table_version in spoken or not stored:
+            if logged.table_version in recorded or not stored:
                 continue
             if logged.entry.kind is EntryKind.REPLAY:
                 return None
             count += logged.entry.kind is EntryKind.FLUSH
         return count
 
-    def _not_expired(self, some: pa.Table) -> pa.Table:
-        """Leave out rows whose neighbour was of a day that retention has taken."""
+    def _not_expired(self, rows: pa.Table) -> pa.Table:
+        """Return the rows without those whose neighbour was of an expired day."""
         if not self._expired:
-            return some
-        near = [self._beside_expired(day) for day in some["day"].to_pylist()]
-        return some.filter(pc.invert(pa.array(near, pa.bool_())))
+            return rows
+        near = [self._beside_expired(day) for day in rows["day"].to_pylist()]
+        return rows.filter(pc.invert(pa.array(near, pa.bool_())))
 
     def _beside_expired(self, day: str) -> bool:
-        of_day = [one for one in self._chains if one.first_day <= day <= one.last_day]
-        if any(_crosses(one, self._expired) for one in of_day):
+        of_day = [chain for chain in self._chains if chain.first_day <= day <= chain.last_day]
+        if any(_crosses(chain, self._expired) for chain in of_day):
             return True
         before = (date.fromisoformat(day) - timedelta(days=1)).isoformat()
         return before in self._expired
 
-    def _say(self, mask: pa.ChunkedArray, sentence: str) -> list[str]:
-        return self._say_of(self._rows.filter(mask), sentence)
+    def _report(self, mask: pa.ChunkedArray, sentence: str) -> list[str]:
+        return self._report_rows(self._rows.filter(mask), sentence)
 
-    def _say_of(self, some: pa.Table, sentence: str) -> list[str]:
-        if not len(some):
+    def _report_rows(self, rows: pa.Table, sentence: str) -> list[str]:
+        if not len(rows):
             return []
-        few = some.slice(0, _SHOWN).select(["_topic", "_partition", "_offset"]).to_pylist()
-        shown = ", ".join(f"{_source(row)}@{row['_offset']}" for row in few)
-        return [f"table {self._audit.name}: {sentence.format(len(some))}, such as {shown}"]
+        examples = rows.slice(0, _SHOWN).select(["_topic", "_partition", "_offset"]).to_pylist()
+        shown = ", ".join(f"{_source(row)}@{row['_offset']}" for row in examples)
+        return [f"table {self._audit.name}: {sentence.format(len(rows))}, such as {shown}"]
 
 
-def _unlike(rows: pa.Table, column: str, told: list[tuple[str, str]]) -> tuple[pa.Table, list[str]]:
-    """Compare the ends of chains with those that commits speak of, as (link, day).
+def _unrecorded(
+    rows: pa.Table, column: str, recorded: list[tuple[str, str]]
+) -> tuple[pa.Table, list[str]]:
+    """Compare the ends of chains with the recorded ones, given as (link, day).
 
-    Returns the rows that no commit speaks of, and the days of ends that no row is.
+    Returns the rows that no commit recorded, and the days of recorded ends that have no row.
     """
-    left = Counter(link for link, _ in told)
-    unlike = []
+    unmatched = Counter(link for link, _ in recorded)
+    unrecorded = []
     for link in rows[column].to_pylist():
-        unlike.append(left[link] <= 0)
-        left[link] -= 1
-    days = [day for link, day in told if left[link] > 0]
-    return rows.filter(pa.array(unlike, pa.bool_())), days
+        unrecorded.append(unmatched[link] <= 0)
+        unmatched[link] -= 1
+    days = [day for link, day in recorded if unmatched[link] > 0]
+    return rows.filter(pa.array(unrecorded, pa.bool_())), days
 
 
 def _crosses(chain: AuditChain, expired: frozenset[str]) -> bool:
@@ -202,8 +204,8 @@ def _crosses(chain: AuditChain, expired: frozenset[str]) -> bool:
 
 
 def _expired_days(audit: TableCut) -> frozenset[str]:
-    said = (json.loads(text) for _, text in audit.commit_metadata(RETENTION_KEY))
-    return frozenset(one["day"] for one in said if ROWS_PART in one["parts"])
+    removals = (json.loads(text) for _, text in audit.commit_metadata(RETENTION_KEY))
+    return frozenset(removal["day"] for removal in removals if ROWS_PART in removal["parts"])
 
 
 def _repeated(column: pa.ChunkedArray) -> pa.Array:

@@ -1,10 +1,9 @@
-"""The files themselves: hashed again, and read, each on its own, several at a time.
+"""Verifies the files: hashes them again and reads them, one by one, several at a time.
 
-A file is compared with the hash that the commit bears which brought it (`lake.file_hashes`). A file of a
-commit from before that was done is read whole instead, which shows damage and not tampering; such
-files are counted as unproved. Whether chosen to be hashed or not, the columns that the laws about
-rows need are read of each file. One that cannot be read is damage; the rest is looked at all the
-same.
+A file is compared with the hash in the commit that added it (`lake.file_hashes`). A file of a
+commit without hashes is read whole instead, which detects damage and not tampering; such files are
+counted as unproved. Whether a file is chosen for hashing or not, the columns that the laws about
+rows need are read. A file that cannot be read is damage; the others are still checked.
 """
 
 import hashlib
@@ -12,7 +11,7 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
@@ -22,8 +21,8 @@ import pyarrow.parquet as pq
 from lake.cut import TableCut
 from lake.datasets import open_dataset
 from lake.file_hashes import RecordedFile
-from lake.parquet import PARTITION_COLUMN
 from lake.retry import Retry, call_with_retry
+from lake.table_layouts import file_schema
 from lake.tables import Lake
 from lake.verify_audit import AuditRules, chain_links
 from schemas.arrow import AUDIT_TABLE, LABELS_TABLE, REVIEWS_TABLE, TABLES
@@ -39,12 +38,12 @@ _COLUMNS: Final[Mapping[str, Sequence[str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class DeepOptions:
-    """How the files are looked at.
+    """How the files are checked.
 
-    ``since_ms`` hashes only files of commits from then on (milliseconds since 1970), ``sample`` no
-    more than so many of these, drawn with ``seed``. Without ``audit`` no chain is walked.
-    ``threads`` files are in memory at a time; ``progress`` is told what is done, how many files,
-    and of how many.
+    Only files of commits since ``since_ms`` (milliseconds since 1970) are hashed, and of these at
+    most ``sample``, drawn with ``seed``. Without ``audit`` no chain is walked. ``threads`` files
+    are in memory at a time. ``progress`` is called with a text, the number of checked files and the
+    total.
     """
 
     since_ms: int = 0
@@ -52,15 +51,16 @@ class DeepOptions:
     seed: int = 0
     audit: AuditRules | None = None
     threads: int = 4
-    progress: Callable[[str, int, int], None] = lambda _what, _done, _of: None
+    progress: Callable[[str, int, int], None] = lambda _text, _checked, _total: None
 
 
 @dataclass(slots=True)
 class FilesReport:
-    """What was found. ``rows`` are columns of all rows, by table.
+    """The outcome of checking files. ``rows`` are columns of all rows, by table.
 
-    ``hashed`` files are as they were written; ``unproved`` are those without a hash, by path from
-    the lake on; ``passed`` were not chosen. ``unfinished`` says why not all were looked at.
+    ``hashed`` counts the files that match their hash, ``unproved`` lists those without one (paths
+    in the lake), and ``passed`` counts those that were not chosen. ``unfinished`` says why not all
+    were checked.
     """
 
     hashed: int = 0
@@ -72,14 +72,14 @@ class FilesReport:
 
 
 class FileMovedError(RetryableError):
-    """A file left its table, and was removed, before it could be read: take another cut."""
+    """A file left its table and was removed before it could be read: take another cut."""
 
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """One file to look at."""
+    """One file to check."""
 
-    seen: TableCut
+    cut: TableCut
     path: str
     day: str
     rows: int | None
@@ -87,12 +87,12 @@ class _File:
     chosen: bool
 
     @property
-    def where(self) -> str:
-        return f"{self.seen.name}/{self.path}"
+    def full_path(self) -> str:
+        return f"{self.cut.name}/{self.path}"
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _FileResult:
     problems: Sequence[str] = ()
     rows: pa.Table | None = None
 
@@ -101,157 +101,158 @@ def check_files(
     lake: Lake,
     tables: Mapping[str, TableCut],
     recorded: Mapping[str, Mapping[str, RecordedFile]],
-    how: DeepOptions,
+    options: DeepOptions,
     retry: Retry | None,
 ) -> FilesReport:
-    """Look at the files of a cut, those of the oldest commits first.
+    """Check the files of a cut, those of the oldest commits first.
 
-    Raises MovedError. What the store does not give in time ends it, with what was found so far.
+    Raises FileMovedError. If the store fails for too long, the report has what was checked so far.
     """
-    files = _chosen(tables, recorded, how)
-    looked = FilesReport()
+    files = _chosen(tables, recorded, options)
+    report = FilesReport()
     parts: dict[str, list[pa.Table]] = defaultdict(list)
-    looking = _Looking(lake, how, retry)
-    for number, (file, future) in enumerate(looking.all(files)):
-        at = from_millis(file.recorded.time_ms)
-        how.progress(f"files of {at:%Y-%m-%d %H:%M} Z", number, len(files))
+    checker = _FileChecker(lake, options, retry)
+    for checked, (file, future) in enumerate(checker.check_all(files)):
+        committed_at = from_millis(file.recorded.time_ms)
+        options.progress(f"files of {committed_at:%Y-%m-%d %H:%M} Z", checked, len(files))
         try:
-            found = future.result()
+            result = future.result()
         except FileMovedError:
             raise
         except (RetryableError, FatalError) as error:
-            looked.unfinished = (
-                f"{error}. {number} of {len(files)} files were looked at; go on with "
-                f"--deep --since {format_rfc3339_seconds(at)}"
+            report.unfinished = (
+                f"{error}. {checked} of {len(files)} files were checked; continue with "
+                f"--deep --since {format_rfc3339_seconds(committed_at)}"
             )
             break
-        looked.problems += found.problems
-        if found.rows is not None:
-            parts[file.seen.name].append(found.rows)
+        report.problems += result.problems
+        if result.rows is not None:
+            parts[file.cut.name].append(result.rows)
         if not file.chosen:
-            looked.passed += 1
+            report.passed += 1
         elif file.recorded.sha256 is None:
-            looked.unproved.append(file.where)
+            report.unproved.append(file.full_path)
         else:
-            looked.hashed += not found.problems
-    looked.rows = {name: _together(name, parts[name], how) for name in tables}
-    return looked
+            report.hashed += not result.problems
+    report.rows = {name: _concat_rows(name, parts[name], options) for name in tables}
+    return report
 
 
-def columns_to_check(name: str, how: DeepOptions) -> Sequence[str]:
+def columns_to_check(name: str, options: DeepOptions) -> Sequence[str]:
     """Return the columns of a table that the laws about its rows need."""
-    if name == AUDIT_TABLE and how.audit is not None:
-        return [str(column) for column in _file_schema(name).names]
+    if name == AUDIT_TABLE and options.audit is not None:
+        return [str(column) for column in file_schema(name).names]
     return _COLUMNS.get(name, _COORDINATES)
 
 
-def _together(name: str, parts: Sequence[pa.Table], how: DeepOptions) -> pa.Table:
+def _concat_rows(name: str, parts: Sequence[pa.Table], options: DeepOptions) -> pa.Table:
     if parts:
         return pa.concat_tables(parts)
-    empty = _file_schema(name).empty_table().select(list(columns_to_check(name, how)))
-    return _reduced(name, empty, "", how)
+    empty = file_schema(name).empty_table().select(list(columns_to_check(name, options)))
+    return _reduce_rows(name, empty, "", options)
 
 
-def _reduced(name: str, rows: pa.Table, day: str, how: DeepOptions) -> pa.Table:
+def _reduce_rows(name: str, rows: pa.Table, day: str, options: DeepOptions) -> pa.Table:
     return (
-        chain_links(rows, day, how.audit) if name == AUDIT_TABLE and how.audit is not None else rows
+        chain_links(rows, day, options.audit)
+        if name == AUDIT_TABLE and options.audit is not None
+        else rows
     )
 
 
 def _chosen(
     tables: Mapping[str, TableCut],
     recorded: Mapping[str, Mapping[str, RecordedFile]],
-    how: DeepOptions,
+    options: DeepOptions,
 ) -> list[_File]:
-    unknown = RecordedFile(None, 0)
-    found = [
-        (seen, path, *facts, recorded[name].get(path, unknown))
-        for name, seen in tables.items()
-        for path, facts in seen.files.items()
+    unrecorded = RecordedFile(None, 0)
+    files = [
+        _File(cut, path, day, rows, recorded[name].get(path, unrecorded), chosen=False)
+        for name, cut in tables.items()
+        for path, (day, _, rows) in cut.files.items()
     ]
-    found.sort(key=lambda one: (one[-1].time_ms, one[0].name, one[1]))
-    young = [one for one in found if one[-1].time_ms >= how.since_ms]
-    if how.sample is not None and how.sample < len(young):
-        young = random.Random(how.seed).sample(young, how.sample)  # noqa: S311 - no secret
-    names = {(one[0].name, one[1]) for one in young}
-    return [
-        _File(seen, path, day, rows, said, (seen.name, path) in names)
-        for seen, path, day, _, rows, said in found
-    ]
+    files.sort(key=lambda file: (file.recorded.time_ms, file.cut.name, file.path))
+    recent = [file for file in files if file.recorded.time_ms >= options.since_ms]
+    if options.sample is not None and options.sample < len(recent):
+        recent = random.Random(options.seed).sample(recent, options.sample)  # noqa: S311 - no secret
+    chosen = {(file.cut.name, file.path) for file in recent}
+    return [replace(file, chosen=(file.cut.name, file.path) in chosen) for file in files]
 
 
-class _Looking:
-    """Looks at files on some threads."""
+class _FileChecker:
+    """Checks files on several threads."""
 
-    def __init__(self, lake: Lake, how: DeepOptions, retry: Retry | None) -> None:
-        self._lake, self._how, self._retry = lake, how, retry
+    def __init__(self, lake: Lake, options: DeepOptions, retry: Retry | None) -> None:
+        self._lake, self._options, self._retry = lake, options, retry
         self._fragments: dict[str, Mapping[str, Any]] = {}
 
-    def all(self, files: Sequence[_File]) -> Iterator[tuple[_File, Future[_Found]]]:
-        """Yield each file with what will be found of it, in their order."""
-        self._fragments = {
-            file.seen.name: _fragments(file.seen) for file in files if not file.chosen
-        }
-        pool = ThreadPoolExecutor(self._how.threads)
+    def check_all(self, files: Sequence[_File]) -> Iterator[tuple[_File, Future[_FileResult]]]:
+        """Yield each file with its future result, in order."""
+        self._fragments = {file.cut.name: _fragments(file.cut) for file in files if not file.chosen}
+        pool = ThreadPoolExecutor(self._options.threads)
         try:
-            futures = [pool.submit(self._one, file) for file in files]
+            futures = [pool.submit(self._check, file) for file in files]
             yield from zip(files, futures, strict=True)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _one(self, file: _File) -> _Found:
+    def _check(self, file: _File) -> _FileResult:
         rows = None if file.chosen else self._columns(file)
         problems: list[str] = []
         if rows is None:
             data = self._bytes(file)
             if data is None:
-                return _Found([f"{file.where} is gone: put it back from a copy of the lake"])
+                return _FileResult(
+                    [f"{file.full_path} is missing: restore it from a copy of the lake"]
+                )
             if file.chosen:
                 problems = _hash_problems(file, data)
             try:
-                rows = _read(file, data, columns_to_check(file.seen.name, self._how))
+                rows = _read(file, data, columns_to_check(file.cut.name, self._options))
             except (pa.ArrowException, OSError, KeyError) as error:
                 problems.append(
-                    f"{file.where} cannot be read as Parquet ({type(error).__name__}): put it "
-                    "back from a copy of the lake"
+                    f"{file.full_path} cannot be read as Parquet ({type(error).__name__}): restore "
+                    "it from a copy of the lake"
                 )
-                return _Found(problems)
+                return _FileResult(problems)
         if file.rows is not None and len(rows) != file.rows:
-            problems.append(f"{file.where} holds {len(rows)} rows, but the log says {file.rows}")
-        return _Found(problems, _reduced(file.seen.name, rows, file.day, self._how))
+            problems.append(
+                f"{file.full_path} holds {len(rows)} rows, but the log says {file.rows}"
+            )
+        return _FileResult(problems, _reduce_rows(file.cut.name, rows, file.day, self._options))
 
     def _bytes(self, file: _File) -> bytes | None:
-        """Return the bytes of a file, None if it is missing; MovedError if it left the table."""
-        step = partial(file.seen.table.files.find, file.path)
-        data = call_with_retry(self._retry, f"reading {file.where}", step)
-        if data is None and not is_active_file(self._lake, file.seen.name, file.path):
-            raise FileMovedError(f"{file.where} left its table and was removed meanwhile")
+        """Return the bytes of a file, None if it is missing; raise FileMovedError if it left."""
+        step = partial(file.cut.table.files.find, file.path)
+        data = call_with_retry(self._retry, f"reading {file.full_path}", step)
+        if data is None and not is_active_file(self._lake, file.cut.name, file.path):
+            raise FileMovedError(f"{file.full_path} left its table and was removed")
         return data
 
     def _columns(self, file: _File) -> pa.Table | None:
-        """Return columns without reading the rest; None if that does not work."""
-        fragment = self._fragments[file.seen.name].get(file.path)
+        """Return columns without reading the rest; None if that fails."""
+        fragment = self._fragments[file.cut.name].get(file.path)
         if fragment is None:
             return None
-        name = file.seen.name
+        name = file.cut.name
         try:
             rows = fragment.to_table(
-                columns=list(columns_to_check(name, self._how)), schema=_file_schema(name)
+                columns=list(columns_to_check(name, self._options)), schema=file_schema(name)
             )
         except (pa.ArrowException, OSError, KeyError):
-            return None  # the bytes as a whole tell damage from a store without an answer
+            return None  # reading all bytes distinguishes damage from an outage of the store
         return rows
 
 
 def is_active_file(lake: Lake, table: str, path: str) -> bool:
-    """Tell whether a file is part of a table by now; errors as `Lake.handle`."""
+    """Return whether a file is part of a table now; errors as `Lake.handle`."""
     active = pa.table(lake.handle(table).get_add_actions(flatten=True))
     return path in set(active["path"].to_pylist())
 
 
-def _fragments(seen: TableCut) -> Mapping[str, Any]:
+def _fragments(cut: TableCut) -> Mapping[str, Any]:
     try:
-        dataset = open_dataset(seen.table.handle, schema=TABLES[seen.name].arrow)
+        dataset = open_dataset(cut.table.handle, schema=TABLES[cut.name].arrow)
         return {fragment.path: fragment for fragment in dataset.get_fragments()}
     except (pa.ArrowException, OSError):
         return {}
@@ -262,19 +263,14 @@ def _hash_problems(file: _File, data: bytes) -> list[str]:
     if expected is None or hashlib.sha256(data).hexdigest() == expected:
         return []
     return [
-        f"{file.where} is not the file that was committed (SHA-256): put it back from a copy of "
+        f"{file.full_path} is not the file that was committed (SHA-256): restore it from a copy of "
         "the lake"
     ]
 
 
 def _read(file: _File, data: bytes, columns: Sequence[str]) -> pa.Table:
-    source, schema = pa.BufferReader(data), _file_schema(file.seen.name)
+    source, schema = pa.BufferReader(data), file_schema(file.cut.name)
     if file.recorded.sha256 is None and file.chosen:
-        # Nothing else would show a broken page of a column that no law asks for.
+        # Nothing else would detect a broken page of a column that no law needs.
         return pq.read_table(source, schema=schema).select(list(columns))
     return pq.read_table(source, columns=list(columns), schema=schema)
-
-
-def _file_schema(name: str) -> pa.Schema:
-    schema = TABLES[name].arrow
-    return schema.remove(schema.get_field_index(PARTITION_COLUMN))

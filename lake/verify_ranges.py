@@ -1,8 +1,8 @@
-"""The ranges of each source partition, as the ledgers of its table and of quarantine tell them.
+"""Verifies the ranges of each source partition, from the ledgers of its table and of quarantine.
 
-In each incarnation of its topic they follow one another without gap or overlap up to the position,
-each obeys the conservation laws (`lake.ledger`), and quarantine was given what they say was set
-aside.
+In each incarnation of its topic they follow one another without gap or overlap up to the position.
+Each range obeys the conservation laws (`lake.ledger`), and quarantine received the records that the
+ranges say were rejected.
 """
 
 from collections import Counter, defaultdict
@@ -24,14 +24,14 @@ from lake.ledger import (
 
 @dataclass(frozen=True, slots=True)
 class PartitionProof:
-    """What the log says of one source partition: offsets ``[start, end)`` and where they went.
+    """One source partition by the log: offsets ``[start, end)`` and where its records are.
 
-    ``stored`` and ``quarantined`` are where the records are *now*: a record that was re-driven out
-    of quarantine counts as stored, one that has expired in either of the two as ``rows_expired``, and
-    likewise ``rows_erased``; ``dropped`` are those that were never in a table. ``begun`` is where the
-    incarnation of the topic begins that the position belongs to, without adoptions the ``start``.
-    ``epochs`` are the leader epochs of the last records of ranges, each with the offset that it
-    reaches to; where ranges of before, or some that end in no record, have none, nothing stands.
+    ``stored`` and ``quarantined`` count where the records are *now*. A record that was re-driven
+    out of quarantine counts as stored; one that was removed from either table counts as ``expired``
+    or ``erased``. ``dropped`` records were never in a table. ``begun`` is the offset at which the
+    current incarnation of the topic begins; without adoptions it is ``start``. ``epochs`` are the
+    leader epochs of the last records of ranges, each with the offset that it reaches. Ranges of
+    earlier versions, and those that end in no record, have none.
     """
 
     topic: str
@@ -51,8 +51,8 @@ class PartitionProof:
     def to_json(self) -> dict[str, Any]:
         """Return the row as `goldpan lake verify --json` prints it.
 
-        There ``dropped`` has all that is in no table for a reason that has a name, expired and
-        erased records too, so that consumed = stored + quarantined + dropped whatever was done.
+        There ``dropped`` counts all records that are in no table for a named reason, expired and
+        erased ones too, so that consumed = stored + quarantined + dropped always holds.
         """
         return {
             "topic": self.topic,
@@ -66,7 +66,7 @@ class PartitionProof:
             "skipped": self.skipped,
             "expired": self.expired,
             "erased": self.erased,
-            "epochs": [list(one) for one in self.epochs],
+            "epochs": [list(epoch) for epoch in self.epochs],
         }
 
 
@@ -80,29 +80,29 @@ class RangeChain:
 
     @classmethod
     def begin(cls, source: SourcePartition, offset: int) -> "RangeChain":
-        """Begin at an offset, with nothing in it."""
+        """Return an empty chain that begins at an offset."""
         proof = PartitionProof(source.topic, source.partition, offset, offset, begun=offset)
         return cls(proof, spans=[range(offset, offset)])
 
     def adopt(self, offset: int) -> None:
-        """Go on from where a person said to: another incarnation counts its offsets anew."""
+        """Continue at the offset of an adoption: another incarnation has its own offsets."""
         self.proof = replace(self.proof, end=offset, begun=offset, epochs=())
         self.spans.append(range(offset, offset))
 
-    def add(self, item: SourceRange, where: str) -> None:
-        """Take the next range; ``where`` is named by problems with it."""
+    def add(self, item: SourceRange, commit: str) -> None:
+        """Add the next range; ``commit`` names its commit in problems."""
         expected = self.proof.end
         if item.start > expected:
             gap = item.start - expected
             self.problems.append(
-                f"{item.source}: {gap} offsets from {expected} are in no commit ({where})"
+                f"{item.source}: {gap} offsets from {expected} are in no commit ({commit})"
             )
         if item.start < expected:
             twice = min(expected, item.end) - item.start
             self.problems.append(
-                f"{item.source}: {twice} offsets from {item.start} came twice ({where})"
+                f"{item.source}: {twice} offsets from {item.start} were committed twice ({commit})"
             )
-        self.problems += [f"{law} ({where})" for law in item.broken_laws()]
+        self.problems += [f"{law} ({commit})" for law in item.broken_laws()]
         old = self.proof
         self.proof = replace(
             old,
@@ -118,7 +118,7 @@ class RangeChain:
 
 
 def _with_epoch(epochs: tuple[tuple[int, int], ...], item: SourceRange) -> tuple[Any, ...]:
-    """Return epochs with that of a range: it goes on, or another one begins."""
+    """Return epochs extended by that of a range."""
     if item.epoch is None:
         return epochs
     if epochs and epochs[-1][0] == item.epoch:
@@ -127,10 +127,10 @@ def _with_epoch(epochs: tuple[tuple[int, int], ...], item: SourceRange) -> tuple
 
 
 def range_chains(table: TableCut) -> tuple[dict[SourcePartition, RangeChain], list[str]]:
-    """Return the ranges of a primary table by partition, and what is wrong with its positions."""
+    """Return the ranges of a primary table by partition, and the problems of its positions."""
     chains: dict[SourcePartition, RangeChain] = {}
     for logged in table.ledger:
-        where = f"table {table.name}, version {logged.table_version}"
+        commit = f"table {table.name}, version {logged.table_version}"
         for item in logged.entry.ranges:
             if logged.entry.kind is EntryKind.ADOPT:
                 chains.setdefault(item.source, RangeChain.begin(item.source, item.end)).adopt(
@@ -138,13 +138,15 @@ def range_chains(table: TableCut) -> tuple[dict[SourcePartition, RangeChain], li
                 )
             elif logged.entry.kind is EntryKind.FLUSH:
                 chains.setdefault(item.source, RangeChain.begin(item.source, item.start)).add(
-                    item, where
+                    item, commit
                 )
-    return chains, _off(table, {source: chain.proof.end for source, chain in chains.items()})
+    return chains, _compare_positions(
+        table, {source: chain.proof.end for source, chain in chains.items()}
+    )
 
 
 def count_redriven(ledger: Iterable[LoggedEntry]) -> dict[SourcePartition, int]:
-    """Return how many records of each partition came from quarantine, on balance."""
+    """Return how many records of each partition came from quarantine, net."""
     counts: dict[SourcePartition, int] = defaultdict(int)
     for logged in ledger:
         for item in logged.entry.ranges:
@@ -156,70 +158,72 @@ def count_expired_and_erased(
     ledger: Iterable[LoggedEntry],
 ) -> tuple[Counter[SourcePartition], Counter[SourcePartition]]:
     """Return how many rows of each partition have expired, and how many were erased."""
-    old, forgotten = Counter[SourcePartition](), Counter[SourcePartition]()
+    expired, erased = Counter[SourcePartition](), Counter[SourcePartition]()
     for logged in ledger:
         for item in logged.entry.ranges:
-            old[item.source] += rows_expired(logged.entry.kind, item)
-            forgotten[item.source] += rows_erased(logged.entry.kind, item)
-    return old, forgotten
+            expired[item.source] += rows_expired(logged.entry.kind, item)
+            erased[item.source] += rows_erased(logged.entry.kind, item)
+    return expired, erased
 
 
 def group_by_source(
     ledger: Iterable[LoggedEntry],
 ) -> dict[SourcePartition, list[tuple[EntryKind, SourceRange]]]:
-    """Return all ranges of each partition in their order, with what their commits were for."""
-    found: dict[SourcePartition, list[tuple[EntryKind, SourceRange]]] = defaultdict(list)
+    """Return all ranges of each partition in order, each with the kind of its commit."""
+    by_source: dict[SourcePartition, list[tuple[EntryKind, SourceRange]]] = defaultdict(list)
     for logged in ledger:
         for item in logged.entry.ranges:
-            found[item.source].append((logged.entry.kind, item))
-    return found
+            by_source[item.source].append((logged.entry.kind, item))
+    return by_source
 
 
 def check_quarantine(
-    chain: RangeChain, set_aside: Sequence[tuple[EntryKind, SourceRange]], redriven: int
+    chain: RangeChain, quarantine: Sequence[tuple[EntryKind, SourceRange]], redriven: int
 ) -> list[str]:
-    """Compare with the quarantine table, which may be ahead of the primary by one flush."""
+    """Compare with the quarantine table, which may be ahead of the primary table by one flush."""
     proof, source = chain.proof, SourcePartition(chain.proof.topic, chain.proof.partition)
-    flushed = [item for kind, item in set_aside if kind is EntryKind.FLUSH]
+    flushed = [item for kind, item in quarantine if kind is EntryKind.FLUSH]
     possible = sum(item.quarantined for item in flushed)
-    certain = _certain(chain.spans, set_aside)
+    certain = _count_certain(chain.spans, quarantine)
     problems = []
     if not certain <= proof.quarantined <= possible:
         problems.append(
-            f"{source}: {proof.quarantined} records were set aside, "
+            f"{source}: {proof.quarantined} records were rejected, "
             f"but quarantine holds {certain if certain == possible else f'{certain} to {possible}'}"
         )
-    taken_out = sum(rows_from_quarantine(kind, item) for kind, item in set_aside)
-    if taken_out != redriven:
+    removed = sum(rows_from_quarantine(kind, item) for kind, item in quarantine)
+    if removed != redriven:
         problems.append(
-            f"{source}: {redriven} records were brought from quarantine to their table, but "
-            f"{taken_out} were taken out of quarantine: run `goldpan quarantine redrive` again (or "
-            "`goldpan replay promote`, if that was begun), it finishes what was begun"
+            f"{source}: {redriven} records were moved from quarantine to their table, but "
+            f"{removed} were removed from quarantine: run `goldpan quarantine redrive` again, or "
+            "`goldpan replay promote` if that was interrupted, to finish the move"
         )
     return problems
 
 
-def _certain(spans: Sequence[range], set_aside: Sequence[tuple[EntryKind, SourceRange]]) -> int:
-    """Count what was set aside of offsets that the primary table has passed, life by life."""
-    count = life = 0
-    for kind, item in set_aside:
+def _count_certain(
+    spans: Sequence[range], quarantine: Sequence[tuple[EntryKind, SourceRange]]
+) -> int:
+    """Count rejected records whose offsets the primary table has passed, by incarnation."""
+    count = incarnation = 0
+    for kind, item in quarantine:
         if kind is EntryKind.ADOPT:
-            life += 1
-        elif kind is EntryKind.FLUSH and life < len(spans):
-            passed = spans[life].start <= item.start and item.end <= spans[life].stop
+            incarnation += 1
+        elif kind is EntryKind.FLUSH and incarnation < len(spans):
+            passed = spans[incarnation].start <= item.start and item.end <= spans[incarnation].stop
             count += item.quarantined if passed else 0
     return count
 
 
-def check_row_count(table: TableCut, told: int) -> list[str]:
-    """Compare the rows of a table with how many its commits say it has; ``told`` is that number."""
-    if table.rows == told or not table.whole:
+def check_row_count(table: TableCut, logged: int) -> list[str]:
+    """Compare the rows of a table with those that its commits account for (``logged``)."""
+    if table.rows == logged or not table.is_complete:
         return []
-    return [f"table {table.name}: {table.rows} rows, but its commits told {told}"]
+    return [f"table {table.name} holds {table.rows} rows, but its commits account for {logged}"]
 
 
 def check_positions(table: TableCut) -> list[str]:
-    """Compare the positions of a table that follows a primary one with where its commits end."""
+    """Compare the positions of a table that follows a primary one with the ends of its commits."""
     ends: dict[SourcePartition, int] = {}
     for logged in table.ledger:
         for item in logged.entry.ranges:
@@ -227,11 +231,11 @@ def check_positions(table: TableCut) -> list[str]:
                 ends[item.source] = item.end
             elif logged.entry.kind is EntryKind.FLUSH:
                 ends[item.source] = max(ends.get(item.source, 0), item.end)
-    return _off(table, ends)
+    return _compare_positions(table, ends)
 
 
-def _off(table: TableCut, ends: Mapping[SourcePartition, int]) -> list[str]:
-    """Return a sentence for each position that is not where the commits end."""
+def _compare_positions(table: TableCut, ends: Mapping[SourcePartition, int]) -> list[str]:
+    """Return a sentence for each position that differs from the end of the commits."""
     return [
         f"{source}: the position in table {table.name} is {position}, but its commits end at "
         f"{ends[source]}"

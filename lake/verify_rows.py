@@ -1,4 +1,4 @@
-"""Whether each record is where the commits say it is, by reading the coordinates of all rows."""
+"""Verifies that each record is where the commits say, by reading the coordinates of all rows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,35 +14,38 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class ExpectedRows:
-    """What the commits say of a source partition.
+    """The rows of a source partition that the commits account for.
 
-    ``spans`` are the offsets that were covered, one range for each incarnation of the topic;
-    ``quarantined`` is how many records are in quarantine now. Unless the logs are ``whole``, there
-    may be rows of commits that they have lost.
+    ``spans`` are the covered offsets, one range for each incarnation of the topic. ``quarantined``
+    is how many records are in quarantine now. Unless the logs are complete (``is_complete``), there
+    may be rows of commits that the logs have lost.
     """
 
     spans: Sequence[range]
     quarantined: int
-    whole: bool = True
+    is_complete: bool = True
 
 
 def find_misplaced_rows(
-    table: str, stored: pa.Table, aside: pa.Table, expected: Mapping[SourcePartition, ExpectedRows]
+    table: str,
+    stored: pa.Table,
+    quarantined: pa.Table,
+    expected: Mapping[SourcePartition, ExpectedRows],
 ) -> list[str]:
     """Return one sentence for each law that the rows of a primary table and of quarantine break.
 
-    ``stored`` and ``aside`` are the coordinates of all rows of these two.
+    ``stored`` and ``quarantined`` are the coordinates of all rows of the two tables.
 
-    Each record is in one of the two tables, once; no row lies outside of what was consumed, but for
-    those of quarantine, which may be ahead; quarantine holds as many as were set aside.
+    Each record is in one of the two tables, once. No row is outside the consumed offsets, except in
+    quarantine, which may be ahead. Quarantine holds as many records as were rejected.
     """
     topics = sorted({source.topic for source in expected})
-    stored, aside = stored.select(_KEY), aside.select(_KEY)
-    aside = aside.filter(pc.is_in(aside["_topic"], pa.array(topics, pa.string())))
+    stored, quarantined = stored.select(_KEY), quarantined.select(_KEY)
+    quarantined = quarantined.filter(pc.is_in(quarantined["_topic"], pa.array(topics, pa.string())))
     return [
         *_uncovered(table, stored, expected),
-        *_repeated(pa.concat_tables([stored, aside]), expected),
-        *_missing(aside, expected),
+        *_repeated(pa.concat_tables([stored, quarantined]), expected),
+        *_missing(quarantined, expected),
     ]
 
 
@@ -55,8 +58,10 @@ def _uncovered(
     problems = []
     for row in ends.to_pylist():
         source = SourcePartition(row["_topic"], row["_partition"])
-        told = expected.get(source, _of_nothing(expected))
-        spans = told.spans if told.whole else [range(told.spans[0].start), *told.spans]
+        rows_here = expected.get(source, _no_rows(expected))
+        spans = rows_here.spans
+        if not rows_here.is_complete:
+            spans = [range(spans[0].start), *spans]
         if not all(
             any(offset in span for span in spans)
             for offset in (row["_offset_min"], row["_offset_max"])
@@ -67,50 +72,50 @@ def _uncovered(
 
 def _repeated(rows: pa.Table, expected: Mapping[SourcePartition, ExpectedRows]) -> list[str]:
     counts = rows.group_by(_KEY).aggregate([([], "count_all")])
-    several = counts.filter(pc.greater(counts["count_all"], 1)).sort_by(
+    repeated = counts.filter(pc.greater(counts["count_all"], 1)).sort_by(
         [(name, "ascending") for name in _KEY]
     )
-    found = [
+    records = [
         f"{source}@{row['_offset']}"
-        for row in several.to_pylist()
+        for row in repeated.to_pylist()
         for source in (SourcePartition(row["_topic"], row["_partition"]),)
-        if row["count_all"] > _lives(expected.get(source), row["_offset"])
+        if row["count_all"] > _count_incarnations(expected.get(source), row["_offset"])
     ]
-    if not found:
+    if not records:
         return []
-    some = ", ".join(found[:_SHOWN])
-    return [f"{len(found)} records are there more than once, such as {some}"]
+    examples = ", ".join(records[:_SHOWN])
+    return [f"{len(records)} records are there more than once, such as {examples}"]
 
 
-def _of_nothing(expected: Mapping[SourcePartition, ExpectedRows]) -> ExpectedRows:
-    """Return what is expected of a partition that no commit speaks of."""
-    whole = all(one.whole for one in expected.values())
-    return ExpectedRows([] if whole else [range(2**63)], 0)
+def _no_rows(expected: Mapping[SourcePartition, ExpectedRows]) -> ExpectedRows:
+    """Return what is expected of a partition that no commit mentions."""
+    is_complete = all(rows.is_complete for rows in expected.values())
+    return ExpectedRows([] if is_complete else [range(2**63)], 0)
 
 
-def _lives(expected: ExpectedRows | None, offset: int) -> int:
-    """Return in how many incarnations of its topic an offset was covered, or is about to be."""
+def _count_incarnations(expected: ExpectedRows | None, offset: int) -> int:
+    """Return in how many incarnations of its topic an offset was, or is about to be, covered."""
     if expected is None:
         return 1
     *past, now = expected.spans
     return max(1, sum(offset in span for span in past) + (offset >= now.start))
 
 
-def _missing(aside: pa.Table, expected: Mapping[SourcePartition, ExpectedRows]) -> list[str]:
-    """Compare counts, where the offsets of another incarnation cannot be mistaken for these."""
+def _missing(quarantined: pa.Table, expected: Mapping[SourcePartition, ExpectedRows]) -> list[str]:
+    """Compare counts where offsets of another incarnation cannot be confused with these."""
     problems = []
-    for source, told in expected.items():
-        if len(told.spans) > 1 or not told.whole:
+    for source, rows_here in expected.items():
+        if len(rows_here.spans) > 1 or not rows_here.is_complete:
             continue
-        mine = aside.filter(
+        own = quarantined.filter(
             (pc.field("_topic") == source.topic)
             & (pc.field("_partition") == source.partition)
-            & (pc.field("_offset") >= told.spans[0].start)
-            & (pc.field("_offset") < told.spans[0].stop)
+            & (pc.field("_offset") >= rows_here.spans[0].start)
+            & (pc.field("_offset") < rows_here.spans[0].stop)
         )
-        if len(mine) != told.quarantined:
+        if len(own) != rows_here.quarantined:
             problems.append(
-                f"{source}: {told.quarantined} records should be in quarantine, "
-                f"but {len(mine)} of its rows are theirs"
+                f"{source}: {rows_here.quarantined} records should be in quarantine, but it holds "
+                f"{len(own)} of them"
             )
     return problems

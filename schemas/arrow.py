@@ -1,7 +1,7 @@
-"""The tables: Arrow schemas derived from the contract, with where each row came from.
+"""The tables: Arrow schemas derived from the contract, plus the provenance of each row.
 
 A table holds the fields of its record, the provenance of the row, and the day it is stored under.
-The names of list and map entries are those that Delta gives back when a table is read.
+The names of list and map entries are those that Delta returns when a table is read.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from schemas.contract import CONTRACTS, Contract, ContractField, FieldType
 
 TIMESTAMP_US: Final = pa.timestamp("us", "UTC")
 PRIMARY_TABLES: Final = ("traces", "feedback")
-"""The tables that records go to if nothing is wrong with them, one for each topic."""
+"""The tables of valid records, one for each topic."""
 QUARANTINE_TABLE: Final = "quarantine"
 AUDIT_TABLE: Final = "redactions"
 LABELS_TABLE: Final = "labels"
@@ -32,8 +32,8 @@ PROVENANCE: Final = pa.schema(
         pa.field("_policy", pa.string(), nullable=False),
     ]
 )
-"""Where a row came from. ``_schema`` is the fingerprint of the schema it was written with, null in
-quarantine where none was found; ``_policy`` the hash of the redaction policy."""
+"""The origin of a row. ``_schema`` is the fingerprint of the schema it was written with (null in
+quarantine if there was none), ``_policy`` the hash of the redaction policy."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
-"""From records to columns, without a dict or a Python loop for each record.
+"""Columns from records, without a dict or a Python loop for each record.
 
-This runs for every record the worker stores, so it stays in C wherever it can: records are turned
-into columns a block at a time (``astuple`` and ``zip``), nested records are laid end to end and
-given offsets, and each column becomes an Arrow array in one call.
+This runs for every stored record, so it stays in C wherever it can. Records are turned into columns
+a block at a time (``astuple`` and ``zip``), nested records are laid end to end with offsets, and
+each column becomes an Arrow array in one call.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,8 +26,8 @@ TABLE_OF_KIND: Final[Mapping[RecordKind, str]] = {
 """The table that records of a kind are stored in."""
 
 _BLOCK: Final = 256
-"""Records turned at a time: their fields stay in the processor's cache, and the tuples are gone
-before the garbage collector would count them (it looks after 700)."""
+"""Records per block: their fields stay in the processor's cache, and the tuples are freed before
+the garbage collector counts them (its threshold is 700)."""
 
 
 def record_batch(
@@ -36,7 +36,7 @@ def record_batch(
     """Return the rows of ``decoded`` with exactly the columns of their table.
 
     ``ingested_at`` is in microseconds since 1970 (UTC), ``policy`` the hash of the redaction
-    policy. A column of text must stay under 2 GiB, which the worker's memory budget sees to.
+    policy. A text column must stay under 2 GiB, which the worker's memory budget ensures.
     """
     table = TABLES[TABLE_OF_KIND[kind]]
     columns = record_arrays(table.record, decoded.records)
@@ -61,7 +61,7 @@ def record_arrays(contract: str, records: Sequence[msgspec.Struct]) -> list[pa.A
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """How one column is built: what ``build`` needs to know, worked out once."""
+    """How one column is built; computed once."""
 
     build: Callable[["_Plan", list[Any]], pa.Array]
     type: pa.DataType
@@ -87,7 +87,7 @@ def _arrays(plans: tuple[_Plan, ...], records: Sequence[msgspec.Struct]) -> list
 
 
 def _transpose(records: Sequence[msgspec.Struct], width: int) -> list[list[Any]]:
-    """Return the columns of the records; the fields of a class stand in the contract's order."""
+    """Return the columns of the records; the fields of a class are in the contract's order."""
     columns: list[list[Any]] = [[] for _ in range(width)]
     extend = [column.extend for column in columns]
     for start in range(0, len(records), _BLOCK):
@@ -115,7 +115,7 @@ def _map_array(plan: _Plan, column: list[Any]) -> pa.Array:
 
 
 def _offsets(column: list[Any], total: int) -> pa.Array:
-    """Return where each entry of a column begins among its ``total`` items laid end to end."""
+    """Return the offset of each entry of a column among its ``total`` items laid end to end."""
     offsets = np.zeros(len(column) + 1, np.int32)
     if total:
         np.cumsum(np.fromiter(map(len, column), np.int32, len(column)), out=offsets[1:])

@@ -1,8 +1,8 @@
-"""The contract: the Avro schemas of ``avro/``, each field with its class of personal data.
+"""The contract: the Avro schemas of ``avro/``, with the class of personal data of each field.
 
 Everything else about a record (its type, Arrow schema, documentation) is derived from here or
-tested equal to it. Loading fails closed: a field without a class of personal data, with an unknown
-one, or with a property nobody has defined is a ``ContractError``.
+tested equal to it. Loading fails closed: a field with an unknown or missing class of personal data,
+or with an undefined property, raises ``ContractError``.
 """
 
 import json
@@ -30,16 +30,16 @@ CONTRACT_NAMES: Final = ("trace", "feedback", "label_event", "quarantine", "reda
 
 
 class ContractError(FatalError):
-    """A schema file says something that cannot be relied on. The message names file and field."""
+    """A schema file is invalid. The message names the file and the field."""
 
 
 class Pii(StrEnum):
-    """What may happen to the content of a field; ``meaning`` says it in a sentence."""
+    """The class of personal data of a field: how its content is treated (``meaning``)."""
 
     meaning: str
 
     def __new__(cls, value: str, meaning: str) -> "Pii":
-        """Make a member from its value and its meaning."""
+        """Create a member from its value and its meaning."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.meaning = meaning
@@ -70,7 +70,7 @@ class FieldType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FieldLimits:
-    """The range of a number (both ends belong to it), or of the length of a text in characters."""
+    """The range of a number (inclusive), or of the length of a text in characters."""
 
     minimum: float | None = None
     maximum: float | None = None
@@ -80,10 +80,10 @@ class FieldLimits:
 
 @dataclass(frozen=True, slots=True)
 class ContractField:
-    """One field. ``path`` leads to it from the record, as in ``messages[].tool_calls[].name``.
+    """One field. ``path`` is its path in the record, as in ``messages[].tool_calls[].name``.
 
-    ``has_default`` says that a producer may leave the field out. ``record`` is the Avro name of the
-    records in an array and ``fields`` are theirs; ``symbols`` are the values of an enumeration.
+    ``has_default``: a producer may leave the field out. ``record`` is the Avro name of the records
+    in an array and ``fields`` are their fields; ``symbols`` are the values of an enumeration.
     """
 
     name: str
@@ -104,9 +104,8 @@ class ContractField:
 class Contract:
     """One record of the contract.
 
-    ``avro`` is the schema as it stands in the file, ``fingerprint`` its CRC-64-AVRO as 16 hex
-    digits in the order of the bytes in a single-object header, ``released`` every version that was
-    ever released, by number.
+    ``avro`` is the schema in the file, ``fingerprint`` its CRC-64-AVRO as 16 hex digits in the byte
+    order of a single-object header. ``released`` holds every released version, by number.
     """
 
     name: str
@@ -146,14 +145,14 @@ def parse_contract(name: str, avsc: Avsc, released: Mapping[int, Avsc] | None = 
 def schema_fingerprint(avsc: Avsc) -> str:
     """Return the CRC-64-AVRO of the parsing canonical form of a schema, as 16 hex digits.
 
-    The digits stand in the order of the bytes in a single-object header (Avro specification 1.12,
-    "Single-object encoding"). Raises what fastavro raises for what is no schema.
+    The digits are in the byte order of a single-object header (Avro specification 1.12,
+    "Single-object encoding"). Raises fastavro's errors for an invalid schema.
     """
     return str(fingerprint(to_parsing_canonical_form(dict(avsc)), "CRC-64-AVRO"))
 
 
 def load_contract(name: str) -> Contract:
-    """Read a contract and its released versions out of the package."""
+    """Read a contract and its released versions from the package."""
     folder = files("schemas") / "avro"
     released = {
         int(entry.name.removesuffix(".avsc")): _read(entry)
@@ -223,7 +222,7 @@ def _field(contract: str, entry: Avsc, prefix: str) -> ContractField:
 
 
 def _split_null(where: str, entry: Avsc) -> tuple[bool, Any]:
-    """Tell an optional field, ``["null", T]`` with default null, from a plain ``T``."""
+    """Return whether a field is nullable (``["null", T]`` with default null), and ``T``."""
     declared = entry["type"]
     if not isinstance(declared, list):
         return False, declared

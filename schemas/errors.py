@@ -1,7 +1,7 @@
-"""The kinds of error, each of which names the way out: try again, set aside, stop, or look first.
+"""The kinds of error, each with its way out: retry, quarantine, stop, or read the table first.
 
-A step that fails raises one of these and nothing wider, so that whoever drives the step can tell
-from the type alone what is safe to do next. Messages hold coordinates and rules, never content.
+A step that fails raises one of these and nothing wider. So its caller can tell from the type alone
+what is safe to do next. Messages hold coordinates and rules, never content.
 """
 
 
@@ -26,15 +26,15 @@ class CommitUnknownError(RetryableError):
 
 
 class FencedError(GoldpanError):
-    """The table's position is not the one this buffer starts from: another owns the partition.
+    """The table's position is not where this buffer starts: another worker owns the partition.
 
-    The buffer must be dropped and the position taken again; what it held is consumed once more.
+    Drop the buffer and read the position again; its records are consumed again.
     """
 
 
 class FatalError(GoldpanError):
-    """Only a person can mend this. The message says what happened, where, and what to do."""
+    """Only a person can fix this. The message says what happened, where, and what to do."""
 
 
 class UsageError(GoldpanError):
-    """The command or its settings are wrong. The message says which one and what would be right."""
+    """The command or its settings are wrong. The message names the setting and valid values."""

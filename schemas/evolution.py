@@ -1,9 +1,9 @@
-"""BACKWARD_TRANSITIVE: the current contract must read what any released version has written.
+"""Checks BACKWARD_TRANSITIVE: the current contract must read what any released version has written.
 
-Topics are replayed from their beginning, and JSON carries no schema of its writer. So this asks
-for more than Avro's resolution does: a record that was valid under a released version, in any of
-the wire formats, must be valid now. A field may therefore not be renamed even with an alias, its
-default may not go, and its limits may not become narrower.
+Topics are replayed from their beginning, and JSON carries no writer's schema. So this check is
+stricter than Avro's resolution: a record that was valid under a released version, in any wire
+format, must be valid now. So a field must not be renamed even with an alias, its default must stay,
+and its limits must not become narrower.
 """
 
 from collections.abc import Iterator
@@ -12,22 +12,22 @@ from schemas.contract import Contract, ContractField, FieldType, parse_contract
 
 
 def find_evolution_problems(contract: Contract) -> list[str]:
-    """Return what records of released versions would fail on, one sentence each; none is good."""
-    found: list[str] = []
+    """Return one sentence for each reason why records of released versions would fail."""
+    problems: list[str] = []
     for version, avsc in contract.released.items():
         released = parse_contract(contract.name, avsc)
-        found += [
+        problems += [
             f"version {version}: {problem}" for problem in find_breaking_changes(contract, released)
         ]
-    return found
+    return problems
 
 
 def find_breaking_changes(reader: Contract, writer: Contract) -> list[str]:
     """Return why ``reader`` cannot read every record that is valid under ``writer``."""
-    found = list(_breaks_of_fields(reader.fields, writer.fields))
+    breaks = list(_breaks_of_fields(reader.fields, writer.fields))
     if _short_name(reader.avro["name"]) != _short_name(writer.avro["name"]):
-        found.append("the record has another name")
-    return found
+        breaks.append("the record has another name")
+    return breaks
 
 
 def _breaks_of_fields(
@@ -39,7 +39,7 @@ def _breaks_of_fields(
         if field.name in current:
             yield from _breaks_of_field(current[field.name], field)
         else:
-            yield f"`{field.path}` is gone or has another name; nothing may be taken away"
+            yield f"`{field.path}` was removed or renamed; fields must stay"
     for field in reader:
         if field.name not in released and not field.has_default:
             yield f"`{field.path}` is new and has no default"
@@ -50,11 +50,11 @@ def _breaks_of_field(reader: ContractField, writer: ContractField) -> Iterator[s
     if reader.type is not writer.type and (writer.type, reader.type) not in _PROMOTIONS:
         yield f"`{path}` was {writer.type} and is {reader.type}"
     if writer.nullable and not reader.nullable:
-        yield f"`{path}` could be null and cannot any more"
+        yield f"`{path}` was nullable and is not any more"
     if writer.has_default and not reader.has_default:
         yield f"`{path}` had a default and has none any more"
-    if gone := set(writer.symbols) - set(reader.symbols):
-        yield f"`{path}` has lost {', '.join(sorted(gone))}"
+    if removed := set(writer.symbols) - set(reader.symbols):
+        yield f"`{path}` has lost {', '.join(sorted(removed))}"
     if writer.record is not None and reader.record is not None:
         if _short_name(writer.record) != _short_name(reader.record):
             yield f"`{path}` holds records of another name"

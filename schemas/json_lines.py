@@ -1,7 +1,7 @@
-"""Lines of JSON that every reader takes for the same number of lines.
+"""Escapes line ends inside JSON, so that every reader finds the same lines.
 
-JSON allows U+0085, U+2028 and U+2029 in strings as they are, but many readers of lines (Python's
-``str.splitlines``, old JavaScript) end a line there. As escapes they mean the same to all.
+JSON allows U+0085, U+2028 and U+2029 in strings unescaped, but many line readers (Python's
+``str.splitlines``, old JavaScript) end a line there. As escapes they mean the same.
 """
 
 from typing import Final
@@ -10,7 +10,7 @@ _LINE_ENDS: Final = {sign.encode(): f"\\u{ord(sign):04x}".encode() for sign in "
 
 
 def escape_line_ends(document: bytes) -> bytes:
-    """Return a JSON document (UTF-8, without line feeds) in which nothing looks like a line end."""
+    """Return a JSON document (UTF-8, without line feeds) with all other line ends escaped."""
     for sign, escape in _LINE_ENDS.items():
         document = document.replace(sign, escape)
     return document

@@ -1,7 +1,7 @@
 """The contract of a record as JSON Schema (2020-12), for producers that validate before they send.
 
-It says what the worker's decoder asks of a record in JSON, but for one thing that it has no words
-for: that a time written as text lies between 2000 and 2100 (UTC).
+It requires what the worker's decoder requires of a record in JSON, except that JSON Schema cannot
+express that a time written as text is between 2000 and 2100 (UTC).
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
 def json_schema(contract: Contract) -> dict[str, Any]:
-    """Return the schema that a valid record of a contract follows."""
+    """Return the JSON Schema of a contract."""
     head = {"$schema": DIALECT, "title": contract.name, "description": contract.doc}
     rules = [rule for rule in _VALUE_RULES if contract.name == "feedback"]
     return head | _record(contract.fields) | ({"allOf": rules} if rules else {})
@@ -49,13 +49,13 @@ def _present(field: ContractField) -> dict[str, Any]:
 
 def _limits(field: ContractField) -> dict[str, Any]:
     limits = field.limits
-    told: Mapping[str, float | None] = {
+    bounds: Mapping[str, float | None] = {
         "minimum": limits.minimum,
         "maximum": limits.maximum,
         "minLength": limits.min_length,
         "maxLength": limits.max_length,
     }
-    return {name: limit for name, limit in told.items() if limit is not None}
+    return {name: limit for name, limit in bounds.items() if limit is not None}
 
 
 def _when(kind: str, value: dict[str, Any]) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def _when(kind: str, value: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-# Validators may take a format for no more than a remark.
+# Validators may ignore `format`.
 _RFC_3339: Final = r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$"
 
 _SHAPES: Final[Mapping[FieldType, dict[str, Any]]] = {

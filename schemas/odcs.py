@@ -1,4 +1,4 @@
-"""Columns as the Open Data Contract Standard (ODCS 3.1.0) describes them."""
+"""Tables as data contracts of the Open Data Contract Standard (ODCS 3.1.0)."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -21,7 +21,7 @@ def odcs_document(  # noqa: PLR0913 - each argument is one part of the document
     promises: Iterable[Mapping[str, Any]] = (),
 ) -> bytes:
     """Return a data contract as YAML; ``promises`` are its ``slaProperties``."""
-    told: dict[str, Any] = {
+    contract: dict[str, Any] = {
         "apiVersion": ODCS_VERSION,
         "kind": "DataContract",
         "id": identity,
@@ -29,30 +29,30 @@ def odcs_document(  # noqa: PLR0913 - each argument is one part of the document
         "version": version,
         "status": "active",
         "description": dict(description),
-        "schema": [dict(one) for one in objects],
+        "schema": [dict(item) for item in objects],
     }
-    if listed := [dict(one) for one in promises]:
-        told["slaProperties"] = listed
-    text: str = yaml.safe_dump(told, sort_keys=False, allow_unicode=True, width=100)
+    if listed := [dict(item) for item in promises]:
+        contract["slaProperties"] = listed
+    text: str = yaml.safe_dump(contract, sort_keys=False, allow_unicode=True, width=100)
     return text.encode()
 
 
 def odcs_column(column: pa.Field, field: ContractField | None = None) -> dict[str, Any]:
-    """Return the property of a column; ``field`` is the field of the contract that it holds."""
-    known: dict[str, Any] = {
+    """Return the property of a column; ``field`` is the field of the contract in it."""
+    described: dict[str, Any] = {
         "name": column.name,
         "logicalType": _logical(column.type),
         "physicalType": str(column.type).split("<", 1)[0],
         "required": not column.nullable,
     }
-    known |= _items_of(column.type)
+    described |= _items_of(column.type)
     if field is not None:
-        known |= {"description": field.doc, "classification": str(field.pii)}
-    return known
+        described |= {"description": field.doc, "classification": str(field.pii)}
+    return described
 
 
 def _items_of(kind: pa.DataType) -> dict[str, Any]:
-    """Return what a list holds, under ``items``; nothing for what is no list."""
+    """Return the description of a list's items; empty for other types."""
     if not pa.types.is_list(kind) or pa.types.is_map(kind):
         return {}
     inner = kind.value_type

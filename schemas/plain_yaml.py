@@ -1,8 +1,8 @@
-"""YAML without its guesses: only what is plainly a number, true, false or nothing is no text.
+"""YAML without guesses: only plain numbers, true, false and null are not text.
 
 YAML 1.1, which PyYAML reads, takes `no` for false (and so Norway), `0400` for 256, `1:30` for 90,
 and `2026-02-29` for an error without a line. Here these are texts, as in YAML 1.2, core schema
-(https://yaml.org/spec/1.2.2/#103-core-schema); a model that wants a number then refuses them.
+(https://yaml.org/spec/1.2.2/#103-core-schema); a model that expects a number then refuses them.
 """
 
 import re
@@ -19,15 +19,15 @@ _FORMS: Final = (
     ("null", r"~|null|Null|NULL|", ("~", "n", "N", "")),
     ("merge", r"<<", "<"),
 )
-"""What each kind of plain scalar looks like, and with which characters it begins."""
+"""The pattern of each kind of plain scalar, and the characters it can begin with."""
 
 
 def _resolvers() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
-    found: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+    resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
     for kind, form, begins in _FORMS:
         for first in begins:
-            found.setdefault(first, []).append((_TAG + kind, re.compile(rf"(?:{form})\Z")))
-    return found
+            resolvers.setdefault(first, []).append((_TAG + kind, re.compile(rf"(?:{form})\Z")))
+    return resolvers
 
 
 def _float(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> float:

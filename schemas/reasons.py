@@ -1,18 +1,18 @@
-"""The closed list of reasons for which a record goes to quarantine instead of its table."""
+"""The closed list of reasons for quarantining a record."""
 
 from enum import StrEnum
 
 
 class QuarantineReason(StrEnum):
-    """Why a record was set aside. The value stands in the column ``reason`` of quarantine.
+    """Why a record was quarantined. The value is stored in the column ``reason`` of quarantine.
 
-    ``meaning`` says it in a sentence.
+    ``meaning`` is a sentence for people.
     """
 
     meaning: str
 
     def __new__(cls, value: str, meaning: str) -> "QuarantineReason":
-        """Make a member from its value and its meaning."""
+        """Create a member from its value and its meaning."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.meaning = meaning

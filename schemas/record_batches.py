@@ -1,7 +1,7 @@
 """Records on their way through the worker, with the coordinates they came from.
 
-A batch is a structure of parallel lists rather than a list of objects: one batch is one topic, and
-the columns of coordinates go into the table as they are.
+A batch has parallel lists instead of a list of objects: a batch belongs to one topic, and the lists
+of coordinates become columns of the table.
 """
 
 import dataclasses
@@ -14,14 +14,14 @@ RecordT = TypeVar("RecordT")
 
 
 class RecordKind(StrEnum):
-    """The two kinds of record that are consumed; the value is the name of the Avro schema."""
+    """The two kinds of consumed records; the value is the name of the Avro schema."""
 
     TRACE = "trace"
     FEEDBACK = "feedback"
 
 
 class RawRecord(NamedTuple):
-    """A record as Kafka gave it. ``timestamp_ms`` is -1 where the record carries none."""
+    """A record as Kafka returned it. ``timestamp_ms`` is -1 if the record has none."""
 
     partition: int
     offset: int
@@ -32,10 +32,10 @@ class RawRecord(NamedTuple):
 
 @dataclass(slots=True, repr=False)
 class DecodedBatch(Generic[RecordT]):
-    """Valid records of one topic, not yet redacted: row *i* of each list belongs together.
+    """Valid records of one topic, not yet redacted; entry *i* of each list is of one record.
 
-    ``schema_ids`` holds the fingerprint (CRC-64-AVRO, 16 hex digits) of the schema each record was
-    written with. ``raws`` holds the records as they came, for those that redaction must refuse.
+    ``schema_ids`` holds the fingerprint (CRC-64-AVRO, 16 hex digits) of the schema that each record
+    was written with. ``raws`` holds the raw records, for those that redaction must reject.
     """
 
     kind: RecordKind
@@ -67,11 +67,11 @@ class DecodedBatch(Generic[RecordT]):
 
 @dataclass(frozen=True, slots=True)
 class RejectedRecord:
-    """A record that cannot go to its table, and why.
+    """A record that cannot be stored in its table, with the reason.
 
-    ``reason`` is one word of a closed list, ``detail`` a sentence for a person, ``field`` the path
-    of a field of the contract. None of them holds anything of the record; ``raw`` does, and is
-    therefore left out of the representation.
+    ``reason`` is a word of a closed list, ``detail`` a sentence for people, ``field`` the path of a
+    field of the contract. None of them holds content of the record. ``raw`` does, so it is left out
+    of the representation.
     """
 
     topic: str

@@ -1,6 +1,6 @@
-"""The rules that a type cannot state: times written as text, and what a rating may be.
+"""The rules that a type cannot express: times written as text, and the values of votes and ratings.
 
-They run once for each record, after the typed decoder, and do next to nothing on a usual record.
+They run once for each record, after the typed decoder, and cost next to nothing for a usual record.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ from schemas.times import to_micros
 
 
 class RuleBreach(NamedTuple):
-    """A rule that a record breaks. ``detail`` is a sentence that holds nothing of the record."""
+    """A rule that a record breaks. ``detail`` is a sentence without content of the record."""
 
     reason: QuarantineReason
     field: str
@@ -22,13 +22,13 @@ class RuleBreach(NamedTuple):
 
 
 RecordNormalizer = Callable[[Any], RuleBreach | None]
-"""Brings the times of a record to microseconds, in place, and says which rule it breaks, if any."""
+"""Converts the times of a record to microseconds, in place; returns the broken rule, if any."""
 
 TIME_RULE: Final = "must lie between 2000-01-01 and 2100-01-01 (UTC)"
 
 
 def normalize_trace(trace: Trace) -> RuleBreach | None:
-    """Settle a trace: ``started_at`` becomes microseconds since 1970 (UTC)."""
+    """Convert ``started_at`` of a trace to microseconds since 1970 (UTC)."""
     if trace.started_at.__class__ is int:
         return None
     trace.started_at = to_micros(_moment(trace.started_at))
@@ -36,7 +36,7 @@ def normalize_trace(trace: Trace) -> RuleBreach | None:
 
 
 def normalize_feedback(feedback: Feedback) -> RuleBreach | None:
-    """Settle a feedback event: its time as in ``normalize_trace``, its value by its kind."""
+    """Convert the time of a feedback event, and check its value against its kind."""
     if feedback.occurred_at.__class__ is not int:
         feedback.occurred_at = to_micros(_moment(feedback.occurred_at))
         if breach := _time_breach("occurred_at", feedback.occurred_at):
@@ -50,7 +50,7 @@ NORMALIZERS: Final[Mapping[RecordKind, RecordNormalizer]] = {
     RecordKind.TRACE: normalize_trace,
     RecordKind.FEEDBACK: normalize_feedback,
 }
-"""The rules of each kind of record."""
+"""The normalizer of each kind of record."""
 
 
 def _moment(decoded: Any) -> datetime:

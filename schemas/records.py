@@ -1,8 +1,8 @@
-"""The record types: what a valid trace, feedback or label event is in memory, and what it may hold.
+"""The record types: valid traces, feedback and label events in memory, with their limits.
 
-One typed decoder (msgspec) checks names, types and ranges while it reads; the classes follow
-``avro/*.avsc`` field by field, which ``tests/schemas/test_records.py`` proves. They are not tracked
-by the garbage collector: nothing in a record can refer back to it.
+One typed decoder (msgspec) checks names, types and ranges while it reads. The classes follow
+``avro/*.avsc`` field by field (tested in ``tests/schemas/test_records.py``). The garbage collector
+does not track them: nothing in a record can refer back to it.
 """
 
 import sys
@@ -13,9 +13,9 @@ import msgspec
 from msgspec import Meta
 
 EARLIEST_MICROS: Final = 946_684_800_000_000
-"""2000-01-01T00:00:00Z, the first moment that an event time may name."""
+"""2000-01-01T00:00:00Z, the earliest valid event time."""
 LATEST_MICROS: Final = 4_102_444_800_000_000 - 1
-"""The last microsecond before 2100-01-01T00:00:00Z."""
+"""The last microsecond before 2100-01-01T00:00:00Z, the latest valid event time."""
 INT64_MAX: Final = 2**63 - 1
 
 _MAX = sys.float_info.max
@@ -28,8 +28,7 @@ Count: TypeAlias = Annotated[int, Meta(ge=0, le=INT64_MAX)]
 Revision: TypeAlias = Annotated[int, Meta(ge=1, le=INT64_MAX)]
 
 if TYPE_CHECKING:
-    # The decoder alone meets the datetime of an RFC 3339 time, and turns it into microseconds
-    # before anybody else sees the record.
+    # Only the decoder sees the datetime of an RFC 3339 time; it converts it to microseconds.
     Micros: TypeAlias = int
 else:
     Micros = (
@@ -57,14 +56,14 @@ Route: TypeAlias = Literal["auto", "review", "audit"]
 
 
 class Record(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """Base of all record types. Its representation names the type only, never what is inside."""
+    """Base of all record types. Its representation names the type only, never the content."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(...)"
 
 
 class MessageToolCall(Record, kw_only=True):
-    """A call of a tool that the assistant asked for in a message."""
+    """A tool call that the assistant requested in a message."""
 
     id: Id
     name: str
@@ -82,7 +81,7 @@ class Message(Record, kw_only=True):
 
 
 class Retrieved(Record, kw_only=True):
-    """A document that was fetched to ground the answer."""
+    """A document that was retrieved to ground the answer."""
 
     document_id: Id
     score: Finite | None = None
@@ -90,7 +89,7 @@ class Retrieved(Record, kw_only=True):
 
 
 class ToolCall(Record, kw_only=True):
-    """A tool that ran during the call, with what it returned; ``latency_ms`` in milliseconds."""
+    """A tool that ran during the call, with its result; ``latency_ms`` in milliseconds."""
 
     id: Id
     name: str
@@ -132,7 +131,7 @@ class Trace(Record, kw_only=True):
 
 
 class Feedback(Record, kw_only=True):
-    """One thing said or done about an answer. ``occurred_at`` in microseconds since 1970 (UTC)."""
+    """One reaction to an answer. ``occurred_at`` in microseconds since 1970 (UTC)."""
 
     feedback_id: Id
     trace_id: Id
@@ -148,7 +147,7 @@ class Feedback(Record, kw_only=True):
 
 
 class Evidence(Record, kw_only=True):
-    """One signal that went into a decision; ``weight`` is what it added to the log-odds of fail."""
+    """One signal behind a label; ``weight`` is its contribution to the log-odds of fail."""
 
     feedback_id: Id | None = None
     kind: str
@@ -156,7 +155,7 @@ class Evidence(Record, kw_only=True):
 
 
 class LabelEvent(Record, kw_only=True):
-    """What a trace was worth. Times in microseconds since 1970 (UTC), ``p_fail`` from 0 to 1."""
+    """The label of a trace. Times in microseconds since 1970 (UTC), ``p_fail`` from 0 to 1."""
 
     label_event_id: Id
     trace_id: Id

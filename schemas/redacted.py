@@ -1,7 +1,7 @@
-"""A box that says: what is inside has been through redaction.
+"""A wrapper for values that have been through redaction.
 
-The tables accept nothing else, and only the room ``redact`` fills such a box (proved from the
-source by ``tests/architecture``). So a forgotten call to redaction is a type error, not a leak.
+The tables accept nothing else, and only the room ``redact`` creates it (proved from the source by
+``tests/architecture``). So a forgotten call to redaction is a type error, not a leak.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Redacted(Generic[T_co]):
-    """Holds a ``value`` from which personal data has been taken out under a policy.
+    """Wraps a ``value`` whose personal data was redacted under a policy.
 
     ``policy`` is the hash of the redaction policy that was applied.
     """

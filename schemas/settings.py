@@ -1,7 +1,7 @@
-"""What a group of settings refuses before it looks closer: values of another type or tool.
+"""The base of settings groups, which refuses values that were meant differently.
 
-The environment and env files of containers keep quotes and blanks that a shell would take away,
-TOML has truth values where a number is meant, and no comparison holds for a number that is none.
+The environment and env files of containers keep quotes and blanks that a shell would remove. TOML
+has booleans where a number is expected, and comparisons with NaN never hold.
 """
 
 import re
@@ -18,7 +18,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u2028-\u202f\u2060\uf
 
 
 class SettingsGroup(BaseModel):
-    """Base of all groups of settings: unknown names are errors, and nothing changes afterwards."""
+    """Base of all groups of settings: unknown names are errors, and values are immutable."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False
@@ -27,7 +27,7 @@ class SettingsGroup(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _is_of_its_type(cls, value: Any, info: ValidationInfo) -> Any:
-        """Refuse what would be taken for a good value of the field, and was meant otherwise."""
+        """Refuse a value that pydantic would accept although it was meant differently."""
         kinds = _kinds(cls.model_fields[str(info.field_name)].annotation)
         if kinds & {int, float}:
             _refuse_as_number(value)
@@ -56,6 +56,6 @@ def _refuse_as_text(value: str) -> None:
     if value != value.strip():
         raise ValueError("must not begin or end with a blank")
     if (value[:1] in _ENDS and value) or (value[-1:] in _ENDS and value):
-        raise ValueError("must not be in quotes: an env file keeps them as a part of the value")
+        raise ValueError("must not be in quotes: an env file keeps them as part of the value")
     if _CONTROL.search(value):
-        raise ValueError("must not hold control characters, or ones that cannot be seen")
+        raise ValueError("must not have control or invisible characters")

@@ -1,7 +1,7 @@
-"""Half surrogate pairs in JSON: what a stream that was cut within an emoji leaves behind.
+"""Replaces lone surrogates in JSON, which a stream leaves behind if it is cut within an emoji.
 
-JSON lets a string hold ``\\ud83d`` alone, and no Unicode text can. The record is not the worse for
-it: U+FFFD, the sign for what could not be read, stands in its place.
+JSON lets a string hold ``\\ud83d`` alone, but Unicode text cannot. The rest of the record is valid,
+so U+FFFD, the replacement character, takes its place.
 """
 
 import re
@@ -16,7 +16,7 @@ _MAY_HOLD: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def replace_lone_surrogates(document: bytes) -> bytes:
-    """Return a JSON document with U+FFFD in the place of each surrogate that has no other half."""
+    """Return a JSON document with U+FFFD instead of each lone surrogate."""
     if _MAY_HOLD.search(document) is None:
         return document
-    return _ESCAPE.sub(lambda found: rb"\ufffd" if found["half"] else found[0], document)
+    return _ESCAPE.sub(lambda match: rb"\ufffd" if match["half"] else match[0], document)

@@ -1,6 +1,7 @@
-"""Reads text files that people write with any editor, or other tools make.
+"""Reads text files that were written with any editor or by other tools.
 
-A byte order mark in front of UTF-8 is no content; UTF-16, as PowerShell's `>` writes it, is named.
+A byte order mark before UTF-8 is not content. UTF-16, which PowerShell's `>` writes, is reported as
+such.
 """
 
 import codecs
@@ -9,10 +10,10 @@ from pathlib import Path
 from schemas.errors import UsageError
 
 
-def read_text_file(path: Path, what: str) -> str:
-    """Return what a file of UTF-8 holds, without a byte order mark.
+def read_text_file(path: Path, subject: str) -> str:
+    """Return the content of a UTF-8 file, without a byte order mark.
 
-    Raises UsageError, a sentence that begins with ``what`` (which names the file) and says why.
+    Raises UsageError, a sentence that begins with ``subject`` (the file's name) and says why.
     """
     try:
         return decode_text(path.read_bytes())
@@ -20,11 +21,11 @@ def read_text_file(path: Path, what: str) -> str:
         reason = error.strerror
     except ValueError as error:
         reason = str(error)
-    raise UsageError(f"{what} cannot be read: {reason}.")
+    raise UsageError(f"{subject} cannot be read: {reason}.")
 
 
 def decode_text(data: bytes) -> str:
-    """Return bytes of UTF-8 as text, without a byte order mark; ValueError says what they are."""
+    """Return UTF-8 bytes as text, without a byte order mark; raise ValueError for others."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise ValueError("it is UTF-16; save it as UTF-8")
     try:
@@ -32,5 +33,5 @@ def decode_text(data: bytes) -> str:
     except UnicodeDecodeError:
         raise ValueError("it is not UTF-8") from None
     if "\0" in text:
-        raise ValueError("it is no text: it holds zero bytes")
+        raise ValueError("it is not text: it has zero bytes")
     return text

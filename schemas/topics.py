@@ -1,4 +1,4 @@
-"""The topics: who owns each, its key and schema, how it may evolve, and how long it is kept."""
+"""The topics: owner, key, schema, compatibility and retention of each."""
 
 from collections.abc import Mapping
 from importlib.resources import files
@@ -45,12 +45,12 @@ def parse_topic(name: str, text: bytes) -> Topic:
 def load_topics() -> dict[str, Topic]:
     """Read every topic of the package, by name."""
     folder = files("schemas") / "topics"
-    found = [
+    topics = [
         parse_topic(file.name, file.read_bytes())
         for file in folder.iterdir()
         if file.name.endswith(".yaml")
     ]
-    return {topic.topic: topic for topic in sorted(found, key=lambda topic: topic.topic)}
+    return {topic.topic: topic for topic in sorted(topics, key=lambda topic: topic.topic)}
 
 
 TOPICS: Final[Mapping[str, Topic]] = load_topics()

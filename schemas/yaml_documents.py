@@ -1,7 +1,7 @@
-"""Reads a YAML document that people write into a strict model; a mistake is told with its line.
+"""Reads a YAML document that people write into a strict model; errors name the line.
 
-Nothing is taken for what it is not: a number is written in plain decimal, without quotes, and is
-neither a word (`yes`) nor a truth value, and the name of a field is a text.
+No value is converted silently: a number is written in plain decimal, without quotes, and is neither
+a word (`yes`) nor a boolean, and the name of a field is a text.
 """
 
 import json
@@ -32,11 +32,11 @@ _TYPES: Final = {
     "missing": "is missing",
     "json_invalid": "something in it cannot be read",
 }
-"""What is wrong with a value of another type, by what pydantic calls it."""
+"""The fault of a value of another type, by pydantic's error type."""
 
 
 def _flag(value: Any) -> Any:
-    """Take the words of YAML 1.1 for true and false, where nothing else is meant."""
+    """Convert YAML 1.1's words for true and false, where only a boolean is allowed."""
     return _WORDS.get(value.lower(), value) if isinstance(value, str) else value
 
 
@@ -45,7 +45,7 @@ Flag = Annotated[bool, BeforeValidator(_flag)]
 
 
 class DocumentPart(BaseModel):
-    """Base of all parts of a document: unknown keys are errors, and nothing changes afterwards."""
+    """Base of all parts of a document: unknown keys are errors, and values are immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -54,9 +54,9 @@ ModelT = TypeVar("ModelT", bound=DocumentPart)
 
 
 def read_yaml_mapping(text: str, name: str) -> tuple[yaml.Node | None, dict[str, Any]]:
-    """Return the tree of a document, for line numbers, and what it holds.
+    """Return the tree of a document, for line numbers, and its content.
 
-    Raises UsageError where it is no YAML, no mapping, or has a key twice or one that is no text.
+    Raises UsageError if it is not YAML or not a mapping, or if a key is a duplicate or not text.
     """
     try:
         tree = yaml.compose(text, Loader=PlainLoader)
@@ -64,7 +64,7 @@ def read_yaml_mapping(text: str, name: str) -> tuple[yaml.Node | None, dict[str,
             _refuse_keys(tree, name)
         document = yaml.load(text, Loader=PlainLoader)  # noqa: S506 - a safe loader
     except RecursionError:
-        raise UsageError(f"{name}: it is nested too deeply, or holds itself.") from None
+        raise UsageError(f"{name}: it is nested too deeply or contains itself.") from None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise UsageError(f"{name}, line {line}: not YAML ({error.problem}).") from None
@@ -80,14 +80,14 @@ def validate_document(
 ) -> ModelT:
     """Return ``document`` as ``model``, or raise UsageError with line, field and reason.
 
-    A rule that spans the document names the field it is about before a colon, as in ``a.b: why``.
+    A rule about the whole document names its field before a colon, as in ``a.b: reason``.
     """
     try:
         return model.model_validate_json(json.dumps(document, default=str), strict=True)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False)
-        # A name that was mistyped is unknown, and the one that was meant is missing: say the first.
-        first = next((one for one in found if one["type"] == _UNKNOWN), found[0])
+        errors = error.errors(include_url=False, include_context=False)
+        # A mistyped name is unknown, and the intended one is missing: report the first.
+        first = next((e for e in errors if e["type"] == _UNKNOWN), errors[0])
         reason = _TYPES.get(first["type"]) or first["msg"].removeprefix("Value error, ").rstrip(".")
         path = _written(tree, tuple(part for part in first["loc"] if part != "[key]"))
         if first["type"] == _UNKNOWN:
@@ -98,49 +98,49 @@ def validate_document(
         raise UsageError(f"{name}, line {line}: {where}: {reason}.") from None
 
 
-def _no_such_key(known: list[str], name: str) -> str:
-    near = get_close_matches(name.casefold(), known, 1)
+def _no_such_key(keys: list[str], name: str) -> str:
+    near = get_close_matches(name.casefold(), keys, 1)
     if near:
         return f"there is no such key; {near[0]} may be meant"
-    return "there is no such key" + (f"; there are {', '.join(known)}" if known else "")
+    return "there is no such key" + (f"; there are {', '.join(keys)}" if keys else "")
 
 
 def _keys(model: type[DocumentPart], path: tuple[int | str, ...]) -> list[str]:
-    """Return the names of the fields of a part of a document; none if it has no fixed ones."""
+    """Return the field names of a part of a document; empty if it has no fixed fields."""
     for step in path:
         if isinstance(step, int):
             continue
-        fields = {one.alias or name: one for name, one in model.model_fields.items()}
+        fields = {field.alias or name: field for name, field in model.model_fields.items()}
         kind = fields[step].annotation if step in fields else None
         parts = [
-            one
-            for one in (kind, *get_args(kind))
-            if isinstance(one, type) and issubclass(one, DocumentPart)
+            candidate
+            for candidate in (kind, *get_args(kind))
+            if isinstance(candidate, type) and issubclass(candidate, DocumentPart)
         ]
         if not parts:
             return []
         model = parts[0]
-    return [one.alias or name for name, one in model.model_fields.items()]
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _written(node: yaml.Node | None, path: tuple[int | str, ...]) -> tuple[int | str, ...]:
-    """Return a path without the parts that name a kind of value, which nobody wrote."""
-    kept: list[int | str] = []
-    for number, step in enumerate(path):
+    """Return a path without the parts that pydantic added for the kinds of values."""
+    written: list[int | str] = []
+    for index, step in enumerate(path):
         below = _below(node, step)
         if below is not None:
             node = below[1]
         elif isinstance(step, str) and node is not None:
-            rest = path[number + 1 :]
+            rest = path[index + 1 :]
             if not isinstance(node, yaml.MappingNode) or (rest and _below(node, rest[0])):
                 continue
             node = None
-        kept.append(step)
-    return tuple(kept)
+        written.append(step)
+    return tuple(written)
 
 
 def _line_named(node: yaml.Node | None, named: str) -> int:
-    """Return the line of what a rule names, as in ``where.segments.tier`` or ``strata.label``."""
+    """Return the line of the field a rule names, as in ``where.segments.tier``."""
     line = node.start_mark.line + 1 if node is not None else 1
     while isinstance(node, yaml.MappingNode):
         fits = [
@@ -153,15 +153,15 @@ def _line_named(node: yaml.Node | None, named: str) -> int:
         key, node = max(fits, key=lambda pair: len(pair[0].value))
         line, named = key.start_mark.line + 1, named[len(key.value) + 1 :]
     if isinstance(node, yaml.SequenceNode):
-        lines = [one.start_mark.line + 1 for one in node.value if one.value == named]
+        lines = [item.start_mark.line + 1 for item in node.value if item.value == named]
         line = lines[0] if lines else line
     return line
 
 
-def overlay_mapping(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``above`` laid over ``below``: mappings are merged, all else is replaced."""
-    merged = dict(below)
-    for key, value in above.items():
+def overlay_mapping(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``override`` laid over ``base``: mappings are merged, all else is replaced."""
+    merged = dict(base)
+    for key, value in override.items():
         under = merged.get(key)
         if isinstance(under, dict) and isinstance(value, dict):
             merged[key] = overlay_mapping(under, value)
@@ -171,7 +171,7 @@ def overlay_mapping(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[
 
 
 def line_of_path(node: yaml.Node | None, path: tuple[int | str, ...]) -> int:
-    """Return the line (from 1) on which the deepest part of a path that exists stands."""
+    """Return the line (from 1) of the deepest existing part of a path."""
     line = node.start_mark.line + 1 if node is not None else 1
     for part in path:
         below = _below(node, part)
@@ -192,21 +192,21 @@ def _below(node: yaml.Node | None, part: int | str) -> tuple[int, yaml.Node] | N
 
 
 def _refuse_keys(node: yaml.Node, name: str) -> None:
-    """Refuse a key that stands twice in one mapping, or is no text.
+    """Refuse a key that is a duplicate in its mapping, or is not text.
 
-    YAML would take the last of two in silence.
+    YAML would take the last of two silently.
     """
     if isinstance(node, yaml.SequenceNode):
         for child in node.value:
             _refuse_keys(child, name)
     if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
+        keys: set[str] = set()
         for key, value in node.value:
             line = key.start_mark.line + 1
             if not key.tag.endswith((":str", ":merge")):
                 shown = f"{key.value}: " if isinstance(key.value, str) else ""
-                raise UsageError(f"{name}, line {line}: {shown}a name must be a text: quote it.")
-            if key.value in seen:
-                raise UsageError(f"{name}, line {line}: {key.value} stands here twice.")
-            seen.add(key.value)
+                raise UsageError(f"{name}, line {line}: {shown}a key must be text: quote it.")
+            if key.value in keys:
+                raise UsageError(f"{name}, line {line}: duplicate key {key.value}.")
+            keys.add(key.value)
             _refuse_keys(value, name)

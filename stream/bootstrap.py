@@ -39,7 +39,7 @@ from stream.startup import (
     warn_memory_shortage,
 )
 from stream.state_gauges import StateGauges
-from stream.worker_assembly import WorkerAssembly, WorkerParts
+from stream.worker_assembly import WorkerAssembly, WorkerParts, now_ms
 from stream.worker_setup import WorkerSetup
 
 ResultT = TypeVar("ResultT")
@@ -60,10 +60,6 @@ def run_worker(
         return False
     finally:
         setup.tracer.close()
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 class _Bootstrap:
@@ -113,7 +109,7 @@ class _Bootstrap:
         self._wait_for("the lake", lambda: self.setup.refuse_other_keys(self.lake))
         labels = None if self.setup.labels is None else self._labels(self.setup.labels)
         log_created_tables(created, self.setup.lake, self.setup.log)
-        self.metrics.set("lake_made_seconds", self.lake.made_ms() / 1000)
+        self.metrics.set("lake_made_seconds", self.lake.created_ms() / 1000)
         self.setup.log.info(
             "worker_started",
             version=self.setup.version,
@@ -179,10 +175,10 @@ class _Bootstrap:
                 budget=budget,
                 topics=self.topics,
                 redaction=self.setup.redactor.statistics,
-                now_ms=_now_ms,
+                now_ms=now_ms,
             ),
             event_times={t: TABLES[name].event_time for t, name in self.setup.tables.items()},
-            now_ms=_now_ms,
+            now_ms=now_ms,
             monotonic=time.monotonic,
         )
 

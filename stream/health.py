@@ -48,7 +48,7 @@ class WorkerHealth:
         self._assigned = True
 
     def unassigned(self) -> None:
-        """Record that the group has to assign partitions anew."""
+        """Record that partitions were lost, until the group assigns partitions again."""
         self._assigned = False
 
     def failing(self, step: str, detail: str) -> None:

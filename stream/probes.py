@@ -119,7 +119,8 @@ def _application(metrics: Any, *, live: HealthCheck, ready: HealthCheck) -> Any:
     def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
         if path == "/metrics":
-            return metrics(environ, start_response)  # type: ignore[no-any-return]
+            page: Iterable[bytes] = metrics(environ, start_response)
+            return page
         if path not in checks:
             start_response("404 Not Found", [("Content-Type", "text/plain; charset=utf-8")])
             return [b"there are /metrics, /livez and /readyz\n"]

@@ -236,7 +236,7 @@ class WorkerAssembly:
         label_observer = LabelObserver(
             parts.metrics,
             setup.log,
-            _now_ms,
+            now_ms,
             parts.observer.retried,
             parts.observer.recovered,
         )
@@ -299,5 +299,6 @@ def _now_us() -> int:
     return time.time_ns() // 1000
 
 
-def _now_ms() -> int:
+def now_ms() -> int:
+    """Return the wall clock in milliseconds since 1970."""
     return time.time_ns() // 1_000_000

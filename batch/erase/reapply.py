@@ -64,7 +64,7 @@ class MissedErasures:
         marks; FatalError if a tombstone is missing, damaged, or of another lake.
         """
         newer = set(copies.newer())
-        missed = [t for t in tombstones.read_tombstones(copies.kept) if t.number in newer]
+        missed = [t for t in tombstones.read_tombstones(copies.copy) if t.number in newer]
         receipts = [r for r in _read_receipts(copies, keys) if not newer.isdisjoint(r["erasures"])]
         covered = {number for receipt in receipts for number in receipt["erasures"]}
         names = {key.name for key in keys}
@@ -96,7 +96,7 @@ class MissedErasures:
         copies = self.copies
         for tombstone in self.tombstones:
             path = f"{tombstone.number}.json"
-            step = partial(copies.there.put_new, path, copies.kept.get(path))
+            step = partial(copies.lake.put_new, path, copies.copy.get(path))
             if not context.retry.call("writing a tombstone", step):
                 raise UsageError(f"{path} is another erasure in this lake: restore the lake again")
         newest = max((tombstone.number for tombstone in self.tombstones), default=0)
@@ -143,8 +143,8 @@ def _read_user_ids(table: Table) -> set[str]:
 
 def _read_receipts(copies: ErasureCopies, keys: Sequence[Keys]) -> list[dict[str, Any]]:
     ours, receipts = public_keys(key.receipt for key in keys), []
-    for path in sorted(p for p, _ in copies.kept.walk("") if p.endswith(RECEIPT_SUFFIX)):
-        content, signed_by = read_receipt(copies.kept.get(path), path)
+    for path in sorted(p for p, _ in copies.copy.walk("") if p.endswith(RECEIPT_SUFFIX)):
+        content, signed_by = read_receipt(copies.copy.get(path), path)
         if signed_by not in ours:
             raise UsageError(
                 f"{path} is not signed by the redaction key or a former one: it belongs to another "

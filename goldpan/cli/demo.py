@@ -61,7 +61,7 @@ def demo(ctx: click.Context, cli: CliContext, *, keep: Path | None) -> None:
         show_outcome(console, outcome)
         _show_next_commands(console, keep)
 
-    cli.answer(outcome_json(outcome, seconds=seconds, kept=str(keep) if keep else None), show)
+    cli.answer(outcome_json(outcome, seconds=seconds, folder=str(keep) if keep else None), show)
     if not outcome.report.ok:
         ctx.exit(EXIT_NO)
 

@@ -42,7 +42,7 @@ without_key = click.option(
 @click.command()
 @click.option(
     "--subject",
-    "given",
+    "subjects",
     multiple=True,
     metavar="ID",
     help="An id of a person, as producers send it; repeat it for further ids, such as an e-mail "
@@ -50,7 +50,7 @@ without_key = click.option(
 )
 @click.option(
     "--subjects",
-    "listed",
+    "id_file",
     type=_IDS,
     metavar="FILE",
     help="File with one id per line; - is standard input.",
@@ -72,8 +72,8 @@ def run(  # noqa: PLR0913 - one argument per option
     ctx: click.Context,
     cli: CliContext,
     *,
-    given: tuple[str, ...],
-    listed: Any,
+    subjects: tuple[str, ...],
+    id_file: Any,
     dry_run: bool,
     unopened: str,
     lost: tuple[str, ...],
@@ -96,8 +96,9 @@ def run(  # noqa: PLR0913 - one argument per option
       goldpan erase --subject u-1042             # goldpan erase run, in full
       goldpan erase --subject u-1042 --subject ann@example.com --reference TICKET-7
     """
-    file = None if listed is None else listed.name
-    ids = subject_ids.read_subject_ids(given, file, None if listed is None else listed.read())
+    file = None if id_file is None else id_file.name
+    data = None if id_file is None else id_file.read()
+    ids = subject_ids.read_subject_ids(subjects, file, data)
     reference = subject_ids.check_reference(reference, ids)
     request = ErasureRequest(ids, unopened, frozenset(lost), reference)
     if dry_run:
@@ -169,7 +170,7 @@ def _scan(erasure: LakeErasure, request: ErasureRequest) -> dict[str, Any]:
 
 def _not_found(request: ErasureRequest, found_ids: Collection[str]) -> list[str]:
     """Return where ids were given that no table contains; not the ids themselves."""
-    return [where for given, where in request.ids.items() if given not in found_ids]
+    return [where for subject, where in request.ids.items() if subject not in found_ids]
 
 
 def _tables_json(scan: ErasureScan) -> dict[str, Any]:
@@ -276,9 +277,9 @@ def show_unsearched(console: Console, unsearched: dict[str, Any]) -> None:
             soft_wrap=True,
         )
     if number := unsearched["quarantined_without_payload"]:
+        records = format_quantity(number, "record in quarantine has", "records in quarantine have")
         console.print(
-            f"{format_quantity(number, 'record')} in quarantine without payload, so without a "
-            "known owner; none of the content is stored",
+            f"{records} no payload, so the owner is unknown; none of the content is stored",
             soft_wrap=True,
         )
 

@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 from schemas.times import from_micros
 
 
-def format_count(number: int) -> str:
+def format_count(count: int) -> str:
     """Return 1234567 as ``1,234,567``."""
-    return f"{number:,}"
+    return f"{count:,}"
 
 
-def format_quantity(number: int, noun: str, plural: str | None = None) -> str:
+def format_quantity(count: int, noun: str, plural: str | None = None) -> str:
     """Return a number with its noun: ``1 row``, ``1,200 rows``; ``plural`` is ``noun`` + s."""
-    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
 
 
 def format_bytes(size: int) -> str:
@@ -41,4 +41,9 @@ def format_micros(micros: int) -> str:
 
 def format_time(moment: datetime) -> str:
     """Return a time to the second: ``2026-11-30 08:00:00 UTC``."""
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return f"{format_time_cell(moment)} UTC"
+
+
+def format_time_cell(moment: datetime) -> str:
+    """Return a time for a column whose header says UTC: ``2026-11-30 08:00:00``."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}"

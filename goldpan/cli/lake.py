@@ -11,9 +11,10 @@ from rich.table import Table
 
 from goldpan import erasure_setup, key_check, wiring
 from goldpan.cli.context import CliContext, with_cli_context
-from goldpan.cli.formatting import format_bytes, format_count, format_time
+from goldpan.cli.formatting import format_bytes, format_count, format_time_cell
 from lake.key_checks import REDACTION_PURPOSE, SEALING_PURPOSE
-from lake.tables import TABLE_LAYOUTS, Lake, TableFacts
+from lake.table_layouts import TABLE_LAYOUTS
+from lake.tables import Lake, TableFacts
 from lake.upgrade import upgrade_lake
 
 
@@ -127,13 +128,20 @@ def _facts_json(facts: TableFacts) -> dict[str, Any]:
 
 def _facts_table(facts: list[TableFacts]) -> Table:
     table = Table(
-        "table", "version", "rows", "files", "size", "days", "last commit", box=box.SIMPLE_HEAD
+        "table",
+        "version",
+        "rows",
+        "files",
+        "size",
+        "days",
+        "last commit (UTC)",
+        box=box.SIMPLE_HEAD,
     )
     for column in table.columns[1:5]:
         column.justify = "right"
     for fact in facts:
         days = "-" if fact.days is None else " to ".join(dict.fromkeys(fact.days))
-        last_commit = "-" if fact.last_commit is None else format_time(fact.last_commit)
+        last = "-" if fact.last_commit is None else format_time_cell(fact.last_commit)
         numbers = map(format_count, (fact.version, fact.rows, fact.files))
-        table.add_row(fact.name, *numbers, format_bytes(fact.bytes), days, last_commit)
+        table.add_row(fact.name, *numbers, format_bytes(fact.bytes), days, last)
     return table

@@ -36,7 +36,7 @@ _SCANNABLE: Final = (*TABLES_WITH_TEXT, RELEASES)
 @click.command()
 @click.option(
     "--table",
-    "chosen",
+    "tables",
     type=click.Choice(_SCANNABLE),
     multiple=True,
     help="Scan only this table; `releases` means all releases; may be repeated.",
@@ -62,7 +62,7 @@ def scan(  # noqa: PLR0913 - one argument per option
     ctx: click.Context,
     cli: CliContext,
     *,
-    chosen: tuple[str, ...],
+    tables: tuple[str, ...],
     first: date | None,
     last: date | None,
     sample: int | None,
@@ -80,7 +80,7 @@ def scan(  # noqa: PLR0913 - one argument per option
       goldpan lake scan --sample 10000
       goldpan lake scan --table traces --from 2026-10-01 --to 2026-10-31 --json
     """
-    request = _scan_request(chosen, first, last, sample, older=older)
+    request = _scan_request(tables, first, last, sample, older=older)
     finder = _finder(cli.settings.redact, policy)
     lake, releases = Lake(cli.settings.lake), release_setup.open_releases(cli.settings)
     wiring.refuse_other_keys(cli.settings, lake)
@@ -93,7 +93,7 @@ def scan(  # noqa: PLR0913 - one argument per option
 
 
 def _scan_request(
-    chosen: tuple[str, ...],
+    tables: tuple[str, ...],
     first: date | None,
     last: date | None,
     sample: int | None,
@@ -103,9 +103,9 @@ def _scan_request(
     days = (first or date.min, last or date.max)
     if days[0] > days[1]:
         raise UsageError("The last day (--to) is before the first day (--from).")
-    names = chosen or _SCANNABLE
-    tables = [name for name in TABLES_WITH_TEXT if name in names]
-    return ScanRequest(tables, RELEASES in names, *days, sample=sample, older=older)
+    names = tables or _SCANNABLE
+    with_text = [name for name in TABLES_WITH_TEXT if name in names]
+    return ScanRequest(with_text, RELEASES in names, *days, sample=sample, older=older)
 
 
 def _finder(settings: RedactSettings, policy: str | None) -> LeftoverFinder:

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from goldpan import audit_rules, head_files, key_check, topic_check, wiring
+from goldpan import audit_rules, head_files, key_check, topic_coverage, wiring
 from goldpan.cli.context import CliContext, with_cli_context
 from goldpan.cli.formatting import format_count, format_quantity
 from goldpan.cli.main import EXIT_NO
@@ -20,7 +20,7 @@ from goldpan.cli.number_options import IntegerParam
 from goldpan.cli.plain_console import styled
 from goldpan.cli.progress import show_progress
 from goldpan.cli.time_options import TimeParam
-from goldpan.topic_check import TopicCheck
+from goldpan.topic_coverage import TopicCoverage
 from lake.tables import Lake
 from lake.verify import VerifyReport, verify_lake
 from lake.verify_files import DeepOptions
@@ -108,7 +108,7 @@ def verify(  # noqa: PLR0913 - one argument per option
             "change the head too. Name a file elsewhere."
         )
     earlier = head_files.read_head(head_before, keys) if head_before else None
-    check_topics = topic_check.begin_topic_check(cli.settings) if kafka else None
+    check_topics = topic_coverage.begin_coverage_check(cli.settings) if kafka else None
     with show_progress(cli) as progress:
         options = DeepOptions(
             since_ms=int(since.timestamp() * 1000) if since else 0,
@@ -120,7 +120,7 @@ def verify(  # noqa: PLR0913 - one argument per option
         report = verify_lake(
             lake,
             deep=deep,
-            how=options,
+            options=options,
             since=earlier.head if earlier else None,
             retry=wiring.make_retry(),
         )
@@ -163,7 +163,7 @@ def _check_options(since: datetime | None, sample: int | None, *, deep: bool) ->
     """Raise UsageError for invalid uses of --since and --sample."""
     if not deep and (since is not None or sample is not None):
         raise UsageError("--since and --sample select files to hash: they need --deep.")
-    if since is not None and since > datetime.now(UTC) + _AHEAD:
+    if since is not None and since > wiring.utc_now() + _AHEAD:
         raise UsageError("--since is in the future: no file would be hashed. Times are in UTC.")
 
 
@@ -207,7 +207,9 @@ _OPTIONAL_COLUMNS: Final = ("dropped", "expired", "erased", "skipped")
 """Columns that are shown only if they are not 0 everywhere."""
 
 
-def show_report(console: Console, report: VerifyReport, topics: TopicCheck | None = None) -> None:
+def show_report(
+    console: Console, report: VerifyReport, topics: TopicCoverage | None = None
+) -> None:
     """Print the proof of each partition, the topics' state, and the problems."""
     proofs = [(f"{proof.topic}/{proof.partition}", proof.to_json()) for proof in report.partitions]
     optional = [name for name in _OPTIONAL_COLUMNS if any(proof[name] for _, proof in proofs)]
@@ -266,7 +268,7 @@ def _files_text(report: VerifyReport) -> list[str]:
     return lines
 
 
-def _claim(report: VerifyReport, topics: TopicCheck | None) -> str:
+def _claim(report: VerifyReport, topics: TopicCoverage | None) -> str:
     """Return what is proved, and up to where."""
     proved = "every record up to the end (to) of each partition is in the lake exactly once"
     if not report.partitions:
@@ -280,7 +282,7 @@ def _claim(report: VerifyReport, topics: TopicCheck | None) -> str:
     return f"{proved}; {offsets} of {format_quantity(len(unread), 'partition')} still to be read"
 
 
-def _topics_table(topics: TopicCheck) -> Table:
+def _topics_table(topics: TopicCoverage) -> Table:
     table = Table("in Kafka", "from", "to", "position", box=box.SIMPLE_HEAD)
     for name in ("behind", "before", "lost"):
         table.add_column(name)

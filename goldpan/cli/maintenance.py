@@ -15,7 +15,8 @@ from goldpan import release_setup, wiring
 from goldpan.cli.context import CliContext, with_cli_context
 from goldpan.cli.formatting import format_bytes, format_count, format_quantity
 from goldpan.cli.number_options import IntegerParam
-from lake.tables import TABLE_LAYOUTS, Lake, Table
+from lake.table_layouts import TABLE_LAYOUTS
+from lake.tables import Lake, Table
 from lake.vacuum import vacuum_table
 from schemas.times import shift_day
 
@@ -139,6 +140,9 @@ def _show_plan(console: Console, batches: Sequence[CompactionBatch]) -> None:
 
 
 def _show_compacted(console: Console, compacted: Sequence[CompactedBatch]) -> None:
+    if not compacted:
+        console.print("nothing to compact")
+        return
     replaced = [batch for batch in compacted if batch.bytes is not None]
     files = sum(len(batch.batch.files) for batch in replaced)
     console.print(f"merged {format_quantity(files, 'file')} into {format_count(len(replaced))}")

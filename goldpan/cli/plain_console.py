@@ -18,7 +18,7 @@ _HIDDEN: Final = re.compile(
 
 _MAX_WIDTH: Final = 100_000
 _MIN_FOLDED: Final = 8  # least width of a folded column, in characters
-_PADDING: Final = 3  # between columns
+_PADDING: Final = 2  # spaces between columns, and around the table
 
 
 def escape_controls(text: str) -> str:
@@ -54,9 +54,10 @@ class PlainConsole(Console):
         width = self.width
         for item in objects:
             if isinstance(item, Table):
+                item.collapse_padding = True
                 _keep_identifiers_whole(self, item)
                 widths = (column.min_width or _MIN_FOLDED for column in item.columns)
-                self.width = max(self.width, sum(width + _PADDING for width in widths))
+                self.width = max(self.width, sum(width + _PADDING for width in widths) + _PADDING)
         try:
             super().print(*objects, **more)
         finally:

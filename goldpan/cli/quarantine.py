@@ -14,7 +14,7 @@ from rich.table import Table
 
 from goldpan import wiring
 from goldpan.cli.context import CliContext, with_cli_context
-from goldpan.cli.formatting import format_bytes, format_count, format_time
+from goldpan.cli.formatting import format_bytes, format_count, format_time_cell
 from goldpan.cli.number_options import IntegerParam
 from lake.quarantine import QuarantineFilter, read_quarantined, summarize_quarantined
 from lake.tables import Lake
@@ -75,11 +75,12 @@ def show_groups(console: Console, groups: list[dict[str, Any]]) -> None:
     if not groups:
         console.print("quarantine is empty")
         return
-    table = Table("topic", "reason", "field", "records", "last", box=box.SIMPLE_HEAD)
+    table = Table("topic", "reason", "field", "records", "last (UTC)", box=box.SIMPLE_HEAD)
+    table.columns[3].justify = "right"
     for group in groups:
         number = format_count(group["records"])
         field = group["field"] or "-"
-        last = format_time(datetime.fromisoformat(group["last"]))
+        last = format_time_cell(datetime.fromisoformat(group["last"]))
         table.add_row(group["topic"], group["reason"], field, number, last)
     console.print(table)
 
@@ -129,6 +130,7 @@ def _show_records(console: Console, records: list[dict[str, Any]], more: int) ->
         console.print("quarantine is empty")
         return
     table = Table("where", "reason", "detail", "size", "sealed", box=box.SIMPLE_HEAD)
+    table.columns[3].justify = "right"
     for record in records:
         location = f"{record['topic']}/{record['partition']} @ {record['offset']}"
         sealed = "yes" if record["sealed"] else "no"

@@ -11,6 +11,7 @@ from rich.rule import Rule
 from batch.reviews.queue_service import ClaimedItem
 from batch.reviews.review_context import ContextRow, ReviewContext
 from batch.reviews.review_export import segment_json
+from goldpan.cli.formatting import format_time
 from goldpan.cli.plain_console import escape_controls, styled
 from schemas.times import format_rfc3339, from_micros
 
@@ -50,7 +51,8 @@ def show_item(console: Console, data: Mapping[str, Any]) -> None:
     """Print an item: the conversation, the feedback, and the question."""
     console.print(Rule(escape_controls(data["trace_id"]), align="left"))
     segment = ", ".join(f"{k}={v}" for k, v in data["segment"].items() if v is not None)
-    console.print(f"{segment}  until {data['claimed_until']}", style="dim", markup=False)
+    until = format_time(datetime.fromisoformat(data["claimed_until"]))
+    console.print(f"{segment}  claimed until {until}", style="dim", markup=False)
     if data["conversation"] is None:
         console.print("the trace is not in the lake: there is no conversation to show")
     else:

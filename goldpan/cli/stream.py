@@ -53,7 +53,9 @@ _SPARE_SECONDS = 10.0
     help="Number of processes; each has the memory budget of the settings, and a metrics port of "
     "its own, counted up from the one set.",
 )
-@click.option("--number", type=int, default=0, hidden=True, help="Number of this worker.")
+@click.option(
+    "--number", "worker_number", type=int, default=0, hidden=True, help="Number of this worker."
+)
 @click.option("--parent", type=int, hidden=True, help="Stop when this process exits.")
 @click.option(
     "--deadline", type=float, hidden=True, help="End of --within, by the monotonic clock."
@@ -67,7 +69,7 @@ def run(  # noqa: PLR0913 - one argument per option
     until_caught_up: bool,
     within: int | None,
     workers: int,
-    number: int,
+    worker_number: int,
     parent: int | None,
     deadline: float | None,
 ) -> None:
@@ -85,7 +87,7 @@ def run(  # noqa: PLR0913 - one argument per option
     stop = _stop_on_signals()
     condition = _stop_condition(until_caught_up=until_caught_up, within=within, deadline=deadline)
     if workers == 1:
-        logs.configure_logging(cli.settings.log, worker=f"{socket.gethostname()}/{number}")
+        logs.configure_logging(cli.settings.log, worker=f"{socket.gethostname()}/{worker_number}")
         if parent is not None:
             threading.Thread(target=_stop_with_parent, args=(parent, stop), daemon=True).start()
         _work(cli.settings, stop, condition)

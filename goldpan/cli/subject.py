@@ -19,10 +19,10 @@ from schemas.times import format_rfc3339_seconds, from_micros
 
 
 @click.command()
-@click.argument("given", nargs=-1, metavar="[ID]...", help="Ids of the person.")
+@click.argument("subjects", nargs=-1, metavar="[ID]...", help="Ids of the person.")
 @click.option(
     "--subjects",
-    "listed",
+    "id_file",
     type=click.File("rb"),
     metavar="FILE",
     help="File with ids of the person, one per line; - is standard input.",
@@ -33,7 +33,12 @@ from schemas.times import format_rfc3339_seconds, from_micros
 @without_key
 @with_cli_context
 def show(
-    cli: CliContext, *, given: tuple[str, ...], listed: Any, content: bool, lost: tuple[str, ...]
+    cli: CliContext,
+    *,
+    subjects: tuple[str, ...],
+    id_file: Any,
+    content: bool,
+    lost: tuple[str, ...],
 ) -> None:
     """Show which data of a person is stored: rows by table, day, column and coordinates.
 
@@ -46,10 +51,9 @@ def show(
       goldpan subject show u-1042 ann@example.com
       goldpan subject show u-1042 --content --json
     """
-    file = None if listed is None else listed.name
-    ids = subject_ids.read_subject_ids(
-        given, file, None if listed is None else listed.read(), called="ID"
-    )
+    file = None if id_file is None else id_file.name
+    data_of_file = None if id_file is None else id_file.read()
+    ids = subject_ids.read_subject_ids(subjects, file, data_of_file, called="ID")
     request = erasure_setup.ErasureRequest(ids, "keep", frozenset(lost))
     with show_progress(cli) as report:
         erasure = erasure_setup.set_up_erasure(cli.settings, request, report)

@@ -20,12 +20,12 @@ MAX_CHARACTERS: Final = 300
 MAX_FIELDS: Final = 9
 
 
-def outcome_json(outcome: DemoOutcome, *, seconds: float, kept: str | None) -> dict[str, Any]:
+def outcome_json(outcome: DemoOutcome, *, seconds: float, folder: str | None) -> dict[str, Any]:
     """Return the result as one JSON object."""
     return {
         "ok": outcome.report.ok,
         "seconds": round(seconds, 1),
-        "kept": kept,
+        "kept": folder,
         "sent": dict(outcome.sent),
         "formats": dict(outcome.formats),
         "tables": {
@@ -53,7 +53,7 @@ def show_outcome(console: Console, outcome: DemoOutcome) -> None:
     _title(console, "From Kafka into the lake")
     console.print(_record_table(outcome))
     console.print()
-    console.print(_quarantine_text(outcome), soft_wrap=True)
+    console.print(_quarantine_text(outcome))
     _title(console, "The proof: goldpan lake verify")
     show_report(console, outcome.report)
 

@@ -55,10 +55,9 @@ _GAP = "\n" * 6
 
 
 class TextSegment(msgspec.Struct, frozen=True, gc=False):
-    """A text to redact: ``json`` allows parsing it as JSON, ``free`` lets the model read it."""
+    """A text to redact; ``free`` lets the model read it."""
 
     text: str
-    json: bool
     free: bool
 
 
@@ -120,13 +119,13 @@ class SegmentAnalyser:
         self._book = book
         self._files = files
 
-    def analyse(self, text: str, *, json: bool = True, depth: int = 0) -> SegmentAnalysis:
-        """Analyse a text; with ``json`` a JSON text is analysed leaf by leaf.
+    def analyse(self, text: str, *, depth: int = 0) -> SegmentAnalysis:
+        """Analyse a text; a JSON text leaf by leaf. ``depth`` is its nesting in JSON texts.
 
         Raises:
             TextTimeoutError: the attempt exceeded its deadline.
         """
-        if json and depth < _MAX_DEPTH and is_json_document(text):
+        if depth < _MAX_DEPTH and is_json_document(text):
             return self._analyse_json(text, depth)
         files = find_embedded_files(text) if self._files else []
         readable = blank_findings(text, files)

@@ -83,7 +83,7 @@ class LineRedactor:
             yield from (_text_line(record, record.text, []) for record in records)
             return
         free = "user" in self._policy.names.read
-        segments = [TextSegment(record.text, json=True, free=free) for record in records]
+        segments = [TextSegment(record.text, free=free) for record in records]
         for record, result in zip(records, self._engine.texts(segments), strict=True):
             if isinstance(result, SegmentFailure):
                 yield RedactedLine(None, f"refused: {result.reason.value}")

@@ -168,18 +168,17 @@ class PolicyRedactor:
         slots = walker.slots(record)
         maps = [(slot, slot.field_class) for slot in slots.maps if slot.field_class]
         segments = [
-            TextSegment(slot.text, json=True, free=slot.writer in self._writers_read)
-            for slot in slots.texts
+            TextSegment(slot.text, free=slot.writer in self._writers_read) for slot in slots.texts
         ]
         free = "attributes" in self._writers_read
-        segments += [TextSegment(_as_json(slot), json=True, free=free) for slot, _ in maps]
+        segments += [TextSegment(_as_json(slot), free=free) for slot, _ in maps]
         return _Work(record, slots, maps, segments)
 
     def _scan_stored_fields(self, works: Sequence[_Work]) -> None:
         """Scan the stored fields of a batch together; a failed group is left to each record."""
         for group in self._stored_fields.groups(work.slots for work in works):
             try:
-                self.segmenter.watched(partial(self._stored_fields.meet, group))
+                self.segmenter.watched(partial(self._stored_fields.check_together, group))
             except (MemoryError, StalledError):
                 raise
             except Exception:  # noqa: BLE001, S112  # each record meets it again, and fails closed
@@ -251,7 +250,7 @@ class PolicyRedactor:
             if not isinstance(each.analysis, SegmentFailure):
                 renderer = self.segmenter.renderer(field_class, app)
                 kept.update(renderer.kept_types(segment.text, each.analysis, identities.finders))
-        return tuple(AuditCount(kind, KEEP_OPERATOR, many) for kind, many in sorted(kept.items()))
+        return tuple(AuditCount(kind, KEEP_OPERATOR, count) for kind, count in sorted(kept.items()))
 
     def _render_and_scan(
         self,

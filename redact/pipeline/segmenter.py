@@ -48,6 +48,8 @@ _MOST_OUTPUTS = 64
 
 _MOST_RENDERERS = 1_000
 _SERIALS = count(1)
+_FREE = b"f"
+"""The context of the cache keys of free text."""
 
 
 class AnalysedSegment(msgspec.Struct, gc=False):
@@ -123,7 +125,7 @@ class Segmenter:
         results: list[AnalysedSegment] = []
         waiting: dict[bytes, _Waiting] = {}  # complete only after the model has run
         for segment in segments:
-            key = segment_key(self._secret, segment.text, _CONTEXTS[segment.json, segment.free])
+            key = segment_key(self._secret, segment.text, _FREE if segment.free else b"")
             analysed = self.cache.get(key)
             if analysed is None and key in waiting:
                 analysed = waiting[key].analysed
@@ -154,13 +156,13 @@ class Segmenter:
         if rendered is not None:
             self._output_hits += 1
             return rendered
-        here = self._occurring_names(text, analysed, names) if names.finders else []
-        which = _output_id(serial, here)
+        occurring = self._occurring_names(text, analysed, names) if names.finders else []
+        which = _output_id(serial, occurring)
         rendered = analysed.outputs.get(which)
         if len(analysed.outputs) >= _MOST_OUTPUTS:
             analysed.outputs.clear()
         if rendered is None:
-            rendered = self._render_with(text, analysed, renderer, here)
+            rendered = self._render_with(text, analysed, renderer, occurring)
             self._output_misses += 1
         else:
             self._output_hits += 1
@@ -172,12 +174,14 @@ class Segmenter:
         text: str,
         analysed: AnalysedSegment,
         renderer: SegmentRenderer,
-        here: Sequence[IdentityFinder],
+        occurring: Sequence[IdentityFinder],
     ) -> RenderedSegment:
         if isinstance(analysed.analysis, SegmentFailure):
             raise TypeError("a segment that failed cannot be rendered")
-        findings = [finding for finder in here for finding in analysed.occurrences[finder.serial]]
-        rendered = renderer.render(text, analysed.analysis, here, findings)
+        findings = [
+            finding for finder in occurring for finding in analysed.occurrences[finder.serial]
+        ]
+        rendered = renderer.render(text, analysed.analysis, occurring, findings)
         weight = _OUTPUT_WEIGHT + len(rendered.text) + _REPLACED_WEIGHT * len(rendered.replaced)
         self.cache.store(analysed.key, analysed, weight)
         return rendered
@@ -215,7 +219,7 @@ class Segmenter:
 
     def _attempt(self, segment: TextSegment) -> SegmentAnalysis | SegmentFailure:
         def analysed() -> SegmentAnalysis:
-            return self.analyser.analyse(segment.text, json=segment.json)
+            return self.analyser.analyse(segment.text)
 
         try:
             return self.watchdog.run(analysed)
@@ -269,13 +273,6 @@ class Segmenter:
     def _is_allowed(self) -> Callable[[str], bool] | None:
         allowed = self._allowed
         return (lambda value: value.casefold() in allowed) if allowed else None
-
-
-_CONTEXTS = {
-    (json, free): (b"j" if json else b"t") + (b"f" if free else b"")
-    for json in (False, True)
-    for free in (False, True)
-}
 
 
 def _replaces_files(policy: RedactionPolicy) -> bool:

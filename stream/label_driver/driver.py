@@ -22,10 +22,10 @@ from schemas.records import LabelEvent
 from stream.applied_tombstones import TombstoneNumber
 from stream.buffer import Flush, RedactedBatch
 from stream.label_driver.join_rebuild import JoinRebuild
+from stream.label_driver.join_topic_check import JoinTopicCheck
 from stream.label_driver.label_flush import LabelFlush, LabelsFlushed, build_label_rows
 from stream.label_driver.label_positions import LabelPositions
 from stream.label_driver.observer import LabelObserver
-from stream.label_driver.topic_check import TopicCheck
 from stream.owned_partition import Assignment
 
 FLUSH_WAIT_SECONDS: Final = 5.0
@@ -46,7 +46,7 @@ class LabelDriver:
     join: LabelJoin
     positions: LabelPositions
     rebuild: JoinRebuild
-    check: TopicCheck
+    check: JoinTopicCheck
     observer: LabelObserver
     limit: int
     policy: str

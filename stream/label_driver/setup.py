@@ -20,11 +20,11 @@ from stream.label_driver.driver import LabelDriver
 from stream.label_driver.flush_steps import LabelFlushSteps
 from stream.label_driver.join_rebuild import JoinRebuild
 from stream.label_driver.join_tables import JoinTables
+from stream.label_driver.join_topic_check import JoinTopicCheck
 from stream.label_driver.label_flush import LABELS_TABLE_NAME
 from stream.label_driver.label_positions import LabelPositions
 from stream.label_driver.label_producer import LabelProducer
 from stream.label_driver.observer import LabelObserver
-from stream.label_driver.topic_check import TopicCheck
 from stream.tracing import Tracer
 
 
@@ -79,7 +79,7 @@ class LabelParts:
             join=join,
             positions=LabelPositions(topics, producing),
             rebuild=JoinRebuild(join, tables, observer, limit, producing, self.retry_seconds),
-            check=TopicCheck(
+            check=JoinTopicCheck(
                 topics,
                 lambda: {kind: len(cluster.partitions([topic])) for kind, topic in topics.items()},
                 observer,

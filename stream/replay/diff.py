@@ -98,11 +98,11 @@ class ReplayComparison:
         for audit in filter(None, (self.live_audit, self.staged_audit)):
             audit.refresh()
         both = swapped & before & after
-        done = 0
+        compared = 0
         for window in _windows(self.plan.spans):
-            self.report("comparing", done, self.plan.offsets)
+            self.report("comparing", compared, self.plan.offsets)
             self._compare(window, both, difference, samples)
-            done += window.offsets
+            compared += window.offsets
         return difference
 
     def _compare(

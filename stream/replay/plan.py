@@ -24,12 +24,14 @@ class ReplayPlan:
     """A replay. ``replay_id`` (random, in [0, 2**63)) tells it apart from others of its name.
 
     ``table`` is the topic's primary table, ``policy`` the hash of the redaction policy,
-    ``range_text`` the range in words, ``adopted`` the time of the topic's last adoption (as in the
-    ledger), and ``created_ms`` the time of the plan (milliseconds since 1970). ``from_lake`` means
-    that stored rows are read instead of Kafka's records. ``labels`` holds the label policy and
-    calibration for relabelling the range's traces (see `labels.scorer`), None if labels do
-    not change. ``labels_only`` means that no record is re-read. ``unread`` counts requested offsets
-    that the worker had yet to store: they are not part of the replay.
+    ``range_text`` the range in words. ``adopted`` is the time of the topic's last adoption (as in
+    the ledger), ``created_ms`` that of the plan (milliseconds since 1970). ``from_lake`` means that
+    stored rows are read instead of Kafka's records.
+
+    ``labels`` holds the label policy and calibration for relabelling the range's traces (see
+    `labels.scorer`), None if labels do not change. ``labels_only`` means that no record is
+    re-read. ``unread`` counts requested offsets that the worker had yet to store: they are not part
+    of the replay.
     """
 
     name: str
@@ -76,9 +78,9 @@ class ReplayPlan:
         """Return the number of offsets to read."""
         return sum(span.offsets for span in self.spans)
 
-    def same_task(self, other: "ReplayPlan") -> bool:
+    def same_task(self, plan: "ReplayPlan") -> bool:
         """Return whether another plan has the same task."""
-        return self._task == other._task
+        return self._task == plan._task
 
     @property
     def _task(self) -> tuple[object, ...]:

@@ -167,11 +167,10 @@ class _Steps:
     def of(cls, staging: ReplayRepository, plan: ReplayPlan, context: PromotionContext) -> "_Steps":
         lake, live = staging.lake(plan.name), staging.live
         stage = TablePair(lake.table(plan.table), lake.table(QUARANTINE_TABLE))
-        audit = (
-            _swap(plan, live.table(AUDIT_TABLE), lake.table(AUDIT_TABLE), context)
-            if plan.audited
-            else None
-        )
+        audit = None
+        if plan.audited:
+            tables = live.table(AUDIT_TABLE), lake.table(AUDIT_TABLE)
+            audit = TableSwap(plan, *tables, context.commits)
         pair = TablePair(live.table(plan.table), live.table(QUARANTINE_TABLE))
         return cls(plan, pair, stage, audit, context)
 
@@ -312,7 +311,7 @@ class _Steps:
         return Move(app, generation, (generation or 0) + 1)
 
     def _swap(self, live: Table, staged: Table) -> TableSwap:
-        return _swap(self.plan, live, staged, self.context)
+        return TableSwap(self.plan, live, staged, self.context.commits)
 
     @property
     def _app(self) -> str:
@@ -321,7 +320,3 @@ class _Steps:
     @property
     def _lock(self) -> str:
         return promoting_app(self.plan.topic)
-
-
-def _swap(plan: ReplayPlan, live: Table, staged: Table, context: PromotionContext) -> TableSwap:
-    return TableSwap(plan, live, staged, context.commits)

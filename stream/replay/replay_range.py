@@ -87,8 +87,7 @@ def parse_days(text: str) -> ReplayRange:
 
 def make_replay_range(start: RangeBound, end: RangeBound | None) -> ReplayRange:
     """Return a range; UsageError if its end is not after its start."""
-    same_kind = isinstance(start, int) == isinstance(end, int)
-    if end is not None and same_kind and not start < end:  # type: ignore[operator]
+    if end is not None and _ends_too_early(start, end):
         raise UsageError(f"The range ends ({_text(end)}) before it begins ({_text(start)}).")
     return ReplayRange(start, end)
 
@@ -146,6 +145,14 @@ def _offset(
         return bound
     result = offset_at(source, bound)
     return at.high if result is None else result
+
+
+def _ends_too_early(start: RangeBound, end: RangeBound) -> bool:
+    if isinstance(start, int) and isinstance(end, int):
+        return end <= start
+    if isinstance(start, datetime) and isinstance(end, datetime):
+        return end <= start
+    return False  # an offset and a time cannot be compared
 
 
 def _text(bound: RangeBound) -> str:

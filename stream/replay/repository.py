@@ -7,6 +7,7 @@ to be promoted or abandoned, is final.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 from labels.digests import DigestSet
 from lake.config import LakeSettings
@@ -196,14 +197,14 @@ class ReplayRepository:
         detected.
         """
         for path in self._in_order(name):
-            retry.call("removing staged files", lambda path=path: self._files.remove(path))  # type: ignore[misc]
+            retry.call("removing staged files", partial(self._files.remove, path))
             reached()
 
     def forget(self, name: str, retry: Retry) -> None:
         """Remove the plan and the fate: no trace of the replay is left."""
         for file in (_PLAN, _FATE):
             path = f"{name}/{file}"
-            retry.call("removing a replay", lambda path=path: self._files.remove(path))  # type: ignore[misc]
+            retry.call("removing a replay", partial(self._files.remove, path))
 
     def _in_order(self, name: str) -> Iterator[str]:
         permanent = {f"{name}/{_PLAN}", f"{name}/{_FATE}"}

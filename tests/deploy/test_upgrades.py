@@ -109,7 +109,7 @@ def _another_key() -> dict[str, str]:
     return {"GOLDPAN_REDACT__KEY": key, "GOLDPAN_REDACT__KEY_ID": "k3"}
 
 
-ROOMS = ("goldpan", "stream", "batch", "labels", "redact", "lake", "schemas")
+ROOMS = ("goldpan", "stream", "batch", "labels", "redact", "lake", "decode", "schemas")
 FIELD = {
     "name": "channel",
     "type": ["null", "string"],
@@ -193,7 +193,7 @@ def test_a_new_field_of_the_contract(
 
     told = run_goldpan(old, "lake", "compact", "--settled-days", "0")
     assert told.returncode == 3
-    assert "channel, which this version of goldpan does not know" in told.stderr
+    assert "this version of goldpan does not know (channel)" in told.stderr
     assert run_goldpan(new, "lake", "compact", "--settled-days", "0").returncode == 0
     assert not set(h) & set(_columns(lake))
     assert run_goldpan(new, "quarantine", "redrive", "--topic", "llm.traces").returncode == 0

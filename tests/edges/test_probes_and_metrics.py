@@ -176,7 +176,7 @@ def test_a_lake_that_does_not_answer_is_told(
     _produce(mock_kafka, 10, 10)
     _watch(lambda: port.get("/readyz")[0] == 503, worker, "not ready")
     told = port.get("/readyz")[1]
-    assert "tried again" in told, told
+    assert "retried" in told, told
     assert port.get("/livez")[0] == 200
     _watch(lambda: port.total("lag_records") == 22, worker, "behind by all new records")
     before = max(port.series("lag_seconds").values())

@@ -56,7 +56,7 @@ def test_no_false_alarm(kafka: Kafka, tmp_path: Path, start_worker: StartWorker)
                 break
             lake = open_lake(tmp_path / "lake")
             how = DeepOptions(audit=load_audit_rules(lake, ()))
-            report = verify_lake(lake, deep=number % 2 == 0, how=how, retry=patience())
+            report = verify_lake(lake, deep=number % 2 == 0, options=how, retry=patience())
             assert report.problems == [], f"run {number}"
             assert report.unfinished is None
             versions.append(report.versions["traces"])

@@ -29,7 +29,7 @@ class Witness(LakeReader):
         if "://" in self.uri:
             return run_goldpan(self.env, "lake", "verify", "--deep", "--json")
         lake = Lake(LakeSettings(uri=self.uri))
-        report = verify_lake(lake, deep=True, how=DeepOptions(audit=load_audit_rules(lake, ())))
+        report = verify_lake(lake, deep=True, options=DeepOptions(audit=load_audit_rules(lake, ())))
         said = json.dumps(report.to_json())
         return subprocess.CompletedProcess([], 0 if report.ok else 1, said, "")
 

@@ -154,7 +154,7 @@ def test_it_shows_before_it_proves_and_fits_a_terminal(shown: dict[str, Any], ke
     proof = lines[places[-1] :]
     assert [line for line in proof if line.split()[:1] == ["llm.traces/0"]]
     assert not {"dropped", "erased"} & set(" ".join(proof).split())
-    sentences = ("ok: ", "as of table versions ", "Each quarantined")  # the terminal wraps these
+    sentences = ("ok: ", "as of table versions ")  # the terminal wraps these
     assert max(len(line) for line in lines if not line.startswith(sentences)) <= 80
 
 

@@ -29,7 +29,7 @@ def kept_redactor() -> LineRedactor:
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A policy without the model: nothing here is about names."""
     module = "goldpan.cli.redact_check.LineRedactor"
-    monkeypatch.setattr(module, lambda _policy, _keys, _schema: kept_redactor())
+    monkeypatch.setattr(module, lambda _policy, _keys: kept_redactor())
     policy = tmp_path / "policy.yaml"
     policy.write_text(POLICY)
     monkeypatch.setenv("GOLDPAN_REDACT__POLICY", str(policy))

@@ -1,6 +1,7 @@
 """Labels of a replay, killed at each step: what is in force is the old or the new, and then new."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from labels.scorer import LabelScorer
 from lake.tables import Lake
 from lake.verify import verify_lake
 from schemas.errors import UsageError
-from stream.replay.promotion import Promotion, PromotionContext
+from stream.replay.promotion import Promotion
 from stream.replay.replay_range import make_replay_range
 from stream.replay.repository import ReplayState
 from stream.replay.steps import ReplayLabelStep, ReplayStep
@@ -76,14 +77,8 @@ def promote(at: StrEnum | None = None) -> None:
     """Promote, and die at a step if one is given."""
     chosen = Settings()
     made = replay_setup.set_up_promotion(chosen, "r1", lambda *_told: None)
-    means = PromotionContext(
-        made.context.retry,
-        made.context.now_us,
-        made.context.new_token,
-        crashing(at),
-        made.context.report,
-    )
-    Promotion(made.staging, "r1", means, made.relabels).run()
+    context = replace(made.context, reached=crashing(at))
+    Promotion(made.staging, "r1", context, made.relabels).run()
 
 
 @pytest.mark.parametrize("step", STEPS)

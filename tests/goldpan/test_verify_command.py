@@ -99,7 +99,7 @@ def test_a_head_that_is_kept(
     table(folder, "labels").commits()[-1].unlink()
     code, said = verify("--head", str(bare), "--write-head", str(tmp_path / "no.json"))
     assert code == 1
-    assert any("commits were taken away" in one for one in said["problems"])
+    assert any("commits were removed" in one for one in said["problems"])
     assert not (tmp_path / "no.json").exists()
 
 
@@ -170,7 +170,7 @@ def test_a_lost_table_is_given_up_by_name_only(
     assert "goldpan lake init --lost labels" in capsys.readouterr().err
     assert run_command(["lake", "init", "--lost", "labels"]) == 0
     assert run_command(["lake", "verify"]) == 1
-    assert "the table was made again" in capsys.readouterr().out
+    assert "the table was recreated" in capsys.readouterr().out
 
 
 def test_a_lake_that_is_gone_does_not_continue_its_head(
@@ -183,7 +183,7 @@ def test_a_lake_that_is_gone_does_not_continue_its_head(
     assert verify()[0] == 3
     code, said = verify("--head", str(head))
     assert code == 1
-    assert len([one for one in said["problems"] if "it is gone" in one]) == 6
+    assert len([one for one in said["problems"] if "it is missing" in one]) == 6
 
 
 @pytest.mark.parametrize("names", ["labels", "*"])
@@ -195,9 +195,9 @@ def test_files_without_a_log_are_no_new_lake(
         shutil.rmtree(log)
     code, said = verify()
     assert code == 1
-    assert any("its log, the folder _delta_log, is gone" in one for one in said["problems"])
+    assert any("its log, the folder _delta_log, is missing" in one for one in said["problems"])
     assert run_command(["lake", "init"]) == 3
-    assert "put it back from a copy" in capsys.readouterr().err
+    assert "restore it from a copy" in capsys.readouterr().err
     assert not [*folder.glob(f"{names}/_delta_log")]
 
 

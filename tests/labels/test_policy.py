@@ -45,7 +45,7 @@ def test_the_hash_names_what_the_policy_says() -> None:
         ("points_to: fail", "points_to: maybe", 7, "'fail' or 'pass'"),
         ("points_to: fail", "points_to: fail\n    group: absent", 6, "there is no group absent"),
         ("version: 3", "version: 0", 3, "greater than or equal to 1"),
-        ("version: 3", "version: 3\nversion: 4", 4, "stands here twice"),
+        ("version: 3", "version: 3\nversion: 4", 4, "duplicate key version"),
         ("version: 3", "version: 3\nwindow: 4", 4, "window: there is no such key"),
         ("version: 3", "version: 3\nratings: {low: 0.8, high: 0.2}", 4, "low must be less"),
         ("version: 3", "version: [", 5, "not YAML"),

@@ -154,7 +154,7 @@ def test_an_outcome_that_stays_unknown_is_no_failure(table: Table) -> None:
 
 
 def test_a_commit_that_sends_nothing_is_no_unknown_one(table: Table) -> None:
-    """A log that cannot be read leaves the table as it was, and the error does not say otherwise."""
+    """A log that cannot be read leaves the table as it was, and the error says nothing else."""
     handle = Meddled(table.handle)
     handle.update_incremental = raising(OSError("no answer"))  # type: ignore[method-assign]
     with pytest.raises(FatalError) as failure:

@@ -13,8 +13,9 @@ from deltalake import DeltaTable
 from lake.head import parse_head
 from lake.live_files import list_live_files
 from lake.objects import FolderStore
+from lake.table_layouts import TABLE_LAYOUTS
 from lake.table_log import AUDIT_CHAINS_KEY, CROSS_REFERENCES_KEY, FILE_HASHES_KEY
-from lake.tables import TABLE_LAYOUTS, Lake
+from lake.tables import Lake
 from lake.verify import VerifyReport, verify_lake
 from lake.verify_audit import AuditRules
 from lake.verify_files import DeepOptions
@@ -105,11 +106,11 @@ def test_damage_is_found_at_once_and_all_of_it(folder: Path) -> None:
         file.unlink() if file.is_file() else file.rmdir()
     waited: list[float] = []
     retry = patience(sleep=lambda wait: bool(waited.append(wait)))
-    report = verify_lake(open_lake(folder), deep=True, how=HOW, retry=retry)
+    report = verify_lake(open_lake(folder), deep=True, options=HOW, retry=retry)
     assert report.unfinished is None
     assert waited == []
     text = "\n".join(report.problems)
-    for said in ("cannot be read as Parquet", "is gone: put it back", "table reviews is gone"):
+    for said in ("cannot be read as Parquet", "is missing: restore it", "table reviews is missing"):
         assert said in text
 
 
@@ -139,8 +140,8 @@ def test_a_store_that_stops_answering_keeps_what_was_found(
     table(folder, "feedback").files()[0].unlink()
     last = table(folder, "labels").files()[-1].name
     lake = failing(folder, monkeypatch, lambda path: path.endswith(last))
-    report = verify_lake(lake, deep=True, how=HOW, retry=patience())
-    assert any("is gone" in one for one in report.problems)
+    report = verify_lake(lake, deep=True, options=HOW, retry=patience())
+    assert any("is missing" in one for one in report.problems)
     assert report.unfinished is not None
     assert "does not answer" in report.unfinished
     assert "--deep --since 20" in report.unfinished
@@ -171,12 +172,13 @@ def test_part_of_the_files(folder: Path) -> None:
     hashed, _ = _hashed(folder, DeepOptions(since_ms=times[-1]))
     assert 0 < hashed < 16
     table(folder, "feedback").rewrite(one_changed("_offset", 3))
-    problems = verify_lake(open_lake(folder), deep=True, how=DeepOptions(since_ms=2**52)).problems
+    recent = DeepOptions(since_ms=2**52)
+    problems = verify_lake(open_lake(folder), deep=True, options=recent).problems
     assert any("more than once" in one for one in problems)
 
 
 def _hashed(folder: Path, how: DeepOptions) -> tuple[int, int]:
-    report = verify_lake(open_lake(folder), deep=True, how=how)
+    report = verify_lake(open_lake(folder), deep=True, options=how)
     assert report.problems == []
     assert report.files is not None
     return report.files.hashed, report.files.passed
@@ -203,14 +205,14 @@ def test_a_later_state_continues_a_head(folder: Path, tmp_path: Path) -> None:
     assert head is not None
     Scene(folder, {TRACES: 14}).flush("traces", TRACES, 16)
     DeltaTable(str(folder / "traces")).create_checkpoint()
-    again = parse_head(json.loads(json.dumps(head.to_json())), where="here")
+    again = parse_head(json.loads(json.dumps(head.to_json())), origin="here")
     assert again == head
     assert proved(folder, since=again).problems == []
     later = proved(folder).head
     make(tmp_path / "other")
     problems = proved(tmp_path / "other", since=later).problems
     assert any("not the one of the head" in one for one in problems)
-    assert any("commits were taken away" in one for one in problems)
+    assert any("commits were removed" in one for one in problems)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +231,7 @@ def test_a_later_state_continues_a_head(folder: Path, tmp_path: Path) -> None:
 def test_what_is_no_head(body: Any) -> None:
     """An empty or shortened head would fit any lake."""
     with pytest.raises(UsageError):
-        parse_head(body, where="here")
+        parse_head(body, origin="here")
 
 
 @pytest.mark.parametrize("name", TABLE_LAYOUTS)
@@ -272,7 +274,7 @@ def test_a_row_that_says_nothing_needs_a_receipt(
     """That lists exactly it."""
     blanked(folder)
     rules = AuditRules(chain_hash, lambda: {FEEDBACK: frozenset(offsets)})
-    problems = verify_lake(open_lake(folder), deep=True, how=DeepOptions(audit=rules)).problems
+    problems = verify_lake(open_lake(folder), deep=True, options=DeepOptions(audit=rules)).problems
     assert (problems == []) is right
     assert right or "no receipt accounts for them" in problems[0]
 
@@ -295,7 +297,7 @@ def test_a_file_that_left_its_table_meanwhile_is_no_damage(
         return False
 
     report = verify_lake(
-        failing(folder, monkeypatch, rewritten), deep=True, how=HOW, retry=patience()
+        failing(folder, monkeypatch, rewritten), deep=True, options=HOW, retry=patience()
     )
     assert done
     assert report.problems == []
@@ -377,4 +379,4 @@ def test_audit_rows_that_retention_has_not_taken(tmp_path: Path) -> None:
     DeltaTable(str(folder / "redactions")).delete("event_date = '2026-11-01'")
     problems = proved(folder, deep=True).problems
     assert any("rows are missing before 1 others" in one for one in problems)
-    assert any("its commits told" in one for one in problems)
+    assert any("its commits account for" in one for one in problems)

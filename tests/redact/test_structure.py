@@ -31,7 +31,7 @@ JSON = st.recursive(
 
 def redacted(text: str) -> str:
     """Redact a text by itself."""
-    result = engine().texts([TextSegment(text, json=True, free=False)])[0]
+    result = engine().texts([TextSegment(text, free=False)])[0]
     assert isinstance(result, RedactedText)
     return result.text
 

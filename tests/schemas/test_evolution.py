@@ -77,15 +77,15 @@ CHANGES: dict[str, tuple[Callable[[Any], object], str]] = {
     ),
     "field removed": (
         lambda avsc: avsc["fields"].remove(_field(avsc, "app_version")),
-        "`app_version` is gone",
+        "`app_version` was removed",
     ),
     "field renamed": (
         lambda avsc: _field(avsc, "app").update(name="application"),
-        "`app` is gone",
+        "`app` was removed",
     ),
     "field renamed with an alias": (
         lambda avsc: _field(avsc, "app").update(name="application", aliases=["app"]),
-        "`app` is gone",
+        "`app` was removed",
     ),
     "default removed": (
         lambda avsc: _field(avsc, "environment").pop("default"),
@@ -93,7 +93,7 @@ CHANGES: dict[str, tuple[Callable[[Any], object], str]] = {
     ),
     "null removed": (
         lambda avsc: _field(avsc, "response").update(type="string", default=""),
-        "`response` could be null",
+        "`response` was nullable",
     ),
     "type changed": (
         lambda avsc: _field(avsc, "latency_ms").update(type=["null", "long"]),

@@ -30,10 +30,10 @@ from stream.label_driver.driver import LabelDriver
 from stream.label_driver.flush_steps import LabelFlushSteps
 from stream.label_driver.join_rebuild import JoinRebuild
 from stream.label_driver.join_tables import JoinTables
+from stream.label_driver.join_topic_check import JoinTopicCheck
 from stream.label_driver.label_flush import EVENT_COLUMNS, LabelFlush, parse_label_events
 from stream.label_driver.label_positions import LabelPositions
 from stream.label_driver.observer import LabelObserver
-from stream.label_driver.topic_check import TopicCheck
 from stream.metrics import Metrics
 from stream.owned_partition import Assignment, OwnedPartition
 from stream.ranges import OpenRange
@@ -137,7 +137,7 @@ class Worker:
             "rebuild": JoinRebuild(
                 join, tables, observer, limit, producing=True, retry_seconds=retry_seconds
             ),
-            "check": TopicCheck(TOPICS, counts, observer),
+            "check": JoinTopicCheck(TOPICS, counts, observer),
             "observer": observer,
             "limit": limit,
             "policy": "p",

@@ -27,7 +27,7 @@ TABLES = ("quarantine", "redactions", "labels", "feedback")
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
+def half_flushed_lake(tmp_path: Path) -> Lake:
     """Ten records of one partition; quarantine is five ahead, with one of them."""
     lake = make_lake(tmp_path)
     set_aside(lake, None, 10, {3})
@@ -48,41 +48,43 @@ def adoption(lake: Lake, *, now_us: int = NOW) -> Adoption:
     )
 
 
-def test_every_table_goes_on_where_the_new_topic_begins(lake: Lake) -> None:
+def test_every_table_goes_on_where_the_new_topic_begins(half_flushed_lake: Lake) -> None:
     """A worker then takes the new topic over, and nothing of the old one is held."""
-    moved = adoption(lake).run(ANEW, {SOURCE: 2, OTHER: 0})
+    moved = adoption(half_flushed_lake).run(ANEW, {SOURCE: 2, OTHER: 0})
     assert moved == [AdoptedPartition(SOURCE, 10, 2), AdoptedPartition(OTHER, None, 0)]
     for name in TABLES:
-        table = lake.table(name)
+        table = half_flushed_lake.table(name)
         table.refresh()
         assert table.positions([SOURCE, OTHER]) == {SOURCE: 2, OTHER: 0}
         assert table.incarnation_version(TOPIC) == ANEW.version()
-    taken, _ = take_over(lake, incarnation=ANEW).take([SOURCE])
+    taken, _ = take_over(half_flushed_lake, incarnation=ANEW).take([SOURCE])
     assert (taken[0].range.next, taken[0].in_quarantine) == (2, frozenset())
-    assert verify_lake(lake, deep=True).problems == []
+    assert verify_lake(half_flushed_lake, deep=True).problems == []
 
 
-def test_a_stopped_worker_of_the_old_topic_cannot_write(lake: Lake) -> None:
+def test_a_stopped_worker_of_the_old_topic_cannot_write(half_flushed_lake: Lake) -> None:
     """Not even where its numbers come back."""
-    adoption(lake).run(ANEW, {SOURCE: 10})
+    adoption(half_flushed_lake).run(ANEW, {SOURCE: 10})
     with pytest.raises(FencedError):
-        append(lake.table("feedback"), 10, 12, token=9)
+        append(half_flushed_lake.table("feedback"), 10, 12, token=9)
 
 
-def test_half_an_adoption_stops_workers_until_it_is_run_again(lake: Lake) -> None:
+def test_half_an_adoption_stops_workers_until_it_is_run_again(half_flushed_lake: Lake) -> None:
     """It died after its first table."""
-    half = adoption(lake)
-    half._move(lake.table("quarantine"), ANEW, {SOURCE: 0})
+    half = adoption(half_flushed_lake)
+    half._move(half_flushed_lake.table("quarantine"), ANEW, {SOURCE: 0})
     for incarnation in (ANEW, Incarnation("cluster", "topic-1")):
         with pytest.raises(Exception, match="adopt"):
-            take_over(lake, incarnation=incarnation).check([TOPIC])
-    adoption(lake, now_us=NOW + 1).run(ANEW, {SOURCE: 0})
-    assert take_over(lake, incarnation=ANEW).check([TOPIC]) == {TOPIC: ANEW}
-    assert verify_lake(lake, deep=True).problems == []
+            take_over(half_flushed_lake, incarnation=incarnation).check([TOPIC])
+    adoption(half_flushed_lake, now_us=NOW + 1).run(ANEW, {SOURCE: 0})
+    assert take_over(half_flushed_lake, incarnation=ANEW).check([TOPIC]) == {TOPIC: ANEW}
+    assert verify_lake(half_flushed_lake, deep=True).problems == []
 
 
-def test_adopting_twice_changes_nothing_but_the_time(lake: Lake) -> None:
+def test_adopting_twice_changes_nothing_but_the_time(half_flushed_lake: Lake) -> None:
     """The second time all positions are where they should be."""
-    adoption(lake).run(ANEW, {SOURCE: 0})
-    assert adoption(lake, now_us=NOW + 1).run(ANEW, {SOURCE: 0}) == [AdoptedPartition(SOURCE, 0, 0)]
-    assert verify_lake(lake, deep=True).problems == []
+    adoption(half_flushed_lake).run(ANEW, {SOURCE: 0})
+    assert adoption(half_flushed_lake, now_us=NOW + 1).run(ANEW, {SOURCE: 0}) == [
+        AdoptedPartition(SOURCE, 0, 0)
+    ]
+    assert verify_lake(half_flushed_lake, deep=True).problems == []

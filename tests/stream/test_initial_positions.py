@@ -30,12 +30,6 @@ from tests.stream.kit import take_over
 TOKENS = count(1000)
 
 
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    """An empty lake."""
-    return make_lake(tmp_path)
-
-
 def worker(lake: Lake, **more: Any) -> TakeOver:
     """Return what a worker takes partitions over with."""
     beginning = InitialPositions(
@@ -51,43 +45,43 @@ def starts(taken: TakeOver) -> list[int]:
     return [item.range.next for item in taken.take([SOURCE, OTHER])[0]]
 
 
-def test_the_end_is_that_of_the_first_time(lake: Lake, tmp_path: Path) -> None:
+def test_the_end_is_that_of_the_first_time(empty_lake: Lake, tmp_path: Path) -> None:
     """A worker that begins at the end and dies before its first flush has said where it was."""
-    assert starts(worker(lake, start="latest", watermarks=(0, 50))) == [50, 50]
+    assert starts(worker(empty_lake, start="latest", watermarks=(0, 50))) == [50, 50]
     later = worker(open_lake(tmp_path), start="latest", watermarks=(0, 90))
     assert starts(later) == [50, 50]
 
 
-def test_what_retention_takes_away_after_the_first_time_is_told(lake: Lake) -> None:
+def test_what_retention_takes_away_after_the_first_time_is_told(empty_lake: Lake) -> None:
     """A worker was there when the records were: that it did not get to them is no secret."""
-    assert starts(worker(lake, watermarks=(7, 50))) == [7, 7]
+    assert starts(worker(empty_lake, watermarks=(7, 50))) == [7, 7]
     with pytest.raises(FatalError, match="deleted the records from offset 7 to 29"):
-        starts(worker(lake, watermarks=(30, 90)))
+        starts(worker(empty_lake, watermarks=(30, 90)))
 
 
-def test_it_is_written_once(lake: Lake) -> None:
+def test_it_is_written_once(empty_lake: Lake) -> None:
     """A second worker, and a second look, make no commit."""
-    starts(worker(lake, start="latest"))
+    starts(worker(empty_lake, start="latest"))
     versions = []
     for _ in range(2):
-        starts(worker(lake, start="latest"))
-        tables = [lake.table(name) for name in ("feedback", "quarantine")]
+        starts(worker(empty_lake, start="latest"))
+        tables = [empty_lake.table(name) for name in ("feedback", "quarantine")]
         versions.append([table.handle.version() for table in tables])
     assert versions == [[1, 1], [1, 1]]
 
 
-def test_verify_knows_what_it_means(lake: Lake) -> None:
+def test_verify_knows_what_it_means(empty_lake: Lake) -> None:
     """A beginning is a range of nothing, and what is flushed next follows it."""
-    starts(worker(lake, start="latest", watermarks=(0, 50)))
-    report = verify_lake(lake, deep=True)
+    starts(worker(empty_lake, start="latest", watermarks=(0, 50)))
+    report = verify_lake(empty_lake, deep=True)
     assert report.problems == []
     assert [(p.start, p.end, p.consumed) for p in report.partitions] == [(50, 50, 0)] * 2
-    set_aside(lake, 50, 60, {52})
-    append(lake.table("feedback"), 50, 60, quarantined={52})
-    assert verify_lake(lake, deep=True).problems == []
+    set_aside(empty_lake, 50, 60, {52})
+    append(empty_lake.table("feedback"), 50, 60, quarantined={52})
+    assert verify_lake(empty_lake, deep=True).problems == []
 
 
-def test_of_two_at_once_the_first_word_holds(lake: Lake, tmp_path: Path) -> None:
+def test_of_two_at_once_the_first_word_holds(empty_lake: Lake, tmp_path: Path) -> None:
     """The other reads what the first has written, whichever table they meet at."""
     for name in ("quarantine", "feedback"):
         folder = tmp_path / name
@@ -103,7 +97,7 @@ def test_of_two_at_once_the_first_word_holds(lake: Lake, tmp_path: Path) -> None
         assert verify_lake(mine, deep=True).problems == []
 
 
-def test_one_that_died_half_way_is_gone_on_from(lake: Lake) -> None:
+def test_one_that_died_half_way_is_gone_on_from(empty_lake: Lake) -> None:
     """Quarantine has a start and the primary table has none: nothing was read yet."""
 
     class DiedError(Exception):
@@ -112,41 +106,42 @@ def test_one_that_died_half_way_is_gone_on_from(lake: Lake) -> None:
     def die() -> None:
         raise DiedError
 
-    table = lake.table("feedback")
+    table = empty_lake.table("feedback")
     real = table.handle
     table.handle = Meddled(real, before=die)  # type: ignore[assignment]
     with pytest.raises(DiedError):
-        starts(worker(lake, start="latest", watermarks=(0, 50)))
+        starts(worker(empty_lake, start="latest", watermarks=(0, 50)))
     table.handle = real
-    assert starts(worker(lake, start="latest", watermarks=(0, 60))) == [60, 60]
-    assert verify_lake(lake, deep=True).problems == []
+    assert starts(worker(empty_lake, start="latest", watermarks=(0, 60))) == [60, 60]
+    assert verify_lake(empty_lake, deep=True).problems == []
 
 
-def test_only_partitions_without_a_position_get_one(lake: Lake) -> None:
+def test_only_partitions_without_a_position_get_one(empty_lake: Lake) -> None:
     """What has been read of another partition stays where it is."""
-    set_aside(lake, None, 10, {3})
-    append(lake.table("feedback"), None, 10, quarantined={3})
-    assert starts(worker(lake, start="latest", watermarks=(0, 50))) == [10, 0]
+    set_aside(empty_lake, None, 10, {3})
+    append(empty_lake.table("feedback"), None, 10, quarantined={3})
+    assert starts(worker(empty_lake, start="latest", watermarks=(0, 50))) == [10, 0]
     assert SourcePartition(TOPIC, 0) == SOURCE
-    assert lake.table("feedback").incarnation_version(TOPIC) == HERE.version()
+    assert empty_lake.table("feedback").incarnation_version(TOPIC) == HERE.version()
 
 
-def test_a_topic_is_begun_as_a_whole(lake: Lake, tmp_path: Path) -> None:
+def test_a_topic_is_begun_as_a_whole(empty_lake: Lake, tmp_path: Path) -> None:
     """A worker that got one partition says where the others begin, before anybody has them."""
     first = replace(
-        worker(lake, start="latest", watermarks=(0, 50)), partitions=lambda _topic: [SOURCE, OTHER]
+        worker(empty_lake, start="latest", watermarks=(0, 50)),
+        partitions=lambda _topic: [SOURCE, OTHER],
     )
     assert [item.range.next for item in first.take([SOURCE])[0]] == [50]
     later = worker(open_lake(tmp_path), start="latest", watermarks=(0, 90))
     assert [item.range.next for item in later.take([OTHER])[0]] == [50]
-    table = lake.table("feedback")
+    table = empty_lake.table("feedback")
     table.refresh()
     assert table.handle.version() == 1  # one commit for all of them
 
 
-def test_a_young_partition_that_lost_its_first_records_is_no_secret(lake: Lake) -> None:
+def test_a_young_partition_that_lost_its_first_records_is_no_secret(empty_lake: Lake) -> None:
     """It was added and retention was faster: that is a loss, not where the partition begins."""
-    starts(worker(lake, start="latest", watermarks=(0, 50)))
+    starts(worker(empty_lake, start="latest", watermarks=(0, 50)))
     young = SourcePartition(TOPIC, 2)
     with pytest.raises(FatalError, match="deleted the records from offset 0 to 6"):
-        worker(lake, start="latest", watermarks=(7, 50)).take([young])
+        worker(empty_lake, start="latest", watermarks=(7, 50)).take([young])

@@ -15,12 +15,23 @@ from schemas.errors import FatalError, FencedError
 from schemas.record_batches import RawRecord
 from stream.replay.steps import ReplayStep
 from tests.lake.kit import TOPIC, append, offsets, open_lake, patience, set_aside
-from tests.stream.replays import TOKENS, filled_lake, stage
-from tests.stream.test_redrive import CrashError, aside, kafka, lake, redrive  # noqa: F401
-from tests.stream.test_replay_promotion import NOW, promotion
+from tests.stream.redrives import (
+    CrashError,
+    fill_quarantine,
+    kafka,
+    quarantined_offsets,
+    redrive,
+)
+from tests.stream.replays import NOW, TOKENS, filled_lake, promotion, stage
 
 AFTER = date(2026, 11, 2)
 Coordinates = tuple[int, int]
+
+
+@pytest.fixture
+def quarantined_lake(tmp_path: Path) -> Lake:
+    """Return a lake with four quarantined records."""
+    return fill_quarantine(tmp_path)
 
 
 def expiry(folder: Path, table: str) -> RetentionRun:
@@ -42,10 +53,12 @@ def crash(_step: str) -> None:
 
 
 @pytest.mark.parametrize("table", ["quarantine", "feedback"])
-def test_what_a_re_drive_died_over_waits(lake: Lake, tmp_path: Path, table: str) -> None:  # noqa: F811
+def test_what_a_re_drive_died_over_waits(
+    quarantined_lake: Lake, tmp_path: Path, table: str
+) -> None:
     """Its day is told to wait; when the re-drive has been finished, it goes, and is counted."""
     with pytest.raises(CrashError):
-        redrive(lake, reached=crash).run(QuarantineFilter(TOPIC))
+        redrive(quarantined_lake, reached=crash).run(QuarantineFilter(TOPIC))
     assert expire(tmp_path, table).waiting
     assert all("redrive` again" in problem for problem in verify_lake(open_lake(tmp_path)).problems)
     redrive(open_lake(tmp_path)).run(QuarantineFilter(TOPIC))
@@ -54,7 +67,7 @@ def test_what_a_re_drive_died_over_waits(lake: Lake, tmp_path: Path, table: str)
     assert verify_lake(open_lake(tmp_path), deep=True).problems == []
 
 
-def test_a_re_drive_that_looked_before_is_fenced(lake: Lake, tmp_path: Path) -> None:  # noqa: F811
+def test_a_re_drive_that_looked_before_is_fenced(quarantined_lake: Lake, tmp_path: Path) -> None:
     """What it was about to bring in has expired meanwhile; the next one finds nothing to bring."""
 
     def meanwhile(topic: str, wanted: Sequence[Coordinates]) -> Mapping[Coordinates, RawRecord]:
@@ -62,17 +75,17 @@ def test_a_re_drive_that_looked_before_is_fenced(lake: Lake, tmp_path: Path) -> 
         return kafka(topic, wanted)
 
     with pytest.raises(FencedError):
-        redrive(lake, fetch=meanwhile).run(QuarantineFilter(TOPIC))
+        redrive(quarantined_lake, fetch=meanwhile).run(QuarantineFilter(TOPIC))
     assert verify_lake(open_lake(tmp_path), deep=True).problems == []
-    assert aside(open_lake(tmp_path)) == ([], [])
+    assert quarantined_offsets(open_lake(tmp_path)) == ([], [])
     assert redrive(open_lake(tmp_path)).run(QuarantineFilter(TOPIC)).stored == 0
 
 
-def test_a_re_drive_leaves_what_is_over(lake: Lake, tmp_path: Path) -> None:  # noqa: F811
+def test_a_re_drive_leaves_what_is_over(quarantined_lake: Lake, tmp_path: Path) -> None:
     """Between the mark in the log and the commit that takes the rows, it brings none of them in."""
     run = expiry(tmp_path, "quarantine")
     assert run.record_horizon(run.find_expiring())  # killed after this step
-    done = redrive(lake).run(QuarantineFilter(TOPIC))
+    done = redrive(quarantined_lake).run(QuarantineFilter(TOPIC))
     assert (done.stored, done.gone) == (0, 4)
     expire(tmp_path, "quarantine")
     assert verify_lake(open_lake(tmp_path), deep=True).problems == []
@@ -124,12 +137,12 @@ def test_rows_that_expire_before_a_promotion_begins_stay_away(
     assert verify_lake(open_lake(tmp_path), deep=True).problems == []
 
 
-def test_what_a_worker_has_just_set_aside_waits(lake: Lake, tmp_path: Path) -> None:  # noqa: F811
+def test_what_a_worker_has_just_set_aside_waits(quarantined_lake: Lake, tmp_path: Path) -> None:
     """It commits to quarantine first: until its table follows, nothing of that flush expires."""
-    set_aside(lake, 10, 12, {11}, token=12)
+    set_aside(quarantined_lake, 10, 12, {11}, token=12)
     assert expire(tmp_path, "quarantine").waiting
     assert verify_lake(open_lake(tmp_path), deep=True).problems == []
-    append(lake.table("feedback"), 10, 12, quarantined={11}, token=12)
+    append(quarantined_lake.table("feedback"), 10, 12, quarantined={11}, token=12)
     assert not expire(tmp_path, "quarantine").waiting
-    assert aside(open_lake(tmp_path)) == ([], [])
+    assert quarantined_offsets(open_lake(tmp_path)) == ([], [])
     assert verify_lake(open_lake(tmp_path), deep=True).problems == []

@@ -35,7 +35,7 @@ GAP = {3, OFFSETS_READ - 1, OFFSETS_READ}
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
+def stored_lake(tmp_path: Path) -> Lake:
     """Rows of two partitions, as a worker would have stored them."""
     lake = make_lake(tmp_path)
     for source, first in ((SOURCE, 0), (OTHER, 5)):
@@ -69,9 +69,9 @@ def reader(lake: Lake) -> LakeReader:
 
 
 @pytest.mark.parametrize("most", [1, 7, 100, OFFSETS_READ, 10 * OFFSETS_READ])
-def test_every_row_is_read_once(lake: Lake, most: int) -> None:
+def test_every_row_is_read_once(stored_lake: Lake, most: int) -> None:
     """Whatever is taken at once; and the reader says how far it is, also over a gap."""
-    source = reader(lake)
+    source = reader(stored_lake)
     source.assign({SOURCE: 0, OTHER: 5})
     found: list[RawRecord] = []
     ends: dict[SourcePartition, int] = {}
@@ -87,9 +87,9 @@ def test_every_row_is_read_once(lake: Lake, most: int) -> None:
     assert [(raw.partition, raw.offset) for raw in found] == [w for w in wanted if w[1] not in GAP]
 
 
-def test_a_row_is_the_record_it_came_from(lake: Lake) -> None:
+def test_a_row_is_the_record_it_came_from(stored_lake: Lake) -> None:
     """Times, maps and texts are as they were, and so is the schema."""
-    source = reader(lake)
+    source = reader(stored_lake)
     source.assign({SOURCE: 0})
     decoded, rejected = source.decode(TOPIC, source.read(1).raws)
     assert rejected == []
@@ -100,10 +100,10 @@ def test_a_row_is_the_record_it_came_from(lake: Lake) -> None:
     assert list(decoded.schema_ids) == ["0123456789abcdef"]
 
 
-def test_the_range_is_bounded_by_the_rows(lake: Lake) -> None:
+def test_the_range_is_bounded_by_the_rows(stored_lake: Lake) -> None:
     """By offsets: when Kafka had a record is not stored."""
-    lake.table("feedback").refresh()
-    assert read_stored_bounds(lake.table("feedback"), TOPIC, None) == {
+    stored_lake.table("feedback").refresh()
+    assert read_stored_bounds(stored_lake.table("feedback"), TOPIC, None) == {
         SOURCE: PartitionBounds(0, END, END),
         OTHER: PartitionBounds(5, END, END),
     }

@@ -13,8 +13,7 @@ from stream.replay.plan import ReplayPlan
 from stream.replay.replay_range import ReplaySpan
 from stream.replay.repository import TOUCHED_TRACES, UNCHANGED_TRACES
 from stream.replay.table_pair import TablePair
-from tests.stream.replays import filled_lake, stage, staging
-from tests.stream.test_replay_promotion import promotion
+from tests.stream.replays import filled_lake, promotion, stage, staging
 
 COLUMNS = ("trace_id", "_partition", "_offset", "_ingested_at")
 

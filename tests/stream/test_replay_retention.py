@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from batch.retention.run import RetentionRun
-from lake.table_commit import CommitContext as JobMeans
+from lake.table_commit import CommitContext
 from lake.tables import Lake
 from lake.verify import verify_lake
 from schemas.errors import UsageError
@@ -18,15 +18,24 @@ from stream.replay.steps import ReplayStep
 from stream.replay.table_pair import TablePair
 from tests.lake import kit
 from tests.lake.kit import TOPIC, open_lake, patience
-from tests.stream.replays import RANGE, TOKENS, filled_lake, stage, staging
-from tests.stream.test_replay_promotion import NOW, STEPS, ingested, promotion
+from tests.stream.replays import (
+    NOW,
+    RANGE,
+    STEPS,
+    TOKENS,
+    filled_lake,
+    ingested,
+    promotion,
+    stage,
+    staging,
+)
 
 SAID = "what somebody said"
 AFTER = date(2026, 11, 2)
 
 
 @pytest.fixture
-def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
+def replayed_lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
     """A lake whose feedback has texts, and a staged replay of a part of it."""
     plain = kit._filled
     monkeypatch.setattr(
@@ -41,7 +50,7 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
 
 def expire(folder: Path) -> list[Any]:
     """Let the texts of all feedback expire; return what was done."""
-    means = JobMeans(patience(), lambda: NOW, lambda: next(TOKENS))
+    means = CommitContext(patience(), lambda: NOW, lambda: next(TOKENS))
     return list(RetentionRun.of(open_lake(folder), "feedback", {"text": AFTER}, means).run())
 
 
@@ -51,10 +60,12 @@ def texts(folder: Path) -> set[str | None]:
     return set(table.read(["comment"])["comment"].to_pylist())
 
 
-def test_rows_whose_texts_have_expired_stay_as_they_are(lake: Lake, tmp_path: Path) -> None:
+def test_rows_whose_texts_have_expired_stay_as_they_are(
+    replayed_lake: Lake, tmp_path: Path
+) -> None:
     """The diff counts them as kept, and promoting changes nothing of them."""
     assert expire(tmp_path)
-    before = ingested(lake, "feedback")
+    before = ingested(replayed_lake, "feedback")
     plan = staging(tmp_path).plan("r1")
     live, staged = open_lake(tmp_path), staging(tmp_path).lake("r1")
     found = ReplayComparison(
@@ -69,13 +80,13 @@ def test_rows_whose_texts_have_expired_stay_as_they_are(lake: Lake, tmp_path: Pa
     assert found.kept >= len(RANGE) - 2
     promotion(tmp_path).run()
     assert texts(tmp_path) == {None}
-    assert ingested(lake, "feedback") == before
-    assert verify_lake(lake, deep=True).problems == []
+    assert ingested(replayed_lake, "feedback") == before
+    assert verify_lake(replayed_lake, deep=True).problems == []
 
 
 @pytest.mark.parametrize("step", STEPS)
 def test_texts_that_expire_while_a_replay_is_promoted(
-    lake: Lake, tmp_path: Path, step: ReplayStep
+    replayed_lake: Lake, tmp_path: Path, step: ReplayStep
 ) -> None:
     """At whichever step it happens, every record is there once, and no text comes back."""
     left = [1]
@@ -86,16 +97,18 @@ def test_texts_that_expire_while_a_replay_is_promoted(
             expire(tmp_path)
 
     promotion(tmp_path, meanwhile).run()
-    everywhere = [*ingested(lake, "feedback"), *ingested(lake, "quarantine")]
+    everywhere = [*ingested(replayed_lake, "feedback"), *ingested(replayed_lake, "quarantine")]
     assert sorted(everywhere) == [*((0, o) for o in range(12)), *((1, o) for o in range(5))]
     expire(tmp_path)  # what came in the same moment goes with the next run
     assert texts(tmp_path) == {None}
-    assert verify_lake(lake, deep=True).problems == []
+    assert verify_lake(replayed_lake, deep=True).problems == []
 
 
-def test_stored_rows_without_their_texts_are_not_read_again(lake: Lake, tmp_path: Path) -> None:
+def test_stored_rows_without_their_texts_are_not_read_again(
+    replayed_lake: Lake, tmp_path: Path
+) -> None:
     """A replay from the lake refuses them, and says which offsets they have."""
-    table = lake.table("feedback")
+    table = replayed_lake.table("feedback")
     wanted = [ReplaySpan(0, 3, 9)]
     table.refresh()
     refuse_expired(table, TOPIC, None, wanted)

@@ -23,9 +23,8 @@ from tests.lake.kit import (
     open_lake,
     set_aside,
 )
-from tests.stream.replays import TOKENS, stage, staging
-from tests.stream.test_redrive import redrive
-from tests.stream.test_replay_promotion import NOW, compact
+from tests.stream.redrives import redrive
+from tests.stream.replays import NOW, TOKENS, compact, stage, staging
 
 ALL = range(12)
 SEEDS = [pytest.param(s, marks=[pytest.mark.chaos] if s >= 3 else []) for s in range(60)]

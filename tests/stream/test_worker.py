@@ -8,22 +8,16 @@ from confluent_kafka import KafkaError
 from lake.tables import Lake
 from schemas.errors import FatalError, FencedError, RetryableError
 from stream.backoff import BACKOFF_SECONDS
-from tests.lake.kit import OTHER, SOURCE, append, make_lake, offsets, open_lake, set_aside
+from tests.lake.kit import OTHER, SOURCE, append, offsets, open_lake, set_aside
 from tests.stream.loop_kit import Loop, Message, records
 
 AWAY = Message(problem=KafkaError(KafkaError._ALL_BROKERS_DOWN))
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    """An empty lake."""
-    return make_lake(tmp_path)
-
-
-@pytest.fixture
-def loop(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> Loop:
+def loop(empty_lake: Lake, monkeypatch: pytest.MonkeyPatch) -> Loop:
     """A worker that owns one partition, of which it has read three records."""
-    loop = Loop(lake, monkeypatch)
+    loop = Loop(empty_lake, monkeypatch)
     loop.assign(0)
     loop.turn(records(0, 1, 2))
     return loop
@@ -34,18 +28,18 @@ def stored(lake: Lake, partition: int = 0) -> list[int]:
     return offsets(lake.table("feedback"), OTHER if partition else SOURCE)
 
 
-def test_a_buffer_is_flushed_when_it_is_old(loop: Loop, lake: Lake) -> None:
+def test_a_buffer_is_flushed_when_it_is_old(loop: Loop, empty_lake: Lake) -> None:
     """And the group's offsets follow, for lag tools."""
-    assert stored(lake) == []
+    assert stored(empty_lake) == []
     loop.turn(seconds=5)
     loop.turn()
-    assert stored(lake) == [0, 1, 2]
+    assert stored(empty_lake) == [0, 1, 2]
     assert loop.client.committed == {SOURCE: 3}
 
 
 @pytest.mark.parametrize("code", [KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE])
 def test_offsets_that_kafka_does_not_know_bring_it_back_to_the_table(
-    loop: Loop, lake: Lake, code: int
+    loop: Loop, empty_lake: Lake, code: int
 ) -> None:
     """What was read and not flushed is dropped, and read again from the table's position."""
     loop.turn(seconds=5)
@@ -56,7 +50,7 @@ def test_offsets_that_kafka_does_not_know_bring_it_back_to_the_table(
     loop.turn(records(3, 4, 5), seconds=5)
     loop.turn(seconds=5)
     loop.turn()
-    assert stored(lake) == [0, 1, 2, 3, 4, 5]
+    assert stored(empty_lake) == [0, 1, 2, 3, 4, 5]
 
 
 def test_an_error_that_the_client_cannot_mend_ends_the_worker(loop: Loop) -> None:
@@ -109,7 +103,7 @@ class Undecided:
         return False
 
 
-def test_what_cannot_be_decided_is_read_again_later(loop: Loop, lake: Lake) -> None:
+def test_what_cannot_be_decided_is_read_again_later(loop: Loop, empty_lake: Lake) -> None:
     """Reading pauses for a moment; nothing is counted twice, and nothing is passed over."""
     registry = Undecided(loop)
     loop.turn(records(3, 4))
@@ -121,7 +115,7 @@ def test_what_cannot_be_decided_is_read_again_later(loop: Loop, lake: Lake) -> N
     loop.turn(records(3, 4))
     loop.turn(seconds=5)
     loop.turn()
-    assert stored(lake) == [0, 1, 2, 3, 4]
+    assert stored(empty_lake) == [0, 1, 2, 3, 4]
     assert loop.observer.names.count("recovered") == 1
 
 
@@ -145,7 +139,7 @@ def test_the_end_of_a_partition_waits_for_what_comes_before_it(loop: Loop) -> No
     assert loop.worker.assignment.owned[SOURCE].at_end
 
 
-def test_another_owner_makes_it_start_over(loop: Loop, lake: Lake, tmp_path: Path) -> None:
+def test_another_owner_makes_it_start_over(loop: Loop, empty_lake: Lake, tmp_path: Path) -> None:
     """A fenced flush is dropped, and reading goes on from where the other one is."""
     other = open_lake(tmp_path)
     set_aside(other, None, 2, {1}, token=99)
@@ -154,7 +148,7 @@ def test_another_owner_makes_it_start_over(loop: Loop, lake: Lake, tmp_path: Pat
     loop.turn()
     assert "fenced" in loop.observer.names
     assert loop.client.at == {SOURCE: 2}
-    assert stored(lake) == [0]
+    assert stored(empty_lake) == [0]
 
 
 def test_a_flush_that_fails_for_good_ends_the_worker(loop: Loop) -> None:
@@ -166,15 +160,15 @@ def test_a_flush_that_fails_for_good_ends_the_worker(loop: Loop) -> None:
         loop.turn()
 
 
-def test_what_is_taken_away_is_flushed_first(loop: Loop, lake: Lake) -> None:
+def test_what_is_taken_away_is_flushed_first(loop: Loop, empty_lake: Lake) -> None:
     """The next owner need not read it again."""
     loop.revoke(0)
-    assert stored(lake) == [0, 1, 2]
+    assert stored(empty_lake) == [0, 1, 2]
     assert (loop.next_offsets(), loop.client.at) == ({}, {})
 
 
 def test_what_could_not_be_flushed_in_time_is_left_to_the_next_owner(
-    loop: Loop, lake: Lake
+    loop: Loop, empty_lake: Lake
 ) -> None:
     """What is kept of other partitions is read again too: they shared the flush."""
     loop.assign(1)
@@ -182,7 +176,7 @@ def test_what_could_not_be_flushed_in_time_is_left_to_the_next_owner(
     loop.flusher.hanging = True
     loop.tick = 1.0
     loop.revoke(0)
-    assert stored(lake) == []
+    assert stored(empty_lake) == []
     assert loop.next_offsets() == {1: 0}
     assert "abandoned" in loop.observer.names
 
@@ -195,7 +189,7 @@ def test_a_fenced_flush_while_partitions_are_taken_away_drops_the_rest(loop: Loo
     assert loop.worker.flushes.bytes() == 0
 
 
-def test_memory_that_is_short_pauses_reading_and_flushes(loop: Loop, lake: Lake) -> None:
+def test_memory_that_is_short_pauses_reading_and_flushes(loop: Loop, empty_lake: Lake) -> None:
     """And reading goes on once there is room again."""
     loop.resident = loop.gate.budget.ceiling
     loop.patch.setattr(type(loop.gate.budget), "least_flush", property(lambda _self: 0))
@@ -203,5 +197,5 @@ def test_memory_that_is_short_pauses_reading_and_flushes(loop: Loop, lake: Lake)
     assert loop.client.paused
     loop.turn()
     loop.turn()
-    assert stored(lake) == [0, 1, 2, 3]
+    assert stored(empty_lake) == [0, 1, 2, 3]
     assert not loop.client.paused

@@ -22,11 +22,11 @@ NOTHING: Final = "nothing"
 
 def proved(folder: Path, *, deep: bool = False, since: LakeHead | None = None) -> VerifyReport:
     """Verify a lake, with patience that never waits."""
-    return verify_lake(open_lake(folder), deep=deep, how=HOW, since=since, retry=patience())
+    return verify_lake(open_lake(folder), deep=deep, options=HOW, since=since, retry=patience())
 
 
 def seen(folder: Path, work: Path, head: LakeHead, names: Iterable[str]) -> Mapping[str, str]:
-    """Return what is the first to see some ways: ``verify_lake``, ``--deep``, or ``--head``."""
+    """Return what is the first to see some ways: ``verify``, ``--deep``, or ``--head``."""
     found: dict[str, str] = {}
     for name in names:
         copy = work / str(len(found))
@@ -39,7 +39,7 @@ def seen(folder: Path, work: Path, head: LakeHead, names: Iterable[str]) -> Mapp
 
 def _first(folder: Path, head: LakeHead) -> str:
     if proved(folder).problems:
-        return "`verify_lake`"
+        return "`verify`"
     if proved(folder, deep=True).problems:
         return "`--deep`"
     return "`--head`" if proved(folder, since=head).problems else NOTHING

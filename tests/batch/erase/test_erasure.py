@@ -22,7 +22,8 @@ from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange
 from lake.live_files import list_live_files, read_file_rows, rewrite_rows
 from lake.rewrite import replace_files
 from lake.table_commit import Move, TableCommit
-from lake.tables import TABLE_LAYOUTS, Lake
+from lake.table_layouts import TABLE_LAYOUTS
+from lake.tables import Lake
 from lake.verify import verify_lake
 from lake.verify_audit import AuditRules
 from lake.verify_files import DeepOptions
@@ -197,12 +198,12 @@ def test_the_chain_of_the_audit_still_holds(person_lake: Lake) -> None:
         load_audit_rules(again(person_lake), [Keys.derive(b"x" * 32)]),
     ):
         [said] = _walked(person_lake, rules)
-        assert said.startswith("table redactions: 11 rows say nothing any more, and no receipt")
+        assert said.startswith("table redactions: 11 rows are blank, and no receipt")
 
 
 def _walked(lake: Lake, rules: AuditRules) -> list[str]:
     """What a proof says that walks the audit; all files have hashes, those written again too."""
-    report = verify_lake(again(lake), deep=True, how=DeepOptions(audit=rules))
+    report = verify_lake(again(lake), deep=True, options=DeepOptions(audit=rules))
     assert report.files is not None
     assert report.files.unproved == []
     return list(report.problems)

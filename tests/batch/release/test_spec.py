@@ -66,7 +66,7 @@ def test_a_good_spec_is_read() -> None:
         ("to: 2026-12-01T12:00:00+02:00", "to: 2026-10-01", "line 2: window: `from` must be"),
         ("redaction_policies: any", "redaction_policies: []", "redaction_policies: list at least"),
         ("redaction_policies: any", "", "redaction_policies: is missing"),
-        ("size: 100", "size: 100\nsize: 200", "line 4: size stands here twice"),
+        ("size: 100", "size: 100\nsize: 200", "line 4: duplicate key size"),
         ("name: support", "name: Support Set", "line 1: name: String should match"),
         ("name: support", "name: [", "not YAML"),
         ("size: 100", "size: 100\nexpired: drop", "line 4: expired: Input should be 'refuse' or"),

@@ -15,7 +15,7 @@ from stream.flusher import describe_changed_topic
 
 
 @dataclass(frozen=True, slots=True)
-class TopicCheck:
+class TopicCoverage:
     """What the topics hold, by partition. ``problems`` are losses; a lag is not a problem."""
 
     partitions: Sequence[PartitionCoverage]
@@ -29,7 +29,7 @@ class TopicCheck:
         }
 
 
-def begin_topic_check(settings: Settings) -> Callable[[Lake, VerifyReport], TopicCheck]:
+def begin_coverage_check(settings: Settings) -> Callable[[Lake, VerifyReport], TopicCoverage]:
     """Read where the topics begin; return a function that completes the check.
 
     Call it after the tables were read: it reads where the topics end. Both raise RetryableError or
@@ -46,7 +46,7 @@ def begin_topic_check(settings: Settings) -> Callable[[Lake, VerifyReport], Topi
 
     lows = {source: low for source, (low, _) in read_watermarks().items()}
 
-    def finish(lake: Lake, report: VerifyReport) -> TopicCheck:
+    def finish(lake: Lake, report: VerifyReport) -> TopicCoverage:
         changed = []
         for topic, (_, name) in tables.items():
             recorded = lake.table(name).incarnation_version(topic)
@@ -55,6 +55,6 @@ def begin_topic_check(settings: Settings) -> Callable[[Lake, VerifyReport], Topi
         highs = {source: high for source, (_, high) in read_watermarks().items()}
         partitions = compare_coverage(report.partitions, lows, highs, changed)
         problems = [problem for coverage in partitions for problem in coverage.problems]
-        return TopicCheck(partitions, [*map(describe_changed_topic, changed), *problems])
+        return TopicCoverage(partitions, [*map(describe_changed_topic, changed), *problems])
 
     return finish

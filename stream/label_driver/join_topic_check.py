@@ -24,7 +24,7 @@ _KEYS = (
 
 
 @dataclass(slots=True)
-class TopicCheck:
+class JoinTopicCheck:
     """Checks the topics once per rebuild and per batch. After a failure labels are not decided.
 
     ``count_partitions`` asks Kafka for the number of partitions of each topic.
