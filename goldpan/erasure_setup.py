@@ -17,7 +17,8 @@ from goldpan.settings import Settings
 from lake.erasure_copies import erasure_copies_at, open_erasure_copies
 from lake.key_checks import REDACTION_PURPOSE
 from lake.location import LakeLocation
-from lake.tables import TABLE_LAYOUTS, Lake
+from lake.table_layouts import TABLE_LAYOUTS
+from lake.tables import Lake
 from redact.crypto.keys import Keys, load_all_keys, load_keys, load_seal_key
 from redact.crypto.sealing import Sealer
 from redact.crypto.signing import Signer

@@ -30,7 +30,8 @@ from lake.erasure_copies import refuse_outdated_lake
 from lake.ledger import SourcePartition
 from lake.retry import Retry
 from lake.table_commit import CommitContext
-from lake.tables import TABLE_LAYOUTS, Lake
+from lake.table_layouts import TABLE_LAYOUTS
+from lake.tables import Lake
 from lake.tombstones import open_tombstones
 from redact.crypto.keys import KEY_BYTES, load_all_keys, load_keys, load_seal_key
 from redact.crypto.sealing import Sealer

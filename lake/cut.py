@@ -18,7 +18,8 @@ from lake.delta_log import DamagedLogError, LoggedCommit, commit_path, read_comm
 from lake.ledger import LoggedEntry, SourcePartition, read_ledger
 from lake.parquet import PARTITION_COLUMN
 from lake.retry import Retry, call_with_retry
-from lake.tables import TABLE_LAYOUTS, Lake, Table, count_rows, missing_log_problem
+from lake.table_layouts import TABLE_LAYOUTS
+from lake.tables import Lake, Table, count_rows, missing_log_problem
 from schemas.arrow import (
     AUDIT_TABLE,
     LABELS_TABLE,

@@ -24,7 +24,8 @@ from lake.objects import HiddenVersion, ObjectStore
 from lake.parquet import PARTITION_COLUMN
 from lake.retry import Retry
 from lake.stats_bounds import LOG_FOLDER, widen_bounds
-from lake.tables import TABLE_LAYOUTS, Table
+from lake.table_layouts import TABLE_LAYOUTS
+from lake.tables import Table
 from schemas.arrow import TABLES
 
 _MAX_PASSES: Final = 5  # running workers keep writing files

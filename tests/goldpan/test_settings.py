@@ -106,7 +106,7 @@ WRONG = [
     ("GOLDPAN_LAKE__URI", "~/lake", "nothing fills in $NAME or ~ here"),
     ("GOLDPAN_LAKE__URI", "/data/lake ", "must not begin or end with a blank"),
     ("GOLDPAN_LAKE__URI", "/data/lake\r", "must not begin or end with a blank"),
-    ("GOLDPAN_LAKE__URI", "/data/la\u200bke", "must not hold control characters"),
+    ("GOLDPAN_LAKE__URI", "/data/la\u200bke", "must not have control or invisible characters"),
     ("GOLDPAN_LAKE__URI", "file://data/lake", "as in file:///data/lake"),
     ("GOLDPAN_LAKE__URI", "file:/data/lake", "must be a folder, or begin with file://"),
     ("GOLDPAN_LAKE__URI", "s3:/bucket/lake", "must be a folder, or begin with file://"),

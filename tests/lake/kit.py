@@ -14,8 +14,9 @@ from lake.ledger import EntryKind, Incarnation, LedgerEntry, SourcePartition, So
 from lake.parquet import DataFile, encode_files
 from lake.retry import Retry
 from lake.table_commit import CommitContext, CommitWatch, Guard, Move, TableCommit
+from lake.table_layouts import TABLE_LAYOUTS
 from lake.table_log import position_app
-from lake.tables import TABLE_LAYOUTS, Lake, Table
+from lake.tables import Lake, Table
 from schemas.arrow import TABLES
 from schemas.redacted import Redacted
 

@@ -12,7 +12,8 @@ import pytest
 from lake.conditional_put_probe import PROBE_FILE, probe_conditional_put
 from lake.config import LakeSettings
 from lake.objects import FolderStore
-from lake.tables import TABLE_LAYOUTS, Lake
+from lake.table_layouts import TABLE_LAYOUTS
+from lake.tables import Lake
 from schemas.errors import FatalError
 from tests.servers.http_forward import forward, request_body, send_back
 from tests.servers.s3 import S3

@@ -67,7 +67,7 @@ def compacted(table: Table, old: Sequence[LiveFile], **more: Any) -> TableCommit
 def without(table: Table, old: LiveFile, offset: int) -> TableCommit:
     """Return the replacement of a file by one that lacks a row."""
     rows = read_file_rows(table, old)
-    left = rows.where(pc.not_equal(rows.rows["_offset"], offset))
+    left = rows.filter(pc.not_equal(rows.rows["_offset"], offset))
     new = [rewrite_rows(table, left, instead_of=[old], retry=patience())] if len(left) else []
     return TableCommit(entry=ENTRY, token=next(TOKENS), removes=[old], adds=new)
 
