@@ -136,7 +136,7 @@ def refuse_outdated_lake(settings: LakeSettings) -> None:
     if newer:
         raise FatalError(
             f"this lake is older than the erasures {', '.join(map(str, newer))}, so it holds data "
-            "of erased persons: run `goldpan erase apply` before anybody reads it"
+            "of erased persons: run `goldpan erase apply` before it is read"
         )
 
 

@@ -204,9 +204,9 @@ class Lake:
         ``names`` are the tables to create: all, except in a staging area. Those in ``lost`` are
         created even if others hold rows that were committed with them.
 
-        Raises FatalError or RetryableError if the root cannot be used, if a table or only its log
-        is missing from a lake in use, if an existing table has another schema than this version of
-        goldpan writes, or if the store overwrites files.
+        Raises FatalError or RetryableError if the root cannot be used. Raises FatalError if a table
+        or only its log is missing from a lake in use, or if an existing table has another schema
+        than this version of goldpan writes, or if the store overwrites files.
         """
         self.location.check()
         if self.location.on_s3 and set(names) == set(

@@ -114,7 +114,7 @@ class RecordIdentities:
     """All identities of one record: ``finders``, always in the same order.
 
     ``serial`` distinguishes them from those of other records. ``absent`` is an empty result for
-    every finder, for a text in which none of them finds anything.
+    every finder, for a text without any of them.
     """
 
     def __init__(self, learnt: frozenset[IdentityValue]) -> None:
