@@ -23,8 +23,8 @@ class LakeSettings(SettingsGroup):
     )
     create: Literal["if_missing", "never"] = Field(
         default="if_missing",
-        description="Whether a worker creates missing tables. With `never` it stops, so that a mistyped "
-        "`uri` does not become a new lake; `goldpan lake init` creates them.",
+        description="Whether a worker creates missing tables. With `never` it stops, so that a "
+        "mistyped `uri` does not become a new lake; `goldpan lake init` creates them.",
     )
     releases_uri: str | None = Field(
         default=None,
@@ -35,8 +35,8 @@ class LakeSettings(SettingsGroup):
     erasures_copy: str | None = Field(
         default=None,
         min_length=1,
-        description="Second place for tombstones and receipts of erasures, outside the lake and its "
-        "backups: a folder or `s3://bucket/prefix`. A lake that is older than its erasures is not "
+        description="Second place for tombstones and receipts of erasures, outside the lake and "
+        "its backups: a folder or `s3://bucket/prefix`. A lake that is older than its erasures is not "
         "opened.",
     )
     s3_endpoint_url: str | None = Field(
