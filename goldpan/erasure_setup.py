@@ -54,8 +54,8 @@ def set_up_erasure(
     """Return an erasure of the requested persons, or of those in ``missed``.
 
     ``missed`` are erasures made after the backup that this lake was restored from. Raises
-    UsageError if no redaction key is set, if a key differs from the lake's key of that name, if a
-    key is missing that rows were written with, or if a replay is half promoted or half removed.
+    UsageError if no redaction key is set, if a key differs from the lake's key of that name, or if
+    a key is missing that rows were written with. Also if a replay is half promoted or half removed.
     Raises FatalError if this machine's clock is wrong: records of the persons are dropped up to its
     time.
     """

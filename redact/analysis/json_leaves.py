@@ -91,7 +91,7 @@ _TOP = _Context(NO_KEY)
 
 
 def read_leaves(text: str, book: KeyBook) -> list[JsonLeaf]:
-    """Return the leaves of a text for which :func:`is_json_document` holds.
+    """Return the leaves of a text that :func:`is_json_document` accepts.
 
     A rule on a key applies to everything below it, until a rule on a deeper key overrides it or the
     key only describes (`type`, `verified`). A bare `name` is judged by its neighbours, and in a

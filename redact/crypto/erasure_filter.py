@@ -25,7 +25,7 @@ class TombstoneLike(Protocol):
 
     @property
     def until_us(self) -> int:
-        """Return the time (microseconds since 1970, UTC) from which records are kept again."""
+        """Return the time (microseconds since 1970, UTC) from which a person's records pass."""
 
     @property
     def subjects(self) -> MarksByKey:

@@ -70,7 +70,7 @@ class IdentityFinder:
 
     @property
     def cues(self) -> list[str]:
-        """Return words, one of which occurs wherever the value does."""
+        """Return words such that at least one occurs wherever the value does."""
         cues = frozenset[str]().union(*self._marks.values())
         return [*cues, self._unspelt[:4]] if self._unspelt else list(cues)
 
@@ -114,7 +114,7 @@ class RecordIdentities:
     """All identities of one record: ``finders``, always in the same order.
 
     ``serial`` distinguishes them from those of other records. ``absent`` is an empty result for
-    every finder, for a text in which none of them finds anything.
+    every finder, for a text without any of them.
     """
 
     def __init__(self, learnt: frozenset[IdentityValue]) -> None:

@@ -210,7 +210,7 @@ class Segmenter:
         return rule is not None and rule.operator != "keep" and finding.score >= rule.score
 
     def scope(self, app: str) -> str:
-        """Return the scope in which pseudonyms are stable: an app, or (empty) the lake."""
+        """Return the scope of stable pseudonyms: an app, or (empty) the lake."""
         return app if self._policy.scope == "app" else ""
 
     def renderer(self, field_class: FieldClass, app: str) -> SegmentRenderer:

@@ -2,7 +2,7 @@
 
 Some producers build a session or document id from a telephone number, an e-mail address or an
 account. Such a value becomes a keyed pseudonym, the same in both topics, so that joins on it still
-work. Ids by which commands and other programs name a record stay unchanged: if one of these
+work. Ids that commands and other programs use to name a record stay unchanged: if one of these
 contains something personal, the record is rejected.
 """
 

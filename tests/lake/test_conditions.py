@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import boto3
 import pytest
@@ -32,7 +32,7 @@ def careless(s3: S3) -> Iterator[str]:
             """Say nothing."""
 
         def serve(self) -> None:
-            body = list(request_body(self.headers, self.rfile))
+            body = list(request_body(self.headers, cast("BinaryIO", self.rfile)))
             if self.headers.get("If-None-Match"):
                 bucket, _, key = self.path.partition("?")[0].lstrip("/").partition("/")
                 s3.client().delete_object(Bucket=bucket, Key=key)

@@ -85,7 +85,7 @@ def test_what_is_no_entry_is_damaged(text: str) -> None:
 def test_commits_of_others_are_passed_over() -> None:
     """Maintenance writes no entries; what is left comes oldest first."""
     mine = LedgerEntry(EntryKind.FLUSH, []).to_metadata()
-    history = [{"version": 3, **mine}, {"version": 2}, {"version": 1, **mine}]
+    history: list[dict[str, Any]] = [{"version": 3, **mine}, {"version": 2}, {"version": 1, **mine}]
     assert [logged.table_version for logged in read_ledger(history, table="t")] == [1, 3]
 
 

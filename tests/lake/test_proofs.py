@@ -105,7 +105,12 @@ def test_damage_is_found_at_once_and_all_of_it(folder: Path) -> None:
     for file in sorted((folder / "reviews").rglob("*"), reverse=True):
         file.unlink() if file.is_file() else file.rmdir()
     waited: list[float] = []
-    retry = patience(sleep=lambda wait: bool(waited.append(wait)))
+
+    def sleep(seconds: float) -> bool:
+        waited.append(seconds)
+        return False
+
+    retry = patience(sleep=sleep)
     report = verify_lake(open_lake(folder), deep=True, options=HOW, retry=retry)
     assert report.unfinished is None
     assert waited == []
