@@ -17,7 +17,8 @@ from goldpan.settings import Settings
 from lake.erasure_copies import erasure_copies_at, open_erasure_copies
 from lake.key_checks import REDACTION_PURPOSE
 from lake.location import LakeLocation
-from lake.tables import TABLE_LAYOUTS, Lake
+from lake.table_layouts import TABLE_LAYOUTS
+from lake.tables import Lake
 from redact.crypto.keys import Keys, load_all_keys, load_keys, load_seal_key
 from redact.crypto.sealing import Sealer
 from redact.crypto.signing import Signer
@@ -53,8 +54,8 @@ def set_up_erasure(
     """Return an erasure of the requested persons, or of those in ``missed``.
 
     ``missed`` are erasures made after the backup that this lake was restored from. Raises
-    UsageError if no redaction key is set, if a key differs from the lake's key of that name, if a
-    key is missing that rows were written with, or if a replay is half promoted or half removed.
+    UsageError if no redaction key is set, if a key differs from the lake's key of that name, or if
+    a key is missing that rows were written with. Also if a replay is half promoted or half removed.
     Raises FatalError if this machine's clock is wrong: records of the persons are dropped up to its
     time.
     """

@@ -61,7 +61,7 @@ def read_head(path: Path, keys: Sequence[Keys]) -> SignedHead:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, TypeError, AttributeError, RecursionError):
         raise UsageError(f"{path} is not the head of a lake (as written by --write-head)") from None
-    head = parse_head(body, where=str(path))
+    head = parse_head(body, origin=str(path))
     if signed_by is None and signature is None:
         return SignedHead(head, None)
     if not verify_signature(str(signed_by), signing_bytes(head.to_json()), str(signature)):

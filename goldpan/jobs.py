@@ -8,7 +8,6 @@ from batch.labels.scorer_loader import load_configured_policy, load_scorer
 from batch.reviews.queue_service import ReviewQueueService
 from goldpan import wiring
 from goldpan.settings import Settings
-from labels.policy import MICROS_PER_DAY
 from lake.table_commit import CommitContext
 from lake.tables import Lake
 from redact.crypto.keys import load_keys
@@ -35,12 +34,6 @@ def set_up_calibrator(settings: Settings) -> Calibrator:
     """Return the job that fits a calibration."""
     lake = Lake(settings.lake)
     return Calibrator(lake, load_configured_policy(settings.labels, lake.location), job_context())
-
-
-def join_window(settings: Settings) -> int | None:
-    """Return the join window in microseconds, None for that of the policy."""
-    days = settings.labels.window_days
-    return None if days is None else int(days * MICROS_PER_DAY)
 
 
 def open_review_queue(settings: Settings, lake: Lake) -> ReviewQueueService:

@@ -16,7 +16,7 @@ from batch.labels.staged_labels import StagedLabels
 from batch.labels.trace_buckets import ingested_until
 from batch.progress import ReportProgress
 from batch.reviews.review_table import read_review_log
-from goldpan import jobs, wiring
+from goldpan import wiring
 from goldpan.settings import Settings
 from labels.decision import check_clock
 from labels.difference import LabelDifference
@@ -207,7 +207,7 @@ class ReplayLabels:
                 traces, feedback, reviews, live.table(LABELS_TABLE)
             ),
             scorer=self.scorer,
-            window=jobs.join_window(self.settings),
+            window=wiring.join_window(self.settings),
             as_of=min(now, ingested_until([traces, feedback], now=now)),
             now=now,
         )

@@ -15,7 +15,8 @@ from goldpan import jobs, replay_setup, wiring
 from goldpan.settings import Settings
 from labels.decision import check_clock
 from lake.live_files import list_live_files
-from lake.tables import TABLE_LAYOUTS, Lake
+from lake.table_layouts import TABLE_LAYOUTS
+from lake.tables import Lake
 from schemas.errors import UsageError
 from schemas.times import day_of_micros
 from stream.replay.repository import ReplayState

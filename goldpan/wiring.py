@@ -30,7 +30,8 @@ from lake.erasure_copies import refuse_outdated_lake
 from lake.ledger import SourcePartition
 from lake.retry import Retry
 from lake.table_commit import CommitContext
-from lake.tables import TABLE_LAYOUTS, Lake
+from lake.table_layouts import TABLE_LAYOUTS
+from lake.tables import Lake
 from lake.tombstones import open_tombstones
 from redact.crypto.keys import KEY_BYTES, load_all_keys, load_keys, load_seal_key
 from redact.crypto.sealing import Sealer
@@ -189,15 +190,19 @@ def make_label_setup(settings: Settings) -> LabelSetup | None:
             "a topic of their own."
         )
     load_label_policy(settings.labels.policy)  # fail on a mistake before opening the lake
-    days = settings.labels.window_days
 
     def make_scorer() -> LabelScorer:
         location = Lake(settings.lake).location
         register_policy(location.files(POLICIES), load_configured_policy(settings.labels, location))
         return load_scorer(settings.labels, location)
 
-    window = None if days is None else int(days * MICROS_PER_DAY)
-    return LabelSetup(make_scorer, window, settings.labels.topic)
+    return LabelSetup(make_scorer, join_window(settings), settings.labels.topic)
+
+
+def join_window(settings: Settings) -> int | None:
+    """Return the join window in microseconds, None for that of the policy."""
+    days = settings.labels.window_days
+    return None if days is None else int(days * MICROS_PER_DAY)
 
 
 def tables_by_topic(settings: KafkaSettings) -> Mapping[str, tuple[RecordKind, str]]:

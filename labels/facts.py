@@ -44,7 +44,7 @@ class FeedbackFacts(NamedTuple):
 
 
 class ReviewVerdict(NamedTuple):
-    """A reviewer's verdict; a ``label`` of None takes back the one before it."""
+    """A reviewer's verdict; a ``label`` of None withdraws the one before it."""
 
     review_id: str
     reviewer: str
@@ -72,7 +72,7 @@ _JudgementT = TypeVar("_JudgementT", bound=_Judgement)
 def latest_by_reviewer(judgements: Iterable[_JudgementT]) -> list[_JudgementT]:
     """Return the latest judgement of each reviewer of one trace, oldest first.
 
-    The order of the input does not matter. A judgement that was taken back has the label None.
+    The order of the input does not matter. A withdrawn judgement has the label None.
     """
     latest: dict[str, _JudgementT] = {}
     for judgement in sorted(judgements, key=_judgement_order):

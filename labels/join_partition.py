@@ -280,12 +280,10 @@ class JoinPartition:
             if len(selected)
             else at > NO_ROW
         )
-        telling_flags = _ARRIVED * 0
-        telling_flags |= _FAILED if ERROR in self._policy.readings else 0
-        telling_flags |= _TRUNCATED if TRUNCATED in self._policy.readings else 0
-        touched = (
-            drawn | (traces["head"][at] != NO_ROW) | (traces["flags"][at] & telling_flags != 0)
-        )
+        signal_flags = _ARRIVED * 0
+        signal_flags |= _FAILED if ERROR in self._policy.readings else 0
+        signal_flags |= _TRUNCATED if TRUNCATED in self._policy.readings else 0
+        touched = drawn | (traces["head"][at] != NO_ROW) | (traces["flags"][at] & signal_flags != 0)
         touched &= fresh[selected]
         for row, i in zip(at[touched].tolist(), selected[touched].tolist(), strict=True):
             self.touched[row] = _trace_trigger(rows, i)

@@ -63,7 +63,7 @@ def commit(table: Table, change: TableCommit, context: CommitContext) -> bool:
     had landed already (a repeated call, or a reply that was lost).
 
     Raises FencedError if a number is not where the caller expects it: nothing was changed. Raises
-    RetryableError if told to stop, and FatalError if the lake did not answer within the time that
+    RetryableError if stopped, and FatalError if the lake fails for longer than
     ``context.retry`` allows. If the cause of either is a CommitUnknownError, the commit may have
     landed.
     """

@@ -13,18 +13,18 @@ _NO_FOLDER = re.compile(r"[$~]|%[A-Za-z_]+%|\{\{|<\w|[A-Za-z][A-Za-z0-9+.-]+:(?!
 
 
 class LakeSettings(SettingsGroup):
-    """Where the tables are kept. AWS credentials come from the usual AWS variables."""
+    """Where the tables are stored. AWS credentials come from the usual AWS variables."""
 
     uri: str = Field(
         default="goldpan-lake",
         min_length=1,
         description="A folder, `file://…` or `s3://bucket/prefix`; "
-        "each table lies at `<uri>/<table>`.",
+        "each table is at `<uri>/<table>`.",
     )
     create: Literal["if_missing", "never"] = Field(
         default="if_missing",
-        description="Whether a worker makes the tables that are missing; with `never` it stops, so "
-        "that a mistyped `uri` is not a new lake, and `goldpan lake init` makes them.",
+        description="Whether a worker creates missing tables. With `never` it stops, so that a "
+        "mistyped `uri` does not become a new lake; `goldpan lake init` creates them.",
     )
     releases_uri: str | None = Field(
         default=None,
@@ -35,13 +35,13 @@ class LakeSettings(SettingsGroup):
     erasures_copy: str | None = Field(
         default=None,
         min_length=1,
-        description="Where tombstones and receipts of erasures are kept a second time, outside of "
-        "the lake and of its backups: a folder or `s3://bucket/prefix`. A lake that is older than "
-        "what is there is not opened.",
+        description="Second place for tombstones and receipts of erasures, outside the lake and "
+        "its backups: a folder or `s3://bucket/prefix`. A lake that is older than its erasures is not "
+        "opened.",
     )
     s3_endpoint_url: str | None = Field(
         default=None,
-        description="Address of an S3 server that is not AWS, such as `http://minio:9000`.",
+        description="Address of an S3 server other than AWS, such as `http://minio:9000`.",
     )
 
     @field_validator("uri", "releases_uri", "erasures_copy")
@@ -51,7 +51,7 @@ class LakeSettings(SettingsGroup):
             return None
         if _NO_FOLDER.match(uri) or "${" in uri:
             raise ValueError(
-                "must be a folder, or begin with file:// or s3://; nothing fills in $NAME or ~ here"
+                "must be a folder, or begin with file:// or s3://; $NAME and ~ are not expanded"
             )
         scheme, separator, rest = uri.partition("://")
         if not separator:

@@ -19,11 +19,11 @@ from schemas.arrow import AUDIT_TABLE
 
 
 def cross_reference_metadata(
-    others: Iterable[Table], audited: Iterable[SourceRange]
+    tables: Iterable[Table], audited: Iterable[SourceRange]
 ) -> dict[str, str]:
     """Return the metadata of a commit: the versions of the other tables, and the audit's ranges."""
     body = {
-        "versions": {table.name: table.handle.version() for table in others},
+        "versions": {table.name: table.handle.version() for table in tables},
         AUDIT_TABLE: [[*item.source, item.start, item.end, item.stored] for item in audited],
     }
     return {CROSS_REFERENCES_KEY: json.dumps(body, separators=(",", ":"))}
@@ -74,7 +74,7 @@ def _references(primary: TableCut) -> Iterator[tuple[int, _References]]:
     for version, text in primary.commit_metadata(CROSS_REFERENCES_KEY):
         try:
             body = json.loads(text)
-            versions = {str(name): int(number) for name, number in body["versions"].items()}
+            versions = {str(name): int(v) for name, v in body["versions"].items()}
             audited = [
                 (str(t), int(p), int(s), int(e), int(n)) for t, p, s, e, n in body[AUDIT_TABLE]
             ]

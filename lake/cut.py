@@ -18,7 +18,8 @@ from lake.delta_log import DamagedLogError, LoggedCommit, commit_path, read_comm
 from lake.ledger import LoggedEntry, SourcePartition, read_ledger
 from lake.parquet import PARTITION_COLUMN
 from lake.retry import Retry, call_with_retry
-from lake.tables import TABLE_LAYOUTS, Lake, Table, count_rows, missing_log_problem
+from lake.table_layouts import TABLE_LAYOUTS
+from lake.tables import Lake, Table, count_rows, missing_log_problem
 from schemas.arrow import (
     AUDIT_TABLE,
     LABELS_TABLE,
@@ -30,8 +31,8 @@ from schemas.errors import FatalError, RetryableError
 
 CUT_ORDER: Final = (REVIEWS_TABLE, LABELS_TABLE, *PRIMARY_TABLES, AUDIT_TABLE, QUARANTINE_TABLE)
 """The tables in the reverse order of their commits."""
-_TRIES: Final = 3  # at a log that cannot be read, where the store answers
-_LAST: Final = 8  # files of a log that are read to see whether the store answers
+_TRIES: Final = 3  # for a log that cannot be read although the store can
+_LAST: Final = 8  # files of a log that are read to check that the store can be read
 
 
 @dataclass(frozen=True)

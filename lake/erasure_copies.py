@@ -31,7 +31,8 @@ _NOTE: Final = b'{"format": 1, "holds": "tombstones and receipts of a lake of go
 RECEIPT_SUFFIX: Final = ".receipt.json"
 RECEIPT_PATTERN: Final = re.compile(rf"([1-9][0-9]{{0,8}}){re.escape(RECEIPT_SUFFIX)}")
 """The name of a receipt; its group is the number of the erasure (`receipt_name`)."""
-_TOMBSTONE: Final = re.compile(r"([1-9][0-9]{0,8})\.json")
+TOMBSTONE_PATTERN: Final = re.compile(r"([1-9][0-9]{0,8})\.json")
+"""The name of a tombstone; its group is its number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class ErasureCopies:
         """
         in_lake, in_copy = set(_paths(self.lake)), set(_paths(self.copy))
         missing = in_copy - in_lake
-        newer = {number for path in missing if (number := _number_in(_TOMBSTONE, path))}
+        newer = {number for path in missing if (number := _number_in(TOMBSTONE_PATTERN, path))}
         receipts = sorted(path for path in missing if _number_in(RECEIPT_PATTERN, path))
         if receipts:
             own = sorted(path for path in in_lake if _number_in(RECEIPT_PATTERN, path))
@@ -94,7 +95,7 @@ class ErasureCopies:
 
     def _refuse_another(self, in_both: set[str]) -> None:
         """Compare the newest tombstone that both places have: a number is used only once."""
-        newest = max((_number_in(_TOMBSTONE, path) for path in in_both), default=0)
+        newest = max((_number_in(TOMBSTONE_PATTERN, path) for path in in_both), default=0)
         path = f"{newest}.json"
         if newest and self.lake.find(path) != self.copy.find(path):
             raise FatalError(
@@ -104,9 +105,9 @@ class ErasureCopies:
             )
 
 
-def receipt_name(number: int) -> str:
+def receipt_name(erasure: int) -> str:
     """Return the name of the receipt of an erasure."""
-    return f"{number}{RECEIPT_SUFFIX}"
+    return f"{erasure}{RECEIPT_SUFFIX}"
 
 
 def open_erasure_copies(settings: LakeSettings) -> ErasureCopies | None:
@@ -135,7 +136,7 @@ def refuse_outdated_lake(settings: LakeSettings) -> None:
     if newer:
         raise FatalError(
             f"this lake is older than the erasures {', '.join(map(str, newer))}, so it holds data "
-            "of erased persons: run `goldpan erase apply` before anybody reads it"
+            "of erased persons: run `goldpan erase apply` before it is read"
         )
 
 
@@ -149,7 +150,7 @@ def _number_in(pattern: re.Pattern[str], path: str) -> int:
 
 
 def _number(path: str) -> int:
-    return _number_in(_TOMBSTONE, path) or _number_in(RECEIPT_PATTERN, path)
+    return _number_in(TOMBSTONE_PATTERN, path) or _number_in(RECEIPT_PATTERN, path)
 
 
 def _named_in(store: ObjectStore, paths: list[str]) -> Iterator[int]:

@@ -46,7 +46,7 @@ class Fence:
         """Raise the counter to ``value``; return False if it is there already.
 
         Afterwards the table's handle is at a version that has it. May be repeated. Raises
-        RetryableError if told to stop and FatalError if the lake did not answer in time; if the
+        RetryableError if stopped and FatalError if the lake fails for too long; if the
         cause of either is a CommitUnknownError, the counter may have been raised.
         """
 

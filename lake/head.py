@@ -56,16 +56,16 @@ def head_of_cut(cut: LakeCut) -> LakeHead:
     return LakeHead({name: marks[name] for name in cut.versions if name in marks})
 
 
-def parse_head(body: Any, *, where: str) -> LakeHead:
-    """Parse a head; raise UsageError, naming ``where``, if it is not a head or has no table."""
+def parse_head(body: Any, *, origin: str) -> LakeHead:
+    """Parse a head; raise UsageError, naming ``origin``, if it is not a head or has no table."""
     try:
         if body["format"] != HEAD_FORMAT:
-            raise UsageError(f"{where}: a head of format {body['format']}: use a newer goldpan")
+            raise UsageError(f"{origin}: a head of format {body['format']}: use a newer goldpan")
         tables = {name: _parse_mark(mark) for name, mark in body["tables"].items()}
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise UsageError(f"{where} is not a head of a lake") from None
+        raise UsageError(f"{origin} is not a head of a lake") from None
     if not tables:
-        raise UsageError(f"{where} is a head without tables, which proves nothing")
+        raise UsageError(f"{origin} is a head without tables, which proves nothing")
     return LakeHead(tables)
 
 

@@ -195,16 +195,16 @@ def _range_from_json(body: Mapping[str, Any]) -> SourceRange:
     )
 
 
-def parse_ledger_entry(text: str, *, where: str) -> LedgerEntry:
+def parse_ledger_entry(text: str, *, origin: str) -> LedgerEntry:
     """Read an entry from commit metadata.
 
-    Raises FatalError, naming ``where``, if the entry was written by a newer version or is damaged.
+    Raises FatalError, naming ``origin``, if the entry was written by a newer version or is damaged.
     """
     try:
         body = json.loads(text)
         if body["v"] != LEDGER_VERSION:
             raise FatalError(
-                f"{where}: the ledger entry has version {body['v']}, this program reads "
+                f"{origin}: the ledger entry has version {body['v']}, this program reads "
                 f"{LEDGER_VERSION}: use the version of goldpan that wrote it, or a newer one"
             )
         return LedgerEntry(
@@ -214,7 +214,7 @@ def parse_ledger_entry(text: str, *, where: str) -> LedgerEntry:
         )
     except (ValueError, KeyError, TypeError) as error:
         raise DamagedLogError(
-            f"{where}: the ledger entry cannot be read ({type(error).__name__})"
+            f"{origin}: the ledger entry cannot be read ({type(error).__name__})"
         ) from None
 
 
@@ -228,7 +228,7 @@ def read_ledger(history: Iterable[Mapping[str, Any]], *, table: str) -> list[Log
         LoggedEntry(
             commit["version"],
             parse_ledger_entry(
-                commit[LEDGER_KEY], where=f"table {table}, version {commit['version']}"
+                commit[LEDGER_KEY], origin=f"table {table}, version {commit['version']}"
             ),
         )
         for commit in history

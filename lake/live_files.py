@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 
 from lake.parquet import PARTITION_COLUMN, DataFile, encode_day
 from lake.retry import Retry
-from lake.tables import TABLE_LAYOUTS, Table
-from schemas.arrow import TABLES
+from lake.table_layouts import TABLE_LAYOUTS, file_schema
+from lake.tables import Table
 from schemas.errors import FatalError
 
 
@@ -52,7 +52,7 @@ class StoredRows:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def where(self, mask: pa.ChunkedArray | pa.Array) -> "StoredRows":
+    def filter(self, mask: pa.ChunkedArray | pa.Array) -> "StoredRows":
         """Return the rows for which a mask is true; null counts as false."""
         return StoredRows(self.name, self.day, self.rows.filter(mask))
 
@@ -92,7 +92,7 @@ def read_file_rows(table: Table, file: LiveFile) -> StoredRows:
 
     Raises RetryableError or FatalError if the store cannot be read.
     """
-    schema = _file_schema(table.name)
+    schema = file_schema(table.name)
     # With the schema given, files that delta-rs has rewritten give plain text, not views.
     rows = pq.read_table(pa.BufferReader(table.files.get(file.path)), schema=schema)
     return StoredRows(table.name, file.day, rows)
@@ -104,7 +104,7 @@ def rewrite_rows(
     """Encode rows as flushes do, and upload them; the file is in no table yet.
 
     The same rows instead of the same files give the same name and bytes. Raises FatalError if the
-    store fails for too long, RetryableError if told to stop.
+    store fails for too long, RetryableError if stopped.
     """
     if rows.name != table.name:
         raise ValueError(f"rows of table {rows.name} do not go into table {table.name}")
@@ -118,8 +118,3 @@ def upload_file(table: Table, file: DataFile, retry: Retry) -> UploadedFile:
     """Upload an encoded file; errors as `rewrite_rows`."""
     retry.call(f"writing to table {table.name}", lambda: table.files.put(file.path, file.data))
     return UploadedFile(file.path, file.size, file.rows, file.day, file.stats, file.sha256)
-
-
-def _file_schema(name: str) -> pa.Schema:
-    schema = TABLES[name].arrow
-    return schema.remove(schema.get_field_index(PARTITION_COLUMN))

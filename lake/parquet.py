@@ -17,13 +17,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lake.ledger import SourceRange
+from schemas.arrow import EVENT_DATE
 from schemas.redacted import Redacted
 
 ROW_GROUP_BYTES = 64 * 1024 * 1024
 BOUND_CHARACTERS = 32  # of a longer text the statistics hold a beginning that is a bound too
 _LAST_CHARACTER = "\U0010ffff"
 _LAST_TIME = datetime.max.replace(tzinfo=UTC)
-PARTITION_COLUMN = "event_date"
+PARTITION_COLUMN = EVENT_DATE
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,4 +180,4 @@ def _remaining(
     )
     pairs = zip(rows["_partition"].to_pylist(), rows["_offset"].to_pylist(), strict=True)
     named = pa.array([pair in selected for pair in pairs], pa.bool_())
-    return stored.where(pc.invert(pc.and_(current, named)))
+    return stored.filter(pc.invert(pc.and_(current, named)))

@@ -18,7 +18,7 @@ class Retry:
     """How steps are retried.
 
     ``seconds`` bounds all attempts together. ``sleep`` waits that many seconds and returns True if
-    the caller was told to stop in between. ``uniform(low, high)`` is the source of randomness.
+    the caller was asked to stop. ``uniform(low, high)`` is the source of randomness.
     """
 
     seconds: float
@@ -33,7 +33,7 @@ class Retry:
     def call(self, action: str, step: Callable[[], ResultT]) -> ResultT:
         """Call ``step`` until it returns.
 
-        Raises RetryableError if told to stop while waiting, FatalError when the time is used up.
+        Raises RetryableError if stopped while waiting, FatalError when the time is used up.
         If an attempt left its outcome unknown and no later one settled it, the first is a
         CommitUnknownError, and the second has one as its cause.
         """
@@ -63,11 +63,11 @@ class Retry:
         attempt: int,
         deadline: float,
     ) -> None:
-        """Wait before the next attempt; raise if told to stop, or if the time is used up."""
+        """Wait before the next attempt; raise if stopped, or if the time is used up."""
         wait = self.uniform(0, min(self.cap, self.base * 2 ** min(attempt, 16)))
         reason = unknown or error
         if self.monotonic() + wait > deadline:
-            if self.sleep(0):  # told to stop during the last attempt: that is no failure
+            if self.sleep(0):  # stopped during the last attempt: that is no failure
                 raise reason
             text = f"{action}: still failing after {self.seconds:g} s of trying ({error})"
             hint = "" if unknown is None else "; the change may have been made"

@@ -46,10 +46,9 @@ def replace_files(table: Table, change: TableCommit, context: CommitContext) -> 
 
     The new files must have been uploaded. Raises FileReplacedError if another commit has replaced
     one of the old files (the new ones are removed then), FencedError if a number is not where the
-    caller expects it: in both cases the table was not changed. Raises RetryableError if told to
-    stop, and FatalError if the lake did not answer within the time that ``context.retry`` allows.
-    If the cause of either is a CommitUnknownError, the commit may have landed: read the table
-    again.
+    caller expects it: in both cases the table was not changed. Raises RetryableError if
+    stopped, and FatalError if the lake fails for longer than ``context.retry`` allows. If the cause
+    of either is a CommitUnknownError, the commit may have landed: read the table again.
     """
     if not change.removes:
         raise ValueError("there is nothing to replace: new rows go through lake.commit")

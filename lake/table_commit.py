@@ -99,7 +99,7 @@ class TableCommit:
 
 @dataclass(frozen=True, slots=True)
 class CommitWatch:
-    """What the caller is told during a commit; for metrics, logs and fault tests.
+    """Callbacks during a commit; for metrics, logs and fault tests.
 
     ``unknown`` is called when the outcome of a request is unknown, ``settled`` when a later
     attempt finds that the commit had landed.

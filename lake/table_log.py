@@ -321,9 +321,9 @@ def promoting_app(topic: str) -> str:
     return PROMOTING.fill(topic)
 
 
-def replay_app(number: int) -> str:
+def replay_app(replay_id: int) -> str:
     """Return the application id of how far the promotion of a replay has come in a table."""
-    return REPLAY.fill(number)
+    return REPLAY.fill(replay_id)
 
 
 def retention_app(part: str) -> str:

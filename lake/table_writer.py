@@ -65,7 +65,7 @@ class TableWriter:
     ) -> PreparedFiles:
         """Encode the rows and upload the files. May be repeated; nothing is visible yet.
 
-        Raises FatalError if the store fails for too long, RetryableError if told to stop.
+        Raises FatalError if the store fails for too long, RetryableError if stopped.
         """
         for sealed in batches:
             if not isinstance(sealed, Redacted):

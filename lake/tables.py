@@ -21,81 +21,13 @@ from lake.handle import TableHandle, read_txn_version, refresh_handle
 from lake.ledger import LoggedEntry, SourcePartition, read_ledger
 from lake.location import LakeLocation
 from lake.objects import ObjectStore
-from lake.parquet import PARTITION_COLUMN, TableLayout
+from lake.parquet import PARTITION_COLUMN
 from lake.schema_check import check_schema
+from lake.table_layouts import TABLE_LAYOUTS
 from lake.table_log import LEDGER_KEY, incarnation_app, position_app
 from schemas.arrow import TABLES, TableSchema
 from schemas.errors import FatalError, RetryableError
 from schemas.times import from_millis
-
-TABLE_LAYOUTS: Mapping[str, TableLayout] = {
-    "traces": TableLayout(
-        dictionary=(
-            "app",
-            "environment",
-            "status",
-            "error_type",
-            "model_provider",
-            "model_requested",
-            "model_version",
-            "prompt_version",
-            "app_version",
-            "finish_reason",
-            "session_id",
-            "user_id",
-            "messages.list.element.role",
-            "messages.list.element.name",
-            "_topic",
-            "_partition",
-            "_ingested_at",
-            "_schema",
-            "_policy",
-        ),
-        statistics=("trace_id", "app", "started_at", "_partition", "_offset", "_ingested_at"),
-    ),
-    "feedback": TableLayout(
-        dictionary=("kind", "actor", "_topic", "_partition", "_ingested_at", "_schema", "_policy"),
-        statistics=("trace_id", "occurred_at", "_partition", "_offset", "_ingested_at"),
-    ),
-    "labels": TableLayout(
-        dictionary=(
-            "label",
-            "evidence.list.element.kind",
-            "route",
-            "policy_version",
-            "app",
-            "_topic",
-            "_partition",
-            "_ingested_at",
-            "_schema",
-            "_policy",
-        ),
-        statistics=("trace_id", "decided_at", "_partition", "_offset", "_ingested_at"),
-    ),
-    "quarantine": TableLayout(
-        dictionary=("reason", "field", "detail", "_topic", "_partition", "_ingested_at", "_policy"),
-        statistics=("reason", "_partition", "_offset", "_ingested_at"),
-    ),
-    "redactions": TableLayout(
-        dictionary=(
-            "counts.list.element.type",
-            "counts.list.element.operator",
-            "positions.list.element.path",
-            "positions.list.element.type",
-            "positions.list.element.operator",
-            "_topic",
-            "_partition",
-            "_ingested_at",
-            "_policy",
-        ),
-        statistics=("_partition", "_offset", "_ingested_at"),
-    ),
-    "reviews": TableLayout(
-        dictionary=("step", "reviewer", "verdict", "_topic", "_partition", "_schema", "_policy"),
-        statistics=("trace_id", "occurred_at", "_partition", "_offset", "_ingested_at"),
-    ),
-}
-"""How each table is encoded; its keys are the tables that ``goldpan lake init`` makes."""
 
 # Beside these, `delta.dataSkippingStatsColumns` names the columns that have statistics: for all
 # others readers expect none, where delta-rs would treat a missing bound as matching nothing.
@@ -191,42 +123,42 @@ class Table:
     def read(
         self,
         columns: Sequence[str],
-        where: pc.Expression | None = None,
+        condition: pc.Expression | None = None,
         *,
         texts: Mapping[str, str] = _NOTHING,
     ) -> pa.Table:
-        """Read columns of the rows that match ``where``, as of the last refresh.
+        """Read columns of the rows that match, as of the last refresh.
 
-        ``where`` is about numbers and times; ``texts`` gives the value that a column of text must
-        have. Files that delta-rs has rewritten hold text as views, which pyarrow cannot compare
-        before it has read them.
+        ``condition`` is for numbers and times, ``texts`` holds the required values of text columns.
+        Files that delta-rs has rewritten hold text as views, which pyarrow cannot compare before it
+        has read them.
         """
         with _lake_errors(f"reading table {self.name}"):
             dataset = open_dataset(self.handle)
-            found = dataset.to_table(columns=[*{*columns, *texts}], filter=where)
+            rows = dataset.to_table(columns=[*{*columns, *texts}], filter=condition)
             for column, text in texts.items():
-                found = found.filter(pc.equal(found[column], text))
-            return found.select(list(columns))
+                rows = rows.filter(pc.equal(rows[column], text))
+            return rows.select(list(columns))
 
     def batches(
         self,
         columns: Sequence[str],
-        where: pc.Expression | None = None,
+        condition: pc.Expression | None = None,
         *,
         rows: int = 131_072,
         ahead: int = 4,
     ) -> Iterator[pa.RecordBatch]:
-        """Yield columns of the rows that match ``where``, at most ``rows`` at a time; as `read`.
+        """Yield columns of the rows that match, at most ``rows`` at a time; as `read`.
 
-        What is given is the table as of the call, however long the reading takes. ``ahead`` is how
-        many batches are read before they are asked for.
+        The rows are those at the time of the call, however long reading takes. ``ahead`` batches
+        are read in advance.
         """
-        what = f"reading table {self.name}"
-        with _lake_errors(what):
+        action = f"reading table {self.name}"
+        with _lake_errors(action):
             # With the schema given, files that delta-rs has rewritten give plain text too.
             dataset = open_dataset(self.handle, schema=TABLES[self.name].arrow)
         scan = {"batch_size": rows, "batch_readahead": ahead, "fragment_readahead": ahead // 2 or 1}
-        return _scan(what, dataset, columns=list(columns), filter=where, **scan)
+        return _scan(action, dataset, columns=list(columns), filter=condition, **scan)
 
     def checkpoint(self) -> None:
         """Write a checkpoint, so that readers need not read all commits since the beginning."""
@@ -272,9 +204,9 @@ class Lake:
         ``names`` are the tables to create: all, except in a staging area. Those in ``lost`` are
         created even if others hold rows that were committed with them.
 
-        Raises FatalError or RetryableError if the root cannot be used, if a table or only its log
-        is missing from a lake in use, if an existing table has another schema than this version of
-        goldpan writes, or if the store overwrites files.
+        Raises FatalError or RetryableError if the root cannot be used. Raises FatalError if a table
+        or only its log is missing from a lake in use, or if an existing table has another schema
+        than this version of goldpan writes, or if the store overwrites files.
         """
         self.location.check()
         if self.location.on_s3 and set(names) == set(

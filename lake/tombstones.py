@@ -22,18 +22,16 @@ are made of, and its commit is rejected if the fence has passed that number. An 
 """  # noqa: E501 - a table
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from lake.erasure_copies import ERASURES_FOLDER
+from lake.erasure_copies import ERASURES_FOLDER, TOMBSTONE_PATTERN
 from lake.location import LakeLocation
 from lake.objects import ObjectStore
 from schemas.errors import FatalError
 
 TOMBSTONE_FORMAT: Final = 1
-_FILE: Final = re.compile(r"([1-9][0-9]{0,8})\.json")
 
 KeyedMarks = Mapping[str, Sequence[str]]
 """Marks by the name of the key that they were made with."""
@@ -75,7 +73,7 @@ def open_tombstones(location: LakeLocation) -> ObjectStore:
 
 def newest_tombstone(store: ObjectStore) -> int:
     """Return the number of the newest tombstone, 0 if there is none; one listing."""
-    matches = (_FILE.fullmatch(path) for path, _ in store.walk(""))
+    matches = (TOMBSTONE_PATTERN.fullmatch(path) for path, _ in store.walk(""))
     return max((int(match[1]) for match in matches if match), default=0)
 
 

@@ -17,7 +17,8 @@ from lake.commit import NO_POST_COMMIT_HOOKS
 from lake.handle import TableHandle, refresh_handle
 from lake.retry import Retry
 from lake.schema_check import check_schema, missing_columns
-from lake.tables import TABLE_LAYOUTS, Lake
+from lake.table_layouts import TABLE_LAYOUTS
+from lake.tables import Lake
 from schemas.arrow import TABLES
 from schemas.errors import CommitUnknownError, FatalError
 

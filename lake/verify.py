@@ -1,7 +1,7 @@
 """Verifies, from the transaction logs, that every record is in the lake exactly once.
 
 The proof reaches up to the position of each partition. What the topics hold beyond it only Kafka
-can show (`stream.broker_coverage`), and nothing is said about a partition that was never begun.
+can show (`stream.coverage`), and nothing is said about a partition that was never begun.
 
 Everything is read in one cut (`lake.cut`). For each source partition the ranges are checked
 (`lake.verify_ranges`): the number of rows in the files is the number that the ranges stored, and
@@ -36,7 +36,8 @@ from lake.ledger import (
     rows_from_quarantine,
 )
 from lake.retry import Retry, call_with_retry
-from lake.tables import TABLE_LAYOUTS, Lake
+from lake.table_layouts import TABLE_LAYOUTS
+from lake.tables import Lake
 from lake.verify_audit import find_audit_problems
 from lake.verify_files import DeepOptions, FileMovedError, FilesReport, check_files, is_active_file
 from lake.verify_labels import find_label_problems, find_label_row_problems

@@ -21,8 +21,8 @@ import pyarrow.parquet as pq
 from lake.cut import TableCut
 from lake.datasets import open_dataset
 from lake.file_hashes import RecordedFile
-from lake.parquet import PARTITION_COLUMN
 from lake.retry import Retry, call_with_retry
+from lake.table_layouts import file_schema
 from lake.tables import Lake
 from lake.verify_audit import AuditRules, chain_links
 from schemas.arrow import AUDIT_TABLE, LABELS_TABLE, REVIEWS_TABLE, TABLES
@@ -87,7 +87,7 @@ class _File:
     chosen: bool
 
     @property
-    def where(self) -> str:
+    def full_path(self) -> str:
         return f"{self.cut.name}/{self.path}"
 
 
@@ -131,7 +131,7 @@ def check_files(
         if not file.chosen:
             report.passed += 1
         elif file.recorded.sha256 is None:
-            report.unproved.append(file.where)
+            report.unproved.append(file.full_path)
         else:
             report.hashed += not result.problems
     report.rows = {name: _concat_rows(name, parts[name], options) for name in tables}
@@ -141,14 +141,14 @@ def check_files(
 def columns_to_check(name: str, options: DeepOptions) -> Sequence[str]:
     """Return the columns of a table that the laws about its rows need."""
     if name == AUDIT_TABLE and options.audit is not None:
-        return [str(column) for column in _file_schema(name).names]
+        return [str(column) for column in file_schema(name).names]
     return _COLUMNS.get(name, _COORDINATES)
 
 
 def _concat_rows(name: str, parts: Sequence[pa.Table], options: DeepOptions) -> pa.Table:
     if parts:
         return pa.concat_tables(parts)
-    empty = _file_schema(name).empty_table().select(list(columns_to_check(name, options)))
+    empty = file_schema(name).empty_table().select(list(columns_to_check(name, options)))
     return _reduce_rows(name, empty, "", options)
 
 
@@ -202,27 +202,31 @@ class _FileChecker:
         if rows is None:
             data = self._bytes(file)
             if data is None:
-                return _FileResult([f"{file.where} is missing: restore it from a copy of the lake"])
+                return _FileResult(
+                    [f"{file.full_path} is missing: restore it from a copy of the lake"]
+                )
             if file.chosen:
                 problems = _hash_problems(file, data)
             try:
                 rows = _read(file, data, columns_to_check(file.cut.name, self._options))
             except (pa.ArrowException, OSError, KeyError) as error:
                 problems.append(
-                    f"{file.where} cannot be read as Parquet ({type(error).__name__}): restore "
+                    f"{file.full_path} cannot be read as Parquet ({type(error).__name__}): restore "
                     "it from a copy of the lake"
                 )
                 return _FileResult(problems)
         if file.rows is not None and len(rows) != file.rows:
-            problems.append(f"{file.where} holds {len(rows)} rows, but the log says {file.rows}")
+            problems.append(
+                f"{file.full_path} holds {len(rows)} rows, but the log says {file.rows}"
+            )
         return _FileResult(problems, _reduce_rows(file.cut.name, rows, file.day, self._options))
 
     def _bytes(self, file: _File) -> bytes | None:
         """Return the bytes of a file, None if it is missing; raise FileMovedError if it left."""
         step = partial(file.cut.table.files.find, file.path)
-        data = call_with_retry(self._retry, f"reading {file.where}", step)
+        data = call_with_retry(self._retry, f"reading {file.full_path}", step)
         if data is None and not is_active_file(self._lake, file.cut.name, file.path):
-            raise FileMovedError(f"{file.where} left its table and was removed")
+            raise FileMovedError(f"{file.full_path} left its table and was removed")
         return data
 
     def _columns(self, file: _File) -> pa.Table | None:
@@ -233,7 +237,7 @@ class _FileChecker:
         name = file.cut.name
         try:
             rows = fragment.to_table(
-                columns=list(columns_to_check(name, self._options)), schema=_file_schema(name)
+                columns=list(columns_to_check(name, self._options)), schema=file_schema(name)
             )
         except (pa.ArrowException, OSError, KeyError):
             return None  # reading all bytes distinguishes damage from an outage of the store
@@ -259,19 +263,14 @@ def _hash_problems(file: _File, data: bytes) -> list[str]:
     if expected is None or hashlib.sha256(data).hexdigest() == expected:
         return []
     return [
-        f"{file.where} is not the file that was committed (SHA-256): restore it from a copy of "
+        f"{file.full_path} is not the file that was committed (SHA-256): restore it from a copy of "
         "the lake"
     ]
 
 
 def _read(file: _File, data: bytes, columns: Sequence[str]) -> pa.Table:
-    source, schema = pa.BufferReader(data), _file_schema(file.cut.name)
+    source, schema = pa.BufferReader(data), file_schema(file.cut.name)
     if file.recorded.sha256 is None and file.chosen:
         # Nothing else would detect a broken page of a column that no law needs.
         return pq.read_table(source, schema=schema).select(list(columns))
     return pq.read_table(source, columns=list(columns), schema=schema)
-
-
-def _file_schema(name: str) -> pa.Schema:
-    schema = TABLES[name].arrow
-    return schema.remove(schema.get_field_index(PARTITION_COLUMN))

@@ -36,11 +36,11 @@ class _Labels:
     stored: int = 0
     problems: list[str] = field(default_factory=list)
 
-    def add(self, item: SourceRange, where: str) -> None:
+    def add(self, item: SourceRange, commit: str) -> None:
         if item.start != self.end:
             self.problems.append(
                 f"{item.source}: labels up to {self.end} are followed by those from {item.start} "
-                f"on ({where})"
+                f"on ({commit})"
             )
         self.end = item.end
         self.stored += item.stored
@@ -73,7 +73,7 @@ def _read_commits(labels: TableCut) -> tuple[dict[SourcePartition, _Labels], int
     by_source: dict[SourcePartition, _Labels] = {}
     rows = 0
     for logged in labels.ledger:
-        where = f"table {labels.name}, version {logged.table_version}"
+        commit = f"table {labels.name}, version {logged.table_version}"
         for item in logged.entry.ranges:
             rows += rows_added(logged.entry.kind, item)
             if item.source in by_source:
@@ -85,7 +85,7 @@ def _read_commits(labels: TableCut) -> tuple[dict[SourcePartition, _Labels], int
             if logged.entry.kind is EntryKind.ADOPT:
                 by_source.setdefault(item.source, _Labels(item.end)).end = item.end
             elif logged.entry.kind is EntryKind.FLUSH:
-                by_source.setdefault(item.source, _Labels(item.start)).add(item, where)
+                by_source.setdefault(item.source, _Labels(item.start)).add(item, commit)
     return by_source, rows
 
 

@@ -89,20 +89,20 @@ class RangeChain:
         self.proof = replace(self.proof, end=offset, begun=offset, epochs=())
         self.spans.append(range(offset, offset))
 
-    def add(self, item: SourceRange, where: str) -> None:
-        """Add the next range; ``where`` names its commit in problems."""
+    def add(self, item: SourceRange, commit: str) -> None:
+        """Add the next range; ``commit`` names its commit in problems."""
         expected = self.proof.end
         if item.start > expected:
             gap = item.start - expected
             self.problems.append(
-                f"{item.source}: {gap} offsets from {expected} are in no commit ({where})"
+                f"{item.source}: {gap} offsets from {expected} are in no commit ({commit})"
             )
         if item.start < expected:
             twice = min(expected, item.end) - item.start
             self.problems.append(
-                f"{item.source}: {twice} offsets from {item.start} were committed twice ({where})"
+                f"{item.source}: {twice} offsets from {item.start} were committed twice ({commit})"
             )
-        self.problems += [f"{law} ({where})" for law in item.broken_laws()]
+        self.problems += [f"{law} ({commit})" for law in item.broken_laws()]
         old = self.proof
         self.proof = replace(
             old,
@@ -130,7 +130,7 @@ def range_chains(table: TableCut) -> tuple[dict[SourcePartition, RangeChain], li
     """Return the ranges of a primary table by partition, and the problems of its positions."""
     chains: dict[SourcePartition, RangeChain] = {}
     for logged in table.ledger:
-        where = f"table {table.name}, version {logged.table_version}"
+        commit = f"table {table.name}, version {logged.table_version}"
         for item in logged.entry.ranges:
             if logged.entry.kind is EntryKind.ADOPT:
                 chains.setdefault(item.source, RangeChain.begin(item.source, item.end)).adopt(
@@ -138,7 +138,7 @@ def range_chains(table: TableCut) -> tuple[dict[SourcePartition, RangeChain], li
                 )
             elif logged.entry.kind is EntryKind.FLUSH:
                 chains.setdefault(item.source, RangeChain.begin(item.source, item.start)).add(
-                    item, where
+                    item, commit
                 )
     return chains, _compare_positions(
         table, {source: chain.proof.end for source, chain in chains.items()}

@@ -222,7 +222,7 @@ def _field(contract: str, entry: Avsc, prefix: str) -> ContractField:
 
 
 def _split_null(where: str, entry: Avsc) -> tuple[bool, Any]:
-    """Tell an optional field, ``["null", T]`` with default null, from a plain ``T``."""
+    """Return whether a field is nullable (``["null", T]`` with default null), and ``T``."""
     declared = entry["type"]
     if not isinstance(declared, list):
         return False, declared

@@ -33,9 +33,9 @@ def day_number(day: date) -> int:
     return (day - EPOCH.date()).days
 
 
-def from_day_number(number: int) -> date:
+def from_day_number(days: int) -> date:
     """Return the day that is this many days after 1970 began."""
-    return EPOCH.date() + timedelta(days=number)
+    return EPOCH.date() + timedelta(days=days)
 
 
 def midnight(day: date) -> datetime:

@@ -158,10 +158,10 @@ def _line_named(node: yaml.Node | None, named: str) -> int:
     return line
 
 
-def overlay_mapping(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``above`` laid over ``below``: mappings are merged, all else is replaced."""
-    merged = dict(below)
-    for key, value in above.items():
+def overlay_mapping(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``override`` laid over ``base``: mappings are merged, all else is replaced."""
+    merged = dict(base)
+    for key, value in override.items():
         under = merged.get(key)
         if isinstance(under, dict) and isinstance(value, dict):
             merged[key] = overlay_mapping(under, value)

@@ -19,9 +19,9 @@ class OwnedPartition:
     """One source partition between assignment and revocation.
 
     ``position`` is the primary table's (None: none yet), ``quarantine`` and ``late`` are those of
-    the quarantine table (see `lake.table_log.late_app`), ``claim`` is the last claim on the partition
-    (see `lake.table_log.claim_app`). All are as read at takeover, then moved. ``audit`` is None if no
-    audit is kept.
+    the quarantine table (see `lake.table_log.late_app`), ``claim`` is the last claim on the
+    partition (see `lake.table_log.claim_app`). All are as read at takeover, then moved. ``audit``
+    is None if no audit is kept.
     """
 
     range: OpenRange

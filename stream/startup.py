@@ -14,7 +14,8 @@ from typing import TypeVar
 
 from lake.config import LakeSettings
 from lake.retry import Retry
-from lake.tables import TABLE_LAYOUTS, Lake
+from lake.table_layouts import TABLE_LAYOUTS
+from lake.tables import Lake
 from schemas.errors import RetryableError
 from stream.cluster import Cluster
 from stream.config import KafkaSettings, StreamSettings

@@ -216,9 +216,9 @@ class LakeErasure:
     def _fence(self) -> None:
         store = self.state.store.store
         newest = self._retry("reading tombstones", lambda: tombstones.newest_tombstone(store))
-        for tables in self.table_sets:
-            for table in tables.tables.values():
-                self.progress(f"fencing {tables.path_of(table.name)}", 0, 0)
+        for table_set in self.table_sets:
+            for table in table_set.tables.values():
+                self.progress(f"fencing {table_set.path_of(table.name)}", 0, 0)
                 ERASURE_FENCE.raise_to(table, newest, self.context)
 
     def _purge(self, scope: ErasureScope) -> PurgeCounts:
@@ -277,8 +277,8 @@ class LakeErasure:
 
     def _read_apps(self) -> set[str]:
         apps: set[str] = set()
-        for tables in self.table_sets:
-            for table in tables.select(["traces"]):
+        for table_set in self.table_sets:
+            for table in table_set.select(["traces"]):
                 table.refresh()
                 for batch in table.batches(["app"]):
                     apps.update(batch.column("app").unique().to_pylist())

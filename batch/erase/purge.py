@@ -24,7 +24,8 @@ from lake.objects import HiddenVersion, ObjectStore
 from lake.parquet import PARTITION_COLUMN
 from lake.retry import Retry
 from lake.stats_bounds import LOG_FOLDER, widen_bounds
-from lake.tables import TABLE_LAYOUTS, Table
+from lake.table_layouts import TABLE_LAYOUTS
+from lake.tables import Table
 from schemas.arrow import TABLES
 
 _MAX_PASSES: Final = 5  # running workers keep writing files
@@ -67,16 +68,16 @@ class LakePurge:
         Raises FatalError if the store does not answer in time, RetryableError if stopped.
         """
         counts = PurgeCounts()
-        for tables in self.table_sets:
-            for table in tables.tables.values():
-                version = self.erased_versions.get(tables.path_of(table.name), -1)
+        for table_set in self.table_sets:
+            for table in table_set.tables.values():
+                version = self.erased_versions.get(table_set.path_of(table.name), -1)
                 step = partial(renew_checkpoint, table, version)
                 self._retry(f"checkpointing table {table.name}", step)
         counts.unfinished = self._retry(
             "clearing unfinished writes", partial(self.store.drop_unfinished, "")
         )
-        for tables in self.table_sets:
-            for table in tables.tables.values():
+        for table_set in self.table_sets:
+            for table in table_set.tables.values():
                 what = f"reading the log of {table.name}"
                 counts.logs += self._retry(what, partial(_widen_log, table))
         self._purge_unreferenced(scope, counts)
@@ -112,10 +113,10 @@ class LakePurge:
     def _live_paths(self) -> set[str]:
         """Return the files of all tables, now: those committed since the listing included."""
         live: set[str] = set()
-        for tables in self.table_sets:
-            for table in tables.tables.values():
+        for table_set in self.table_sets:
+            for table in table_set.tables.values():
                 table.refresh()
-                folder = tables.path_of(table.name)
+                folder = table_set.path_of(table.name)
                 live.update(f"{folder}/{file.path}" for file in list_live_files(table))
         return live
 

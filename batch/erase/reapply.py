@@ -100,8 +100,8 @@ class MissedErasures:
             if not context.retry.call("writing a tombstone", step):
                 raise UsageError(f"{path} is another erasure in this lake: restore the lake again")
         newest = max((tombstone.number for tombstone in self.tombstones), default=0)
-        for tables in table_sets:
-            for table in tables.tables.values():
+        for table_set in table_sets:
+            for table in table_set.tables.values():
                 ERASURE_FENCE.raise_to(table, newest, context)
 
     def find_persons(
@@ -113,8 +113,8 @@ class MissedErasures:
             for name, key_marks in tombstone.subjects.items():
                 marks.setdefault(name, set()).update(key_marks)
         user_ids = set[str]()
-        for tables in table_sets:
-            for table in tables.select(list(_USER_COLUMNS)):
+        for table_set in table_sets:
+            for table in table_set.select(list(_USER_COLUMNS)):
                 step = partial(_read_user_ids, table)
                 for user_id in retry.call(f"reading table {table.name}", step):
                     if any(user_mark(key, user_id) in marks.get(key.name, ()) for key in keys):

@@ -51,13 +51,13 @@ def read_commit_notes(
     """
     until = {tombstone.number: tombstone.until_us for tombstone in tombstones}
     since_ms = min(until.values(), default=0) // 1000 - _CLOCK_SKEW_MS
-    for tables in table_sets if until else ():
-        for name, table in sorted(tables.tables.items()):
+    for table_set in table_sets if until else ():
+        for name, table in sorted(table_set.tables.items()):
             table.refresh()
             for version, text in table.commit_metadata(ERASURE_KEY, since_ms=since_ms):
                 body = json.loads(text)
                 if body["erasure"] in until:
-                    yield CommitNote(tables.path_of(name), version, body)
+                    yield CommitNote(table_set.path_of(name), version, body)
 
 
 def build_receipt(  # noqa: PLR0913 - one argument a part of the receipt

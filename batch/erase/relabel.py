@@ -47,11 +47,11 @@ class FilteredTable(Table):
         self._column, self._values = column, pa.array(sorted(values), pa.string())
 
     def batches(
-        self, columns: Sequence[str], where: pc.Expression | None = None, **scan: Any
+        self, columns: Sequence[str], condition: pc.Expression | None = None, **scan: Any
     ) -> Iterator[pa.RecordBatch]:
         """Yield columns of the remaining rows; otherwise as `Table.batches`."""
         selected = list(dict.fromkeys([*columns, self._column]))
-        for batch in super().batches(selected, where, **scan):
+        for batch in super().batches(selected, condition, **scan):
             removed = pc.is_in(batch.column(self._column), value_set=self._values)
             remaining = batch.filter(pc.invert(removed))
             if remaining.num_rows:

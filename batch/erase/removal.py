@@ -100,7 +100,7 @@ class _Removal:
             )
         sources = stored.rows.filter(pa.array(removed)).select(["_topic", "_partition"]).to_pydict()
         self._rows.update(map(SourcePartition, sources["_topic"], sources["_partition"]))
-        return stored.where(pa.array(~removed))
+        return stored.filter(pa.array(~removed))
 
     def ranges(self) -> list[SourceRange]:
         """Return how many rows were removed, by partition."""

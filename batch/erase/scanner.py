@@ -49,7 +49,7 @@ class TableMatches:
     quarantine whose payload could not be opened, ``without_payload`` those without one.
     """
 
-    tables: TableSet
+    table_set: TableSet
     table: Table
     files: dict[str, LiveFile] = field(default_factory=dict)
     own: Counter[str] = field(default_factory=Counter)
@@ -60,7 +60,7 @@ class TableMatches:
     @property
     def path(self) -> str:
         """Return the path of the table, relative to the lake."""
-        return self.tables.path_of(self.table.name)
+        return self.table_set.path_of(self.table.name)
 
     def add(self, file: LiveFile, own: RowFlags, mention: RowFlags) -> None:
         """Record the matches in a file."""
@@ -155,8 +155,8 @@ class ErasureScanner:
         """
         counts = Counter[str]()
         if scope.any_case_pattern is not None:
-            for tables, table in self._each([*PRIMARY_TABLES, REVIEWS_TABLE]):
-                self._progress(f"spellings in {tables.path_of(table.name)}", 0, 0)
+            for table_set, table in self._each([*PRIMARY_TABLES, REVIEWS_TABLE]):
+                self._progress(f"spellings in {table_set.path_of(table.name)}", 0, 0)
                 for file in self._list_files(table):
                     counts += scope.count_case_variants(self._read_rows(table, file))
             for _, table in self._each([QUARANTINE_TABLE]):
@@ -167,16 +167,16 @@ class ErasureScanner:
         return counts
 
     def _each(self, names: Sequence[str]) -> Iterator[tuple[TableSet, Table]]:
-        for tables in self.table_sets:
-            for table in tables.select(names):
-                yield tables, table
+        for table_set in self.table_sets:
+            for table in table_set.select(names):
+                yield table_set, table
 
     def _add_ids(self, scope: ErasureScope) -> ErasureScope:
         """Add the ids of the persons' traces and feedback, and those in tombstones."""
         traces, feedback = set[str](), set[str]()
         mentioning_traces, mentioning_feedback = set[str](), set[str]()
-        for tables, table in self._each([*PRIMARY_TABLES, *DERIVED_TABLES]):
-            self._progress(f"ids of {tables.path_of(table.name)}", 0, 0)
+        for table_set, table in self._each([*PRIMARY_TABLES, *DERIVED_TABLES]):
+            self._progress(f"ids of {table_set.path_of(table.name)}", 0, 0)
 
             def read_ids(table: Table = table) -> None:
                 table.refresh()
@@ -200,11 +200,11 @@ class ErasureScanner:
         )
 
     def _scan_tables(self, names: Sequence[str], scope: ErasureScope) -> list[TableMatches]:
-        return [self._scan_table(tables, table, scope) for tables, table in self._each(names)]
+        return [self._scan_table(table_set, table, scope) for table_set, table in self._each(names)]
 
-    def _scan_table(self, tables: TableSet, table: Table, scope: ErasureScope) -> TableMatches:
+    def _scan_table(self, table_set: TableSet, table: Table, scope: ErasureScope) -> TableMatches:
         """Read all columns of each file, except for files known to hold no matches."""
-        matches = TableMatches(tables, table)
+        matches = TableMatches(table_set, table)
         files, where = self._list_files(table), matches.path
         id_counts = scope.id_counts
         for done, file in enumerate(files):
@@ -247,8 +247,10 @@ class ErasureScanner:
                 scope = scope.with_coordinates(collect_coordinates(rows, flags))
         return scope
 
-    def _scan_quarantine(self, tables: TableSet, table: Table, scope: ErasureScope) -> TableMatches:
-        matches = TableMatches(tables, table)
+    def _scan_quarantine(
+        self, table_set: TableSet, table: Table, scope: ErasureScope
+    ) -> TableMatches:
+        matches = TableMatches(table_set, table)
         for file in self._list_files(table):
             rows = self._read_columns(table, file, PAYLOAD_COLUMNS)
             sealed = search_payloads(rows, scope, self.sealer)
@@ -262,9 +264,9 @@ class ErasureScanner:
     def _select_payloads(self, sealed: SealedMatches) -> RowFlags:
         return sealed.matched | sealed.unopened if self.remove_unopened else sealed.matched
 
-    def _scan_audit(self, tables: TableSet, table: Table, scope: ErasureScope) -> TableMatches:
+    def _scan_audit(self, table_set: TableSet, table: Table, scope: ErasureScope) -> TableMatches:
         """Find the audit rows of matched records that have not been blanked."""
-        matches = TableMatches(tables, table)
+        matches = TableMatches(table_set, table)
         for file in self._list_files(table):
             rows = self._read_columns(table, file, _AUDIT_COLUMNS)
             matches.add(file, *self.match_rows(AUDIT_TABLE, rows, scope))

@@ -45,8 +45,9 @@ from lake.live_files import (
 from lake.parquet import encode_files
 from lake.rewrite import replace_or_add_files
 from lake.table_commit import CommitContext, Move, TableCommit
+from lake.table_layouts import TABLE_LAYOUTS
 from lake.table_log import RECONCILE_SEQUENCE, position_app
-from lake.tables import TABLE_LAYOUTS, Table
+from lake.tables import Table
 from schemas.errors import FatalError, FencedError
 from schemas.records import LabelEvent
 
@@ -170,7 +171,7 @@ class LabelReplacement:
             is_removed = _has_rank(rows, ranks[file.path])
             sources = rows.rows.select(["_topic", "_partition"]).filter(is_removed).to_pylist()
             removed.update(SourcePartition(row["_topic"], row["_partition"]) for row in sources)
-            remaining = rows.where(pc.invert(is_removed))
+            remaining = rows.filter(pc.invert(is_removed))
             if len(remaining):
                 rewritten.append(
                     rewrite_rows(

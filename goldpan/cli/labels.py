@@ -62,7 +62,7 @@ def reconcile(cli: CliContext, *, extent: ScanExtent, dry_run: bool) -> None:
     """
     _run(
         cli,
-        ReconcileRequest(extent=extent, dry_run=dry_run, window=jobs.join_window(cli.settings)),
+        ReconcileRequest(extent=extent, dry_run=dry_run, window=wiring.join_window(cli.settings)),
     )
 
 
@@ -80,7 +80,7 @@ def rebuild(cli: CliContext, *, extent: ScanExtent, dry_run: bool) -> None:
     Example:
       GOLDPAN_LABELS__CALIBRATION=2 goldpan labels rebuild
     """
-    window = jobs.join_window(cli.settings)
+    window = wiring.join_window(cli.settings)
     _run(cli, ReconcileRequest(rebuild=True, extent=extent, dry_run=dry_run, window=window))
 
 
@@ -135,7 +135,7 @@ def calibrate(cli: CliContext, *, extent: ScanExtent, dry_run: bool) -> None:
     """
     job = jobs.set_up_calibrator(cli.settings)
     with show_progress(cli) as report:
-        calibration = job.learn(extent, window=jobs.join_window(cli.settings), progress=report)
+        calibration = job.learn(extent, window=wiring.join_window(cli.settings), progress=report)
     if not dry_run:
         job.publish(calibration)
     uri = cli.settings.lake.uri.rstrip("/")

@@ -13,7 +13,8 @@ from goldpan import erasure_setup, key_check, wiring
 from goldpan.cli.context import CliContext, with_cli_context
 from goldpan.cli.formatting import format_bytes, format_count, format_time_cell
 from lake.key_checks import REDACTION_PURPOSE, SEALING_PURPOSE
-from lake.tables import TABLE_LAYOUTS, Lake, TableFacts
+from lake.table_layouts import TABLE_LAYOUTS
+from lake.tables import Lake, TableFacts
 from lake.upgrade import upgrade_lake
 
 

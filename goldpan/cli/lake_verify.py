@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -132,31 +132,53 @@ def verify(  # noqa: PLR0913 - one argument per option
     topics = check_topics(lake, report) if check_topics and readable else None
     report = _with_problems(report, topics.problems if topics else ())
     head = head_files.sign_head(report.head, keys) if report.head and report.ok else None
-    continued = earlier if report.ok else None
     if head_file is not None and head is not None:
         head_files.write_head(head_file, head)
-
-    def show(console: Console) -> None:
-        show_report(console, report, topics)
-        for key in required_keys:
-            console.print(_key_text(key), markup=False, soft_wrap=True)
-        if continued is not None:
-            line = f"the tables continue the head {head_before} ({_signed_text(continued)})"
-            console.print(line, markup=False, soft_wrap=True)
-        if head_file is not None:
-            result = "written to" if head else "not written because of the problems above:"
-            console.print(f"head {result} {head_file}", markup=False, soft_wrap=True)
-
-    data = report.to_json()
-    data |= {"keys": [key.to_json() for key in required_keys]} if required_keys else {}
-    data |= topics.to_json() if topics else {}
-    data |= {"head": head} if head else {}
-    data |= _continued_json(continued)
-    cli.answer(data, show)
+    proof = _LakeProof(report, required_keys, topics, head, earlier if report.ok else None)
+    cli.answer(proof.to_json(), lambda console: _show_proof(console, proof, head_before, head_file))
     if report.unfinished is not None:
         raise FatalError(report.unfinished)
     if not report.ok:
         ctx.exit(EXIT_NO)
+
+
+@dataclass(frozen=True, slots=True)
+class _LakeProof:
+    """The result of a verification; ``continued`` is the earlier head that the tables continue."""
+
+    report: VerifyReport
+    required_keys: Sequence[key_check.RequiredKey]
+    topics: TopicCoverage | None
+    head: dict[str, Any] | None
+    continued: head_files.SignedHead | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON that `goldpan lake verify --json` prints."""
+        data = self.report.to_json()
+        if self.required_keys:
+            data["keys"] = [key.to_json() for key in self.required_keys]
+        if self.topics:
+            data |= self.topics.to_json()
+        if self.head:
+            data["head"] = self.head
+        if self.continued:
+            tables = self.continued.head.to_json()["tables"]
+            data["continues"] = {"tables": tables, "signed_by": self.continued.signed_by}
+        return data
+
+
+def _show_proof(
+    console: Console, proof: _LakeProof, head_before: Path | None, head_file: Path | None
+) -> None:
+    show_report(console, proof.report, proof.topics)
+    for key in proof.required_keys:
+        console.print(_key_text(key), markup=False, soft_wrap=True)
+    if proof.continued is not None:
+        line = f"the tables continue the head {head_before} ({_signed_text(proof.continued)})"
+        console.print(line, markup=False, soft_wrap=True)
+    if head_file is not None:
+        result = "written to" if proof.head else "not written because of the problems above:"
+        console.print(f"head {result} {head_file}", markup=False, soft_wrap=True)
 
 
 def _check_options(since: datetime | None, sample: int | None, *, deep: bool) -> None:
@@ -169,14 +191,6 @@ def _check_options(since: datetime | None, sample: int | None, *, deep: bool) ->
 
 def _signed_text(head: head_files.SignedHead) -> str:
     return f"signed by {head.signed_by}" if head.signed_by else "not signed"
-
-
-def _continued_json(head: head_files.SignedHead | None) -> dict[str, Any]:
-    """Return the head that the tables continue, and its signer."""
-    if head is None:
-        return {}
-    tables = head.head.to_json()["tables"]
-    return {"continues": {"tables": tables, "signed_by": head.signed_by}}
 
 
 def _with_problems(report: VerifyReport, more: Sequence[str]) -> VerifyReport:

@@ -15,7 +15,8 @@ from goldpan import release_setup, wiring
 from goldpan.cli.context import CliContext, with_cli_context
 from goldpan.cli.formatting import format_bytes, format_count, format_quantity
 from goldpan.cli.number_options import IntegerParam
-from lake.tables import TABLE_LAYOUTS, Lake, Table
+from lake.table_layouts import TABLE_LAYOUTS
+from lake.tables import Lake, Table
 from lake.vacuum import vacuum_table
 from schemas.times import shift_day
 

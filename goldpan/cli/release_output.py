@@ -139,7 +139,7 @@ def show_verification(console: Console, verification: ReleaseVerification, *, pa
         console.print(f"withdrawn: {verification.withdrawn}", markup=False, soft_wrap=True)
         if verification.ok and not passes:
             console.print(
-                "it is unchanged since publication, but do not use it (or give --allow-withdrawn)",
+                "unchanged since publication; use another version, or give --allow-withdrawn",
                 soft_wrap=True,
             )
     if passes:

@@ -91,7 +91,7 @@ _TOP = _Context(NO_KEY)
 
 
 def read_leaves(text: str, book: KeyBook) -> list[JsonLeaf]:
-    """Return the leaves of a text for which :func:`is_json_document` holds.
+    """Return the leaves of a text that :func:`is_json_document` accepts.
 
     A rule on a key applies to everything below it, until a rule on a deeper key overrides it or the
     key only describes (`type`, `verified`). A bare `name` is judged by its neighbours, and in a
@@ -99,7 +99,7 @@ def read_leaves(text: str, book: KeyBook) -> list[JsonLeaf]:
     """
     leaves: list[JsonLeaf] = []
     around = LeafContext()
-    outer = here = _TOP
+    outer = current = _TOP
     owners = 0
     stack: list[_Context] = []
     keys_read = book.keys_read
@@ -107,24 +107,24 @@ def read_leaves(text: str, book: KeyBook) -> list[JsonLeaf]:
         group = match.lastindex
         if group == _COLON:
             key = keys_read.get(match[1]) or book.key(match[1])
-            here = outer.below(key)
+            current = outer.below(key)
             if key.shows:
                 around.keys.setdefault(outer.owner, set()).add(key)
             if not key.plain:
                 leaves.append(_key_leaf(match, key, outer))
         elif group != _BRACKET:
-            leaf = _value_leaf(match, here)
-            around.note(len(leaves), leaf, here.key)
+            leaf = _value_leaf(match, current)
+            around.register(len(leaves), leaf, current.key)
             leaves.append(leaf)
         elif match[_BRACKET] in "{[":
             stack.append(outer)
-            outer = here
+            outer = current
             if match[_BRACKET] == "{":
                 owners += 1
-                around.holds[owners] = here.key.holds
-                outer = here = here.inside(owners)
+                around.holds[owners] = current.key.holds
+                outer = current = current.inside(owners)
         else:
-            outer = here = stack.pop()
+            outer = current = stack.pop()
     around.judge_by_context(leaves)
     _apply_field_names(leaves, book)
     if may_hold_split_table(text):
@@ -190,15 +190,24 @@ _LONGEST = 60
 """Maximum length of a value that may be the name of a field."""
 
 
-def _value_leaf(match: re.Match[str], here: _Context) -> JsonLeaf:
+def _value_leaf(match: re.Match[str], context: _Context) -> JsonLeaf:
     """Return the leaf of a string or a number."""
     start, end = match.span()
-    key = here.key
+    key = context.key
     raw = match[_STRING]
     kind: Literal["string", "number"] = "number" if raw is None else "string"
     value = match[0] if raw is None else unescape_json(raw)
     return JsonLeaf(
-        start, end, value, key.name, key.label, here.rule, here.owner, kind, here.certain, here.part
+        start,
+        end,
+        value,
+        key.name,
+        key.label,
+        context.rule,
+        context.owner,
+        kind,
+        context.certain,
+        context.part,
     )
 
 
@@ -225,7 +234,7 @@ class LeafContext:
         self._inherited: list[int] = []
         self._schemas: set[int] = set()
 
-    def note(self, index: int, leaf: JsonLeaf, key: FieldKey) -> None:
+    def register(self, index: int, leaf: JsonLeaf, key: FieldKey) -> None:
         """Register the leaf with this ``index`` in its document, under ``key``."""
         if leaf.rule:
             if leaf.part == "name":

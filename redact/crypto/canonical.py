@@ -1,7 +1,7 @@
 """Canonical forms of values, so that all spellings of a value get the same pseudonym.
 
 Telephone numbers become E.164 (ITU-T); a number without a country code is read in the first of the
-policy's regions in which it is valid. Card, account and personal numbers lose their separators,
+policy's regions where it is valid. Card, account and personal numbers lose their separators,
 names lose case and diacritics, everything else loses case and white space. A machine address is
 written as in RFC 5952, a hardware address as hexadecimal digits, a mail address in words as an
 address, a birth date as ISO 8601 if day and month are unambiguous.
@@ -168,7 +168,7 @@ def _e164(text: str, regions: Sequence[str]) -> str:
 
 
 def _parse_phone(text: str, regions: Sequence[str]) -> Any:
-    """Return the parsed number, in the first region in which it is valid, else None."""
+    """Return the parsed number, in the first region where it is valid, else None."""
     abroad = _ABROAD.match(text)
     if abroad:
         return _parse_in_region(f"+{text[abroad.end() :]}", _NO_REGION)

@@ -25,7 +25,7 @@ class TombstoneLike(Protocol):
 
     @property
     def until_us(self) -> int:
-        """Return the time (microseconds since 1970, UTC) from which records are kept again."""
+        """Return the time (microseconds since 1970, UTC) from which a person's records pass."""
 
     @property
     def subjects(self) -> MarksByKey:
@@ -101,9 +101,9 @@ class ErasureFilter:
                 rows.append(at)
         if len(rows) == len(decoded):
             return decoded, Counter()
-        there = Counter(decoded.partitions)
-        there.subtract(decoded.partitions[at] for at in rows)
-        return decoded.subset(rows), +there
+        by_partition = Counter(decoded.partitions)
+        by_partition.subtract(decoded.partitions[at] for at in rows)
+        return decoded.subset(rows), +by_partition
 
     def _is_of_trace(self, trace_id: str) -> bool:
         return any(trace_mark(key, trace_id) in marks for key, marks in self._traces)

@@ -255,8 +255,8 @@ def _is_a_person(word: KeyWord) -> bool:
 
 def _is_a_thing(word: KeyWord, before: KeyUnits) -> bool:
     """Return whether words beside one for a name show that it is a thing's."""
-    known = word.type or word.cat & ~(WordCategory.NEUTRAL | WordCategory.VERB)
-    return bool(known) or _is_of_a_thing(before)
+    has_meaning = word.type or word.cat & ~(WordCategory.NEUTRAL | WordCategory.VERB)
+    return bool(has_meaning) or _is_of_a_thing(before)
 
 
 def _decide_unnamed(units: KeyUnits) -> KeyMeaning:

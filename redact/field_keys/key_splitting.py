@@ -57,13 +57,13 @@ _SHORT_PIECES = frozenset({"ssn", "tel", "dob", "fax", "zip", "iban", "vin", "mr
 _SHORT_LAST = frozenset({"id", "nr", "no", "ip"})
 
 
-def _pieces(token: str, pieces: frozenset[str], most: int) -> list[str]:
+def _pieces(token: str, pieces: frozenset[str], max_pieces: int) -> list[str]:
     """Return the known words that a token consists of, longest first; empty if there are none."""
     if token in pieces:
         return [token]
-    if token in _SHORT_LAST and most < _MOST_PIECES:
+    if token in _SHORT_LAST and max_pieces < _MOST_PIECES:
         return [token]
-    if most == 1:
+    if max_pieces == 1:
         return []
     for end in range(len(token) - 2, 2, -1):
         piece = token[:end]
@@ -71,7 +71,7 @@ def _pieces(token: str, pieces: frozenset[str], most: int) -> list[str]:
             continue
         for link in _LINKS:
             if token.startswith(link, end):
-                rest = _pieces(token[end + len(link) :], pieces, most - 1)
+                rest = _pieces(token[end + len(link) :], pieces, max_pieces - 1)
                 if rest and (len(rest[-1]) > _SHORT or rest[-1] in _SHORT_LAST | _SHORT_PIECES):
                     return [piece, *rest]
     return []

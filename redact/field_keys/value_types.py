@@ -248,13 +248,15 @@ _BUILD = re.compile(r"[A-Za-z]{3,6}[0-9]{1,2}")
 _FEWEST_OF_ZIP = 3
 
 
-def _number_check(least: int, most: int, letters: int) -> Callable[[FieldValue], bool]:
-    """Return a check for numbers of ``least`` to ``most`` digits and at most ``letters``."""
+def _number_check(
+    min_digits: int, max_digits: int, max_letters: int
+) -> Callable[[FieldValue], bool]:
+    """Return a check for numbers with bounds on their digits and letters."""
 
     def check(value: FieldValue) -> bool:
         if value.is_number and not value.text.isdigit():
             return False
-        return least <= value.digits <= most and value.letters <= letters
+        return min_digits <= value.digits <= max_digits and value.letters <= max_letters
 
     return check
 

@@ -70,7 +70,7 @@ class IdentityFinder:
 
     @property
     def cues(self) -> list[str]:
-        """Return words, one of which occurs wherever the value does."""
+        """Return words such that at least one occurs wherever the value does."""
         cues = frozenset[str]().union(*self._marks.values())
         return [*cues, self._unspelt[:4]] if self._unspelt else list(cues)
 
@@ -80,7 +80,7 @@ class IdentityFinder:
             self._add(list_date_variants(self._unspelt))
             self._unspelt = ""
         findings: list[PiiFinding] = []
-        for word, ways in self._by_word.items():
+        for word, variants in self._by_word.items():
             if word not in lowered:
                 continue
             seconds = self._seconds.get(word)
@@ -91,30 +91,30 @@ class IdentityFinder:
             )
             for at in positions:
                 if at == 0 or not are_joined(text[at - 1], text[at]):
-                    end = _longest_match(text, lowered, at, ways)
+                    end = _longest_match(text, lowered, at, variants)
                     if end:
                         findings.append(
                             PiiFinding(self.learnt.type, at, end, _SCORE, self.learnt.value)
                         )
         return findings
 
-    def _add(self, ways: Iterable[NameVariant]) -> None:
-        for way in ways:
-            if way.words:
-                self._by_word.setdefault(way.words[0], []).append(way)
-        for word, same in self._by_word.items():
-            same.sort(key=lambda way: -sum(map(len, way.words)))
+    def _add(self, variants: Iterable[NameVariant]) -> None:
+        for variant in variants:
+            if variant.words:
+                self._by_word.setdefault(variant.words[0], []).append(variant)
+        for word, of_word in self._by_word.items():
+            of_word.sort(key=lambda variant: -sum(map(len, variant.words)))
             # The longest word of each: `Lovelace` is rarer than the `a` of `A Lovelace`.
-            self._marks[word] = frozenset([max(way.words, key=len) for way in same])
-            if len(word) <= _INITIAL and all(len(way.words) > 1 for way in same):
-                self._seconds[word] = frozenset([way.words[1] for way in same])
+            self._marks[word] = frozenset([max(variant.words, key=len) for variant in of_word])
+            if len(word) <= _INITIAL and all(len(variant.words) > 1 for variant in of_word):
+                self._seconds[word] = frozenset([variant.words[1] for variant in of_word])
 
 
 class RecordIdentities:
     """All identities of one record: ``finders``, always in the same order.
 
     ``serial`` distinguishes them from those of other records. ``absent`` is an empty result for
-    every finder, for a text in which none of them finds anything.
+    every finder, for a text without any of them.
     """
 
     def __init__(self, learnt: frozenset[IdentityValue]) -> None:
@@ -128,14 +128,14 @@ class RecordIdentities:
             for cue in finder.cues:
                 self._cues.setdefault(cue, []).append(finder)
 
-    def occurrences(self, reading: SearchableText) -> dict[int, tuple[PiiFinding, ...]]:
+    def occurrences(self, searchable: SearchableText) -> dict[int, tuple[PiiFinding, ...]]:
         """Return the findings in a text, by serial, of the finders that find something."""
-        hints = reading.hints(self._cues)
+        hints = searchable.hints(self._cues)
         if not hints:
             return {}
         likely = {finder.serial: finder for hint in hints for finder in self._cues[hint]}
         found_by_serial = (
-            (serial, tuple(reading.search(finder))) for serial, finder in likely.items()
+            (serial, tuple(searchable.search(finder))) for serial, finder in likely.items()
         )
         return {serial: findings for serial, findings in found_by_serial if findings}
 
@@ -154,8 +154,8 @@ def find_identities(text: str, finders: Sequence[IdentityFinder]) -> list[PiiFin
     """Return the occurrences of any of some identities in a text."""
     if not finders:
         return []
-    reading = SearchableText(text)
-    return [finding for finder in finders for finding in reading.search(finder)]
+    searchable = SearchableText(text)
+    return [finding for finder in finders for finding in searchable.search(finder)]
 
 
 def _folded(text: str) -> str:
@@ -199,23 +199,23 @@ def _positions_of_initial(text: str, initial: str, seconds: Iterable[str]) -> li
     ]
 
 
-def _longest_match(text: str, lowered: str, at: int, ways: Sequence[NameVariant]) -> int:
+def _longest_match(text: str, lowered: str, at: int, variants: Sequence[NameVariant]) -> int:
     """Return the end of the longest variant at a position, 0 if there is none."""
-    behind = at + len(ways[0].words[0])
-    further = text[behind : behind + 1] in _BETWEEN
-    for way in ways:
-        if len(way.words) > 1 and not further:
+    word_end = at + len(variants[0].words[0])
+    further = text[word_end : word_end + 1] in _BETWEEN
+    for variant in variants:
+        if len(variant.words) > 1 and not further:
             continue
-        end = _match(text, lowered, at, way)
+        end = _match(text, lowered, at, variant)
         if end:
             return end
     return 0
 
 
-def _match(text: str, lowered: str, at: int, way: NameVariant) -> int:
+def _match(text: str, lowered: str, at: int, variant: NameVariant) -> int:
     """Return the end of a variant that begins at ``at``, 0 if it does not occur there."""
     position = at
-    for index, word in enumerate(way.words):
+    for index, word in enumerate(variant.words):
         if index:
             gap = position
             while (
@@ -228,7 +228,7 @@ def _match(text: str, lowered: str, at: int, way: NameVariant) -> int:
                 return 0  # a new sentence begins after a word that is not an initial
         if not lowered.startswith(word, position):
             return 0
-        if way.exact and text[position : position + len(word)] != way.exact[index]:
+        if variant.exact and text[position : position + len(word)] != variant.exact[index]:
             return 0
         position += len(word)
     return _end(text, position)

@@ -28,7 +28,7 @@ _FORM = re.compile(
     r"(?:(?<=[?&])|\A|(?:(?<=: )|(?<=\n))(?=[^\s&]{3,400}&))"
     r"[\w.%~-]{1,60}=[^\s&#\"'<>+=]{1,200}\+[^\s&#\"'<>]{1,2000}"
 )
-"""A value of a form or query in which a plus sign means a space (WHATWG, URL 5)."""
+"""A value of a form or query where a plus sign means a space (WHATWG, URL 5)."""
 _ESCAPED = re.compile(r"\\+(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([nrt]))")
 _PERCENT = re.compile(r"%(?:25)+")
 _AMPERSAND = re.compile(r"&(?:amp;)+")

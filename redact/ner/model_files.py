@@ -1,10 +1,11 @@
-"""Loading of a name model: the shipped tagger, or a spaCy model by folder or name.
+"""Loading of a name model: one of the two shipped, or a spaCy model by folder or name.
 
 Of a spaCy model only the components that named-entity recognition needs are run.
 """
 
 import hashlib
-from collections.abc import Iterable
+import json
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -15,25 +16,39 @@ from spacy.util import is_package
 from thinc.api import NumpyOps
 from threadpoolctl import threadpool_limits
 
+from redact.ner.encoder import KIND as ENCODER
+from redact.ner.encoder import Encoder
+from redact.ner.ensemble import EnsembleReader
+from redact.ner.model_format import FILES, SETTINGS
 from redact.ner.pipeline import SpacyReader
 from redact.ner.reader import NameReader
-from redact.ner.tagger import NUMBERS, SETTINGS, VOCABULARY, Tagger, TaggerReader
+from redact.ner.tagger import KIND as TAGGER
+from redact.ner.tagger import Tagger, TaggerReader
 from schemas.errors import UsageError
 
 SHIPPED = "shipped"
-"""The name of the model shipped with goldpan."""
+"""The name of the small model shipped with goldpan; the default."""
 
-FOLDER = Path(__file__).parent / "model"
-FILES = (SETTINGS, NUMBERS, VOCABULARY)
-"""The files that determine the findings of a tagger."""
+SHIPPED_LARGE = "shipped-large"
+"""The name of the larger model, which finds more names for several times the CPU."""
 
+FOLDERS = {
+    SHIPPED: Path(__file__).parent / "model",
+    SHIPPED_LARGE: Path(__file__).parent / "model_large",
+}
 _COMPONENT = "ner"
+
+_READERS: dict[str, Callable[[Path], NameReader]] = {
+    TAGGER: lambda folder: TaggerReader(Tagger.of(folder)),
+    ENCODER: lambda folder: EnsembleReader(Encoder.of(folder), Tagger.of(FOLDERS[SHIPPED])),
+}
 
 
 def load_reader(name: str) -> tuple[NameReader, str]:
     """Return a reader for a model, and an identity that changes with the model.
 
-    ``name`` is ``shipped``, the folder of a model, or the name of an installed spaCy package.
+    ``name`` is ``shipped`` or ``shipped-large``, the folder of a model, or the name of an
+    installed spaCy package.
 
     Raises:
         UsageError: there is no such model, it cannot be read, or it has no component for named
@@ -41,22 +56,24 @@ def load_reader(name: str) -> tuple[NameReader, str]:
     """
     # A worker has one process per core, so that more threads would only wait.
     threadpool_limits(limits=1, user_api="blas")
-    folder = FOLDER if name == SHIPPED else Path(name)
+    folder = FOLDERS.get(name) or Path(name)
     if (folder / SETTINGS).is_file():
-        return _tagger(name, folder)
+        return _own(name, folder)
     nlp, identity = _spacy(name, folder)
     return SpacyReader(nlp), identity
 
 
-def _tagger(name: str, folder: Path) -> tuple[NameReader, str]:
+def _own(name: str, folder: Path) -> tuple[NameReader, str]:
     try:
-        tagger = Tagger.of(folder)
+        kind = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))["kind"]
+        reader = _READERS[kind](folder)
     except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise UsageError(
             f"The model {name!r} cannot be loaded ({type(error).__name__}): its files belong to "
             f"another version of goldpan, or are not whole; name {SHIPPED!r}."
         ) from error
-    return TaggerReader(tagger), f"goldpan_names-{_digest(folder, FILES)}"
+    parts = (folder, FOLDERS[SHIPPED]) if kind == ENCODER else (folder,)
+    return reader, "goldpan_names-" + "-".join(_digest(part, FILES) for part in parts)
 
 
 def _spacy(name: str, folder: Path) -> tuple[Language, str]:

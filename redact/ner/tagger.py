@@ -11,24 +11,19 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 import numpy as np
-import numpy.typing as npt
 
+from redact.ner.model_format import NUMBERS, SETTINGS, VOCABULARY
 from redact.ner.pieces import WordPieces
 from redact.ner.reader import NamedSpan, group_texts
+from redact.ner.spans import names_of
 from redact.ner.windows import WindowCache
-from redact.ner.words import Floats, LaidOutTexts, TextWord, WordRows, word_spans
-
-NUMBERS, VOCABULARY, SETTINGS = "numbers.npz", "vocabulary.txt", "tagger.json"
-"""The files of a model."""
+from redact.ner.words import Floats, LaidOutTexts, TextWord, WordRows
 
 KIND = "tagger-1"
 _TINY = np.float32(1e-5)
 _ROWS = 16
 """Rows side by side. With more rows, or rows below each other, OpenBLAS sums some of them in
 another order, depending on position."""
-
-_CODE = 3
-"""Most capitals of a single word that is a code such as `JFK`, not a person."""
 
 
 class _Maxout(NamedTuple):
@@ -64,10 +59,10 @@ class Tagger:
     """
 
     def __init__(self, vocabulary: Sequence[str], arrays: dict[str, Floats], settings: str) -> None:
-        told = json.loads(settings)
-        self.labels: tuple[str, ...] = tuple(told["labels"])
-        self._steps: tuple[int, ...] = tuple(told["steps"])
-        self.outside: float = told.get("outside", 0.5)
+        facts = json.loads(settings)
+        self.labels: tuple[str, ...] = tuple(facts["labels"])
+        self._steps: tuple[int, ...] = tuple(facts["steps"])
+        self.outside: float = facts.get("outside", 0.5)
         self.margin = max(self._steps)
         self.reach = sum(self._steps) + 1
         self._pieces = WordPieces(vocabulary)
@@ -90,8 +85,6 @@ class Tagger:
             ValueError, KeyError: a file holds something else.
         """
         settings = (folder / SETTINGS).read_text(encoding="utf-8")
-        if json.loads(settings)["kind"] != KIND:
-            raise ValueError("The model has a format that this version cannot read.")
         with np.load(folder / NUMBERS) as arrays:
             words = (folder / VOCABULARY).read_text(encoding="utf-8").splitlines()
             return cls(words, dict(arrays), settings)
@@ -146,42 +139,17 @@ class TaggerReader:
             self._windows.clear()
             self._cleared = self._words.cleared
         for text, chances in zip(texts, self._windows.rows(numbers, self._chances), strict=True):
-            named = chances[:, 0] < self._tagger.outside
-            yield self._names(text, chances, named) if named.any() else []
+            yield names_of(text, chances, self._tagger.labels, self._tagger.outside)
 
     def _chances(self, texts: Sequence[Sequence[int]]) -> list[Floats]:
         laid = self._words.rows(texts, self._tagger.margin)
         chances = self._tagger.chances(laid)
         return [chances[first : first + many] for first, many in laid.texts]
 
-    def _names(self, text: str, chances: Floats, named: npt.NDArray[np.bool_]) -> list[NamedSpan]:
-        begin, inside = chances[:, 1::2], chances[:, 2::2]
-        begins = (begin.sum(axis=1) >= inside.sum(axis=1)).tolist()
-        types = begin + inside
-        where = word_spans(text)
-        found: list[NamedSpan] = []
-        rows = np.flatnonzero(named).tolist()
-        start = 0
-        for at, row in enumerate(rows):
-            last = at + 1 == len(rows)
-            if last or rows[at + 1] != row + 1 or begins[rows[at + 1]]:
-                some = rows[start : at + 1]
-                label = self._tagger.labels[int(types[some].sum(axis=0).argmax())]
-                name = NamedSpan(label, where[some[0]][0], where[some[-1]][1])
-                if not _is_code(text, name):
-                    found.append(name)
-                start = at + 1
-        return found
-
 
 def _maxout(arrays: dict[str, Floats], name: str) -> _Maxout:
     parts = (arrays[f"{name}.{part}"].astype(np.float32) for part in _Maxout._fields)
     return _Maxout(*(np.ascontiguousarray(part) for part in parts))
-
-
-def _is_code(text: str, name: NamedSpan) -> bool:
-    short = name.end - name.start <= _CODE
-    return short and name.label == "PERSON" and text[name.start : name.end].isupper()
 
 
 def _product(rows: Floats, weights: Floats) -> Floats:

@@ -73,7 +73,7 @@ class _Reader:
         self.tags: list[tuple[int, int]] = []
 
     def pairs(self) -> Iterator[KeyValuePair]:
-        """Yield the pairs in the order in which their elements end."""
+        """Yield the pairs in the order of the ends of their elements."""
         text, position = self._text, 0
         while True:
             tag = _TAG.search(text, position)

@@ -139,10 +139,10 @@ def _resolve(candidates: Iterable[KeyValuePair], limit: int) -> list[KeyValuePai
     """Return the pairs in order, without those that partly overlap or repeat another one."""
     resolved: list[KeyValuePair] = []
     ends: list[int] = []
-    here, keys = (-1, -1), set[str]()
+    last_span, keys = (-1, -1), set[str]()
     for pair in sorted(candidates, key=lambda pair: (pair.start, -pair.end)):
         span = (pair.start, pair.end)
-        if span == here:
+        if span == last_span:
             if pair.key in keys:
                 continue
         else:
@@ -151,7 +151,7 @@ def _resolve(candidates: Iterable[KeyValuePair], limit: int) -> list[KeyValuePai
             if ends and pair.end > ends[-1]:
                 continue
             ends.append(pair.end)
-            here, keys = span, set()
+            last_span, keys = span, set()
         keys.add(pair.key)
         resolved.append(pair)
         if len(resolved) >= limit:

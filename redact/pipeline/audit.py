@@ -142,16 +142,16 @@ def _hash(document: Any) -> str:
 def _record_batch(
     entries: Sequence[AuditEntry], rows: Sequence[_Row], policy: str, ingested_at: int
 ) -> pa.RecordBatch:
-    many = len(rows)
+    count = len(rows)
     provenance = [
         pa.array([entry.topic for entry in entries], pa.string()),
         pa.array([entry.partition for entry in entries], pa.int32()),
         pa.array([entry.offset for entry in entries], pa.int64()),
-        pa.repeat(pa.scalar(ingested_at, TIMESTAMP_US), many),
-        pa.nulls(many, pa.string()),
-        pa.repeat(pa.scalar(policy, pa.string()), many),
+        pa.repeat(pa.scalar(ingested_at, TIMESTAMP_US), count),
+        pa.nulls(count, pa.string()),
+        pa.repeat(pa.scalar(policy, pa.string()), count),
     ]
     day = day_of_micros(ingested_at)
-    dates = pa.repeat(pa.scalar(day, pa.date32()), many)
+    dates = pa.repeat(pa.scalar(day, pa.date32()), count)
     columns = [*record_arrays("redaction", rows), *provenance, dates]
     return pa.RecordBatch.from_arrays(columns, schema=TABLES["redactions"].arrow)

@@ -178,7 +178,7 @@ class PolicyRedactor:
         """Scan the stored fields of a batch together; a failed group is left to each record."""
         for group in self._stored_fields.groups(work.slots for work in works):
             try:
-                self.segmenter.watched(partial(self._stored_fields.meet, group))
+                self.segmenter.watched(partial(self._stored_fields.check_together, group))
             except (MemoryError, StalledError):
                 raise
             except Exception:  # noqa: BLE001, S112  # each record meets it again, and fails closed
@@ -250,7 +250,7 @@ class PolicyRedactor:
             if not isinstance(each.analysis, SegmentFailure):
                 renderer = self.segmenter.renderer(field_class, app)
                 kept.update(renderer.kept_types(segment.text, each.analysis, identities.finders))
-        return tuple(AuditCount(kind, KEEP_OPERATOR, many) for kind, many in sorted(kept.items()))
+        return tuple(AuditCount(kind, KEEP_OPERATOR, count) for kind, count in sorted(kept.items()))
 
     def _render_and_scan(
         self,

@@ -156,13 +156,13 @@ class Segmenter:
         if rendered is not None:
             self._output_hits += 1
             return rendered
-        here = self._occurring_names(text, analysed, names) if names.finders else []
-        which = _output_id(serial, here)
+        occurring = self._occurring_names(text, analysed, names) if names.finders else []
+        which = _output_id(serial, occurring)
         rendered = analysed.outputs.get(which)
         if len(analysed.outputs) >= _MOST_OUTPUTS:
             analysed.outputs.clear()
         if rendered is None:
-            rendered = self._render_with(text, analysed, renderer, here)
+            rendered = self._render_with(text, analysed, renderer, occurring)
             self._output_misses += 1
         else:
             self._output_hits += 1
@@ -174,12 +174,14 @@ class Segmenter:
         text: str,
         analysed: AnalysedSegment,
         renderer: SegmentRenderer,
-        here: Sequence[IdentityFinder],
+        occurring: Sequence[IdentityFinder],
     ) -> RenderedSegment:
         if isinstance(analysed.analysis, SegmentFailure):
             raise TypeError("a segment that failed cannot be rendered")
-        findings = [finding for finder in here for finding in analysed.occurrences[finder.serial]]
-        rendered = renderer.render(text, analysed.analysis, here, findings)
+        findings = [
+            finding for finder in occurring for finding in analysed.occurrences[finder.serial]
+        ]
+        rendered = renderer.render(text, analysed.analysis, occurring, findings)
         weight = _OUTPUT_WEIGHT + len(rendered.text) + _REPLACED_WEIGHT * len(rendered.replaced)
         self.cache.store(analysed.key, analysed, weight)
         return rendered
@@ -208,7 +210,7 @@ class Segmenter:
         return rule is not None and rule.operator != "keep" and finding.score >= rule.score
 
     def scope(self, app: str) -> str:
-        """Return the scope in which pseudonyms are stable: an app, or (empty) the lake."""
+        """Return the scope of stable pseudonyms: an app, or (empty) the lake."""
         return app if self._policy.scope == "app" else ""
 
     def renderer(self, field_class: FieldClass, app: str) -> SegmentRenderer:

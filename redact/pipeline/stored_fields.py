@@ -2,7 +2,7 @@
 
 Some producers build a session or document id from a telephone number, an e-mail address or an
 account. Such a value becomes a keyed pseudonym, the same in both topics, so that joins on it still
-work. Ids by which commands and other programs name a record stay unchanged: if one of these
+work. Ids that commands and other programs use to name a record stay unchanged: if one of these
 contains something personal, the record is rejected.
 """
 
@@ -82,7 +82,7 @@ class StoredFieldScanner:
         self._counts = counts
         self._random = None if denied else _RANDOM
         self._clean: set[str] = set()
-        self._met: set[str] = set()
+        self._random_values: set[str] = set()
 
     def groups(self, records: Iterable[RecordSlots]) -> list[list[str]]:
         """Return the values of many records that are not yet known to be clean, in groups."""
@@ -91,9 +91,11 @@ class StoredFieldScanner:
         values = _values(fields for record in records for fields in record.stored)
         clean, random = self._clean, self._random
         new = [value for value in dict.fromkeys(values) if value not in clean]
-        self._met = {value for value in new if random is not None and random.fullmatch(value)}
+        self._random_values = {
+            value for value in new if random is not None and random.fullmatch(value)
+        }
         for value in new:
-            if value in self._met:
+            if value in self._random_values:
                 continue
             if len(value) > room:
                 groups.append([])
@@ -102,7 +104,7 @@ class StoredFieldScanner:
             room -= len(value)
         return groups
 
-    def meet(self, values: Sequence[str]) -> None:
+    def check_together(self, values: Sequence[str]) -> None:
         """Scan values together, which is cheaper, and remember which are clean.
 
         Raises TextTimeoutError.
@@ -111,8 +113,8 @@ class StoredFieldScanner:
             self._remember(values)
         elif len(values) > 1:
             half = len(values) // 2
-            self.meet(values[:half])
-            self.meet(values[half:])
+            self.check_together(values[:half])
+            self.check_together(values[half:])
 
     def personal(self, slots: RecordSlots, names: RecordIdentities) -> list[PersonalId]:
         """Return the stored fields of a record with a personal value.
@@ -154,12 +156,12 @@ class StoredFieldScanner:
 
     def _unchecked(self, values: Iterable[str]) -> list[str]:
         """Return the distinct values that are not yet known to be clean."""
-        clean, met, random = self._clean, self._met, self._random
+        clean, random_values, random = self._clean, self._random_values, self._random
         return [
             value
             for value in dict.fromkeys(values)
             if value not in clean
-            and value not in met
+            and value not in random_values
             and not (random is not None and random.fullmatch(value))
         ]
 
@@ -198,9 +200,9 @@ def _types_by_name(values: Sequence[str], names: RecordIdentities) -> Iterator[t
 
     A person's name must be more than one word: a tool or a model may have the name of a person.
     """
-    standing = names.occurrences(SearchableText(_GAP.join(values)))
+    occurrences = names.occurrences(SearchableText(_GAP.join(values)))
     finders: list[IdentityFinder] = [
-        finder for finder in names.finders if finder.serial in standing
+        finder for finder in names.finders if finder.serial in occurrences
     ]
     if finders:
         for value in values:

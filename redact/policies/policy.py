@@ -76,9 +76,10 @@ class PolicyOverride(DocumentPart):
 class NameModelRules(DocumentPart):
     """The model for names in free text.
 
-    ``model``: `shipped`, `none`, or the name or path of an installed spaCy model. ``labels`` maps
-    labels of the model to types; if empty, the usual labels are mapped. ``read`` lists the writers
-    whose texts the model reads: roles of messages, and other fields that hold text.
+    ``model``: `shipped`, `shipped-large`, `none`, or the name or path of an installed spaCy model.
+    ``labels`` maps labels of the model to types; if empty, the usual labels are mapped. ``read``
+    lists the writers whose texts the model reads: roles of messages, and other fields that hold
+    text.
     """
 
     model: str = "shipped"

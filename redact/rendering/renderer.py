@@ -115,13 +115,13 @@ class SegmentRenderer:
         named: Sequence[PiiFinding],
         quotes: Mapping[int, str],
     ) -> RenderedSegment:
-        chosen = self.select(text, merge_named(findings, named))
-        if not chosen:
+        selected = self.select(text, merge_named(findings, named))
+        if not selected:
             return RenderedSegment(text, ())
         pieces: list[str] = []
         replaced: list[RenderedReplacement] = []
         copied = length = 0
-        for finding in merge_overlaps(chosen, text):
+        for finding in merge_overlaps(selected, text):
             operator = self.rules[finding.type].operator
             value = finding.value or text[finding.start : finding.end]
             new = self._operators[operator](finding.type, value, self._scope)
@@ -184,19 +184,19 @@ class SegmentRenderer:
     def select(self, text: str, findings: Sequence[PiiFinding]) -> list[PiiFinding]:
         """Return the findings to replace: with a sufficient score, not allowed, not our own."""
         rules = self.rules
-        chosen = [
+        selected = [
             f
             for f in findings
             if (rule := rules.get(f.type)) is not None
             and f.score >= rule.score
             and rule.operator != KEEP_OPERATOR
         ]
-        if chosen and self._allowed is not None:
+        if selected and self._allowed is not None:
             allowed = self._allowed
-            chosen = [f for f in chosen if not allowed(text[f.start : f.end])]
-        if chosen and "<" in text and (own := self._pseudonyms.own_placeholders(text)):
-            chosen = _cut_own(chosen, own)
-        return chosen
+            selected = [f for f in selected if not allowed(text[f.start : f.end])]
+        if selected and "<" in text and (own := self._pseudonyms.own_placeholders(text)):
+            selected = _cut_own(selected, own)
+        return selected
 
 
 def merge_named(findings: Sequence[PiiFinding], named: Sequence[PiiFinding]) -> list[PiiFinding]:

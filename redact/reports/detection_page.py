@@ -114,8 +114,8 @@ def _keys_section(policy: RedactionPolicy) -> Iterator[str]:
     yield "| type | words | also in |"
     yield "|---|---|---|"
     for kind, by_language in _words().items():
-        some = ", ".join(f"`{word}`" for word in by_language["en"][:_SHOWN])
-        yield f"| `{kind}` | {some} | {', '.join(sorted(set(by_language) - {'en'})) or '-'} |"
+        shown = ", ".join(f"`{word}`" for word in by_language["en"][:_SHOWN])
+        yield f"| `{kind}` | {shown} | {', '.join(sorted(set(by_language) - {'en'})) or '-'} |"
     yield ""
     for key, kind in policy.keys.personal.items():
         yield f"- `{key}`: `{kind}`, by a rule of `{policy.name}`"

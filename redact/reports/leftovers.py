@@ -37,8 +37,7 @@ _STAND_IN: Final = ("<", "#", ":")
 class RecordLeftovers:
     """The leftovers in one record: number of values by type.
 
-    ``refused`` is the reason for which the worker would reject the record today, None if it would
-    not.
+    ``refused`` is the reason why the worker would reject the record today, None if it would not.
     """
 
     types: Mapping[str, int]

@@ -103,8 +103,8 @@ class FreeTextNames:
         except Exception as error:  # noqa: BLE001  # fail closed, whatever it was
             return SegmentFailure(QuarantineReason.REDACTION_FAILED, type(error).__name__)
         return [
-            [finding for finding in some if _is_likely(text, finding)]
-            for text, some in zip(texts, names, strict=True)
+            [finding for finding in findings if _is_likely(text, finding)]
+            for text, findings in zip(texts, names, strict=True)
         ]
 
 

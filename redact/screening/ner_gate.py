@@ -16,7 +16,7 @@ from redact.field_keys.dummy_values import is_ordinary_word
 from redact.field_keys.key_words import WordCategory, fold_letters, load_key_words
 from redact.lexical.findings import PiiFinding
 from redact.lexical.given_names import is_given_name
-from redact.ner.tagger import VOCABULARY
+from redact.ner.model_format import VOCABULARY
 
 _CAPITAL = re.compile(r"(?<![^\W_])[^\W\d_a-z][^\W\d_]+")
 _FOLDER = resources.files("redact")

@@ -118,7 +118,7 @@ class TableSwap:
         """Write the remaining rows of the replaced files."""
         for file in old:
             rows = read_file_rows(self.live, file)
-            remaining = rows.where(pa.array(~match_rows(rows.rows, self.plan, removed)))
+            remaining = rows.filter(pa.array(~match_rows(rows.rows, self.plan, removed)))
             if len(remaining):
                 yield rewrite_rows(
                     self.live, remaining, instead_of=[file], retry=self.context.retry
@@ -128,7 +128,7 @@ class TableSwap:
         """Write the added rows of the staged files."""
         for file in list_live_files(self.staged):
             rows = read_file_rows(self.staged, file)
-            added_rows = rows.where(pa.array(added.mask(rows.rows)))
+            added_rows = rows.filter(pa.array(added.mask(rows.rows)))
             if len(added_rows):
                 named = [self._with_unique_path(file)]
                 yield rewrite_rows(

@@ -20,8 +20,9 @@ from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange
 from lake.parquet import encode_files
 from lake.retry import Retry
 from lake.table_commit import CommitContext, Move, TableCommit
+from lake.table_layouts import TABLE_LAYOUTS
 from lake.table_log import position_app
-from lake.tables import TABLE_LAYOUTS, Lake
+from lake.tables import Lake
 from lake.verify import verify_lake
 from redact.pipeline.derived_rows import box_derived_rows
 from schemas.arrow import TABLES

@@ -1,4 +1,7 @@
-"""The first page: its records, its ten lines of Python and its commands, run as they stand."""
+"""The first page: its records, its ten lines of Python and its commands, run as they stand.
+
+The commands on the lake of the demo are run by `tests/goldpan/test_demo.py`, which has that lake.
+"""
 
 import json
 import re
@@ -115,19 +118,3 @@ def _run_python(text: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-def test_a_look_around_the_lake_of_the_demo(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The commands at the end of the page, with the settings that the demo leaves."""
-    monkeypatch.chdir(tmp_path)
-    demo, source, *commands = _block("sh", "goldpan demo --keep").text.splitlines()
-    assert run_goldpan({}, *demo.split()[1:]).returncode == 0
-    assert source == ". ./goldpan-demo/env"
-    lines = Path("goldpan-demo/env").read_text().splitlines()
-    env = dict(line.removeprefix("export ").split("=", 1) for line in lines)
-    assert len(commands) == 3
-    for command in commands:
-        done = run_goldpan(env, *command.split()[1:])
-        assert done.returncode == 0, done.stderr

@@ -17,7 +17,8 @@ from deltalake import DeltaTable
 
 from lake.config import LakeSettings
 from lake.fences import ERASURE_FENCE
-from lake.tables import TABLE_LAYOUTS, Lake
+from lake.table_layouts import TABLE_LAYOUTS
+from lake.tables import Lake
 from lake.tombstones import (
     Tombstone,
     newest_tombstone,

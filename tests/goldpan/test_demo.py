@@ -19,6 +19,7 @@ from goldpan.demo.broken_records import make_broken_traces
 from goldpan.demo.outcome import BrokenRecord, RedactionExample, read_outcome
 from goldpan.demo.output import show_outcome
 from goldpan.demo.traffic import load_shipped_conversations, make_traces
+from tests.docs.pages import code_blocks
 from tests.servers.worker import run_goldpan
 
 SECONDS = 120.0
@@ -107,6 +108,20 @@ def test_the_kept_lake_can_be_looked_at(shown: dict[str, Any], kept: Path) -> No
     done = run_goldpan(settings, "lake", "verify", "--deep", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["partitions"] == shown["verify"]["partitions"]
+
+
+def test_the_commands_of_readme_run_on_the_kept_lake(shown: dict[str, Any], kept: Path) -> None:
+    """Those after `goldpan demo --keep`, with the settings that the demo leaves."""
+    del shown
+    [block] = [b for b in code_blocks("README.md") if "goldpan demo --keep" in b.text]
+    _, source, *commands = block.text.splitlines()
+    assert source == ". ./goldpan-demo/env"
+    lines = (kept / "env").read_text().splitlines()
+    env = dict(line.removeprefix("export ").split("=", 1) for line in lines)
+    assert len(commands) == 3
+    for command in commands:
+        done = run_goldpan(env, *command.split()[1:])
+        assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("table", ["traces", "feedback", "quarantine"])

@@ -54,13 +54,20 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     source = copy_of_the_source(folder / "source")
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    build = ["wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, source]
+    build: list[str | Path] = [
+        "wheel",
+        "--no-deps",
+        "--no-build-isolation",
+        "--wheel-dir",
+        folder,
+        source,
+    ]
     subprocess.run([*pip, *build], check=True)
     venv = folder / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
     (wheel,) = folder.glob("*.whl")
     python = venv / "bin" / "python"
-    install = ["--python", python, "install", "--no-deps", "--no-index", wheel]
+    install: list[str | Path] = ["--python", python, "install", "--no-deps", "--no-index", wheel]
     subprocess.run([*pip, *install], check=True)
     (site,) = venv.glob("lib/python*/site-packages")
     (site / "libraries.pth").write_text(f"{LIBRARIES}\n")

@@ -151,7 +151,7 @@ def test_a_worker_with_another_secret_stops_before_it_reads(
     mock_kafka.produce("llm.traces", [(one["trace_id"], encode_json(one)) for one in traces])
     other = run_goldpan({**env, "GOLDPAN_REDACT__KEY": OTHER}, *worker)
     assert other.returncode == 2
-    assert "GOLDPAN_REDACT__KEY is another key than the one that this lake has" in other.stderr
+    assert "GOLDPAN_REDACT__KEY differs from this lake's key" in other.stderr
     rotated = {"GOLDPAN_REDACT__KEY": OTHER, "GOLDPAN_REDACT__KEY_ID": "k2"}
     rotated |= {"GOLDPAN_REDACT__FORMER_KEYS": json.dumps({"k1": TEST_KEY})}
     done = run_goldpan({**env, **rotated}, *worker)

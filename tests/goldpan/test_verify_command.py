@@ -51,7 +51,7 @@ def test_versions_head_and_files(folder: Path, capsys: pytest.CaptureFixture[str
     out = capsys.readouterr().out
     assert "as of table versions traces 3, feedback 2, labels 2, quarantine 5" in out
     assert "10 files proved unchanged since the commit, by hash" in out
-    assert "6 files were not chosen" in out
+    assert "6 files not selected" in out
 
 
 @pytest.mark.parametrize("name", ["a broken footer", "a broken page", "the table `labels` gone"])

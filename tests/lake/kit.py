@@ -13,9 +13,10 @@ from lake.config import LakeSettings
 from lake.ledger import EntryKind, Incarnation, LedgerEntry, SourcePartition, SourceRange
 from lake.parquet import DataFile, encode_files
 from lake.retry import Retry
-from lake.table_commit import CommitContext, CommitWatch, Guard, Move, TableCommit
+from lake.table_commit import CommitContext, CommitWatch, Condition, Move, TableCommit
+from lake.table_layouts import TABLE_LAYOUTS
 from lake.table_log import position_app
-from lake.tables import TABLE_LAYOUTS, Lake, Table
+from lake.tables import Lake, Table
 from schemas.arrow import TABLES
 from schemas.redacted import Redacted
 
@@ -156,7 +157,7 @@ def append(
     source: SourcePartition = SOURCE,
     token: int = 1,
     handle: Any = None,
-    guards: Sequence[Guard] = (),
+    guards: Sequence[Condition] = (),
     kind: EntryKind = EntryKind.FLUSH,
     quarantined: Iterable[int] = (),
     retry: Retry | None = None,

@@ -15,7 +15,13 @@ from lake.tables import Lake, Table
 from tests.ending import end
 from tests.lake.kit import SOURCE, commit_context
 
-RETRY = Retry(60, time.monotonic, lambda s: time.sleep(s / 10) is not None, lambda _low, high: high)
+
+def _sleep(seconds: float) -> bool:
+    time.sleep(seconds / 10)
+    return False
+
+
+RETRY = Retry(60, time.monotonic, _sleep, lambda _low, high: high)
 
 
 def compact(table: Table, watch: CommitWatch | None = None) -> bool:

@@ -43,9 +43,9 @@ def _damaged_commit(table: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "says"),
     [
-        (_checkpoint_that_is_not_there, "_last_checkpoint names a checkpoint that is not there"),
+        (_checkpoint_that_is_not_there, "_last_checkpoint names a checkpoint that does not exist"),
         (_feature, "the table has the feature secretColumn"),
-        (_missing_commit, "a commit is missing in the log after 00000000000000000000.json"),
+        (_missing_commit, "the log lacks a commit after 00000000000000000000.json"),
         (_damaged_commit, "a commit in the log is damaged"),
     ],
 )
@@ -79,8 +79,8 @@ def test_deletion_vectors(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("error", "says"),
     [
-        (OSError("Kernel error -> Generic S3 error"), "OSError: an error of S3"),
-        (OSError("x <Code>SlowDown</Code><Message>Jane</Message>"), "OSError: S3 answers SlowDown"),
+        (OSError("Kernel error -> Generic S3 error"), "OSError: an S3 error"),
+        (OSError("x <Code>SlowDown</Code><Message>Ann</Message>"), "OSError: S3 returned SlowDown"),
         (OSError("The operation lacked the necessary privileges to"), "OSError: S3 denies access"),
         (OSError("Upload aborted (os error 28)"), "OSError: No space left on device"),
         (OSError(13, "Permission denied"), "PermissionError: Permission denied"),
@@ -104,7 +104,7 @@ def test_a_file_that_is_missing_or_cut_is_named(tmp_path: Path) -> None:
     assert folder is not None
     file, name = folder / "feedback" / path, path.rpartition("/")[2]
     file.write_bytes(b"PAR1 Jane")
-    with pytest.raises(RetryableError, match=f"{name} is no Parquet file, or was cut"):
+    with pytest.raises(RetryableError, match=f"{name} is not a Parquet file or is truncated"):
         table.read(["_offset"])
     file.unlink()
     with pytest.raises(RetryableError, match=f"{name} is missing"):

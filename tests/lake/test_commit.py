@@ -26,7 +26,7 @@ from tests.lake.kit import (
     patience,
 )
 
-Hook = Callable[[], None]
+Hook = Callable[[], object]
 
 
 class Meddled:
@@ -58,7 +58,7 @@ class Meddled:
             hook()
 
 
-def raising(error: Exception) -> Hook:
+def raising(error: Exception) -> Callable[[], None]:
     """Return a hook that raises."""
 
     def hook() -> None:

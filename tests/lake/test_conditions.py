@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import boto3
 import pytest
@@ -12,7 +12,8 @@ import pytest
 from lake.conditional_put_probe import PROBE_FILE, probe_conditional_put
 from lake.config import LakeSettings
 from lake.objects import FolderStore
-from lake.tables import TABLE_LAYOUTS, Lake
+from lake.table_layouts import TABLE_LAYOUTS
+from lake.tables import Lake
 from schemas.errors import FatalError
 from tests.servers.http_forward import forward, request_body, send_back
 from tests.servers.s3 import S3
@@ -31,7 +32,7 @@ def careless(s3: S3) -> Iterator[str]:
             """Say nothing."""
 
         def serve(self) -> None:
-            body = list(request_body(self.headers, self.rfile))
+            body = list(request_body(self.headers, cast("BinaryIO", self.rfile)))
             if self.headers.get("If-None-Match"):
                 bucket, _, key = self.path.partition("?")[0].lstrip("/").partition("/")
                 s3.client().delete_object(Bucket=bucket, Key=key)

@@ -1,10 +1,12 @@
 """What a handle remembers of a table's numbers is what the log says at the handle's version."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from deltalake import CommitProperties, DeltaTable, Transaction
 from hypothesis import HealthCheck, given, settings
@@ -35,7 +37,7 @@ class Counting(FolderStore):
 
 def make(folder: Path) -> DeltaTable:
     """Make a table."""
-    schema = module.pa.schema([("n", module.pa.int64())])
+    schema = pa.schema([("n", pa.int64())])
     return DeltaTable.create(str(folder), schema)
 
 
@@ -81,7 +83,7 @@ steps = st.lists(
 def test_it_answers_as_delta_rs_does(history: list[tuple[str, Any]], ahead: int) -> None:
     """Whatever was committed, checkpointed and tidied away, by the time it is asked."""
     with TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_AHEAD", ahead)
+        patch.setattr(module, "_MAX_COMMITS", ahead)
         folder = Path(name)
         writer = make(folder)
         one = handle(folder)
@@ -109,7 +111,7 @@ def tidy(folder: Path, version: int) -> None:
     delta-rs itself can then read nothing at its version any more.
     """
     hint = folder / LAST_CHECKPOINT
-    at = int(module.json.loads(hint.read_text())["version"]) if hint.exists() else 0
+    at = int(json.loads(hint.read_text())["version"]) if hint.exists() else 0
     for old in range(at if at <= version else 0):
         (folder / commit_path(old)).unlink(missing_ok=True)
 
@@ -164,7 +166,7 @@ def test_a_damaged_checkpoint_holds_no_numbers(tmp_path: Path) -> None:
     (tmp_path / LAST_CHECKPOINT).write_text('{"version": 2}')
     (tmp_path / f"_delta_log/{2:020}.checkpoint.parquet").write_bytes(b"PAR1")
     one._catch_up()
-    assert (one._at, one._known) == (3, {"t/0": 2})
+    assert (one._at, one._cached) == (3, {"t/0": 2})
 
 
 def test_a_log_that_cannot_be_read_is_read_again(tmp_path: Path) -> None:

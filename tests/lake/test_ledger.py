@@ -47,7 +47,7 @@ ENTRIES = st.builds(
 @given(ENTRIES)
 def test_an_entry_comes_back_as_it_was(entry: LedgerEntry) -> None:
     """Nothing is lost on the way through a commit's metadata."""
-    assert parse_ledger_entry(entry.to_metadata()[LEDGER_KEY], where="here") == entry
+    assert parse_ledger_entry(entry.to_metadata()[LEDGER_KEY], origin="here") == entry
 
 
 def valid() -> dict[str, Any]:
@@ -60,7 +60,7 @@ def valid() -> dict[str, Any]:
 def test_an_entry_of_a_newer_version_is_not_guessed_at() -> None:
     """The message says which commit it is and what to do."""
     with pytest.raises(FatalError, match=r"table t, version 5: .* version 2.*newer"):
-        parse_ledger_entry(json.dumps(valid() | {"v": 2}), where="table t, version 5")
+        parse_ledger_entry(json.dumps(valid() | {"v": 2}), origin="table t, version 5")
 
 
 @pytest.mark.parametrize("missing", ["v", "kind", "ranges", "incarnations"])
@@ -69,7 +69,7 @@ def test_an_entry_that_lacks_something_is_damaged(missing: str) -> None:
     body = valid()
     del body[missing]
     with pytest.raises(FatalError, match="here: the ledger entry cannot be read"):
-        parse_ledger_entry(json.dumps(body), where="here")
+        parse_ledger_entry(json.dumps(body), origin="here")
 
 
 @pytest.mark.parametrize(
@@ -79,13 +79,13 @@ def test_an_entry_that_lacks_something_is_damaged(missing: str) -> None:
 def test_what_is_no_entry_is_damaged(text: str) -> None:
     """Whatever stands there, the error is one that a person can act on."""
     with pytest.raises(FatalError, match="here: the ledger entry cannot be read"):
-        parse_ledger_entry(text, where="here")
+        parse_ledger_entry(text, origin="here")
 
 
 def test_commits_of_others_are_passed_over() -> None:
     """Maintenance writes no entries; what is left comes oldest first."""
     mine = LedgerEntry(EntryKind.FLUSH, []).to_metadata()
-    history = [{"version": 3, **mine}, {"version": 2}, {"version": 1, **mine}]
+    history: list[dict[str, Any]] = [{"version": 3, **mine}, {"version": 2}, {"version": 1, **mine}]
     assert [logged.table_version for logged in read_ledger(history, table="t")] == [1, 3]
 
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from lake.ledger import SourcePartition
 from lake.parquet import DataFile, coverage_name, encode_files, partition_values
-from lake.tables import TABLE_LAYOUTS, Lake
+from lake.table_layouts import TABLE_LAYOUTS
+from lake.tables import Lake
 from schemas.redacted import Redacted
 from tests.lake.kit import OTHER, SOURCE, START, At, append, make_lake, open_lake, rows, span
 

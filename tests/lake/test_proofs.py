@@ -13,8 +13,9 @@ from deltalake import DeltaTable
 from lake.head import parse_head
 from lake.live_files import list_live_files
 from lake.objects import FolderStore
+from lake.table_layouts import TABLE_LAYOUTS
 from lake.table_log import AUDIT_CHAINS_KEY, CROSS_REFERENCES_KEY, FILE_HASHES_KEY
-from lake.tables import TABLE_LAYOUTS, Lake
+from lake.tables import Lake
 from lake.verify import VerifyReport, verify_lake
 from lake.verify_audit import AuditRules
 from lake.verify_files import DeepOptions
@@ -104,7 +105,12 @@ def test_damage_is_found_at_once_and_all_of_it(folder: Path) -> None:
     for file in sorted((folder / "reviews").rglob("*"), reverse=True):
         file.unlink() if file.is_file() else file.rmdir()
     waited: list[float] = []
-    retry = patience(sleep=lambda wait: bool(waited.append(wait)))
+
+    def sleep(seconds: float) -> bool:
+        waited.append(seconds)
+        return False
+
+    retry = patience(sleep=sleep)
     report = verify_lake(open_lake(folder), deep=True, options=HOW, retry=retry)
     assert report.unfinished is None
     assert waited == []
@@ -204,7 +210,7 @@ def test_a_later_state_continues_a_head(folder: Path, tmp_path: Path) -> None:
     assert head is not None
     Scene(folder, {TRACES: 14}).flush("traces", TRACES, 16)
     DeltaTable(str(folder / "traces")).create_checkpoint()
-    again = parse_head(json.loads(json.dumps(head.to_json())), where="here")
+    again = parse_head(json.loads(json.dumps(head.to_json())), origin="here")
     assert again == head
     assert proved(folder, since=again).problems == []
     later = proved(folder).head
@@ -230,7 +236,7 @@ def test_a_later_state_continues_a_head(folder: Path, tmp_path: Path) -> None:
 def test_what_is_no_head(body: Any) -> None:
     """An empty or shortened head would fit any lake."""
     with pytest.raises(UsageError):
-        parse_head(body, where="here")
+        parse_head(body, origin="here")
 
 
 @pytest.mark.parametrize("name", TABLE_LAYOUTS)

@@ -60,14 +60,14 @@ def compacted(table: Table, old: Sequence[LiveFile], **more: Any) -> TableCommit
     """Return the replacement of files by one with the same rows."""
     rows = concat_rows([read_file_rows(table, file) for file in old]).sorted_by("_offset")
     new = rewrite_rows(table, rows, instead_of=old, retry=patience())
-    given = {"entry": ENTRY, "token": next(TOKENS), "same_rows": True} | more
+    given: dict[str, Any] = {"entry": ENTRY, "token": next(TOKENS), "same_rows": True} | more
     return TableCommit(removes=old, adds=[new], **given)
 
 
 def without(table: Table, old: LiveFile, offset: int) -> TableCommit:
     """Return the replacement of a file by one that lacks a row."""
     rows = read_file_rows(table, old)
-    left = rows.where(pc.not_equal(rows.rows["_offset"], offset))
+    left = rows.filter(pc.not_equal(rows.rows["_offset"], offset))
     new = [rewrite_rows(table, left, instead_of=[old], retry=patience())] if len(left) else []
     return TableCommit(entry=ENTRY, token=next(TOKENS), removes=[old], adds=new)
 
@@ -77,7 +77,7 @@ def make(table: Table, wanted: TableCommit, **more: Any) -> None:
     replace_files(table, wanted, commit_context(**more))
 
 
-def meddled(table: Table, **hooks: Callable[[], None]) -> Meddled:
+def meddled(table: Table, **hooks: Callable[[], object]) -> Meddled:
     """Put something between a table and its handle."""
     handle = Meddled(table.handle, **hooks)
     table.handle = handle  # type: ignore[assignment]

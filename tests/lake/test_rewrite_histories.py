@@ -106,7 +106,7 @@ class World:
     def _take(self, table: Table, offset: int) -> None:
         for file in list_live_files(table):
             rows = read_file_rows(table, file)
-            left = rows.where(pc.not_equal(rows.rows["_offset"], offset))
+            left = rows.filter(pc.not_equal(rows.rows["_offset"], offset))
             if len(left) < len(rows):
                 new = [rewrite_rows(table, left, instead_of=[file], retry=patience())]
                 entry, token = LedgerEntry(EntryKind.REDRIVE, []), next(self.tokens)

@@ -7,6 +7,7 @@ import pytest
 
 from lake.delta_log import read_actions
 from lake.ledger import SourcePartition
+from lake.table_layouts import TABLE_LAYOUTS
 from lake.table_log import (
     APP_ID_KINDS,
     METADATA_KEYS,
@@ -26,7 +27,6 @@ from lake.table_log import (
     token_app,
 )
 from lake.table_log_docs import render_table_log_page
-from lake.tables import TABLE_LAYOUTS
 from tests.tampering.scene import make
 
 SOURCE = SourcePartition("llm.traces", 3)

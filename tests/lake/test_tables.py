@@ -13,8 +13,9 @@ from deltalake import DeltaTable
 from lake.config import LakeSettings
 from lake.location import LakeLocation
 from lake.schema_check import check_schema
+from lake.table_layouts import TABLE_LAYOUTS
 from lake.table_log import LEDGER_KEY
-from lake.tables import TABLE_LAYOUTS, Lake
+from lake.tables import Lake
 from schemas.arrow import TABLES
 from schemas.errors import FatalError, UsageError
 from tests.lake.kit import append, make_lake, offsets, open_lake

@@ -12,7 +12,8 @@ from goldpan.cli.main import run_command
 from lake.config import LakeSettings
 from lake.live_files import list_live_files, read_file_rows, rewrite_rows
 from lake.schema_check import missing_columns
-from lake.tables import TABLE_LAYOUTS, Lake
+from lake.table_layouts import TABLE_LAYOUTS
+from lake.tables import Lake
 from lake.upgrade import AddedColumns, upgrade_lake
 from schemas.arrow import TABLES
 from schemas.errors import FatalError

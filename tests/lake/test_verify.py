@@ -9,8 +9,9 @@ import pytest
 from lake.commit import commit
 from lake.ledger import EntryKind, Incarnation, LedgerEntry, SourceRange
 from lake.table_commit import Move, TableCommit
+from lake.table_layouts import TABLE_LAYOUTS
 from lake.table_log import adopted_app, position_app
-from lake.tables import TABLE_LAYOUTS, Lake, Table
+from lake.tables import Lake, Table
 from lake.verify import verify_lake
 from tests.lake.kit import (
     HERE,
@@ -201,12 +202,12 @@ def half_redriven(lake: Lake) -> None:
         (unaccounted, "3 offsets, but consumed 2 and skipped 0"),
         (too_few_rows, "holds 6 rows, but its commits account for 7"),
         (elsewhere, "is 15, but its commits end at 10"),
-        (none_aside, "4 records were set aside, but quarantine holds 3"),
+        (none_aside, "4 records were rejected, but quarantine holds 3"),
         (taken_away, "table quarantine holds 2 rows, but its commits account for 3"),
         (behind, "the position in quarantine is 10, behind 12"),
         (
             half_redriven,
-            "1 records were brought from quarantine to their table, but 0 were taken out",
+            "1 records were moved from quarantine to their table, but 0 were removed",
         ),
     ],
 )
@@ -248,7 +249,7 @@ def exchanged(lake: Lake) -> None:
         (doubled, f"1 records are there more than once, such as {TOPIC}/0@3"),
         (in_both, f"1 records are there more than once, such as {TOPIC}/0@4"),
         (beyond, "table feedback holds rows that no commit covers"),
-        (exchanged, "4 records should be in quarantine, but 3 of its rows are theirs"),
+        (exchanged, "4 records should be in quarantine, but it holds 3 of them"),
     ],
 )
 def test_damage_that_only_the_rows_show(lake: Lake, damage: Break, says: str) -> None:

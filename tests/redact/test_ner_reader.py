@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from goldpan.demo.traffic import load_shipped_conversations
 from redact.ner import windows, words
-from redact.ner.model_files import FOLDER
+from redact.ner.model_files import FOLDERS, SHIPPED
 from redact.ner.pieces import WordPieces
 from redact.ner.tagger import Tagger, TaggerReader
 from tests.redact.test_ner_stage import PERSONS
@@ -26,7 +26,7 @@ _TEXTS = st.lists(_PIECES, max_size=30).map("".join)
 @pytest.fixture(scope="module")
 def tagger() -> Tagger:
     """The shipped model."""
-    return Tagger.of(FOLDER)
+    return Tagger.of(FOLDERS[SHIPPED])
 
 
 @pytest.fixture(scope="module")

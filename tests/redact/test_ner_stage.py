@@ -16,7 +16,7 @@ from spacy.training import Example
 from benchmarks import ner_coverage
 from redact.lexical.findings import NamesStage, PiiFinding, TextTimeoutError
 from redact.ner import stage
-from redact.ner.model_files import FOLDER
+from redact.ner.model_files import FOLDERS, SHIPPED
 from redact.ner.pipeline import SpacyReader
 from redact.ner.reader import NamedSpan
 from redact.ner.stage import NerError, NerStage
@@ -314,7 +314,7 @@ def test_a_model_that_finds_no_names_is_refused(tmp_path: Path) -> None:
 
 def test_a_folder_can_take_the_place_of_the_shipped_model(names: NerStage) -> None:
     """The same files under another name are the same model, with the same identity."""
-    other = NerStage(str(FOLDER))
+    other = NerStage(str(FOLDERS[SHIPPED]))
     text = "I am Beatrice Holloway."
     assert other.identity == names.identity
     assert other.find([text]) == names.find([text])
@@ -322,7 +322,7 @@ def test_a_folder_can_take_the_place_of_the_shipped_model(names: NerStage) -> No
 
 def test_an_incomplete_model_is_refused(tmp_path: Path) -> None:
     """A file that is missing or cut off is named as a fault of the model, not as a crash."""
-    shutil.copytree(FOLDER, tmp_path / "model")
+    shutil.copytree(FOLDERS[SHIPPED], tmp_path / "model")
     numbers = tmp_path / "model" / "numbers.npz"
     numbers.write_bytes(numbers.read_bytes()[:1000])
     with pytest.raises(UsageError, match="cannot be loaded"):
@@ -388,6 +388,6 @@ def test_the_stage_is_what_the_engine_expects(names: NerStage) -> None:
 
 def test_the_shipped_model_stays_small() -> None:
     """The repository and the package carry at most 8 MB of model."""
-    size = sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file())
+    size = sum(path.stat().st_size for path in FOLDERS[SHIPPED].rglob("*") if path.is_file())
     assert size <= 8 * MEGABYTE
-    assert (FOLDER / "MODEL_CARD.md").is_file()
+    assert (FOLDERS[SHIPPED] / "MODEL_CARD.md").is_file()

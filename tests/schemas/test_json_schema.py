@@ -22,7 +22,7 @@ ODD: list[Any] = [None, True, 0, -1, 1.5, 2**63, "", "x", "2026-11-01T00:00:00Z"
 
 DECODERS = {kind: Decoder(kind, FolderSource(), max_record_bytes=2**20) for kind in KINDS}
 
-OPENAI_FORMS = (("tool_calls", None), ("content", []))
+OPENAI_FORMS: tuple[tuple[str, Any], ...] = (("tool_calls", None), ("content", []))
 """What messages of OpenAI may hold: the decoder maps it to the contract, the schema lacks it."""
 
 

@@ -11,6 +11,9 @@ from confluent_kafka import Producer
 
 from tests.servers.topic_io import Coordinate, Record, produce
 
+QUICK = {"session.timeout.ms": 6000}
+"""The embedded broker gives a member's partitions away only after its session: wait less."""
+
 
 class MockKafka:
     """A cluster of one broker that lives as long as this object, or until ``close``."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from tests.servers.mock_kafka import QUICK, MockKafka
 from tests.servers.process import ChildProcess
 
 TEST_KEY = base64.b64encode(bytes(range(32))).decode()
@@ -38,6 +39,7 @@ def settings(kafka: HasBootstrap | str, lake_uri: str | Path, **more: object) ->
         "redact__key": TEST_KEY,
         "metrics__port": 0,
         "stream__flush_seconds": 1,
+        **({"kafka__properties": dict(QUICK)} if isinstance(kafka, MockKafka) else {}),
         **more,
     }
     return {

@@ -129,7 +129,7 @@ def rewrite(lake: Lake, name: str, keep: Callable[[pa.Table], Any]) -> None:
     if not old:
         return
     rows = concat_rows([read_file_rows(table, file) for file in old])
-    left = rows.where(keep(rows.rows))
+    left = rows.filter(keep(rows.rows))
     new = [rewrite_rows(table, left, instead_of=old, retry=patience())]
     same = len(left) == len(rows)
     entry = LedgerEntry(EntryKind.REPLAY, [])

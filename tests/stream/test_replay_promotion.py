@@ -370,7 +370,7 @@ def erase(folder: Path, offset: int, *places: Lake) -> None:
                     pc.equal(rows_of.rows["_partition"], 0),
                     pc.equal(rows_of.rows["_offset"], offset),
                 )
-                left = rows_of.where(pc.invert(mine))
+                left = rows_of.filter(pc.invert(mine))
                 if len(left) == file.rows:
                     continue
                 gone = SourceRange(TOPIC, 0, 0, 0, stored=file.rows - len(left))

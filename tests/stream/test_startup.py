@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from lake.config import LakeSettings
-from lake.tables import TABLE_LAYOUTS, Lake
+from lake.table_layouts import TABLE_LAYOUTS
+from lake.tables import Lake
 from schemas.errors import FatalError
 from stream.startup import create_missing_tables, log_created_tables
 from tests.servers.mock_kafka import MockKafka
@@ -78,7 +79,7 @@ def test_a_table_that_is_gone_from_a_lake_in_use_is_not_made_by_a_worker(tmp_pat
     """Where it may make tables, too: what the table held would be gone without a word."""
     make(tmp_path / "lake")
     shutil.rmtree(tmp_path / "lake" / "redactions")
-    with pytest.raises(FatalError, match=r"no table redactions .* holds what was committed beside"):
+    with pytest.raises(FatalError, match=r"no table redactions .* holds rows that were committed"):
         made(tmp_path / "lake", "if_missing")
     assert not (tmp_path / "lake" / "redactions").exists()
 

@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 
 from batch.compaction import compact_batches, plan_compaction
-from lake.tables import TABLE_LAYOUTS
+from lake.table_layouts import TABLE_LAYOUTS
 from tests.batch.kit import POLICY, desk, judge, means, new_lake, reconciled
 from tests.batch.retention.kit import add_day, carried_out
 from tests.batch.retention.kit import new_lake as aged_lake

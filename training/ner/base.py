@@ -26,9 +26,18 @@ def load(folder: Path) -> tuple[list[str], Floats]:
     Raises:
         ValueError: the weights are not those of all-MiniLM-L6-v2.
     """
-    vocabulary = (folder / "vocab.txt").read_text(encoding="utf-8").splitlines()
-    tensors = _tensors(folder / "model.safetensors")
+    vocabulary, tensors = read(folder)
     return vocabulary, _reduced(_deep(tensors, vocabulary))
+
+
+def read(folder: Path) -> tuple[list[str], dict[str, Floats]]:
+    """Return the vocabulary and the weights themselves, by their names.
+
+    Raises:
+        ValueError: the weights are not those of all-MiniLM-L6-v2.
+    """
+    vocabulary = (folder / "vocab.txt").read_text(encoding="utf-8").splitlines()
+    return vocabulary, _tensors(folder / "model.safetensors")
 
 
 def _tensors(path: Path) -> dict[str, Floats]:

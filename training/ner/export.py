@@ -7,12 +7,21 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from redact.ner.tagger import KIND, NUMBERS, SETTINGS, VOCABULARY
+from redact.ner.encoder import KIND as ENCODER
+from redact.ner.model_format import NUMBERS, SETTINGS, VOCABULARY
+from redact.ner.tagger import KIND as TAGGER
 from training.ner.layers import Floats, Weights
 from training.ner.tagger import Sizes
 
 OUTSIDE = 0.65
 """A word is in a name if its probability to be in none is below this; tuned on even templates."""
+
+
+ENCODER_OUTSIDE = 0.5
+"""The same for the encoder."""
+
+POSITIONS = 128
+"""Places of a window of the encoder, its two markers included."""
 
 
 def save(  # noqa: PLR0913, PLR0917
@@ -28,9 +37,7 @@ def save(  # noqa: PLR0913, PLR0917
     Raises:
         ValueError: the folder holds something that is no model.
     """
-    if out.exists() and any(out.iterdir()) and not (out / SETTINGS).exists():
-        raise ValueError(f"{out} is not empty and holds no model: name another folder")
-    out.mkdir(parents=True, exist_ok=True)
+    _claim(out)
     used = [row for row, piece in enumerate(vocabulary) if not piece.startswith("[unused")]
     table = (known @ weights["table"])[used]
     scale = np.abs(table).max(axis=1, keepdims=True) / 127
@@ -39,13 +46,49 @@ def save(  # noqa: PLR0913, PLR0917
     }
     arrays["table"] = np.rint(table / scale).astype(np.int8)
     arrays["table.scale"] = scale[:, 0].astype(np.float16)
-    np.savez(out / NUMBERS, **arrays)  # type: ignore[arg-type]  # of numpy's own stub
-    words = "\n".join(vocabulary[row] for row in used)
-    (out / VOCABULARY).write_text(words + "\n", encoding="utf-8")
+    _write(out, arrays, [vocabulary[row] for row in used])
     settings = {
-        "kind": KIND,
+        "kind": TAGGER,
         "labels": list(labels),
         "steps": list(sizes.steps),
         "outside": OUTSIDE,
     }
     (out / SETTINGS).write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+
+
+def save_encoder(
+    out: Path, vocabulary: Sequence[str], weights: Weights, labels: Sequence[str], layers: int
+) -> None:
+    """Write the larger model to a folder: the table in 8 bits, all other numbers in 16.
+
+    Raises:
+        ValueError: the folder holds something that is no model.
+    """
+    _claim(out)
+    used = [row for row, piece in enumerate(vocabulary) if not piece.startswith("[unused")]
+    table = weights["table"][used]
+    scale = np.abs(table).max(axis=1, keepdims=True) / 127
+    arrays: dict[str, npt.NDArray[np.generic]] = {
+        name: array.astype(np.float16) for name, array in weights.items() if name != "table"
+    }
+    arrays["positions"] = arrays["positions"][:POSITIONS]
+    arrays["table"] = np.rint(table / scale).astype(np.int8)
+    arrays["table.scale"] = scale[:, 0].astype(np.float16)
+    _write(out, arrays, [vocabulary[row] for row in used])
+    settings = {
+        "kind": ENCODER, "labels": list(labels), "layers": layers, "outside": ENCODER_OUTSIDE,
+    }  # fmt: skip
+    (out / SETTINGS).write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+
+
+def _claim(out: Path) -> None:
+    if out.exists() and any(out.iterdir()) and not (out / SETTINGS).exists():
+        raise ValueError(f"{out} is not empty and holds no model: name another folder")
+    out.mkdir(parents=True, exist_ok=True)
+
+
+def _write(
+    out: Path, arrays: dict[str, npt.NDArray[np.generic]], vocabulary: Sequence[str]
+) -> None:
+    np.savez(out / NUMBERS, **arrays)  # type: ignore[arg-type]  # of numpy's own stub
+    (out / VOCABULARY).write_text("\n".join(vocabulary) + "\n", encoding="utf-8")

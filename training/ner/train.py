@@ -15,6 +15,7 @@ import click
 import numpy as np
 
 from redact.ner.pieces import WordPieces
+from redact.ner.reader import NameReader
 from redact.ner.tagger import Tagger as Runner
 from redact.ner.tagger import TaggerReader
 from training.ner import base
@@ -82,7 +83,7 @@ def _epoch(corpus: Corpus, random: Random, lexicon: Lexicon, recipe: Recipe) -> 
     return [rows(item, lexicon, tags) for item in epoch(corpus, random, made=recipe.made)]
 
 
-def figures(reader: TaggerReader, items: Sequence[Labelled]) -> dict[str, dict[str, float]]:
+def figures(reader: NameReader, items: Sequence[Labelled]) -> dict[str, dict[str, float]]:
     """Return precision, recall and F1 of exact spans, by type and over all."""
     right_counts: dict[str, int] = {}
     found_counts: dict[str, int] = {}

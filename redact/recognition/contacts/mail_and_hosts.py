@@ -221,13 +221,13 @@ class DisguisedMachineRecogniser(PatternRecognizer):
 
     def __init__(self) -> None:
         form = rf"(?<![0-9A-Za-z]){_OCTET}(?:{_NET_DOT}{_OCTET}){{3}}(?![0-9A-Za-z])"
-        some = (
+        partly = (
             rf"(?<![0-9A-Za-z.]){_OCTET}(?:\.{_OCTET}){{0,2}}{_NET_DOT}{_OCTET}"
             rf"(?:\.{_OCTET}){{0,2}}(?![0-9A-Za-z.])"
         )
         super().__init__(
             supported_entity="IP_ADDRESS",
-            patterns=[Pattern("Disguised", form, 0.75), Pattern("Partly", some, 0.75)],
+            patterns=[Pattern("Disguised", form, 0.75), Pattern("Partly", partly, 0.75)],
             name="DisguisedAddress",
         )
 

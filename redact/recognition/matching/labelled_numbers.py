@@ -152,4 +152,4 @@ def build_labelled_recognisers(
     for row in rows:
         if not row.country or row.country in countries:
             kinds.setdefault(row.kind, []).append(row)
-    return [LabelledNumberRecogniser(kind, some) for kind, some in kinds.items()]
+    return [LabelledNumberRecogniser(kind, rows_of_kind) for kind, rows_of_kind in kinds.items()]

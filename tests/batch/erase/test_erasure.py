@@ -22,7 +22,8 @@ from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange
 from lake.live_files import list_live_files, read_file_rows, rewrite_rows
 from lake.rewrite import replace_files
 from lake.table_commit import Move, TableCommit
-from lake.tables import TABLE_LAYOUTS, Lake
+from lake.table_layouts import TABLE_LAYOUTS
+from lake.tables import Lake
 from lake.verify import verify_lake
 from lake.verify_audit import AuditRules
 from lake.verify_files import DeepOptions

@@ -17,8 +17,9 @@ from lake.commit import commit
 from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange
 from lake.parquet import encode_files
 from lake.table_commit import CommitContext, Move, TableCommit
+from lake.table_layouts import TABLE_LAYOUTS
 from lake.table_log import position_app
-from lake.tables import TABLE_LAYOUTS, Lake
+from lake.tables import Lake
 from redact.crypto.keys import Keys, SealKey
 from redact.crypto.pseudonyms import Pseudonyms
 from redact.crypto.sealing import Sealer

@@ -19,8 +19,9 @@ from lake.config import LakeSettings
 from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange
 from lake.parquet import encode_files
 from lake.table_commit import CommitContext, Move, TableCommit
+from lake.table_layouts import TABLE_LAYOUTS
 from lake.table_log import REVIEW_SEQUENCE, position_app
-from lake.tables import TABLE_LAYOUTS, Lake
+from lake.tables import Lake
 from redact.pipeline.audit import chain_hash, chain_start
 from schemas.arrow import AUDIT_TABLE, TABLES, TIMESTAMP_US
 from schemas.redacted import Redacted

@@ -10,8 +10,9 @@ from batch.compaction import compact_batches
 from batch.compaction import plan_compaction as compaction
 from batch.retention.purge import purge_table
 from lake.retention_horizon import PSEUDONYMS_PART, ROWS_PART, SEALED_PART, TEXT_PART, complete_from
+from lake.table_layouts import TABLE_LAYOUTS
 from lake.table_log import RETENTION_KEY
-from lake.tables import TABLE_LAYOUTS, Lake
+from lake.tables import Lake
 from lake.verify import verify_lake
 from tests.batch.retention.kit import (
     TODAY,

@@ -1,0 +1,84 @@
+"""The layout of each table's files: the columns with a dictionary, and those with statistics."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import pyarrow as pa
+
+from lake.parquet import PARTITION_COLUMN, TableLayout
+from schemas.arrow import TABLES
+
+TABLE_LAYOUTS: Final[Mapping[str, TableLayout]] = {
+    "traces": TableLayout(
+        dictionary=(
+            "app",
+            "environment",
+            "status",
+            "error_type",
+            "model_provider",
+            "model_requested",
+            "model_version",
+            "prompt_version",
+            "app_version",
+            "finish_reason",
+            "session_id",
+            "user_id",
+            "messages.list.element.role",
+            "messages.list.element.name",
+            "_topic",
+            "_partition",
+            "_ingested_at",
+            "_schema",
+            "_policy",
+        ),
+        statistics=("trace_id", "app", "started_at", "_partition", "_offset", "_ingested_at"),
+    ),
+    "feedback": TableLayout(
+        dictionary=("kind", "actor", "_topic", "_partition", "_ingested_at", "_schema", "_policy"),
+        statistics=("trace_id", "occurred_at", "_partition", "_offset", "_ingested_at"),
+    ),
+    "labels": TableLayout(
+        dictionary=(
+            "label",
+            "evidence.list.element.kind",
+            "route",
+            "policy_version",
+            "app",
+            "_topic",
+            "_partition",
+            "_ingested_at",
+            "_schema",
+            "_policy",
+        ),
+        statistics=("trace_id", "decided_at", "_partition", "_offset", "_ingested_at"),
+    ),
+    "quarantine": TableLayout(
+        dictionary=("reason", "field", "detail", "_topic", "_partition", "_ingested_at", "_policy"),
+        statistics=("reason", "_partition", "_offset", "_ingested_at"),
+    ),
+    "redactions": TableLayout(
+        dictionary=(
+            "counts.list.element.type",
+            "counts.list.element.operator",
+            "positions.list.element.path",
+            "positions.list.element.type",
+            "positions.list.element.operator",
+            "_topic",
+            "_partition",
+            "_ingested_at",
+            "_policy",
+        ),
+        statistics=("_partition", "_offset", "_ingested_at"),
+    ),
+    "reviews": TableLayout(
+        dictionary=("step", "reviewer", "verdict", "_topic", "_partition", "_schema", "_policy"),
+        statistics=("trace_id", "occurred_at", "_partition", "_offset", "_ingested_at"),
+    ),
+}
+"""How each table is encoded; its keys are the tables that ``goldpan lake init`` makes."""
+
+
+def file_schema(table: str) -> pa.Schema:
+    """Return the columns of a table's files: all but the one that the table is partitioned by."""
+    schema = TABLES[table].arrow
+    return schema.remove(schema.get_field_index(PARTITION_COLUMN))
