@@ -119,6 +119,11 @@ class WordRows:
         self.cleared = -1
         self._clear(0)
 
+    @property
+    def table(self) -> Floats:
+        """Return the vectors by number; the first one is empty."""
+        return self._table
+
     def numbers(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the numbers, above 0, of the words of texts.
 
