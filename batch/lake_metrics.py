@@ -1,4 +1,4 @@
-"""The state of the lake as metrics, for what workers cannot measure: tables, releases, drift.
+"""Metrics of the lake that workers cannot measure: tables, releases, drift.
 
 All gauges are in one list, which docs and dashboards are tested against. Their labels are names of
 tables, releases and features, never values.

@@ -1,4 +1,4 @@
-"""Wraps stored rows of any table, or of a release, into records that redaction can process.
+"""Wraps stored rows of tables and releases into records that redaction can process.
 
 Traces and feedback become what they were. The texts and ids of other rows are put into fields of a
 trace or of feedback that the policy treats alike: a reviewer's comment becomes a comment.

@@ -1,4 +1,4 @@
-"""Appends the rows of batch jobs and reviewers to a table, numbered in sequence, exactly once.
+"""Appends rows of batch jobs and reviewers to a table exactly once, by sequence number.
 
 A sequence is to a table what a partition of a topic is: a source with a position. Its name begins
 with ``#``, which no topic's name can. Each commit moves the position from n to n + k, with a token,

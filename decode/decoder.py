@@ -1,4 +1,4 @@
-"""Decodes the records of a topic into typed ones; invalid records are rejected with a reason.
+"""Decodes the records of a topic into typed records, and rejects invalid ones with a reason.
 
 An invalid record never stops the others: every value becomes either a row or a ``Rejected`` with a
 reason. Only an unavailable schema registry is an error.

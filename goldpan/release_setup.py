@@ -1,4 +1,4 @@
-"""Opens, builds and verifies releases as the settings say."""
+"""Opens, builds and verifies releases according to the settings."""
 
 from importlib import metadata
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Assembles what commands need from the settings.
+"""Builds from the settings what commands need: the worker, redaction, decoders, clocks, retries.
 
 The only module that reads clocks, randomness and keys from outside; all others get them passed in.
 """

@@ -1,4 +1,4 @@
-"""The decision: a pure function from what is known about a trace to its label event.
+"""The decision: a pure function from the facts about a trace to its label event.
 
 The event's id is a hash over the policy, the calibration and the set of signals: the same evidence
 has the same id, in whatever order and batches it came. Its revision is

@@ -1,4 +1,4 @@
-"""Fits all signals together: logistic regression around the weights of the policy.
+"""Fits all signals together, by logistic regression with the policy's weights as prior.
 
 Given its signals, it is chance which trace is reviewed, so reviews of uncertain answers need no
 weights here. The log-odds of fail are a base plus the weight of each signal that fires. The policy

@@ -1,4 +1,4 @@
-"""Check values of the keys that a lake was written with, by purpose and name of the key.
+"""Check values of the keys that a lake was written with, by purpose and key name.
 
 A name alone proves nothing: another secret under the same name gives other pseudonyms with the same
 prefix ``k1:``. So the first use of a key writes the object ``<lake>/keys/<purpose>.<name>.json``,

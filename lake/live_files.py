@@ -1,4 +1,4 @@
-"""The live files of a table, and their stored rows: read, filtered, sorted, written to new files.
+"""The live files of a table: lists, reads, filters and sorts their rows, writes new files.
 
 Stored rows need no second redaction: only a file of a table, or other stored rows, can make them
 (`read_file_rows`).

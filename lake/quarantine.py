@@ -1,4 +1,4 @@
-"""Quarantined records: counted, read, and removed from their table."""
+"""Counts, reads and removes quarantined records."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Retries with exponential back-off and full jitter, bounded in time; no step is ever skipped.
+"""Retries with exponential back-off and full jitter, up to a time limit; never skips a step.
 
 The scheme is "full jitter" from the AWS Architecture Blog (Exponential Backoff And Jitter, 2015):
 sleep a uniform random time below min(cap, base * 2**attempt).

@@ -1,4 +1,4 @@
-"""A commit to a table as a value: what it changes, on which conditions, and what it records.
+"""A commit as a value: what it changes, under which conditions, and what it records.
 
 How such a commit is carried out, exactly once, is in `lake.commit` and `lake.rewrite`.
 """

@@ -1,4 +1,4 @@
-"""Verifies from one listing that the files of a log exist, in the right folder and size."""
+"""Verifies from a listing that the files in a log exist, in the right folder and size."""
 
 from collections.abc import Callable
 

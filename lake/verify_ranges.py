@@ -1,4 +1,4 @@
-"""Verifies the ranges of each source partition, from the ledgers of its table and of quarantine.
+"""Verifies the ranges of each source partition, from the ledgers of its table and quarantine.
 
 In each incarnation of its topic they follow one another without gap or overlap up to the position.
 Each range obeys the conservation laws (`lake.ledger`), and quarantine received the records that the

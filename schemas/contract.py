@@ -1,4 +1,4 @@
-"""The contract: the Avro schemas of ``avro/``, with the class of personal data of each field.
+"""The contract: the Avro schemas in ``avro/``, with each field's class of personal data.
 
 Everything else about a record (its type, Arrow schema, documentation) is derived from here or
 tested equal to it. Loading fails closed: a field with an unknown or missing class of personal data,

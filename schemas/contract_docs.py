@@ -1,4 +1,4 @@
-"""Writes the page ``docs/contract.md``: ``python -m schemas.contract_docs docs/contract.md``."""
+"""Generates the page ``docs/contract.md``: ``python -m schemas.contract_docs docs/contract.md``."""
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""The kinds of error, each with its way out: retry, quarantine, stop, or read the table first.
+"""The kinds of error, by what to do about them: retry, quarantine, stop, or re-read the table.
 
 A step that fails raises one of these and nothing wider. So its caller can tell from the type alone
 what is safe to do next. Messages hold coordinates and rules, never content.

@@ -1,4 +1,4 @@
-"""The base of settings groups, which refuses values that were meant differently.
+"""The base class of settings groups, which refuses values of a wrong type or form.
 
 The environment and env files of containers keep quotes and blanks that a shell would remove. TOML
 has booleans where a number is expected, and comparisons with NaN never hold.

@@ -1,4 +1,4 @@
-"""The keys of the tables and how they refer to one another, as a diagram and a table.
+"""The keys of the tables and the references between them, as a diagram and a table.
 
 Nothing enforces these keys. They say what a join may rest on.
 """

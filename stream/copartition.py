@@ -1,4 +1,4 @@
-"""Checks whether the two joined topics put a trace id into partitions of the same number.
+"""Checks whether two topics put the same trace id into the same partition number.
 
 librdkafka's default partitioner hashes keys with CRC-32 (IEEE 802.3), Java's with murmur2 (Austin
 Appleby; the variant of Kafka's `Utils.murmur2`). Two topics with equal keys and equally many

@@ -1,4 +1,4 @@
-"""The health of the worker, for its probes: does the loop run, and is the worker ready?"""
+"""The worker's health for its probes: whether the loop is running, and the worker ready."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

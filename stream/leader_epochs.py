@@ -1,4 +1,4 @@
-"""Leader epochs: with the epoch of the record before it, an offset identifies its log (KIP-320).
+"""Leader epochs: together with an offset they identify a partition's log (KIP-320).
 
 A log that was cut and refilled ends beyond the position like any other, but its records have later
 epochs. A broker that is asked for an offset together with the epoch of the record below it reports

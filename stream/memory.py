@@ -1,4 +1,4 @@
-"""One memory budget for everything the worker holds; pauses reading when memory is short.
+"""Divides one memory budget among all that the worker holds, and pauses reading when it is short.
 
 The setting is a limit for the whole process, because that is what the kernel enforces. The
 process's use before reading is measured, not estimated; the rest is divided up.

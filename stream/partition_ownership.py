@@ -1,4 +1,4 @@
-"""The partitions of this worker, with their positions as taken over from the tables."""
+"""The set of partitions that this worker owns, with their positions from the tables."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Runs several workers on one machine: one process each, restarted when it dies.
+"""Runs several workers on one machine, each in a process that is restarted if it dies.
 
 Processes rather than threads, since one Python process uses one core. They are started as separate
 commands, never forked: neither delta-rs nor Kafka's client survives a fork.

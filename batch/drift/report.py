@@ -1,4 +1,4 @@
-"""Compares two tallies feature by feature: which have drifted, how far, and in what.
+"""Compares two tallies feature by feature: what has drifted, how far, and in which values.
 
 A feature has drifted if the difference is significant (its p-value, adjusted for all compared
 features, is below ``alpha``) *and* large enough (its distance is at least ``least``). With millions

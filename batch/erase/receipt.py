@@ -1,4 +1,4 @@
-"""What an erasure writes down: a note in each of its commits, and the signed receipt.
+"""The records that an erasure leaves: a note in each commit, and the signed receipt.
 
 The receipt is made from the notes in the tables' logs, so it is the same whichever run finishes an
 interrupted erasure. It names nobody: persons appear as marks, records by their coordinates.

@@ -1,4 +1,4 @@
-"""Searches the sealed payloads in quarantine: each is opened and searched, and never stored.
+"""Searches sealed payloads in quarantine, opening each in memory only.
 
 A payload in a text format is searched like any text (`batch.erase.text_search`): an id that begins
 like another is a different id. In a binary format the ends of values are unknown, so an id matches

@@ -1,4 +1,4 @@
-"""Replaces the label events of some traces by new decisions, in one commit.
+"""Replaces the label events of some traces with new decisions, in one commit.
 
 1. The fence (`lake.fences`): labels decided from rows that have been replaced are rejected from
    now on. It follows the replacement of the rows that labels rest on.

@@ -1,4 +1,4 @@
-"""Divides the traces of a lake into buckets, so that the batch join fits into memory.
+"""Divides the traces of a lake into buckets, each small enough to be joined in memory.
 
 Everything known about a trace must be joined together, and so must the traces of one session if the
 policy uses sessions. So a large lake is read once for each bucket: a hash of the session, or of the

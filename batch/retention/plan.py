@@ -1,4 +1,4 @@
-"""The retention plan: for how many days each table keeps its rows, and the values in them.
+"""The retention plan: how many days each table keeps its rows and the values in them.
 
 A YAML file. Tables and parts that it does not name never expire.
 """

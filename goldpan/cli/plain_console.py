@@ -1,4 +1,4 @@
-"""A console that prints stored text safely on a terminal.
+"""A console that is safe to print stored text to.
 
 It does not interpret markup, so a stored `[/]` or `[beta]` is printed as it is; colours come from
 `styled`. Characters that would move the cursor or change the order of letters are escaped.

@@ -1,4 +1,4 @@
-"""``goldpan stream replay`` and ``goldpan replay``: read a past range again."""
+"""``goldpan stream replay`` and ``goldpan replay``: reprocess a past range."""
 
 from contextlib import closing
 

@@ -1,4 +1,4 @@
-"""Records that are broken on purpose, each in another way; none may stop the worker."""
+"""Records that are deliberately broken, each in a different way; none may stop the worker."""
 
 import json
 from collections.abc import Callable, Mapping

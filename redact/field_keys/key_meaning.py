@@ -1,4 +1,4 @@
-"""Meaning of a key, derived from its words and their order.
+"""Derives the meaning of a key from its words and their order.
 
 The last word (or sequence of words) that names a personal datum decides the type. The words after
 it decide whether the key names the datum or a fact about it: `customer_ssn_number` is a person's

@@ -1,4 +1,4 @@
-"""Splitting of a key into words: camel case, snake case, brackets, compounds, kanji."""
+"""Splits a key into words: camel case, snake case, brackets, compounds, kanji."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Written variants of an identity: order of names, initials, date formats."""
+"""Generates the written variants of an identity: order of names, initials, date formats."""
 
 import calendar
 import json

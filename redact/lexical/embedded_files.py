@@ -1,4 +1,4 @@
-"""Files embedded in text: pictures, sound and documents in base64, whose content is not scanned.
+"""Finds files embedded in text as base64 (pictures, sound, documents), which are not scanned.
 
 They occur as data URLs (``data:image/png;base64,…``) in any text, or alone in a JSON string, as in
 content parts of chat APIs. The content of such a file is not scanned, so it is not stored either: a

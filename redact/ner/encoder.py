@@ -1,4 +1,4 @@
-"""Tags words with two layers of a transformer, as plain matrices.
+"""The encoder model: tags words with two transformer layers, as plain matrices.
 
 It cuts a text into the same words as the tagger (:mod:`redact.ner.tagger`), and takes several times
 its CPU. A text is read in windows of its own, one at a time, so that its tags do not depend on the

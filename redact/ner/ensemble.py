@@ -1,4 +1,4 @@
-"""Finds names with two models: the mean of what the encoder and the tagger give for each word.
+"""Finds names with two models, by the mean of their probabilities for each word.
 
 The two err on different words. Their mean finds more persons than either, with fewer false ones.
 """

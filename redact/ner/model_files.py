@@ -1,4 +1,4 @@
-"""Loading of a name model: one of the two shipped, or a spaCy model by folder or name.
+"""Loads a name model: one of the two shipped, or a spaCy model by folder or name.
 
 Of a spaCy model only the components that named-entity recognition needs are run.
 """

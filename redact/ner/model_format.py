@@ -1,4 +1,4 @@
-"""The files of a shipped model for names: its numbers, its word pieces, and its settings."""
+"""The names of the files that make up a shipped name model."""
 
 NUMBERS, VOCABULARY, SETTINGS = "numbers.npz", "vocabulary.txt", "tagger.json"
 

@@ -1,4 +1,4 @@
-"""Reader that runs a spaCy pipeline."""
+"""Finds names with a spaCy pipeline."""
 
 from collections.abc import Sequence
 

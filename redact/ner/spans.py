@@ -1,4 +1,4 @@
-"""Makes names of what a model says of words: the chance of each tag becomes spans of characters."""
+"""Converts a model's tag probabilities for words into the spans of names."""
 
 from collections.abc import Sequence
 

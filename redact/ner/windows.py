@@ -1,4 +1,4 @@
-"""Bounded cache of the tagger's output for words, by the words around them.
+"""Caches the tagger's output for a word by the words around it, in bounded memory.
 
 The output for a word depends on a fixed number of words before and after it. So a text that differs
 from an earlier one by a date or a name is read only around these: a prompt with a time in it, an

@@ -1,4 +1,4 @@
-"""The words of texts as input of the tagger, with a bounded cache.
+"""Splits texts into words with the features that the tagger reads, and caches them.
 
 A word is a run of letters, a run of digits, or one sign. Besides its pieces the tagger uses its
 *shape* (capitals, number of digits) and the *gap* before it (none, space, line break). The words of

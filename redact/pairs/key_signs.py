@@ -1,4 +1,4 @@
-"""Reader of unquoted keys: each ``:`` and ``=`` with the words before it that form its key.
+"""Reads unquoted keys: each ``:`` and ``=``, with the words before it that form its key.
 
 A key is read backwards from its sign, up to a character that no key contains.
 """

@@ -1,4 +1,4 @@
-"""A key with its value in a text, and the limits of every reader."""
+"""A key with its value in a text, and the limits for every reader."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Reader of tables with a line of headings: CSV and similar, Markdown, and drawn tables."""
+"""Reads tables with a header line: CSV and similar, Markdown, and drawn tables."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Boxing of rows derived from redacted rows, after a check of each text.
+"""Boxes rows derived from redacted rows, after checking that each text is already redacted.
 
 A label event repeats a correction that the lake already holds redacted. It is not redacted again,
 but nothing else may slip in: each text of a class that redaction touches must equal, character by

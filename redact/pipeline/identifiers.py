@@ -1,4 +1,4 @@
-"""Redaction of identifier fields: user ids, and the map ``segments``."""
+"""Redacts identifier fields: user ids, and the map ``segments``."""
 
 import re
 from collections.abc import Collection

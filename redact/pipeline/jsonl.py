@@ -1,4 +1,4 @@
-"""Redaction of JSON lines with an id and a text, as `goldpan redact --schema text` reads them.
+"""Redacts JSON lines with an id and a text, as `goldpan redact --schema text` reads them.
 
 A line that cannot be read or redacted produces a problem instead of an output: its text never
 passes.

@@ -1,4 +1,4 @@
-"""Analysis and rendering of segments, with a cache of both.
+"""Analyses and renders segments, with a cache of both.
 
 By the keyed hash of a segment the cache holds its analysis, which depends on the text alone, and
 its outputs, which also depend on the record's names that occur in it. Failures are cached too, so

@@ -1,4 +1,4 @@
-"""The redaction policy: what is redacted, how and where, in a file that a privacy officer can sign.
+"""The redaction policy: what is redacted, how and where, in a file for a privacy officer to sign.
 
 A policy lists the types of personal data, each with a minimum score and an operator that replaces
 it; rules on JSON keys in both directions; words that are always or never personal; and differences

@@ -1,4 +1,4 @@
-"""Lookup of context words before a finding, with the same result as Presidio's.
+"""Looks up context words before a finding, with the same result as Presidio's.
 
 Presidio splits the whole text, and checks the token at a finding's start and the five key words
 before it. A token never spans white space, so it is enough to split the text before the finding,

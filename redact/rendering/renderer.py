@@ -1,4 +1,4 @@
-"""Renderer of redacted segments, which stay valid in their original form.
+"""Renders redacted segments, which stay valid in their original format.
 
 Findings are merged into disjoint stretches, and the text is assembled once from the pieces between
 them. JSON leaves are written as literals at their original positions.

@@ -1,4 +1,4 @@
-"""Gate before the name model: which free text has a word that could be a name.
+"""The gate before the name model: lets free text through if a word in it could be a name.
 
 A model reads 25 to 30 thousand words a second, everything else here many times more. A text needs
 no model if each capitalised word is everyday language, a month, a code such as `JFK`, or already a

@@ -1,4 +1,4 @@
-"""The definition of a replay, written once before anything is read.
+"""The plan of a replay, written once before anything is read.
 
 A repeated run of the command reads it back and continues; it never changes.
 """

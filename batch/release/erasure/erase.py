@@ -1,4 +1,4 @@
-"""Erases a person from releases: rows, content and salt, in all versions, and makes successors.
+"""Erases persons from all versions of the releases, and publishes successors.
 
 1. *fence*: from here on no build can be published that was read before the rows left the tables
    (`batch.release.publish.repository`);

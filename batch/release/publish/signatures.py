@@ -1,4 +1,4 @@
-"""Signatures of publishers, in files beside a release that do not change it.
+"""Signatures of publishers, in separate files that leave the release unchanged.
 
 A digest identifies a release and says nothing about its origin. Each publisher (the holder of an
 Ed25519 key, RFC 8032) may put a file ``SIGNED-….json`` into the folder of a version. The signed

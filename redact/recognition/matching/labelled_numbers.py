@@ -1,4 +1,4 @@
-"""Recogniser of numbers that count only after their name: `SSN: 521438871`, `Steuer-ID 86 095 ...`.
+"""Recogniser for numbers that count only after their name: `SSN: 521438871`, `Steuer-ID 86 095`.
 
 A table row lists the names of a number and its form. Between the name and the number there may be
 usual fillers: a colon, `number is`, `Nr.`, quotation marks. Anything else between them makes it the
