@@ -57,7 +57,7 @@ GaugeValues = Mapping[str, float]
 def measure_lake(lake: Lake, shelf: ReleaseRepository, now: datetime) -> dict[str, GaugeValues]:
     """Return the values of each gauge at ``now``; what does not exist has none.
 
-    Raises RetryableError if the lake does not answer, FatalError if it is no lake.
+    Raises RetryableError if the lake does not answer, FatalError if it is not a lake.
     """
     facts = {table.name: table.facts() for table in lake.tables()}
     return {

@@ -68,7 +68,7 @@ def commit(table: Table, change: TableCommit, context: CommitContext) -> bool:
     landed.
     """
     if change.removes:
-        raise ValueError("a commit that removes files goes through lake.rewrite")
+        raise ValueError("use lake.rewrite for a commit that removes files")
     now_ms = context.now_ms()
 
     def attempt() -> bool:

@@ -101,5 +101,5 @@ def _read(data: bytes, file: str) -> KeyCheck:
     except (ValueError, KeyError, TypeError):
         raise FatalError(f"{where} cannot be read: restore it from a copy of the lake") from None
     if check.file != file:
-        raise FatalError(f"{where} is of another key: restore the right file")
+        raise FatalError(f"{where} belongs to another key: restore the right file")
     return check

@@ -66,7 +66,7 @@ def concat_rows(parts: Sequence[StoredRows]) -> StoredRows:
     """Concatenate rows of one table and one day; there must be at least one part."""
     first = parts[0]
     if any((part.name, part.day) != (first.name, first.day) for part in parts):
-        raise ValueError("only rows of one table and one day go into one file")
+        raise ValueError("a file holds rows of one table and one day only")
     return StoredRows(first.name, first.day, pa.concat_tables([part.rows for part in parts]))
 
 
@@ -107,7 +107,7 @@ def rewrite_rows(
     store fails for too long, RetryableError if stopped.
     """
     if rows.name != table.name:
-        raise ValueError(f"rows of table {rows.name} do not go into table {table.name}")
+        raise ValueError(f"rows of table {rows.name} cannot be written to table {table.name}")
     body = "\n".join(sorted(file.path for file in instead_of))
     name = blake2b(body.encode(), digest_size=8).hexdigest()
     chunk = rows.rows.combine_chunks()

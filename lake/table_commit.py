@@ -94,7 +94,9 @@ class TableCommit:
             raise ValueError("a commit that removes no file must move a number")
         before, after = (sum(file.rows for file in files) for files in (self.removes, self.adds))
         if self.same_rows and before != after:
-            raise ValueError(f"the same rows were promised, but {before} go and {after} come")
+            raise ValueError(
+                f"the commit must keep the same rows, but removes {before} and adds {after}"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,7 @@ LATE: Final = AppIdKind(
     "`quarantine`",
     "The token of the last flush that started below the position of quarantine. A worker died "
     "between the commits to quarantine and to the primary table; the next one reads the range "
-    "again and may reject more records. Of two such workers only one can add to quarantine.",
+    "again and may reject more records. Only one of two such workers can add to quarantine.",
     "a flush that starts below the position of quarantine",
 )
 EPOCH: Final = AppIdKind(

@@ -36,7 +36,7 @@ class QuarantineReason(StrEnum):
     TOO_DEEP = "too_deep", "It is nested deeper than any record of the contract."
     BAD_TEXT = (
         "bad_text",
-        "It holds text that is no valid Unicode (broken UTF-8, half of a surrogate pair).",
+        "It holds text that is not valid Unicode (broken UTF-8, half of a surrogate pair).",
     )
 
     WRONG_TYPE = "wrong_type", "A field holds another type than the contract says."

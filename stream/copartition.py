@@ -18,7 +18,7 @@ from schemas.record_batches import RecordKind
 TRACE_IDS_COMPARED: Final = 32
 """Trace ids of a topic that are compared with the partitioners, given two or more partitions."""
 MISPLACED_TRACES_LIMIT: Final = 5
-"""This many traces in two partitions are no accident (such as a resent record)."""
+"""This many traces in two partitions cannot be an accident, such as a resent record."""
 _WORD = 0xFFFFFFFF
 
 

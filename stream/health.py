@@ -24,7 +24,7 @@ class WorkerHealth:
     def live(self) -> str | None:
         """Return None while the loop turns."""
         still = self.monotonic() - self._turned_at
-        return None if still < STUCK_SECONDS else f"the loop has not turned for {still:.0f} s"
+        return None if still < STUCK_SECONDS else f"the loop has not run for {still:.0f} s"
 
     def ready(self) -> str | None:
         """Return None while partitions are assigned, and Kafka and the lake are available."""

@@ -118,7 +118,7 @@ def read_receipt(data: bytes, name: str) -> tuple[dict[str, Any], str | None]:
         if receipt["format"] > RECEIPT_FORMAT:
             raise UsageError(f"{name} is a receipt of a newer goldpan: use that version")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise UsageError(f"{name} is no receipt of an erasure") from None
+        raise UsageError(f"{name} is not a receipt of an erasure") from None
     return receipt, key if verify_signature(key, signing_bytes(receipt), signature) else None
 
 

@@ -89,7 +89,7 @@ MAY_EXPIRE: Final = {
     "redactions": ("rows",),
     "reviews": ("rows", "text"),
 }
-"""The parts of each table that may expire. Reviews keep the reviewer, by whom they are counted."""
+"""The parts of each table that may expire. Reviews keep the reviewer, for counts."""
 
 
 def _allowed_parts(name: str) -> str:

@@ -8,7 +8,7 @@
 4. Repeat until nothing expires: late rows or another program's files may have been added.
 
 Each commit is a compare-and-swap on the removed files (`lake.rewrite`), so workers can append at
-the same time. Of two runs (or of a run and a compaction) that replace the same files, one wins and
+the same time. If two runs, or a run and a compaction, replace the same files, one wins and
 the other searches again. After a kill at any step, the table is unchanged or some of its days are
 done; the next run continues. A run with nothing to do commits nothing. Removed files stay in the
 bucket until they are purged (`batch.retention.purge`).

@@ -70,7 +70,7 @@ def _own(name: str, folder: Path) -> tuple[NameReader, str]:
     except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise UsageError(
             f"The model {name!r} cannot be loaded ({type(error).__name__}): its files belong to "
-            f"another version of goldpan, or are not whole; name {SHIPPED!r}."
+            f"another version of goldpan, or are incomplete; name {SHIPPED!r}."
         ) from error
     parts = (folder, FOLDERS[SHIPPED]) if kind == ENCODER else (folder,)
     return reader, "goldpan_names-" + "-".join(_digest(part, FILES) for part in parts)

@@ -8,7 +8,7 @@ from redact.ner.reader import NamedSpan
 from redact.ner.words import Floats, word_spans
 
 _CODE = 3
-"""So many capitals alone, as `JFK`, are a code and no person."""
+"""A word of at most this many capitals, such as `JFK`, is a code, not a person."""
 
 
 def names_of(text: str, chances: Floats, labels: Sequence[str], outside: float) -> list[NamedSpan]:

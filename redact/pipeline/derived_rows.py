@@ -31,7 +31,7 @@ def box_derived_rows(
     touched = [field for field in CONTRACTS[contract].fields if field.pii not in _UNTOUCHED]
     for field in touched:
         if field.type is not FieldType.STRING:
-            raise FatalError(f"rows of {contract} cannot be derived: `{field.name}` is no text")
+            raise FatalError(f"rows of {contract} cannot be derived: `{field.name}` is not text")
     for field in touched:
         texts = rows.column(field.name).drop_null()
         same = pc.is_in(texts, value_set=pa.array(list(redacted_texts), pa.string()))

@@ -120,7 +120,7 @@ class NearDuplicateIndex:
     def add(self, trace_id: str, trace: ComparedTexts) -> str | None:
         """Return the included trace most similar to this one, if similar enough; else include it.
 
-        Of several equally similar traces it is the one included first. Traces that call different
+        If several are equally similar, it is the one included first. Traces that call different
         tools are never near-duplicates, however similar their texts.
         """
         runs, sketch = self._sketches.of(trace_id, trace.texts)
