@@ -166,7 +166,7 @@ def _type(_: ErrorExplainer, location: RecordPath, match: re.Match[str]) -> Refu
 
 
 def _huge_number(explainer: ErrorExplainer, location: RecordPath, match: re.Match[str]) -> Refusal:
-    """Answer for a number that no double can hold; it may be in a field that takes no number."""
+    """Return the refusal of a number that no double can hold, even in a field that takes none."""
     if location.field is not None and location.field.type in _NUMBERS:
         return _range(explainer, location, match)
     return _wrong_type(location, "a number")

@@ -57,7 +57,7 @@ from stream.tracing import NO_TRACER, Tracer
 from stream.worker_setup import WorkerSetup
 
 COMMAND_RETRY_SECONDS = 30.0
-"""How long a command retries that a person waits for."""
+"""How long a command retries while a person waits for it."""
 
 _FETCH_QUEUE_BYTES = 2**20
 

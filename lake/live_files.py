@@ -103,7 +103,7 @@ def rewrite_rows(
 ) -> UploadedFile:
     """Encode rows as flushes do, and upload them; the file is in no table yet.
 
-    The same rows instead of the same files give the same name and bytes. Raises FatalError if the
+    The same rows, replacing the same files, give the same name and bytes. Raises FatalError if the
     store fails for too long, RetryableError if stopped.
     """
     if rows.name != table.name:

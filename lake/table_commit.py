@@ -113,7 +113,7 @@ class CommitWatch:
 
 @dataclass(frozen=True, slots=True)
 class CommitContext:
-    """What every commit needs from outside: patience, the clock and randomness.
+    """What every commit needs from outside: a retry policy, the clock and randomness.
 
     ``now_us`` returns the time in microseconds since 1970 (UTC), ``new_token`` a random number in
     [0, 2**63).

@@ -25,7 +25,7 @@ PAYLOAD_COLUMNS = ("_topic", "_partition", "_offset", "sealed_payload", "sealed_
 
 
 class SealedMatches(NamedTuple):
-    """Which rows of quarantine match, and which could not be searched, one flag a row.
+    """Which rows of quarantine match, and which could not be searched, one flag per row.
 
     Rows ``without_payload`` hold only the coordinates of their record. ``found_ids`` are the
     persons' ids that occur in payloads.

@@ -22,7 +22,7 @@ _PADDING: Final = 2  # spaces between columns, and around the table
 
 
 def escape_controls(text: str) -> str:
-    """Replace each control character, except tab and line feed, by its escape code."""
+    """Replace each control character, except tab and line feed, with its escape code."""
     return _HIDDEN.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 

@@ -7,7 +7,7 @@ and ``signature``: the name, the version and the digest of the manifest, which s
 rows are erased.
 
 Anyone with write access to the folder can remove such a file, or add one under a key of their own.
-So a signature counts only if the reader requires that of a known key (``verify --signed-by``).
+So a signature counts only if the reader requires one by a known key (``verify --signed-by``).
 """
 
 import base64

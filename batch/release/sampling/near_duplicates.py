@@ -25,7 +25,7 @@ _UNSPACED: Final = (  # Thai, Lao, Tibetan, Myanmar, Khmer, kana, Han
 )
 _TOKEN: Final = re.compile(rf"[{_UNSPACED}]|(?:(?![{_UNSPACED}])\w)+|[^\w\s]")
 _VARIATIONS: Final = frozenset(map(chr, range(0xFE00, 0xFE10)))
-"""Variation selectors change how a sign is drawn: ❤ with one and without are the same."""
+"""Variation selectors change how a symbol is drawn: ❤ is the same with and without one."""
 _SEED: Final = 1  # of the permutations; the same for all releases, so that they can be compared
 _SEARCH_FROM: Final = 0.7
 
