@@ -132,6 +132,7 @@ _RECORD_TYPES: Final[Mapping[RecordKind, type[DecodedRecord]]] = {
     RecordKind.FEEDBACK: Feedback,
 }
 _TOMBSTONE: Final = Refusal(
-    QuarantineReason.TOMBSTONE, "The value is null: a mark that the key is deleted, and no record."
+    QuarantineReason.TOMBSTONE,
+    "The value is null, which marks its key as deleted and is not a record.",
 )
 _EMPTY: Final = Refusal(QuarantineReason.EMPTY, "The value has no bytes.")

@@ -236,7 +236,7 @@ def _between(limits: FieldLimits) -> str:
 _ROOT: Final = RecordPath("", "", None)
 
 _UNEXPLAINED: Final = Refusal(
-    QuarantineReason.WRONG_TYPE, "The record does not have the shape that the contract asks for."
+    QuarantineReason.WRONG_TYPE, "The record does not have the shape that the contract requires."
 )
 
 _STEP: Final = re.compile(r"\.([A-Za-z_]\w*)|(\[(?:\d+|\.\.\.)\])")

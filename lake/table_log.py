@@ -67,7 +67,7 @@ POSITION: Final = AppIdKind(
     "<topic>/<partition>",
     _FOLLOWING,
     "The position: the next offset to consume. In the sequences of jobs (`#reconcile/0`, "
-    "`#reviews/0`): the next number to give.",
+    "`#reviews/0`): the next number to assign.",
     "each flush; `goldpan stream adopt`; jobs and reviewers that add rows",
 )
 TOKEN: Final = AppIdKind(
@@ -228,8 +228,8 @@ METADATA_KEYS: Final = (
     MetadataKey(
         AUDIT_CHAINS_KEY,
         "flushes and replays of `redactions`",
-        "Of each hash chain: the hash before its first row, the hash of its last row, and the days "
-        "of both rows.",
+        "For each hash chain: the hash before its first row, the hash of its last row, and the "
+        "days of both rows.",
     ),
     MetadataKey(
         CROSS_REFERENCES_KEY,

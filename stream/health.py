@@ -22,7 +22,7 @@ class WorkerHealth:
     _failing: dict[str, str] = field(default_factory=dict)
 
     def live(self) -> str | None:
-        """Return None while the loop turns."""
+        """Return None while the loop runs."""
         still = self.monotonic() - self._turned_at
         return None if still < STUCK_SECONDS else f"the loop has not run for {still:.0f} s"
 

@@ -40,5 +40,5 @@ class PartitionOwnership:
         self.retry.call("asking for leader epochs", lambda: self.confirm(partitions))
 
     def remove(self, sources: Iterable[SourcePartition]) -> None:
-        """Own partitions no longer."""
+        """Stop owning partitions."""
         self.assignment.remove(sources)

@@ -101,7 +101,8 @@ class LabelReplacement:
                 continue
             return
         raise FatalError(
-            f"table labels changed during each of {REPLACEMENT_ATTEMPTS} attempts: run this again"
+            f"table labels changed during each of {REPLACEMENT_ATTEMPTS} attempts: run the command "
+            "again"
         )
 
     def _attempt(self, trace_ids: DigestSet, before_commit: Callable[[], None]) -> None:

@@ -131,7 +131,7 @@ def _datum_index(units: KeyUnits) -> int | None:
 
 
 def _says_where(word: KeyWord) -> bool:
-    """Return whether a word after a certain one says where or by value_by_span it is used."""
+    """Return whether a word after a certain one says where or by whom it is used."""
     return bool(word.cat & _KNOWN_TAIL) or word.type in ("PHONE_NUMBER", "USER_ID")
 
 

@@ -49,7 +49,7 @@ def find_embedded_files(text: str) -> list[PiiFinding]:
 
 
 def is_encoded_file(text: str) -> bool:
-    """Return whether a string is nothing but a base64-encoded file."""
+    """Return whether a string is only a base64-encoded file."""
     if len(text) < _SHORTEST or _ALONE.match(text) is None:
         return False
     head = _decode(text[:_HEAD])

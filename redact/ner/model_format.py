@@ -3,4 +3,4 @@
 NUMBERS, VOCABULARY, SETTINGS = "numbers.npz", "vocabulary.txt", "tagger.json"
 
 FILES = (SETTINGS, NUMBERS, VOCABULARY)
-"""What decides the findings of a model."""
+"""All files that affect the findings of a model."""

@@ -15,8 +15,8 @@ def names_of(text: str, chances: Floats, labels: Sequence[str], outside: float) 
     """Return the names in a text, in order.
 
     ``chances`` has a row for each word; its columns are the tag of no name, then two for each
-    label: the beginning of a name, and its middle. A word whose chance to be no name is below
-    ``outside`` is in a name.
+    label: the beginning of a name, and its middle. A word whose probability of being no name is
+    below ``outside`` is in a name.
     """
     named = chances[:, 0] < outside
     if not named.any():

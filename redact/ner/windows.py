@@ -13,7 +13,7 @@ from redact.ner.words import Floats
 
 _MOST_WINDOWS = 32_768
 ReadRows = Callable[[Sequence[Sequence[int]]], Sequence[Floats]]
-"""Reads stretches of words, each by itself, and returns a row for each of their words."""
+"""Reads stretches of words independently, and returns a row for each of their words."""
 
 
 class WindowCache:

@@ -36,5 +36,7 @@ def box_derived_rows(
         texts = rows.column(field.name).drop_null()
         same = pc.is_in(texts, value_set=pa.array(list(redacted_texts), pa.string()))
         if not pc.all(same, min_count=0).as_py():
-            raise FatalError(f"`{field.name}` of a {contract} is of no redacted row: not written")
+            raise FatalError(
+                f"`{field.name}` of a {contract} is not from a redacted row: nothing was written"
+            )
     return Redacted(rows, policy)

@@ -142,7 +142,7 @@ class PolicyRedactor:
         return outcome
 
     def texts(self, segments: Sequence[TextSegment]) -> list[RedactedText | SegmentFailure]:
-        """Redact texts that belong to no record, each by itself."""
+        """Redact texts that belong to no record, each on its own."""
         return [
             self._redact_text(segment, analysed)
             for segment, analysed in zip(segments, self.segmenter.analyse(segments), strict=True)

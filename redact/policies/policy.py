@@ -128,9 +128,9 @@ class RedactionPolicy(DocumentPart):
         if missing:
             kind = min(missing)
             raise ValueError(
-                f"entities: nothing in this policy finds {kind}; take it out, give it words "
-                f"(`deny`) or keys (`keys.personal`), or say that this is meant by "
-                f"`without_finder: [{kind}]`"
+                f"entities: nothing in this policy finds {kind}; remove it, give it words "
+                f"(`deny`) or keys (`keys.personal`), or confirm that this is "
+                f"intended with `without_finder: [{kind}]`"
             )
         return self
 

@@ -14,7 +14,7 @@ from redact.recognition.plain_tokens import PlainNlpEngine
 _PREFIX_WORDS = 5
 _WORD = re.compile(r"\S+")
 LONGEST_WORD = 2_000
-"""Of a longer run without white space only this much around a finding is split."""
+"""Only this much of a longer run without white space is split, around a finding."""
 
 
 MAX_CHUNKS = 50_000

@@ -26,7 +26,7 @@ _EVERYDAY = frozenset(word.replace("'", "") for word in STOP_WORDS).union(
         for name in ("everyday_words.json", "heading_words.json")
     )
 )
-"""Words of chats, and first words of sentences and headings in answers of models; no names."""
+"""Words of chats, and first words of sentences and headings in answers of models; not names."""
 
 _USUAL = _EVERYDAY | {
     word

@@ -36,7 +36,7 @@ _OTHER = r"(?![\u00c0-\u024f])[^\x00-\x7f]"
 """A non-ASCII character that is not a Latin letter."""
 
 _FAR = 40
-"""Most characters between a name and the first digit of its number, on one or two lines."""
+"""Maximum characters between a name and the first digit of its number, on one or two lines."""
 
 
 @dataclass(frozen=True, slots=True)
