@@ -26,7 +26,7 @@ from lake.ledger import (
 class PartitionProof:
     """One source partition by the log: offsets ``[start, end)`` and where its records are.
 
-    ``stored`` and ``quarantined`` count where the records are *now*. A record that was re-driven
+    ``stored`` and ``quarantined`` count where the records are *now*. A record that was redriven
     out of quarantine counts as stored; one that was removed from either table counts as ``expired``
     or ``erased``. ``dropped`` records were never in a table. ``begun`` is the offset at which the
     current incarnation of the topic begins; without adoptions it is ``start``. ``epochs`` are the
