@@ -46,7 +46,7 @@ class Pii(StrEnum):
         return member
 
     KEEP = "keep", "Never personal: stored as it is."
-    REDACT = "redact", "Free text: what is personal in it is replaced."
+    REDACT = "redact", "Free text: personal data in it is replaced."
     REDACT_JSON = (
         "redact_json",
         "Text that may hold JSON: redacted leaf by leaf if it does, as free text if not.",

@@ -74,7 +74,7 @@ class PolicyOverride(DocumentPart):
 
 
 class NameModelRules(DocumentPart):
-    """The model for names in free text.
+    """The name model, which reads free text.
 
     ``model``: `shipped`, `shipped-large`, `none`, or the name or path of an installed spaCy model.
     ``labels`` maps labels of the model to types; if empty, the usual labels are mapped. ``read``
