@@ -1,4 +1,4 @@
-"""The label policy: which signals count, for how much, and what follows from them.
+"""The label policy: which signals count, how much, and what follows from them.
 
 A signal is weighed by its sensitivity (how often it fires on the answers it points to) and its
 specificity (how often it stays silent on the others), each with a Beta prior that calibration

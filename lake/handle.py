@@ -1,4 +1,4 @@
-"""A table's handle that keeps the numbers of application transactions in memory.
+"""A table handle that caches the numbers of application transactions in memory.
 
 For each number delta-rs reads the log again from the last checkpoint on, and a commit needs several
 numbers of each partition. This handle reads each commit once: when it has moved to another version,

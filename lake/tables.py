@@ -1,4 +1,4 @@
-"""The tables of a lake: created, opened, checked against their schema, described."""
+"""The tables of a lake: creates, opens, checks and describes them."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager

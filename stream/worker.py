@@ -1,4 +1,4 @@
-"""The worker's loop: read, take in, hand over to the flusher, and follow the consumer group.
+"""The worker's loop: polls, takes records in, hands flushes over, follows the consumer group.
 
 One turn of the loop takes a batch from Kafka, processes the flusher's outcomes, starts the flushes
 that are due, and opens or closes the memory gate. Only this thread touches the state; the flusher's

@@ -1,4 +1,4 @@
-"""Analysis of a segment: the personal data in it, derived from the text alone.
+"""Analyses a segment: finds its personal data, from the text alone.
 
 A segment is a message, an answer, the result of a tool. If it is JSON, its leaves are analysed one
 by one; in any other text the keys and values are read. The analysis of a text is always the same,

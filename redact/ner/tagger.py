@@ -1,4 +1,4 @@
-"""Name tagger: vectors of word pieces, then convolutions, as plain matrices.
+"""The tagger model: word-piece vectors, then convolutions, as plain matrices.
 
 Each word gets a probability for every tag: none, the beginning of a name of a type, or its
 continuation. A text gives the same names whatever else is in the call: exactly ``_ROWS`` rows at a

@@ -1,4 +1,4 @@
-"""Reader of all keys with values in a text: each reader in turn, then nested texts."""
+"""Reads all keys with values in a text: runs each reader in turn, then reads nested texts."""
 
 import re
 from bisect import bisect_left

@@ -1,4 +1,4 @@
-"""Gate before the name model: which free text has a word that could be a name.
+"""The gate before the name model: lets free text through if a word in it could be a name.
 
 A model reads 25 to 30 thousand words a second, everything else here many times more. A text needs
 no model if each capitalised word is everyday language, a month, a code such as `JFK`, or already a
@@ -29,7 +29,7 @@ _EVERYDAY = frozenset(word.replace("'", "") for word in STOP_WORDS).union(
         for name in ("everyday_words.json", "heading_words.json")
     )
 )
-"""Words of chats, and first words of sentences and headings in answers of models; no names."""
+"""Words of chats, and first words of sentences and headings in answers of models; not names."""
 
 _USUAL = _EVERYDAY | {
     word

@@ -48,8 +48,8 @@ class ReplayDifference:
     ``same`` are in the table before and after, ``aside`` in quarantine before and after. ``kept``
     are live rows that promotion leaves alone, ``withheld`` staged records that are live nowhere.
     ``columns`` counts changed rows by column. ``before`` and ``after`` are the findings by type in
-    rows that are in the table before and after. ``untold`` counts those rows that the live audit of
-    redaction does not cover.
+    rows that are in the table before and after. ``unaudited`` counts those rows that the live audit
+    of redaction does not cover.
     """
 
     added: int
@@ -62,7 +62,7 @@ class ReplayDifference:
     columns: Counter[str] = field(default_factory=Counter)
     before: Counter[str] = field(default_factory=Counter)
     after: Counter[str] = field(default_factory=Counter)
-    untold: int = 0
+    unaudited: int = 0
     samples: list[ChangedRow] = field(default_factory=list)
 
     @property
@@ -137,7 +137,7 @@ class ReplayComparison:
         counts_of = self._findings(self.live_audit, window)
         for offset, policy in _pairs(before):
             counts = counts_of.get((offset, policy))
-            difference.untold += counts is None
+            difference.unaudited += counts is None
             difference.before.update(counts or {})
         counts_of = self._findings(self.staged_audit, window)
         for pair in _pairs(after):

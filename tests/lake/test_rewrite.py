@@ -305,7 +305,7 @@ def test_rows_of_different_days_or_tables_do_not_mix(tmp_path: Path) -> None:
         rows.append(read_file_rows(lake.table(name), files(lake.table(name))[0]))
     with pytest.raises(ValueError, match="one table and one day"):
         concat_rows(rows)
-    with pytest.raises(ValueError, match="do not go into table"):
+    with pytest.raises(ValueError, match="cannot be written to table"):
         rewrite_rows(lake.table("traces"), rows[0], instead_of=[], retry=patience())
 
 

@@ -182,7 +182,7 @@ def test_erased_persons_leave_quarantine_for_nowhere(quarantined_lake: Lake) -> 
 
 
 def test_erasure_in_the_middle_of_a_redrive(quarantined_lake: Lake, tmp_path: Path) -> None:
-    """A re-drive that had opened a record before its person was erased is fenced, begins anew."""
+    """A redrive that had opened a record before its person was erased is fenced, begins anew."""
     other, erased = open_lake(tmp_path), [5]
 
     def fetch(topic: str, wanted: Sequence[Coordinates]) -> Mapping[Coordinates, RawRecord]:

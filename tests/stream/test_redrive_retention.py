@@ -56,7 +56,7 @@ def crash(_step: str) -> None:
 def test_what_a_re_drive_died_over_waits(
     quarantined_lake: Lake, tmp_path: Path, table: str
 ) -> None:
-    """Its day is told to wait; when the re-drive has been finished, it goes, and is counted."""
+    """Its day is told to wait; when the redrive has been finished, it goes, and is counted."""
     with pytest.raises(CrashError):
         redrive(quarantined_lake, reached=crash).run(QuarantineFilter(TOPIC))
     assert expire(tmp_path, table).waiting

@@ -479,7 +479,7 @@ def test_a_receipt_is_signed_and_names_nobody(person_lake: Lake) -> None:
     assert not any(word.encode() in ended.receipt for word in WORDS)
     changed = ended.receipt.replace(b'"own": 4', b'"own": 3', 1)
     assert read_receipt(changed, "here")[1] is None
-    with pytest.raises(UsageError, match="is no receipt"):
+    with pytest.raises(UsageError, match="is not a receipt"):
         read_receipt(b"{}", "here")
     assert said["erasures"] == [1, 2, 3]
 
