@@ -262,18 +262,18 @@ class Loop:
 
     def assign(self, *partitions: int) -> None:
         """Give partitions to the worker, and let it find its feet."""
-        self.worker._on_assign(self.client, [TopicPartition(TOPIC, p) for p in partitions])
+        self.worker.on_assign(self.client, [TopicPartition(TOPIC, p) for p in partitions])
         self.turn()
 
     def revoke(self, *partitions: int) -> None:
         """Take partitions away."""
-        self.worker._on_revoke(self.client, [TopicPartition(TOPIC, p) for p in partitions])
+        self.worker.on_revoke(self.client, [TopicPartition(TOPIC, p) for p in partitions])
 
     def turn(self, batch: Sequence[Message] = (), *, seconds: float = 0.0) -> None:
         """Let the clock go on, and the loop turn once."""
         self.now += seconds
         self.client.batches.append(list(batch))
-        self.worker._turn()
+        self.worker.turn()
 
     def goal(self, ends: Mapping[SourcePartition, int]) -> CatchUp:
         """Return what the worker is to catch up with; ask the tables as often as it likes."""
