@@ -194,15 +194,6 @@ def load_label_policies(source: str) -> Sequence[LabelPolicy]:
     return parse_label_policies(text, source)
 
 
-def parse_label_policy(text: str, name: str) -> LabelPolicy:
-    """Parse a policy, which may extend a preset; ``name`` identifies it in messages.
-
-    Raises:
-        UsageError: the policy is invalid; with line and reason.
-    """
-    return parse_label_policies(text, name)[0]
-
-
 def parse_label_policies(text: str, name: str) -> Sequence[LabelPolicy]:
     """Parse a policy on each version of the preset that it extends, newest first."""
     tree, document = read_yaml_mapping(text, name)

@@ -152,7 +152,8 @@ class ReplayComparison:
         rows = audit.read(_FINDINGS, self._within(window), texts={"_topic": self.plan.topic})
         rows = rows.sort_by([("_ingested_at", "ascending")])
         return {
-            (row["_offset"], row["_policy"]): _by_type(row["counts"]) for row in rows.to_pylist()
+            (row["_offset"], row["_policy"]): count_by_type(row["counts"])
+            for row in rows.to_pylist()
         }
 
     def _rows(self, table: Table, window: ReplaySpan, both: OffsetSet) -> pa.Table:
@@ -200,7 +201,8 @@ def _pairs(rows: pa.Table) -> Iterator[tuple[int, str]]:
     return zip(rows["_offset"].to_pylist(), rows["_policy"].to_pylist(), strict=True)
 
 
-def _by_type(counts: Sequence[Mapping[str, Any]]) -> Counter[str]:
+def count_by_type(counts: Sequence[Mapping[str, Any]]) -> Counter[str]:
+    """Return the findings of an audit row by type, without those that the policy keeps."""
     by_type: Counter[str] = Counter()
     for finding in counts:
         if finding["operator"] == KEEP_OPERATOR:

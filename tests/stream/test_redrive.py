@@ -34,19 +34,12 @@ from tests.stream.redrives import (
     TOKENS,
     Coordinates,
     CrashError,
-    fill_quarantine,
     kafka,
     quarantined_offsets,
     redrive,
 )
 
 ANEW = Incarnation("cluster", "topic-2")
-
-
-@pytest.fixture
-def quarantined_lake(tmp_path: Path) -> Lake:
-    """Return a lake with four quarantined records."""
-    return fill_quarantine(tmp_path)
 
 
 def test_what_passes_now_moves_to_its_table(quarantined_lake: Lake) -> None:
