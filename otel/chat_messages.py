@@ -73,9 +73,9 @@ def read_messages(value: Any, role: str = "user") -> list[ChatMessage]:
 def _nested_messages(value: Mapping[str, Any]) -> Any:
     for key in ("messages", "contents", "input", "prompts"):
         nested = value.get(key)
-        if nested and (isinstance(nested, list) or (key == "input" and isinstance(nested, str))):
-            if key != "contents" or "role" not in value:
-                return nested
+        is_input = isinstance(nested, list) or (key == "input" and isinstance(nested, str))
+        if nested and is_input and (key != "contents" or "role" not in value):
+            return nested
     return None
 
 
@@ -219,7 +219,7 @@ def _read_call(item: Any) -> ToolRequest | None:
     if not isinstance(name, str) or not name:
         return None
     keys = ("arguments", "args", "input", "parameters")
-    arguments = next((function[k] for k in keys if function.get(k) is not None), {})
+    arguments: Any = next((function[k] for k in keys if function.get(k) is not None), {})
     call_id = item.get("call_id") or item.get("id") or ""
     return ToolRequest(str(call_id), name, write_json(arguments) or "{}")
 
@@ -236,7 +236,7 @@ class ModelOutput:
 def read_output(value: Any) -> ModelOutput | None:
     """Return the output of a model call, or None if there is none in the value."""
     value = parse_object(value)
-    if value is None or value == {} or value == []:
+    if value is None or (isinstance(value, dict | list) and not value):
         return None
     messages = _output_messages(value)
     answers = [message for message in messages if message.role != "tool"]
@@ -272,13 +272,18 @@ def _output_messages(value: Any) -> list[ChatMessage]:
 def _first_choice(choices: list[Any]) -> list[ChatMessage]:
     """Return the messages of the first choice; further ones are alternatives to it."""
     objects = [choice for choice in choices if isinstance(choice, dict)]
-    objects.sort(key=lambda choice: choice.get("index") if _is_int(choice.get("index")) else 0)
+    objects.sort(key=_choice_index)
     for choice in objects[:1]:
         finish = _text_or_none(choice.get("finish_reason") or choice.get("finishReason"))
         body = choice.get("message") or choice.get("delta") or choice.get("content") or choice
         messages = read_messages(body if isinstance(body, dict) else [body], "assistant")
         return [replace(m, finish_reason=m.finish_reason or finish) for m in messages]
     return []
+
+
+def _choice_index(choice: Mapping[str, Any]) -> int:
+    index = choice.get("index")
+    return index if isinstance(index, int) else 0
 
 
 def _is_int(value: Any) -> bool:

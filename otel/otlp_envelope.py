@@ -6,7 +6,11 @@ cannot be parsed whole, this message still separates its items, so one bad item 
 
 from typing import Any, Final
 
-from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto
+from google.protobuf.descriptor_pb2 import (
+    DescriptorProto,
+    FieldDescriptorProto,
+    FileDescriptorProto,
+)
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 
@@ -20,7 +24,7 @@ def _field(name: str, number: int, label: int, message: str = "") -> FieldDescri
     return FieldDescriptorProto(
         name=name,
         number=number,
-        label=label,  # type: ignore[arg-type]
+        label=label,
         type=kind,
         type_name=f".{_PACKAGE}.{message}" if message else None,
     )

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -13,6 +12,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from otel.json_documents import load_json
 from otel.otlp_values import InvalidItemError, convert_log, convert_resource, convert_span
 from otel.signals import Attributes, DecodedSignals, OtelLog, OtelSpan, RejectedItem, refuse_signals
 
@@ -30,11 +30,13 @@ def decode_json(value: bytes) -> DecodedSignals:
     Items that break a rule are rejected alone.
     """
     try:
-        document = json.loads(value)
-    except (ValueError, RecursionError):
+        document = load_json(value)
+    except ValueError:
         return refuse_signals("not an OTLP request: the JSON document cannot be parsed")
     if not isinstance(document, dict) or not any(_get_list(document, s[0]) for s in _SIGNALS):
-        return refuse_signals("not an OTLP request of traces or logs: no resourceSpans, no resourceLogs")
+        return refuse_signals(
+            "not an OTLP request of traces or logs: no resourceSpans, no resourceLogs"
+        )
     decoded = _JsonItems()
     for names in _SIGNALS:
         decoded.add(document, names)
@@ -123,6 +125,9 @@ def _parse_or_empty(kind: Callable[[], Parsed], document: Any, name: str) -> Par
 
 def _parse(kind: Callable[[], Parsed], value: dict[str, Any]) -> Parsed:
     try:
-        return ParseDict(value, kind(), ignore_unknown_fields=True, max_recursion_depth=100)
+        parsed: Parsed = ParseDict(
+            value, kind(), ignore_unknown_fields=True, max_recursion_depth=100
+        )
     except (ParseError, ValueError, TypeError, AttributeError, RecursionError):
         raise InvalidItemError("the item cannot be parsed") from None
+    return parsed

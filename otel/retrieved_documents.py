@@ -31,9 +31,9 @@ def _read_list(value: Any) -> Iterator[dict[str, Any]]:
     if not isinstance(value, list):
         return
     for item in value:
-        item = parse_json(item)
-        if isinstance(item, dict):
-            document = _read_document(item)
+        fields = parse_json(item)
+        if isinstance(fields, dict):
+            document = _read_document(fields)
             if document is not None:
                 yield document
 
@@ -50,16 +50,20 @@ def _read_document(item: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     score = _first(item, _SCORES)
     score = metadata.get("score") if score is None else score
-    number = isinstance(score, int | float) and not isinstance(score, bool)
     return {
         "document_id": str(document_id) if document_id is not None else _hash(text or ""),
-        "score": float(score) if number and abs(float(score)) < 1e300 else None,
+        "score": _read_score(score),
         "text": text,
     }
 
 
 def _first(item: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
     return next((item[key] for key in keys if item.get(key) not in (None, "")), None)
+
+
+def _read_score(value: Any) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and abs(value) < 1e15 else None
 
 
 def _hash(text: str) -> str:

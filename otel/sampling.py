@@ -1,4 +1,4 @@
-"""Reads the Collector's sampling probability from the trace state of OpenTelemetry (``ot=th:…``)."""
+"""Reads the sampling probability from the trace state of OpenTelemetry (``ot=th:…``)."""
 
 import re
 from collections.abc import Iterable

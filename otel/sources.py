@@ -6,7 +6,9 @@ from typing import Any, Final, Literal
 
 from otel.json_documents import parse_json
 
-SourceForm = Literal["attribute", "group", "bodies", "log_attribute", "events", "resource", "name", "status"]
+SourceForm = Literal[
+    "attribute", "group", "bodies", "log_attribute", "events", "resource", "name", "status"
+]
 
 MAX_PATH: Final = 12
 """Longest key of a group, in parts; deeper keys are left out."""
@@ -17,9 +19,9 @@ class Source:
     """One place of a field.
 
     ``form`` says how ``key`` is read: ``attribute`` (``path`` leads into its JSON), ``group`` (all
-    attributes that start with the key and a dot, as a nested document), ``bodies`` (log records
-    of the span), ``log_attribute`` (an attribute of a log record of the span), ``events`` (span events of that name), ``resource`` (an attribute of the
-    resource), ``name`` and ``status`` (of the span itself).
+    attributes that start with the key and a dot, as a nested document), ``bodies`` (log records of
+    the span), ``log_attribute`` (an attribute of a log record of the span), ``events`` (span
+    events of that name), ``resource`` (an attribute of the resource).
     """
 
     key: str
@@ -29,12 +31,15 @@ class Source:
     @property
     def label(self) -> str:
         """The place as shown to a reader. Never holds content."""
-        if self.form in {"name", "status"}:
-            return f"the {self.form} of the span"
         label = f"{self.key}.*" if self.form == "group" else self.key
         if self.path:
             label += f" → {self.path}"
-        prefix = {"bodies": "log ", "log_attribute": "log attribute ", "events": "span event ", "resource": "resource "}
+        prefix = {
+            "bodies": "log ",
+            "log_attribute": "log attribute ",
+            "events": "span event ",
+            "resource": "resource ",
+        }
         return prefix.get(self.form, "") + label
 
 

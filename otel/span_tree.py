@@ -1,11 +1,15 @@
-"""The spans of one trace as a tree: duplicates and fragments merged, orphans and cycles as roots."""
+"""The spans of one trace as a tree, with duplicates and fragments merged."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from typing import Final
 
 from otel.json_documents import write_sorted_json
 from otel.signals import OtelLog, OtelSpan, SpanStatus
+
+MAX_ANCESTORS: Final = 64
+"""Bounds the work for a chain of spans; instrumentations nest a few levels."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +31,16 @@ class SpanTree:
         return next(roots, None)
 
     def ancestors(self, span: OtelSpan) -> list[OtelSpan]:
-        """Return the parents of a span, the nearest first. Ends at a missing parent or a cycle."""
+        """Return the nearest parents of a span, the nearest first, at most `MAX_ANCESTORS`.
+
+        Ends at a missing parent or a cycle.
+        """
         chain: list[OtelSpan] = []
         seen = {span.span_id}
         parent_id = span.parent_span_id
         while parent_id is not None and parent_id in self.spans and parent_id not in seen:
+            if len(chain) == MAX_ANCESTORS:
+                break
             seen.add(parent_id)
             chain.append(self.spans[parent_id])
             parent_id = chain[-1].parent_span_id
@@ -113,7 +122,12 @@ def _find_cyclic(spans: Mapping[str, OtelSpan]) -> frozenset[str]:
         path: list[str] = []
         on_path: set[str] = set()
         current: str | None = start
-        while current in spans and current not in ends_well and current not in on_path:
+        while (
+            current is not None
+            and current in spans
+            and current not in ends_well
+            and current not in on_path
+        ):
             path.append(current)
             on_path.add(current)
             current = spans[current].parent_span_id

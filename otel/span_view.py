@@ -1,6 +1,6 @@
 """A span as its dialect reads it: its role, and each field with the place it came from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -68,22 +68,20 @@ class SpanView:
 
     def read(self, name: FieldName) -> Reading | None:
         """Return the first value of a field that is not empty, or None."""
-        return next(iter(self.read_all(name)), None)
+        return next(self.read_all(name), None)
 
-    def read_all(self, name: FieldName) -> list[Reading]:
-        """Return the values of a field at each of its places, the best place first."""
+    def read_all(self, name: FieldName) -> Iterator[Reading]:
+        """Yield the values of a field at each of its places, the best place first."""
         sources = (
             *self.dialect.fields.get(name, ()),
             *self.extra.get(name, ()),
             *APPLICATION_FIELDS.get(name, ()),
         )
-        readings = []
         for source in sources:
             value = self._read_source(source)
             if value is not None and value != "":
                 origin = FieldOrigin(self.span.span_id, self.dialect.name, source.label)
-                readings.append(Reading(value, origin))
-        return readings
+                yield Reading(value, origin)
 
     def read_text(self, name: FieldName) -> Reading | None:
         """Return a field as text: numbers are written out, other values do not count."""
@@ -123,10 +121,12 @@ class SpanView:
         named += [(event.name, event.attributes) for event in self.span.events]
         messages = []
         for name, body in named:
-            body = parse_json(body)
-            if fnmatchcase(name, pattern) and isinstance(body, Mapping):
+            document = parse_json(body)
+            if fnmatchcase(name, pattern) and isinstance(document, Mapping):
                 role = _EVENT_ROLES.get(name, "assistant")
-                messages.append({"role": role, **{k: v for k, v in body.items() if v is not None}})
+                messages.append(
+                    {"role": role, **{k: v for k, v in document.items() if v is not None}}
+                )
         return messages or None
 
     def _decode(self, value: Any) -> Any:

@@ -1,11 +1,12 @@
 """The tools that ran in a trace: the model's requests, the tool spans and the results, paired."""
 
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from otel.chat_messages import ToolRequest
-from otel.json_documents import parse_json, write_json
+from otel.json_documents import parse_json, write_json, write_sorted_json
 from otel.model_calls import ModelCall
 from otel.span_errors import SpanError, find_error
 from otel.span_view import FieldOrigin, SpanView
@@ -33,12 +34,13 @@ class ToolRun:
 def find_tool_runs(calls: Sequence[ModelCall], tools: Sequence[SpanView]) -> list[ToolRun]:
     """Return the tools that ran, in order. A request without a span and without a result did not.
 
-    A span belongs to the request with its call id, else to the first free request with its name,
-    preferably one with the same arguments.
+    A span belongs to the request with its call id, else to the first free request with its name
+    and arguments, else to the first free one with its name.
     """
     runs = _collect_requests(calls)
+    requests = _FreeRequests(runs)
     for view in tools:
-        run = _find_run(runs, view)
+        run = requests.take(view)
         if run is None:
             origin = FieldOrigin(view.span.span_id, view.dialect.name, "tool span")
             run = _Run((view.span.start_ns, 0), origin)
@@ -64,26 +66,47 @@ def _collect_requests(calls: Sequence[ModelCall]) -> list[_Run]:
     return runs
 
 
-def _find_run(runs: Sequence[_Run], view: SpanView) -> _Run | None:
-    call_id = view.read_text("tool_call_id")
-    free = [run for run in runs if run.view is None and run.request is not None]
-    if call_id is not None:
-        for run in free:
-            if run.request is not None and run.request.id == call_id.value:
+class _FreeRequests:
+    """The requests that no tool span belongs to yet, by what a span can name."""
+
+    def __init__(self, runs: Sequence[_Run]) -> None:
+        self._by_key: dict[tuple[str, ...], deque[_Run]] = defaultdict(deque)
+        for run in runs:
+            if run.request is not None:
+                request = run.request
+                for key in (
+                    ("id", request.id),
+                    ("arguments", request.name, _canonical(request.arguments)),
+                    ("name", request.name),
+                ):
+                    self._by_key[key].append(run)
+
+    def take(self, view: SpanView) -> _Run | None:
+        """Return the best free request for a span; it is free no longer once it has a view."""
+        call_id = view.read_text("tool_call_id")
+        if call_id is not None:
+            run = self._first(("id", str(call_id.value)))
+            if run is not None:
                 return run
-    started = [run for run in free if run.order[0] <= view.span.start_ns] or free
-    named = [run for run in started if run.request is not None and _same_tool(run.request, view)]
-    arguments = view.read("tool_arguments")
-    if arguments is not None:
-        wanted = parse_json(arguments.value)
-        for run in named:
-            if run.request is not None and parse_json(run.request.arguments) == wanted:
-                return run
-    return named[0] if named else None
+        names = dict.fromkeys((tool_name(view), view.span.name))
+        arguments = view.read("tool_arguments")
+        if arguments is not None:
+            canonical = _canonical(arguments.value)
+            for name in names:
+                run = self._first(("arguments", name, canonical))
+                if run is not None:
+                    return run
+        return next((run for name in names if (run := self._first(("name", name)))), None)
+
+    def _first(self, key: tuple[str, ...]) -> _Run | None:
+        queue = self._by_key.get(key)
+        while queue and queue[0].view is not None:
+            queue.popleft()
+        return queue[0] if queue else None
 
 
-def _same_tool(request: ToolRequest, view: SpanView) -> bool:
-    return request.name in {tool_name(view), view.span.name}
+def _canonical(arguments: Any) -> str:
+    return write_sorted_json(parse_json(arguments))
 
 
 def tool_name(view: SpanView) -> str:

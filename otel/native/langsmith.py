@@ -3,12 +3,13 @@
 A run is sent twice, as ``post`` and as ``patch``; each gives a fragment of one span.
 """
 
-import json
 from collections.abc import Iterator, Mapping
+from email.message import Message
 from email.parser import BytesParser
 from email.policy import HTTP
 from typing import Any, Final
 
+from otel.json_documents import load_json
 from otel.native.native_json import (
     NativeBody,
     parse_body,
@@ -145,15 +146,15 @@ def _decode_multipart(value: bytes, content_type: str) -> DecodedSignals:
     runs: dict[tuple[str, str], dict[str, Any]] = {}
     feedback: list[Any] = []
     bad_parts: list[str] = []
-    for part in message.iter_parts():  # type: ignore[attr-defined]
+    for part in message.iter_parts():
         name = str(part.get_param("name", "", header="content-disposition") or "")
         kind, _, rest = name.partition(".")
         run_id, _, part_field = rest.partition(".")
         if kind not in {"post", "patch", "feedback"}:
             continue
         try:
-            document = json.loads(part.get_payload(decode=True) or b"")
-        except (ValueError, RecursionError):
+            document = load_json(_payload(part))
+        except ValueError:
             bad_parts.append("a part of the multipart body is not JSON")
             continue
         if kind == "feedback":
@@ -167,6 +168,11 @@ def _decode_multipart(value: bytes, content_type: str) -> DecodedSignals:
     for reason in bad_parts:
         body.reject(reason)
     return body.result()
+
+
+def _payload(part: Message) -> bytes:
+    payload = part.get_payload(decode=True)
+    return payload if isinstance(payload, bytes) else b""
 
 
 def _as_dict(document: Any) -> dict[str, Any]:

@@ -1,10 +1,10 @@
 """What the decoders of native bodies have in common: fields with checks, and rejected items."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Self
 
+from otel.json_documents import load_json
 from otel.otlp_values import InvalidItemError
 from otel.signals import DecodedSignals, OtelSpan, ProductFeedback, RejectedItem
 
@@ -52,19 +52,23 @@ class NativeBody:
 
     def _add(self, item: Any, read: Callable[[Mapping[str, Any], int], Any], to: list[Any]) -> None:
         try:
-            if not isinstance(item, dict):
-                raise InvalidItemError("the item is not an object")
-            to.append(read(item, self._index))
+            to.append(read(_require_object(item), self._index))
         except InvalidItemError as error:
             self._rejected.append(RejectedItem(self._index, str(error)))
         self._index += 1
 
 
+def _require_object(item: Any) -> dict[str, Any]:
+    if not isinstance(item, dict):
+        raise InvalidItemError("the item is not an object")
+    return item
+
+
 def parse_body(value: bytes) -> Any:
     """Return the JSON document of a body, or None."""
     try:
-        return json.loads(value)
-    except (ValueError, RecursionError):
+        return load_json(value)
+    except ValueError:
         return None
 
 
