@@ -155,7 +155,7 @@ class _Assembly:
             "error_message": self._take("error_message", error and error.message, error),
             "model_provider": self._from_calls("model_provider"),
             "model_requested": self._from_call(last, "model_requested"),
-            "model_version": self._from_call(last, "model_version"),
+            "model_version": self._read_model_version(last),
             "prompt_version": self._from_any("prompt_version"),
             "messages": [_to_contract(message) for message in messages],
             "response": self._read_response(error),
@@ -204,6 +204,15 @@ class _Assembly:
         if reading is None and call is None:
             return self._from_any(name)
         return None if reading is None else str(self._take(name, reading.value, reading))
+
+    def _read_model_version(self, call: ModelCall | None) -> str | None:
+        """Return the model that answered; a call that failed without output has none.
+
+        MLflow writes the requested model there.
+        """
+        if call is not None and call.error is not None and call.output is None:
+            return None
+        return self._from_call(call, "model_version")
 
     def _from_calls(self, name: FieldName) -> str | None:
         for call in reversed(self.calls):

@@ -5,7 +5,7 @@ import binascii
 import gzip
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any, Final
@@ -32,7 +32,8 @@ def read_capture(content: bytes) -> Iterator[CapturedRecord]:
     """Yield the records in a file, which may be compressed with gzip.
 
     A line with ``value_b64`` is a captured Kafka record (``headers`` are pairs of a name and
-    base64). Any other JSON line is the value of a record. A file that is not text is one record.
+    base64). A line with ``topic`` and ``payload`` is one as ``kcat -J`` writes it. Any other JSON
+    line is the value of a record. A file that is not text is one record.
     Raises CaptureFileError.
     """
     content = _decompress(content)
@@ -73,7 +74,11 @@ def _read_line(line: bytes, number: int) -> CapturedRecord:
         document = json.loads(line)
     except (ValueError, RecursionError):
         return CapturedRecord(number, line)
-    if not isinstance(document, dict) or "value_b64" not in document:
+    if not isinstance(document, dict):
+        return CapturedRecord(number, line)
+    if "topic" in document and isinstance(document.get("payload"), str):
+        return _read_kcat(document, number)
+    if "value_b64" not in document:
         return CapturedRecord(number, line)
     try:
         value = _decode(document["value_b64"])
@@ -83,6 +88,18 @@ def _read_line(line: bytes, number: int) -> CapturedRecord:
             f"line {number}: `value_b64` or a header is not base64; headers are pairs"
         ) from None
     return CapturedRecord(number, value, list(headers))
+
+
+def _read_kcat(document: Mapping[str, Any], number: int) -> CapturedRecord:
+    """Return a record of kcat: its headers are one list of names and values in turn."""
+    flat = document.get("headers")
+    texts = [str(item) for item in flat] if isinstance(flat, list) else []
+    headers = [
+        (name, raw.encode("utf-8", "replace"))
+        for name, raw in zip(texts[::2], texts[1::2], strict=False)
+    ]
+    payload = str(document["payload"]).encode("utf-8", "replace")
+    return CapturedRecord(number, payload, list(headers))
 
 
 def _decode(value: Any) -> bytes:
