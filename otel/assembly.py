@@ -37,6 +37,10 @@ INCOMPLETE_REASONS: Final[Mapping[str, str]] = {
 }
 """Why a row may lack something, by the name in the column ``incomplete``."""
 
+EARLIEST_NS: Final = 946_684_800 * 10**9
+LATEST_NS: Final = 4_102_444_800 * 10**9
+"""The contract takes event times from 2000 to 2099."""
+
 _ROOT_ROLES: Final = frozenset({"agent", "chain"})
 _INPUT_KEYS: Final = ("message", "input", "question", "query", "prompt", "user_message", "text")
 _OUTPUT_KEYS: Final = ("answer", "output", "response", "result", "text", "content")
@@ -58,6 +62,7 @@ class AssembledTrace:
     origins: Mapping[str, FieldOrigin]
     dialects: tuple[str, ...]
     span_count: int
+    mapping: str = MAPPING_VERSION
     sampling_probability: float | None = None
 
 
@@ -123,6 +128,8 @@ class _Assembly:
     def _find_reason(self) -> str | None:
         if not self.views:
             return "no span of this trace is there"
+        if not EARLIEST_NS <= self._start_ns() < LATEST_NS:
+            return "no span has a start time between 2000 and 2099"
         if self.calls:
             return None
         if any(view.role in _ROOT_ROLES for view in self._top_views()):
@@ -132,6 +139,12 @@ class _Assembly:
         if roles:
             return f"no model call, agent, chain or workflow: only {', '.join(sorted(roles))}"
         return "no span of a language model application"
+
+    def _start_ns(self) -> int:
+        root = self.tree.root
+        if root is not None and root.start_ns:
+            return root.start_ns
+        return min((s.start_ns for s in self.tree.spans.values() if s.start_ns), default=0)
 
     def _top_views(self) -> list[SpanView]:
         if self.root is not None:
@@ -165,7 +178,6 @@ class _Assembly:
             **self._read_usage(),
             "segments": {},
             "attributes": {},
-            "_mapping": MAPPING_VERSION,
         }
         return row
 
@@ -243,7 +255,7 @@ class _Assembly:
             place = FieldOrigin(span.span_id, self.views[span.span_id].dialect.name, "span times")
         else:
             spans = list(self.tree.spans.values())
-            start = min((s.start_ns for s in spans if s.start_ns), default=0)
+            start = self._start_ns()
             end = max((s.end_ns for s in spans), default=0)
             place = FieldOrigin(spans[0].span_id, "unknown", "times of all spans")
         self.origins["started_at"] = place
@@ -332,7 +344,7 @@ class _Assembly:
     def _read_documents(self) -> list[dict[str, Any]]:
         documents: dict[tuple[str, str | None], dict[str, Any]] = {}
         for view in self.views.values():
-            if view.role not in {"retrieval", "chain", None} or view is self.root:
+            if view.role not in view.dialect.document_roles or view is self.root:
                 continue
             found = read_documents(view)
             for document in found[0] if found else ():

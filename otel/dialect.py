@@ -54,7 +54,8 @@ class Dialect:
 
     A span belongs to the dialect if its scope starts with one of ``scopes`` or an attribute key
     starts with one of ``marks``. ``fields`` lists the places of each field, the best first; a
-    field without an entry is not exported. ``json_values`` says that attributes hold JSON, even
+    field without an entry is not exported. ``document_roles`` are the roles of spans that can hold
+    retrieved documents. ``json_values`` says that attributes hold JSON, even
     plain strings.
     """
 
@@ -65,6 +66,7 @@ class Dialect:
     roles: tuple[RoleRule, ...]
     fields: Mapping[FieldName, tuple[Source, ...]]
     json_values: bool = False
+    document_roles: frozenset[SpanRole | None] = frozenset({"retrieval", None})
 
     def recognises(self, span: OtelSpan, log_names: frozenset[str]) -> bool:
         """Return whether the span was written by this instrumentation."""

@@ -180,24 +180,26 @@ TRACELOOP: Final = Dialect(
     name="traceloop",
     title="Traceloop OpenLLMetry, current",
     scopes=(),
-    marks=("traceloop.",),
+    marks=("traceloop.", "llm.request.type"),
     roles=(
         RoleRule(attribute("traceloop.span.kind"), _TRACELOOP_ROLES),
         RoleRule(attribute("gen_ai.operation.name"), _OPERATIONS),
         RoleRule(attribute("llm.request.type"), _TRACELOOP_REQUESTS),
     ),
-    fields=_TRACELOOP,
-)
+    fields={**_TRACELOOP, "messages": (*_GEN_AI["messages"], group("gen_ai.prompt")),
+            "response": (*_GEN_AI["response"], group("gen_ai.completion"))},
+    document_roles=frozenset({"retrieval", "chain", None}),
+)  # fmt: skip
 TRACELOOP_OLD: Final = replace(
     TRACELOOP,
     name="traceloop_old",
     title="Traceloop OpenLLMetry, old (numbered prompts)",
-    marks=("gen_ai.prompt.0.", "gen_ai.completion.0.", "llm.request.type"),
+    marks=("gen_ai.prompt.0.", "gen_ai.completion.0."),
     fields={
         **_TRACELOOP,
         "instructions": (),
-        "messages": (group("gen_ai.prompt"),),
-        "response": (group("gen_ai.completion"),),
+        "messages": (group("gen_ai.prompt"), attribute("gen_ai.input.messages")),
+        "response": (group("gen_ai.completion"), attribute("gen_ai.output.messages")),
         "input_tokens": (
             attribute("gen_ai.usage.prompt_tokens"),
             attribute("gen_ai.usage.input_tokens"),
