@@ -36,8 +36,8 @@ class LakeSettings(SettingsGroup):
         default=None,
         min_length=1,
         description="Second place for tombstones and receipts of erasures, outside the lake and "
-        "its backups: a folder or `s3://bucket/prefix`. A lake that is older than its erasures is not "
-        "opened.",
+        "its backups: a folder or `s3://bucket/prefix`. A lake that is older than its erasures is "
+        "not opened.",
     )
     s3_endpoint_url: str | None = Field(
         default=None,

@@ -15,10 +15,10 @@ from rich.console import Console
 
 from goldpan import child_process
 from goldpan.cli.context import CliContext, with_cli_context
+from goldpan.cli.demo_output import outcome_json, show_outcome
 from goldpan.cli.main import EXIT_NO
 from goldpan.cli.progress import show_progress
 from goldpan.demo.outcome import read_outcome
-from goldpan.demo.output import outcome_json, show_outcome
 from goldpan.demo.run import DemoFolder, run_demo
 from goldpan.demo.script import write_script
 from goldpan.demo.traffic import load_shipped_conversations

@@ -70,7 +70,7 @@ class IdentityFinder:
 
     @property
     def cues(self) -> list[str]:
-        """Return words, one of which occurs wherever the value does."""
+        """Return words such that at least one occurs wherever the value does."""
         cues = frozenset[str]().union(*self._marks.values())
         return [*cues, self._unspelt[:4]] if self._unspelt else list(cues)
 

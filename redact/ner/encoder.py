@@ -166,15 +166,15 @@ class Encoder:
         return scores
 
 
-def windows(many: int) -> Iterator[Window]:
-    """Yield windows over so many pieces whose inner parts touch."""
+def windows(pieces: int) -> Iterator[Window]:
+    """Yield windows over the pieces of a text; their inner parts touch."""
     start = 0
     while True:
-        end = min(start + WINDOW, many)
+        end = min(start + WINDOW, pieces)
         inner_start = start + CONTEXT if start else 0
-        inner_end = end - CONTEXT if end < many else many
+        inner_end = end - CONTEXT if end < pieces else pieces
         yield Window(start, end, inner_start, inner_end)
-        if end == many:
+        if end == pieces:
             return
         start = inner_end - CONTEXT
 

@@ -59,10 +59,10 @@ class Tagger:
     """
 
     def __init__(self, vocabulary: Sequence[str], arrays: dict[str, Floats], settings: str) -> None:
-        told = json.loads(settings)
-        self.labels: tuple[str, ...] = tuple(told["labels"])
-        self._steps: tuple[int, ...] = tuple(told["steps"])
-        self.outside: float = told.get("outside", 0.5)
+        facts = json.loads(settings)
+        self.labels: tuple[str, ...] = tuple(facts["labels"])
+        self._steps: tuple[int, ...] = tuple(facts["steps"])
+        self.outside: float = facts.get("outside", 0.5)
         self.margin = max(self._steps)
         self.reach = sum(self._steps) + 1
         self._pieces = WordPieces(vocabulary)

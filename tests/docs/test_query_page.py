@@ -24,6 +24,11 @@ from tests.servers.worker import TEST_KEY
 BLOCKS = code_blocks("docs/query.md")
 SQL = [block.text for block in BLOCKS if block.language == "sql"]
 PYTHON = [block.text for block in BLOCKS if block.language == "python"]
+SMALL_SPARK = (
+    "--master local[1] --conf spark.sql.shuffle.partitions=2 --conf spark.ui.enabled=false "
+    "--conf spark.driver.host=127.0.0.1 pyspark-shell"
+)
+"""Spark for a few rows: by default it makes 200 tasks of each join."""
 TABLES = ("traces", "feedback", "labels", "quarantine", "redactions")
 
 
@@ -108,10 +113,13 @@ def test_duckdb() -> None:
 
 @pytest.mark.parametrize("engine", ["import polars", "to_pandas", "pyspark"])
 @pytest.mark.usefixtures("lake")
-def test_the_other_engines(engine: str, partners: Partners, tmp_path: Path) -> None:
+def test_the_other_engines(
+    engine: str, partners: Partners, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each finds the same as DuckDB."""
     if engine == "pyspark" and shutil.which("java") is None:
         pytest.skip("Spark needs Java")
+    monkeypatch.setenv("PYSPARK_SUBMIT_ARGS", SMALL_SPARK)
     snippet = tmp_path / "snippet.py"
     snippet.write_text(_python(engine))
     rows = partners.run("run_query.py", snippet, cwd=Path.cwd())

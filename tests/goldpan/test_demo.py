@@ -14,10 +14,10 @@ import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable
 
+from goldpan.cli.demo_output import show_outcome
 from goldpan.cli.plain_console import PlainConsole
 from goldpan.demo.broken_records import make_broken_traces
 from goldpan.demo.outcome import BrokenRecord, RedactionExample, read_outcome
-from goldpan.demo.output import show_outcome
 from goldpan.demo.traffic import load_shipped_conversations, make_traces
 from tests.docs.pages import code_blocks
 from tests.servers.worker import run_goldpan

@@ -216,7 +216,7 @@ def test_a_later_state_continues_a_head(folder: Path, tmp_path: Path) -> None:
     later = proved(folder).head
     make(tmp_path / "other")
     problems = proved(tmp_path / "other", since=later).problems
-    assert any("not the one of the head" in one for one in problems)
+    assert any("differs from the head" in one for one in problems)
     assert any("commits were removed" in one for one in problems)
 
 

@@ -14,11 +14,11 @@ from tests.architecture.source import ROOT
 PACKAGE_DATA = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"][
     "setuptools"
 ]["package-data"]
-MODEL = ROOT / "redact" / "ner" / "model"
+NER = ROOT / "redact" / "ner"
 DATA = sorted(
     path
     for path in (ROOT / "redact").rglob("*")
-    if path.is_file() and path.suffix not in {".py", ".pyc"} and MODEL not in path.parents
+    if path.is_file() and path.suffix not in {".py", ".pyc"} and NER not in path.parents
 )
 
 
@@ -29,10 +29,11 @@ def test_each_data_file_is_in_a_package_and_matches_a_pattern(path: Path) -> Non
     assert any(fnmatch(path.name, pattern) for pattern in PACKAGE_DATA["*"])
 
 
-def test_the_model_is_package_data() -> None:
-    """The model's folder is installed as a whole."""
-    assert PACKAGE_DATA["redact.ner"] == ["model/**"]
-    assert (MODEL.parent / "__init__.py").exists()
+def test_the_models_are_package_data() -> None:
+    """The folder of each model is installed with all of its files."""
+    models = {file.parent.name for file in NER.rglob("tagger.json")}
+    assert "model" in models
+    assert {f"{model}/**" for model in models} == set(PACKAGE_DATA["redact.ner"])
 
 
 def test_word_lists_and_presets_are_read_as_resources_of_the_package() -> None:

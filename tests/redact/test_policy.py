@@ -50,7 +50,7 @@ def test_the_description_is_no_part_of_the_hash() -> None:
         ("name: mine\nentities:\n  PERSON: {}\n  PRESON: {}\n", 4, "PRESON is not a type"),
         ("name: mine\nentities:\n  PERSON: {}\n  AGE: {score: 3}\n", 4, "entities.AGE.score"),
         ("name: mine\nentities:\n  AGE:\n    operator: shred\n", 4, "entities.AGE.operator"),
-        ("name: mine\nentities:\n  AGE: {}\n  AGE: {}\n", 4, "twice"),
+        ("name: mine\nentities:\n  AGE: {}\n  AGE: {}\n", 4, "duplicate key AGE"),
         ("name: mine\nentities: [\n", 3, "not YAML"),
         ("name: mine\n", 1, "entities"),
         ("- name\n", 1, "mapping"),

@@ -10,16 +10,16 @@ from tests.batch.release.world import conversations, labels_for, make_lake
 
 
 @pytest.fixture(scope="session")
-def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+def conversation_lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     """Real conversations, eight times each, half of the traces with a label."""
     traces = conversations(8)
     return make_lake(tmp_path_factory.mktemp("release") / "lake", traces, labels_for(traces))
 
 
 @pytest.fixture(scope="session")
-def published(tmp_path_factory: pytest.TempPathFactory, lake: Lake) -> Path:
+def published_release(tmp_path_factory: pytest.TempPathFactory, conversation_lake: Lake) -> Path:
     """A folder with one published release."""
 
     folder = tmp_path_factory.mktemp("published")
-    built(lake, folder)
+    built(conversation_lake, folder)
     return folder

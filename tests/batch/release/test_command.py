@@ -21,7 +21,7 @@ PAGE = (ROOT / "docs" / "releases.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a lake and the spec of the page."""
     folder = tmp_path_factory.mktemp("place")
     traces = conversations(8)
@@ -34,9 +34,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Run:
     """Run goldpan in that folder, in this process: loading its libraries is slow."""
-    monkeypatch.chdir(place)
+    monkeypatch.chdir(workspace)
     monkeypatch.setenv("GOLDPAN_LAKE__URI", "lake")
     monkeypatch.setenv("GOLDPAN_REDACT__KEY", TEST_KEY)
 
@@ -57,10 +59,12 @@ def test_the_commands_of_the_page_run(run: Run) -> None:
         assert "Traceback" not in done.stderr
 
 
-def test_json_output(run: Run, place: Path) -> None:
+def test_json_output(run: Run, workspace: Path) -> None:
     """Build, verify, diff, list and show answer in JSON, with the exit codes that are promised."""
-    spec = place / "other.yaml"
-    spec.write_text((place / "support.yaml").read_text().replace("name: support", "name: other"))
+    spec = workspace / "other.yaml"
+    spec.write_text(
+        (workspace / "support.yaml").read_text().replace("name: support", "name: other")
+    )
     first = json.loads(run("release", "build", str(spec), "--json").stdout)
     assert (first["version"], first["published"], first["level"]) == ("1.0.0", True, "major")
     again = json.loads(run("release", "build", str(spec), "--json").stdout)
@@ -82,12 +86,14 @@ def test_json_output(run: Run, place: Path) -> None:
     assert json.loads(run("release", "verify", pinned, "--json").stdout)["ok"]
 
 
-def test_a_changed_byte_gives_exit_code_one(run: Run, place: Path) -> None:
+def test_a_changed_byte_gives_exit_code_one(run: Run, workspace: Path) -> None:
     """``verify`` fails for a changed folder, and export refuses it."""
-    spec = place / "third.yaml"
-    spec.write_text((place / "support.yaml").read_text().replace("name: support", "name: third"))
+    spec = workspace / "third.yaml"
+    spec.write_text(
+        (workspace / "support.yaml").read_text().replace("name: support", "name: third")
+    )
     run("release", "build", str(spec))
-    folder = place / "lake" / "releases" / "third" / "1.0.0"
+    folder = workspace / "lake" / "releases" / "third" / "1.0.0"
     data = bytearray((folder / "data.parquet").read_bytes())
     data[len(data) // 2] ^= 1
     (folder / "data.parquet").write_bytes(data)
@@ -99,26 +105,28 @@ def test_a_changed_byte_gives_exit_code_one(run: Run, place: Path) -> None:
     assert "changed since publication" in done.stderr
 
 
-def test_a_side_that_has_no_row_is_refused(run: Run, place: Path) -> None:
+def test_a_side_that_has_no_row_is_refused(run: Run, workspace: Path) -> None:
     """An empty export would pass every test that uses it."""
-    spec = place / "sides.yaml"
-    asked = yaml.safe_load((place / "support.yaml").read_text())
+    spec = workspace / "sides.yaml"
+    asked = yaml.safe_load((workspace / "support.yaml").read_text())
     spec.write_text(yaml.safe_dump(asked | {"name": "sides", "holdout": None}))
     run("release", "build", str(spec))
     done = run("release", "export", "sides", "--to", "jsonl", "--out", "s", "--side", "holdout")
     assert done.returncode == 2
     assert "no rows on the side holdout" in done.stderr
-    assert not (place / "s").exists()
+    assert not (workspace / "s").exists()
 
 
-def test_every_command_reports_erased_rows(run: Run, place: Path) -> None:
+def test_every_command_reports_erased_rows(run: Run, workspace: Path) -> None:
     """List, show, verify, diff and export of a version that lost a row, and of its successor."""
-    spec = place / "fourth.yaml"
-    spec.write_text((place / "support.yaml").read_text().replace("name: support", "name: fourth"))
+    spec = workspace / "fourth.yaml"
+    spec.write_text(
+        (workspace / "support.yaml").read_text().replace("name: support", "name: fourth")
+    )
     first = json.loads(run("release", "build", str(spec), "--json").stdout)
-    here = open_repository(place / "lake" / "releases")
-    (place / "fourth").mkdir()
-    gone = rows_of(place / "lake" / "releases" / "fourth" / "1.0.0")[0]["trace_id"]
+    here = open_repository(workspace / "lake" / "releases")
+    (workspace / "fourth").mkdir()
+    gone = rows_of(workspace / "lake" / "releases" / "fourth" / "1.0.0")[0]["trace_id"]
     erased(here, [gone], 1)
     listed = json.loads(run("release", "list", "fourth", "--json").stdout)["releases"]
     assert [(o["version"], o["erased"]) for o in listed] == [("1.0.0", True), ("2.0.0", False)]
@@ -135,13 +143,13 @@ def test_every_command_reports_erased_rows(run: Run, place: Path) -> None:
     assert json.loads(differ.stdout)["changes"]["erased"] == 1
     out = run("release", "export", "fourth@1", "--to", "jsonl", "--out", "fourth", "--json")
     assert json.loads(out.stdout)["rows"] == first["rows"] - 1
-    assert gone not in (place / "fourth" / "fourth.jsonl").read_text()
+    assert gone not in (workspace / "fourth" / "fourth.jsonl").read_text()
 
 
-def test_a_withdrawn_version_is_not_exported(run: Run, place: Path) -> None:
+def test_a_withdrawn_version_is_not_exported(run: Run, workspace: Path) -> None:
     """It is refused with exit code 2."""
-    spec = place / "gone.yaml"
-    spec.write_text((place / "support.yaml").read_text().replace("name: support", "name: gone"))
+    spec = workspace / "gone.yaml"
+    spec.write_text((workspace / "support.yaml").read_text().replace("name: support", "name: gone"))
     run("release", "build", str(spec))
     assert run("release", "withdraw", "gone@1.0.0", "--reason", "x").returncode == 0
     done = run("release", "export", "gone@1.0.0", "--to", "csv", "--out", "w")
@@ -169,10 +177,12 @@ def test_wrong_use_is_reported_in_a_sentence(
     assert "Traceback" not in done.stderr
 
 
-def test_a_pin_is_pulled_into_a_folder(run: Run, place: Path) -> None:
+def test_a_pin_is_pulled_into_a_folder(run: Run, workspace: Path) -> None:
     """Verified by the digest, repeatable, updated; no other folder is replaced."""
-    spec = place / "fifth.yaml"
-    spec.write_text((place / "support.yaml").read_text().replace("name: support", "name: fifth"))
+    spec = workspace / "fifth.yaml"
+    spec.write_text(
+        (workspace / "support.yaml").read_text().replace("name: support", "name: fifth")
+    )
     first = json.loads(run("release", "build", str(spec), "--json").stdout)
     pinned = f"fifth@{first['digest']}"
     told = json.loads(run("release", "pull", pinned, "pulled/fifth", "--json").stdout)
@@ -180,25 +190,25 @@ def test_a_pin_is_pulled_into_a_folder(run: Run, place: Path) -> None:
     assert run("release", "pull", pinned, "pulled/fifth").returncode == 0
     assert run("release", "verify", "pulled/fifth", "--expect", first["digest"]).returncode == 0
     assert "pin it as fifth@sha256" in run("release", "pull", "fifth", "pulled/fifth").stdout
-    gone = rows_of(place / "pulled" / "fifth")[0]["trace_id"]
-    erased(open_repository(place / "lake" / "releases"), [gone], 1)
+    gone = rows_of(workspace / "pulled" / "fifth")[0]["trace_id"]
+    erased(open_repository(workspace / "lake" / "releases"), [gone], 1)
     assert "ok except 1 erased row:" in run("release", "pull", pinned, "pulled/fifth").stdout
-    assert gone not in {row["trace_id"] for row in rows_of(place / "pulled" / "fifth")}
+    assert gone not in {row["trace_id"] for row in rows_of(workspace / "pulled" / "fifth")}
     other = run("release", "pull", "fifth@2.0.0", "pulled/fifth")
     assert (other.returncode, "something other" in other.stderr) == (2, True)
     run("release", "withdraw", "fifth@2.0.0", "--reason", "an example")
     assert run("release", "pull", "fifth@2.0.0", "pulled/sixth").returncode == 1
-    data = place / "lake" / "releases" / "fifth" / "1.0.0" / "manifest.json"
+    data = workspace / "lake" / "releases" / "fifth" / "1.0.0" / "manifest.json"
     data.write_text(data.read_text().replace('"fifth"', '"other"', 1))
     assert run("release", "pull", pinned, "pulled/seventh").returncode == 1
-    assert not (place / "pulled" / "sixth").exists()
-    assert not (place / "pulled" / "seventh").exists()
+    assert not (workspace / "pulled" / "sixth").exists()
+    assert not (workspace / "pulled" / "seventh").exists()
 
 
-def test_the_page_s_example_for_ci_runs(run: Run, place: Path) -> None:
+def test_the_page_s_example_for_ci_runs(run: Run, workspace: Path) -> None:
     """Each call of goldpan in the workflow works, with its pin inserted."""
-    spec = place / "ci.yaml"
-    spec.write_text((place / "support.yaml").read_text().replace("name: support", "name: ci"))
+    spec = workspace / "ci.yaml"
+    spec.write_text((workspace / "support.yaml").read_text().replace("name: support", "name: ci"))
     first = json.loads(run("release", "build", str(spec), "--json").stdout)
     found = re.findall(r"- run: (goldpan .*)", PAGE)
     assert len(found) == 2

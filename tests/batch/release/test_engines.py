@@ -45,14 +45,16 @@ def _cells_on_duckdb(lake: Lake, asked: Any) -> list[tuple[Any, ...]]:
         return sorted(tuple(getattr(cell, key.lstrip("_")) for key in KEYS) for cell in cells)
 
 
-def test_spark_selects_the_same_cells(lake: Lake, partners: Partners, tmp_path: Path) -> None:
+def test_spark_selects_the_same_cells(
+    conversation_lake: Lake, partners: Partners, tmp_path: Path
+) -> None:
     """Every cell, how many traces it has, which one was picked, and its hash, are the same."""
     if shutil.which("java") is None:
         pytest.skip("Spark needs Java")
     views = {
         name: {
-            "base": lake.location.table_uri(name),
-            "files": open_snapshot(lake, name).handle.file_uris(),
+            "base": conversation_lake.location.table_uri(name),
+            "files": open_snapshot(conversation_lake, name).handle.file_uris(),
         }
         for name in ("traces", "labels")
     }
@@ -60,7 +62,7 @@ def test_spark_selects_the_same_cells(lake: Lake, partners: Partners, tmp_path: 
     job = tmp_path / "job.json"
     job.write_text(json.dumps({"views": views, "queries": queries}))
     for changes, rows in zip(SPECS, partners.run("run_spark.py", job, cwd=tmp_path), strict=True):
-        assert sorted(map(tuple, rows)) == _cells_on_duckdb(lake, spec(**changes))
+        assert sorted(map(tuple, rows)) == _cells_on_duckdb(conversation_lake, spec(**changes))
         assert len(rows) > 20
 
 
@@ -77,10 +79,10 @@ def test_the_query_can_be_written_for_warehouses(dialect: str, changes: dict[str
     assert "md5" in text.lower()
 
 
-def test_a_limit_holds_about_the_requested_number(lake: Lake) -> None:
+def test_a_limit_holds_about_the_requested_number(conversation_lake: Lake) -> None:
     """The first cells by hash, and some to spare, without reading the others one by one."""
     asked = spec(strata=["status"], one_per="trace")
-    every = _cells_on_duckdb(lake, asked)
+    every = _cells_on_duckdb(conversation_lake, asked)
     ok = sorted(row[-1] for row in every if row[0] == "=ok")
     limit = selection_query.hash_limit(50, len(ok))
     assert limit is not None

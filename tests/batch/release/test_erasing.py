@@ -39,7 +39,7 @@ from tests.batch.release.people import (
 
 
 @pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def published_people(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with two versions of a release, both with a person to erase."""
     place = tmp_path_factory.mktemp("people")
     lake = populated(place / "lake")
@@ -49,32 +49,36 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def out(original: Path, tmp_path: Path) -> Path:
+def people_copy(published_people: Path, tmp_path: Path) -> Path:
     """A copy of that folder."""
-    shutil.copytree(original, tmp_path / "out")
+    shutil.copytree(published_people, tmp_path / "out")
     return tmp_path / "out"
 
 
-def test_nothing_of_an_erased_person_is_left(out: Path) -> None:
+def test_nothing_of_an_erased_person_is_left(people_copy: Path) -> None:
     """No id, salt, planted value or pseudonym in any byte of any file; all other rows hold."""
-    rows = rows_of(out / "support" / "1.0.0")
+    rows = rows_of(people_copy / "support" / "1.0.0")
     going = [row for row in rows if wanted().match(row)]
     assert len(going) > 2
-    assert values_of(going) & set(_found_in(out, values_of(going)))
-    told = erase_from_releases(open_repository(out), wanted(), order(1))
-    assert _found_in(out, values_of(going)) == []
+    assert values_of(going) & set(_found_in(people_copy, values_of(going)))
+    told = erase_from_releases(open_repository(people_copy), wanted(), order(1))
+    assert _found_in(people_copy, values_of(going)) == []
     own = len(going) - 1
     assert told == [
         ErasedVersion("support", "1.0.0", "published", own, 1, None),
         ErasedVersion("support", "1.0.1", "published", own, 1, "2.0.0"),
     ]
     for version in ("1.0.0", "1.0.1", "2.0.0"):
-        verdict = verify_release(FolderStore(out / "support" / version), signer=SIGNER.public)
+        verdict = verify_release(
+            FolderStore(people_copy / "support" / version), signer=SIGNER.public
+        )
         gone = len(going) if version != "2.0.0" else 0
         assert (verdict.ok, verdict.erased, verdict.problems) == (True, gone, [])
         assert verdict.rows == len(rows) - len(going)
-        assert rows_of(out / "support" / version) == [row for row in rows if row not in going]
-    assert open_repository(out).find(parse_reference("support@latest")).version == (2, 0, 0)
+        assert rows_of(people_copy / "support" / version) == [
+            row for row in rows if row not in going
+        ]
+    assert open_repository(people_copy).find(parse_reference("support@latest")).version == (2, 0, 0)
 
 
 def _found_in(out: Path, values: set[str]) -> list[str]:
@@ -82,53 +86,57 @@ def _found_in(out: Path, values: set[str]) -> list[str]:
     return [value for value in values if any(value in text for text in texts)]
 
 
-def test_a_pinned_digest_still_names_the_same_version(original: Path, out: Path) -> None:
+def test_a_pinned_digest_still_names_the_same_version(
+    published_people: Path, people_copy: Path
+) -> None:
     """The manifest is untouched, byte by byte; only the files with rows and their note change."""
-    erase_from_releases(open_repository(out), wanted(), order(1))
-    before, after = contents(original), contents(out)
+    erase_from_releases(open_repository(people_copy), wanted(), order(1))
+    before, after = contents(published_people), contents(people_copy)
     changed = {path for path in before if before[path] != after[path]}
     names = (DATA, STARTER, CHECKSUMS)
     assert changed == {f"support/{v}/{n}" for v in ("1.0.0", "1.0.1") for n in names}
-    for one in open_repository(original).versions("support"):
-        found = open_repository(out).find(parse_reference(f"support@sha256:{one.digest}"))
+    for one in open_repository(published_people).versions("support"):
+        found = open_repository(people_copy).find(parse_reference(f"support@sha256:{one.digest}"))
         assert (found.version, found.erased) == (one.version, True)
 
 
-def test_a_repeated_erasure_changes_nothing(out: Path) -> None:
+def test_a_repeated_erasure_changes_nothing(people_copy: Path) -> None:
     """A repeated call changes nothing and reports the same; a search finds no rows."""
-    before = find_affected_versions(open_repository(out), wanted())
+    before = find_affected_versions(open_repository(people_copy), wanted())
     assert [(f.version, f.state, f.mentions) for f in before] == [
         ("1.0.0", "published", 1),
         ("1.0.1", "published", 1),
     ]
     assert isinstance(before[0], AffectedVersion)
-    told = erase_from_releases(open_repository(out), wanted(), order(1))
-    once = contents(out)
-    assert find_affected_versions(open_repository(out), wanted()) == []
-    assert erase_from_releases(open_repository(out), wanted(), order(1)) == told
-    assert contents(out) == once
+    told = erase_from_releases(open_repository(people_copy), wanted(), order(1))
+    once = contents(people_copy)
+    assert find_affected_versions(open_repository(people_copy), wanted()) == []
+    assert erase_from_releases(open_repository(people_copy), wanted(), order(1)) == told
+    assert contents(people_copy) == once
 
 
-def test_a_person_in_no_release_changes_only_the_fence(original: Path, out: Path) -> None:
+def test_a_person_in_no_release_changes_only_the_fence(
+    published_people: Path, people_copy: Path
+) -> None:
     """Releases without the person stay as they are, to the byte."""
-    assert erased(open_repository(out), ["nobody"], 1) == []
-    after = contents(out)
+    assert erased(open_repository(people_copy), ["nobody"], 1) == []
+    after = contents(people_copy)
     assert after.pop(".erasures/000001-traces-0-labels-0")
-    assert after == contents(original)
+    assert after == contents(published_people)
 
 
 @settings(max_examples=4, deadline=None)
 @given(data=st.data())
 def test_the_order_of_erasures_does_not_matter(
-    original: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+    published_people: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     """Any rows, in any parts, in any order: the same files with rows, and all of it verifies."""
-    ids = [row["trace_id"] for row in rows_of(original / "support" / "1.0.0")]
+    ids = [row["trace_id"] for row in rows_of(published_people / "support" / "1.0.0")]
     gone = data.draw(st.lists(st.sampled_from(ids), min_size=1, max_size=12, unique=True))
     parts = data.draw(st.integers(1, 3))
     out = tmp_path_factory.mktemp("any")
     for name, steps in (("parts", [gone[i::parts] for i in range(parts)]), ("whole", [gone])):
-        shutil.copytree(original, out / name)
+        shutil.copytree(published_people, out / name)
         for number, step in enumerate(steps, 1):
             erased(open_repository(out / name), step, number)
     for version in ("1.0.0", "1.0.1"):
@@ -142,14 +150,14 @@ def test_the_order_of_erasures_does_not_matter(
     assert verify_release(FolderStore(newest[0])).erased == 0
 
 
-def test_a_row_missing_without_a_note_is_detected(out: Path) -> None:
+def test_a_row_missing_without_a_note_is_detected(people_copy: Path) -> None:
     """Rows missing beyond those in the note, restored or changed rows: each is reported."""
-    folder = out / "support" / "1.0.0"
+    folder = people_copy / "support" / "1.0.0"
     whole = contents(folder)
     ids = [row["trace_id"] for row in rows_of(folder)]
-    erased(open_repository(out), ids[:3], 1)
+    erased(open_repository(people_copy), ids[:3], 1)
     few = contents(folder)
-    erased(open_repository(out), ids[3:4], 2)
+    erased(open_repository(people_copy), ids[3:4], 2)
     fewer = contents(folder)
     assert verify_release(FolderStore(folder)).ok
     for name in (DATA, STARTER, ERASURE_NOTE, CHECKSUMS):
@@ -167,10 +175,10 @@ def test_a_row_missing_without_a_note_is_detected(out: Path) -> None:
 @settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_any_changed_byte_of_an_erased_release_is_detected(
-    original: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+    published_people: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     """Also of the note and of the rewritten files."""
-    folder = _erased_once(original, tmp_path_factory)
+    folder = _erased_once(published_people, tmp_path_factory)
     files = contents(folder)
     name = data.draw(st.sampled_from(sorted(files)))
     place = data.draw(st.integers(0, len(files[name]) - 1))
@@ -193,11 +201,11 @@ def _erased_once(original: Path, factory: pytest.TempPathFactory) -> Path:
     return out / "support" / "1.0.0"
 
 
-def test_rows_deleted_by_others_are_reported_with_their_key(out: Path) -> None:
+def test_rows_deleted_by_others_are_reported_with_their_key(people_copy: Path) -> None:
     """A note under another key counts as an erasure, and fails if the operator's is required."""
-    folder = out / "support" / "1.0.0"
+    folder = people_copy / "support" / "1.0.0"
     ids = [row["trace_id"] for row in rows_of(folder)]
-    erased(open_repository(out), ids[:1], 1)
+    erased(open_repository(people_copy), ids[:1], 1)
     verdict = verify_release(FolderStore(folder), signer="00" * 32)
     assert (verdict.ok, verdict.erased) == (False, 1)
     assert "another key" in verdict.problems[0]
@@ -206,9 +214,9 @@ def test_rows_deleted_by_others_are_reported_with_their_key(out: Path) -> None:
     assert any("signature" in problem for problem in verify_release(FolderStore(folder)).problems)
 
 
-def test_withdrawn_versions_lose_the_rows_and_get_no_successor(out: Path) -> None:
+def test_withdrawn_versions_lose_the_rows_and_get_no_successor(people_copy: Path) -> None:
     """A withdrawn version is erased too; the successor follows the version in force."""
-    here = open_repository(out)
+    here = open_repository(people_copy)
     newest = here.find(parse_reference("support"))
     here.put_new(f"{newest.folder}/{WITHDRAWAL}", withdrawal_mark(newest.digest, "wrong"))
     told = erase_from_releases(here, wanted(), order(1))
@@ -219,43 +227,44 @@ def test_withdrawn_versions_lose_the_rows_and_get_no_successor(out: Path) -> Non
     manifest = json.loads(here.read(here.find(parse_reference("support")), MANIFEST))
     assert manifest["previous"]["version"] == "1.0.0"
     assert manifest["previous"]["changes"]["erased"] == told[0].rows + told[0].mentions
-    assert verify_release(FolderStore(out / "support" / "1.0.1")).withdrawn == "wrong"
+    assert verify_release(FolderStore(people_copy / "support" / "1.0.1")).withdrawn == "wrong"
 
 
-def test_a_withdrawn_successor_is_not_rebuilt(out: Path) -> None:
+def test_a_withdrawn_successor_is_not_rebuilt(people_copy: Path) -> None:
     """A withdrawn version gets no successor."""
-    here = open_repository(out)
+    here = open_repository(people_copy)
     erase_from_releases(here, wanted(), order(1))
     successor = here.find(parse_reference("support"))
     here.put_new(f"{successor.folder}/{WITHDRAWAL}", withdrawal_mark(successor.digest, "wrong"))
-    before = contents(out)
+    before = contents(people_copy)
     erase_from_releases(here, wanted(), order(1))
-    assert contents(out) == before
+    assert contents(people_copy) == before
 
 
-def test_a_release_without_rows_has_no_successor(out: Path) -> None:
+def test_a_release_without_rows_has_no_successor(people_copy: Path) -> None:
     """It still verifies: except for all of its rows."""
-    ids = [row["trace_id"] for row in rows_of(out / "support" / "1.0.0")]
-    told = erased(open_repository(out), ids, 1)
+    ids = [row["trace_id"] for row in rows_of(people_copy / "support" / "1.0.0")]
+    told = erased(open_repository(people_copy), ids, 1)
     assert [t.successor for t in told] == [None, None]
-    verdict = verify_release(FolderStore(out / "support" / "1.0.1"))
+    verdict = verify_release(FolderStore(people_copy / "support" / "1.0.1"))
     assert (verdict.ok, verdict.rows, verdict.erased) == (True, 0, len(ids))
 
 
-def test_the_successor_reports_the_erasure_and_keeps_the_weights(out: Path) -> None:
+def test_the_successor_reports_the_erasure_and_keeps_the_weights(people_copy: Path) -> None:
     """It has the remaining rows and their commitments; its design and pages report the erasure."""
-    erase_from_releases(open_repository(out), wanted(), order(7))
+    erase_from_releases(open_repository(people_copy), wanted(), order(7))
     old, new = (
-        json.loads((out / "support" / v / MANIFEST).read_bytes()) for v in ("1.0.1", "2.0.0")
+        json.loads((people_copy / "support" / v / MANIFEST).read_bytes())
+        for v in ("1.0.1", "2.0.0")
     )
     assert [row for row in old["rows"] if row in new["rows"]] == new["rows"]
     gone = old["row_count"] - new["row_count"]
     assert new["erasures"] == [{"erasure": 7, "of": "1.0.1", "rows": gone}]
     assert sum(s["erased"] for s in new["design"]["strata"]) == gone
     assert sum(s["rows"] for s in new["design"]["strata"]) == new["row_count"]
-    sheet = (out / "support" / "2.0.0" / "datasheet.md").read_text()
+    sheet = (people_copy / "support" / "2.0.0" / "datasheet.md").read_text()
     assert f"{gone} rows were erased" in sheet
-    note = read_erasure_note((out / "support" / "1.0.1" / ERASURE_NOTE).read_bytes()).note
+    note = read_erasure_note((people_copy / "support" / "1.0.1" / ERASURE_NOTE).read_bytes()).note
     assert len(note.rows) == gone
 
 

@@ -42,24 +42,24 @@ SMALL = {**WHOLE, "size": 12, "where": {"segments.plan": ["gold", "silver", "fre
 
 
 @pytest.fixture(scope="module")
-def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+def person_lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     """A lake with a person to erase."""
     return populated(tmp_path_factory.mktemp("faults") / "lake")
 
 
 @pytest.fixture(scope="module")
-def draft(lake: Lake) -> ReleaseDraft:
+def person_draft(person_lake: Lake) -> ReleaseDraft:
     """A draft with rows of the person and of others."""
-    made = drafted(lake, **SMALL)
+    made = drafted(person_lake, **SMALL)
     assert 0 < sum(1 for row in made.rows.column("user_id").to_pylist() if row) < 500
     return made
 
 
 @pytest.fixture(scope="module")
-def original(draft: ReleaseDraft, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def published_person(person_draft: ReleaseDraft, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with that release."""
     folder = tmp_path_factory.mktemp("original")
-    publish_draft(draft, open_repository(folder))
+    publish_draft(person_draft, open_repository(folder))
     return folder
 
 
@@ -99,16 +99,20 @@ def _killed(original: Path, folder: Path, *moment: str) -> None:
     assert not any(value in text for value in values_of(going) for text in texts)
 
 
-def test_killed_at_each_step_the_next_run_completes_it(original: Path, tmp_path: Path) -> None:
+def test_killed_at_each_step_the_next_run_completes_it(
+    published_person: Path, tmp_path: Path
+) -> None:
     """SIGKILL before, in or after each write: never silently good, and the same end."""
-    _killed(original, tmp_path)
+    _killed(published_person, tmp_path)
 
 
 @pytest.mark.chaos
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_killed_at_each_moment_of_each_step(original: Path, tmp_path: Path, moment: str) -> None:
+def test_killed_at_each_moment_of_each_step(
+    published_person: Path, tmp_path: Path, moment: str
+) -> None:
     """The same with every moment at every step."""
-    _killed(original, tmp_path, moment)
+    _killed(published_person, tmp_path, moment)
 
 
 def _steps(original: Path, folder: Path, act: Callable[[ReleaseRepository], object]) -> int:
@@ -119,17 +123,19 @@ def _steps(original: Path, folder: Path, act: Callable[[ReleaseRepository], obje
     return store.writes
 
 
-def test_concurrent_erasures_remove_the_rows_of_both(original: Path, tmp_path: Path) -> None:
+def test_concurrent_erasures_remove_the_rows_of_both(
+    published_person: Path, tmp_path: Path
+) -> None:
     """Whenever another erasure runs in between, no row returns, and all versions verify."""
-    rows = rows_of(original / "support" / "1.0.0")
+    rows = rows_of(published_person / "support" / "1.0.0")
     others = [row["trace_id"] for row in rows if not wanted().match(row)][:2]
 
     def one(here: ReleaseRepository) -> object:
         return erase_from_releases(here, wanted(), order(1))
 
-    for step in range(1, _steps(original, tmp_path / "alone", one) + 1):
+    for step in range(1, _steps(published_person, tmp_path / "alone", one) + 1):
         out = tmp_path / str(step)
-        shutil.copytree(original, out)
+        shutil.copytree(published_person, out)
         store = InterruptedStore(
             out, step, MOMENTS[0], partial(erased, open_repository(out), others, 2)
         )
@@ -153,11 +159,11 @@ def _nothing_of_the_person(draft: ReleaseDraft, folder: Path) -> bool:
 
 @pytest.mark.parametrize("moment", [MOMENTS[0], MOMENTS[2]])
 def test_a_build_during_an_erasure_publishes_no_erased_row(
-    draft: ReleaseDraft, tmp_path: Path, moment: str
+    person_draft: ReleaseDraft, tmp_path: Path, moment: str
 ) -> None:
     """Whenever the erasure runs, nothing of the person is left; the builder may build again."""
-    newer = {table: pinned["version"] + 1 for table, pinned in draft.facts["lake"].items()}
-    assert not _nothing_of_the_person(draft, _published(draft, tmp_path / "0"))
+    newer = {table: pinned["version"] + 1 for table, pinned in person_draft.facts["lake"].items()}
+    assert not _nothing_of_the_person(person_draft, _published(person_draft, tmp_path / "0"))
     for step in range(1, 10):
         out = tmp_path / str(step)
         store = InterruptedStore(
@@ -167,13 +173,13 @@ def test_a_build_during_an_erasure_publishes_no_erased_row(
             partial(erase_from_releases, open_repository(out), wanted(), order(1, newer)),
         )
         with suppress(ReleaseClaimError):
-            publish_draft(draft, ReleaseRepository(store, patience()))
+            publish_draft(person_draft, ReleaseRepository(store, patience()))
         assert store.writes >= step
-        assert _nothing_of_the_person(draft, out), step
+        assert _nothing_of_the_person(person_draft, out), step
         with pytest.raises(
             ReleaseClaimError, match="rows of table traces were erased after version"
         ):
-            publish_draft(draft, open_repository(out))
+            publish_draft(person_draft, open_repository(out))
 
 
 def _published(draft: ReleaseDraft, folder: Path) -> Path:
@@ -181,9 +187,11 @@ def _published(draft: ReleaseDraft, folder: Path) -> Path:
     return folder
 
 
-def test_begun_and_abandoned_versions_are_emptied(draft: ReleaseDraft, tmp_path: Path) -> None:
+def test_begun_and_abandoned_versions_are_emptied(
+    person_draft: ReleaseDraft, tmp_path: Path
+) -> None:
     """Rows of an unpublished version are erased too, and a late builder cannot restore them."""
-    files = assemble_files(draft, FIRST_VERSION, None)
+    files = assemble_files(person_draft, FIRST_VERSION, None)
     here = open_repository(tmp_path)
     begun = here.claim("support", 1, FIRST_VERSION, files)
     here.put_new(f"{begun.folder}/{DATA}", files[DATA])
@@ -199,13 +207,15 @@ def test_begun_and_abandoned_versions_are_emptied(draft: ReleaseDraft, tmp_path:
     ]
     with pytest.raises(ReleaseClaimError, match="abandoned"):
         here.publish(late, files)
-    assert _nothing_of_the_person(draft, tmp_path)
+    assert _nothing_of_the_person(person_draft, tmp_path)
     assert find_affected_versions(here, wanted()) == []
 
 
-def test_a_build_without_matching_rows_is_undisturbed(draft: ReleaseDraft, tmp_path: Path) -> None:
+def test_a_build_without_matching_rows_is_undisturbed(
+    person_draft: ReleaseDraft, tmp_path: Path
+) -> None:
     """An erasure of a person without rows in it does not disturb a version that was begun."""
-    files = assemble_files(draft, FIRST_VERSION, None)
+    files = assemble_files(person_draft, FIRST_VERSION, None)
     here = open_repository(tmp_path)
     begun = here.claim("support", 1, FIRST_VERSION, files)
     here.put_new(f"{begun.folder}/{DATA}", files[DATA])
@@ -214,13 +224,13 @@ def test_a_build_without_matching_rows_is_undisturbed(draft: ReleaseDraft, tmp_p
     assert verify_release(FolderStore(tmp_path / begun.folder)).ok
 
 
-def test_a_build_after_an_erasure_makes_the_next_version(lake: Lake, tmp_path: Path) -> None:
+def test_a_build_after_an_erasure_makes_the_next_version(person_lake: Lake, tmp_path: Path) -> None:
     """It is compared with the remaining rows, and is major if rows were erased."""
-    publish_draft(drafted(lake, **SMALL), open_repository(tmp_path))
+    publish_draft(drafted(person_lake, **SMALL), open_repository(tmp_path))
     store = InterruptedStore(tmp_path, 6, MOMENTS[0], _stop)
     with pytest.raises(KeyboardInterrupt):  # before the successor
         erase_from_releases(ReleaseRepository(store, patience()), wanted(), order(1))
-    made = publish_draft(drafted(lake, **{**SMALL, "seed": 5}), open_repository(tmp_path))
+    made = publish_draft(drafted(person_lake, **{**SMALL, "seed": 5}), open_repository(tmp_path))
     assert (str(made.version), made.level, made.changes.erased > 0) == ("2.0.0", "major", True)
     told = erase_from_releases(open_repository(tmp_path), wanted(), order(1))
     assert told[0].successor is None
@@ -231,11 +241,11 @@ def _stop() -> None:
     raise KeyboardInterrupt
 
 
-def test_an_unreadable_file_is_reported(original: Path, tmp_path: Path) -> None:
+def test_an_unreadable_file_is_reported(published_person: Path, tmp_path: Path) -> None:
     """An unreadable file is reported; the rows are erased from all other versions."""
     here = open_repository(tmp_path / "out")
-    shutil.copytree(original, tmp_path / "out")
-    shutil.copytree(original / "support", tmp_path / "out" / "damaged")
+    shutil.copytree(published_person, tmp_path / "out")
+    shutil.copytree(published_person / "support", tmp_path / "out" / "damaged")
     (tmp_path / "out" / "damaged" / "1.0.0" / DATA).write_bytes(b"PAR1")
     told = r"damaged/1\.0\.0: data\.parquet cannot be read"
     with pytest.raises(FatalError, match=told):
@@ -248,7 +258,7 @@ def test_an_unreadable_file_is_reported(original: Path, tmp_path: Path) -> None:
 
 
 def test_on_s3_older_versions_are_removed_too(
-    s3: S3, draft: ReleaseDraft, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    s3: S3, person_draft: ReleaseDraft, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a bucket that keeps versions nothing of the person is left in any of them."""
     for name, value in s3.env().items():
@@ -256,10 +266,10 @@ def test_on_s3_older_versions_are_removed_too(
     bucket, client = s3.create_bucket(), s3.client()
     client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     here = ReleaseRepository(S3Store(bucket, "releases", endpoint_url=s3.endpoint), patience())
-    publish_draft(draft, here)
+    publish_draft(person_draft, here)
     client.delete_object(Bucket=bucket, Key="releases/support/1.0.0/starter.jsonl")
     here.files.put(
-        "support/1.0.0/starter.jsonl", assemble_files(draft, FIRST_VERSION, None)[STARTER]
+        "support/1.0.0/starter.jsonl", assemble_files(person_draft, FIRST_VERSION, None)[STARTER]
     )
     told = erase_from_releases(here, wanted(), order(1))
     assert told[0].successor == "2.0.0"
@@ -268,6 +278,6 @@ def test_on_s3_older_versions_are_removed_too(
         file = tmp_path / str(number) / Path(one["Key"]).name
         file.parent.mkdir()
         file.write_bytes(kept["Body"].read())
-    assert _nothing_of_the_person(draft, tmp_path)
+    assert _nothing_of_the_person(person_draft, tmp_path)
     assert verify_release(here.files, "support/1.0.0/").erased == told[0].rows + told[0].mentions
     assert erase_from_releases(here, wanted(), order(1)) == told

@@ -23,7 +23,7 @@ SINCE: dict[str, Any] = {"window": {"from": "2026-11-04", "to": "2026-12-01"}}
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
+def six_day_lake(tmp_path: Path) -> Lake:
     """Six days of conversations, half of the traces with a label."""
     traces = conversations(4)
     return make_lake(tmp_path / "lake", traces, labels_for(traces))
@@ -40,22 +40,22 @@ def days(made: Any) -> set[date]:
 
 
 @pytest.mark.parametrize("part", ["rows", "text", "pseudonyms"])
-def test_a_window_that_reaches_back_too_far_is_refused(lake: Lake, part: str) -> None:
+def test_a_window_that_reaches_back_too_far_is_refused(six_day_lake: Lake, part: str) -> None:
     """The error has the first complete day and the number of traces concerned."""
-    expire(lake, **{part: WHOLE})
+    expire(six_day_lake, **{part: WHOLE})
     with pytest.raises(UsageError, match=r"of days before 2026-11-04 have expired \(\d+ of"):
-        drafted(lake)
-    assert min(days(drafted(lake, **SINCE))) == WHOLE
+        drafted(six_day_lake)
+    assert min(days(drafted(six_day_lake, **SINCE))) == WHOLE
 
 
-def test_days_are_left_out_where_the_spec_says_so(lake: Lake) -> None:
+def test_days_are_left_out_where_the_spec_says_so(six_day_lake: Lake) -> None:
     """Population, datasheet and manifest cover the remaining days, and say so."""
-    expire(lake, text=WHOLE)
-    made = drafted(lake, expired="leave_out")
+    expire(six_day_lake, text=WHOLE)
+    made = drafted(six_day_lake, expired="leave_out")
     assert min(days(made)) == WHOLE
     said = made.rows["messages"].to_pylist()
     assert all(any(message["content"] for message in messages) for messages in said)
-    narrow = drafted(lake, **SINCE)
+    narrow = drafted(six_day_lake, **SINCE)
     assert made.facts["population"] == narrow.facts["population"]
     assert made.facts["rows"] == narrow.facts["rows"]
     gone = made.facts["expired"]
@@ -68,39 +68,39 @@ def test_days_are_left_out_where_the_spec_says_so(lake: Lake) -> None:
     assert "expired" not in narrow.facts
 
 
-def test_expired_users_matter_with_a_holdout(lake: Lake) -> None:
+def test_expired_users_matter_with_a_holdout(six_day_lake: Lake) -> None:
     """Without a holdout, and with one row per conversation, they do not matter."""
-    expire(lake, pseudonyms=WHOLE)
-    assert min(days(drafted(lake, holdout=None))) < WHOLE
+    expire(six_day_lake, pseudonyms=WHOLE)
+    assert min(days(drafted(six_day_lake, holdout=None))) < WHOLE
     with pytest.raises(UsageError, match="have expired"):
-        drafted(lake, holdout=None, one_per="user")
+        drafted(six_day_lake, holdout=None, one_per="user")
 
 
-def test_expired_labels_matter_too(lake: Lake) -> None:
+def test_expired_labels_matter_too(six_day_lake: Lake) -> None:
     """Otherwise traces would seem to have none."""
-    expire(lake, "labels", rows=WHOLE)
+    expire(six_day_lake, "labels", rows=WHOLE)
     with pytest.raises(UsageError, match="2026-11-04"):
-        drafted(lake)
+        drafted(six_day_lake)
 
 
-def test_a_named_trace_must_not_have_expired(lake: Lake) -> None:
+def test_a_named_trace_must_not_have_expired(six_day_lake: Lake) -> None:
     """Even where the other days are left out."""
     early = min(conversations(4), key=lambda trace: int(trace["started_at"]))["trace_id"]
-    expire(lake, text=WHOLE)
+    expire(six_day_lake, text=WHOLE)
     with pytest.raises(UsageError, match=r"1 traces that the spec names \(in must_include\)"):
-        drafted(lake, expired="leave_out", must_include=[early])
+        drafted(six_day_lake, expired="leave_out", must_include=[early])
 
 
-def test_nothing_is_drawn_from_an_expired_window(lake: Lake) -> None:
+def test_nothing_is_drawn_from_an_expired_window(six_day_lake: Lake) -> None:
     """Whatever the spec says."""
-    expire(lake, text=date(2026, 12, 2))
+    expire(six_day_lake, text=date(2026, 12, 2))
     with pytest.raises(UsageError, match="the whole window has expired"):
-        drafted(lake, expired="leave_out")
+        drafted(six_day_lake, expired="leave_out")
 
 
-def test_a_release_outlives_its_sources(lake: Lake, tmp_path: Path) -> None:
+def test_a_release_outlives_its_sources(six_day_lake: Lake, tmp_path: Path) -> None:
     """Published releases stay as they are and verify as before."""
-    publish_draft(drafted(lake), open_repository(tmp_path / "releases"))
+    publish_draft(drafted(six_day_lake), open_repository(tmp_path / "releases"))
     before = {p: p.read_bytes() for p in (tmp_path / "releases").rglob("*") if p.is_file()}
-    expire(lake, rows=WHOLE)
+    expire(six_day_lake, rows=WHOLE)
     assert {p: p.read_bytes() for p in (tmp_path / "releases").rglob("*") if p.is_file()} == before

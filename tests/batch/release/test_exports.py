@@ -23,12 +23,12 @@ LINE_ENDS = "\x85\u2028\u2029\x0b\x1c"
 
 
 @pytest.fixture(scope="module")
-def rows(published: Path) -> Rows:
+def export_rows(published_release: Path) -> Rows:
     """The rows of a release, one of them with an expected response, two that ask the same.
 
     Some texts hold what readers of lines take for the end of one.
     """
-    data = (published / "support" / "1.0.0" / DATA).read_bytes()
+    data = (published_release / "support" / "1.0.0" / DATA).read_bytes()
     found = json_rows(read_release_rows(data))
     found[0]["expected_response"] = "=so"
     asked = found[0]["messages"][0]
@@ -59,25 +59,27 @@ def lines(rows: Rows, target: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("target", ["jsonl", "mlflow", "langfuse", "langsmith", "promptfoo"])
-def test_every_line_reader_counts_the_same_lines(rows: Rows, target: str) -> None:
+def test_every_line_reader_counts_the_same_lines(export_rows: Rows, target: str) -> None:
     """No text contains what a reader takes for the end of a line, and no text is changed."""
-    (data,) = EXPORT_FORMATS[target](rows, "support", "1.0.0").values()
-    assert len(data.decode().splitlines()) == data.count(b"\n") == len(rows)
-    assert [json.loads(line) for line in data.decode().splitlines()] == lines(rows, target)
+    (data,) = EXPORT_FORMATS[target](export_rows, "support", "1.0.0").values()
+    assert len(data.decode().splitlines()) == data.count(b"\n") == len(export_rows)
+    assert [json.loads(line) for line in data.decode().splitlines()] == lines(export_rows, target)
 
 
-def test_jsonl_holds_all_but_the_salt(rows: Rows) -> None:
+def test_jsonl_holds_all_but_the_salt(export_rows: Rows) -> None:
     """Each line is a row as it is in the release."""
-    assert lines(rows, "jsonl") == [{k: v for k, v in r.items() if k != "salt"} for r in rows]
+    assert lines(export_rows, "jsonl") == [
+        {k: v for k, v in r.items() if k != "salt"} for r in export_rows
+    ]
 
 
-def test_csv_is_read_back_and_executes_nothing(rows: Rows) -> None:
+def test_csv_is_read_back_and_executes_nothing(export_rows: Rows) -> None:
     """Texts that a spreadsheet would execute get a leading quote; nested values are JSON."""
-    (data,) = EXPORT_FORMATS["csv"](rows, "support", "1.0.0").values()
+    (data,) = EXPORT_FORMATS["csv"](export_rows, "support", "1.0.0").values()
     assert data.startswith(codecs.BOM_UTF8)
     found = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
-    assert [row["trace_id"] for row in found] == [row["trace_id"] for row in rows]
-    assert json.loads(found[0]["messages"]) == rows[0]["messages"]
+    assert [row["trace_id"] for row in found] == [row["trace_id"] for row in export_rows]
+    assert json.loads(found[0]["messages"]) == export_rows[0]["messages"]
     assert found[0]["expected_response"] == "'=so"
     starts = {value[:1] for row in found for value in row.values()}
     assert not starts & {"=", "+", "@"}
@@ -95,25 +97,27 @@ def test_csv_is_read_back_and_executes_nothing(rows: Rows) -> None:
         "\x00=1",
     ],
 )
-def test_no_cell_begins_as_a_formula(rows: Rows, text: str) -> None:
+def test_no_cell_begins_as_a_formula(export_rows: Rows, text: str) -> None:
     """White space, characters without width and full-width signs hide no formula."""
-    (data,) = EXPORT_FORMATS["csv"]([with_response(rows[0], text)], "support", "1.0.0").values()
+    (data,) = EXPORT_FORMATS["csv"](
+        [with_response(export_rows[0], text)], "support", "1.0.0"
+    ).values()
     (found,) = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))
     assert found["response"] == f"'{text}".replace("\0", "\ufffd")
 
 
-def test_cells_that_a_spreadsheet_cuts_are_reported(rows: Rows) -> None:
+def test_cells_that_a_spreadsheet_cuts_are_reported(export_rows: Rows) -> None:
     """Cells that are too long are reported by row and column; other formats hold any text."""
-    wide = [rows[0], with_response(rows[1], "x" * 42_000)]
+    wide = [export_rows[0], with_response(export_rows[1], "x" * 42_000)]
     (remark,) = export_remarks("csv", wide)
     assert remark.startswith("row 3, column response: 42,000 characters")
     assert not export_remarks("mlflow", wide)
 
 
 @pytest.mark.parametrize("target", ["csv", "mlflow", "langfuse", "langsmith", "promptfoo"])
-def test_no_text_ends_at_a_null_or_stops_an_import(rows: Rows, target: str) -> None:
+def test_no_text_ends_at_a_null_or_stops_an_import(export_rows: Rows, target: str) -> None:
     """Databases reject U+0000, and readers of cells stop there; the export reports it."""
-    holding = [with_response(rows[0], "a\0b"), *rows[1:]]
+    holding = [with_response(export_rows[0], "a\0b"), *export_rows[1:]]
     holding[0]["messages"][0]["content"] = "cut\0here"
     (data,) = EXPORT_FORMATS[target](holding, "support", "1.0.0").values()
     assert b"\0" not in data
@@ -121,13 +125,13 @@ def test_no_text_ends_at_a_null_or_stops_an_import(rows: Rows, target: str) -> N
         assert b"u0000" not in data
     assert "cut" in data.decode()
     assert any("U+0000" in one for one in export_remarks(target, holding))
-    assert not any("U+0000" in one for one in export_remarks(target, rows))
+    assert not any("U+0000" in one for one in export_remarks(target, export_rows))
 
 
 @pytest.mark.parametrize("target", ["jsonl", "huggingface"])
-def test_lossless_formats_keep_each_character(rows: Rows, target: str) -> None:
+def test_lossless_formats_keep_each_character(export_rows: Rows, target: str) -> None:
     """Formats that replace nothing report nothing."""
-    holding = [with_response(rows[0], "a\0b")]
+    holding = [with_response(export_rows[0], "a\0b")]
     assert export_remarks(target, holding) == []
     if target == "jsonl":
         assert lines(holding, target)[0]["response"] == "a\0b"
@@ -142,44 +146,53 @@ def written(rows: Rows, target: str, folder: Path) -> Path:
     return folder / next(iter(files)) if len(files) == 1 else folder
 
 
-def test_huggingface_reads_the_folder(rows: Rows, partners: Partners, tmp_path: Path) -> None:
+def test_huggingface_reads_the_folder(
+    export_rows: Rows, partners: Partners, tmp_path: Path
+) -> None:
     """``load_dataset`` gives both sides, each row with its messages and weight."""
-    folder = written(rows, "huggingface", tmp_path)
+    folder = written(export_rows, "huggingface", tmp_path)
     loaded = partners.run("read_huggingface.py", folder, cwd=tmp_path)
     assert {name: len(part) for name, part in loaded.items()} == {
-        side: sum(row["split"] == side for row in rows) for side in ("development", "holdout")
+        side: sum(row["split"] == side for row in export_rows)
+        for side in ("development", "holdout")
     }
-    by_id = {row["trace_id"]: row for row in rows}
+    by_id = {row["trace_id"]: row for row in export_rows}
     for one in loaded["development"] + loaded["holdout"]:
         row = by_id[one["trace_id"]]
         assert one["weight"] == row["weight"]
         assert [m["content"] for m in one["messages"]] == [m["content"] for m in row["messages"]]
     everything = loaded["development"] + loaded["holdout"]
-    assert labels(((one["trace_id"], one["label"]) for one in everything), rows)
+    assert labels(((one["trace_id"], one["label"]) for one in everything), export_rows)
 
 
-def test_mlflow_merges_the_records(rows: Rows, partners: Partners, tmp_path: Path) -> None:
+def test_mlflow_merges_the_records(export_rows: Rows, partners: Partners, tmp_path: Path) -> None:
     """An evaluation dataset accepts every record once, with its expectations."""
-    file = written(rows, "mlflow", tmp_path)
+    file = written(export_rows, "mlflow", tmp_path)
     records = partners.run("read_mlflow.py", file, cwd=tmp_path)
     told = [(one["inputs"]["trace_id"], one["expectations"]["label"]) for one in records]
-    assert labels(told, rows)
+    assert labels(told, export_rows)
     assert "=so" in [known["expectations"].get("expected_response") for known in records]
 
 
-def test_langfuse_takes_the_items(rows: Rows, partners: Partners, tmp_path: Path) -> None:
+def test_langfuse_takes_the_items(export_rows: Rows, partners: Partners, tmp_path: Path) -> None:
     """Every line fits ``create_dataset_item``; ids are stable, so importing twice adds nothing."""
-    read = partners.run("read_langfuse.py", written(rows, "langfuse", tmp_path), cwd=tmp_path)
+    read = partners.run(
+        "read_langfuse.py", written(export_rows, "langfuse", tmp_path), cwd=tmp_path
+    )
     assert read["unknown"] == []
     by_id = {item["id"]: item["metadata"] for item in read["items"]}
-    assert labels(((told["trace_id"], told["label"]) for told in by_id.values()), rows)
+    assert labels(((told["trace_id"], told["label"]) for told in by_id.values()), export_rows)
 
 
-def test_langsmith_takes_the_examples(rows: Rows, partners: Partners, tmp_path: Path) -> None:
+def test_langsmith_takes_the_examples(
+    export_rows: Rows, partners: Partners, tmp_path: Path
+) -> None:
     """Every line is an example of its client, and no key of it is dropped."""
-    read = partners.run("read_langsmith.py", written(rows, "langsmith", tmp_path), cwd=tmp_path)
+    read = partners.run(
+        "read_langsmith.py", written(export_rows, "langsmith", tmp_path), cwd=tmp_path
+    )
     assert read["unknown"] == []
-    for example, row in zip(read["examples"], rows, strict=True):
+    for example, row in zip(read["examples"], export_rows, strict=True):
         assert example["inputs"] == {"messages": row["messages"]}
         assert example["split"] == row["split"]
     by_id = {
@@ -191,7 +204,7 @@ def test_langsmith_takes_the_examples(rows: Rows, partners: Partners, tmp_path: 
         )
         for one in read["examples"]
     }
-    assert labels(by_id.values(), rows)
+    assert labels(by_id.values(), export_rows)
 
 
 HOSTILE = (
@@ -205,12 +218,12 @@ HOSTILE = (
 
 
 def test_promptfoo_takes_texts_as_they_are(
-    rows: Rows, promptfoo: Promptfoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    export_rows: Rows, promptfoo: Promptfoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No text is rendered as a template or opened as a file: the output is the original text."""
     monkeypatch.setenv("SECRET", "sesame")
     (tmp_path / "secret.txt").write_text("sesame")
-    hostile = deepcopy(rows[: len(HOSTILE)])
+    hostile = deepcopy(export_rows[: len(HOSTILE)])
     for row, text in zip(hostile, HOSTILE, strict=False):
         row["messages"] = [{**row["messages"][0], "role": "user", "content": text}]
         row["expected_response"] = text
@@ -230,9 +243,9 @@ def test_promptfoo_takes_texts_as_they_are(
     assert "sesame" not in json.dumps([texts, messages])
 
 
-def test_promptfoo_has_variables_and_assertions(rows: Rows) -> None:
+def test_promptfoo_has_variables_and_assertions(export_rows: Rows) -> None:
     """Variables are texts; only a row with an expected response asserts something."""
-    found = lines(rows, "promptfoo")
+    found = lines(export_rows, "promptfoo")
     assert all(isinstance(value, str) for line in found for value in line["vars"].values())
     assert found[0]["assert"] == [{"type": "similar", "value": "{{ '' }}=so"}]
     assert not any(line["assert"] for line in found[1:])

@@ -17,14 +17,14 @@ from tests.partners.environment import Partners
 
 
 @pytest.fixture(scope="module")
-def folder(published: Path) -> Path:
+def release_folder(published_release: Path) -> Path:
     """The folder of a published release."""
-    return published / "support" / "1.0.0"
+    return published_release / "support" / "1.0.0"
 
 
-def test_the_datasheet_says_what_matters(folder: Path) -> None:
+def test_the_datasheet_says_what_matters(release_folder: Path) -> None:
     """Content, choice, labels, segments, power, personal data, gaps and origin, on both pages."""
-    sheet, page = ((folder / name).read_text() for name in (DATASHEET, DATASHEET_HTML))
+    sheet, page = ((release_folder / name).read_text() for name in (DATASHEET, DATASHEET_HTML))
     for heading in (
         "What is in it",
         "How it was chosen",
@@ -42,23 +42,23 @@ def test_the_datasheet_says_what_matters(folder: Path) -> None:
     assert "http" not in page.replace('xmlns="http://www.w3.org/2000/svg"', "")
 
 
-def test_the_numbers_of_the_datasheet_are_those_of_the_rows(folder: Path) -> None:
+def test_the_numbers_of_the_datasheet_are_those_of_the_rows(release_folder: Path) -> None:
     """The counts by label and stratum in the datasheet match the data."""
-    rows = json_rows(read_release_rows((folder / DATA).read_bytes()))
-    sheet = (folder / DATASHEET).read_text()
+    rows = json_rows(read_release_rows((release_folder / DATA).read_bytes()))
+    sheet = (release_folder / DATASHEET).read_text()
     for label in ("pass", "fail"):
         count = sum(row["label"] == label for row in rows)
         assert re.search(rf"^\| {label} \| {count} \|", sheet, re.MULTILINE)
-    traces = json.loads((folder / MANIFEST).read_text())["population"]["traces"]
+    traces = json.loads((release_folder / MANIFEST).read_text())["population"]["traces"]
     assert f"{traces} traces could be drawn" in sheet
 
 
-def test_the_starter_is_of_the_development_side_and_of_every_stratum(folder: Path) -> None:
+def test_the_starter_is_of_the_development_side_and_of_every_stratum(release_folder: Path) -> None:
     """The starter set has no row of the holdout."""
-    rows = [json.loads(line) for line in (folder / STARTER).read_text().splitlines()]
+    rows = [json.loads(line) for line in (release_folder / STARTER).read_text().splitlines()]
     assert rows
     assert {row["split"] for row in rows} == {"development"}
-    every = json_rows(read_release_rows((folder / DATA).read_bytes()))
+    every = json_rows(read_release_rows((release_folder / DATA).read_bytes()))
     strata = {row["stratum"] for row in every if row["split"] == "development"}
     assert {row["stratum"] for row in rows} == strata
 
@@ -87,9 +87,9 @@ def test_pages_escape_what_they_quote() -> None:
     assert "\\<i\\>" in sheet
 
 
-def test_the_contract_lists_every_column(folder: Path) -> None:
+def test_the_contract_lists_every_column(release_folder: Path) -> None:
     """ODCS 3.1.0: each column with its type, and the class of personal data where it has one."""
-    contract = yaml.safe_load((folder / "contract.yaml").read_text())
+    contract = yaml.safe_load((release_folder / "contract.yaml").read_text())
     assert (contract["apiVersion"], contract["kind"]) == ("v3.1.0", "DataContract")
     columns = {p["name"]: p for p in contract["schema"][0]["properties"]}
     assert list(columns) == SCHEMA.names
@@ -98,17 +98,17 @@ def test_the_contract_lists_every_column(folder: Path) -> None:
 
 
 def test_the_contract_is_read_by_the_standard_s_own_model(
-    folder: Path, partners: Partners, tmp_path: Path
+    release_folder: Path, partners: Partners, tmp_path: Path
 ) -> None:
     """The package of the standard reads version and columns."""
-    read = partners.run("read_contract.py", folder / "contract.yaml", cwd=tmp_path)
+    read = partners.run("read_contract.py", release_folder / "contract.yaml", cwd=tmp_path)
     assert read == {"version": "1.0.0", "columns": SCHEMA.names}
 
 
-def test_the_lineage_names_the_versions_that_were_read(folder: Path) -> None:
+def test_the_lineage_names_the_versions_that_were_read(release_folder: Path) -> None:
     """OpenLineage: both tables as inputs at their versions, the release as output."""
-    event = json.loads((folder / "lineage.json").read_text())
-    manifest = json.loads((folder / MANIFEST).read_text())
+    event = json.loads((release_folder / "lineage.json").read_text())
+    manifest = json.loads((release_folder / MANIFEST).read_text())
     versions = {one["name"]: one["facets"]["version"]["datasetVersion"] for one in event["inputs"]}
     assert versions == {name: str(pin["version"]) for name, pin in manifest["lake"].items()}
     assert event["outputs"][0]["name"] == "releases/support"

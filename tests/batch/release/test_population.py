@@ -37,9 +37,9 @@ def manifest(folder: Path, version: str) -> dict[str, Any]:
     return found
 
 
-def test_a_golden_set_holds_gold_by_default(lake: Lake) -> None:
+def test_a_golden_set_holds_gold_by_default(conversation_lake: Lake) -> None:
     """Only labelled answers are in it; the weights are those of these traces."""
-    made = drafted(lake, labels={})
+    made = drafted(conversation_lake, labels={})
     assert set(made.rows["label"].to_pylist()) == {"pass", "fail"}
     population = made.facts["population"]
     assert population["is"] == "traces labelled pass or fail that fit the spec"
@@ -49,7 +49,7 @@ def test_a_golden_set_holds_gold_by_default(lake: Lake) -> None:
     assert sum(w or 0 for w in made.rows["weight"].to_pylist()) == pytest.approx(
         population["traces"]
     )
-    everything = drafted(lake, labels=ALL).facts["population"]
+    everything = drafted(conversation_lake, labels=ALL).facts["population"]
     assert everything["labels"] == counts
     assert everything["traces"] == sum(counts.values())
     assert everything["is"] == "traces that fit the spec, labelled or not"
@@ -63,11 +63,11 @@ def test_a_golden_set_holds_gold_by_default(lake: Lake) -> None:
     ],
 )
 def test_other_labels_are_a_major_version_that_says_why(
-    lake: Lake, tmp_path: Path, first: Any, second: Any, why: str
+    conversation_lake: Lake, tmp_path: Path, first: Any, second: Any, why: str
 ) -> None:
     """Also if no row was removed: the rows represent other traces."""
-    built(lake, tmp_path, **WHOLE, labels=first)
-    made = built(lake, tmp_path, **WHOLE, labels=second)
+    built(conversation_lake, tmp_path, **WHOLE, labels=first)
+    made = built(conversation_lake, tmp_path, **WHOLE, labels=second)
     assert (str(made.version), made.level, list(made.spec_changes)) == (
         "2.0.0",
         ChangeLevel.MAJOR,
@@ -75,23 +75,25 @@ def test_other_labels_are_a_major_version_that_says_why(
     )
     assert manifest(tmp_path, "2.0.0")["previous"]["why"] == [why]
     assert f"Since {why}." in sheet(tmp_path, "2.0.0")
-    again = built(lake, tmp_path, **WHOLE, labels=second)
+    again = built(conversation_lake, tmp_path, **WHOLE, labels=second)
     assert (again.level, again.digest) == (ChangeLevel.NONE, made.digest)
 
 
-def test_other_changes_of_the_spec_say_why_too(lake: Lake, tmp_path: Path) -> None:
+def test_other_changes_of_the_spec_say_why_too(conversation_lake: Lake, tmp_path: Path) -> None:
     """The level is that of the rows; ids that the spec names are not quoted."""
-    built(lake, tmp_path, size=20)
+    built(conversation_lake, tmp_path, size=20)
     named = rows_of(tmp_path / "support" / "1.0.0")[0]["trace_id"]
-    made = built(lake, tmp_path, size=22, must_include=[named])
+    made = built(conversation_lake, tmp_path, size=22, must_include=[named])
     assert "`size` of the spec was 20 and is 22" in made.spec_changes
     assert "`must_include` of the spec is another" in made.spec_changes
     assert named not in json.dumps(manifest(tmp_path, str(made.version))["previous"])
 
 
-def test_an_earlier_release_verifies_and_is_followed(lake: Lake, tmp_path: Path) -> None:
+def test_an_earlier_release_verifies_and_is_followed(
+    conversation_lake: Lake, tmp_path: Path
+) -> None:
     """Manifests without these counts, also when a row is erased from one."""
-    made = drafted(lake, labels=ALL)
+    made = drafted(conversation_lake, labels=ALL)
     counted = made.facts["population"]
     old: PopulationFacts = {
         "traces": counted["traces"],
@@ -108,7 +110,7 @@ def test_an_earlier_release_verifies_and_is_followed(lake: Lake, tmp_path: Path)
     erased(open_repository(tmp_path), [rows_of(folder)[0]["trace_id"]], 1)
     assert manifest(tmp_path, "1.0.0") == digest
     assert verify_release(FolderStore(tmp_path / "support" / "2.0.0")).ok
-    assert built(lake, tmp_path, labels={}).level is ChangeLevel.MAJOR
+    assert built(conversation_lake, tmp_path, labels={}).level is ChangeLevel.MAJOR
 
 
 def audited(traces: list[Row], verdicts: list[str | None]) -> list[Row]:
@@ -148,9 +150,9 @@ def test_the_datasheet_has_the_audit_s_rate_and_no_other(tmp_path: Path) -> None
     assert f"of all {len(traces)} is {expected.hajek:.1%} ({low:.1%} to {high:.1%})" in told
 
 
-def test_an_unknown_failure_rate_is_explained(lake: Lake, tmp_path: Path) -> None:
+def test_an_unknown_failure_rate_is_explained(conversation_lake: Lake, tmp_path: Path) -> None:
     """The datasheet has the formula and the number of reviews needed."""
-    built(lake, tmp_path, labels=ALL)
+    built(conversation_lake, tmp_path, labels=ALL)
     told = sheet(tmp_path, "1.0.0")
     assert "is unknown: the audit drew none of them" in told
     assert "sum of 1/p over the audited traces" in told
@@ -168,21 +170,23 @@ def test_an_unknown_failure_rate_is_explained(lake: Lake, tmp_path: Path) -> Non
     ],
 )
 def test_unmatched_names_are_warnings(
-    lake: Lake, tmp_path: Path, changes: dict[str, Any], told: str
+    conversation_lake: Lake, tmp_path: Path, changes: dict[str, Any], told: str
 ) -> None:
     """They come with the nearest existing names, in the output and in the datasheet."""
-    made = built(lake, tmp_path, allocation={}, **{"strata": ["label"], **changes})
+    made = built(conversation_lake, tmp_path, allocation={}, **{"strata": ["label"], **changes})
     (warning,) = made.population["warnings"]
     assert told in warning
     assert "Known gaps" in sheet(tmp_path, "1.0.0")
     assert told in sheet(tmp_path, "1.0.0")
 
 
-def test_nothing_fits_reports_unmatched_names(lake: Lake) -> None:
+def test_nothing_fits_reports_unmatched_names(conversation_lake: Lake) -> None:
     """A misspelt filter is named in the error."""
     with pytest.raises(UsageError, match="the nearest: airline-support"):
-        drafted(lake, where={"app": "airline-suport"})
-    assert "warnings" not in drafted(lake, strata=["segments.plan"], allocation={}).facts
+        drafted(conversation_lake, where={"app": "airline-suport"})
+    assert (
+        "warnings" not in drafted(conversation_lake, strata=["segments.plan"], allocation={}).facts
+    )
 
 
 def test_a_trace_resent_with_other_content_is_counted(tmp_path: Path) -> None:

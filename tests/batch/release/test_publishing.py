@@ -32,21 +32,21 @@ from tests.servers.s3 import S3
 
 
 @pytest.fixture(scope="module")
-def draft(lake: Lake) -> ReleaseDraft:
+def small_draft(conversation_lake: Lake) -> ReleaseDraft:
     """The draft of a small release."""
-    return drafted(lake, size=16)
+    return drafted(conversation_lake, size=16)
 
 
-def test_built_twice_the_bytes_are_the_same(lake: Lake, tmp_path: Path) -> None:
+def test_built_twice_the_bytes_are_the_same(conversation_lake: Lake, tmp_path: Path) -> None:
     """Two builders with the same spec, seed and lake write the same bytes."""
-    built(lake, tmp_path / "one")
-    built(Lake(LakeSettings(uri=lake.location.uri)), tmp_path / "two")
+    built(conversation_lake, tmp_path / "one")
+    built(Lake(LakeSettings(uri=conversation_lake.location.uri)), tmp_path / "two")
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
 
-def test_the_folder_holds_what_the_design_says(published: Path) -> None:
+def test_the_folder_holds_what_the_design_says(published_release: Path) -> None:
     """Data, starter, manifest, datasheet twice, contract, lineage, checksums; and all verify."""
-    folder = published / "support" / "1.0.0"
+    folder = published_release / "support" / "1.0.0"
     assert {path.name for path in folder.iterdir()} == {
         "SHA256SUMS",
         "contract.yaml",
@@ -72,9 +72,9 @@ def test_the_folder_holds_what_the_design_says(published: Path) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_any_changed_byte_is_detected(published: Path, data: st.DataObject) -> None:
+def test_any_changed_byte_is_detected(published_release: Path, data: st.DataObject) -> None:
     """Verification detects any byte of any file that is changed, removed or added."""
-    folder = published / "support" / "1.0.0"
+    folder = published_release / "support" / "1.0.0"
     files = contents(folder)
     name = data.draw(st.sampled_from(sorted(files)))
     place = data.draw(st.integers(0, len(files[name]) - 1))
@@ -92,10 +92,10 @@ def test_any_changed_byte_is_detected(published: Path, data: st.DataObject) -> N
     assert verify_release(FolderStore(folder)).ok
 
 
-def test_an_impossible_time_is_detected(published: Path, tmp_path: Path) -> None:
+def test_an_impossible_time_is_detected(published_release: Path, tmp_path: Path) -> None:
     """Changed bytes may encode a time after the last year; verification reports that as damage."""
     folder = tmp_path / "copy"
-    shutil.copytree(published / "support" / "1.0.0", folder)
+    shutil.copytree(published_release / "support" / "1.0.0", folder)
     table = pq.read_table(folder / "data.parquet")
     at = next(i for i, f in enumerate(table.schema) if pa.types.is_temporal(f.type))
     field = table.schema.field(at)
@@ -107,10 +107,10 @@ def test_an_impossible_time_is_detected(published: Path, tmp_path: Path) -> None
     assert any("no row can have" in one for one in problems)
 
 
-def test_an_extra_or_missing_file_is_detected(published: Path, tmp_path: Path) -> None:
+def test_an_extra_or_missing_file_is_detected(published_release: Path, tmp_path: Path) -> None:
     """No file can be added to a release or removed from it."""
     folder = tmp_path / "copy"
-    shutil.copytree(published / "support" / "1.0.0", folder)
+    shutil.copytree(published_release / "support" / "1.0.0", folder)
     (folder / "notes.txt").write_text("x")
     assert "notes.txt does not belong here" in verify_release(FolderStore(folder)).problems
     (folder / "notes.txt").unlink()
@@ -118,18 +118,20 @@ def test_an_extra_or_missing_file_is_detected(published: Path, tmp_path: Path) -
     assert "data.parquet is missing" in verify_release(FolderStore(folder)).problems
 
 
-def test_a_rewritten_release_has_another_digest(lake: Lake, tmp_path: Path) -> None:
+def test_a_rewritten_release_has_another_digest(conversation_lake: Lake, tmp_path: Path) -> None:
     """A consistent change of everything is detected by the pinned digest."""
-    first = built(lake, tmp_path / "a", size=16)
-    built(lake, tmp_path / "b", size=16, seed=9)
+    first = built(conversation_lake, tmp_path / "a", size=16)
+    built(conversation_lake, tmp_path / "b", size=16, seed=9)
     folder = FolderStore(tmp_path / "b" / "support" / "1.0.0")
     assert verify_release(folder).ok
     assert not verify_release(folder, expected=first.digest).ok
 
 
-def test_killed_at_each_step_the_next_run_completes_it(draft: ReleaseDraft, tmp_path: Path) -> None:
+def test_killed_at_each_step_the_next_run_completes_it(
+    small_draft: ReleaseDraft, tmp_path: Path
+) -> None:
     """SIGKILL before, in and after each write: no half release, and a rebuild completes it."""
-    (tmp_path / "draft").write_bytes(pickle.dumps(draft))
+    (tmp_path / "draft").write_bytes(pickle.dumps(small_draft))
     done = subprocess.run(
         [sys.executable, "-m", "tests.batch.release.dying", "draft", "shelves"],
         cwd=tmp_path,
@@ -139,7 +141,7 @@ def test_killed_at_each_step_the_next_run_completes_it(draft: ReleaseDraft, tmp_
         check=True,
     )
     assert int(done.stdout) == 9  # the claim, seven files, the checksums
-    publish_draft(draft, open_repository(tmp_path / "whole"))
+    publish_draft(small_draft, open_repository(tmp_path / "whole"))
     whole = contents(tmp_path / "whole")
     for folder in sorted((tmp_path / "shelves").iterdir()):
         there = open_repository(folder).versions("support")
@@ -149,15 +151,17 @@ def test_killed_at_each_step_the_next_run_completes_it(draft: ReleaseDraft, tmp_
         else:
             with pytest.raises(UsageError, match="no release named support"):
                 open_repository(folder).find(parse_reference("support"))
-        publish_draft(draft, open_repository(folder))
+        publish_draft(small_draft, open_repository(folder))
         kept = {n: d for n, d in contents(folder).items() if ".writing-" not in n}
         assert kept == whole
         assert verify_release(FolderStore(folder / "support" / "1.0.0")).ok
 
 
-def test_of_two_builders_one_wins_and_the_other_gets_an_error(lake: Lake, tmp_path: Path) -> None:
+def test_of_two_builders_one_wins_and_the_other_gets_an_error(
+    conversation_lake: Lake, tmp_path: Path
+) -> None:
     """While one builder is at work the other writes nothing; afterwards the other follows it."""
-    one, two = drafted(lake, size=16), drafted(lake, size=16, seed=8)
+    one, two = drafted(conversation_lake, size=16), drafted(conversation_lake, size=16, seed=8)
     files = assemble_files(one, FIRST_VERSION, None)
     open_repository(tmp_path).put_new("support/claims/000001", _claim(files))
     before = contents(tmp_path)
@@ -172,9 +176,11 @@ def _claim(files: dict[str, bytes]) -> bytes:
     return f"1.0.0 sha256:{sha256(files[MANIFEST])}\n".encode()
 
 
-def test_the_claim_of_a_dead_builder_can_be_taken_over(lake: Lake, tmp_path: Path) -> None:
+def test_the_claim_of_a_dead_builder_can_be_taken_over(
+    conversation_lake: Lake, tmp_path: Path
+) -> None:
     """Its version is skipped; if the builder comes back, it gets an error."""
-    one, two = drafted(lake, size=16), drafted(lake, size=16, seed=8)
+    one, two = drafted(conversation_lake, size=16), drafted(conversation_lake, size=16, seed=8)
     files = assemble_files(one, FIRST_VERSION, None)
     open_repository(tmp_path).put_new("support/claims/000001", _claim(files))
     made = publish_draft(two, open_repository(tmp_path), take_over=True)
@@ -215,11 +221,11 @@ def test_versions_follow_from_what_changed(tmp_path: Path) -> None:
     assert changed["added"] == changed["removed"] == 0
 
 
-def test_references_resolve(tmp_path: Path, lake: Lake) -> None:
+def test_references_resolve(tmp_path: Path, conversation_lake: Lake) -> None:
     """By latest, major, minor, exact version and digest; a withdrawn version only exactly."""
     digests = {}
     for seed in (1, 2, 3):
-        made = built(lake, tmp_path, seed=seed, size=16)
+        made = built(conversation_lake, tmp_path, seed=seed, size=16)
         digests[str(made.version)] = made.digest
     here = open_repository(tmp_path)
 
@@ -255,10 +261,10 @@ die()
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_killed_while_withdrawing(
-    lake: Lake, draft: ReleaseDraft, tmp_path: Path, moment: str
+    conversation_lake: Lake, small_draft: ReleaseDraft, tmp_path: Path, moment: str
 ) -> None:
     """After SIGKILL the release is withdrawn or not, and valid either way; repeating works."""
-    made = publish_draft(draft, open_repository(tmp_path))
+    made = publish_draft(small_draft, open_repository(tmp_path))
     killed = subprocess.run(
         [sys.executable, "-c", KILLED, str(tmp_path), made.digest, moment], cwd=ROOT, check=False
     )
@@ -274,7 +280,7 @@ def test_killed_while_withdrawing(
 
 
 def test_on_s3_the_same_bytes_and_one_winner(
-    s3: S3, draft: ReleaseDraft, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    s3: S3, small_draft: ReleaseDraft, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a real S3 server a release is published, found and verified; two claims conflict."""
     for name, value in s3.env().items():
@@ -282,12 +288,12 @@ def test_on_s3_the_same_bytes_and_one_winner(
     bucket = s3.create_bucket()
     store = S3Store(bucket, "releases", endpoint_url=s3.endpoint)
     on_s3 = ReleaseRepository(store, patience())
-    files = assemble_files(draft, FIRST_VERSION, None)
+    files = assemble_files(small_draft, FIRST_VERSION, None)
     on_s3.put_new("support/claims/000001", b"1.0.0 sha256:other\n")
     with pytest.raises(ReleaseClaimError):
-        publish_draft(draft, on_s3)
-    made = publish_draft(draft, on_s3, take_over=True)
+        publish_draft(small_draft, on_s3)
+    made = publish_draft(small_draft, on_s3, take_over=True)
     assert made.version == SemanticVersion(2, 0, 0)
-    publish_draft(draft, open_repository(tmp_path))
+    publish_draft(small_draft, open_repository(tmp_path))
     assert verify_release(store, "support/2.0.0/", made.digest).ok
     assert store.get("support/2.0.0/data.parquet") == files["data.parquet"]

@@ -36,11 +36,11 @@ def _folders(parent: Path) -> list[Path]:
 
 
 def test_the_temporary_files_of_a_killed_selection_are_removed(
-    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    conversation_lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They are in a folder that only its owner may read, until the next selection begins."""
     killed = subprocess.run(
-        [sys.executable, "-c", SPILLS_AND_DIES, lake.location.uri],
+        [sys.executable, "-c", SPILLS_AND_DIES, conversation_lake.location.uri],
         cwd=ROOT,
         env={"TMPDIR": str(tmp_path), "PATH": ""},
         check=False,
@@ -50,7 +50,7 @@ def test_the_temporary_files_of_a_killed_selection_are_removed(
     assert left.stat().st_mode & 0o777 == 0o700
     assert any(b"planted" in file.read_bytes() for file in left.iterdir())
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    drafted(lake, size=16)
+    drafted(conversation_lake, size=16)
     assert _folders(tmp_path) == []
 
 

@@ -20,16 +20,16 @@ def rows_of(lake: Lake, **changes: Any) -> Rows:
     return json_rows(selected(lake, **changes).rows)
 
 
-def test_one_per_conversation_and_as_many_as_asked(lake: Lake) -> None:
+def test_one_per_conversation_and_as_many_as_asked(conversation_lake: Lake) -> None:
     """No conversation gives two rows, and the size is met where there are enough."""
-    found = rows_of(lake)
+    found = rows_of(conversation_lake)
     assert len(found) == 40
     assert max(Counter(row["session_id"] for row in found).values()) == 1
 
 
-def test_one_per_user(lake: Lake) -> None:
+def test_one_per_user(conversation_lake: Lake) -> None:
     """No user gives two rows."""
-    found = rows_of(lake, one_per="user", size=30)
+    found = rows_of(conversation_lake, one_per="user", size=30)
     assert max(Counter(row["user_id"] for row in found).values()) == 1
 
 
@@ -47,10 +47,10 @@ def test_the_label_is_that_of_the_highest_revision(tmp_path: Path) -> None:
     assert {row["expected_response"] for row in found if row["label"] == "fail"} == {"so"}
 
 
-def test_filters_and_requirements(lake: Lake) -> None:
+def test_filters_and_requirements(conversation_lake: Lake) -> None:
     """Only traces that fit `where`, `labels` and the window are selected."""
     found = rows_of(
-        lake,
+        conversation_lake,
         where={"segments.plan": ["gold"], "latency_ms": {"max": 800}},
         labels={"accept": ["pass", "fail"], "min_confidence": 0.8},
         strata=["label"],
@@ -66,9 +66,11 @@ def test_filters_and_requirements(lake: Lake) -> None:
         assert row["confidence"] >= 0.8
 
 
-def test_the_window_ends_before_its_end(lake: Lake) -> None:
+def test_the_window_ends_before_its_end(conversation_lake: Lake) -> None:
     """Traces from the start on, and before the end."""
-    found = rows_of(lake, window={"from": "2026-11-02T06:00:00", "to": "2026-11-03"}, size=14)
+    found = rows_of(
+        conversation_lake, window={"from": "2026-11-02T06:00:00", "to": "2026-11-03"}, size=14
+    )
     starts = [row["started_at"] for row in found]
     assert min(starts) >= "2026-11-02T06:00:00"
     assert max(starts) < "2026-11-03"
@@ -87,12 +89,12 @@ def test_only_rows_of_accepted_redaction_policies(tmp_path: Path) -> None:
         selected(lake, redaction_policies=["policy-b"], must_include=[named])
 
 
-def test_named_traces_are_in_and_their_conversations_give_no_other(lake: Lake) -> None:
+def test_named_traces_are_in_and_their_conversations_give_no_other(conversation_lake: Lake) -> None:
     """Must-include and adversarial traces may be of any time, and have no weight."""
-    every = rows_of(lake, size=90, strata=[], allocation={})
+    every = rows_of(conversation_lake, size=90, strata=[], allocation={})
     first, second = every[0], every[1]
     found = rows_of(
-        lake,
+        conversation_lake,
         must_include=[first["trace_id"]],
         adversarial=[second["trace_id"]],
         window={"from": "2026-11-05", "to": "2026-11-06"},
@@ -106,10 +108,13 @@ def test_named_traces_are_in_and_their_conversations_give_no_other(lake: Lake) -
     assert max(Counter(row["session_id"] for row in found).values()) == 1
 
 
-def test_a_missing_named_trace_is_reported_by_its_number(lake: Lake) -> None:
+def test_a_missing_named_trace_is_reported_by_its_number(conversation_lake: Lake) -> None:
     """The error has the numbers of the entries and does not quote them."""
     with pytest.raises(UsageError, match="must_include number 2") as raised:
-        selected(lake, must_include=[rows_of(lake)[0]["trace_id"], "mia.li@example.com"])
+        selected(
+            conversation_lake,
+            must_include=[rows_of(conversation_lake)[0]["trace_id"], "mia.li@example.com"],
+        )
     assert "mia" not in str(raised.value)
 
 
@@ -124,16 +129,18 @@ def test_a_trace_that_was_sent_twice_counts_once(tmp_path: Path) -> None:
     assert "second" not in found.rows["response"].to_pylist()
 
 
-def test_no_stratum_that_exists_is_empty(lake: Lake) -> None:
+def test_no_stratum_that_exists_is_empty(conversation_lake: Lake) -> None:
     """Every existing combination has a row, over many seeds, though conversations are shared."""
     for seed in range(12):
-        found = selected(lake, seed=seed, strata=["label", "segments.plan", "status"], size=60)
+        found = selected(
+            conversation_lake, seed=seed, strata=["label", "segments.plan", "status"], size=60
+        )
         assert all(share.rows > 0 for share in found.draws)
 
 
-def test_no_conversation_or_user_is_on_both_sides(lake: Lake) -> None:
+def test_no_conversation_or_user_is_on_both_sides(conversation_lake: Lake) -> None:
     """No conversation and no user has rows on both sides of the holdout line; both sides exist."""
-    found = rows_of(lake, one_per="trace", size=300)
+    found = rows_of(conversation_lake, one_per="trace", size=300)
     for key in ("session_id", "user_id"):
         sides: dict[object, set[str]] = {}
         for row in found:
@@ -142,25 +149,27 @@ def test_no_conversation_or_user_is_on_both_sides(lake: Lake) -> None:
     assert {row["split"] for row in found} == {"development", "holdout"}
 
 
-def test_a_user_stays_on_their_side_whatever_is_drawn(lake: Lake) -> None:
+def test_a_user_stays_on_their_side_whatever_is_drawn(conversation_lake: Lake) -> None:
     """Another draw, another size: the same users are held out."""
-    one, two = (rows_of(lake, seed=s, size=n, one_per="trace") for s, n in ((1, 100), (2, 200)))
+    one, two = (
+        rows_of(conversation_lake, seed=s, size=n, one_per="trace") for s, n in ((1, 100), (2, 200))
+    )
     sides = {row["user_id"]: row["split"] for row in one}
     both = [row for row in two if row["user_id"] in sides]
     assert len(both) > 50
     assert all(sides[row["user_id"]] == row["split"] for row in both)
 
 
-def test_the_seed_decides(lake: Lake) -> None:
+def test_the_seed_decides(conversation_lake: Lake) -> None:
     """The same seed gives the same rows in the same order; another seed gives others."""
-    assert rows_of(lake) == rows_of(lake)
-    ids = [{row["trace_id"] for row in rows_of(lake, seed=seed)} for seed in (1, 2)]
+    assert rows_of(conversation_lake) == rows_of(conversation_lake)
+    ids = [{row["trace_id"] for row in rows_of(conversation_lake, seed=seed)} for seed in (1, 2)]
     assert ids[0] != ids[1]
 
 
-def test_weights_add_up_to_production(lake: Lake) -> None:
+def test_weights_add_up_to_production(conversation_lake: Lake) -> None:
     """In each stratum the weights of the rows add up to the traces of the stratum."""
-    found = selected(lake, near_duplicates={})
+    found = selected(conversation_lake, near_duplicates={})
     weights: defaultdict[str | None, float] = defaultdict(float)
     for row in json_rows(found.rows):
         weights[row["stratum"]] += row["weight"] or 0.0
@@ -169,14 +178,14 @@ def test_weights_add_up_to_production(lake: Lake) -> None:
         assert weights[name] == pytest.approx(share.stratum.traces)
 
 
-def test_near_duplicates_are_replaced(lake: Lake) -> None:
+def test_near_duplicates_are_replaced(conversation_lake: Lake) -> None:
     """Repeated conversations are left out; no stratum is left empty."""
-    found = selected(lake, near_duplicates={"threshold": 0.85})
+    found = selected(conversation_lake, near_duplicates={"threshold": 0.85})
     assert sum(found.rows["near_duplicates"].to_pylist()) > 0
     assert all(share.rows > 0 for share in found.draws)
 
 
-def test_nothing_fits(lake: Lake) -> None:
+def test_nothing_fits(conversation_lake: Lake) -> None:
     """If no trace fits, the error says what could be widened."""
     with pytest.raises(UsageError, match="no trace fits the spec"):
-        selected(lake, where={"app": ["no-such-app"]})
+        selected(conversation_lake, where={"app": ["no-such-app"]})

@@ -99,16 +99,16 @@ def synthetic(draft: Any) -> list[Row]:
     return [one for one in draft.rows.to_pylist() if one["generator"]]
 
 
-def test_they_are_marked_and_have_no_weight(lake: Lake) -> None:
+def test_they_are_marked_and_have_no_weight(conversation_lake: Lake) -> None:
     """`drawn` and `generator` mark them; they have no weight; other rows are unchanged."""
-    draft = made(lake, [row(n) for n in range(40)])
+    draft = made(conversation_lake, [row(n) for n in range(40)])
     rows = synthetic(draft)
     assert rows
     for one in rows:
         assert (one["drawn"], one["generator"]) == (SYNTHETIC, GENERATOR_NAME)
         assert one["weight"] is one["inclusion_probability"] is None
         assert (one["label"], one["expected_response"]) == ("fail", "Better.")
-    plain = drafted(lake)
+    plain = drafted(conversation_lake)
     production = [one for one in draft.rows.to_pylist() if not one["generator"]]
     assert production == plain.rows.to_pylist()
     for key in ("population", "design"):
@@ -116,11 +116,11 @@ def test_they_are_marked_and_have_no_weight(lake: Lake) -> None:
 
 
 @pytest.mark.parametrize("share", [0.1, 0.2, 0.5])
-def test_their_share_is_capped_in_each_stratum(lake: Lake, share: float) -> None:
+def test_their_share_is_capped_in_each_stratum(conversation_lake: Lake, share: float) -> None:
     """A stratum without rows from production gets none."""
     labels = ("pass", "fail", "unknown")
     rows = [row(n, label=labels[n % 3], status=("ok", "error")[n % 2]) for n in range(120)]
-    draft = made(lake, rows, asked={"max_share": share}, size=60)
+    draft = made(conversation_lake, rows, asked={"max_share": share}, size=60)
     of = Counter(one["stratum"] for one in draft.rows.to_pylist() if not one["generator"])
     ours = Counter(one["stratum"] for one in synthetic(draft))
     assert ours
@@ -132,28 +132,34 @@ def test_their_share_is_capped_in_each_stratum(lake: Lake, share: float) -> None
     assert told["rows"] + sum(told["left_out"].values()) == told["offered"] == 120
 
 
-def test_near_duplicates_are_left_out(lake: Lake) -> None:
+def test_near_duplicates_are_left_out(conversation_lake: Lake) -> None:
     """Near-duplicates of drawn rows, and of one another, are left out."""
-    drawn = next(one for one in drafted(lake).rows.to_pylist() if one["label"] == "fail")
+    drawn = next(
+        one for one in drafted(conversation_lake).rows.to_pylist() if one["label"] == "fail"
+    )
     copy = row(1, messages=drawn["messages"], response=drawn["response"])
     twin = row(3, messages=row(2)["messages"], response=row(2)["response"])
     rows = [copy, row(2), twin]
-    draft = made(lake, rows, near_duplicates={"threshold": 0.85}, asked={"max_share": 0.5})
+    draft = made(
+        conversation_lake, rows, near_duplicates={"threshold": 0.85}, asked={"max_share": 0.5}
+    )
     assert {one["trace_id"] for one in synthetic(draft)} in ({"made-2"}, {"made-3"})
     assert draft.facts["synthetic"]["left_out"] == {"near_duplicates": 2}
 
 
-def test_rows_that_do_not_fit_the_filters_are_left_out(lake: Lake) -> None:
+def test_rows_that_do_not_fit_the_filters_are_left_out(conversation_lake: Lake) -> None:
     """A release of one app holds no synthetic row of another."""
     rows = [row(1), row(2, app="another")]
-    draft = made(lake, rows, where={"app": "airline-support"}, asked={"max_share": 0.5})
+    draft = made(
+        conversation_lake, rows, where={"app": "airline-support"}, asked={"max_share": 0.5}
+    )
     assert [one["trace_id"] for one in synthetic(draft)] == ["made-1"]
     assert draft.facts["synthetic"]["left_out"] == {"outside_where": 1}
 
 
-def test_the_holdout_line_is_kept(lake: Lake) -> None:
+def test_the_holdout_line_is_kept(conversation_lake: Lake) -> None:
     """A row is on its user's side, drawn rows keep their side, linking rows are left out."""
-    plain = drafted(lake).rows.to_pylist()
+    plain = drafted(conversation_lake).rows.to_pylist()
     by_side = {one["split"]: one for one in plain}
     assert set(by_side) == {"holdout", "development"}
     held, kept = by_side["holdout"], by_side["development"]
@@ -162,10 +168,10 @@ def test_the_holdout_line_is_kept(lake: Lake) -> None:
         row(2, user_id=kept["user_id"], label=kept["label"]),
         row(3, user_id=held["user_id"], session_id=kept["session_id"]),
     ]
-    draft = made(lake, rows[:2], asked={"max_share": 0.5})
+    draft = made(conversation_lake, rows[:2], asked={"max_share": 0.5})
     found = {one["trace_id"]: one["split"] for one in synthetic(draft)}
     assert found == {"made-1": "holdout", "made-2": "development"}
-    draft = made(lake, rows[2:], asked={"max_share": 0.5})
+    draft = made(conversation_lake, rows[2:], asked={"max_share": 0.5})
     assert synthetic(draft) == []
     assert draft.facts["synthetic"]["left_out"] == {"on_both_sides": 1}
 
@@ -203,9 +209,9 @@ def test_no_group_is_on_both_sides(production: Any, more: Any) -> None:
         assert all(len(found) == 1 for found in sides.values())
 
 
-def test_the_pages_count_them_separately(lake: Lake) -> None:
+def test_the_pages_count_them_separately(conversation_lake: Lake) -> None:
     """Every number outside their own section is that of a release without them."""
-    draft, plain = made(lake, [row(n) for n in range(9)]), drafted(lake)
+    draft, plain = made(conversation_lake, [row(n) for n in range(9)]), drafted(conversation_lake)
     pages = [
         render_markdown(datasheet_blocks(d.facts, str(FIRST_VERSION), None, json_rows(d.rows)))
         for d in (draft, plain)
@@ -218,14 +224,16 @@ def test_the_pages_count_them_separately(lake: Lake) -> None:
         assert first == second
 
 
-def test_a_release_with_them_is_proved_exported_and_compared(lake: Lake, tmp_path: Path) -> None:
+def test_a_release_with_them_is_proved_exported_and_compared(
+    conversation_lake: Lake, tmp_path: Path
+) -> None:
     """The same file gives the same bytes; adding them is minor; exports name the generator."""
-    plain, draft = drafted(lake), made(lake, [row(n) for n in range(9)])
+    plain, draft = drafted(conversation_lake), made(conversation_lake, [row(n) for n in range(9)])
     place = open_repository(tmp_path / "releases")
     assert publish_draft(plain, place).level is ChangeLevel.MAJOR
     built = publish_draft(draft, place)
     assert (str(built.version), built.level) == ("1.1.0", ChangeLevel.MINOR)
-    again = made(lake, [row(n) for n in reversed(range(9))])
+    again = made(conversation_lake, [row(n) for n in reversed(range(9))])
     assert assemble_files(again, FIRST_VERSION, None) == assemble_files(draft, FIRST_VERSION, None)
     store = FolderStore(tmp_path / "releases")
     verdict = verify_release(store, "support/1.1.0/")
@@ -245,18 +253,20 @@ def test_a_release_with_them_is_proved_exported_and_compared(lake: Lake, tmp_pat
     assert not found.changes.removed
 
 
-def test_a_synthetic_row_cannot_be_passed_off_as_production(lake: Lake, tmp_path: Path) -> None:
+def test_a_synthetic_row_cannot_be_passed_off_as_production(
+    conversation_lake: Lake, tmp_path: Path
+) -> None:
     """Removing the mark of a row is detected, since the commitment covers the mark."""
-    draft = made(lake, [row(n) for n in range(9)])
+    draft = made(conversation_lake, [row(n) for n in range(9)])
     publish_draft(draft, open_repository(tmp_path / "releases"))
     (one,) = [r for r in json_rows(draft.rows) if r["trace_id"] == synthetic(draft)[0]["trace_id"]]
     assert row_commitment({**one, "generator": None}) != row_commitment(one)
     assert row_commitment({**one, "drawn": "sample"}) != row_commitment(one)
 
 
-def test_a_synthetic_row_can_be_erased(lake: Lake, tmp_path: Path) -> None:
+def test_a_synthetic_row_can_be_erased(conversation_lake: Lake, tmp_path: Path) -> None:
     """Its text may name a person; the successor counts synthetic rows separately too."""
-    draft = made(lake, [row(n) for n in range(9)])
+    draft = made(conversation_lake, [row(n) for n in range(9)])
     publish_draft(draft, open_repository(tmp_path))
     gone = synthetic(draft)[0]
     erased(open_repository(tmp_path), [gone["trace_id"]], 1)
@@ -269,14 +279,14 @@ def test_a_synthetic_row_can_be_erased(lake: Lake, tmp_path: Path) -> None:
     assert {one["name"]: one["rows"] for one in told["design"]["strata"]} == before
 
 
-def test_an_id_of_production_is_refused(lake: Lake) -> None:
+def test_an_id_of_production_is_refused(conversation_lake: Lake) -> None:
     """With its line."""
-    drawn = drafted(lake).rows.to_pylist()[0]
+    drawn = drafted(conversation_lake).rows.to_pylist()[0]
     with pytest.raises(UsageError, match="line 7: trace_id"):
-        made(lake, [row(7, trace_id=drawn["trace_id"])])
+        made(conversation_lake, [row(7, trace_id=drawn["trace_id"])])
 
 
-def test_strata_of_every_kind_are_found(lake: Lake) -> None:
+def test_strata_of_every_kind_are_found(conversation_lake: Lake) -> None:
     """By a segment, a band of numbers and the tools called, as for production."""
     call = {"id": "c", "name": "search", "arguments": "{}", "result": None, "error": None}
     rows = [
@@ -291,7 +301,7 @@ def test_strata_of_every_kind_are_found(lake: Lake) -> None:
         "allocation": {"by": "equal"},
         "size": 60,
     }
-    draft = made(lake, rows, asked={"max_share": 0.5}, **asked)
+    draft = made(conversation_lake, rows, asked={"max_share": 0.5}, **asked)
     first = next(one for one in synthetic(draft) if one["trace_id"] == "made-1")
     assert first["stratum"] == "segments.plan=free, latency_ms=<800, tool_path=(none)"
     assert (
