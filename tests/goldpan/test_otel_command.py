@@ -4,6 +4,7 @@ import gzip
 import json
 from pathlib import Path
 
+from tests.docs.pages import code_blocks
 from tests.otel.captures import FOLDER, read_truth
 from tests.otel.make_spans import TRACE, request
 from tests.servers.worker import run_goldpan
@@ -71,6 +72,22 @@ def test_a_span_that_cannot_be_read_gives_exit_code_1(tmp_path: Path) -> None:
     done = run_goldpan({}, "otel", "explain", str(file))
     assert done.returncode == 1
     assert "  line 1, item 0: span_id has 1 bytes, not 8\n" in done.stdout
+
+
+def test_the_command_of_the_page_reads_what_kcat_writes(tmp_path: Path) -> None:
+    """`docs/otel.md`: the captured records are lines of ``kcat -J``, as the page makes them."""
+    [block] = [block for block in code_blocks("docs/otel.md") if block.language == "sh"]
+    kcat, explain = block.text.strip().splitlines()
+    assert kcat.startswith("kcat -C ")
+    assert kcat.endswith(" -J > spans.jsonl")
+    arguments = explain.removeprefix("goldpan ").split()
+    assert arguments.pop() == "spans.jsonl"
+    file = tmp_path / "spans.jsonl"
+    file.write_bytes(gzip.decompress(SPANS.read_bytes()))
+    assert {"topic", "payload", "headers"} <= json.loads(file.open().readline()).keys()
+    done = run_goldpan({}, *arguments, str(file))
+    assert done.returncode == 0
+    assert done.stdout.endswith("84 traces, 64 rows, 0 feedback, 0 set aside\n")
 
 
 def test_a_file_of_another_format_is_a_clear_error(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TypeVar
 
 import pytest
 from hypothesis import given, settings
@@ -38,6 +38,8 @@ def test_mlflow_gives_the_same_traces_both_ways() -> None:
             assert {name: other[name] for name in same} == {name: trace.row[name] for name in same}
 
 
+Signal = TypeVar("Signal", OtelSpan, OtelLog)
+
 TRACES = [
     (source, encoding, trace_id)
     for source, encoding in CAPTURES
@@ -62,7 +64,7 @@ def test_order_duplicates_and_records_change_nothing(
     assert json.dumps(assembled.row) == json.dumps(undisturbed.row)
 
 
-def _disturb(items: Sequence[Any], data: st.DataObject) -> list[OtelSpan] | list[OtelLog]:
+def _disturb(items: Sequence[Signal], data: st.DataObject) -> list[Signal]:
     again = data.draw(st.lists(st.sampled_from(items), max_size=4)) if items else []
     shuffled = data.draw(st.permutations([*items, *again]))
     return [replace(item, index=number) for number, item in enumerate(shuffled)]

@@ -126,6 +126,6 @@ def test_the_reason_of_a_refusal_holds_no_content() -> None:
     """For any format."""
     for signal_format in ("mlflow", "langsmith", "langfuse", "phoenix", "traceloop"):
         for value in (b"secret-4711", b'{"secret-4711": 1}', b'["secret-4711"]', b""):
-            decoded = decode_signals(signal_format, value, [])  # type: ignore[arg-type]
+            decoded = decode_signals(signal_format, value, [])
             assert decoded.rejected
             assert "4711" not in str(decoded.rejected)
