@@ -108,11 +108,26 @@ def _group_logs(logs: Iterable[OtelLog]) -> dict[str, list[OtelLog]]:
     distinct: dict[str, OtelLog] = {}
     for log in logs:
         if log.span_id is not None:
-            distinct[write_sorted_json(asdict(replace(log, index=0)))] = log
+            distinct[_content_key(log)] = log
     groups: dict[str, list[OtelLog]] = {}
     for _, log in sorted(distinct.items(), key=lambda item: (item[1].time_ns, item[0])):
         groups.setdefault(str(log.span_id), []).append(log)
     return groups
+
+
+def _content_key(log: OtelLog) -> str:
+    """Return a text that is the same for copies of a log record, wherever they came."""
+    return write_sorted_json(
+        [
+            log.span_id,
+            log.event_name,
+            log.time_ns,
+            log.body,
+            log.attributes,
+            log.resource,
+            log.scope,
+        ]
+    )
 
 
 def _find_cyclic(spans: Mapping[str, OtelSpan]) -> frozenset[str]:
