@@ -206,7 +206,7 @@ def test_copies_that_cannot_be_right_are_refused(
         assert run("lake", "init").returncode == 0
         assert run("erase", "--subject", "other-1").returncode == 0
         monkeypatch.setenv("GOLDPAN_LAKE__ERASURES_COPY", "kept")
-        assert "put back" in run("lake", "tables").stderr
+        assert "restored from a backup" in run("lake", "tables").stderr
     before = marks_in_folder(tmp_path / "lake", WORDS)
     told = run("erase", "apply")
     assert told.returncode in {2, 3}
