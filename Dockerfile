@@ -22,6 +22,7 @@ COPY labels labels
 COPY redact redact
 COPY lake lake
 COPY decode decode
+COPY otel otel
 COPY schemas schemas
 RUN /opt/goldpan/bin/python -m pip install --no-build-isolation --no-deps . \
     && /opt/goldpan/bin/python -m compileall -q /opt/goldpan/lib

@@ -12,7 +12,17 @@ from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from typing import Final
 
-ROOMS: Final = ("goldpan", "stream", "batch", "labels", "redact", "lake", "decode", "schemas")
+ROOMS: Final = (
+    "goldpan",
+    "stream",
+    "batch",
+    "labels",
+    "redact",
+    "lake",
+    "decode",
+    "otel",
+    "schemas",
+)
 ROOT: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
 
 FindSpec = Callable[[str], ModuleSpec | None]

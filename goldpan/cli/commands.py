@@ -200,6 +200,15 @@ COMMANDS: Final = GroupEntry(
             },
         ),
         "drift": CommandEntry("goldpan.cli.drift:drift", "Detect drift in production traffic."),
+        "otel": GroupEntry(
+            "Explain what becomes of OpenTelemetry traces.",
+            {
+                "explain": CommandEntry(
+                    "goldpan.cli.otel:explain",
+                    "Show which field of a trace comes from where.",
+                ),
+            },
+        ),
         "contract": GroupEntry(
             "Check records against the contract before sending them.",
             {

@@ -25,6 +25,7 @@ TESTS = {
         "python": "tests/goldpan/test_erase_command.py",
     },
     "docs/labels.md": {"sh": "tests/batch/test_pages.py"},
+    "docs/otel.md": {"sh": "tests/goldpan/test_otel_command.py"},
     "docs/proofs.md": {"sh": "tests/goldpan/test_verify_command.py"},
     "docs/query.md": {
         "sql": "tests/docs/test_query_page.py",

@@ -1,0 +1,53 @@
+"""Feedback in log records: the event ``gen_ai.evaluation.result`` of OpenTelemetry."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from typing import Final
+
+from otel.json_documents import write_sorted_json
+from otel.signals import OtelLog, ProductFeedback, TargetKind
+
+EVALUATION_EVENT: Final = "gen_ai.evaluation.result"
+
+
+def read_evaluations(logs: Iterable[OtelLog]) -> list[ProductFeedback]:
+    """Return the feedback in log records; its id is a hash of the record, so copies share it.
+
+    The target is the trace of the record, else the session it names.
+    """
+    found = {}
+    for log in logs:
+        feedback = _read_evaluation(log) if log.event_name == EVALUATION_EVENT else None
+        if feedback is not None:
+            found[feedback.feedback_id] = feedback
+    return [found[key] for key in sorted(found)]
+
+
+def _read_evaluation(log: OtelLog) -> ProductFeedback | None:
+    body = log.body if isinstance(log.body, dict) else {}
+    values = {**body, **log.attributes}
+    name = values.get("gen_ai.evaluation.name")
+    target = _read_target(log, values.get("gen_ai.conversation.id"))
+    if not isinstance(name, str) or target is None:
+        return None
+    score = values.get("gen_ai.evaluation.score.value")
+    comment = values.get("gen_ai.evaluation.explanation")
+    digest = hashlib.sha256(write_sorted_json(asdict(replace(log, index=0))).encode())
+    return ProductFeedback(
+        feedback_id=f"otel-{digest.hexdigest()[:32]}",
+        name=name,
+        value=score if score is not None else values.get("gen_ai.evaluation.score.label"),
+        comment=comment if isinstance(comment, str) and comment else None,
+        target_kind=target[0],
+        target_id=target[1],
+        time_ns=log.time_ns,
+        source=log.scope,
+        index=log.index,
+    )
+
+
+def _read_target(log: OtelLog, session: object) -> tuple[TargetKind, str] | None:
+    if log.trace_id is not None:
+        return "trace", log.trace_id
+    return ("session", session) if isinstance(session, str) and session else None

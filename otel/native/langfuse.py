@@ -1,0 +1,162 @@
+"""Decodes Langfuse's bodies: batches of the ingestion API, and scores.
+
+Observations of the ingestion API are sent as ``create`` and ``update``; each gives a fragment of
+one span.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Final
+
+from otel.json_documents import write_sorted_json
+from otel.native.native_json import (
+    NativeBody,
+    parse_body,
+    read_optional,
+    read_time,
+    require_text,
+)
+from otel.otlp_values import InvalidItemError
+from otel.signals import (
+    DecodedSignals,
+    OtelSpan,
+    ProductFeedback,
+    SpanStatus,
+    TargetKind,
+    refuse_signals,
+)
+
+_TARGETS: Final[tuple[tuple[str, TargetKind], ...]] = (
+    ("observationId", "span"),
+    ("traceId", "trace"),
+    ("sessionId", "session"),
+)
+_COPIED: Final = {
+    "input": "langfuse.observation.input",
+    "output": "langfuse.observation.output",
+    "model": "langfuse.observation.model.name",
+    "level": "langfuse.observation.level",
+    "statusMessage": "langfuse.observation.status_message",
+    "usageDetails": "langfuse.observation.usage_details",
+    "usage": "langfuse.observation.usage_details",
+    "costDetails": "langfuse.observation.cost_details",
+    "promptName": "langfuse.observation.prompt.name",
+    "promptVersion": "langfuse.observation.prompt.version",
+    "environment": "langfuse.environment",
+}
+_TRACE_COPIED: Final = {
+    "input": "langfuse.trace.input",
+    "output": "langfuse.trace.output",
+    "sessionId": "langfuse.session.id",
+    "userId": "langfuse.user.id",
+    "release": "langfuse.release",
+    "version": "langfuse.version",
+    "environment": "langfuse.environment",
+}
+
+
+def decode_langfuse(value: bytes, path: str) -> DecodedSignals:
+    """Return the observations and scores of a request. ``path`` is the path of the HTTP call."""
+    document = parse_body(value)
+    if document is None:
+        return refuse_signals("not a Langfuse body: the JSON document cannot be parsed")
+    if "scores" in path or isinstance(document, list):
+        items = document if isinstance(document, list) else [document]
+        return NativeBody().add_feedback(items, _read_score).result()
+    batch = document.get("batch") if isinstance(document, dict) else None
+    if not isinstance(batch, list):
+        return refuse_signals("not a Langfuse body: neither a batch nor scores")
+    body = NativeBody()
+    for event in batch:
+        kind = str(event.get("type", "")) if isinstance(event, dict) else ""
+        if kind.startswith("score"):
+            body.add_feedback([event], _read_score_event)
+        elif kind.startswith("trace"):
+            body.add_spans([event], _read_trace)
+        elif kind == "sdk-log":
+            continue
+        else:
+            body.add_spans([event], _read_observation)
+    return body.result()
+
+
+def _read_score_event(event: Mapping[str, Any], index: int) -> ProductFeedback:
+    body = event.get("body")
+    if not isinstance(body, dict):
+        raise InvalidItemError("the event has no body")
+    return _read_score({"timestamp": event.get("timestamp"), **body}, index)
+
+
+def _read_score(item: Mapping[str, Any], index: int) -> ProductFeedback:
+    target = next(((kind, key) for key, kind in _TARGETS if read_optional(item, key)), None)
+    if target is None:
+        raise InvalidItemError("the score names no trace, observation or session")
+    value = item.get("value")
+    return ProductFeedback(
+        feedback_id=read_optional(item, "id") or _content_id(item),
+        name=require_text(item, "name"),
+        value=value if value is not None else item.get("stringValue"),
+        comment=read_optional(item, "comment"),
+        target_kind=target[0],
+        target_id=str(item[target[1]]),
+        time_ns=read_time(item.get("timestamp") or item.get("createdAt")),
+        user_id=read_optional(item, "authorUserId"),
+        source=str(item.get("source", "")),
+        index=index,
+    )
+
+
+def _content_id(item: Mapping[str, Any]) -> str:
+    """Return an id for a score without one: a retry of the request has the same."""
+    return "langfuse-" + hashlib.sha256(write_sorted_json(item).encode()).hexdigest()[:32]
+
+
+def _read_observation(event: Mapping[str, Any], index: int) -> OtelSpan:
+    body = event.get("body")
+    if not isinstance(body, dict):
+        raise InvalidItemError("the event has no body")
+    kind = str(body.get("type") or str(event.get("type")).partition("-")[0]).lower()
+    attributes = {name: body[key] for key, name in _COPIED.items() if body.get(key) is not None}
+    attributes["langfuse.observation.type"] = kind
+    metadata = body.get("metadata")
+    if metadata is not None:
+        attributes["langfuse.observation.metadata"] = metadata
+    trace_id = require_text(body, "traceId")
+    return OtelSpan(
+        trace_id=trace_id,
+        span_id=require_text(body, "id"),
+        parent_span_id=read_optional(body, "parentObservationId") or f"trace:{trace_id}",
+        name=read_optional(body, "name") or "",
+        start_ns=read_time(body.get("startTime")),
+        end_ns=read_time(body.get("endTime")),
+        attributes=attributes,
+        scope="langfuse.native",
+        status=SpanStatus(2 if body.get("level") == "ERROR" else 0),
+        fragment=True,
+        index=index,
+    )
+
+
+def _read_trace(event: Mapping[str, Any], index: int) -> OtelSpan:
+    """Return the trace itself as the root above its observations."""
+    body = event.get("body")
+    if not isinstance(body, dict):
+        raise InvalidItemError("the event has no body")
+    attributes = {name: body[key] for key, name in _TRACE_COPIED.items() if body.get(key)}
+    metadata = body.get("metadata")
+    for key, value in (metadata if isinstance(metadata, dict) else {}).items():
+        attributes[f"langfuse.trace.metadata.{key}"] = value
+    attributes["langfuse.observation.type"] = "chain"
+    trace_id = require_text(body, "id")
+    return OtelSpan(
+        trace_id=trace_id,
+        span_id=f"trace:{trace_id}",
+        parent_span_id=None,
+        name=read_optional(body, "name") or "",
+        start_ns=read_time(body.get("timestamp") or event.get("timestamp")),
+        end_ns=0,
+        attributes=attributes,
+        scope="langfuse.native",
+        fragment=True,
+        index=index,
+    )

@@ -1,0 +1,103 @@
+"""What the decoders of native bodies have in common: fields with checks, and rejected items."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Self
+
+from otel.json_documents import load_json
+from otel.otlp_values import InvalidItemError
+from otel.signals import DecodedSignals, OtelSpan, ProductFeedback, RejectedItem
+
+MAX_ID: Final = 512
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class NativeBody:
+    """Collects the items of one body. An item that breaks a rule is rejected alone."""
+
+    def __init__(self) -> None:
+        self._spans: list[OtelSpan] = []
+        self._feedback: list[ProductFeedback] = []
+        self._rejected: list[RejectedItem] = []
+        self._index = 0
+
+    def add_spans(
+        self, items: Sequence[Any], read: Callable[[Mapping[str, Any], int], OtelSpan]
+    ) -> Self:
+        """Read each item as a span."""
+        for item in items:
+            self._add(item, read, self._spans)
+        return self
+
+    def add_feedback(
+        self, items: Sequence[Any], read: Callable[[Mapping[str, Any], int], ProductFeedback]
+    ) -> Self:
+        """Read each item as feedback."""
+        for item in items:
+            self._add(item, read, self._feedback)
+        return self
+
+    def reject(self, reason: str) -> None:
+        """Count an item that could not even be separated."""
+        self._rejected.append(RejectedItem(self._index, reason))
+        self._index += 1
+
+    def result(self) -> DecodedSignals:
+        """Return everything that was added."""
+        return DecodedSignals(
+            spans=tuple(self._spans),
+            feedback=tuple(self._feedback),
+            rejected=tuple(self._rejected),
+        )
+
+    def _add(self, item: Any, read: Callable[[Mapping[str, Any], int], Any], to: list[Any]) -> None:
+        try:
+            to.append(read(_require_object(item), self._index))
+        except InvalidItemError as error:
+            self._rejected.append(RejectedItem(self._index, str(error)))
+        self._index += 1
+
+
+def _require_object(item: Any) -> dict[str, Any]:
+    if not isinstance(item, dict):
+        raise InvalidItemError("the item is not an object")
+    return item
+
+
+def parse_body(value: bytes) -> Any:
+    """Return the JSON document of a body, or None."""
+    try:
+        return load_json(value)
+    except ValueError:
+        return None
+
+
+def require_text(item: Mapping[str, Any], key: str) -> str:
+    """Return an identifier. Raises InvalidItemError if it is missing or too long."""
+    value = item.get(key)
+    if not isinstance(value, str) or not value:
+        raise InvalidItemError(f"{key} is missing")
+    if len(value) > MAX_ID:
+        raise InvalidItemError(f"{key} is longer than {MAX_ID} characters")
+    return value
+
+
+def read_optional(item: Mapping[str, Any], key: str) -> str | None:
+    """Return a text that is not empty, or None."""
+    value = item.get(key)
+    return value if isinstance(value, str) and value else None
+
+
+def read_time(value: Any) -> int:
+    """Return epoch nanoseconds of an ISO 8601 text or of epoch milliseconds; 0 if unreadable."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return int(value * 1_000_000) if 0 < value < 1e14 else 0
+    if not isinstance(value, str):
+        return 0
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return 0
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0, (moment - _EPOCH) // timedelta(microseconds=1) * 1000)

@@ -1,0 +1,149 @@
+"""Decodes OTLP protobuf requests: a whole request at once, or item by item if that fails."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from google.protobuf.message import DecodeError, Message
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from otel.otlp_envelope import Envelope
+from otel.otlp_values import InvalidItemError, convert_log, convert_resource, convert_span
+from otel.signals import (
+    Attributes,
+    DecodedSignals,
+    OtelLog,
+    OtelSpan,
+    RejectedItem,
+    refuse_signals,
+)
+
+Parsed = TypeVar("Parsed", bound=Message)
+Placed = tuple[Any, Attributes, InstrumentationScope]
+"""An item (a message, or None if it cannot be parsed), with its resource and its scope."""
+
+
+def decode_protobuf(value: bytes) -> DecodedSignals:
+    """Return the spans or log records of an OTLP request; both kinds look alike from outside.
+
+    Items that break a rule are rejected alone. A request that cannot be separated into items is
+    refused whole.
+    """
+    traces = _parse(ExportTraceServiceRequest, value)
+    if traces is not None and _holds_spans(traces):
+        return _convert(_walk_traces(traces), convert_span, "span")
+    logs = _parse(ExportLogsServiceRequest, value)
+    if logs is not None and _holds_logs(logs):
+        return _convert(_walk_logs(logs), convert_log, "log record")
+    return _decode_items(value)
+
+
+def _decode_items(value: bytes) -> DecodedSignals:
+    envelope = _parse(Envelope, value)
+    if envelope is None:
+        return refuse_signals("not an OTLP request: the protobuf message cannot be parsed")
+    items = [bytes(i) for r in envelope.resources for s in r.scopes for i in s.items]
+    if not items:
+        return refuse_signals("not an OTLP request of traces or logs: it holds no items")
+    spans = sum(_is_span(item) for item in items)
+    logs = sum(_is_log(item) for item in items)
+    if not spans and not logs:
+        return refuse_signals("not an OTLP request of traces or logs: no item can be parsed")
+    if spans >= logs:
+        return _convert(_walk_items(envelope, Span), convert_span, "span")
+    return _convert(_walk_items(envelope, LogRecord), convert_log, "log record")
+
+
+def _convert(
+    placed: Iterator[Placed], convert: Callable[..., OtelSpan | OtelLog], noun: str
+) -> DecodedSignals:
+    items: list[Any] = []
+    rejected = []
+    for index, (item, resource, scope) in enumerate(placed):
+        if item is None:
+            rejected.append(RejectedItem(index, f"the {noun} cannot be parsed"))
+            continue
+        try:
+            items.append(convert(item, resource, scope, index))
+        except InvalidItemError as error:
+            rejected.append(RejectedItem(index, str(error)))
+    spans = tuple(item for item in items if isinstance(item, OtelSpan))
+    logs = tuple(item for item in items if isinstance(item, OtelLog))
+    return DecodedSignals(spans=spans, logs=logs, rejected=tuple(rejected))
+
+
+def _walk_traces(request: ExportTraceServiceRequest) -> Iterator[Placed]:
+    for resource_spans in request.resource_spans:
+        resource = convert_resource(resource_spans.resource)
+        for scope_spans in resource_spans.scope_spans:
+            for span in scope_spans.spans:
+                yield span, resource, scope_spans.scope
+
+
+def _walk_logs(request: ExportLogsServiceRequest) -> Iterator[Placed]:
+    for resource_logs in request.resource_logs:
+        resource = convert_resource(resource_logs.resource)
+        for scope_logs in resource_logs.scope_logs:
+            for log in scope_logs.log_records:
+                yield log, resource, scope_logs.scope
+
+
+def _walk_items(envelope: Any, kind: type[Message]) -> Iterator[Placed]:
+    for group in envelope.resources:
+        parsed = _parse(Resource, group.resource)
+        resource = {} if parsed is None else convert_resource(parsed)
+        for scoped in group.scopes:
+            scope = _parse(InstrumentationScope, scoped.scope) or InstrumentationScope()
+            for item in scoped.items:
+                yield _parse(kind, item), resource, scope
+
+
+def _holds_spans(request: ExportTraceServiceRequest) -> bool:
+    return any(
+        _looks_like_span(span)
+        for group in request.resource_spans
+        for scoped in group.scope_spans
+        for span in scoped.spans[:1]
+    )
+
+
+def _holds_logs(request: ExportLogsServiceRequest) -> bool:
+    return any(
+        _looks_like_log(log)
+        for group in request.resource_logs
+        for scoped in group.scope_logs
+        for log in scoped.log_records[:1]
+    )
+
+
+def _is_span(item: bytes) -> bool:
+    span = _parse(Span, item)
+    return span is not None and _looks_like_span(span)
+
+
+def _is_log(item: bytes) -> bool:
+    log = _parse(LogRecord, item)
+    return log is not None and _looks_like_log(log)
+
+
+def _looks_like_span(span: Span) -> bool:
+    """Return whether a parsed item is a span: fields 1 and 7 have other types in a log record."""
+    return bool(span.trace_id or span.start_time_unix_nano or span.end_time_unix_nano)
+
+
+def _looks_like_log(log: LogRecord) -> bool:
+    """Return whether a parsed item is a log record: fields 1 and 11 have other types in a span."""
+    return bool(log.time_unix_nano or log.observed_time_unix_nano or log.severity_number)
+
+
+def _parse(kind: Callable[[], Parsed], value: bytes) -> Parsed | None:
+    message = kind()
+    try:
+        message.ParseFromString(value)
+    except (DecodeError, RecursionError):
+        return None
+    return message

@@ -1,0 +1,144 @@
+"""A span as its dialect reads it: its role, and each field with the place it came from."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import Any, Final
+
+from otel.application_names import APPLICATION_FIELDS
+from otel.dialect import Dialect, FieldName, SpanRole
+from otel.dialects import recognise
+from otel.json_documents import parse_json
+from otel.signals import OtelLog, OtelSpan
+from otel.sources import Source, read_attribute, read_group
+
+_EVENT_ROLES: Final = {
+    "gen_ai.system.message": "system",
+    "gen_ai.user.message": "user",
+    "gen_ai.assistant.message": "assistant",
+    "gen_ai.tool.message": "tool",
+}
+ExtraFields = Mapping[FieldName, tuple[Source, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldOrigin:
+    """Where a value came from: a place within a span. Holds no content."""
+
+    span_id: str
+    dialect: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A value that was read, with its origin."""
+
+    value: Any
+    origin: FieldOrigin
+
+
+@dataclass(frozen=True)
+class SpanView:
+    """A span, its log records in order of time, and its dialect.
+
+    ``extra`` holds further names of the application's own attributes.
+    """
+
+    span: OtelSpan
+    logs: Sequence[OtelLog] = ()
+    extra: ExtraFields = field(default_factory=dict)
+
+    @cached_property
+    def dialect(self) -> Dialect:
+        """The dialect that the span was written in."""
+        names = {log.event_name for log in self.logs} | {event.name for event in self.span.events}
+        return recognise(self.span, frozenset(names))
+
+    @cached_property
+    def role(self) -> SpanRole | None:
+        """What the span did, or None."""
+        for rule in self.dialect.roles:
+            value = self._decode(self.span.attributes.get(rule.source.key))
+            role = rule.roles.get(str(value).lower())
+            if role is not None:
+                return role
+        return None
+
+    def read(self, name: FieldName) -> Reading | None:
+        """Return the first value of a field that is not empty, or None."""
+        return next(self.read_all(name), None)
+
+    def read_all(self, name: FieldName) -> Iterator[Reading]:
+        """Yield the values of a field at each of its places, the best place first."""
+        sources = (
+            *self.dialect.fields.get(name, ()),
+            *self.extra.get(name, ()),
+            *APPLICATION_FIELDS.get(name, ()),
+        )
+        for source in sources:
+            value = self._read_source(source)
+            if value is not None and value != "":
+                origin = FieldOrigin(self.span.span_id, self.dialect.name, source.label)
+                yield Reading(value, origin)
+
+    def read_text(self, name: FieldName) -> Reading | None:
+        """Return a field as text: numbers are written out, other values do not count."""
+        for reading in self.read_all(name):
+            value = reading.value
+            if isinstance(value, str | int | float) and not isinstance(value, bool):
+                return Reading(str(value), reading.origin)
+        return None
+
+    def read_number(self, name: FieldName) -> Reading | None:
+        """Return a field as a number that is not negative."""
+        for reading in self.read_all(name):
+            number = _to_number(reading.value)
+            if number is not None:
+                return Reading(number, reading.origin)
+        return None
+
+    def _read_source(self, source: Source) -> Any:
+        span = self.span
+        if source.form == "group":
+            return read_group(span.attributes, source.key)
+        if source.form == "resource":
+            return span.resource.get(source.key)
+        if source.form == "bodies":
+            return self._read_bodies(source.key)
+        if source.form == "events":
+            return [dict(e.attributes) for e in span.events if e.name == source.key] or None
+        if source.form == "log_attribute":
+            values = (log.attributes.get(source.key) for log in self.logs)
+            return next((value for value in values if value is not None), None)
+        return self._decode(read_attribute(span.attributes, source))
+
+    def _read_bodies(self, pattern: str) -> list[dict[str, Any]] | None:
+        """Return the bodies of log records, or of span events, as messages."""
+        named = [(log.event_name, log.body if log.body is not None else log.attributes)
+                 for log in self.logs]  # fmt: skip
+        named += [(event.name, event.attributes) for event in self.span.events]
+        messages = []
+        for name, body in named:
+            document = parse_json(body)
+            if fnmatchcase(name, pattern) and isinstance(document, Mapping):
+                role = _EVENT_ROLES.get(name, "assistant")
+                messages.append(
+                    {"role": role, **{k: v for k, v in document.items() if v is not None}}
+                )
+        return messages or None
+
+    def _decode(self, value: Any) -> Any:
+        return parse_json(value) if self.dialect.json_values else value
+
+
+def _to_number(value: Any) -> float | int | None:
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if 0 <= value < 1e15 else None
