@@ -65,7 +65,7 @@ def test_order_duplicates_and_records_change_nothing(
 
 
 def _disturb(items: Sequence[Signal], data: st.DataObject) -> list[Signal]:
-    again = data.draw(st.lists(st.sampled_from(items), max_size=4)) if items else []
+    again: list[Signal] = data.draw(st.lists(st.sampled_from(items), max_size=4)) if items else []
     shuffled = data.draw(st.permutations([*items, *again]))
     return [replace(item, index=number) for number, item in enumerate(shuffled)]
 
