@@ -1,4 +1,4 @@
-"""DuckDB with a memory limit, and the private temporary folders that it spills to.
+"""Opens DuckDB with a memory limit, and manages the private folders that it spills to.
 
 DuckDB spills parts of the lake in plain bytes: ids, pseudonyms, expected responses. A killed
 process leaves them on disk. So each folder is locked by its process, and whenever a folder is made

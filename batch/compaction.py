@@ -1,10 +1,10 @@
 """Compaction: merges the small files of closed days into few large ones, sorted for queries.
 
 A day is closed once only late rows can be added to it. Its small files are merged up to a target
-size and sorted by what queries of the table filter on. They replace the old files in one commit
-(`lake.rewrite`) with the same rows and unchanged positions. Workers can append at the same time. Of
-two compactions that replace the same files one wins, and the other continues with its next batch. A
-killed compaction leaves the table unchanged or some of its days done; run it again.
+size and sorted by the columns that queries filter on. They replace the old files in one commit
+(`lake.rewrite`) with the same rows and unchanged positions. Workers can append at the same time. If
+two compactions replace the same files, one wins, and the other continues with its next batch. A
+killed compaction leaves some days compacted, or none; run it again.
 
 Memory: the rows of one new file at a time, as Arrow.
 """
@@ -97,7 +97,7 @@ def _group_files(files: Sequence[LiveFile], target_bytes: int) -> Iterator[list[
 def compact_batches(
     table: Table, batches: Sequence[CompactionBatch], context: CommitContext
 ) -> Iterator[CompactedBatch]:
-    """Compact batch by batch, and yield each once it is done; then write a checkpoint.
+    """Compact batch by batch, and yield each when it is done; then write a checkpoint.
 
     Raises FatalError if the lake does not answer in time, RetryableError if stopped.
     """

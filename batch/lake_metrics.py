@@ -1,4 +1,4 @@
-"""The state of the lake as metrics, for what workers cannot measure: tables, releases, drift.
+"""Metrics of the lake that workers cannot measure: tables, releases, drift.
 
 All gauges are in one list, which docs and dashboards are tested against. Their labels are names of
 tables, releases and features, never values.
@@ -57,7 +57,7 @@ GaugeValues = Mapping[str, float]
 def measure_lake(lake: Lake, shelf: ReleaseRepository, now: datetime) -> dict[str, GaugeValues]:
     """Return the values of each gauge at ``now``; what does not exist has none.
 
-    Raises RetryableError if the lake does not answer, FatalError if it is no lake.
+    Raises RetryableError if the lake does not answer, FatalError if it is not a lake.
     """
     facts = {table.name: table.facts() for table in lake.tables()}
     return {

@@ -39,8 +39,8 @@ _ROWS_PER_BATCH: Final = 256
 class ScanRequest:
     """What to scan: tables by name, days (UTC, both included), and how thoroughly.
 
-    ``releases``: scan releases too. ``sample``: scan about so many rows of each table and release,
-    evenly spread. ``older``: skip the rows stored under today's policy.
+    ``releases``: scan releases too. ``sample``: scan about this many rows of each table and
+    release, evenly spread. ``older``: skip the rows stored under today's policy.
     """
 
     tables: Sequence[str]

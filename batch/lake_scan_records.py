@@ -1,4 +1,4 @@
-"""Wraps stored rows of any table, or of a release, into records that redaction can process.
+"""Wraps stored rows of tables and releases into records that redaction can process.
 
 Traces and feedback become what they were. The texts and ids of other rows are put into fields of a
 trace or of feedback that the policy treats alike: a reviewer's comment becomes a comment.
@@ -29,7 +29,7 @@ class CarrierRecord(NamedTuple):
 def wrap_row(table: str, row: StoredRow) -> list[CarrierRecord]:
     """Return the records that hold all texts of a row of a table, including kept ids.
 
-    Raises msgspec.ValidationError, whose text must not be shown, if a row is no valid record.
+    Raises msgspec.ValidationError, whose text must not be shown, if a row is not a valid record.
     """
     return list(_WRAPPERS[table](row))
 
@@ -88,7 +88,7 @@ def _review(row: StoredRow) -> Iterator[CarrierRecord]:
 
 
 def _quarantined(row: StoredRow) -> Iterator[CarrierRecord]:
-    """Yield what quarantine says of a record; its sealed payload is no row of the lake."""
+    """Yield quarantine's sentence about a record; its sealed payload is not scanned."""
     yield CarrierRecord(
         RecordKind.TRACE,
         Trace(

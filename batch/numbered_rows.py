@@ -1,9 +1,9 @@
-"""Appends the rows of batch jobs and reviewers to a table, numbered in sequence, exactly once.
+"""Appends rows of batch jobs and reviewers to a table exactly once, by sequence number.
 
-A sequence is to a table what a partition of a topic is: a source with a position. Its name begins
+To a table, a sequence is a source with a position, like a partition of a topic. Its name begins
 with ``#``, which no topic's name can. Each commit moves the position from n to n + k, with a token,
-through `lake.commit`. Of two writers that read the same position, one is rejected and reads again.
-``goldpan lake verify`` checks these rows by the same rules.
+through `lake.commit`. If two writers read the same position, one of them is rejected and reads
+again. ``goldpan lake verify`` checks these rows by the same rules.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""How a job reports its progress."""
+"""The callback through which a job reports its progress."""
 
 from collections.abc import Callable
 

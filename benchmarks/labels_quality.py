@@ -19,7 +19,7 @@ from labels.diagnostics import (
     calibration_error,
     calibration_error_by_chance,
 )
-from labels.policy import LabelPolicy, parse_label_policy
+from labels.policy import LabelPolicy, parse_label_policies
 from labels.scorer import LabelScorer
 from tests.labels.simulation import (
     Played,
@@ -38,7 +38,7 @@ Numbers = dict[str, float]
 
 def policy(off: float) -> LabelPolicy:
     """Return the preset, the weights of the signals of the simulation ``off`` times as large."""
-    base = parse_label_policy(POLICY, "simulated")
+    base = parse_label_policies(POLICY, "simulated")[0]
     changed = dict(base.signals)
     for name in ("thumbs_up", "thumbs_down", "edit", "escalation"):
         rule = base.signals[name]

@@ -22,6 +22,7 @@ from typing import Any
 import click
 import msgspec
 
+from benchmarks.reference_detector import ReferenceDetector
 from goldpan.demo.traffic import Conversation, load_shipped_conversations, make_traces
 from redact.crypto.keys import Keys
 from redact.pipeline.audit import build_audit_rows
@@ -29,7 +30,6 @@ from redact.pipeline.policy_redactor import PolicyRedactor
 from redact.policies.policy import RedactionPolicy, load_policy
 from redact.recognition.accelerated_detector import AcceleratedDetector
 from redact.recognition.catalogue import build_recognisers
-from redact.recognition.reference_detector import ReferenceDetector
 from schemas.columns import record_batch
 from schemas.record_batches import DecodedBatch, RawRecord, RecordKind
 from schemas.records import Trace

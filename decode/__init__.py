@@ -1,4 +1,4 @@
-"""Decodes Kafka records: bytes to typed records, or to a reason why a value is no valid record.
+"""Decodes Kafka records into typed records, or into a reason for rejecting them.
 
 Holds the wire formats, the OpenAI chat mapping and the Schema Registry client; imports schemas
 only.

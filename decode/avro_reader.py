@@ -159,17 +159,17 @@ _NOT_A_SCHEMA: Final = Refusal(
     "The schema that the record was written with is not valid Avro.",
 )
 _TRUNCATED: Final = Refusal(
-    QuarantineReason.TRUNCATED, "The record ends before everything that its schema announces."
+    QuarantineReason.TRUNCATED, "The record ends before all the fields of its schema."
 )
 _TRAILING: Final = Refusal(
     QuarantineReason.TRAILING_BYTES,
-    "Bytes follow after the end of the record, as its schema has it.",
+    "Bytes follow after the end of the record, according to its schema.",
 )
 _BAD_TEXT: Final = Refusal(
     QuarantineReason.BAD_TEXT, "The record holds text that is not valid UTF-8."
 )
 _MALFORMED: Final = Refusal(
-    QuarantineReason.MALFORMED, "The bytes of the record are not what its schema announces."
+    QuarantineReason.MALFORMED, "The bytes of the record do not match its schema."
 )
 
 _UNCOMMON_ERRORS: Final = (UncommonEncodingError, IndexError, UnicodeDecodeError, struct.error)

@@ -1,4 +1,4 @@
-"""Checks producers' records and schemas against the contract, as a worker would."""
+"""Checks producers' records and schemas against the contract, as the worker would."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Decodes the records of a topic into typed ones; invalid records are rejected with a reason.
+"""Decodes the records of a topic into typed records, and rejects invalid ones with a reason.
 
 An invalid record never stops the others: every value becomes either a row or a ``Rejected`` with a
 reason. Only an unavailable schema registry is an error.
@@ -132,6 +132,7 @@ _RECORD_TYPES: Final[Mapping[RecordKind, type[DecodedRecord]]] = {
     RecordKind.FEEDBACK: Feedback,
 }
 _TOMBSTONE: Final = Refusal(
-    QuarantineReason.TOMBSTONE, "The value is null: a mark that the key is deleted, and no record."
+    QuarantineReason.TOMBSTONE,
+    "The value is null, which marks its key as deleted and is not a record.",
 )
 _EMPTY: Final = Refusal(QuarantineReason.EMPTY, "The value has no bytes.")

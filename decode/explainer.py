@@ -166,7 +166,7 @@ def _type(_: ErrorExplainer, location: RecordPath, match: re.Match[str]) -> Refu
 
 
 def _huge_number(explainer: ErrorExplainer, location: RecordPath, match: re.Match[str]) -> Refusal:
-    """Answer for a number that no double can hold; it may be in a field that takes no number."""
+    """Return the refusal of a number that no double can hold, even in a field that takes none."""
     if location.field is not None and location.field.type in _NUMBERS:
         return _range(explainer, location, match)
     return _wrong_type(location, "a number")
@@ -236,7 +236,7 @@ def _between(limits: FieldLimits) -> str:
 _ROOT: Final = RecordPath("", "", None)
 
 _UNEXPLAINED: Final = Refusal(
-    QuarantineReason.WRONG_TYPE, "The record does not have the shape that the contract asks for."
+    QuarantineReason.WRONG_TYPE, "The record does not have the shape that the contract requires."
 )
 
 _STEP: Final = re.compile(r"\.([A-Za-z_]\w*)|(\[(?:\d+|\.\.\.)\])")

@@ -1,4 +1,4 @@
-"""Reads JSON records."""
+"""Reads JSON records, in the shape of the contract or of OpenAI's chat completions."""
 
 import re
 from json import loads

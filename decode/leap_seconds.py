@@ -1,4 +1,4 @@
-"""Replaces leap seconds: times such as 2016-12-31T23:59:60Z, which no Python clock can hold.
+"""Replaces leap seconds, such as 2016-12-31T23:59:60Z, which Python's times cannot represent.
 
 A leap second is read as the second after it, as most clocks show it (POSIX.1-2017, 4.16).
 """

@@ -277,7 +277,7 @@ def _objects(value: Any) -> list[_Object]:
 
 
 def _take(part: _Object, name: str, kind: type) -> Any:
-    """Take a value of a kind out of an object; None, and it stays, if it is of another."""
+    """Pop a value of a kind from an object; None if it is of another kind, which stays."""
     return part.pop(name) if isinstance(part.get(name), kind) else None
 
 
@@ -321,7 +321,7 @@ _SETTINGS: Final = frozenset(
         "verbosity",
     ]
 )
-"""What a request asks for beside the answer: kept as attributes, as text."""
+"""What a request asks for besides the answer: kept as attributes, as text."""
 _LEFT_OUT: Final = frozenset(
     [
         "object",

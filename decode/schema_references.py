@@ -1,4 +1,4 @@
-"""Inlines the schemas that a schema refers to, so that it can be read on its own.
+"""Inlines the schemas that a schema refers to, so that it is complete by itself.
 
 Avro defines a type at its first occurrence and refers to it by name afterwards. The result does the
 same, at any depth and in any order of references. All names are full names, so they mean the same

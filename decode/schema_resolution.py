@@ -1,4 +1,4 @@
-"""Fits a writer's schema to the contract, once for each schema.
+"""Resolves a writer's schema against the contract, once for each schema.
 
 The resolved schema reads the same bytes, but yields the contract's names and plain values. Aliases
 are resolved, logical types removed (times stay whole microseconds) and references inlined. The

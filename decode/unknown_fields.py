@@ -1,4 +1,4 @@
-"""Names the unknown fields of a record, for the producer who wrote it.
+"""Lists the fields of a record that the contract does not know, for its producer.
 
 Nothing that processes a topic calls this: a field name may be content (a map keyed by e-mail
 address). Quarantine, logs and metrics contain only the record's coordinates.

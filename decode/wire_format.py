@@ -54,7 +54,7 @@ def _check_header(value: bytes, header: int, form: WireFormat) -> WireFormat | R
 def _detect_text(value: bytes) -> WireFormat | Refusal:
     text = value.removeprefix(BYTE_ORDER_MARK).lstrip(_WHITE_SPACE)
     if not text:
-        return Refusal(QuarantineReason.EMPTY, "The value holds nothing but white space.")
+        return Refusal(QuarantineReason.EMPTY, "The value is only white space.")
     if text[0] in _JSON_FIRST_BYTES:
         return WireFormat.JSON
     if _is_text(text):

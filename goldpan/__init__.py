@@ -1,4 +1,4 @@
-"""The front door: command line, settings and demo.
+"""The command line, the settings and the demo.
 
-The only room that imports all the others; none of them imports it.
+The only room that imports all others; none of them imports it.
 """

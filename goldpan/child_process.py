@@ -1,4 +1,4 @@
-"""Command line and environment of child processes that run this same goldpan.
+"""The command line and environment of child processes that run this installation of goldpan.
 
 The only module that names the running Python. It passes ``-P``: without it, ``-m`` looks for
 packages in the current folder first.

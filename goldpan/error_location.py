@@ -1,4 +1,4 @@
-"""Locates where an exception was raised, without its text: that may quote a record."""
+"""Finds where an exception was raised, without its text, which may quote a record."""
 
 import traceback
 

@@ -1,4 +1,4 @@
-"""Reads and writes files with the head of a lake, signed if a redaction key is set.
+"""Reads and writes head files of a lake, signed if a redaction key is set.
 
 The signature is Ed25519 over the head as JSON (sorted names, no white space), made with the key
 that signs receipts of erasures. An unsigned head proves as much, if it is kept where nobody who can

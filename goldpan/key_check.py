@@ -1,4 +1,4 @@
-"""Checks that the keys of the settings are those that the lake was written with.
+"""Checks that the configured keys are those that the lake was written with.
 
 The first worker of a lake records check values of its keys (`lake.key_checks`). In an older lake
 the rows decide: pseudonyms contain a check, and a sealed payload opens or does not.

@@ -1,4 +1,4 @@
-"""Opens, builds and verifies releases as the settings say."""
+"""Opens, builds and verifies releases according to the settings."""
 
 from importlib import metadata
 from pathlib import Path
@@ -29,7 +29,7 @@ PUBLISHER_KEYS = ".keys/"
 """The folder next to the releases that records which key signs under which name."""
 
 RELEASE_RETRY_SECONDS = 60.0
-"""How long a step is retried that a person waits for."""
+"""How long a step is retried while a person waits for it."""
 
 
 def release_retry() -> Retry:

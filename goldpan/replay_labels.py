@@ -1,4 +1,4 @@
-"""The labels of a replay: planned, staged, compared and promoted."""
+"""Plans, stages, compares and promotes the labels of a replay."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

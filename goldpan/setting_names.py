@@ -1,4 +1,4 @@
-"""Names of settings: known ones, suggestions for unknown ones, and how the user wrote them."""
+"""Names of settings: the valid ones, suggestions for others, and how the user wrote them."""
 
 import difflib
 import json

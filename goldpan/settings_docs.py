@@ -1,4 +1,4 @@
-"""Writes the page ``docs/settings.md``: ``python -m goldpan.settings_docs docs/settings.md``."""
+"""Generates the page ``docs/settings.md``: ``python -m goldpan.settings_docs docs/settings.md``."""
 
 import sys
 import types

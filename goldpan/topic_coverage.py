@@ -1,4 +1,4 @@
-"""Compares what the topics hold in Kafka with what the lake has read of them."""
+"""Compares what Kafka's topics hold with what the lake has read of them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

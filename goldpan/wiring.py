@@ -1,4 +1,4 @@
-"""Assembles what commands need from the settings.
+"""Builds from the settings what commands need: the worker, redaction, decoders, clocks, retries.
 
 The only module that reads clocks, randomness and keys from outside; all others get them passed in.
 """
@@ -57,7 +57,7 @@ from stream.tracing import NO_TRACER, Tracer
 from stream.worker_setup import WorkerSetup
 
 COMMAND_RETRY_SECONDS = 30.0
-"""How long a command retries that a person waits for."""
+"""How long a command retries while a person waits for it."""
 
 _FETCH_QUEUE_BYTES = 2**20
 
@@ -98,7 +98,7 @@ def refuse_older_lake(settings: Settings) -> None:
 
     See `lake.erasure_copies`.
     """
-    make_retry().call("looking for newer erasures", lambda: refuse_outdated_lake(settings.lake))
+    make_retry().call("checking for newer erasures", lambda: refuse_outdated_lake(settings.lake))
 
 
 def check_worker_settings(settings: Settings) -> None:
@@ -244,7 +244,7 @@ def utc_now() -> datetime:
 
 
 def make_retry(seconds: float = COMMAND_RETRY_SECONDS) -> Retry:
-    """Return a retry policy of at most so many seconds."""
+    """Return a retry policy with a time limit in seconds."""
     return Retry(
         seconds=seconds,
         monotonic=time.monotonic,
@@ -319,7 +319,7 @@ def new_token() -> int:
 
 
 def make_commit_context(seconds: float = COMMAND_RETRY_SECONDS) -> CommitContext:
-    """Return the context of commits, which are retried for at most so many seconds."""
+    """Return the context of commits, which are retried for up to ``seconds``."""
     return CommitContext(make_retry(seconds), now_us, new_token)
 
 

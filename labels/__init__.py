@@ -1,4 +1,4 @@
-"""What a trace was worth: signals, join, label policy, calibration and the review queue.
+"""Labels: signals, join, label policy, calibration and the review queue.
 
 Pure: no Kafka, no files. Imports schemas only.
 """

@@ -1,4 +1,4 @@
-"""Measures how far reviewers agree beyond chance, and decides what they say together."""
+"""Measures how far reviewers agree beyond chance, and combines their judgements."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence

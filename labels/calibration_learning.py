@@ -1,7 +1,7 @@
 """Learns a calibration from reviews: how often each signal fires on bad and on good answers.
 
 Reviewers see uncertain traces first, so reviews are not a fair sample of all traces. But among
-traces with the same signals it is chance which one is reviewed: the queue orders by the signals,
+traces with the same signals chance decides which one is reviewed: the queue orders by the signals,
 the audit by a hash. So each review represents N / n traces, where N traces in total and n reviewed
 ones have exactly its signals (post-stratification; Holt and Smith, JRSS A 142, 1979). Traces
 without any signal are known from the audit arm alone. Counts are scaled to the effective sample

@@ -1,10 +1,10 @@
-"""The decision: a pure function from what is known about a trace to its label event.
+"""The decision: a pure function from the facts about a trace to its label event.
 
 The event's id is a hash over the policy, the calibration and the set of signals: the same evidence
 has the same id, in whatever order and batches it came. Its revision is
 
     generation * 2**20 + 2 * (signals + 1 if the trace itself is known)
-                       - (1 for each signal of what did not come) + 1022 * reviews
+                       - (1 for each signal of absence) + 1022 * reviews
 
 where the generation combines policy version and calibration version (first: 0). It grows with
 everything that becomes known, and with every new policy or calibration. A label without the reviews

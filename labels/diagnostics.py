@@ -1,4 +1,4 @@
-"""Measures how good probabilities of fail are, against the judgement of reviewers.
+"""Measures how well probabilities of fail agree with the judgement of reviewers.
 
 Every measure takes a weight for each judged trace, so that an uneven sample can represent all
 traces.

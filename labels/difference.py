@@ -1,4 +1,4 @@
-"""Counts what recomputing labels changes: added, removed and changed labels, before and after."""
+"""Counts how recomputation changes labels: added, removed and changed ones, before and after."""
 
 from collections import Counter
 from collections.abc import Iterable

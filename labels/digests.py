@@ -1,4 +1,4 @@
-"""Keyed digests of ids: the key of the join, the draw of the audit, and sets of ids.
+"""Keyed digests of ids, for the join's keys, the audit draw and sets of ids.
 
 BLAKE2b (RFC 7693) with the policy's audit seed as key, 16 bytes. The first 8 bytes find the trace
 in the join, all 16 distinguish it from others, and the last 8 are its place in the audit draw. The

@@ -1,4 +1,4 @@
-"""The facts known about one trace at one moment: everything that a decision may depend on.
+"""The facts about a trace at a given moment: everything that a decision may depend on.
 
 The worker's join, the batch jobs and the tests all fill this structure, so one function decides for
 all of them. Times are microseconds since 1970 (UTC).

@@ -1,13 +1,13 @@
-"""Fits all signals together: logistic regression around the weights of the policy.
+"""Fits all signals together, by logistic regression with the policy's weights as prior.
 
-Given its signals, it is chance which trace is reviewed, so reviews of uncertain answers need no
-weights here. The log-odds of fail are a base plus the weight of each signal that fires. The policy
-gives the prior expectation of the weights. They may be wrong all together (by a factor, never a
-negative one: a signal that points the wrong way says nothing about the others) and each by itself
-(by a deviation). Factor and deviation are not assumed: the fit averages over a grid of both, by the
-marginal likelihood of the reviews (Laplace's approximation; D. MacKay, Bayesian Interpolation,
-1992). Where the policy's weights fit, few reviews suffice; where they do not, they soon count for
-little.
+Among traces with the same signals, chance decides which one is reviewed, so reviews of uncertain
+answers need no weights here. The log-odds of fail are a base plus the weight of each signal that
+fires. The policy gives the prior expectation of the weights. They may all be wrong together (by a
+factor, never a negative one: a signal that points the wrong way says nothing about the others) and
+each on its own (by a deviation). Factor and deviation are not assumed: the fit averages over a grid
+of both, by the marginal likelihood of the reviews (Laplace's approximation; D. MacKay, Bayesian
+Interpolation, 1992). Where the policy's weights fit, few reviews suffice; where they do not, they
+soon count for little.
 """
 
 import math

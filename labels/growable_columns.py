@@ -1,4 +1,4 @@
-"""Columns and texts in memory that grow at the end and may lose rows in the middle.
+"""Columns and texts in memory, which grow at the end and may lose rows in the middle.
 
 A million small Python objects take hundreds of megabytes; the same data in columns takes tens.
 """

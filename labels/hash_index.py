@@ -1,4 +1,4 @@
-"""A hash index in one array: finds row numbers by key, many at once, by linear probing.
+"""A hash index in one array: finds row numbers for many keys at once, by linear probing.
 
 A slot holds a row number; the keys themselves stay in the caller's table. A Python dict would take
 about ten times the memory. Keys must be uniformly distributed (digests): their first 64 bits choose

@@ -1,4 +1,4 @@
-"""The join that the worker drives: batches of both topics in, label events out.
+"""The worker's join: takes batches of both topics, and returns label events.
 
 It has one state for each partition number, where the traces and the feedback of that partition
 meet. So the two topics must be co-partitioned, which the worker checks. Labels decided here rest on

@@ -1,4 +1,4 @@
-"""The join of one partition: the traces and the feedback of the window, in columns.
+"""The join of one partition: the traces and feedback in the window, in columns.
 
 Traces and feedback may come in any order. Feedback whose trace has not arrived makes a row that
 waits for it. A trace whose label a record may change is marked as touched until the next decision.

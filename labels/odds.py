@@ -1,4 +1,4 @@
-"""Converts probabilities to log-odds, in which evidence adds up, and back."""
+"""Converts between probabilities and log-odds, in which evidence adds up."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The label policy: which signals count, for how much, and what follows from them.
+"""The label policy: which signals count, how much, and what follows from them.
 
 A signal is weighed by its sensitivity (how often it fires on the answers it points to) and its
 specificity (how often it stays silent on the others), each with a Beta prior that calibration
@@ -192,15 +192,6 @@ def load_label_policies(source: str) -> Sequence[LabelPolicy]:
                 "readable file."
             ) from None
     return parse_label_policies(text, source)
-
-
-def parse_label_policy(text: str, name: str) -> LabelPolicy:
-    """Parse a policy, which may extend a preset; ``name`` identifies it in messages.
-
-    Raises:
-        UsageError: the policy is invalid; with line and reason.
-    """
-    return parse_label_policies(text, name)[0]
 
 
 def parse_label_policies(text: str, name: str) -> Sequence[LabelPolicy]:

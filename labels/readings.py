@@ -48,7 +48,7 @@ SILENCE: Final = "silence"
 ABANDONED: Final = "abandoned"
 CONTINUED: Final = "continued"
 ABSENCE_READINGS: Final = (SILENCE, ABANDONED, CONTINUED)
-"""Readings of what did not come. Only the lake shows that, so only batch jobs use them."""
+"""Readings of absence, such as silence. Only the lake shows it, so only batch jobs use them."""
 
 REVIEW_FAIL: Final = "review_fail"
 REVIEW_PASS: Final = "review_pass"  # noqa: S105

@@ -1,4 +1,4 @@
-"""Decides what a new decision on a trace does to the label events that a table already holds.
+"""Decides how a new decision on a trace changes the label events already in a table.
 
 A batch job decides from everything that the lake holds. A reconciliation adds a decision only if it
 would be in force, so a second run over the same lake adds nothing. A replacement leaves the table

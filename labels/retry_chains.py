@@ -1,7 +1,8 @@
-"""Finds repeated calls: the same session, the same number of input tokens, soon afterwards.
+"""Finds repeated calls: same session and input tokens, soon after one another.
 
 A conversation grows with every turn, so the next call of a session with exactly as many input
-tokens is the same call repeated. That needs no text, so the join stores it in twelve bytes a trace.
+tokens is the same call repeated. That needs no text, so the join stores it in twelve bytes per
+trace.
 Traces without a session or a token count are never retries. The worker's join sees only one
 partition; a batch job over the lake finds the other retries.
 """

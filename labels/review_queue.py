@@ -1,4 +1,4 @@
-"""The review queue as a pure model: the open items, their order, and what a review changes.
+"""The review queue as a pure model: the open items, their order, and the effect of a review.
 
 The open items follow from the label events and the log of reviews alone. Times are microseconds
 since 1970 (UTC).

@@ -1,4 +1,4 @@
-"""Scores evidence: from signals to the log-odds of fail, each group of correlated signals capped.
+"""Scores evidence: sums signals to log-odds of fail, capping each correlated group.
 
 Weights add up as in naive Bayes. Signals of one group tend to come together (a user who presses
 thumbs down also gives a low rating), so their sum is cut to the group's cap. Within the cut each

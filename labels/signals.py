@@ -1,4 +1,4 @@
-"""Signals: what the records of a trace say, each listed once, whatever order they came in.
+"""Signals: what the records of a trace say, each listed once, in any order of arrival.
 
 Every feedback event of a kind in the policy gives one signal. That includes events that no longer
 count: the id was sent again with other content, or the same user later gave feedback of the same

@@ -1,4 +1,4 @@
-"""Marks of label events that are written already: eight bytes per trace, to write nothing twice.
+"""Marks of written label events, eight bytes per trace, which prevent a second write.
 
 The mark of a label event is its revision (the lower 20 bits, which count evidence) above 44 bits of
 a hash of its id. Marks are compared between events of one policy and calibration only, so two

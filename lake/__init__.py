@@ -1,5 +1,5 @@
-"""Where records are kept.
+"""Storage: the Delta tables of a lake, and the exactly-once commit.
 
-Delta tables on a folder or S3, the exactly-once commit and its ledger. Imports schemas only, and
-knows nothing of Kafka.
+The tables are in a folder or on S3, and each records in its ledger what it contains. Imports
+schemas only, and does not depend on Kafka.
 """

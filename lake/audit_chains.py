@@ -1,4 +1,4 @@
-"""The ends of each hash chain of the audit, as recorded by the commit that added its rows.
+"""The ends of the audit's hash chains, as recorded by the commits that added the rows.
 
 The rows of a flush are one chain: each holds the hash of the row before it, and the first row a
 hash of where its flush begins (`redact.pipeline.audit`). The chain alone cannot show that its end

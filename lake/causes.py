@@ -1,4 +1,4 @@
-"""Describes failures of delta-rs and pyarrow without their own texts.
+"""Describes failures of delta-rs and pyarrow without quoting their messages.
 
 Their texts may quote the content of a log or of a row, so they are not passed on. Only what helps
 is extracted: the S3 code, the file, the feature of a table, the error of the operating system.

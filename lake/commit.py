@@ -6,8 +6,8 @@ application transaction (Delta protocol, "Transaction Identifiers"). A commit is
 1. refresh the handle, so that it is at the newest version;
 2. compare: each position must be the one this buffer starts from. If all are where this commit
    would put them, *and bear its token*, the commit has landed before. If any is elsewhere, or
-   belongs to another incarnation of the topic, another worker owns that partition and the buffer
-   is void (FencedError);
+   belongs to another incarnation of the topic, another worker owns that partition and the buffer is
+   discarded (FencedError);
 3. append the files, the new positions, the token and the ledger entry in one commit *through the
    same handle*. delta-rs refuses it if another commit has touched a position since step 1.
 
@@ -15,7 +15,7 @@ The token is a random number for each flush, kept beside each position that it m
 two owners whose buffers happen to end at the same offset could each take the other's commit for
 their own.
 
-| what fails | what is then known | what happens |
+| what fails | what is known | what happens |
 |---|---|---|
 | step 1 or 2 | nothing was sent | it is retried |
 | step 3, any exception | the outcome is unknown: the commit may have landed | step 1 is repeated and shows the outcome |
@@ -47,7 +47,7 @@ from lake.tables import Table
 from schemas.errors import CommitUnknownError, FencedError
 
 CONFLICT_RETRIES: Final = 100
-"""How many commits by owners of other partitions one commit lets pass before it fails."""
+"""How many commits by other partitions' owners may overtake a commit before it fails."""
 
 NO_POST_COMMIT_HOOKS: Final = PostCommitHookProperties(
     create_checkpoint=False, cleanup_expired_logs=False
@@ -57,7 +57,7 @@ hold the ledger, so delta-rs must not remove them."""
 
 
 def commit(table: Table, change: TableCommit, context: CommitContext) -> bool:
-    """Bring files and numbers into a table exactly once; `lake.rewrite` removes files.
+    """Commit files and numbers to a table exactly once; `lake.rewrite` removes files.
 
     Returns True if this call's own request certainly did it, False if the numbers showed that it
     had landed already (a repeated call, or a reply that was lost).
@@ -68,7 +68,7 @@ def commit(table: Table, change: TableCommit, context: CommitContext) -> bool:
     landed.
     """
     if change.removes:
-        raise ValueError("a commit that removes files goes through lake.rewrite")
+        raise ValueError("use lake.rewrite for a commit that removes files")
     now_ms = context.now_ms()
 
     def attempt() -> bool:

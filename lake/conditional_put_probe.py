@@ -1,7 +1,7 @@
-"""Probe of conditional put: whether a store refuses to overwrite a file, as commits require.
+"""Probes whether a store refuses to overwrite a file, which commits rely on.
 
 A server that ignores ``If-None-Match`` would let two commits take the same version of a log, and
-one of them would be lost in silence. So it is sent one request that it must refuse.
+one of them would be silently lost. So the probe sends one request that it must refuse.
 """
 
 from typing import Final

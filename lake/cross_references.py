@@ -1,4 +1,4 @@
-"""References from commits of a primary table to the other tables, so that no loss goes unnoticed.
+"""References from commits of a primary table to other tables, which reveal lost commits.
 
 Each commit records the rows of the audit that were committed with it, by range, and the versions
 that the other tables had by then. (The ledger counts its records in quarantine.) A table that is

@@ -1,4 +1,4 @@
-"""A consistent cut through the lake: each table is opened once, and its log ends at that version.
+"""A consistent cut through the lake: one version of each table, opened once.
 
 Tables are opened in the reverse order of their commits. A flush commits to quarantine, then to the
 audit, then to the primary table; labels follow. So whatever a commit of one table says about

@@ -1,4 +1,4 @@
-"""The data files of a table as a pyarrow dataset that can be read from any thread.
+"""Opens the data files of a table as a pyarrow dataset that any thread can read.
 
 `pyarrow.dataset.Scanner.to_reader` holds the GIL while it starts a scan (`scan_batches` does not).
 Files that are read through Python, such as those that delta-rs opens, need the GIL: the scan and

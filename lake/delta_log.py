@@ -1,4 +1,4 @@
-"""A table's log, commit by commit, in the layout of the Delta protocol: `_delta_log/<version>`.
+"""Reads a table's log commit by commit, as laid out by the Delta protocol.
 
 A commit never changes. One that is older than a checkpoint may have been removed.
 """

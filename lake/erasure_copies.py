@@ -51,7 +51,7 @@ class ErasureCopies:
         if self.copy.find(_BEGUN) is None:
             raise FatalError(
                 "GOLDPAN_LAKE__ERASURES_COPY is empty, so it is not known whether this lake is "
-                "older than its erasures: mount it, or correct the address. If the place is new, "
+                "older than its erasures: mount it, or correct the address. If it is new, "
                 "run `goldpan lake init`"
             )
 

@@ -1,8 +1,8 @@
 """Fences: counters in a table's log that reject commits prepared against an older value.
 
-Code that commits rows reads the counter *before* it reads what the rows are made of, and commits
-under ``guard(value)``. Raising the counter makes such a commit fail with FencedError; its writer
-must read again.
+Code that commits rows reads the counter *before* it reads the data that the rows are made from, and
+commits under ``guard(value)``. Raising the counter makes such a commit fail with FencedError; its
+writer must read again.
 
 A commit compares the counter (`lake.table_commit.Ceiling`) and does not write it, since all owners
 of partitions would conflict with each other otherwise. Raising it changes the table's metadata in

@@ -1,4 +1,4 @@
-"""A table's handle that keeps the numbers of application transactions in memory.
+"""A table handle that caches the numbers of application transactions in memory.
 
 For each number delta-rs reads the log again from the last checkpoint on, and a commit needs several
 numbers of each partition. This handle reads each commit once: when it has moved to another version,
@@ -23,15 +23,23 @@ from lake.objects import ObjectStore
 from schemas.errors import RetryableError
 
 LAST_CHECKPOINT = "_delta_log/_last_checkpoint"
-_MAX_COMMITS = 200  # to read at most before a checkpoint is used instead
+MAX_COMMITS = 200  # to read at most before a checkpoint is used instead
 
 
 class TableHandle(DeltaTable):
     """A delta-rs table at a version that caches the numbers of application transactions."""
 
-    def __init__(self, uri: str, options: Mapping[str, str], files: ObjectStore) -> None:
+    def __init__(
+        self,
+        uri: str,
+        options: Mapping[str, str],
+        files: ObjectStore,
+        *,
+        max_commits: int = MAX_COMMITS,
+    ) -> None:
         super().__init__(uri, storage_options=dict(options))
         self.files = files
+        self._max_commits = max_commits
         self._cached: dict[str, int | None] = {}
         self._at: int | None = None
         self._complete = False
@@ -50,7 +58,7 @@ class TableHandle(DeltaTable):
     def _catch_up(self) -> None:
         """Bring the cache to the version of the handle."""
         version = self.version()
-        if self._at is None or not self._at <= version <= self._at + _MAX_COMMITS:
+        if self._at is None or not self._at <= version <= self._at + self._max_commits:
             self._begin(version)
         while self._at is not None and self._at < version:
             txns = read_actions(self.files, self._at + 1, "txn")
@@ -65,7 +73,7 @@ class TableHandle(DeltaTable):
         checkpoint = self._checkpoint_before(version)
         if checkpoint is not None:
             self._at, self._cached, self._complete = checkpoint
-        elif version < _MAX_COMMITS:
+        elif version < self._max_commits:
             self._at, self._cached, self._complete = -1, {}, True
         else:
             self._ask_delta_rs(version)

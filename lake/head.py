@@ -1,8 +1,8 @@
 """The head of a lake: the version of each table, and a hash of its log up to that version.
 
 Everything that proves a lake is stored beside it, where the same people can write. A head that is
-kept elsewhere, or signed, proves that a later state continues it: nothing that the logs said by
-then was changed, removed or recreated. The logs in turn hold the hashes of the files.
+kept elsewhere, or signed, proves that a later state continues it: nothing in the logs up to then
+was changed, removed or recreated. The logs in turn hold the hashes of the files.
 
 The hash of a log covers its commits in order, each hashed together with the hash so far. Bounds in
 the statistics of files are left out, since an erasure widens them (`lake.stats_bounds`).

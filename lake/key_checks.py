@@ -1,4 +1,4 @@
-"""Check values of the keys that a lake was written with, by purpose and name of the key.
+"""Check values of the keys that a lake was written with, by purpose and key name.
 
 A name alone proves nothing: another secret under the same name gives other pseudonyms with the same
 prefix ``k1:``. So the first use of a key writes the object ``<lake>/keys/<purpose>.<name>.json``,
@@ -101,5 +101,5 @@ def _read(data: bytes, file: str) -> KeyCheck:
     except (ValueError, KeyError, TypeError):
         raise FatalError(f"{where} cannot be read: restore it from a copy of the lake") from None
     if check.file != file:
-        raise FatalError(f"{where} is of another key: restore the right file")
+        raise FatalError(f"{where} belongs to another key: restore the right file")
     return check

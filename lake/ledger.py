@@ -1,4 +1,4 @@
-"""The ledger: what each commit covers, and how many records went where.
+"""The ledger: which offsets each commit covers, and how many records went where.
 
 An entry is stored in the commit's own metadata (key ``goldpan``). So proving that nothing was lost
 or doubled needs nothing but the table's transaction log. Each range obeys the laws

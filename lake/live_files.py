@@ -1,4 +1,4 @@
-"""The live files of a table, and their stored rows: read, filtered, sorted, written to new files.
+"""The live files of a table: lists, reads, filters and sorts their rows, writes new files.
 
 Stored rows need no second redaction: only a file of a table, or other stored rows, can make them
 (`read_file_rows`).
@@ -66,7 +66,7 @@ def concat_rows(parts: Sequence[StoredRows]) -> StoredRows:
     """Concatenate rows of one table and one day; there must be at least one part."""
     first = parts[0]
     if any((part.name, part.day) != (first.name, first.day) for part in parts):
-        raise ValueError("only rows of one table and one day go into one file")
+        raise ValueError("a file holds rows of one table and one day only")
     return StoredRows(first.name, first.day, pa.concat_tables([part.rows for part in parts]))
 
 
@@ -103,11 +103,11 @@ def rewrite_rows(
 ) -> UploadedFile:
     """Encode rows as flushes do, and upload them; the file is in no table yet.
 
-    The same rows instead of the same files give the same name and bytes. Raises FatalError if the
+    The same rows, replacing the same files, give the same name and bytes. Raises FatalError if the
     store fails for too long, RetryableError if stopped.
     """
     if rows.name != table.name:
-        raise ValueError(f"rows of table {rows.name} do not go into table {table.name}")
+        raise ValueError(f"rows of table {rows.name} cannot be written to table {table.name}")
     body = "\n".join(sorted(file.path for file in instead_of))
     name = blake2b(body.encode(), digest_size=8).hexdigest()
     chunk = rows.rows.combine_chunks()

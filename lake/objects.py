@@ -34,10 +34,10 @@ class ObjectStore(Protocol):
         """
 
     def swap(self, path: str, old: bytes, new: bytes) -> bool:
-        """Replace the content ``old`` by ``new``; return whether the content is ``new`` now.
+        """Replace the content ``old`` with ``new``; return whether the content is ``new`` now.
 
-        False: the file has another content, or does not exist, and stays as it is. Of two programs
-        that replace the same content one succeeds. Otherwise as ``put``.
+        False: the file has another content, or does not exist, and stays as it is. If two programs
+        replace the same content, one succeeds. Otherwise as ``put``.
         """
 
     def size(self, path: str) -> int | None:

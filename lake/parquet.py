@@ -1,8 +1,8 @@
-"""Parquet files from redacted rows: one for each day of event time, with statistics.
+"""Encodes redacted rows as Parquet files, one per day of event time, with statistics.
 
-Names are deterministic: the content of a file decides its name. The same buffer written twice gives
-the same names and bytes, so a repeated upload changes nothing, and a commit of a path that is
-already in the table adds no row.
+Names are deterministic: the content of a file determines its name. A buffer written twice gives the
+same names and bytes, so a repeated upload changes nothing, and committing a path that is already in
+the table adds no row.
 """
 
 import json
@@ -21,7 +21,7 @@ from schemas.arrow import EVENT_DATE
 from schemas.redacted import Redacted
 
 ROW_GROUP_BYTES = 64 * 1024 * 1024
-BOUND_CHARACTERS = 32  # of a longer text the statistics hold a beginning that is a bound too
+BOUND_CHARACTERS = 32  # for a longer text the statistics hold a prefix, which is a bound too
 _LAST_CHARACTER = "\U0010ffff"
 _LAST_TIME = datetime.max.replace(tzinfo=UTC)
 PARTITION_COLUMN = EVENT_DATE
@@ -52,8 +52,8 @@ class TableLayout:
     """How a table's columns are encoded.
 
     ``dictionary`` names columns with few values, ``statistics`` those that queries prune by. For
-    the others (free text) both cost time and space and help no query. Statistics of a named column
-    must never be missing: delta-rs treats a missing bound as matching nothing.
+    the others (free text) both would cost time and space, and help no query. Statistics of a named
+    column must never be missing: delta-rs treats a missing bound as matching nothing.
     """
 
     dictionary: Sequence[str]
@@ -153,7 +153,7 @@ def _json_high(value: Any) -> Any:
 
 
 def _text_high(text: str) -> str:
-    """Return a text not below ``text``: itself, or its beginning and the last code point.
+    """Return a text not below ``text``: itself, or a prefix with the last code point appended.
 
     The order is that of code points, which is the order of the bytes in UTF-8.
     """

@@ -1,4 +1,4 @@
-"""Quarantined records: counted, read, and removed from their table."""
+"""Counts, reads and removes quarantined records."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -104,7 +104,7 @@ def remove_quarantined(  # noqa: PLR0913 - the records, the context and the kind
     current one is used. ``kind`` is that of the ledger entry.
 
     The files that hold the records are replaced by files without them (`lake.rewrite`), with a
-    ledger entry and the next generation. Raises FencedError if another re-drive removes records at
+    ledger entry and the next generation. Raises FencedError if another redrive removes records at
     the same time. If another program replaces one of the files, they are read again.
     """
     app = redrive_app(topic)

@@ -1,7 +1,8 @@
 """The retention horizon of a table: the day from which its rows, or some values, are complete.
 
-`batch.retention` writes it into the table's own log before it removes anything. So code that reads
-rows of an earlier day knows that something may be missing. The horizon never moves back.
+`batch.retention` writes it into the table's own log before it removes anything. Code that reads
+rows of an earlier day can therefore tell that something may be missing. The horizon never moves
+back.
 """
 
 from datetime import date

@@ -1,4 +1,4 @@
-"""Retries with exponential back-off and full jitter, bounded in time; no step is ever skipped.
+"""Retries with exponential back-off and full jitter, up to a time limit; never skips a step.
 
 The scheme is "full jitter" from the AWS Architecture Blog (Exponential Backoff And Jitter, 2015):
 sleep a uniform random time below min(cap, base * 2**attempt).
@@ -67,7 +67,7 @@ class Retry:
         wait = self.uniform(0, min(self.cap, self.base * 2 ** min(attempt, 16)))
         reason = unknown or error
         if self.monotonic() + wait > deadline:
-            if self.sleep(0):  # stopped during the last attempt: that is no failure
+            if self.sleep(0):  # stopped during the last attempt: not a failure
                 raise reason
             text = f"{action}: still failing after {self.seconds:g} s of trying ({error})"
             hint = "" if unknown is None else "; the change may have been made"

@@ -1,26 +1,26 @@
-"""Replaces files of a table by others, unless another program has replaced one of them first.
+"""Replaces files of a table with new ones, unless another program has replaced them first.
 
 Compaction, retention, erasure and removing records from quarantine all do this. It is a
 compare-and-swap on the removed files, as `lake.commit` is one on positions:
 
 1. refresh the handle;
 2. compare: each file to be removed must still be part of the table. If one is not, another program has
-   replaced it, and the files made from it are void (FileReplacedError);
+   replaced it, and the files made from it must not be used (FileReplacedError);
 3. commit the removal of the old files, the new files, the positions (if any) and the ledger entry
    through the same handle, as the version that follows the compared one, or not at all.
 
-delta-rs would move the commit past commits of others that it considers harmless. But it does not
-see that two commits remove the same file if the first was a compaction (`dataChange` false): the
-rows would be there twice. So its retries are switched off, and each attempt compares again.
+delta-rs would move the commit past others that it considers harmless. But it does not notice that
+two commits remove the same file if the first was a compaction (`dataChange` false), and the rows
+would be in the table twice. So its retries are switched off, and each attempt compares again.
 
-Appends of others, before or after, cost another attempt and no work. Of two programs that replace
-the same file one succeeds. Two that replace different files both succeed, one after the other.
+Concurrent appends cost another attempt, but no work is repeated. If two programs replace the same
+file, one succeeds. If they replace different files, both succeed, one after the other.
 
-| what fails | what is then known | what happens |
+| what fails | what is known | what happens |
 |---|---|---|
 | step 1 or 2 | nothing was sent | it is retried |
-| step 3, any exception | the outcome is unknown: the commit may have landed | the log is read from there on: a commit with this call's token is its own |
-| the process dies in step 3 | the table has the old files, or the new ones | the next run reads the table, as the first did; vacuum removes files that are in no table |
+| step 3, any exception | the outcome is unknown: the commit may have landed | the log is read from the compared version on: a commit with this call's token is its own |
+| the process dies in step 3 | the table has the old files, or the new ones | the next run starts by reading the table again; vacuum removes files that are in no table |
 """  # noqa: E501 - a table
 
 from collections.abc import Mapping
@@ -38,20 +38,20 @@ from schemas.errors import FatalError, FencedError
 
 
 class FileReplacedError(FencedError):
-    """A file that was to be replaced has left the table: read the table again and start over."""
+    """A file to be replaced has left the table: read the table again and start over."""
 
 
 def replace_files(table: Table, change: TableCommit, context: CommitContext) -> None:
-    """Replace ``change.removes`` by ``change.adds``, exactly once.
+    """Replace ``change.removes`` with ``change.adds``, exactly once.
 
     The new files must have been uploaded. Raises FileReplacedError if another commit has replaced
     one of the old files (the new ones are removed then), FencedError if a number is not where the
     caller expects it: in both cases the table was not changed. Raises RetryableError if
     stopped, and FatalError if the lake fails for longer than ``context.retry`` allows. If the cause
-    of either is a CommitUnknownError, the commit may have landed: read the table again.
+    of either error is a CommitUnknownError, the commit may have landed: read the table again.
     """
     if not change.removes:
-        raise ValueError("there is nothing to replace: new rows go through lake.commit")
+        raise ValueError("there is nothing to replace: use lake.commit to add rows")
     _Attempts(table, change, context).run()
 
 
@@ -68,7 +68,7 @@ def replace_or_add_files(table: Table, change: TableCommit, context: CommitConte
 
 @dataclass(slots=True)
 class _Attempts:
-    """One call of `replace_files`; remembers the first version that its commit may have."""
+    """One call of `replace_files`, with the version from which its commit may have landed."""
 
     table: Table
     change: TableCommit
@@ -103,8 +103,8 @@ class _Attempts:
     def _discard(self) -> None:
         """Remove the new files: they may hold rows of a person who was erased in between.
 
-        They can no longer be committed, since the rows that they replace have left the table. One
-        that is in the table was committed by another program that wrote the same.
+        They can no longer be committed, since the rows that they replace have left the table. A
+        file that is in the table was committed by another program with the same content.
         """
         active = set(self.table.active_files()["path"].to_pylist())
         what = f"removing files that came too late for table {self.table.name}"
@@ -114,11 +114,11 @@ class _Attempts:
 
     def _compare(self) -> None:
         active = set(self.table.active_files()["path"].to_pylist())
-        gone = [file.path for file in self.change.removes if file.path not in active]
-        if gone:
+        replaced = [file.path for file in self.change.removes if file.path not in active]
+        if replaced:
             raise FileReplacedError(
-                f"table {self.table.name}: {len(gone)} of {len(self.change.removes)} files were "
-                f"replaced by another commit, such as {gone[0]}"
+                f"table {self.table.name}: {len(replaced)} of {len(self.change.removes)} files "
+                f"were replaced by another commit, such as {replaced[0]}"
             )
         require_conditions(self.table, [*self.change.moves, *self.change.guards])
 
@@ -129,7 +129,7 @@ class _Attempts:
             if infos is None:
                 raise FatalError(
                     f"table {self.table.name}: the log lacks version {version}, so it is not known "
-                    "whether files were replaced. Keep logs for longer "
+                    "whether files were replaced. Keep logs longer "
                     "(delta.logRetentionDuration), and run the command again"
                 )
             if any(self._token().items() <= info.items() for info in infos):

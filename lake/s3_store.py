@@ -1,4 +1,4 @@
-"""Files in an S3 bucket, as an `ObjectStore`."""
+"""An `ObjectStore` for files in an S3 bucket."""
 
 import contextlib
 import io

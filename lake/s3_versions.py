@@ -1,4 +1,4 @@
-"""Older versions and unfinished uploads, which a bucket keeps beside its visible objects.
+"""Lists and deletes older versions and unfinished uploads in an S3 bucket.
 
 A versioned bucket keeps objects that were deleted or overwritten until each version is deleted by
 its id; an unversioned one has a single version of each key, ``null``. The parts of an upload that

@@ -1,4 +1,4 @@
-"""Schema check: whether a table's columns and types fit this version of goldpan.
+"""Checks whether a table's columns and types fit this version of goldpan.
 
 A table may have columns that this version does not know, if they are nullable: a later version has
 added them (`lake.upgrade`). Rows can be appended to such a table. Its files cannot be rewritten,

@@ -1,7 +1,7 @@
-"""A table at one version: its files of some days, and the version at which its rows last changed.
+"""Snapshots: a table at one version, identified by the last version that changed a row.
 
-Compaction makes a new version of the same rows. So a snapshot is identified by the last version
-that changed a row: snapshots before and after a compaction are the same.
+Compaction makes a new version with the same rows, so snapshots taken before and after it are the
+same snapshot.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,9 +26,9 @@ from schemas.times import from_millis
 
 @dataclass(frozen=True, slots=True)
 class TableSnapshot:
-    """A table at ``version``. ``changed`` is the version up to that one that last changed a row.
+    """A table at ``version``; ``changed`` is the last version up to it that changed a row.
 
-    ``as_of`` is when the version ``changed`` was committed, None if the log no longer has it.
+    ``as_of`` is when ``changed`` was committed, None if the log no longer has that version.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Removes trace ids from the statistics of removed files in a table's log, by widening the bounds.
+"""Removes trace ids of removed files from a table's log, by widening their statistics.
 
 The log holds the least and the greatest trace id of each file, so that readers can skip files. For
 a file that has left the table only a reader of an old version needs them, and they name traces. So

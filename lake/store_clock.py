@@ -1,9 +1,9 @@
-"""The time by the clock of the store that holds a lake, for jobs that delete by age.
+"""Reads the time from the clock of the lake's store, for jobs that delete by age.
 
 A machine whose clock is ahead would delete too early, and remove files that another program has
-just uploaded. So a small object is written, and the time that the store gives it is *now*. A
-machine clock that differs by more than some minutes is refused. In a folder on this machine's own
-disk both may be the same clock: there the limit on what one run may delete helps
+just uploaded. So this module writes a small object, and takes the store's timestamp of it as *now*.
+A machine clock that differs by more than a few minutes is refused. In a folder on this machine's
+own disk both may be the same clock. There, the limit on what one run may delete protects the data
 (`batch.retention.limit`).
 """
 
@@ -23,20 +23,20 @@ _FILE: Final = "now"
 
 
 def read_store_time(files: ObjectStore, now_us: Callable[[], int]) -> int:
-    """Return the time (microseconds since 1970, UTC) by the store of ``files``, the folder above.
+    """Return the store's time, in microseconds since 1970, UTC; ``files`` is the clock folder.
 
-    Raises FatalError if the clock of this machine, ``now_us``, differs by more than MOST_SECONDS,
-    otherwise as the store does. Nothing may be deleted then.
+    Raises FatalError if this machine's clock, ``now_us``, differs by more than
+    MAX_CLOCK_DIFFERENCE_SECONDS, otherwise what the store raises. Then nothing may be deleted.
     """
     before = now_us()
-    there = files.stamp(_FILE)
+    store_us = files.stamp(_FILE)
     after = now_us()
-    most = MAX_CLOCK_DIFFERENCE_SECONDS * MICROS_PER_SECOND
-    if before - most <= there <= after + most:
-        return there
+    tolerance = MAX_CLOCK_DIFFERENCE_SECONDS * MICROS_PER_SECOND
+    if before - tolerance <= store_us <= after + tolerance:
+        return store_us
     raise FatalError(
         f"the clock of this machine says {_text(after)}, but that of the lake's store says "
-        f"{_text(there)}: nothing was changed. Correct this machine's clock (NTP) and run the "
+        f"{_text(store_us)}: nothing was changed. Correct this machine's clock (NTP) and run the "
         "command again"
     )
 

@@ -1,4 +1,4 @@
-"""A commit to a table as a value: what it changes, on which conditions, and what it records.
+"""A commit as a value: what it changes, under which conditions, and what it records.
 
 How such a commit is carried out, exactly once, is in `lake.commit` and `lake.rewrite`.
 """
@@ -94,7 +94,9 @@ class TableCommit:
             raise ValueError("a commit that removes no file must move a number")
         before, after = (sum(file.rows for file in files) for files in (self.removes, self.adds))
         if self.same_rows and before != after:
-            raise ValueError(f"the same rows were promised, but {before} go and {after} come")
+            raise ValueError(
+                f"the commit must keep the same rows, but removes {before} and adds {after}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ class CommitWatch:
 
 @dataclass(frozen=True, slots=True)
 class CommitContext:
-    """What every commit needs from outside: patience, the clock and randomness.
+    """What every commit needs from outside: a retry policy, the clock and randomness.
 
     ``now_us`` returns the time in microseconds since 1970 (UTC), ``new_token`` a random number in
     [0, 2**63).

@@ -1,4 +1,4 @@
-"""The layout of each table's files: the columns with a dictionary, and those with statistics."""
+"""The layouts of the tables' files: columns with a dictionary, and columns with statistics."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -67,7 +67,7 @@ POSITION: Final = AppIdKind(
     "<topic>/<partition>",
     _FOLLOWING,
     "The position: the next offset to consume. In the sequences of jobs (`#reconcile/0`, "
-    "`#reviews/0`): the next number to give.",
+    "`#reviews/0`): the next number to assign.",
     "each flush; `goldpan stream adopt`; jobs and reviewers that add rows",
 )
 TOKEN: Final = AppIdKind(
@@ -90,7 +90,7 @@ LATE: Final = AppIdKind(
     "`quarantine`",
     "The token of the last flush that started below the position of quarantine. A worker died "
     "between the commits to quarantine and to the primary table; the next one reads the range "
-    "again and may reject more records. Of two such workers only one can add to quarantine.",
+    "again and may reject more records. Only one of two such workers can add to quarantine.",
     "a flush that starts below the position of quarantine",
 )
 EPOCH: Final = AppIdKind(
@@ -228,8 +228,8 @@ METADATA_KEYS: Final = (
     MetadataKey(
         AUDIT_CHAINS_KEY,
         "flushes and replays of `redactions`",
-        "Of each hash chain: the hash before its first row, the hash of its last row, and the days "
-        "of both rows.",
+        "For each hash chain: the hash before its first row, the hash of its last row, and the "
+        "days of both rows.",
     ),
     MetadataKey(
         CROSS_REFERENCES_KEY,

@@ -31,9 +31,9 @@ def _app_ids() -> Iterator[str]:
     yield from (
         "## Application ids",
         "",
-        'Under an application id a table keeps one number (Delta protocol, "Transaction '
-        'Identifiers"). It changes only in the same commit as the rows that it is about. A name '
-        "that begins with `#` is that of no topic.",
+        'Under each application id a table stores one number (Delta protocol, "Transaction '
+        'Identifiers"). It changes only in the same commit as the rows that it describes. A name '
+        "that begins with `#` is not that of a topic.",
         "",
     )
     yield from _table(

@@ -1,4 +1,4 @@
-"""The tables of a lake: created, opened, checked against their schema, described."""
+"""The tables of a lake: creates, opens, checks and describes them."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -38,7 +38,7 @@ _CONFIGURATION = {
 }
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
-_FIRST_COMMITS = 100  # commits that are read first
+FIRST_COMMITS = 100  # commits that are read first
 
 
 FILE_COLUMN = "__filename"
@@ -104,7 +104,7 @@ class Table:
         return [commit for commit in history if commit["version"] <= version]
 
     def _history(self, since_ms: int) -> list[dict[str, Any]]:
-        limit = _FIRST_COMMITS
+        limit = FIRST_COMMITS
         while True:
             commits = self.handle.history(limit)
             if len(commits) < limit or commits[-1].get("timestamp", since_ms) < since_ms:
@@ -304,7 +304,7 @@ class Lake:
             return False
         handle = self.handle(name)
         with _lake_errors(f"reading the history of table {name}"):
-            return any(LEDGER_KEY in commit for commit in handle.history(_FIRST_COMMITS))
+            return any(LEDGER_KEY in commit for commit in handle.history(FIRST_COMMITS))
 
     def _create(self, schema: TableSchema) -> bool:
         uri, options = self.location.table_uri(schema.name), self.location.table_options()

@@ -1,4 +1,4 @@
-"""Tombstones: the persons who were erased from a lake, and whose records are kept out of it.
+"""Tombstones: marks of erased persons, which keep their records out of the lake.
 
 A tombstone is the object ``<lake>/erasures/<n>.json``, n = 1, 2, … without a gap, written once. It
 holds keyed fingerprints only (marks, `redact.crypto.subjects`), so it names nobody.

@@ -1,4 +1,4 @@
-"""Upgrades the tables of a lake to the columns of this version, by adding the missing ones.
+"""Upgrades older tables by adding the columns that they lack.
 
 Changing the schema of a Delta table is one commit of metadata. No file is rewritten; older rows
 have null in the new columns. Older workers continue: their next commit conflicts with the change,

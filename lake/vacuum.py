@@ -1,4 +1,4 @@
-"""Vacuum: removes files that belong to no version a reader can still ask for."""
+"""Vacuum: removes files that no readable version of a table needs."""
 
 from typing import Final
 

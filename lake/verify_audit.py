@@ -1,4 +1,4 @@
-"""Verifies that the audit of redaction is as it was written, by walking its hash chains.
+"""Verifies that the audit table is as it was written, by walking its hash chains.
 
 Each row is hashed again, with the link to the row before it. The rows of one flush are a chain, and
 its commit records where the chain begins and ends (`lake.audit_chains`). So a row that was changed,

@@ -1,4 +1,4 @@
-"""Verifies the files: hashes them again and reads them, one by one, several at a time.
+"""Verifies data files by hashing and reading them, several at a time.
 
 A file is compared with the hash in the commit that added it (`lake.file_hashes`). A file of a
 commit without hashes is read whole instead, which detects damage and not tampering; such files are

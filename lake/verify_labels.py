@@ -1,4 +1,4 @@
-"""Verifies that labels are in step with the records they rest on, and that none is there twice.
+"""Verifies that labels match the records they rest on, and that no label is there twice.
 
 For each source partition the ranges of the table ``labels`` follow one another without gap or
 overlap up to its position, which is never beyond that of the primary table (labels are committed

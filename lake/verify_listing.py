@@ -1,4 +1,4 @@
-"""Verifies from one listing that the files of a log exist, in the right folder and size."""
+"""Verifies from a listing that the files in a log exist, in the right folder and size."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ def check_listing(cut: TableCut, is_active: Callable[[str], bool]) -> list[str]:
     for path, (day, size, _) in sorted(cut.files.items()):
         where = f"{cut.name}/{path}"
         if not path.startswith(f"{PARTITION_COLUMN}={day}/"):
-            problems.append(f"the log says that {where} is of {day}: the log was changed")
+            problems.append(f"the log says that {where} belongs to {day}: the log was changed")
         if path not in sizes:
             if is_active(path):
                 problems.append(f"{where} is missing: restore it from a copy of the lake")

@@ -1,4 +1,4 @@
-"""Verifies the ranges of each source partition, from the ledgers of its table and of quarantine.
+"""Verifies the ranges of each source partition, from the ledgers of its table and quarantine.
 
 In each incarnation of its topic they follow one another without gap or overlap up to the position.
 Each range obeys the conservation laws (`lake.ledger`), and quarantine received the records that the
@@ -26,7 +26,7 @@ from lake.ledger import (
 class PartitionProof:
     """One source partition by the log: offsets ``[start, end)`` and where its records are.
 
-    ``stored`` and ``quarantined`` count where the records are *now*. A record that was re-driven
+    ``stored`` and ``quarantined`` count where the records are *now*. A record that was redriven
     out of quarantine counts as stored; one that was removed from either table counts as ``expired``
     or ``erased``. ``dropped`` records were never in a table. ``begun`` is the offset at which the
     current incarnation of the topic begins; without adoptions it is ``start``. ``epochs`` are the

@@ -1,4 +1,4 @@
-"""Verifies that each record is where the commits say, by reading the coordinates of all rows."""
+"""Verifies that each record is where the commits say, by reading all rows' coordinates."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

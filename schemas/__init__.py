@@ -1,5 +1,5 @@
-"""What a record is.
+"""The data contract: Avro schemas, and everything derived from them.
 
-The Avro contract, and the record types, Arrow schemas and topics derived from it. Imports no
-other room.
+Record types, Arrow schemas, JSON Schema and topics are all derived from it. Imports none of the
+other rooms.
 """

@@ -1,4 +1,4 @@
-"""The tables: Arrow schemas derived from the contract, plus the provenance of each row.
+"""Arrow schemas of the tables: the contract's fields, plus the provenance of each row.
 
 A table holds the fields of its record, the provenance of the row, and the day it is stored under.
 The names of list and map entries are those that Delta returns when a table is read.

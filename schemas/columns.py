@@ -1,4 +1,4 @@
-"""Columns from records, without a dict or a Python loop for each record.
+"""Converts records to columns, without a dict or a Python loop for each record.
 
 This runs for every stored record, so it stays in C wherever it can. Records are turned into columns
 a block at a time (``astuple`` and ``zip``), nested records are laid end to end with offsets, and

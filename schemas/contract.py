@@ -1,4 +1,4 @@
-"""The contract: the Avro schemas of ``avro/``, with the class of personal data of each field.
+"""The contract: the Avro schemas in ``avro/``, with each field's class of personal data.
 
 Everything else about a record (its type, Arrow schema, documentation) is derived from here or
 tested equal to it. Loading fails closed: a field with an unknown or missing class of personal data,
@@ -46,7 +46,7 @@ class Pii(StrEnum):
         return member
 
     KEEP = "keep", "Never personal: stored as it is."
-    REDACT = "redact", "Free text: what is personal in it is replaced."
+    REDACT = "redact", "Free text: personal data in it is replaced."
     REDACT_JSON = (
         "redact_json",
         "Text that may hold JSON: redacted leaf by leaf if it does, as free text if not.",

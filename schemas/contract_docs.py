@@ -1,4 +1,4 @@
-"""Writes the page ``docs/contract.md``: ``python -m schemas.contract_docs docs/contract.md``."""
+"""Generates the page ``docs/contract.md``: ``python -m schemas.contract_docs docs/contract.md``."""
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,12 +25,12 @@ def _head() -> Iterator[str]:
         "# The contract",
         "",
         "Written by `python -m schemas.contract_docs docs/contract.md` from `schemas/avro/*.avsc`; "
-        "a test holds it equal to them.",
+        "a test keeps it equal to them.",
         "",
         "A record is Avro with Confluent framing, single-object Avro, or JSON (UTF-8) with the "
         "same field names. JSON gives times as RFC 3339 with a zone, or as whole microseconds "
         "since 1970 (UTC). A field that is not listed here, or has no class of personal data, is "
-        "refused: nothing is stored that nobody has classified. A leap second "
+        "rejected: only classified data is stored. A leap second "
         "(`2016-12-31T23:59:60Z`) becomes the next second. Half a surrogate pair, as a truncated "
         "stream leaves it, becomes U+FFFD.",
         "",
@@ -54,8 +54,8 @@ _OPENAI: Final = (
     "## OpenAI's shape",
     "",
     "Traces as JSON may have the shape of OpenAI's chat completions, at the top level or as "
-    "`request` and `response`. `app` and any other field of the contract may stand beside them "
-    "and take precedence. `_schema` then ends in `+openai-chat`. Redaction applies as always.",
+    "`request` and `response`. `app` and any other field of the contract may be added to them "
+    "and takes precedence. `_schema` then ends in `+openai-chat`. Redaction applies as always.",
     "",
     *(
         f"- {line}"
@@ -73,12 +73,12 @@ _OPENAI: Final = (
             "the request: `model_requested`.",
             "`user` or `safety_identifier`: `user_id`; `error`: `error_type`, `error_message` and "
             "`status`.",
-            "Without a `trace_id` the key of the Kafka record is the `id`, for feedback too.",
+            "Without a `trace_id`, use `id` as the key of the Kafka record, for feedback too.",
             "`metadata`: `attributes`; settings such as `temperature`: `attributes` named "
             "`openai.temperature`.",
             "Left out: tool definitions, log probabilities, fingerprints, other figures of "
             "`usage`, results of content filters and the reasoning before an answer "
-            "(`reasoning_content`). Any other name is refused, as everywhere.",
+            "(`reasoning_content`). Any other name is rejected, as everywhere.",
             "Not accepted: chunks of a stream (send the whole answer), lines of batch files (send "
             "`body` as `request`, `response.body` as `response`), the Responses API.",
         )

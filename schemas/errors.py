@@ -1,7 +1,7 @@
-"""The kinds of error, each with its way out: retry, quarantine, stop, or read the table first.
+"""The kinds of error, by what to do about them: retry, quarantine, stop, or re-read the table.
 
-A step that fails raises one of these and nothing wider. So its caller can tell from the type alone
-what is safe to do next. Messages hold coordinates and rules, never content.
+A step that fails raises one of these and nothing wider, so the type alone shows its caller what is
+safe to do next. Messages hold coordinates and rules, never content.
 """
 
 
@@ -10,7 +10,7 @@ class GoldpanError(Exception):
 
 
 class RetryableError(GoldpanError):
-    """A step failed for a reason outside that may pass; the same step can safely be repeated.
+    """A step failed for an outside reason that may pass; the same step can safely be repeated.
 
     The step changed nothing, or what it changed is the same after a repetition (a file written
     again). If neither is certain, the error is a `CommitUnknownError`.

@@ -1,4 +1,4 @@
-"""Checks BACKWARD_TRANSITIVE: the current contract must read what any released version has written.
+"""Checks that the contract can read what every released version has written.
 
 Topics are replayed from their beginning, and JSON carries no writer's schema. So this check is
 stricter than Avro's resolution: a record that was valid under a released version, in any wire

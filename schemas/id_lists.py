@@ -1,7 +1,7 @@
-"""Lists of ids, one per line; anything that looks like a row of a table is refused.
+"""Reads lists of ids, one per line, and refuses anything that looks like a table's row.
 
 An id that is read with the quotes, commas or invisible characters of a spreadsheet matches nobody.
-A command for it would do nothing, in silence.
+A command for it would silently do nothing.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Escapes line ends inside JSON, so that every reader finds the same lines.
+"""Escapes line separators inside JSON, so that every reader splits the same lines.
 
 JSON allows U+0085, U+2028 and U+2029 in strings unescaped, but many line readers (Python's
 ``str.splitlines``, old JavaScript) end a line there. As escapes they mean the same.

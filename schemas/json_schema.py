@@ -1,4 +1,4 @@
-"""The contract of a record as JSON Schema (2020-12), for producers that validate before they send.
+"""The contract as JSON Schema (2020-12), for producers that validate before sending.
 
 It requires what the worker's decoder requires of a record in JSON, except that JSON Schema cannot
 express that a time written as text is between 2000 and 2100 (UTC).

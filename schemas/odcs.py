@@ -1,4 +1,4 @@
-"""Tables as data contracts of the Open Data Contract Standard (ODCS 3.1.0)."""
+"""Describes tables as data contracts of the Open Data Contract Standard (ODCS 3.1.0)."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""YAML without guesses: only plain numbers, true, false and null are not text.
+"""Reads YAML without guessing types: all but plain numbers, true, false and null is text.
 
 YAML 1.1, which PyYAML reads, takes `no` for false (and so Norway), `0400` for 256, `1:30` for 90,
 and `2026-02-29` for an error without a line. Here these are texts, as in YAML 1.2, core schema

@@ -1,4 +1,4 @@
-"""The rules that a type cannot express: times written as text, and the values of votes and ratings.
+"""Rules that a type cannot express: times written as text, and values of votes and ratings.
 
 They run once for each record, after the typed decoder, and cost next to nothing for a usual record.
 """

@@ -1,4 +1,4 @@
-"""The base of settings groups, which refuses values that were meant differently.
+"""The base class of settings groups, which refuses values of a wrong type or form.
 
 The environment and env files of containers keep quotes and blanks that a shell would remove. TOML
 has booleans where a number is expected, and comparisons with NaN never hold.
@@ -27,7 +27,7 @@ class SettingsGroup(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _is_of_its_type(cls, value: Any, info: ValidationInfo) -> Any:
-        """Refuse a value that pydantic would accept although it was meant differently."""
+        """Refuse a value that pydantic would accept in another sense than the user meant."""
         kinds = _kinds(cls.model_fields[str(info.field_name)].annotation)
         if kinds & {int, float}:
             _refuse_as_number(value)

@@ -1,4 +1,4 @@
-"""Replaces lone surrogates in JSON, which a stream leaves behind if it is cut within an emoji.
+"""Replaces lone surrogates in JSON, left by a stream that was cut within an emoji.
 
 JSON lets a string hold ``\\ud83d`` alone, but Unicode text cannot. The rest of the record is valid,
 so U+FFFD, the replacement character, takes its place.

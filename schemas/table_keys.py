@@ -1,4 +1,4 @@
-"""The keys of the tables and how they refer to one another, as a diagram and a table.
+"""The keys of the tables and the references between them, as a diagram and a table.
 
 Nothing enforces these keys. They say what a join may rest on.
 """
@@ -31,11 +31,14 @@ TABLE_KEYS: Final[Mapping[str, tuple[str, str]]] = {
         COORDINATES,
         "`trace_id` names the call. An application may send it twice: the lowest `_offset` counts.",
     ),
-    "feedback": (COORDINATES, "`feedback_id` names the event; of one id the last record counts."),
+    "feedback": (
+        COORDINATES,
+        "`feedback_id` names the event; of several with one id, the last counts.",
+    ),
     "labels": (
         "label_event_id",
         "A trace has several events: the one with the highest `revision` is in force. Two rows "
-        "with one id are one event. The coordinates are those of the record that called for it.",
+        "with one id are one event. The coordinates are those of the record that triggered it.",
     ),
     "quarantine": (
         COORDINATES,

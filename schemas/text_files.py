@@ -1,4 +1,4 @@
-"""Reads text files that were written with any editor or by other tools.
+"""Reads text files in the encodings that editors and other tools write.
 
 A byte order mark before UTF-8 is not content. UTF-16, which PowerShell's `>` writes, is reported as
 such.

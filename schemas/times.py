@@ -1,4 +1,4 @@
-"""Times and days in UTC: conversion from and to numbers, RFC 3339, the ends of the calendar."""
+"""Times and days in UTC: conversions to numbers and RFC 3339, and the calendar's limits."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final

@@ -1,4 +1,4 @@
-"""Reads a YAML document that people write into a strict model; errors name the line.
+"""Reads a hand-written YAML document into a strict model; errors name the line.
 
 No value is converted silently: a number is written in plain decimal, without quotes, and is neither
 a word (`yes`) nor a boolean, and the name of a field is a text.

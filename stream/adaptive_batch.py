@@ -1,4 +1,4 @@
-"""Adapts the number of records per batch: fast in bulk, but always responsive."""
+"""Adapts the number of records per batch: large for throughput, small enough to respond."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Continues with a recreated or truncated topic, at an operator's request.
+"""Adopts a recreated or truncated topic, at an operator's request.
 
 One commit per table moves the positions to the start (or end) of the topic as it is now. Each
 commit has its own ledger entry, which explains to `lake verify` why the chain of offsets restarts.

@@ -1,4 +1,4 @@
-"""Time limits for waiting, and the back-off before the same records are re-read."""
+"""Time limits for waiting, and the back-off before records are re-read."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Measures how long no broker has answered: an idle consumer cannot tell silence from an outage.
+"""Measures for how long no broker has answered, since an idle consumer cannot notice.
 
 The brokers are queried at intervals on a separate thread, since a query without an answer blocks
 until it times out.

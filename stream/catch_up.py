@@ -1,4 +1,4 @@
-"""Checks whether the tables hold all records that the topics held at the start, whoever read them.
+"""Checks whether the tables hold all records that the topics held at startup.
 
 Only the positions in the tables can show that: one worker reads only its own share, and the group's
 offsets are committed only for lag tools. While something is missing, this waits, logs progress at

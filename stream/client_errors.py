@@ -1,4 +1,4 @@
-"""Classifies the errors that Kafka's client reports outside of messages.
+"""Classifies errors that the Kafka client reports outside of messages.
 
 librdkafka passes most errors to ``error_cb`` rather than returning them as messages. Many are
 transient. Some are a broker's answer that only an operator can fix. After a fatal error the client

@@ -50,8 +50,8 @@ class Cluster:
 
     def __init__(self, properties: Mapping[str, Any], *, bootstrap_servers: str) -> None:
         self._bootstrap = bootstrap_servers
-        self._errors = ClientErrors()
-        all_properties: dict[str, Any] = {**properties, "error_cb": self._errors.record}
+        self.errors = ClientErrors()
+        all_properties: dict[str, Any] = {**properties, "error_cb": self.errors.record}
         try:
             self._admin = AdminClient(all_properties)
         except PROPERTY_ERRORS as error:
@@ -120,8 +120,8 @@ class Cluster:
     def _take_access_error(self) -> KafkaError | None:
         """Return the access error of the last query, which its own error does not show."""
         self._admin.poll(0)
-        self._errors.check()
-        return self._errors.take_access_error()
+        self.errors.check()
+        return self.errors.take_access_error()
 
     def translate(
         self, error: KafkaError, topic: str, setting: str = _READ

@@ -1,4 +1,4 @@
-"""Checks whether the two joined topics put a trace id into partitions of the same number.
+"""Checks whether two topics put the same trace id into the same partition number.
 
 librdkafka's default partitioner hashes keys with CRC-32 (IEEE 802.3), Java's with murmur2 (Austin
 Appleby; the variant of Kafka's `Utils.murmur2`). Two topics with equal keys and equally many
@@ -18,7 +18,7 @@ from schemas.record_batches import RecordKind
 TRACE_IDS_COMPARED: Final = 32
 """Trace ids of a topic that are compared with the partitioners, given two or more partitions."""
 MISPLACED_TRACES_LIMIT: Final = 5
-"""This many traces in two partitions are no accident (such as a resent record)."""
+"""This many traces in two partitions cannot be an accident, such as a resent record."""
 _WORD = 0xFFFFFFFF
 
 

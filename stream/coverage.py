@@ -1,4 +1,4 @@
-"""Compares what the topics hold with what the lake provably holds: what is unread, what is lost.
+"""Compares what the topics hold with what the lake holds: what is unread, what is lost.
 
 A proof from the tables' logs extends to their positions; Kafka knows how far the topics go beyond
 them. Records still to be read are lag, not loss; records that Kafka deleted before they were read

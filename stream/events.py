@@ -49,7 +49,7 @@ WORKER_EVENTS: Mapping[str, str] = {
     "line per kind in 30 s; `repeated` counts the lines left out before it.",
     "kafka_client_ended": "The client has ended; a new one is tried until it gets partitions.",
     "offsets_not_committed": "Kafka did not accept the group's offsets; only lag tools need them.",
-    "checkpoint_failed": "A checkpoint could not be written; the next one is tried in its turn.",
+    "checkpoint_failed": "A checkpoint could not be written; the next one is tried when it is due.",
     "labels_committed": "Label events are in the lake, with the positions of their evidence.",
     "labels_fenced": "Another worker moved a position of labels first, or a replay or an erasure "
     "changed their evidence; the join is rebuilt from the lake.",

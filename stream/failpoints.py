@@ -1,4 +1,4 @@
-"""Deliberate crashes: a process that is killed or stopped at a named step of a flush.
+"""Failpoints: kill or stop the process at a named step of a flush, for tests.
 
 For tests only. The worker calls ``reached(step)`` between any two effects of a flush, so a test can
 end the process at each of them and check how the next one recovers.

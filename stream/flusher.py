@@ -1,4 +1,4 @@
-"""Commits flushes to the lake on a separate thread, one after the other, while reading continues.
+"""Commits flushes to the lake in order, on a separate thread, while reading continues.
 
 The steps of a flush; the process may die after any of them:
 

@@ -1,4 +1,4 @@
-"""The health of the worker, for its probes: does the loop run, and is the worker ready?"""
+"""The worker's health for its probes: whether the loop is running, and the worker ready."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,9 +22,9 @@ class WorkerHealth:
     _failing: dict[str, str] = field(default_factory=dict)
 
     def live(self) -> str | None:
-        """Return None while the loop turns."""
+        """Return None while the loop runs."""
         still = self.monotonic() - self._turned_at
-        return None if still < STUCK_SECONDS else f"the loop has not turned for {still:.0f} s"
+        return None if still < STUCK_SECONDS else f"the loop has not run for {still:.0f} s"
 
     def ready(self) -> str | None:
         """Return None while partitions are assigned, and Kafka and the lake are available."""

@@ -1,4 +1,4 @@
-"""Records in the tables where a partition begins, before any of its records are read.
+"""Records in the tables where a partition begins, before it is first read.
 
 Otherwise a worker that starts at a topic's end and dies before its first flush would leave no
 trace. Its successor would start at the new end, silently losing the records in between. The same

@@ -1,4 +1,4 @@
-"""Processes one batch of one topic: decode, redact, set rejected records aside, count.
+"""Processes a batch of one topic: decodes, redacts, sets rejected records aside, counts.
 
 Nothing counts as read until the whole batch is through. A step that must be retried (an unavailable
 registry, for example) therefore leaves no trace.

@@ -1,4 +1,4 @@
-"""Configures Kafka consumers: positions come from the tables, never from the group."""
+"""Configures Kafka consumers to take positions from the tables, never from the group."""
 
 from typing import Any, Final
 

@@ -1,11 +1,11 @@
-"""Leader epochs: with the epoch of the record before it, an offset identifies its log (KIP-320).
+"""Leader epochs: together with an offset they identify a partition's log (KIP-320).
 
 A log that was cut and refilled ends beyond the position like any other, but its records have later
 epochs. A broker that is asked for an offset together with the epoch of the record below it reports
 where the two logs diverge.
 
-librdkafka asks by itself when the leader of a partition changes, and when it first learns of one. A
-group member has learned of all leaders before it is assigned anything. So assigned positions are
+librdkafka asks on its own when the leader of a partition changes, and when it first learns of one.
+A group member has learned of all leaders before it is assigned anything. So assigned positions are
 checked once through a new client.
 """
 

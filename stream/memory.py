@@ -1,4 +1,4 @@
-"""One memory budget for everything the worker holds; pauses reading when memory is short.
+"""Divides one memory budget among all that the worker holds, and pauses reading when it is short.
 
 The setting is a limit for the whole process, because that is what the kernel enforces. The
 process's use before reading is measured, not estimated; the rest is divided up.
@@ -19,7 +19,7 @@ from schemas.errors import UsageError
 
 MIB = 2**20
 RECOMMENDED_BYTES = 768 * MIB
-"""The lowest limit that docs/capacity.md recommends for a worker with the model for names."""
+"""The lowest limit that docs/capacity.md recommends for a worker with the name model."""
 MIN_HEADROOM_BYTES = 48 * 2**20
 FIRST_USE_BYTES = 32 * 2**20  # code, threads and pools that the first flush creates
 _MAXIMAL_QUEUE = 64 * 2**20
@@ -68,7 +68,7 @@ def describe_memory_shortage(ceiling: int, container: int | None) -> str | None:
         )
     if ceiling < RECOMMENDED_BYTES:
         return (
-            f"GOLDPAN_STREAM__MEMORY_BYTES is {format_mib(ceiling)}: with the model for names "
+            f"GOLDPAN_STREAM__MEMORY_BYTES is {format_mib(ceiling)}: with the name model "
             f"{format_mib(RECOMMENDED_BYTES)} or more is recommended; with less, reading often "
             "pauses (docs/capacity.md)"
         )

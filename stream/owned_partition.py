@@ -1,4 +1,4 @@
-"""A partition that this worker owns: its positions in the tables, and how far it has been read."""
+"""A partition that this worker owns: its positions, and how far it has been read."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The Kafka consumer as the worker uses it: polling, and both kinds of group assignment.
+"""The worker's Kafka consumer: polling, and both kinds of group assignment.
 
 With the classic protocol the client is always given all of its partitions, with the consumer
 protocol (KIP-848) only those that come or go.

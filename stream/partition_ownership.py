@@ -1,4 +1,4 @@
-"""The partitions of this worker, with their positions as taken over from the tables."""
+"""The set of partitions that this worker owns, with their positions from the tables."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -40,5 +40,5 @@ class PartitionOwnership:
         self.retry.call("asking for leader epochs", lambda: self.confirm(partitions))
 
     def remove(self, sources: Iterable[SourcePartition]) -> None:
-        """Own partitions no longer."""
+        """Stop owning partitions."""
         self.assignment.remove(sources)

@@ -24,14 +24,14 @@ class RecordFetcher:
     """
 
     def __init__(self, settings: KafkaSettings, *, monotonic: Callable[[], float]) -> None:
-        self._errors = ClientErrors()
+        self.errors = ClientErrors()
         self._cluster = Cluster(
             admin_properties(settings), bootstrap_servers=settings.bootstrap_servers
         )
         self._consumer = make_consumer(
             settings,
             fetch_queue=FETCH_QUEUE_BYTES,
-            errors=self._errors,
+            errors=self.errors,
             group=f"{settings.group_id}-fetch",
         )
         self._monotonic = monotonic
@@ -72,7 +72,7 @@ class RecordFetcher:
         answered = self._monotonic()
         while position <= last:
             messages = self._consumer.consume(500, 0.5)
-            self._errors.check()
+            self.errors.check()
             if messages:
                 answered = self._monotonic()
             elif self._monotonic() - answered > WAIT_SECONDS:

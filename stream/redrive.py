@@ -244,7 +244,7 @@ class Redrive:
         )
         files = encode_files([redacted], ranges=ranges, layout=self.primary.layout)
         for file in files:
-            self.context.retry.call("writing re-driven records", _upload(self.primary, file))
+            self.context.retry.call("writing redriven records", _upload(self.primary, file))
         commit(
             self.primary,
             TableCommit(

@@ -1,4 +1,4 @@
-"""Startup checks of a worker: are Kafka and the lake available, and does the lake exist?
+"""Startup checks of a worker: whether Kafka and the lake are available, and the lake exists.
 
 A mistyped address looks like a lake that does not exist yet. So creating one is a setting
 (`LakeSettings.create`), and a new lake is reported clearly: in the log, and by its creation time as

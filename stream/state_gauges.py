@@ -1,4 +1,4 @@
-"""Gauges that show the worker's state rather than events; refreshed at intervals."""
+"""Gauges of the worker's state, refreshed at intervals."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence

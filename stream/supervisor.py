@@ -1,4 +1,4 @@
-"""Runs several workers on one machine: one process each, restarted when it dies.
+"""Runs several workers on one machine, each in a process that is restarted if it dies.
 
 Processes rather than threads, since one Python process uses one core. They are started as separate
 commands, never forked: neither delta-rs nor Kafka's client survives a fork.
@@ -28,7 +28,7 @@ class WorkerCommand:
 
 @dataclass(slots=True)
 class Supervisor:
-    """Starts the workers, forwards signals, and decides what the end of one means.
+    """Starts the workers, forwards signals, and decides what the exit of one means.
 
     A worker that exits with 0 is done. Any other exit code means a fault that only an operator can
     fix: the other workers are stopped, and the code is the result. A worker killed by a signal (for

@@ -1,4 +1,4 @@
-"""Takes partitions over: the tables alone decide where reading continues."""
+"""Takes over partitions: the tables alone decide from which offset reading continues."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,10 +23,10 @@ class TakeOver:
     """Reads positions from the tables and compares them with Kafka's offsets.
 
     ``watermarks`` returns (first remaining offset, offset after the last) and ``partitions`` all
-    partitions of a topic. ``start`` says where to begin with a topic that has no position in the
-    tables; ``initial`` records that for all its partitions at once. A partition that has no
-    position after that was added later, and starts at its first record regardless of ``start``.
-    ``on_lost_offsets`` says what to do about records that Kafka deleted before they were read;
+    partitions of a topic. ``start`` is where to begin a topic that has no position in the tables;
+    ``initial`` records that for all its partitions at once. A partition without a position after
+    that was added later, and starts at its first record regardless of ``start``.
+    ``on_lost_offsets`` is what to do about records that Kafka deleted before they were read;
     ``on_lost`` is called for each skipped gap.
     """
 
@@ -69,7 +69,7 @@ class TakeOver:
     def _starts(self, topic: str, missing: Sequence[SourcePartition]) -> dict[SourcePartition, int]:
         """Return the starts of partitions that have no position in the tables.
 
-        If no worker has begun the topic, all its partitions begin now, as the setting says,
+        If no worker has begun the topic, all its partitions begin now, where the setting says,
         including those assigned to other workers. Otherwise these partitions were added later.
         """
         if self._is_begun(topic):

@@ -1,4 +1,4 @@
-"""Spans of the worker's work, for a collector of traces if one is configured.
+"""Spans of the worker's work, sent to a tracing collector if one is configured.
 
 A span records what was done, for how long, and to which records: topic, partitions and offsets,
 counts, the name of a table; never content. Values that cost something to compute are passed as

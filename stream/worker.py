@@ -1,4 +1,4 @@
-"""The worker's loop: read, take in, hand over to the flusher, and follow the consumer group.
+"""The worker's loop: polls, takes records in, hands flushes over, follows the consumer group.
 
 One turn of the loop takes a batch from Kafka, processes the flusher's outcomes, starts the flushes
 that are due, and opens or closes the memory gate. Only this thread touches the state; the flusher's
@@ -66,9 +66,9 @@ class Worker:
     stop_requested: Callable[[], bool]
     give_up: Callable[[], None]
     monotonic: Callable[[], float] = time.monotonic
+    backoff: Backoff = field(default_factory=Backoff)
     _rebalanced: bool = False
     _fenced: bool = False
-    _backoff: Backoff = field(default_factory=Backoff)
     _observed_at: float = 0.0
 
     @property
@@ -85,7 +85,7 @@ class Worker:
         topics = list(self.intakes)
         self.flushes.flusher.start()
         self.kafka.subscribe(
-            topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+            topics, on_assign=self.on_assign, on_revoke=self.on_revoke, on_lost=self.on_lost
         )
         try:
             reached = self._loop(goal)
@@ -108,7 +108,7 @@ class Worker:
         """Turn until the goal is reached or overdue; return False if asked to stop."""
         try:
             while not self.stop_requested():
-                self._turn()
+                self.turn()
                 if goal is not None and (goal.overdue() or self._caught_up(goal)):
                     return True
         except RetryableError:
@@ -122,7 +122,8 @@ class Worker:
 
     # -- one turn -------------------------------------------------------------------------------
 
-    def _turn(self) -> None:
+    def turn(self) -> None:
+        """Take a batch, process outcomes, and start the flushes that are due."""
         self.observer.health.turned(self.monotonic())
         wait = 0.0 if self.label_driver.rebuilding else POLL_SECONDS
         batch = self.kafka.poll(self.pace.batch, wait)
@@ -172,10 +173,10 @@ class Worker:
                 records, self.assignment, self.flushes.buffers[topic], began
             )
         except RetryableError as error:
-            self._backoff.failed(error, began, self.limits.retry_seconds)
+            self.backoff.failed(error, began, self.limits.retry_seconds)
             self.observer.retried(DECODING, error, BACKOFF_SECONDS)
             return False
-        if self._backoff.passed():
+        if self.backoff.passed():
             self.observer.recovered(DECODING)
         size = sum(len(raw.value) for raw in records if raw.value)
         self.pace.took(len(records), size, self.monotonic() - began)
@@ -295,7 +296,8 @@ class Worker:
 
     # -- partitions -----------------------------------------------------------------------------
 
-    def _on_assign(self, _consumer: Any, partitions: Sequence[TopicPartition]) -> None:
+    def on_assign(self, _consumer: Any, partitions: Sequence[TopicPartition]) -> None:
+        """Own partitions, from the tables' positions."""
         sources = to_sources(partitions)
         owned = self._own(sources)
         self.partitions.check_epochs(owned)
@@ -303,11 +305,13 @@ class Worker:
         self._rebalanced = True
         self.observer.assigned(owned)
 
-    def _on_revoke(self, _consumer: Any, partitions: Sequence[TopicPartition]) -> None:
+    def on_revoke(self, _consumer: Any, partitions: Sequence[TopicPartition]) -> None:
+        """Flush what the buffers hold, and give partitions back."""
         flushed = self._flush_everything(self.limits.revoke_seconds)
         self._give_back(partitions, flushed=flushed)
 
-    def _on_lost(self, _consumer: Any, partitions: Sequence[TopicPartition]) -> None:
+    def on_lost(self, _consumer: Any, partitions: Sequence[TopicPartition]) -> None:
+        """Drop what the buffers hold, and give up partitions that another worker may own."""
         self._give_back(partitions, flushed=False)
 
     def _give_back(self, partitions: Sequence[TopicPartition], *, flushed: bool) -> None:
@@ -348,7 +352,7 @@ class Worker:
 
     def _control_gate(self) -> None:
         full = self.gate.update(self.flushes.bytes())
-        wait = full or self.monotonic() < self._backoff.until
+        wait = full or self.monotonic() < self.backoff.until
         if wait and not self.kafka.paused:
             self.kafka.pause(self.partitions.sources)
             self.observer.paused("memory" if full else "retry")

@@ -1,4 +1,4 @@
-"""Builds a worker around one Kafka client, from parts that outlive the client."""
+"""Builds a worker around a Kafka client, from parts that outlive the client."""
 
 import random
 import secrets

@@ -1,4 +1,4 @@
-"""Counts a period of the lake with DuckDB: only the needed columns and days, read once.
+"""Counts the values of a period with DuckDB, reading each needed column and day once.
 
 Memory is limited to what DuckDB is given; it spills the rest to the caller's folder. Labels are
 counted as they were some days after the trace's day, equally for every day. Otherwise the newest

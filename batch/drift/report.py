@@ -1,4 +1,4 @@
-"""Compares two tallies feature by feature: which have drifted, how far, and in what.
+"""Compares two tallies feature by feature: what has drifted, how far, and in which values.
 
 A feature has drifted if the difference is significant (its p-value, adjusted for all compared
 features, is below ``alpha``) *and* large enough (its distance is at least ``least``). With millions
@@ -31,7 +31,7 @@ from batch.drift.tally import (
 from labels.binomial_interval import clopper_pearson
 
 MIN_FREEDOM: Final = 5
-"""The least degrees of freedom (days, less one a period) to estimate how days differ."""
+"""The least degrees of freedom (days, less one per period) to estimate how days differ."""
 
 DRIFT_BINS: Final = 10
 """The number of bins, of about equally many rows, over which a number is tested."""

@@ -1,12 +1,12 @@
-"""Tests whether two periods differ by more than their days do, and measures by how much.
+"""Tests whether two periods differ by more than their own days vary, and measures how far.
 
 Traces are not independent of each other: one conversation makes many, weekends differ from
-weekdays, and one user's retries are no change of the world. So the sampled unit is the day. How
-much the days of a period differ, beyond counting error, is the dispersion
+weekdays, and one user's retries are not a change in production. So the sampled unit is the day. The
+dispersion measures how much the days of a period differ, beyond counting error:
 
     phi = max(1, sum over days d, values k of (n_dk - n_d p_k)² / (n_d p_k) / ((D - 2) (K - 1)))
 
-with ``p_k`` the share of a value in the day's own period, D days in both periods together. The
+where ``p_k`` is the share of a value in the day's own period, and D the days of both periods. The
 test is the quasi-likelihood F-test (McCullagh and Nelder, Generalized Linear Models, 1989, 4.5):
 the chi-square of the table of two periods by K values, over (K - 1) phi, against F(K - 1, D - 2).
 The second degrees of freedom count days, not days times values, which is conservative where values
@@ -55,7 +55,7 @@ class ComparedCounts:
 
     @property
     def freedom(self) -> int:
-        """Return the degrees of freedom of the dispersion: days with rows, less one a period."""
+        """Return the degrees of freedom of the dispersion: days with rows, less one per period."""
         days = _days(self.window) - 1
         return days if self.weighed else days + _days(self.reference) - 1
 
@@ -99,7 +99,7 @@ def f_survival(f: float, first: float, second: float) -> float:
 
 
 def adjust_holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values adjusted so that all of them together err as often as one (Holm 1979)."""
+    """Return p-values adjusted so that the family errs as often as a single test (Holm 1979)."""
     order = sorted(range(len(p_values)), key=lambda i: p_values[i])
     adjusted, largest = [1.0] * len(p_values), 0.0
     for rank, i in enumerate(order):

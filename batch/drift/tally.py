@@ -1,4 +1,4 @@
-"""Counts of values by day, which a comparison is made of.
+"""Tallies: the counts of values by day that a drift report compares.
 
 A feature is a column of traces, a key of their segments, the label in force, or what redaction or
 quarantine found. Numbers are counted in narrow bands, so memory does not grow with the rows.

@@ -1,11 +1,11 @@
 """Erases persons from a lake, completely, however often the run is interrupted.
 
-1. Put a tombstone (`lake.tombstones`): from now on the persons are known to be erased.
+1. Put a tombstone (`lake.tombstones`): from then on the persons are known to be erased.
 2. Fence every table: a writer that has not read the tombstone can no longer commit.
 3. Scan the tables (`batch.erase.scanner`). Put the trace and feedback ids found by the scan into
    another tombstone, and fence the tables again.
 4. Relabel the traces of others that lose evidence. Then remove the rows, beginning with those that
-   say least about their owner: labels, reviews, audit, quarantine, feedback, traces.
+   reveal least about their owner: labels, reviews, audit, quarantine, feedback, traces.
    Repeat from 1, with a new fence, until a scan that follows a fence finds nothing.
 5. Remove the same rows from the releases.
 6. Purge the files that no table refers to any more (`batch.erase.purge`).
@@ -87,7 +87,7 @@ class ErasureOutcome:
 class LakeErasure:
     """Erases persons from one lake.
 
-    ``table_sets`` begin with the lake's own tables. ``keys`` are all known keys, the current one
+    ``table_sets`` begins with the lake's own tables. ``keys`` are all known keys, the current one
     first. ``scorer`` is None where labels are off. With ``refuse_unopened`` the run does not begin
     while quarantine holds payloads that cannot be opened. ``regions`` are those of the policy, for
     telephone numbers. ``reference`` (of the request) and ``lost_keys`` go into the receipt. With
@@ -111,7 +111,7 @@ class LakeErasure:
 
     @cached_property
     def persons(self) -> Persons:
-        """Return the persons, in all forms that their ids may have in this lake."""
+        """Return the persons, with all forms that their ids may have in this lake."""
         if self.reapplied is not None:
             return self.reapplied.persons
         apps = self._retry("reading the apps", self._read_apps)
@@ -142,7 +142,7 @@ class LakeErasure:
             if scan.empty and not released:
                 return self._finished_before(scan.scope)
         self._refuse_unopened()
-        # Even if a killed run has put a tombstone: it may have removed rows since its fence.
+        # Needed even if a killed run has put a tombstone: it may have removed rows since its fence.
         self._put_tombstone({}, {})
         scan = self._remove_all_rows()
         tombstone = self.state.tombstones()[-1]

@@ -1,4 +1,4 @@
-"""Reports what a lake holds of persons, by table and day, from the scan of an erasure.
+"""Reports what a lake holds about persons, by table and day, from the scan of an erasure.
 
 Nothing is changed. The rows are those that an erasure would remove, so report and erasure cannot
 differ.
@@ -29,12 +29,12 @@ from schemas.arrow import (
 
 _TABLES_WITH_CONTENT: Final = (*PRIMARY_TABLES, LABELS_TABLE, REVIEWS_TABLE)
 _MATCHED_COLUMN: Final = {AUDIT_TABLE: "_offset", QUARANTINE_TABLE: "sealed_payload"}
-"""Where rows are not matched by their columns, the column to report."""
+"""The column to report for tables whose rows are not matched by their columns."""
 
 
 @dataclass(slots=True)
 class Holding:
-    """What one table holds of persons on one day.
+    """What one table holds about persons on one day.
 
     ``columns`` counts the matching rows of each column, ``records`` are their coordinates. ``rows``
     is the content of the persons' own rows, if requested.

@@ -1,4 +1,4 @@
-"""The persons of one erasure, in every form in which a lake may hold their ids."""
+"""The persons to erase, with every form in which a lake may hold their ids."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,9 +1,9 @@
-"""Purges what no table refers to any more, where it contains rows that were erased.
+"""Purges files and old versions that hold erased rows and belong to no table any more.
 
-That is: files replaced by compaction or by the erasure itself, files that were uploaded and never
+These are files replaced by compaction or by the erasure itself, files that were uploaded but never
 committed, old versions of objects in a versioned bucket, and statistics of such files in the logs.
-A file that a running worker has not committed yet stays, unless it contains such rows: then the
-fence rejects its commit anyway, and the worker reads again.
+A file that a running worker has not committed yet stays, unless it contains erased rows: then the
+fence rejects its commit anyway, and the worker reads the records again.
 """
 
 import re
@@ -85,7 +85,7 @@ class LakePurge:
         return counts
 
     def _purge_unreferenced(self, scope: ErasureScope, counts: PurgeCounts) -> None:
-        """Purge the files of no table that contain rows in scope."""
+        """Purge files that contain rows in scope and belong to no table."""
         what, listed_before = "listing the lake", set[str]()
         for _ in range(_MAX_PASSES):
             listed = self._retry(what, lambda: {path for path, _ in self.store.walk("")})
@@ -94,13 +94,13 @@ class LakePurge:
                 break  # nothing was written since the last pass
             live = self._retry(what, self._live_paths)
             for done, path in enumerate(new):
-                self.progress("files of no table", done, len(new))
+                self.progress("unreferenced files", done, len(new))
                 if path not in live:
                     counts.files += self._purge_file(path, scope)
             listed_before |= listed
 
     def _purge_file(self, path: str, scope: ErasureScope) -> bool:
-        """Purge a file of no table if it contains rows in scope; return whether it did."""
+        """Purge an unreferenced file if it contains rows in scope; return whether it did."""
         name = _DATA_FILE.fullmatch(path)
         if name is None or name["table"] not in TABLE_LAYOUTS:
             return False
@@ -111,7 +111,7 @@ class LakePurge:
         return True
 
     def _live_paths(self) -> set[str]:
-        """Return the files of all tables, now: those committed since the listing included."""
+        """Return the current files of all tables, including those committed since the listing."""
         live: set[str] = set()
         for table_set in self.table_sets:
             for table in table_set.tables.values():
@@ -121,7 +121,7 @@ class LakePurge:
         return live
 
     def _purge_versions(self, scope: ErasureScope, counts: PurgeCounts) -> None:
-        """Purge old versions: of data files with rows in scope, and all those of log files."""
+        """Purge all old versions of log files, and those of data files with rows in scope."""
         hidden = self._retry("listing older versions", lambda: list(self.store.hidden("")))
         for done, version in enumerate(hidden):
             self.progress("older versions", done, len(hidden))
@@ -140,7 +140,7 @@ class LakePurge:
         return self._contains_rows(name["table"], data, scope)
 
     def _contains_rows(self, table: str, data: bytes, scope: ErasureScope) -> bool:
-        """Return whether a file contains rows in scope; one that cannot be read might."""
+        """Return whether a file contains rows in scope; True if the file cannot be read."""
         schema = TABLES[table].arrow
         schema = schema.remove(schema.get_field_index(PARTITION_COLUMN))
         try:

@@ -1,9 +1,9 @@
-"""Applies erasures again, to a lake that was restored from a backup older than they are.
+"""Reapplies erasures to a lake that was restored from an older backup.
 
-The persons' ids are unknown by then and not needed. Tombstones hold marks of the persons, their
-traces and feedback; receipts hold the coordinates of each removed record. Whatever a backup holds
-of the persons existed when they were erased, so one of these identifies it. The exception is what
-retention had removed before; retention will remove it again.
+The persons' ids are no longer known, and are not needed. Tombstones hold marks of the persons,
+their traces and feedback; receipts hold the coordinates of each removed record. All that a backup
+holds about the persons existed when they were erased, so one of these identifies it. The exception
+is what retention had already removed; retention will remove it again.
 """
 
 import re

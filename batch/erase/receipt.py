@@ -1,4 +1,4 @@
-"""What an erasure writes down: a note in each of its commits, and the signed receipt.
+"""The records that an erasure leaves: a note in each commit, and the signed receipt.
 
 The receipt is made from the notes in the tables' logs, so it is the same whichever run finishes an
 interrupted erasure. It names nobody: persons appear as marks, records by their coordinates.
@@ -118,7 +118,7 @@ def read_receipt(data: bytes, name: str) -> tuple[dict[str, Any], str | None]:
         if receipt["format"] > RECEIPT_FORMAT:
             raise UsageError(f"{name} is a receipt of a newer goldpan: use that version")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise UsageError(f"{name} is no receipt of an erasure") from None
+        raise UsageError(f"{name} is not a receipt of an erasure") from None
     return receipt, key if verify_signature(key, signing_bytes(receipt), signature) else None
 
 

@@ -1,4 +1,4 @@
-"""Relabels the traces of others that lose evidence, before that evidence is removed.
+"""Relabels traces of other persons that lose evidence, before that evidence is removed.
 
 Label events based on feedback or reviews of an erased person are removed. The remaining evidence is
 weighed by the function that decides all labels. This is done while the old events still exist, over

@@ -1,4 +1,4 @@
-"""Removes the rows that a scan matched from one table: its files are rewritten without them.
+"""Removes the matched rows from a table by rewriting its files without them.
 
 Rows of the audit stay but are blanked (`redact.pipeline.audit`), so that their hash chain still
 verifies. Each commit is a compare-and-swap on the removed files (`lake.rewrite`). Its ledger entry

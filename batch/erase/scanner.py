@@ -1,8 +1,8 @@
-"""Scans all tables for files that contain rows to erase, and collects further ids found on the way.
+"""Scans all tables for rows to erase, and collects the further ids that it finds.
 
-The scan proceeds from what names the persons to what follows from it: their traces and feedback,
-then texts of others that mention them, then what was derived from all those. Quarantine and the
-audit come last: they are matched by coordinates. One file is in memory at a time. Files never
+The scan begins with rows that carry the persons' ids: their traces and feedback. Next are texts of
+other persons that mention them, then rows derived from all those. Quarantine and the audit come
+last, because they are matched by coordinates. One file is in memory at a time. Files never
 change, so a file without matches is read again only once more ids are known.
 """
 
@@ -203,7 +203,7 @@ class ErasureScanner:
         return [self._scan_table(table_set, table, scope) for table_set, table in self._each(names)]
 
     def _scan_table(self, table_set: TableSet, table: Table, scope: ErasureScope) -> TableMatches:
-        """Read all columns of each file, except for files known to hold no matches."""
+        """Scan all columns of each file, except for files known to hold no matches."""
         matches = TableMatches(table_set, table)
         files, where = self._list_files(table), matches.path
         id_counts = scope.id_counts

@@ -3,7 +3,7 @@
 A row is the person's own (``own``) if it holds the person's id, or the id of one of the person's
 traces or feedback. It mentions the person (``mention``) if one of its texts contains a pseudonym or
 an id of the person, or if it belongs to a trace that does. A row is always removed as a whole: it
-could not be edited without breaking what is guaranteed of it.
+could not be edited without breaking the guarantees about it.
 """
 
 import re
@@ -29,7 +29,7 @@ _ID_COLUMNS: Final = {"trace_id", "feedback_id", "user_id", "event_date", *PROVE
 
 
 class RowMatches(NamedTuple):
-    """Which rows to remove, one flag a row: the person's own, or others that mention the person."""
+    """Flags of the rows to remove: the person's own, and others that mention the person."""
 
     own: RowFlags
     mention: RowFlags
@@ -42,7 +42,7 @@ class RowMatches(NamedTuple):
 
 @dataclass(frozen=True)
 class ErasureScope:
-    """All that is known of what to remove.
+    """Everything known about what to remove.
 
     ``traces`` and ``feedback`` are the persons' own ids. ``mentioning_traces`` are the ids of other
     traces that mention them, ``mentioning_feedback`` those of such feedback and reviews.

@@ -1,4 +1,4 @@
-"""Searches the sealed payloads in quarantine: each is opened and searched, and never stored.
+"""Searches sealed payloads in quarantine, opening each in memory only.
 
 A payload in a text format is searched like any text (`batch.erase.text_search`): an id that begins
 like another is a different id. In a binary format the ends of values are unknown, so an id matches
@@ -25,7 +25,7 @@ PAYLOAD_COLUMNS = ("_topic", "_partition", "_offset", "sealed_payload", "sealed_
 
 
 class SealedMatches(NamedTuple):
-    """Which rows of quarantine match, and which could not be searched, one flag a row.
+    """Which rows of quarantine match, and which could not be searched, one flag per row.
 
     Rows ``without_payload`` hold only the coordinates of their record. ``found_ids`` are the
     persons' ids that occur in payloads.

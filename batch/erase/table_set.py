@@ -1,4 +1,4 @@
-"""The sets of tables that hold records: those of the lake, and those of each staged replay."""
+"""Table sets: the tables of the lake itself, and those of each staged replay."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
-"""Finds the rows of a table, or the texts, that contain one of several texts.
+"""Searches rows and texts for ids, pseudonyms, addresses and telephone numbers.
 
-Two kinds of text are searched for. Pseudonyms and placeholders are unlike anything else and match
+It searches for two kinds of text. Pseudonyms and placeholders are unlike any other text, and match
 anywhere. Raw ids match where no letter or digit adjoins them: ``u-10`` does not match in ``u-101``.
 An id matches however it is escaped (`batch.erase.escapes`), an e-mail address in any case, a
 telephone number in any grouping.
@@ -59,7 +59,7 @@ class TextSearch:
         fixed += _alternations(map(_phone_pattern, phones), _digit_bounded("{}"))
         fixed += _alternations(quoted, "{}")
         raw = {text: _unicode_forms(text) for text in ids}
-        # What an id itself reads as counts only where something in the text was escaped too.
+        # The unescaped form of an id counts only where the text, too, contains escapes.
         unescaped = {text: forms.union(unescape_levels(text)) for text, forms in raw.items()}
         return cls((*fixed, *_id_patterns(raw)), (*fixed, *_id_patterns(unescaped)))
 

@@ -1,4 +1,4 @@
-"""What a lake records of erasures: tombstones, receipts, and the notes in commits."""
+"""Reads and writes what a lake records of erasures: tombstones, receipts, commit notes."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""The calibrations of a lake: `<lake>/calibrations/<version>.json`, each with a chart.
+"""Stores calibrations in the lake, each as `calibrations/<version>.json` with a chart.
 
 A version is written once and never changed. Nothing uses it until a setting names it.
 """
@@ -64,7 +64,7 @@ def publish_calibration(store: ObjectStore, calibration: Calibration) -> None:
 
 
 def draw_calibration(store: ObjectStore, calibration: Calibration) -> None:
-    """Draw the reliability diagram of a version, again if a run died before drawing it."""
+    """Draw the reliability diagram of a version, or redraw it if an earlier run died."""
     bins = [_bin(fields) for fields in calibration.diagnostics.get("reliability", [])]
     title = f"Calibration {calibration.version}, {sum(each.reviews for each in bins)} reviews"
     store.put(chart_path(calibration.version), draw_reliability_chart(bins, title).encode())

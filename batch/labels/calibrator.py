@@ -1,7 +1,7 @@
 """Learns the next calibration from the reviews in the lake, and publishes it.
 
-The calibration has no effect until a setting names it. Two concurrent runs learn the same version;
-one publishes it, the other fails with a message.
+The calibration has no effect until a setting names it. If two runs learn the same version
+concurrently, one publishes it and the other fails with a message.
 """
 
 from collections import Counter
@@ -127,7 +127,7 @@ class Calibrator:
         )
 
     def publish(self, calibration: Calibration) -> None:
-        """Publish a version; FatalError if another run was first."""
+        """Publish a version; FatalError if another run has published it."""
         retry = self._context.retry
         retry.call(
             "writing", lambda: calibration_store.publish_calibration(self.store, calibration)

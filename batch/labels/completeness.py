@@ -1,4 +1,4 @@
-"""Finds the traces whose evidence is still complete; the labels of all others stay as they are.
+"""Finds the traces whose evidence is still complete; only those may be relabelled.
 
 Retention removes rows of old days, or texts and users from feedback, which also affect decisions.
 What remains could give another label, which would then be in force.

@@ -1,4 +1,4 @@
-"""Reads everything that the lake holds about the traces of one bucket, and joins it."""
+"""Reads all evidence on a bucket of traces from the lake, and joins it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -50,7 +50,7 @@ class BucketEvidence:
     def join(
         self, scorer: LabelScorer, *, as_of: int, window: int | None
     ) -> Iterator[TraceKnowledge]:
-        """Yield what is known about each trace; ``as_of`` and ``window`` as in `join_lake_rows`.
+        """Yield the evidence on each trace; ``as_of`` and ``window`` as in `join_lake_rows`.
 
         If only a part of the lake is read, feedback without a trace is left out: its trace may be
         in the other part.

@@ -1,4 +1,4 @@
-"""Replaces the label events of some traces by new decisions, in one commit.
+"""Replaces the label events of some traces with new decisions, in one commit.
 
 1. The fence (`lake.fences`): labels decided from rows that have been replaced are rejected from
    now on. It follows the replacement of the rows that labels rest on.
@@ -101,7 +101,8 @@ class LabelReplacement:
                 continue
             return
         raise FatalError(
-            f"table labels changed during each of {REPLACEMENT_ATTEMPTS} attempts: run this again"
+            f"table labels changed during each of {REPLACEMENT_ATTEMPTS} attempts: run the command "
+            "again"
         )
 
     def _attempt(self, trace_ids: DigestSet, before_commit: Callable[[], None]) -> None:

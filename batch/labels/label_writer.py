@@ -1,4 +1,4 @@
-"""Adds the label events of batch jobs, each exactly once, beside concurrent writers."""
+"""Appends the label events of batch jobs exactly once, alongside concurrent writers."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final

@@ -1,4 +1,4 @@
-"""Recomputes the labels of some traces from everything that the lake holds, or would hold.
+"""Recomputes labels from everything that the lake holds, or would hold after a replay.
 
 The decision is the same function as everywhere else. The caller chooses where the rows come from:
 the tables as they are, or as a replay would leave them. Memory grows with the traces in question,

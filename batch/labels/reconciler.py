@@ -1,4 +1,4 @@
-"""The job that adds the label events missing from the lake, which the worker could not decide.
+"""Reconciliation: adds label events that the worker could not decide.
 
 They come from feedback later than the window, records of one trace or session in different
 partitions, silence, and reviews. The decision is the same as in the worker, from everything that

@@ -1,7 +1,7 @@
-"""Stages the label events of a replay in a table of their own; the live table does not change.
+"""Stages the label events of a replay in a separate table; the live table does not change.
 
-They are added with a position, as all label events of jobs are, so a run that was killed continues.
-A mark in the table says when all events are staged.
+They are added with a position, like all label events of jobs, so a killed run can continue. A mark
+in the table shows that all events are staged.
 """
 
 from collections.abc import Callable, Iterator
@@ -46,7 +46,7 @@ class StagedLabels:
     def stage(
         self, trace_ids: DigestSet, recomputer: LabelRecomputer, progress: ReportProgress
     ) -> None:
-        """Recompute, and add the missing events. Errors as in `batch.labels.reconciler`."""
+        """Recompute labels, and add the missing events. Errors as in `batch.labels.reconciler`."""
         rows = NumberedRows(self.staged, RECONCILE_SEQUENCE, EntryKind.RECONCILE, self.context)
         done, at = 0, rows.refresh_position()
         if self.complete:

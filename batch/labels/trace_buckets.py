@@ -1,9 +1,9 @@
-"""Divides the traces of a lake into buckets, so that the batch join fits into memory.
+"""Divides the traces of a lake into buckets, each small enough to be joined in memory.
 
 Everything known about a trace must be joined together, and so must the traces of one session if the
 policy uses sessions. So a large lake is read once for each bucket: a hash of the session, or of the
-trace where there is none. Memory grows with a bucket (about 120 bytes a trace, plus the texts that
-label events repeat), not with the lake. If sessions count, each trace of the lake that has one
+trace where there is none. Memory grows with a bucket (about 120 bytes per trace, plus the texts
+that label events repeat), not with the lake. If sessions count, each trace of the lake that has one
 takes ten more bytes, which hold the bucket of its feedback.
 """
 
@@ -115,7 +115,7 @@ def ingested_until(tables: Sequence[Table], *, now: int) -> int:
     """Return the time (microseconds) up to which the worker has read both topics.
 
     It is the lowest of the tables' latest ingestion times, and at most ``now``. It is 0 if one of
-    the tables is empty: then nothing is known about what did not come.
+    the tables is empty: then nothing is known about what has not arrived.
     """
     newest = [_newest(table) for table in tables]
     return max(0, min([now, *newest]))

@@ -12,7 +12,7 @@ class ReleaseSettings(SettingsGroup):
 
     signing_key: SecretStr | None = Field(
         default=None,
-        description="Signs what `goldpan release build` publishes, and is the publisher's own: "
+        description="The publisher's own key, which signs what `goldpan release build` publishes: "
         "base64 of 32 bytes, the seed of an Ed25519 key. Without it releases are not signed.",
     )
     signing_key_file: Path | None = Field(
@@ -21,5 +21,5 @@ class ReleaseSettings(SettingsGroup):
     signing_key_id: str = Field(
         default="p1",
         pattern=r"^[A-Za-z0-9_-]{1,16}$",
-        description="The name of the signing key: another key needs another name.",
+        description="The name of the signing key; each key needs a name of its own.",
     )

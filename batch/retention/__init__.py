@@ -1,1 +1,1 @@
-"""Retention: removes rows, and the values of classes of fields, whose days have expired."""
+"""Retention: removes expired rows, and expired values of classes of fields."""

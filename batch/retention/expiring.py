@@ -1,4 +1,4 @@
-"""Finds what expires in a table: rows of days past their retention, and values in later rows.
+"""Finds what expires in a table: rows past their retention, and values in younger rows.
 
 Whether a file still holds values is determined by reading their columns, only for days past the
 retention of the values. Once values are removed, these columns hold next to nothing.

@@ -56,7 +56,7 @@ class RetentionExcess:
 def find_table_excesses(
     table: Table, expiring: Iterable[ExpiringDay], at_most: float
 ) -> list[RetentionExcess]:
-    """Return the parts of which more than ``at_most`` (a share) would be removed, unusually.
+    """Return the parts that would lose more than the share ``at_most``, and more than usual.
 
     As of the table's last refresh. Raises RetryableError if the lake does not answer.
     """

@@ -1,4 +1,4 @@
-"""The retention plan: for how many days each table keeps its rows, and the values in them.
+"""The retention plan: how many days each table keeps its rows and the values in them.
 
 A YAML file. Tables and parts that it does not name never expire.
 """
@@ -89,7 +89,7 @@ MAY_EXPIRE: Final = {
     "redactions": ("rows",),
     "reviews": ("rows", "text"),
 }
-"""The parts of each table that may expire. Reviews keep the reviewer, by whom they are counted."""
+"""The parts of each table that may expire. Reviews keep the reviewer, for counts."""
 
 
 def _allowed_parts(name: str) -> str:

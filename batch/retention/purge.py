@@ -1,4 +1,4 @@
-"""Purges files that left a table some time ago, with all versions that the bucket keeps.
+"""Purges files that left a table long enough ago, with all versions kept by the bucket.
 
 A reader may still use an older version of the table, so files that left it recently stay.
 """

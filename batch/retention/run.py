@@ -4,11 +4,11 @@
    (`lake.retention_horizon`), so that readers of earlier days know that some may be gone.
 2. Where rows expire, fence writers that are moving them (`batch.retention.in_flight_guard`).
 3. Day by day, the oldest first: remove the files with expired rows, and rewrite the files with
-   expired values without these, one file in memory at a time. One commit a day.
+   expired values without these, one file in memory at a time. One commit per day.
 4. Repeat until nothing expires: late rows or another program's files may have been added.
 
 Each commit is a compare-and-swap on the removed files (`lake.rewrite`), so workers can append at
-the same time. Of two runs (or of a run and a compaction) that replace the same files, one wins and
+the same time. If two runs, or a run and a compaction, replace the same files, one wins and
 the other searches again. After a kill at any step, the table is unchanged or some of its days are
 done; the next run continues. A run with nothing to do commits nothing. Removed files stay in the
 bucket until they are purged (`batch.retention.purge`).

@@ -29,7 +29,7 @@ _ENTRIES: Final = pa.list_(
 
 
 class ValueFlags(NamedTuple):
-    """Which rows have values (one flag a row), and the size of the values, uncompressed."""
+    """Which rows have values (one flag per row), and the size of the values, uncompressed."""
 
     rows: npt.NDArray[np.bool_]
     bytes: int

@@ -1,1 +1,1 @@
-"""The review queue over the tables: claims, submissions, and what reviewers see and export."""
+"""The review queue in the lake: claims, submissions, and what reviewers see and export."""

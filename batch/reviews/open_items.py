@@ -1,7 +1,7 @@
 """The open items of the review queue, read from the table ``labels``.
 
-Few columns are read, a part at a time. Of each trace that was ever routed to reviewers only two
-rows are kept: the first that was routed there, and the one in force. So memory grows with the
+Few columns are read, a part at a time. Only two rows are kept of each trace that was ever routed to
+reviewers: the first that was routed there, and the one in force. So memory grows with the
 traces that went to reviewers, about 2 KB each, not with the labels.
 
 Only items whose conversation and reviews are in the lake can be reviewed. A trace that has a signal

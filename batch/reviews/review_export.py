@@ -1,4 +1,4 @@
-"""Exports of the review queue: reviews as JSON lines, its state as JSON and as metrics."""
+"""Exports the review queue: reviews as JSON lines, its state as JSON and as metrics."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""The table ``reviews``: reads it as the log that the queue works on, and builds its rows."""
+"""Reads the table ``reviews`` as the log of the review queue, and builds its rows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

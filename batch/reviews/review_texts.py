@@ -1,4 +1,4 @@
-"""Redacts what reviewers write, in the same way as feedback."""
+"""Redacts the texts of reviewers, in the same way as feedback."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple

@@ -1,4 +1,4 @@
-"""The command line. The module of a command is imported only when the command runs."""
+"""The command line. A command's module is imported only when the command runs."""
 
 from goldpan.package_guard import refuse_foreign_packages
 

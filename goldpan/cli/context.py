@@ -1,4 +1,4 @@
-"""The context of a command: its settings, and its output for a person or a machine."""
+"""The context of a command: its settings, and its output for people or programs."""
 
 import functools
 import json

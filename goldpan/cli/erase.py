@@ -34,7 +34,7 @@ without_key = click.option(
     "lost",
     multiple=True,
     metavar="KEY_ID",
-    help="Continue without this redaction key, which is lost, though rows were written with it.",
+    help="Continue without this redaction key, which is lost although rows were written with it.",
 )
 """The option ``--without-key`` of each command that searches for persons."""
 
@@ -226,7 +226,7 @@ def _show_outcome(
 ) -> None:
     receipt = data["receipt"]
     if outcome.already_done:
-        console.print("erased before; nothing of it has come back", soft_wrap=True)
+        console.print("already erased; nothing has come back", soft_wrap=True)
     show_tables(console, receipt["tables"], "versions")
     show_releases(console, receipt["releases"])
     show_unsearched(console, receipt["not_looked_into"])

@@ -30,7 +30,7 @@ def with_extent(function: Callable[P, None]) -> Callable[P, None]:
     @click.option(
         "--days",
         type=IntegerParam(1, 36_600),
-        help="Only traces that started in the last so many days; default: all.",
+        help="Only traces that started in the last N days; default: all.",
     )
     @wraps(function)
     def command(*args: P.args, **kwargs: P.kwargs) -> None:

@@ -23,7 +23,7 @@ from lake.upgrade import upgrade_lake
     "--lost",
     type=click.Choice(tuple(TABLE_LAYOUTS)),
     multiple=True,
-    help="Recreate this table although others show that it existed, and give up its rows; may be "
+    help="Recreate this table, without its rows, although others show that it existed; may be "
     "repeated.",
 )
 @with_cli_context

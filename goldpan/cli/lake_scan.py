@@ -49,7 +49,7 @@ _SCANNABLE: Final = (*TABLES_WITH_TEXT, RELEASES)
     "--sample",
     type=IntegerParam(1),
     metavar="ROWS",
-    help="Scan about so many rows of each table and release, evenly spread, instead of all.",
+    help="Scan only about this many rows of each table and release, evenly spread.",
 )
 @click.option("--older", is_flag=True, help="Skip rows that were redacted with today's policy.")
 @click.option(

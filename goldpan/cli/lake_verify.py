@@ -47,7 +47,7 @@ _EPOCHS: Final = 4  # newest leader epochs of a partition; --json has all
     "--sample",
     type=IntegerParam(1),
     metavar="FILES",
-    help="With --deep: hash at most so many files, chosen at random.",
+    help="With --deep: hash at most this many files, chosen at random.",
 )
 @click.option(
     "--kafka",

@@ -49,7 +49,7 @@ def with_tables(function: Callable[P, None]) -> Callable[P, None]:
     type=IntegerParam(0),
     default=1,
     show_default=True,
-    help="Only days that ended at least so many whole days (UTC) ago.",
+    help="Only days that ended at least this many whole days (UTC) ago.",
 )
 @click.option(
     "--target-mib",
@@ -158,8 +158,7 @@ def _show_compacted(console: Console, compacted: Sequence[CompactedBatch]) -> No
     type=IntegerParam(1),
     default=168,
     show_default=True,
-    help="Keep files that were part of a table within so many hours, for readers of older "
-    "versions.",
+    help="Keep files that were part of a table in the last N hours, for readers of older versions.",
 )
 @with_cli_context
 def vacuum_(cli: CliContext, *, names: tuple[str, ...], dry_run: bool, keep_hours: int) -> None:

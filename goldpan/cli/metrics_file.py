@@ -1,4 +1,4 @@
-"""Writes metrics of a command atomically to a file, for a textfile collector or a web server."""
+"""Writes a command's metrics atomically to a file, for a textfile collector or web server."""
 
 import os
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Option types for numbers: plain decimal notation, and finite."""
+"""Option types for numbers, which must be finite and in plain decimal notation."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""A console that prints stored text safely on a terminal.
+"""A console that is safe to print stored text to.
 
 It does not interpret markup, so a stored `[/]` or `[beta]` is printed as it is; colours come from
 `styled`. Characters that would move the cursor or change the order of letters are escaped.
@@ -22,7 +22,7 @@ _PADDING: Final = 2  # spaces between columns, and around the table
 
 
 def escape_controls(text: str) -> str:
-    """Replace each control character, except tab and line feed, by its escape code."""
+    """Replace each control character, except tab and line feed, with its escape code."""
     return _HIDDEN.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 

@@ -1,4 +1,4 @@
-"""Progress bars on standard error, shown if a person is watching."""
+"""Progress bars on standard error, shown only on a terminal."""
 
 import codecs
 import sys

@@ -92,7 +92,7 @@ def show_groups(console: Console, groups: list[dict[str, Any]]) -> None:
     type=IntegerParam(1),
     default=20,
     show_default=True,
-    help="Show at most so many records.",
+    help="Maximum number of records to show.",
 )
 @with_cli_context
 def show(cli: CliContext, *, selection: QuarantineFilter, limit: int) -> None:

@@ -1,4 +1,4 @@
-"""``goldpan stream replay`` and ``goldpan replay``: read a past range again."""
+"""``goldpan stream replay`` and ``goldpan replay``: reprocess a past range."""
 
 from contextlib import closing
 
@@ -56,7 +56,7 @@ from stream.replay.repository import ReplayState
     is_flag=True,
     help="Only recompute the labels of the range, from stored rows; times are event times.",
 )
-@click.option("--name", help="Name of the replay; default: made from the other options.")
+@click.option("--name", help="Name of the replay; default: derived from the other options.")
 @click.option(
     "--records-per-second",
     type=NumberParam(0, min_open=True),

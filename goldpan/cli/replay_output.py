@@ -120,7 +120,7 @@ def diff_json(diff: ReplayDifference) -> dict[str, Any]:
         "rows": {name: getattr(diff, name) for name in ROWS},
         "columns": dict(diff.columns.most_common()),
         "findings": {t: {"before": diff.before[t], "after": diff.after[t]} for t in types},
-        "rows_without_audit": diff.untold,
+        "rows_without_audit": diff.unaudited,
         "samples": [dataclasses.asdict(sample) for sample in diff.samples],
     }
 
@@ -138,8 +138,8 @@ def show_diff(console: Console, diff: ReplayDifference) -> None:
         for kind in sorted({*diff.before, *diff.after}):
             table.add_row(kind, format_count(diff.before[kind]), format_count(diff.after[kind]))
         console.print(table)
-    if diff.untold:
-        rows = format_quantity(diff.untold, "live row")
+    if diff.unaudited:
+        rows = format_quantity(diff.unaudited, "live row")
         console.print(
             f"{rows} without audit, so their earlier findings are unknown", soft_wrap=True
         )

@@ -46,7 +46,7 @@ KEEP_HOURS = 24
     type=IntegerParam(1),
     default=KEEP_HOURS,
     show_default=True,
-    help="--purge keeps files that were part of a table within so many hours, for readers of an "
+    help="--purge keeps files that were part of a table in the last N hours, for readers of an "
     "older version.",
 )
 @click.option(

@@ -1,4 +1,4 @@
-"""Output of items of the review queue, as text and as JSON."""
+"""Output of review items, as text and as JSON."""
 
 import shlex
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""``goldpan subject``: show the data stored about a person, for requests of access."""
+"""``goldpan subject``: show the data stored about a person, for access requests."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Records that are broken on purpose, each in another way; none may stop the worker."""
+"""Records that are deliberately broken, each in a different way; none may stop the worker."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -35,7 +35,7 @@ _VARIANTS: Final[Mapping[str, Callable[[GoodTrace], bytes | None]]] = {
     "a number where text belongs": lambda good: encode_json({**good, "response": 42}),
     "NaN for a latency": lambda good: json.dumps({**good, "latency_ms": float("nan")}).encode(),
     "a time in the year 1970": lambda good: encode_json({**good, "started_at": 12}),
-    "half of a character (no UTF-8)": lambda good: encode_json({**good, "response": "é"}).replace(
+    "half of a character (not UTF-8)": lambda good: encode_json({**good, "response": "é"}).replace(
         "é".encode(), b"\xc3"
     ),
     "deep nesting": lambda _: b'{"messages":' + b"[" * 5000 + b"]" * 5000 + b"}",

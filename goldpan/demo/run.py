@@ -1,4 +1,4 @@
-"""Runs the demo: broker, worker and traffic.
+"""Runs the demo: starts the broker and the worker, and sends the traffic.
 
 1. Start the embedded broker and, as a process of its own, the real worker.
 2. Wait until the worker has its partitions; then send the script, in real time.

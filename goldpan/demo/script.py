@@ -1,4 +1,4 @@
-"""The script of the demo: which records are sent when, to which topic, in which wire format.
+"""The script of the demo: when each record is sent, to which topic, in which wire format.
 
 The conversations are sped up to fit into a few seconds. Each event gets the time of its sending, so
 that measured delays are real seconds.

@@ -226,7 +226,7 @@ def _feedback(trace: Mapping[str, Any], number: int) -> TrafficRecord:
 
 
 def _after(trace: Mapping[str, Any], seconds: float) -> int:
-    """Return the time so many seconds after the end of a call."""
+    """Return the time that is ``seconds`` after the end of a call."""
     return int(trace["started_at"] + trace["latency_ms"] * 1000 + seconds * 1e6)
 
 

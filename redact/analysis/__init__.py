@@ -1,1 +1,1 @@
-"""Analysis of a text: its JSON leaves, its keys with values, and the findings in it."""
+"""Analyses a text: its JSON leaves, its keys and values, and the findings in it."""

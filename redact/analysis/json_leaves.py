@@ -1,4 +1,4 @@
-"""Reader of JSON texts: the leaves, each with its key, its span and the key's meaning.
+"""Reads JSON texts into leaves, each with its key, its span and the key's meaning.
 
 The text is not parsed and serialised again but read token by token, so that everything that is not
 replaced stays identical, byte for byte: the order of keys, white space, the digits of a number, a

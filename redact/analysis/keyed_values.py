@@ -1,4 +1,4 @@
-"""Findings by the keys in a text that is not one JSON document.
+"""Finds personal data by the keys in a text that is not a single JSON document.
 
 Each value under a personal key is a certain finding if it can be what the key names; bare numbers
 under a harmless key are not findings. Rules and checks are those for leaves of a JSON document.

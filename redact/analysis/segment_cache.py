@@ -1,4 +1,4 @@
-"""Cache of results by the keyed hash of a text, in bounded memory.
+"""Caches results by the keyed hash of a text, in bounded memory.
 
 Every later call of a conversation repeats its history, so most segments of real traffic are
 repeats. Without the secret the hash reveals nothing, and texts are not used as keys.

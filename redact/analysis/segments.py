@@ -1,4 +1,4 @@
-"""Analysis of a segment: the personal data in it, derived from the text alone.
+"""Analyses a segment: finds its personal data, from the text alone.
 
 A segment is a message, an answer, the result of a tool. If it is JSON, its leaves are analysed one
 by one; in any other text the keys and values are read. The analysis of a text is always the same,
@@ -145,7 +145,7 @@ class SegmentAnalyser:
         keyed: list[KeyedValue] = []
         free: list[int] = []
         for index, leaf in enumerate(leaves):
-            value = _keyed_value(leaf)
+            value = read_keyed_leaf(leaf)
             if value is not None:
                 findings[index] = [
                     PiiFinding(value.type, 0, len(leaf.text), SURE_SCORE, value.value)
@@ -239,7 +239,7 @@ _SHORTEST_STRUCTURE: Final = 6
 """Minimum length of a string that may contain a key and a value."""
 
 
-def _keyed_value(leaf: JsonLeaf) -> KeyedValue | None:
+def read_keyed_leaf(leaf: JsonLeaf) -> KeyedValue | None:
     """Return the value of a leaf with the type that its key names, None if it does not fit."""
     if not leaf.rule or leaf.kind == "key":
         return None

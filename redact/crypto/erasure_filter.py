@@ -1,4 +1,4 @@
-"""Filter that keeps records of erased persons out, by the marks in tombstones."""
+"""Keeps records of erased persons out of the lake, by the marks in tombstones."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The keys of redaction: one secret, and a derived key for each purpose.
+"""The keys of redaction: one secret, and a key derived from it for each purpose.
 
 Destroying the secret ends the linkability of all pseudonyms and fingerprints made with it.
 """

@@ -1,4 +1,4 @@
-"""Keyed, stable pseudonyms: under one key the same value always gives the same token.
+"""Keyed, stable pseudonyms: under one key the same value always gets the same token.
 
 A token is 12 characters of base32 (a-z, 2-7): nine from HMAC-SHA256 over scope, type and value,
 three from a second HMAC over those nine. By the last three a later pass recognises its own

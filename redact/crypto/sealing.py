@@ -1,4 +1,4 @@
-"""Rows of quarantine: coordinates and reason of a rejected record, without its content.
+"""Builds quarantine rows: coordinates and reason of a rejected record, without its content.
 
 The fingerprint is a keyed HMAC, so that the same record is recognised, but guesses of its content
 cannot be verified without the key. The payload is stored only if a sealing key is set: AES-256-GCM,

@@ -1,4 +1,4 @@
-"""Data subjects of erasures: their identifiers in the lake, and the marks of tombstones.
+"""Data subjects of erasures: their identifiers in the lake, and their marks in tombstones.
 
 A mark is the first 16 bytes, in hex, of an HMAC-SHA256 under a key derived for erasure: it
 recognises a given value, but reveals none. Tombstones (`lake.tombstones`) hold marks by the *name*

@@ -1,1 +1,1 @@
-"""Meaning of field keys such as `customer_ssn`, and checks whether a value fits its key."""
+"""Derives what a field key such as `customer_ssn` means, and whether a value fits it."""

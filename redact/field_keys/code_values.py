@@ -1,4 +1,4 @@
-"""Checks for values under a personal key that are program text: code, types, messages.
+"""Checks for code, types or messages, instead of personal data, under a personal key.
 
 `self.username`, `sock.getsockname()`, `Annotated[str, Option()]`, `cannot resolve %s`, and a value
 that only repeats its key, as in `client_id=client_id` and `participant: Participant`.

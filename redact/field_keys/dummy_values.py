@@ -1,4 +1,4 @@
-"""Checks for dummy values instead of data: `n/a`, `string`, `${EMAIL}`, `YYYY-MM-DD`, `***`.
+"""Checks for placeholders instead of data: `n/a`, `string`, `${EMAIL}`, `YYYY-MM-DD`, `***`.
 
 They occur under personal keys in schemas, templates, forms and settings, in any language.
 """

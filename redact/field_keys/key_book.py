@@ -1,4 +1,4 @@
-"""Cache of what a policy and the words of a key say about the value below it."""
+"""Caches what a policy and a key's words say about the value below that key."""
 
 import json
 import re

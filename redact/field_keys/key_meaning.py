@@ -1,4 +1,4 @@
-"""Meaning of a key, derived from its words and their order.
+"""Derives the meaning of a key from its words and their order.
 
 The last word (or sequence of words) that names a personal datum decides the type. The words after
 it decide whether the key names the datum or a fact about it: `customer_ssn_number` is a person's
@@ -131,7 +131,7 @@ def _datum_index(units: KeyUnits) -> int | None:
 
 
 def _says_where(word: KeyWord) -> bool:
-    """Return whether a word after a certain one says where or by value_by_span it is used."""
+    """Return whether a word after a certain one says where or by whom it is used."""
     return bool(word.cat & _KNOWN_TAIL) or word.type in ("PHONE_NUMBER", "USER_ID")
 
 

@@ -1,11 +1,11 @@
-"""Splitting of a key into words: camel case, snake case, brackets, compounds, kanji."""
+"""Splits a key into words: camel case, snake case, brackets, compounds, kanji."""
 
 import re
 
 from redact.field_keys.key_words import KeyWordLists, drop_particles, fold_letters
 
 _MAX_LENGTH = 120
-"""Of a longer key only the last characters are read."""
+"""Only the last characters of a longer key are read."""
 
 _BOUNDARY = re.compile(
     r"[\W_]+|(?<=[^\W\d_])(?=[0-9])|(?<=[0-9])(?=[^\W\d_])"

@@ -1,4 +1,4 @@
-"""Word lists for keys: read from ``key_words.json``, looked up without accents.
+"""Word lists for keys, read from ``key_words.json`` and looked up without accents.
 
 The file lists words of keys by meaning and language: types of personal data that a word or a
 sequence of words names for `certain`, or only with a fitting value (`vague`); humans and other

@@ -1,4 +1,4 @@
-"""Check whether a value under a name key can be a person's name, not a label or organisation."""
+"""Checks whether a value under a name key can be a person's name, not a label or organisation."""
 
 import re
 import unicodedata

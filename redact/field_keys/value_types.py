@@ -1,4 +1,4 @@
-"""Check of a value against the type that its key names: `email: string` is not an address.
+"""Checks a value against the type that its key names: `email: string` is not an address.
 
 The key names a type and the value must have its shape: a loose check if the key is certain, a
 strict one if it is vague. A value whose shape is clearly that of another type gets that type.

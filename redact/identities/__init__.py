@@ -1,1 +1,1 @@
-"""Identities that a record states: extraction, written variants, and search in all its texts."""
+"""Identities that a record states: extraction, spelling variants, and search in its texts."""

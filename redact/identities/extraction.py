@@ -1,6 +1,6 @@
-"""Extraction of identities that a record states: names, birth dates, accounts, addresses.
+"""Extracts the identities that a record states: names, birth dates, accounts, addresses.
 
-Identities of a record are searched for in that record only, never across subjects.
+The identities of a record are searched for in that record only, never in those of others.
 """
 
 import re
@@ -24,7 +24,7 @@ _STAND_INS = """
 _NO_NAMES = frozenset(_STAND_INS.split())
 _SHORTEST = 5
 _ANNOUNCED = 0.9
-"""The minimum score of a name that the words around it announce."""
+"""The minimum score of a name announced by the words around it."""
 
 
 class KeyedValue(NamedTuple):

@@ -1,4 +1,4 @@
-"""Search for a record's identities in its texts: in any case, possessive, and disguised."""
+"""Searches a record's texts for its identities: in any case, possessive, and disguised."""
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache

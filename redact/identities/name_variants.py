@@ -1,4 +1,4 @@
-"""Written variants of an identity: order of names, initials, date formats."""
+"""Generates the written variants of an identity: order of names, initials, date formats."""
 
 import calendar
 import json
@@ -39,7 +39,7 @@ class NameVariant(msgspec.Struct, frozen=True, gc=False):
 
 
 def list_variants(learnt: IdentityValue) -> list[NameVariant]:
-    """Return the variants of an identity; of a date only its original form."""
+    """Return the variants of an identity; for a date, only its original form."""
     if learnt.type != "PERSON":
         return [_any_case(learnt.value)]
     variants: dict[NameVariant, None] = {}

@@ -1,4 +1,4 @@
-"""Checks for dummies in place of a secret: references to variables, masks, sentence words."""
+"""Checks for placeholders instead of secrets: variable references, masks, ordinary words."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Files embedded in text: pictures, sound and documents in base64, whose content is not scanned.
+"""Finds files embedded in text as base64 (pictures, sound, documents), which are not scanned.
 
 They occur as data URLs (``data:image/png;base64,…``) in any text, or alone in a JSON string, as in
 content parts of chat APIs. The content of such a file is not scanned, so it is not stored either: a
@@ -49,7 +49,7 @@ def find_embedded_files(text: str) -> list[PiiFinding]:
 
 
 def is_encoded_file(text: str) -> bool:
-    """Return whether a string is nothing but a base64-encoded file."""
+    """Return whether a string is only a base64-encoded file."""
     if len(text) < _SHORTEST or _ALONE.match(text) is None:
         return False
     head = _decode(text[:_HEAD])

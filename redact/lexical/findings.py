@@ -1,4 +1,4 @@
-"""Findings: stretches of personal data in a text, and the protocols of their detectors."""
+"""Findings: spans of personal data in a text, and the protocols of their detectors."""
 
 from collections.abc import Sequence
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""Given names of sixty languages, to distinguish `I'm Sofia` from `I'm sorry`.
+"""Given names from sixty languages, to distinguish `I'm Sofia` from `I'm sorry`.
 
 The list (`given_names.txt`, in lower case and without diacritics) is drawn from the name lists of
 Faker (MIT, see `given_names.LICENSE`), without names that are everyday words.

@@ -1,4 +1,4 @@
-"""Normalisation of disguised text: full-width and invisible characters, escapes, entities.
+"""Normalises disguised text: full-width and invisible characters, escapes, entities.
 
 A text is decoded as a person or the next program would read it, with a map back to the origin of
 each character. Nothing here decides anything: detectors search both forms.

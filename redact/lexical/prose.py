@@ -1,6 +1,6 @@
-"""Check whether a string of a JSON text is prose, which may name a person, or data.
+"""Checks whether a string in JSON is prose, which may name a person, or data.
 
-A name model that reads data (cities, products, codes) has false findings: in results of tools one
+A name model that reads data (cities, products, codes) has false findings: in tool results, only one
 finding in seven was right. So in JSON it reads only strings that a person could have written as a
 sentence, and values that their key calls a text.
 """

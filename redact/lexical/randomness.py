@@ -1,4 +1,4 @@
-"""Randomness of a value: generated to be hard to guess, or made of words."""
+"""Checks whether a value is random, like a generated secret, or made of words."""
 
 import math
 import re

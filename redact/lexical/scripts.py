@@ -1,4 +1,4 @@
-"""Letters of all scripts: word boundaries, also without spaces, and removal of diacritics.
+"""Letters of all scripts: word boundaries, with or without spaces, and removal of diacritics.
 
 A letter of another script is not part of a word: a Latin name begins at its capital after Han
 letters. Scripts without spaces (Han, Kana, Thai, …) have no word boundaries of their own, so every

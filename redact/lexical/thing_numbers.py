@@ -1,4 +1,4 @@
-"""Check whether a number belongs to a thing: an order, ticket, version, hash or product.
+"""Checks whether a number identifies a thing: an order, ticket, version, hash or product.
 
 The text directly before a number, and the token around it, decide. The detectors and the residual
 scan share this check.

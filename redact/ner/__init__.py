@@ -1,1 +1,1 @@
-"""Named-entity recognition in free text: the shipped model, or a spaCy model by setting."""
+"""Named-entity recognition in free text, with a shipped model or a spaCy model."""

@@ -1,4 +1,4 @@
-"""Cutting of a long text at positions that are unlikely to be inside a name.
+"""Cuts a long text at positions that are unlikely to be inside a name.
 
 A model's memory grows with the text, and a tokeniser takes quadratic time for an endless word. So
 no piece is longer than a limit, and an endless word is cut into smaller pieces. Text that cannot

@@ -1,4 +1,4 @@
-"""Tags words with two layers of a transformer, as plain matrices.
+"""The encoder model: tags words with two transformer layers, as plain matrices.
 
 It cuts a text into the same words as the tagger (:mod:`redact.ner.tagger`), and takes several times
 its CPU. A text is read in windows of its own, one at a time, so that its tags do not depend on the
@@ -23,10 +23,10 @@ KIND = "encoder-1"
 
 HEADS = 12
 WINDOW = 126
-"""Word pieces that are read at once, beside the two markers."""
+"""Word pieces that are read at once, besides the two markers."""
 
 CONTEXT = 24
-"""Pieces of a window that only serve those next to them."""
+"""Pieces at each edge of a window that only give context to those inside."""
 
 _TINY = np.float32(1e-12)
 _ROOT = np.float32(0.7978845608)
@@ -52,7 +52,7 @@ class Window(NamedTuple):
 
 
 class _Layer:
-    """One layer of BERT: attention, then two linear forms, each added and brought to variance 1."""
+    """One layer of BERT: attention, then two linear maps, each added and normalised."""
 
     def __init__(self, arrays: dict[str, Floats], name: str) -> None:
         def of(part: str) -> Floats:
@@ -73,7 +73,7 @@ class _Layer:
         self._end = of("end.scale"), of("end.shift")
 
     def of(self, state: Floats, rows: Rows | slice) -> Floats:
-        """Return the next state of some rows, which attend to all."""
+        """Return the next state of some rows, with attention to all rows."""
         long, width = state.shape
         joint = state @ self._joint
         joint += self._joint_bias
@@ -93,7 +93,7 @@ class _Layer:
 
 
 class Encoder:
-    """The weights of a model, and the chance that it gives each word of a text for each tag."""
+    """The weights of a model, and its probability of each tag for each word of a text."""
 
     def __init__(self, vocabulary: Sequence[str], arrays: dict[str, Floats], settings: str) -> None:
         facts = json.loads(settings)
@@ -127,7 +127,7 @@ class Encoder:
             return cls(words, dict(arrays), settings)
 
     def chances(self, text: str) -> Floats:
-        """Return a row for each word of a text with the chance of each tag."""
+        """Return a row for each word of a text, with the probability of each tag."""
         line = self._line(text)
         firsts = np.array(line.firsts, np.intp)
         out = np.empty((len(firsts), len(self._tags_bias)), np.float32)
@@ -191,7 +191,7 @@ def _normal(rows: Floats, scale: Floats, shift: Floats) -> Floats:
 
 
 def _gelu(rows: Floats) -> None:
-    """Replace rows by what D. Hendrycks and K. Gimpel (2016) make of them, in their own place."""
+    """Apply GELU (D. Hendrycks and K. Gimpel, 2016) to rows, in place."""
     cubes = rows * rows
     cubes *= rows
     cubes *= _CUBIC

@@ -1,6 +1,6 @@
-"""Finds names with two models: the mean of what the encoder and the tagger give for each word.
+"""Finds names with two models, by the mean of their probabilities for each word.
 
-The two err on different words. Their mean finds more persons than either, with fewer false ones.
+They err on different words. Their mean finds more persons than either, with fewer false ones.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ class EnsembleReader:
         return [names_of(text, self.chances(text), labels, outside) for text in texts]
 
     def chances(self, text: str) -> Floats:
-        """Return a row for each word of a text with the chance of each tag."""
+        """Return a row for each word of a text, with the probability of each tag."""
         rows = self._words.rows(self._words.numbers([text]), self._tagger.margin)
         ((first, count),) = rows.texts
         if not count:

@@ -1,4 +1,4 @@
-"""Mapping of the labels of spaCy models to types: each model has its own labels."""
+"""Maps the labels of spaCy models to types; each model has its own labels."""
 
 from types import MappingProxyType
 

@@ -1,6 +1,6 @@
-"""Loading of a name model: one of the two shipped, or a spaCy model by folder or name.
+"""Loads a name model: one of the two shipped, or a spaCy model by folder or name.
 
-Of a spaCy model only the components that named-entity recognition needs are run.
+Only the components of a spaCy model that named-entity recognition needs are run.
 """
 
 import hashlib
@@ -70,7 +70,7 @@ def _own(name: str, folder: Path) -> tuple[NameReader, str]:
     except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise UsageError(
             f"The model {name!r} cannot be loaded ({type(error).__name__}): its files belong to "
-            f"another version of goldpan, or are not whole; name {SHIPPED!r}."
+            f"another version of goldpan, or are incomplete; name {SHIPPED!r}."
         ) from error
     parts = (folder, FOLDERS[SHIPPED]) if kind == ENCODER else (folder,)
     return reader, "goldpan_names-" + "-".join(_digest(part, FILES) for part in parts)
@@ -80,8 +80,8 @@ def _spacy(name: str, folder: Path) -> tuple[Language, str]:
     is_folder = (folder / "meta.json").is_file()
     if not is_folder and not is_package(name):
         raise UsageError(
-            f"There is no model for names {name!r}: name {SHIPPED!r}, the folder of a model, or an "
-            f"installed one of spaCy (python -m spacy download {name})."
+            f"There is no name model {name!r}: name {SHIPPED!r}, the folder of a model, or an "
+            f"installed spaCy model (python -m spacy download {name})."
         )
     try:
         nlp = spacy.load(folder if is_folder else name)
@@ -93,7 +93,7 @@ def _spacy(name: str, folder: Path) -> tuple[Language, str]:
     if _COMPONENT not in nlp.pipe_names:
         raise UsageError(
             f"The spaCy model {name!r} has no component {_COMPONENT!r}, so it finds no names: "
-            f"name one that has, or {SHIPPED!r}."
+            f"name one that has it, or {SHIPPED!r}."
         )
     _only_names(nlp)
     _multiply_with_numpy(nlp)

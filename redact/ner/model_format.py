@@ -1,6 +1,6 @@
-"""The files of a shipped model for names: its numbers, its word pieces, and its settings."""
+"""The names of the files that make up a shipped name model."""
 
 NUMBERS, VOCABULARY, SETTINGS = "numbers.npz", "vocabulary.txt", "tagger.json"
 
 FILES = (SETTINGS, NUMBERS, VOCABULARY)
-"""What decides the findings of a model."""
+"""All files that affect the findings of a model."""

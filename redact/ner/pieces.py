@@ -1,4 +1,4 @@
-"""Splitting of a word into the pieces of a fixed vocabulary: WordPiece of an uncased BERT.
+"""Splits a word into pieces of a fixed vocabulary: WordPiece, as in uncased BERT.
 
 A word is lower-cased and stripped of accents; then its longest known prefix is cut off, repeatedly.
 Pieces that do not begin a word are written ``##piece`` in the vocabulary. After Y. Wu et al.

@@ -1,4 +1,4 @@
-"""Reader that runs a spaCy pipeline."""
+"""Finds names with a spaCy pipeline."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ class SpacyReader:
         self._nlp = nlp
 
     def names(self, texts: Sequence[str]) -> list[list[NamedSpan]]:
-        """Return the names in each text; see :class:`Reader`."""
+        """Return the names in each text; see :class:`redact.ner.reader.NameReader`."""
         with self._nlp.memory_zone():
             return [
                 [NamedSpan(span.label_, span.start_char, span.end_char) for span in doc.ents]

@@ -1,4 +1,4 @@
-"""Interface of name readers, whatever the model: names with their spans."""
+"""The interface of all name models: texts in, names with their spans out."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol

@@ -1,4 +1,4 @@
-"""Makes names of what a model says of words: the chance of each tag becomes spans of characters."""
+"""Converts a model's tag probabilities for words into the spans of names."""
 
 from collections.abc import Sequence
 
@@ -8,15 +8,15 @@ from redact.ner.reader import NamedSpan
 from redact.ner.words import Floats, word_spans
 
 _CODE = 3
-"""So many capitals alone, as `JFK`, are a code and no person."""
+"""A word of at most this many capitals, such as `JFK`, is a code, not a person."""
 
 
 def names_of(text: str, chances: Floats, labels: Sequence[str], outside: float) -> list[NamedSpan]:
     """Return the names in a text, in order.
 
     ``chances`` has a row for each word; its columns are the tag of no name, then two for each
-    label: the beginning of a name, and its middle. A word whose chance to be no name is below
-    ``outside`` is in a name.
+    label: the beginning of a name, and its middle. A word whose probability of being no name is
+    below ``outside`` is in a name.
     """
     named = chances[:, 0] < outside
     if not named.any():

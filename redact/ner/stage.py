@@ -1,4 +1,4 @@
-"""Detector of names with a model: the shipped one, or any spaCy model by name.
+"""The detector that runs a name model: the shipped one, or any spaCy model by name.
 
 The model is loaded on construction, and only its named-entity component runs. All texts of a call
 are passed to the model together, in blocks; its caches of words are bounded, so that memory stays

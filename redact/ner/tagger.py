@@ -1,4 +1,4 @@
-"""Name tagger: vectors of word pieces, then convolutions, as plain matrices.
+"""The tagger model: word-piece vectors, then convolutions, as plain matrices.
 
 Each word gets a probability for every tag: none, the beginning of a name of a type, or its
 continuation. A text gives the same names whatever else is in the call: exactly ``_ROWS`` rows at a
@@ -7,6 +7,7 @@ time are multiplied, as lanes of one vector, so that each is summed in the same 
 
 import json
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -16,7 +17,7 @@ from redact.ner.model_format import NUMBERS, SETTINGS, VOCABULARY
 from redact.ner.pieces import WordPieces
 from redact.ner.reader import NamedSpan, group_texts
 from redact.ner.spans import names_of
-from redact.ner.windows import WindowCache
+from redact.ner.windows import Positions, WindowCache
 from redact.ner.words import Floats, LaidOutTexts, TextWord, WordRows
 
 KIND = "tagger-1"
@@ -112,7 +113,21 @@ class Tagger:
         for step, layer in zip(self._steps, self._layers, strict=True):
             state += layer.of(_surroundings(state, step, around))
             state[gaps] = 0
-        scores = _product(_surroundings(state, 1, around), self._tags)
+        return self._chances_of(_surroundings(state, 1, around))
+
+    def windows(self) -> WindowCache:
+        """Return a cache of the layers and of the probabilities, which computes the same rows."""
+        cache = WindowCache()
+        for step, layer in zip(self._steps, self._layers, strict=True):
+            cache.add_layer(step, self.width, partial(_deepened, layer))
+        cache.add_result(1, self.tags, self._chances_around)
+        return cache
+
+    def _chances_around(self, state: Floats, around: Positions) -> Floats:
+        return self._chances_of(_gathered(state, around))[: len(around)]
+
+    def _chances_of(self, surroundings: Floats) -> Floats:
+        scores = _product(surroundings, self._tags)
         scores += self._tags_bias
         scores -= scores.max(axis=1, keepdims=True)
         np.exp(scores, out=scores)
@@ -126,7 +141,7 @@ class TaggerReader:
     def __init__(self, tagger: Tagger) -> None:
         self._tagger = tagger
         self._words = WordRows(tagger.vectors, tagger.width)
-        self._windows = WindowCache(tagger.reach, tagger.tags)
+        self._windows = tagger.windows()
         self._cleared = self._words.cleared
 
     def names(self, texts: Sequence[str]) -> list[list[NamedSpan]]:
@@ -138,13 +153,9 @@ class TaggerReader:
         if self._words.cleared != self._cleared:
             self._windows.clear()
             self._cleared = self._words.cleared
-        for text, chances in zip(texts, self._windows.rows(numbers, self._chances), strict=True):
+        windows = self._windows.rows(numbers, self._words.table)
+        for text, chances in zip(texts, windows, strict=True):
             yield names_of(text, chances, self._tagger.labels, self._tagger.outside)
-
-    def _chances(self, texts: Sequence[Sequence[int]]) -> list[Floats]:
-        laid = self._words.rows(texts, self._tagger.margin)
-        chances = self._tagger.chances(laid)
-        return [chances[first : first + many] for first, many in laid.texts]
 
 
 def _maxout(arrays: dict[str, Floats], name: str) -> _Maxout:
@@ -168,6 +179,20 @@ def _room(many: int) -> int:
 def _padded(rows: Floats, room: int) -> Floats:
     out = np.zeros((room, rows.shape[1]), np.float32)
     out[: len(rows)] = rows
+    return out
+
+
+def _deepened(layer: _Maxout, state: Floats, around: Positions) -> Floats:
+    """Return the states of words after a layer, from those of the words around them before it."""
+    change = layer.of(_gathered(state, around))[: len(around)]
+    change += state[around[:, 1]]
+    return change
+
+
+def _gathered(state: Floats, around: Positions) -> Floats:
+    """Return some rows of a table side by side, for each row of their places."""
+    out = np.zeros((_room(len(around)), around.shape[1] * state.shape[1]), np.float32)
+    out[: len(around)] = state[around].reshape(len(around), -1)
     return out
 
 

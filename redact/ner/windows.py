@@ -1,87 +1,145 @@
-"""Bounded cache of the tagger's output for words, by the words around them.
+"""Bounded cache of what the tagger computes for words, by the words around them.
 
-The output for a word depends on a fixed number of words before and after it. So a text that differs
-from an earlier one by a date or a name is read only around these: a prompt with a time in it, an
-answer after a template.
+Each layer sees a fixed number of words before and after a word. So a text that differs from an
+earlier one by a date or a name is read only around these: a prompt with a time in it, an answer
+after a template. The first layers, which see the fewest words, compute the fewest new rows.
 """
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from redact.ner.words import Floats
 
+_MOST_STATES = 8_192
+"""Rows of each layer; there are several, and they are wide."""
 _MOST_WINDOWS = 32_768
-ReadRows = Callable[[Sequence[Sequence[int]]], Sequence[Floats]]
-"""Reads stretches of words, each by itself, and returns a row for each of their words."""
+_STEP = np.dtype(np.uint32).itemsize
+
+Positions = npt.NDArray[np.intp]
+ComputeRows = Callable[[Floats, Positions], Floats]
+"""Computes the rows of a level from the table of the level below, and three rows of it for each."""
 
 
-class WindowCache:
-    """Rows of ``width`` numbers for words, determined by ``reach`` words on either side.
+class WindowLevel:
+    """The rows that one layer gave for words, determined by ``reach`` words on either side.
 
-    Words are numbers above 0, whose meaning is fixed until :meth:`clear` is called.
+    A row of the level is computed from three of the level below: those of the word and of the words
+    ``step`` before and after it. Row 0 of the table is empty.
     """
 
-    def __init__(self, reach: int, width: int) -> None:
-        self._reach = reach
+    def __init__(self, step: int, reach: int, width: int, most: int, compute: ComputeRows) -> None:
+        self.reach = reach
+        self.around = np.array([-step, 0, step], np.intp)
+        self.compute = compute
+        self.table = np.zeros((1 + most, width), np.float32)
         self._known: dict[bytes, int] = {}
-        self._rows = np.zeros((_MOST_WINDOWS, width), np.float32)
 
     def clear(self) -> None:
         """Drop all rows."""
         self._known.clear()
 
-    def rows(self, texts: Sequence[Sequence[int]], read: ReadRows) -> list[Floats]:
-        """Return the rows of the words of each text; ``read`` computes the new ones."""
-        keys = [self._keys(text) for text in texts]
+    def reserve(self, room: int) -> None:
+        """Make room for rows; drop the others if there is none."""
+        if 1 + len(self._known) + room <= len(self.table):
+            return
+        self._known.clear()
+        if room >= len(self.table):
+            self.table = np.zeros((1 + room, self.table.shape[1]), np.float32)
+
+    def take(self, numbers: bytes, positions: Sequence[int]) -> tuple[list[int], list[int]]:
+        """Return the row of each position, and the positions whose rows must be computed now.
+
+        The rows to compute are the last ones, in the order of their positions.
+        """
         known = self._known
-        places = [np.array([known.get(key, -1) for key in some], np.intp) for some in keys]
-        found = [self._rows[at] for at in places]
-        new = [np.flatnonzero(at < 0).tolist() for at in places]
-        parts = [
-            (number, start, end)
-            for number, some in enumerate(new)
-            for start, end in self._parts(some, len(texts[number]))
+        before, size = self.reach * _STEP, (2 * self.reach + 1) * _STEP
+        rows: list[int] = []
+        new: list[int] = []
+        for position in positions:
+            start = position * _STEP - before
+            window = numbers[start : start + size]
+            row = known.get(window)
+            if row is None:
+                row = known[window] = len(known) + 1
+                new.append(position)
+            rows.append(row)
+        return rows, new
+
+    def fill(self, rows: Floats) -> None:
+        """Set the rows that were new."""
+        end = len(self._known) + 1
+        self.table[end - len(rows) : end] = rows
+
+
+class WindowCache:
+    """The ``levels`` of a model, from the first layer to the result.
+
+    Words are numbers above 0, whose meaning is fixed until :meth:`clear` is called.
+    """
+
+    def __init__(self) -> None:
+        self.levels: list[WindowLevel] = []
+        self._reach = 0
+
+    def add_layer(self, step: int, width: int, compute: ComputeRows) -> None:
+        """Add a level, the result of a layer."""
+        self._add(step, width, _MOST_STATES, compute)
+
+    def add_result(self, step: int, width: int, compute: ComputeRows) -> None:
+        """Add the last level."""
+        self._add(step, width, _MOST_WINDOWS, compute)
+
+    def _add(self, step: int, width: int, most: int, compute: ComputeRows) -> None:
+        self._reach += step
+        self.levels.append(WindowLevel(step, self._reach, width, most, compute))
+
+    def clear(self) -> None:
+        """Drop all rows."""
+        for level in self.levels:
+            level.clear()
+
+    def rows(self, texts: Sequence[Sequence[int]], vectors: Floats) -> list[Floats]:
+        """Return the rows of the words of each text; ``vectors`` has one for each number."""
+        empty = [0] * self._reach
+        laid = [*empty]
+        starts = []
+        for text in texts:
+            starts.append(len(laid))
+            laid += text
+            laid += empty
+        numbers = np.array(laid, np.uint32)
+        try:
+            result = self._rows(numbers, vectors)
+        except BaseException:
+            self.clear()  # some rows may be known without being computed
+            raise
+        return [
+            result[start : start + len(text)] for start, text in zip(starts, texts, strict=True)
         ]
-        if not parts:
-            return found
-        results = read([texts[number][start:end] for number, start, end in parts])
-        for (number, start, end), rows in zip(parts, results, strict=True):
-            here = [at for at in new[number] if start <= at < end]
-            found[number][here] = rows[[at - start for at in here]]
-        self._remember(
-            [keys[number][at] for number, some in enumerate(new) for at in some],
-            np.concatenate([found[number][some] for number, some in enumerate(new)]),
-        )
-        return found
 
-    def _keys(self, text: Sequence[int]) -> list[bytes]:
-        """Return for each word the numbers of the words around it."""
-        size = 2 * self._reach + 1
-        padded = np.zeros(len(text) + size - 1, np.uint32)
-        padded[self._reach : self._reach + len(text)] = text
-        if not text:
-            return []
-        whole = padded.tobytes()
-        step = padded.itemsize
-        return [whole[at : at + size * step] for at in range(0, len(text) * step, step)]
-
-    def _parts(self, new: Sequence[int], many: int) -> list[tuple[int, int]]:
-        """Return the stretches of a text to read so that all of its new words are covered."""
-        parts: list[tuple[int, int]] = []
-        for at in new:
-            start, end = max(at - self._reach, 0), min(at + self._reach + 1, many)
-            if parts and start <= parts[-1][1]:
-                parts[-1] = (parts[-1][0], end)
-            else:
-                parts.append((start, end))
-        return parts
-
-    def _remember(self, keys: Sequence[bytes], rows: Floats) -> None:
-        if len(self._known) + len(keys) > _MOST_WINDOWS:
-            self._known.clear()
-        fresh = {key: at for at, key in enumerate(keys)}
-        taken = list(fresh.items())[:_MOST_WINDOWS]
-        first = len(self._known)
-        self._rows[first : first + len(taken)] = rows[[at for _, at in taken]]
-        self._known.update((key, first + at) for at, (key, _) in enumerate(taken))
+    def _rows(self, numbers: npt.NDArray[np.uint32], vectors: Floats) -> Floats:
+        """Return a row for each number; the rows of empty ones are empty."""
+        raw = numbers.tobytes()
+        needed = np.flatnonzero(numbers)
+        rows_of: list[Positions] = []
+        news: list[Positions] = []
+        for level in reversed(self.levels):
+            level.reserve(len(needed))
+            positions = needed.tolist()
+            rows, new = level.take(raw, positions)
+            places = np.zeros(len(numbers), np.intp)
+            places[positions] = rows
+            rows_of.append(places)
+            news.append(np.array(new, np.intp))
+            sources = np.unique(news[-1][:, None] + level.around)
+            needed = sources[numbers[sources] > 0]
+        below, places = vectors, numbers.astype(np.intp)
+        for level in self.levels:
+            new_positions, own = news.pop(), rows_of.pop()
+            if len(new_positions):
+                sources = places[new_positions[:, None] + level.around]
+                level.fill(level.compute(below, sources))
+            below, places = level.table, own
+        return below[places]

@@ -1,4 +1,4 @@
-"""The words of texts as input of the tagger, with a bounded cache.
+"""Splits texts into words with the features that the tagger reads, and caches them.
 
 A word is a run of letters, a run of digits, or one sign. Besides its pieces the tagger uses its
 *shape* (capitals, number of digits) and the *gap* before it (none, space, line break). The words of
@@ -18,7 +18,7 @@ _STRETCH = re.compile(r"(\s*)(\S+)")
 _LETTERS_OR_DIGITS = r"(?:[^\W\d_][\u0300-\u036f]*)+|\d+"
 _WORD = re.compile(rf"{_LETTERS_OR_DIGITS}|.", re.DOTALL)
 _WORD_OF_TEXT = re.compile(rf"{_LETTERS_OR_DIGITS}|\S")
-"""The same in a text: no word holds white space."""
+"""The same for a whole text, where white space separates words."""
 
 _MOST_WORDS = 16_384
 
@@ -118,6 +118,11 @@ class WordRows:
         self._width = width
         self.cleared = -1
         self._clear(0)
+
+    @property
+    def table(self) -> Floats:
+        """Return the vectors by number; the first one is empty."""
+        return self._table
 
     def numbers(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the numbers, above 0, of the words of texts.

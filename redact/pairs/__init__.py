@@ -1,4 +1,4 @@
-"""Tolerant reader of keys with values in any text that is not one JSON document."""
+"""Finds keys and their values in any text that is not a single JSON document."""
 
 from redact.pairs.pair import MAX_DEPTH, MAX_PAIRS, KeyValuePair, ValueForm
 from redact.pairs.reader import read_pairs

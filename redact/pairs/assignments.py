@@ -1,4 +1,4 @@
-"""Reader of values of unquoted keys: ``key: value`` and ``key=value`` in lines, logs, forms.
+"""Reads values of unquoted keys: ``key: value`` and ``key=value`` in lines, logs, forms.
 
 A value extends to the next key, or to the end of a value of its kind.
 """

@@ -1,4 +1,4 @@
-"""Reader of keys and values in columns: ``Email - x``, ``Name    x``, tabs, dots, ``--email x``."""
+"""Reads keys and values in columns: ``Email - x``, ``Name    x``, tabs, dots, ``--email x``."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Decoding of values by their form, and the position of each character."""
+"""Decodes values by their form, with the position of each character."""
 
 import html
 import re

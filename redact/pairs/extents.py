@@ -1,4 +1,4 @@
-"""Extent of a value without quotation marks, by the sign before and the text after it."""
+"""Finds where an unquoted value ends, from the sign before it and the text after it."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Reader of unquoted keys: each ``:`` and ``=`` with the words before it that form its key.
+"""Reads unquoted keys: each ``:`` and ``=``, with the words before it that form its key.
 
 A key is read backwards from its sign, up to a character that no key contains.
 """
@@ -20,7 +20,7 @@ _PHRASE = re.compile(
 )
 _LEAD = "-+#/.&'\u2019*: "
 _MOST_WORDS, _MOST_SMALL_WORDS = 5, 3
-"""Most words of a capitalised key, and of any other: more words are a sentence."""
+"""Maximum words of a capitalised key, and of any other: more words are a sentence."""
 _BULLETS = " \t-*+\u2022\u25cf>#\"'`_~0123456789.)({[,|"
 _BOUNDARIES = " \t\r,;|({[<>)]}\"'!?&/\\\uff0c\u3002\uff1b\u3001\u00b7\u2022*_`\u2014\u2013-"
 _STATEMENTS = frozenset(

@@ -1,4 +1,4 @@
-"""Reader of a literal at a position: a string at any depth of escapes, a number, a call."""
+"""Reads a literal at a position: a string at any depth of escapes, a number, a call."""
 
 import re
 

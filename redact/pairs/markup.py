@@ -1,4 +1,4 @@
-"""Reader of XML and HTML: text of elements and attributes, with their names as keys."""
+"""Reads XML and HTML: the text of elements and attributes, with their names as keys."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Assignment of pairs to objects: one bracket, else one line or one block of lines."""
+"""Assigns pairs to objects: those in one bracket, or else on one line or in one block."""
 
 import re
 from collections.abc import Sequence

@@ -1,11 +1,11 @@
-"""A key with its value in a text, and the limits of every reader."""
+"""A key with its value in a text, and the limits for every reader."""
 
 from typing import Literal
 
 import msgspec
 
 MAX_PAIRS = 50_000
-"""Most pairs of one text; the rest is treated as plain text."""
+"""Maximum number of pairs in one text; the rest is treated as plain text."""
 MAX_DEPTH = 3
 """Nesting of texts within values: escaped JSON in a string in a log line."""
 MAX_VALUE = 2_000

@@ -1,4 +1,4 @@
-"""Reader of named values in source code: arguments of calls, directives, defaults."""
+"""Reads named values in source code: arguments of calls, directives, defaults."""
 
 import re
 from collections.abc import Iterator

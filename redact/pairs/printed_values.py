@@ -1,4 +1,4 @@
-"""Reader of values printed with their names: forms, database errors, checks, PHP and R dumps."""
+"""Reads values printed with their names: forms, database errors, checks, PHP and R dumps."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Reader of quoted keys with a colon: JSON and Python's ``repr`` of a dictionary, anywhere.
+"""Reads quoted keys with a colon: JSON, and the ``repr`` of a Python dictionary, anywhere.
 
 No document is parsed, so JSON may be truncated, broken, in prose, one per line, or in a string with
 escaped quotation marks.

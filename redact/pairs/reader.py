@@ -1,4 +1,4 @@
-"""Reader of all keys with values in a text: each reader in turn, then nested texts."""
+"""Reads all keys with values in a text: runs each reader in turn, then reads nested texts."""
 
 import re
 from bisect import bisect_left
@@ -42,7 +42,7 @@ def read_pairs(text: str) -> list[KeyValuePair]:
 
 
 def _read(text: str, first: int, depth: int, limit: int) -> tuple[list[KeyValuePair], int]:
-    if not _may_hold(text):
+    if not may_hold_pairs(text):
         return [], first
     read: list[KeyValuePair] = []
     tags: list[tuple[int, int]] = []
@@ -71,7 +71,7 @@ def _read(text: str, first: int, depth: int, limit: int) -> tuple[list[KeyValueP
     return resolved, first
 
 
-def _may_hold(text: str) -> bool:
+def may_hold_pairs(text: str) -> bool:
     """Return whether any reader could find a pair: some signs count only in several lines."""
     if "\n" in text:
         return _ANY_IN_LINES.search(text) is not None

@@ -1,4 +1,4 @@
-"""Reader of rows after a list of names: SQL's ``INSERT``, and columns aligned by spaces."""
+"""Reads rows after a list of names: SQL's ``INSERT``, and columns aligned by spaces."""
 
 import re
 from collections.abc import Iterator

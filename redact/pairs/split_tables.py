@@ -1,4 +1,4 @@
-"""Reader of tables with separate headings: ``{"columns": ["ssn"], "data": [["..."]]}``.
+"""Reads tables with separate headings: ``{"columns": ["ssn"], "data": [["..."]]}``.
 
 Dataframes, query engines and spreadsheets print tables like this, as JSON, as Python's ``repr``, or
 as YAML lists. A list of lists may also begin with its headings.

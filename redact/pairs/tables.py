@@ -1,4 +1,4 @@
-"""Reader of tables with a line of headings: CSV and similar, Markdown, and drawn tables."""
+"""Reads tables with a header line: CSV and similar, Markdown, and drawn tables."""
 
 import re
 from collections.abc import Iterator
@@ -210,7 +210,7 @@ class _Table:
 
 
 _MOST_DIGITS = 4
-"""Most digits of a key; one with more is a code."""
+"""Maximum digits of a key; one with more is a code."""
 
 
 def _by_first(cells: list[TableCell], first: int) -> Iterator[KeyValuePair]:

@@ -1,4 +1,4 @@
-"""Reader of HTML with a name beside a value: table rows, term lists, labels, bold words."""
+"""Reads HTML with a name beside a value: table rows, term lists, labels, bold words."""
 
 import re
 from collections.abc import Iterator

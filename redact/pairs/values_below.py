@@ -1,4 +1,4 @@
-"""Reader of values below a key with none on its line: a block, a list, or one line."""
+"""Reads values below a key that has none on its line: a block, a list, or one line."""
 
 import re
 

@@ -1,1 +1,1 @@
-"""Redaction of records and lines from end to end, with audit and rejection."""
+"""Redacts whole records and lines, with an audit trail and rejections."""

@@ -1,4 +1,4 @@
-"""Boxing of rows derived from redacted rows, after a check of each text.
+"""Boxes rows derived from redacted rows, after checking that each text is already redacted.
 
 A label event repeats a correction that the lake already holds redacted. It is not redacted again,
 but nothing else may slip in: each text of a class that redaction touches must equal, character by
@@ -31,10 +31,12 @@ def box_derived_rows(
     touched = [field for field in CONTRACTS[contract].fields if field.pii not in _UNTOUCHED]
     for field in touched:
         if field.type is not FieldType.STRING:
-            raise FatalError(f"rows of {contract} cannot be derived: `{field.name}` is no text")
+            raise FatalError(f"rows of {contract} cannot be derived: `{field.name}` is not text")
     for field in touched:
         texts = rows.column(field.name).drop_null()
         same = pc.is_in(texts, value_set=pa.array(list(redacted_texts), pa.string()))
         if not pc.all(same, min_count=0).as_py():
-            raise FatalError(f"`{field.name}` of a {contract} is of no redacted row: not written")
+            raise FatalError(
+                f"`{field.name}` of a {contract} is not from a redacted row: nothing was written"
+            )
     return Redacted(rows, policy)

@@ -1,4 +1,4 @@
-"""The redactor that a policy asks for; detectors are loaded only where something is redacted.
+"""Builds the redactor for a policy, and loads detectors only if something is redacted.
 
 Presidio, spaCy and hyperscan take more than a second of CPU to import. A worker whose policy is
 `off` does without: it needs this module, not ``redact.pipeline.policy_redactor``.

@@ -1,4 +1,4 @@
-"""Walk over a record that collects its text by the classes of the contract."""
+"""Walks over a record, and collects its text by the contract's classes."""
 
 from collections.abc import Callable, Sequence
 from operator import attrgetter

@@ -1,4 +1,4 @@
-"""Redaction of identifier fields: user ids, and the map ``segments``."""
+"""Redacts identifier fields: user ids, and the map ``segments``."""
 
 import re
 from collections.abc import Collection
@@ -10,7 +10,7 @@ _PLAIN_KEY = re.compile(r"[A-Za-z][A-Za-z_.-]{0,63}[0-9]{0,3}")
 
 
 class IdentifierRedactor:
-    """Replaces identifiers by pseudonyms; ``readable`` values of segments stay."""
+    """Replaces identifiers with pseudonyms; ``readable`` values of segments stay."""
 
     def __init__(self, pseudonyms: Pseudonyms, readable: Collection[str]) -> None:
         self._pseudonyms = pseudonyms

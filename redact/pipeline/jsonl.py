@@ -1,4 +1,4 @@
-"""Redaction of JSON lines with an id and a text, as `goldpan redact --schema text` reads them.
+"""Redacts JSON lines with an id and a text, as `goldpan redact --schema text` reads them.
 
 A line that cannot be read or redacted produces a problem instead of an output: its text never
 passes.
@@ -65,7 +65,7 @@ class LineRedactor:
         return self._engine.policy_hash if self._engine else self._policy.hash
 
     def lines(self, lines: Iterable[bytes | str]) -> list[RedactedLine]:
-        """Redact lines, in order; the more at once, the cheaper the model for names."""
+        """Redact lines, in order; the more at once, the cheaper the name model."""
         decoded: list[TextLine | None] = []
         for line in lines:
             try:

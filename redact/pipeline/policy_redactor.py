@@ -1,4 +1,4 @@
-"""The redactor of decoded records: every field by its class; a record that fails is rejected.
+"""Redacts decoded records field by field, by class; a record that fails is rejected.
 
 For each batch: (1) collect the slots that hold text; (2) analyse each segment, or reuse its cached
 analysis; (3) collect the identities that the record states; (4) render each segment with both;
@@ -142,7 +142,7 @@ class PolicyRedactor:
         return outcome
 
     def texts(self, segments: Sequence[TextSegment]) -> list[RedactedText | SegmentFailure]:
-        """Redact texts that belong to no record, each by itself."""
+        """Redact texts that belong to no record, each on its own."""
         return [
             self._redact_text(segment, analysed)
             for segment, analysed in zip(segments, self.segmenter.analyse(segments), strict=True)

@@ -1,4 +1,4 @@
-"""Analysis and rendering of segments, with a cache of both.
+"""Analyses and renders segments, with a cache of both.
 
 By the keyed hash of a segment the cache holds its analysis, which depends on the text alone, and
 its outputs, which also depend on the record's names that occur in it. Failures are cached too, so
@@ -44,7 +44,7 @@ _OUTPUT_WEIGHT = 400
 _REPLACED_WEIGHT = 90
 _MOST_NAMES = 256
 _MOST_OUTPUTS = 64
-"""Most names of a shared segment (a system prompt) before its names and outputs are dropped."""
+"""Maximum names of a shared segment (a system prompt) before names and outputs are dropped."""
 
 _MOST_RENDERERS = 1_000
 _SERIALS = count(1)

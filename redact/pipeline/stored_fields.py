@@ -1,4 +1,4 @@
-"""Scan of fields that are stored unchanged (ids, models, versions): personal values are hashed.
+"""Scans fields that are stored unchanged (ids, models, versions); hashes values with personal data.
 
 Some producers build a session or document id from a telephone number, an e-mail address or an
 account. Such a value becomes a keyed pseudonym, the same in both topics, so that joins on it still

@@ -1,4 +1,4 @@
-"""Watchdog that restarts work which takes too long, and decides nothing about a record.
+"""A watchdog that restarts work which takes too long; it never decides about a record.
 
 The result for a record must not depend on the load of the machine: a replay must give the same
 rows. The work on a text is linear in its length, and the length of a record is bounded, so no text

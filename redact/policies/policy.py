@@ -1,4 +1,4 @@
-"""The redaction policy: what is redacted, how and where, in a file that a privacy officer can sign.
+"""The redaction policy: what is redacted, how and where, in a file for a privacy officer to sign.
 
 A policy lists the types of personal data, each with a minimum score and an operator that replaces
 it; rules on JSON keys in both directions; words that are always or never personal; and differences
@@ -74,7 +74,7 @@ class PolicyOverride(DocumentPart):
 
 
 class NameModelRules(DocumentPart):
-    """The model for names in free text.
+    """The name model, which reads free text.
 
     ``model``: `shipped`, `shipped-large`, `none`, or the name or path of an installed spaCy model.
     ``labels`` maps labels of the model to types; if empty, the usual labels are mapped. ``read``
@@ -128,9 +128,9 @@ class RedactionPolicy(DocumentPart):
         if missing:
             kind = min(missing)
             raise ValueError(
-                f"entities: nothing in this policy finds {kind}; take it out, give it words "
-                f"(`deny`) or keys (`keys.personal`), or say that this is meant by "
-                f"`without_finder: [{kind}]`"
+                f"entities: nothing in this policy finds {kind}; remove it, give it words "
+                f"(`deny`) or keys (`keys.personal`), or confirm that this is "
+                f"intended with `without_finder: [{kind}]`"
             )
         return self
 

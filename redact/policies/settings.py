@@ -53,5 +53,5 @@ class RedactSettings(SettingsGroup):
     seal_key_id: str = Field(
         default="s1",
         pattern=r"^[A-Za-z0-9_-]{1,16}$",
-        description="The name of the sealing key: stored beside each payload that it sealed.",
+        description="The name of the sealing key, stored beside each payload that it sealed.",
     )

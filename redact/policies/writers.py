@@ -1,4 +1,4 @@
-"""Writers of texts: the author of a message, by its role, or the kind of another field.
+"""The writer of a text: the author of a message, by its role, or the kind of another field.
 
 A policy selects by these words the texts that the name model reads.
 """

@@ -1,1 +1,1 @@
-"""Detectors of personal data in one text, and the catalogue of their recognisers."""
+"""Detects personal data in a single text, with a catalogue of recognisers."""

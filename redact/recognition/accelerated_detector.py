@@ -1,4 +1,4 @@
-"""Detector with the same findings as Presidio's engine, at a fraction of the work.
+"""A detector with the same findings as Presidio's engine, for a fraction of the work.
 
 One hyperscan pass over the text shows which patterns can match at all. It never misses one: a
 pattern that hyperscan cannot express is relaxed, and one that cannot be relaxed always runs. Only

@@ -1,4 +1,4 @@
-"""Catalogue of the recognisers of a policy: Presidio's own, or replacements where those fall short.
+"""The catalogue of recognisers for a policy: Presidio's own, or replacements for weak ones.
 
 The accelerated and the reference detector use this one list, so that they can be compared.
 """

@@ -1,4 +1,4 @@
-"""Lookup of context words before a finding, with the same result as Presidio's.
+"""Looks up context words before a finding, with the same result as Presidio's.
 
 Presidio splits the whole text, and checks the token at a finding's start and the five key words
 before it. A token never spans white space, so it is enough to split the text before the finding,
@@ -14,7 +14,7 @@ from redact.recognition.plain_tokens import PlainNlpEngine
 _PREFIX_WORDS = 5
 _WORD = re.compile(r"\S+")
 LONGEST_WORD = 2_000
-"""Of a longer run without white space only this much around a finding is split."""
+"""Only this much of a longer run without white space is split, around a finding."""
 
 
 MAX_CHUNKS = 50_000

@@ -1,4 +1,4 @@
-"""The smallest spaCy pipeline that supports Presidio's context words: tokens in lower case.
+"""The smallest spaCy pipeline that supports Presidio's context words: lower-case tokens.
 
 A blank pipeline leaves the lemma of a token empty, so that no context word ever matches; here the
 lemma is the token in lower case.

@@ -1,4 +1,4 @@
-"""The detector of a policy: searches a text as written and as normalised.
+"""The detector of a policy: searches a text both as written and normalised.
 
 A value counts if it is found in either form of the text, so normalising can only add findings.
 """

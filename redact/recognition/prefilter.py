@@ -1,4 +1,4 @@
-"""Prefilter: one pass over a text returns the patterns that may match, and never misses one."""
+"""The prefilter: one pass over a text selects the patterns that may match, and misses none."""
 
 import re
 from collections.abc import Iterator, Sequence

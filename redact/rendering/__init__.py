@@ -1,1 +1,1 @@
-"""Rendering of the redacted text, and the scan of it for residual personal data."""
+"""Renders redacted text, and scans it for residual personal data."""

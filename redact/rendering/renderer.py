@@ -1,4 +1,4 @@
-"""Renderer of redacted segments, which stay valid in their original form.
+"""Renders redacted segments, which stay valid in their original format.
 
 Findings are merged into disjoint stretches, and the text is assembled once from the pieces between
 them. JSON leaves are written as literals at their original positions.
@@ -203,7 +203,7 @@ def merge_named(findings: Sequence[PiiFinding], named: Sequence[PiiFinding]) -> 
     """Return both, so that all forms of one person's name get the same value.
 
     ``named`` are the occurrences of the record's identities. An occurrence that may mean two
-    persons means neither: there the name is its own value.
+    persons is attributed to neither: its value is the name itself.
     """
     if not named:
         return list(findings)

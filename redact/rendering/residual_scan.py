@@ -1,4 +1,4 @@
-"""Scan of the output for residual personal data, by other means than the detectors.
+"""Scans the output for residual personal data, by other means than the detectors.
 
 The checks are few and strict, and share neither expressions nor caches with the detectors. None of
 the identities that the record states may occur in the output. The context of a value (its key, the

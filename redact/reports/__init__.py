@@ -1,1 +1,1 @@
-"""Reports on redaction: quality on labelled lines, leftovers in stored records, pages."""
+"""Reports on redaction: its quality on labelled lines, leftovers in the lake, generated pages."""

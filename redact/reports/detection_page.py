@@ -1,7 +1,8 @@
-"""Generator of a page: ``python -m redact.reports.detection_page docs/what-is-found.md``.
+"""Generates the page ``docs/what-is-found.md``: each type, how it is found, and what is missed.
 
-Types, policies and keys come from the code, figures from ``figures/redaction.json`` beside the
-page, which `python -m benchmarks.redaction_quality` measures.
+``python -m redact.reports.detection_page docs/what-is-found.md`` writes it. Types, policies and
+keys come from the code, figures from ``figures/redaction.json`` beside the page, which `python -m
+benchmarks.redaction_quality` measures.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Reader of labelled lines: a text, and the personal data in it by position and type.
+"""Reads labelled lines: a text, and the position and type of the personal data in it.
 
 A line is a JSON object with ``text`` and either ``spans`` (or ``entities``, ``labels``, ``label``:
 offsets in characters, with a type) or ``values`` (the values themselves, wherever they occur).

@@ -1,4 +1,4 @@
-"""Leftovers: what a policy would still replace in stored records, counted by type.
+"""Counts by type what a policy would still replace in stored records.
 
 The redactor itself scans, with every operator of the policy replaced by `placeholder`: a new
 placeholder in a record is a leftover. Stand-ins from an earlier pass, under whatever key or

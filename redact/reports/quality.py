@@ -1,4 +1,4 @@
-"""Agreement of findings with labels: precision, recall and coverage by type.
+"""Compares findings with labels: precision, recall and coverage by type.
 
 Letters and digits count, white space and punctuation at an edge do not. A label counts as *found*
 if findings of its type cover at least 90 % of it; a finding counts as *right* if labels of its type

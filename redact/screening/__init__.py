@@ -1,1 +1,1 @@
-"""Selection of the free text that the name model reads, and of its plausible findings."""
+"""Selects the free text for the name model to read, and filters its findings."""

@@ -1,4 +1,4 @@
-"""Names in free text: selects the texts that the model reads, and filters its findings.
+"""Selects the free text that the name model reads, and filters its findings.
 
 Short texts are passed to the model together, which is cheaper.
 """

@@ -1,1 +1,1 @@
-"""Labels in the worker: drives the join, and writes and produces the labels that it decides."""
+"""Labels in the worker: drives the join, and stores and produces the resulting labels."""

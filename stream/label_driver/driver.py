@@ -1,4 +1,4 @@
-"""Drives the join in the worker: which rows it gets, and when labels are written.
+"""Drives the join in the worker: feeds it rows, and decides when labels are written.
 
 The join gets rows once they are in the lake, and only of partitions that are owned in both topics.
 So everything that a label rests on is in the lake before it, and the positions of labels are never

@@ -1,4 +1,4 @@
-"""Rebuilds the join's state from the lake, a step at a time, beside the worker's other work."""
+"""Rebuilds the join's state from the lake in small steps, between the worker's other work."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Reads the tables for the join: positions, rows of the window, and written label events."""
+"""Reads from the tables what the join needs: positions, rows in the window, written labels."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Checks that the two topics can be joined by partition: equal counts, and the same keys."""
+"""Checks that two topics can be joined by partition: equal counts, and the same keys."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A flush of labels: its label events, their rows, and the positions that move with them."""
+"""A flush of labels: its label events, their rows, and the positions that advance with them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The positions of the table ``labels``, and how a commit of labels moves them."""
+"""The positions of the table ``labels``, and how a commit of labels advances them."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping

@@ -25,7 +25,7 @@ class LabelProducer:
 
     def __init__(self, settings: KafkaSettings, topic: str) -> None:
         self._topic = topic
-        self._errors = ClientErrors()
+        self.errors = ClientErrors()
         properties: dict[str, Any] = {
             "linger.ms": 20,
             "compression.type": "lz4",
@@ -33,7 +33,7 @@ class LabelProducer:
             "enable.idempotence": True,
             "acks": "all",
             "message.timeout.ms": int(PRODUCE_TIMEOUT_SECONDS * 1000),
-            "error_cb": self._errors.record,
+            "error_cb": self.errors.record,
         }
         try:
             self._producer = Producer(properties)
@@ -54,7 +54,7 @@ class LabelProducer:
         for event in events:
             self._enqueue(event, on_delivery)
         unsent = self._producer.flush(2 * PRODUCE_TIMEOUT_SECONDS)
-        self._errors.check()
+        self.errors.check()
         if failed:
             raise _translated(failed[0], self._topic)
         if unsent:
@@ -69,7 +69,7 @@ class LabelProducer:
                 )
             except BufferError:
                 self._producer.poll(0.1)
-                self._errors.check()
+                self.errors.check()
             except KafkaException as error:
                 raise _translated(error.args[0], self._topic) from None
             else:

@@ -1,4 +1,4 @@
-"""Replaces the label driver in the worker's loop if labels are off."""
+"""Stands in for the label driver if labels are off."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""Builds the parts that decide labels in a worker, from its settings."""
+"""Builds the label driver of a worker from its settings."""
 
 import secrets
 import time

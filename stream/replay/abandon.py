@@ -1,8 +1,8 @@
 """Removes a replay entirely: its tables, its positions, its plan.
 
 The decision is recorded first, so that nothing adds to the replay or promotes it afterwards. If
-this is killed, the next run finishes it; until then `list` shows that it is being removed. Of a
-promoted replay only the record is left to remove.
+this is killed, the next run finishes it; until then `list` shows that it is being removed. For a
+promoted replay, only its record is left to remove.
 """
 
 from collections.abc import Callable

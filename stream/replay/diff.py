@@ -48,8 +48,8 @@ class ReplayDifference:
     ``same`` are in the table before and after, ``aside`` in quarantine before and after. ``kept``
     are live rows that promotion leaves alone, ``withheld`` staged records that are live nowhere.
     ``columns`` counts changed rows by column. ``before`` and ``after`` are the findings by type in
-    rows that are in the table before and after. ``untold`` counts those rows that the live audit of
-    redaction does not cover.
+    rows that are in the table before and after. ``unaudited`` counts those rows that the live audit
+    of redaction does not cover.
     """
 
     added: int
@@ -62,7 +62,7 @@ class ReplayDifference:
     columns: Counter[str] = field(default_factory=Counter)
     before: Counter[str] = field(default_factory=Counter)
     after: Counter[str] = field(default_factory=Counter)
-    untold: int = 0
+    unaudited: int = 0
     samples: list[ChangedRow] = field(default_factory=list)
 
     @property
@@ -137,7 +137,7 @@ class ReplayComparison:
         counts_of = self._findings(self.live_audit, window)
         for offset, policy in _pairs(before):
             counts = counts_of.get((offset, policy))
-            difference.untold += counts is None
+            difference.unaudited += counts is None
             difference.before.update(counts or {})
         counts_of = self._findings(self.staged_audit, window)
         for pair in _pairs(after):
@@ -152,7 +152,8 @@ class ReplayComparison:
         rows = audit.read(_FINDINGS, self._within(window), texts={"_topic": self.plan.topic})
         rows = rows.sort_by([("_ingested_at", "ascending")])
         return {
-            (row["_offset"], row["_policy"]): _by_type(row["counts"]) for row in rows.to_pylist()
+            (row["_offset"], row["_policy"]): count_by_type(row["counts"])
+            for row in rows.to_pylist()
         }
 
     def _rows(self, table: Table, window: ReplaySpan, both: OffsetSet) -> pa.Table:
@@ -200,7 +201,8 @@ def _pairs(rows: pa.Table) -> Iterator[tuple[int, str]]:
     return zip(rows["_offset"].to_pylist(), rows["_policy"].to_pylist(), strict=True)
 
 
-def _by_type(counts: Sequence[Mapping[str, Any]]) -> Counter[str]:
+def count_by_type(counts: Sequence[Mapping[str, Any]]) -> Counter[str]:
+    """Return the findings of an audit row by type, without those that the policy keeps."""
     by_type: Counter[str] = Counter()
     for finding in counts:
         if finding["operator"] == KEEP_OPERATOR:

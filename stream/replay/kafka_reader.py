@@ -50,14 +50,14 @@ class KafkaReader:
 
     def __init__(self, settings: KafkaSettings, topic: str, *, fetch_queue: int) -> None:
         self._topic = topic
-        self._errors = ClientErrors()
+        self.errors = ClientErrors()
         self._cluster = Cluster(
             admin_properties(settings), bootstrap_servers=settings.bootstrap_servers
         )
         self._consumer = make_consumer(
             settings,
             fetch_queue=fetch_queue,
-            errors=self._errors,
+            errors=self.errors,
             group=f"{settings.group_id}-replay",
         )
 
@@ -111,7 +111,7 @@ class KafkaReader:
         then re-reads the earlier records of the same batch.
         """
         messages = self._consumer.consume(limit, POLL_SECONDS)
-        self._errors.check()
+        self.errors.check()
         raws: list[RawRecord] = []
         ends: dict[SourcePartition, int] = {}
         trouble: RetryableError | None = None

@@ -48,7 +48,7 @@ _GAUGES: Final = {READING_RANGE: "replay_offsets", DECIDING_LABELS: "replay_trac
 
 @dataclass(slots=True)
 class ReplayObserver:
-    """Turns the progress of one topic's replay into metrics, and forwards it.
+    """Turns the progress of one topic's replay into metrics, and passes it on.
 
     ``report`` is called with stage, done and total (see `stream.replay.run`); ``monotonic`` is a
     clock in seconds.

@@ -1,4 +1,4 @@
-"""The offsets of a replay's ranges that a table holds, as one byte per offset; and sets of offsets.
+"""Sets of offsets, and which offsets of a replay's ranges a table holds.
 
 A million offsets take a megabyte, whatever the size of the rows.
 """

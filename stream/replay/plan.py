@@ -1,4 +1,4 @@
-"""The definition of a replay, written once before anything is read.
+"""The plan of a replay, written once before anything is read.
 
 A repeated run of the command reads it back and continues; it never changes.
 """
@@ -21,7 +21,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 @dataclass(frozen=True, slots=True)
 class ReplayPlan:
-    """A replay. ``replay_id`` (random, in [0, 2**63)) tells it apart from others of its name.
+    """A replay. ``replay_id`` (random, in [0, 2**63)) distinguishes it from others of its name.
 
     ``table`` is the topic's primary table, ``policy`` the hash of the redaction policy,
     ``range_text`` the range in words. ``adopted`` is the time of the topic's last adoption (as in

@@ -1,6 +1,6 @@
 """Stores replays, each in its folder `<lake>/replays/<name>/`: plan, fate and tables.
 
-The plan and the fate are written only if absent: of two conflicting decisions one wins. The fate,
+The plan and the fate are written only if absent: if two decisions conflict, one wins. The fate,
 to be promoted or abandoned, is final.
 """
 

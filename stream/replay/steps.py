@@ -1,4 +1,4 @@
-"""The steps of replays beyond those of a flush, in order; see `stream.failpoints`."""
+"""The steps of a replay that a flush does not have, in order; see `stream.failpoints`."""
 
 from enum import StrEnum
 

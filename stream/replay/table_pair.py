@@ -1,4 +1,4 @@
-"""A primary table and its quarantine, what they hold of a replay's ranges, and what is replaced."""
+"""A primary table and its quarantine: which records of a replay's ranges each holds."""
 
 from dataclasses import dataclass
 from datetime import date

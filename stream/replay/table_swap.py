@@ -1,4 +1,4 @@
-"""Changes one live table for a replay: removes rows by their coordinates, adds staged rows.
+"""Changes a live table for a replay: removes rows by their coordinates, adds staged rows.
 
 Files with rows to remove are rewritten without them, one at a time; staged files are rewritten with
 the rows to add. Everything is one commit, and no file is visible before it.

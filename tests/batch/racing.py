@@ -18,7 +18,7 @@ from lake.retry import Retry
 from lake.table_commit import CommitContext
 from lake.tables import Lake
 from schemas.errors import FatalError
-from tests.batch.dying import calibration
+from tests.batch.kill_jobs import calibration
 from tests.batch.kit import POLICY, SCALES, desk, judge, open_lake
 from tests.ending import end
 from tests.labels.kit import NOW

@@ -17,9 +17,9 @@ from lake.tables import Lake, Table
 from lake.vacuum import vacuum_table
 from lake.verify import verify_lake
 from schemas.errors import UsageError
+from tests.batch.kill_jobs import killable
 from tests.batch.release.kit import contents, drafted, open_repository
 from tests.batch.release.world import add, conversations, labels_for, make_lake
-from tests.batch.test_faults import dead_at_each_step
 from tests.lake.kit import commit_context
 
 AFTER = date(2027, 1, 1)
@@ -147,7 +147,8 @@ def test_killed_at_a_step_and_run_again(many_files: Lake, tmp_path: Path, every:
     """After SIGKILL no row is lost or changed, and the next compaction finishes."""
     before = rows_of(many_files)
     original = Path(many_files.location.uri)
-    for copy in dead_at_each_step("compact", original, tmp_path / "killed", every=every):
+    steps = slice(None, None, every)
+    for copy in killable("compact").killed_copies(original, tmp_path / "killed", steps):
         killed = Lake(LakeSettings(uri=str(copy)))
         assert rows_of(killed) == before
         table = again(killed).table("traces")

@@ -40,7 +40,7 @@ def policy_file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def environment(tmp_path: Path, policy_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def lake_settings(tmp_path: Path, policy_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The settings of a lake in a folder."""
     for name, value in {
         "LAKE__URI": str(tmp_path / "lake"),

@@ -1,13 +1,8 @@
 """Jobs that are killed, and jobs that run at once: each label, review and version is there once."""
 
-import json
-import os
-import shutil
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from subprocess import PIPE, Popen
 from typing import Any
 
 import pytest
@@ -15,7 +10,7 @@ import pytest
 from batch.labels.calibration_store import list_calibrations, load_calibration, publish_calibration
 from batch.reviews.review_table import read_review_log
 from lake.tables import Lake
-from tests.batch.dying import REVIEWER, SUBMISSION, calibration
+from tests.batch.kill_jobs import REVIEWER, SUBMISSION, calibration, killable
 from tests.batch.kit import (
     POLICY,
     complaints,
@@ -28,47 +23,15 @@ from tests.batch.kit import (
     reconciled,
 )
 from tests.batch.test_reconcile import pure, world
+from tests.kill_harness import AT_ONCE, outputs, start_module
 from tests.labels.kit import told
 from tests.servers.s3 import S3
-
-ROOT = Path(__file__).parents[2]
-AT_ONCE = 3
-
-
-def started(module: str, *args: str, env: Mapping[str, str] | None = None) -> Popen[bytes]:
-    """Start a process of this folder."""
-    command = [sys.executable, "-m", f"tests.batch.{module}", *args]
-    return Popen(command, cwd=ROOT, stdout=PIPE, env={**os.environ, **(env or {})})
-
-
-def answers(processes: Sequence[Popen[bytes]]) -> list[Any]:
-    """Return what processes printed, all of which must have ended well."""
-    outputs = [process.communicate()[0] for process in processes]
-    assert [process.returncode for process in processes] == [0] * len(processes)
-    return [json.loads(output) for output in outputs]
-
-
-def dead_at_each_step(job: str, lake: Path, folder: Path, *, every: int = 1) -> list[Path]:
-    """Return copies of a lake, in each of which a process died at another step of the job.
-
-    ``every`` is 1 for all of the steps, 2 for each second one, and so on.
-    """
-    shutil.copytree(lake, folder / "alive")
-    (steps,) = answers([started("dying", job, str(folder / "alive"), "-1")])
-    copies = [folder / str(step) for step in range(0, steps, every)]
-    for start in range(0, len(copies), AT_ONCE):
-        some = copies[start : start + AT_ONCE]
-        for copy in some:
-            shutil.copytree(lake, copy)
-        dying = [started("dying", job, str(copy), copy.name) for copy in some]
-        assert [process.wait() for process in dying] == [-9] * len(dying)
-    return copies
 
 
 def test_a_reconcile_that_dies_at_any_step_is_finished_by_the_next(tmp_path: Path) -> None:
     """Whatever it had written by then, the labels are those of one that lived, each once."""
     new_lake(tmp_path / "lake", world(24))
-    for copy in dead_at_each_step("reconcile", tmp_path / "lake", tmp_path):
+    for copy in killable("reconcile").killed_copies(tmp_path / "lake", tmp_path):
         lake = open_lake(copy)
         reconciled(lake)
         assert told(labels_of(lake)) == pure(world(24))
@@ -79,7 +42,7 @@ def test_a_reconcile_that_dies_at_any_step_is_finished_by_the_next(tmp_path: Pat
 def test_a_review_that_dies_at_any_step_can_be_sent_again(tmp_path: Path) -> None:
     """The item is still the reviewer's, and the same submission is there once."""
     reconciled(new_lake(tmp_path / "lake", world(12)))
-    for copy in dead_at_each_step("review", tmp_path / "lake", tmp_path):
+    for copy in killable("review").killed_copies(tmp_path / "lake", tmp_path):
         lake = open_lake(copy)
         before = read_review_log(lake.table("reviews")).log
         mine = desk(lake)
@@ -99,7 +62,7 @@ def test_a_review_that_dies_at_any_step_can_be_sent_again(tmp_path: Path) -> Non
 def test_a_calibration_whose_run_died_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
     """Publishing it again gives the same file, and its picture."""
     new_lake(tmp_path / "lake")
-    for copy in dead_at_each_step("publish", tmp_path / "lake", tmp_path):
+    for copy in killable("publish").killed_copies(tmp_path / "lake", tmp_path):
         store = open_lake(copy).location.files("calibrations")
         assert list_calibrations(store) in ([], [1])
         publish_calibration(store, calibration())
@@ -110,7 +73,7 @@ def test_a_calibration_whose_run_died_is_there_whole_or_not_at_all(tmp_path: Pat
 def race(job: str, uri: str, env: Mapping[str, str]) -> list[Any]:
     """Run a job in several processes at once."""
     names = [f"racer-{number}" for number in range(AT_ONCE)]
-    return answers([started("racing", job, uri, name, env=env) for name in names])
+    return outputs([start_module("tests.batch.racing", job, uri, name, env=env) for name in names])
 
 
 def race_everything(lake: Lake, uri: str, env: Mapping[str, str], *, traces: int) -> None:

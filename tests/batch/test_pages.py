@@ -19,7 +19,7 @@ NODE_EXPORTER = "/var/lib/node_exporter"
 
 
 @pytest.fixture
-def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
+def pages_lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
     """A lake with what the pages speak of, where the commands are typed."""
     unsure: dict[str, Any] = {"kind": "regenerate", "value": None}
     asked = [feedback(f"g-{i}", f"tr-{i}", **unsure) for i in (7, 8)]
@@ -51,7 +51,7 @@ def taught(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_commands_of_the_pages_run(
-    lake: Lake, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    pages_lake: Lake, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Each does what the page says, in the order of the page."""
     done = []
@@ -67,4 +67,4 @@ def test_the_commands_of_the_pages_run(
                 done.append(" ".join(here[:2]))
     assert {"review next", "review submit", "labels reconcile", "labels rebuild"} <= set(done)
     assert (tmp_path / "lake" / "calibrations" / "1.json").exists()
-    assert complaints(lake) == []
+    assert complaints(pages_lake) == []

@@ -376,7 +376,7 @@ class TestCommands:
     """What people type."""
 
     @pytest.fixture(autouse=True)
-    def environment(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def queue_settings(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A lake in a folder, and a real redaction policy."""
         policy = tmp_path / "policy.yaml"
         policy.write_text("extends: agent@1\nname: test\naudit: {rate: 0.3, seed: a-test}\n")

@@ -16,7 +16,7 @@ from batch.labels import reconciler as reconcile_job
 from batch.labels.trace_buckets import ScanExtent
 from labels.batch_join import LakeRows
 from labels.decision import decide_label, events_in_force
-from labels.policy import LabelPolicy, parse_label_policy
+from labels.policy import LabelPolicy
 from labels.scorer import LabelScorer
 from lake.tables import Table
 from schemas.errors import FatalError, RetryableError, UsageError
@@ -34,7 +34,18 @@ from tests.batch.kit import (
     reconciled,
     worked,
 )
-from tests.labels.kit import DAY, NOW, START, feedback, missing_events, policy, rows, told, trace
+from tests.labels.kit import (
+    DAY,
+    NOW,
+    START,
+    feedback,
+    missing_events,
+    parse_label_policy,
+    policy,
+    rows,
+    told,
+    trace,
+)
 from tests.labels.worlds import records
 
 Records = Sequence[Trace | Feedback]

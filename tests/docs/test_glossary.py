@@ -10,7 +10,7 @@ from goldpan.cli.commands import COMMANDS
 from schemas.arrow import TABLES
 from tests.architecture.source import ROOT
 from tests.docs.pages import read_page
-from tests.goldpan.test_docs import _summaries
+from tests.goldpan.test_docs import command_summaries
 
 
 class Term(NamedTuple):
@@ -33,7 +33,7 @@ TERMS = [
 def _exists(place: str) -> bool:
     """Return whether a place is a file, a name that a file defines, or a command."""
     if place.startswith("goldpan "):
-        return any(f"{command} ".startswith(f"{place} ") for command in _summaries(COMMANDS))
+        return any(f"{command} ".startswith(f"{place} ") for command in command_summaries(COMMANDS))
     path, _, name = place.partition(":")
     if not name:
         return (ROOT / path).exists()

@@ -38,7 +38,7 @@ def _python(word: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def query_lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A lake with ids that were sent twice, and labels of several revisions."""
     folder = tmp_path_factory.mktemp("query")
     put(
@@ -94,7 +94,7 @@ def _same(rows: list[list[Any]], expected: list[list[Any]]) -> bool:
     ]
 
 
-@pytest.mark.usefixtures("lake")
+@pytest.mark.usefixtures("query_lake")
 def test_the_world_has_what_the_rules_are_about() -> None:
     """Ids that came twice, labels of several revisions, and traces without a label."""
     traces, labels = ([row["trace_id"] for row in _rows(name)] for name in ("traces", "labels"))
@@ -103,7 +103,7 @@ def test_the_world_has_what_the_rules_are_about() -> None:
     assert set(traces) - set(labels)
 
 
-@pytest.mark.usefixtures("lake")
+@pytest.mark.usefixtures("query_lake")
 def test_duckdb() -> None:
     """As it stands on the page."""
     scope: dict[str, Any] = {}
@@ -112,7 +112,7 @@ def test_duckdb() -> None:
 
 
 @pytest.mark.parametrize("engine", ["import polars", "to_pandas", "pyspark"])
-@pytest.mark.usefixtures("lake")
+@pytest.mark.usefixtures("query_lake")
 def test_the_other_engines(
     engine: str, partners: Partners, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -127,7 +127,7 @@ def test_the_other_engines(
 
 
 @pytest.mark.parametrize("number", range(1, len(SQL)))
-@pytest.mark.usefixtures("lake")
+@pytest.mark.usefixtures("query_lake")
 def test_a_question(number: int) -> None:
     """Each further query is one of the contract's columns."""
     with duckdb.connect() as connection:
@@ -136,7 +136,7 @@ def test_a_question(number: int) -> None:
         connection.sql(SQL[number]).fetchall()
 
 
-@pytest.mark.usefixtures("lake")
+@pytest.mark.usefixtures("query_lake")
 def test_the_lake_as_it_was() -> None:
     """The first version is the empty table, and every version is listed."""
     scope: dict[str, Any] = {}

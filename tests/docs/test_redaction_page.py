@@ -21,7 +21,7 @@ LABELLED = [
 
 
 @pytest.fixture
-def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _redaction_page_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A lake and labelled lines, where the commands are typed."""
     new_lake(tmp_path / "lake", [trace("t-1")])
     (tmp_path / "labelled.jsonl").write_text("\n".join(map(json.dumps, LABELLED)))
@@ -30,7 +30,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOLDPAN_REDACT__KEY", TEST_KEY)
 
 
-@pytest.mark.usefixtures("_here")
+@pytest.mark.usefixtures("_redaction_page_folder")
 @pytest.mark.parametrize(
     "line",
     [line for block in PAGE if block.language == "sh" for line in block.text.splitlines()],

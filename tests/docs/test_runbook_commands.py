@@ -37,7 +37,7 @@ LABEL = re.compile(r"-l (app\.kubernetes\.io/\w+)=([\w-]+)")
 
 
 @pytest.fixture(scope="module")
-def _lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _runbook_lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A lake with traces, labels and a release, and a file of texts, where commands are typed."""
     folder = tmp_path_factory.mktemp("runbooks")
     traces = conversations(2)
@@ -53,7 +53,7 @@ def _lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest.mark.usefixtures("_lake")
+@pytest.mark.usefixtures("_runbook_lake")
 @pytest.mark.parametrize(
     "command", sorted({line for line in LINES if line.startswith("goldpan ")}), ids=str
 )

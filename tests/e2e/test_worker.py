@@ -30,19 +30,19 @@ NEVER = 3600
 
 
 @pytest.fixture
-def scene(kafka: Kafka, tmp_path: Path, start_worker: StartWorker) -> Scene:
+def worker_scene(kafka: Kafka, tmp_path: Path, start_worker: StartWorker) -> Scene:
     """Topics on the shared broker, and a lake in a folder."""
     return Scene(kafka, tmp_path / "lake", start_worker)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_kafka_to_a_folder(scene: Scene, protocol: str) -> None:
+def test_kafka_to_a_folder(worker_scene: Scene, protocol: str) -> None:
     """It catches up and ends, and the next one goes on where it was."""
     for _ in range(2):
-        scene.produce(200)
-        worker = scene.catch_up(kafka__group_protocol=protocol)
+        worker_scene.produce(200)
+        worker = worker_scene.catch_up(kafka__group_protocol=protocol)
         assert worker.logs("caught_up"), worker.tail()
-    scene.assert_exactly_once()
+    worker_scene.assert_exactly_once()
 
 
 def test_kafka_to_s3(kafka: Kafka, s3: S3, start_worker: StartWorker) -> None:
@@ -89,18 +89,18 @@ def assert_formats(scene: Scene, ids: Mapping[RecordKind, int]) -> None:
         assert {row["_schema"] for row in found} == {CONTRACTS[kind].fingerprint}
 
 
-def test_all_wire_formats_with_schemas_from_a_folder(scene: Scene, tmp_path: Path) -> None:
+def test_all_wire_formats_with_schemas_from_a_folder(worker_scene: Scene, tmp_path: Path) -> None:
     """JSON, framed Avro and single-object Avro on one topic are told apart record by record."""
     folder = tmp_path / "schemas"
     folder.mkdir()
     ids = {RecordKind.TRACE: 7, RecordKind.FEEDBACK: 100_001}
     for kind, number in ids.items():
         (folder / f"{number}.avsc").write_text(_text(CONTRACTS[kind].avro))
-    scene.more = {"kafka__schemas_dir": folder}
-    assert_formats(scene, ids)
+    worker_scene.more = {"kafka__schemas_dir": folder}
+    assert_formats(worker_scene, ids)
 
 
-def test_all_wire_formats_with_a_registry(scene: Scene, registry: SchemaRegistry) -> None:
+def test_all_wire_formats_with_a_registry(worker_scene: Scene, registry: SchemaRegistry) -> None:
     """The same with the ids that a real registry gives."""
     client = SchemaRegistryClient({"url": registry.url})
     ids = {
@@ -109,8 +109,8 @@ def test_all_wire_formats_with_a_registry(scene: Scene, registry: SchemaRegistry
         )
         for kind in RecordKind
     }
-    scene.more = {"kafka__schema_registry_url": registry.url}
-    assert_formats(scene, ids)
+    worker_scene.more = {"kafka__schema_registry_url": registry.url}
+    assert_formats(worker_scene, ids)
 
 
 def _text(avsc: Avsc) -> str:
@@ -121,45 +121,49 @@ def _text(avsc: Avsc) -> str:
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_two_processes_catch_up(scene: Scene, protocol: str) -> None:
+def test_two_processes_catch_up(worker_scene: Scene, protocol: str) -> None:
     """`--workers 2` shares out the partitions and ends when all of them are done."""
-    scene.produce(200)
-    worker = scene.start("--workers", "2", "--until-caught-up", kafka__group_protocol=protocol)
+    worker_scene.produce(200)
+    worker = worker_scene.start(
+        "--workers", "2", "--until-caught-up", kafka__group_protocol=protocol
+    )
     worker.finish()
     assert len(worker.logs("worker_started")) == 2, worker.tail()
     assert len(worker.logs("worker_stopped")) == 2, worker.tail()
-    scene.assert_exactly_once()
+    worker_scene.assert_exactly_once()
 
 
-def test_one_record_on_an_idle_topic(scene: Scene) -> None:
+def test_one_record_on_an_idle_topic(worker_scene: Scene) -> None:
     """A record is committed by age though nothing follows that would push it."""
-    worker = scene.start(stream__flush_seconds=1)
+    worker = worker_scene.start(stream__flush_seconds=1)
     worker.wait_for_log("partitions_assigned")
     for _ in range(2):
         (place,) = produce(
-            scene.kafka.bootstrap, scene.traces_topic, [Record(b"k", encode_json(trace(0)))]
+            worker_scene.kafka.bootstrap,
+            worker_scene.traces_topic,
+            [Record(b"k", encode_json(trace(0)))],
         )
-        scene.traces.append(place)
-        worker.wait_until(scene.all_in, what="done with the only record")
+        worker_scene.traces.append(place)
+        worker.wait_until(worker_scene.all_in, what="done with the only record")
     worker.sigterm()
     worker.finish()
-    scene.assert_exactly_once()
+    worker_scene.assert_exactly_once()
 
 
-def test_sigterm_brings_in_what_was_read(scene: Scene) -> None:
+def test_sigterm_brings_in_what_was_read(worker_scene: Scene) -> None:
     """What only its memory held is in the lake when it has ended, and it ends with 0."""
-    scene.produce(200)
+    worker_scene.produce(200)
     port = free_port()
-    worker = scene.start(metrics__port=port, stream__flush_seconds=NEVER)
+    worker = worker_scene.start(metrics__port=port, stream__flush_seconds=NEVER)
     worker.wait_for_log("partitions_assigned")
-    everything = len(scene.traces) + len(scene.feedback)
+    everything = len(worker_scene.traces) + len(worker_scene.feedback)
     worker.wait_until(lambda: _read(port) == everything, what="done with reading")
     assert not worker.logs("flush_committed")
-    assert not scene.all_in()
+    assert not worker_scene.all_in()
     worker.sigterm()
     worker.finish()
-    assert scene.all_in()
-    scene.assert_exactly_once()
+    assert worker_scene.all_in()
+    worker_scene.assert_exactly_once()
 
 
 def _read(port: int) -> float:
@@ -173,19 +177,21 @@ def _read(port: int) -> float:
 # -- redaction ----------------------------------------------------------------------------------
 
 
-def test_nothing_personal_reaches_the_lake(scene: Scene) -> None:
+def test_nothing_personal_reaches_the_lake(worker_scene: Scene) -> None:
     """With the policy `strict` no planted name, address or number is in any byte of the lake.
 
     Not in the tables, not in their statistics, not in quarantine, and not in the worker's log.
     """
     count = 100
-    scene.more = {"redact__policy": "strict"}
-    scene.produce(count)
+    worker_scene.more = {"redact__policy": "strict"}
+    worker_scene.produce(count)
     broken = b'{"trace_id": 7, "user_id": "%s"}' % person(0).email.encode()
-    scene.traces += produce(scene.kafka.bootstrap, scene.traces_topic, [Record(b"k", broken)])
-    worker = scene.catch_up()
-    scene.assert_exactly_once()
-    texts = {str(path): text for path in _files(Path(scene.lake)) for text in _texts(path)}
+    worker_scene.traces += produce(
+        worker_scene.kafka.bootstrap, worker_scene.traces_topic, [Record(b"k", broken)]
+    )
+    worker = worker_scene.catch_up()
+    worker_scene.assert_exactly_once()
+    texts = {str(path): text for path in _files(Path(worker_scene.lake)) for text in _texts(path)}
     assert any("flight to Boston" in text for text in texts.values()), "nothing to be found"
     texts["the log"] = worker.log_text()
     for who in map(person, range(count)):

@@ -74,7 +74,7 @@ def _produce(mock: MockKafka, first: int, count: int) -> None:
 
 
 @pytest.fixture
-def port() -> Port:
+def worker_port() -> Port:
     """A port for a worker."""
     return Port(free_port())
 
@@ -87,33 +87,33 @@ def _begins_at_0(spec: MetricSpec) -> bool:
 
 
 def test_ready_when_positions_are_taken(
-    mock_kafka: MockKafka, tmp_path: Path, start_worker: StartWorker, port: Port
+    mock_kafka: MockKafka, tmp_path: Path, start_worker: StartWorker, worker_port: Port
 ) -> None:
     """Alive at once, ready only with partitions; what has had a reason to exist is counted."""
     _produce(mock_kafka, 0, 20)
-    env = settings(mock_kafka, tmp_path / "lake", metrics__port=port.number)
+    env = settings(mock_kafka, tmp_path / "lake", metrics__port=worker_port.number)
     worker = start_worker(env)
-    _watch(lambda: port.get("/livez")[0] == 200, worker, "alive")
-    status, told = port.get("/readyz")
+    _watch(lambda: worker_port.get("/livez")[0] == 200, worker, "alive")
+    status, told = worker_port.get("/readyz")
     # The embedded broker keeps the first member of a group waiting for three seconds.
     assert (status, "no partitions" in told) == (503, True), told
     assert re.fullmatch(r"[^\n]{10,200}\n", told), told
-    assert port.get("/elsewhere")[0] == 404
-    _watch(lambda: port.get("/readyz") == (200, "ok\n"), worker, "ready")
-    assert port.get("/livez") == (200, "ok\n")
+    assert worker_port.get("/elsewhere")[0] == 404
+    _watch(lambda: worker_port.get("/readyz") == (200, "ok\n"), worker, "ready")
+    assert worker_port.get("/livez") == (200, "ok\n")
 
-    _watch(lambda: port.total("records_total") == 42, worker, "counting all records")
+    _watch(lambda: worker_port.total("records_total") == 42, worker, "counting all records")
     for topic in TOPICS.values():
-        assert port.total("records_total", topic=topic, outcome="stored") == 20
-        assert port.total("records_total", topic=topic, outcome="quarantined") == 1
-        assert port.total("freshness_seconds_count", topic=topic) == 20
-        assert port.total("freshness_seconds_bucket", topic=topic, le="+Inf") == 20
-    _watch(lambda: port.total("partitions_owned") == 8, worker, "owning all partitions")
-    _watch(lambda: port.total("lag_records") == 0, worker, "without lag")
-    assert port.total("lag_seconds") == 0
-    _watch(lambda: port.total("position") == 42, worker, "showing its positions")
+        assert worker_port.total("records_total", topic=topic, outcome="stored") == 20
+        assert worker_port.total("records_total", topic=topic, outcome="quarantined") == 1
+        assert worker_port.total("freshness_seconds_count", topic=topic) == 20
+        assert worker_port.total("freshness_seconds_bucket", topic=topic, le="+Inf") == 20
+    _watch(lambda: worker_port.total("partitions_owned") == 8, worker, "owning all partitions")
+    _watch(lambda: worker_port.total("lag_records") == 0, worker, "without lag")
+    assert worker_port.total("lag_seconds") == 0
+    _watch(lambda: worker_port.total("position") == 42, worker, "showing its positions")
 
-    shown = port.get("/metrics")[1]
+    shown = worker_port.get("/metrics")[1]
     without_reason = {"goldpan_lost_offsets_total", "goldpan_retries_total", "goldpan_paused"}
     without_reason |= {"goldpan_findings_total"}  # none is found in these
     without_reason |= {
@@ -127,41 +127,45 @@ def test_ready_when_positions_are_taken(
         assert there != (spec.name in without_reason), spec.name
     worker.sigterm()
     worker.finish()
-    assert port.get("/livez")[0] == 0
+    assert worker_port.get("/livez")[0] == 0
 
 
 @pytest.mark.chaos
 def test_brokers_that_do_not_answer_are_told(
-    mock_kafka: MockKafka, tmp_path: Path, start_worker: StartWorker, port: Port
+    mock_kafka: MockKafka, tmp_path: Path, start_worker: StartWorker, worker_port: Port
 ) -> None:
     """An idle worker is not well because nothing comes: it asks, and hides what it cannot know."""
     _produce(mock_kafka, 0, 10)
-    worker = start_worker(settings(mock_kafka, tmp_path / "lake", metrics__port=port.number))
-    _watch(lambda: port.total("records_total") == 22, worker, "with the records in")
-    _watch(lambda: port.get("/readyz")[0] == 200, worker, "ready")
-    _watch(lambda: len(port.series("lag_records")) > 0, worker, "showing its lag")
-    assert port.total("kafka_silent_seconds") < 30
+    worker = start_worker(settings(mock_kafka, tmp_path / "lake", metrics__port=worker_port.number))
+    _watch(lambda: worker_port.total("records_total") == 22, worker, "with the records in")
+    _watch(lambda: worker_port.get("/readyz")[0] == 200, worker, "ready")
+    _watch(lambda: len(worker_port.series("lag_records")) > 0, worker, "showing its lag")
+    assert worker_port.total("kafka_silent_seconds") < 30
 
     mock_kafka.close()
-    _watch(lambda: port.get("/readyz")[0] == 503, worker, "not ready", 60)
-    assert "no Kafka broker has answered" in port.get("/readyz")[1]
-    _watch(lambda: port.series("lag_records") == port.series("lag_seconds") == {}, worker, "no lag")
-    assert port.total("kafka_silent_seconds") > 30
-    assert port.total("ready") == 0
-    assert port.get("/livez")[0] == 200
+    _watch(lambda: worker_port.get("/readyz")[0] == 503, worker, "not ready", 60)
+    assert "no Kafka broker has answered" in worker_port.get("/readyz")[1]
+    _watch(
+        lambda: worker_port.series("lag_records") == worker_port.series("lag_seconds") == {},
+        worker,
+        "no lag",
+    )
+    assert worker_port.total("kafka_silent_seconds") > 30
+    assert worker_port.total("ready") == 0
+    assert worker_port.get("/livez")[0] == 200
     worker.sigterm()
     worker.finish()
 
 
 def test_a_lake_that_does_not_answer_is_told(
-    mock_kafka: MockKafka, faulty_s3: FaultyS3, s3: S3, start_worker: StartWorker, port: Port
+    mock_kafka: MockKafka, faulty_s3: FaultyS3, s3: S3, start_worker: StartWorker, worker_port: Port
 ) -> None:
     """Not ready, with a sentence and a growing lag, while the lake is stuck; then all is well."""
     env = {
         **settings(
             mock_kafka,
             s3.new_lake(),
-            metrics__port=port.number,
+            metrics__port=worker_port.number,
             kafka__group_id=unique("stuck"),
             stream__flush_seconds=0.5,
         ),
@@ -169,30 +173,34 @@ def test_a_lake_that_does_not_answer_is_told(
     }
     _produce(mock_kafka, 0, 10)
     worker = start_worker(env)
-    _watch(lambda: port.total("records_total") == 22, worker, "with the first records in")
-    _watch(lambda: port.get("/readyz")[0] == 200, worker, "ready")
+    _watch(lambda: worker_port.total("records_total") == 22, worker, "with the first records in")
+    _watch(lambda: worker_port.get("/readyz")[0] == 200, worker, "ready")
 
     faulty_s3.inject(Fault.ERROR_503, "PUT", r".", times=None)
     _produce(mock_kafka, 10, 10)
-    _watch(lambda: port.get("/readyz")[0] == 503, worker, "not ready")
-    told = port.get("/readyz")[1]
+    _watch(lambda: worker_port.get("/readyz")[0] == 503, worker, "not ready")
+    told = worker_port.get("/readyz")[1]
     assert "retried" in told, told
-    assert port.get("/livez")[0] == 200
-    _watch(lambda: port.total("lag_records") == 22, worker, "behind by all new records")
-    before = max(port.series("lag_seconds").values())
-    _watch(lambda: max(port.series("lag_seconds").values()) >= before + 3, worker, "falling behind")
-    _watch(lambda: port.total("ready") == 0, worker, "saying that it is not ready")
-    assert port.total("retries_total") > 0
-    assert port.total("records_total") == 22
+    assert worker_port.get("/livez")[0] == 200
+    _watch(lambda: worker_port.total("lag_records") == 22, worker, "behind by all new records")
+    before = max(worker_port.series("lag_seconds").values())
+    _watch(
+        lambda: max(worker_port.series("lag_seconds").values()) >= before + 3,
+        worker,
+        "falling behind",
+    )
+    _watch(lambda: worker_port.total("ready") == 0, worker, "saying that it is not ready")
+    assert worker_port.total("retries_total") > 0
+    assert worker_port.total("records_total") == 22
 
     faulty_s3.clear()
-    _watch(lambda: port.total("records_total") == 44, worker, "with all records in")
-    _watch(lambda: port.get("/readyz")[0] == 200, worker, "ready again")
-    _watch(lambda: port.total("lag_seconds") == 0, worker, "without lag")
-    assert port.total("lag_records") == 0
+    _watch(lambda: worker_port.total("records_total") == 44, worker, "with all records in")
+    _watch(lambda: worker_port.get("/readyz")[0] == 200, worker, "ready again")
+    _watch(lambda: worker_port.total("lag_seconds") == 0, worker, "without lag")
+    assert worker_port.total("lag_records") == 0
     for topic in TOPICS.values():
-        stored = port.total("records_total", topic=topic, outcome="stored")
-        assert stored == port.total("freshness_seconds_count", topic=topic) == 20
+        stored = worker_port.total("records_total", topic=topic, outcome="stored")
+        assert stored == worker_port.total("freshness_seconds_count", topic=topic) == 20
     worker.sigterm()
     worker.finish()
     assert LakeReader(env).verify().returncode == 0

@@ -85,7 +85,7 @@ class Place:
         return answer
 
     def redriven(self, *args: str) -> dict[str, Any]:
-        """Re-drive the traces and return what became of them."""
+        """Redrive the traces and return what became of them."""
         answer = self.answer("redrive", "--topic", self.traces, *args)
         assert len(answer["topics"]) == 1
         return {k: v for k, v in answer["topics"][0].items() if k != "topic"}

@@ -1,12 +1,11 @@
 """The audit of redaction tells of each stored record once, whenever a worker dies."""
 
-import signal
-
 import pytest
 
 from redact.pipeline.audit import chain_hash
 from stream.failpoints import FlushStep
 from tests.faults.scene import Scene
+from tests.kill_harness import KILLED
 
 COMMITS = (FlushStep.QUARANTINE_COMMITTED, FlushStep.AUDIT_COMMITTED, FlushStep.PRIMARY_COMMITTED)
 OUTSIDE_THE_CHAIN = {"previous", "chain", "event_date", "_schema"}
@@ -18,7 +17,7 @@ def test_killed_between_commits(scene: Scene, step: FlushStep) -> None:
     scene.more = {"redact__policy": "strict"}
     scene.produce(60)
     worker = scene.start(stream__fail_at=str(step))
-    assert worker.wait() == -signal.SIGKILL, worker.tail()
+    assert worker.wait() == KILLED, worker.tail()
     scene.produce(20)
     scene.catch_up()
     scene.assert_exactly_once()

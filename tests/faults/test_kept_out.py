@@ -134,7 +134,7 @@ class ErasureScene(Scene):
 
 
 @pytest.fixture
-def scene(kafka: Kafka, tmp_path: Path, start_worker: StartWorker) -> ErasureScene:
+def erasure_scene(kafka: Kafka, tmp_path: Path, start_worker: StartWorker) -> ErasureScene:
     """Topics, a lake, and a policy that replaces user ids and is loaded at once."""
     (tmp_path / "lax.yaml").write_text(POLICY)
     return ErasureScene(
@@ -145,22 +145,22 @@ def scene(kafka: Kafka, tmp_path: Path, start_worker: StartWorker) -> ErasureSce
     )
 
 
-def test_erased_under_a_live_worker(scene: ErasureScene) -> None:
+def test_erased_under_a_live_worker(erasure_scene: ErasureScene) -> None:
     """From the fence on nothing of the subject is committed; no record of others is lost."""
-    scene.produce(60)
-    worker = scene.start()
-    worker.wait_until(scene.all_in, what="done with the first records")
-    scene.produce(400)
-    scene.tombstone()
-    fenced = scene.fence(list(TABLE_LAYOUTS))
-    scene.produce(100)
-    worker.wait_until(scene.all_in, what="done with all")
+    erasure_scene.produce(60)
+    worker = erasure_scene.start()
+    worker.wait_until(erasure_scene.all_in, what="done with the first records")
+    erasure_scene.produce(400)
+    erasure_scene.tombstone()
+    fenced = erasure_scene.fence(list(TABLE_LAYOUTS))
+    erasure_scene.produce(100)
+    worker.wait_until(erasure_scene.all_in, what="done with all")
     worker.sigterm()
     worker.finish()
 
     assert len(worker.logs("erasures_applied", newest=1)) == 1
-    scene.assert_kept_out(fenced)
-    scene.assert_all_others_once()
+    erasure_scene.assert_kept_out(fenced)
+    erasure_scene.assert_all_others_once()
 
 
 @pytest.mark.parametrize(
@@ -171,94 +171,105 @@ def test_erased_under_a_live_worker(scene: ErasureScene) -> None:
         pytest.param(FlushStep.QUARANTINE_COMMITTED, marks=pytest.mark.chaos),
     ],
 )
-def test_worker_that_slept_through_the_fence(scene: ErasureScene, step: FlushStep) -> None:
+def test_worker_that_slept_through_the_fence(erasure_scene: ErasureScene, step: FlushStep) -> None:
     """A worker that is stopped in mid-flush with the subject's records cannot write them."""
-    scene.produce(60)
-    worker = scene.start(stream__fail_at=f"{step}=stop")
+    erasure_scene.produce(60)
+    worker = erasure_scene.start(stream__fail_at=f"{step}=stop")
     stopped = psutil.Process(worker.pid)
     worker.wait_until(lambda: stopped.status() == psutil.STATUS_STOPPED, what="stopped")
-    scene.tombstone()
-    fenced = scene.fence(list(TABLE_LAYOUTS))
+    erasure_scene.tombstone()
+    fenced = erasure_scene.fence(list(TABLE_LAYOUTS))
     worker.sigcont()
-    worker.wait_until(scene.all_in, what="done with all")
+    worker.wait_until(erasure_scene.all_in, what="done with all")
     worker.sigterm()
     worker.finish()
 
     assert worker.logs("flush_fenced")
-    scene.assert_kept_out(fenced)
-    assert scene.stored_of_mine() == 0
-    scene.assert_all_others_once()
+    erasure_scene.assert_kept_out(fenced)
+    assert erasure_scene.stored_of_mine() == 0
+    erasure_scene.assert_all_others_once()
 
 
 @pytest.mark.chaos
-def test_erasure_that_dies_between_two_fences(scene: ErasureScene) -> None:
+def test_erasure_that_dies_between_two_fences(erasure_scene: ErasureScene) -> None:
     """Killed after two tables of six, gone on with later; a worker is killed meanwhile."""
-    scene.produce(60)
-    worker = scene.start()
-    worker.wait_until(scene.all_in, what="done with the first records")
-    scene.tombstone()
-    fenced = scene.fence(EARLY)
-    scene.produce(100)
-    worker.wait_until(scene.all_in, what="done with what came between")
+    erasure_scene.produce(60)
+    worker = erasure_scene.start()
+    worker.wait_until(erasure_scene.all_in, what="done with the first records")
+    erasure_scene.tombstone()
+    fenced = erasure_scene.fence(EARLY)
+    erasure_scene.produce(100)
+    worker.wait_until(erasure_scene.all_in, what="done with what came between")
     worker.sigkill()
-    scene.produce(20)
-    fenced |= scene.fence(LATE)
-    scene.produce(20)
-    scene.catch_up()
+    erasure_scene.produce(20)
+    fenced |= erasure_scene.fence(LATE)
+    erasure_scene.produce(20)
+    erasure_scene.catch_up()
 
-    scene.assert_kept_out(fenced)
-    scene.assert_all_others_once()
+    erasure_scene.assert_kept_out(fenced)
+    erasure_scene.assert_all_others_once()
 
 
-def test_nobody_comes_back(scene: ErasureScene, kafka: Kafka) -> None:
+def test_nobody_comes_back(erasure_scene: ErasureScene, kafka: Kafka) -> None:
     """After an erasure: a replay from the beginning, the same records once more, other topics."""
-    scene.produce(60)
-    scene.catch_up()
-    assert scene.stored_of_mine() == 30
+    erasure_scene.produce(60)
+    erasure_scene.catch_up()
+    assert erasure_scene.stored_of_mine() == 30
     for command in (
         ["erase", "--subject", SUBJECT],
-        ["stream", "replay", "--topic", scene.traces_topic, "--from", "0", "--name", "again"],
+        [
+            "stream",
+            "replay",
+            "--topic",
+            erasure_scene.traces_topic,
+            "--from",
+            "0",
+            "--name",
+            "again",
+        ],
     ):
-        done = run_goldpan(scene.env(), *command)
+        done = run_goldpan(erasure_scene.env(), *command)
         assert done.returncode == 0, done.stderr
-    assert scene.stored_of_mine() == 0
-    staged = DeltaTable(f"{scene.lake}/replays/again/traces").to_pyarrow_table()
+    assert erasure_scene.stored_of_mine() == 0
+    staged = DeltaTable(f"{erasure_scene.lake}/replays/again/traces").to_pyarrow_table()
     assert len(staged) == 45
     assert not set(staged["user_id"].to_pylist()) & MINE
-    promoted = run_goldpan(scene.env(), "replay", "promote", "again")
+    promoted = run_goldpan(erasure_scene.env(), "replay", "promote", "again")
     assert promoted.returncode == 0, promoted.stderr
 
-    scene.same_again()
-    scene.catch_up()
-    other = ErasureScene(kafka, scene.lake, scene.start_worker, more=scene.more)
+    erasure_scene.same_again()
+    erasure_scene.catch_up()
+    other = ErasureScene(
+        kafka, erasure_scene.lake, erasure_scene.start_worker, more=erasure_scene.more
+    )
     other.produce(60)
     other.catch_up()
 
-    assert scene.stored_of_mine() == 0
-    rows = Counter(scene.witness.rows("traces", ["_topic"])["_topic"].to_pylist())
-    assert rows == {scene.traces_topic: 90, other.traces_topic: 45}
-    scene.assert_all_others_once()
+    assert erasure_scene.stored_of_mine() == 0
+    rows = Counter(erasure_scene.witness.rows("traces", ["_topic"])["_topic"].to_pylist())
+    assert rows == {erasure_scene.traces_topic: 90, other.traces_topic: 45}
+    erasure_scene.assert_all_others_once()
     other.assert_all_others_once()
 
 
 @pytest.mark.chaos
-def test_worker_without_the_key_does_not_start(scene: ErasureScene) -> None:
+def test_worker_without_the_key_does_not_start(erasure_scene: ErasureScene) -> None:
     """It could not tell who must be kept out; with the former key it can."""
-    scene.produce(20)
-    scene.catch_up()
-    scene.tombstone()
-    scene.fence(list(TABLE_LAYOUTS))
-    before = scene.env()["GOLDPAN_REDACT__KEY"]
+    erasure_scene.produce(20)
+    erasure_scene.catch_up()
+    erasure_scene.tombstone()
+    erasure_scene.fence(list(TABLE_LAYOUTS))
+    before = erasure_scene.env()["GOLDPAN_REDACT__KEY"]
     new = {"redact__key": before.swapcase(), "redact__key_id": "k2"}
-    scene.produce(20)
+    erasure_scene.produce(20)
 
-    worker = scene.start("--until-caught-up", **new)
+    worker = erasure_scene.start("--until-caught-up", **new)
     assert worker.wait() == 3
     assert "GOLDPAN_REDACT__FORMER_KEYS" in worker.log_text() + worker.out_text()
 
-    scene.catch_up(**new, redact__former_keys=json.dumps({"k1": before}))
-    scene.assert_all_others_once()
-    assert scene.stored_of_mine() == 10
+    erasure_scene.catch_up(**new, redact__former_keys=json.dumps({"k1": before}))
+    erasure_scene.assert_all_others_once()
+    assert erasure_scene.stored_of_mine() == 10
 
 
 def test_labels_of_others_forget_what_was_erased(

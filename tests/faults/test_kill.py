@@ -1,12 +1,11 @@
 """A worker that is killed between any two steps of a flush loses nothing and doubles nothing."""
 
-import signal
-
 import pytest
 
 from stream.failpoints import FlushStep
 from tests.faults.scene import Scene
 from tests.faults.traffic import SHORT_LIMIT
+from tests.kill_harness import KILLED
 
 LIMITS = {"stricter": (1_000_000, SHORT_LIMIT), "laxer": (SHORT_LIMIT, 1_000_000)}
 LABELS = {FlushStep.LABELS_WRITTEN, FlushStep.LABELS_COMMITTED, FlushStep.LABELS_PRODUCED}
@@ -24,7 +23,7 @@ def test_killed_at_a_step(scene: Scene, step: FlushStep, flush: int) -> None:
     worker.wait_for_log("partitions_assigned")
     while worker.exit_code is None:
         scene.produce(20)
-    assert worker.exit_code == -signal.SIGKILL, worker.tail()
+    assert worker.exit_code == KILLED, worker.tail()
     scene.produce(20)
     scene.catch_up()
     scene.assert_exactly_once()
@@ -37,10 +36,10 @@ def test_the_next_worker_decides_otherwise(scene: Scene, step: FlushStep, change
     before, after = LIMITS[change]
     scene.produce(150)
     worker = scene.start(stream__fail_at=str(step), stream__max_record_bytes=before)
-    assert worker.wait() == -signal.SIGKILL, worker.tail()
+    assert worker.wait() == KILLED, worker.tail()
     scene.produce(50)
     again = scene.start(stream__fail_at=str(step), stream__max_record_bytes=after)
-    assert again.wait() == -signal.SIGKILL, again.tail()
+    assert again.wait() == KILLED, again.tail()
     scene.catch_up(stream__max_record_bytes=before)
     scene.assert_exactly_once()
 
@@ -53,11 +52,11 @@ def test_killed_while_it_claims(scene: Scene) -> None:
     """
     scene.produce(150)
     first = scene.start(stream__fail_at=str(FlushStep.QUARANTINE_COMMITTED))
-    assert first.wait() == -signal.SIGKILL, first.tail()
+    assert first.wait() == KILLED, first.tail()
     second = scene.start(
         stream__fail_at=str(FlushStep.CLAIMED), stream__max_record_bytes=SHORT_LIMIT
     )
-    assert second.wait() == -signal.SIGKILL, second.tail()
+    assert second.wait() == KILLED, second.tail()
     scene.produce(50)
     scene.catch_up(stream__max_record_bytes=SHORT_LIMIT)
     scene.assert_exactly_once()

@@ -1,6 +1,5 @@
 """Labels while workers die, hand over and come back: one final label for each trace."""
 
-import signal
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 from stream.failpoints import FlushStep
 from tests.faults.labelled import LabelScene
 from tests.faults.scene import protocol_settings
+from tests.kill_harness import KILLED
 from tests.labels.kit import feedback, told, trace
 from tests.servers.fixtures import StartWorker
 from tests.servers.kafka import Kafka
@@ -44,7 +44,7 @@ def test_killed_at_a_step(label_scene: LabelScene, step: FlushStep, flush: int) 
     worker.wait_for_log("partitions_assigned")
     while worker.exit_code is None:
         label_scene.produce(20)
-    assert worker.exit_code == -signal.SIGKILL, worker.tail()
+    assert worker.exit_code == KILLED, worker.tail()
     label_scene.produce(20)
     label_scene.catch_up()
     label_scene.assert_labelled()

@@ -1,10 +1,9 @@
 """A worker that begins at the end of the topics: what comes later is read, wherever it comes."""
 
-import signal
-
 from stream.failpoints import FlushStep
 from tests.faults.scene import Scene
 from tests.faults.traffic import traces
+from tests.kill_harness import KILLED
 from tests.servers.topic_io import Record, produce
 
 
@@ -23,7 +22,7 @@ def test_the_next_worker_begins_where_the_first_one_did(scene: Scene) -> None:
         lambda: sum(len(one["positions"]) for one in worker.logs("partitions_assigned")) == 3
     )
     scene.produce(30)
-    assert worker.wait() == -signal.SIGKILL, worker.tail()
+    assert worker.wait() == KILLED, worker.tail()
     scene.produce(20)
     scene.catch_up()
     scene.assert_exactly_once()

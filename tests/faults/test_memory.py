@@ -53,7 +53,7 @@ def fill_topic(scene: Scene, total: int, size: int) -> None:
 
 
 @pytest.fixture
-def broken(kafka: Kafka, s3: S3, faulty_s3: FaultyS3, start_worker: StartWorker) -> Scene:
+def breakable_scene(kafka: Kafka, s3: S3, faulty_s3: FaultyS3, start_worker: StartWorker) -> Scene:
     """Topics and a lake on S3, behind a proxy that can break requests."""
     if not Path("/proc/self/status").exists():
         pytest.skip("the peak of a process's memory is read from /proc")
@@ -63,22 +63,22 @@ def broken(kafka: Kafka, s3: S3, faulty_s3: FaultyS3, start_worker: StartWorker)
 
 @pytest.mark.parametrize(("fault", "size"), CASES)
 def test_reading_pauses_below_the_ceiling(
-    broken: Scene, s3: S3, faulty_s3: FaultyS3, fault: Fault, size: int
+    breakable_scene: Scene, s3: S3, faulty_s3: FaultyS3, fault: Fault, size: int
 ) -> None:
     """With a lake that takes nothing, memory stays below its ceiling; then everything comes in."""
-    limit = ceiling(broken)
-    fill_topic(broken, int(limit * WAITING), size)
+    limit = ceiling(breakable_scene)
+    fill_topic(breakable_scene, int(limit * WAITING), size)
     rule = faulty_s3.inject(fault, "PUT", r"/traces/.*\.parquet", times=None, seconds=5)
-    worker = broken.start(stream__memory_bytes=limit, stream__flush_seconds=5)
-    broken.outside = s3.env()  # who looks on does not go through the proxy
+    worker = breakable_scene.start(stream__memory_bytes=limit, stream__flush_seconds=5)
+    breakable_scene.outside = s3.env()  # who looks on does not go through the proxy
     worker.wait_for_log("paused", why="memory")
     rule.wait(times=3)
     assert peak(worker) < limit
-    assert not broken.all_in()
+    assert not breakable_scene.all_in()
     faulty_s3.clear()
     worker.wait_for_log("resumed")
-    worker.wait_until(broken.all_in, 200, what="done")
+    worker.wait_until(breakable_scene.all_in, 200, what="done")
     assert peak(worker) < limit
     worker.sigterm()
     worker.finish()
-    broken.assert_exactly_once()
+    breakable_scene.assert_exactly_once()

@@ -1,7 +1,6 @@
 """A past range is replayed under another policy beside live workers, diffed, and promoted."""
 
 import json
-import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from stream.failpoints import FlushStep
 from stream.replay.steps import ReplayStep
 from tests.faults.scene import Scene
 from tests.faults.traffic import SHORT_LIMIT
+from tests.kill_harness import KILLED
 from tests.make.records import person
 from tests.servers.fixtures import StartWorker
 from tests.servers.kafka import Kafka
@@ -47,7 +47,7 @@ def policies(tmp_path: Path) -> tuple[Path, Path]:
 
 
 @pytest.fixture
-def scene(scene: Scene, policies: tuple[Path, Path]) -> Scene:
+def lax_scene(scene: Scene, policies: tuple[Path, Path]) -> Scene:
     """A scene whose workers have the lax policy."""
     scene.more = {"redact__policy": str(policies[0])}
     return scene
@@ -124,7 +124,7 @@ def test_beside_live_workers_on_s3(
     command, env = replay(scene, strict, **STRICTER)
     for death in deaths:
         dying = {**env, "GOLDPAN_STREAM__FAIL_AT": str(death)}
-        assert run_goldpan(dying, *command).returncode == -signal.SIGKILL
+        assert run_goldpan(dying, *command).returncode == KILLED
         scene.produce(20)
     said = run(command, env)
     name = said["name"]
@@ -140,7 +140,7 @@ def test_beside_live_workers_on_s3(
 
     for step in crashes:
         dying = {**env, "GOLDPAN_STREAM__FAIL_AT": str(step)}
-        assert run_goldpan(dying, "replay", "promote", name).returncode == -signal.SIGKILL
+        assert run_goldpan(dying, "replay", "promote", name).returncode == KILLED
         scene.produce(10)
     run(["replay", "promote", name], env)
     scene.produce(10)
@@ -158,36 +158,36 @@ def test_beside_live_workers_on_s3(
 @pytest.mark.chaos
 @pytest.mark.parametrize("step", FLUSH_STEPS)
 def test_a_replay_that_is_killed_goes_on(
-    scene: Scene, policies: tuple[Path, Path], step: FlushStep
+    lax_scene: Scene, policies: tuple[Path, Path], step: FlushStep
 ) -> None:
     """At each step of its flushes; in the end it promotes what one that lived would have."""
-    scene.produce(120)
-    scene.catch_up()
-    before = rows(scene, "traces")
-    command, env = replay(scene, policies[1], **STRICTER)
+    lax_scene.produce(120)
+    lax_scene.catch_up()
+    before = rows(lax_scene, "traces")
+    command, env = replay(lax_scene, policies[1], **STRICTER)
     dying = {**env, "GOLDPAN_STREAM__FAIL_AT": str(step)}
-    assert run_goldpan(dying, *command).returncode == -signal.SIGKILL
+    assert run_goldpan(dying, *command).returncode == KILLED
     said = run(command, env)
     run(["replay", "promote", said["name"]], env)
-    scene.assert_exactly_once()
-    assert_replaced(scene, before, said["policy"], said["partitions"])
+    lax_scene.assert_exactly_once()
+    assert_replaced(lax_scene, before, said["policy"], said["partitions"])
 
 
 @pytest.mark.chaos
-def test_a_promotion_that_is_killed_goes_on(scene: Scene, policies: tuple[Path, Path]) -> None:
+def test_a_promotion_that_is_killed_goes_on(lax_scene: Scene, policies: tuple[Path, Path]) -> None:
     """At every step, one after the other, while a worker brings in more."""
-    scene.produce(120)
-    scene.catch_up()
-    before = rows(scene, "traces")
-    worker = scene.start()
-    command, env = replay(scene, policies[1], **STRICTER)
+    lax_scene.produce(120)
+    lax_scene.catch_up()
+    before = rows(lax_scene, "traces")
+    worker = lax_scene.start()
+    command, env = replay(lax_scene, policies[1], **STRICTER)
     said = run(command, env)
     for step in ReplayStep:
         dying = {**env, "GOLDPAN_STREAM__FAIL_AT": str(step)}
         done = run_goldpan(dying, "replay", "promote", said["name"])
-        assert done.returncode == -signal.SIGKILL, (step, done.stderr)
-        scene.produce(10)
+        assert done.returncode == KILLED, (step, done.stderr)
+        lax_scene.produce(10)
     run(["replay", "promote", said["name"]], env)
-    worker.wait_until(scene.all_in)
-    scene.assert_exactly_once()
-    assert_replaced(scene, before, said["policy"], said["partitions"])
+    worker.wait_until(lax_scene.all_in)
+    lax_scene.assert_exactly_once()
+    assert_replaced(lax_scene, before, said["policy"], said["partitions"])

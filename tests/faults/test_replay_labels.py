@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import signal
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from labels.decision import events_in_force
 from schemas.records import LabelEvent
 from stream.replay.steps import ReplayLabelStep, ReplayStep
 from tests.faults.labelled import LabelScene
+from tests.kill_harness import KILLED
 from tests.labels.kit import feedback, trace
 from tests.make.records import person
 from tests.servers.fixtures import StartWorker
@@ -45,7 +45,7 @@ def rules(tmp_path: Path) -> dict[str, Path]:
 
 
 @pytest.fixture
-def scene(
+def replay_label_scene(
     kafka: Kafka, tmp_path: Path, start_worker: StartWorker, rules: dict[str, Path]
 ) -> LabelScene:
     """Topics and a lake, whose workers have the first policies."""
@@ -83,7 +83,7 @@ def run(env: dict[str, str], *command: str, code: int = 0) -> dict[str, Any]:
 def killed(env: dict[str, str], step: StrEnum, *command: str) -> None:
     """Let a command die at a step."""
     done = run_goldpan({**env, "GOLDPAN_STREAM__FAIL_AT": str(step)}, *command)
-    assert done.returncode == -signal.SIGKILL, (step, done.stderr)
+    assert done.returncode == KILLED, (step, done.stderr)
 
 
 def texts_in_files(lake: Path, table: str) -> Iterator[str]:
@@ -112,28 +112,30 @@ def events_of(found: Sequence[LabelEvent], numbers: Sequence[int]) -> set[str]:
     ids=["short", "long"],
 )
 def test_beside_live_workers(
-    scene: LabelScene,
+    replay_label_scene: LabelScene,
     rules: dict[str, Path],
     staging: Sequence[ReplayLabelStep],
     crashes: Sequence[ReplayStep],
 ) -> None:
     """Staged, compared and promoted in several lives; people go on talking about the past."""
-    talk(scene, PAST)
+    talk(replay_label_scene, PAST)
     time.sleep(0.2)
     until = datetime.now(UTC)
     time.sleep(0.2)
-    talk(scene, LATER)
-    live = scene.start(name="live")
-    live.wait_until(scene.all_in, what="done with the past")
-    live.wait_until(lambda: labelled(scene, [*PAST, *LATER]), what="done with the labels")
-    before = scene.written()
+    talk(replay_label_scene, LATER)
+    live = replay_label_scene.start(name="live")
+    live.wait_until(replay_label_scene.all_in, what="done with the past")
+    live.wait_until(
+        lambda: labelled(replay_label_scene, [*PAST, *LATER]), what="done with the labels"
+    )
+    before = replay_label_scene.written()
     assert any(person(0).phone in (event.expected_response or "") for event in before)
 
-    env = scene.env()
+    env = replay_label_scene.env()
     replay = (
         "stream",
         "replay",
-        f"--topic={scene.feedback_topic}",
+        f"--topic={replay_label_scene.feedback_topic}",
         "--from=0",
         f"--to={until.isoformat()}",
         f"--policy={rules['strict']}",
@@ -143,7 +145,9 @@ def test_beside_live_workers(
     for step in staging:
         killed(env, step, *replay)
     run(env, *replay)
-    assert {event.label_event_id for event in scene.written()} == {e.label_event_id for e in before}
+    assert {event.label_event_id for event in replay_label_scene.written()} == {
+        e.label_event_id for e in before
+    }
 
     difference = run(env, "replay", "diff", "past", code=1)
     labels = difference["labels"]
@@ -153,24 +157,24 @@ def test_beside_live_workers(
     assert labels["label_policy"].startswith("test/2-")
     assert not any(person(i).phone in json.dumps(difference) for i in PAST)
 
-    scene.send([feedback(f"more-{i}", f"trace-{i}", at=i + 90) for i in PAST[:20:2]])
+    replay_label_scene.send([feedback(f"more-{i}", f"trace-{i}", at=i + 90) for i in PAST[:20:2]])
     for crash in crashes:
         killed(env, crash, "replay", "promote", "past")
     run(env, "replay", "promote", "past")
-    scene.send([feedback(f"last-{i}", f"trace-{i}", at=i + 99) for i in PAST[:20:2]])
-    live.wait_until(scene.all_in, what="done with what was said meanwhile")
+    replay_label_scene.send([feedback(f"last-{i}", f"trace-{i}", at=i + 99) for i in PAST[:20:2]])
+    live.wait_until(replay_label_scene.all_in, what="done with what was said meanwhile")
     live.sigterm()
     live.finish()
 
-    scene.assert_exactly_once()
-    found = scene.written()
+    replay_label_scene.assert_exactly_once()
+    found = replay_label_scene.written()
     for i in PAST[::2]:
         mine = [event for event in found if event.trace_id == f"trace-{i}"]
         first = events_in_force(mine)[f"trace-{i}"]
         assert first.policy_version == labels["label_policy"]
         assert "<PHONE_NUMBER:" in (first.expected_response or "")
     assert events_of(found, LATER) == events_of(before, LATER)
-    lake = Path(str(scene.lake))
+    lake = Path(str(replay_label_scene.lake))
     for table in ("labels", "feedback"):
         texts = "".join(texts_in_files(lake, table))
         assert not any(person(i).phone in texts for i in PAST[::2]), table
@@ -180,14 +184,22 @@ def test_beside_live_workers(
 
 
 @pytest.mark.chaos
-def test_what_is_abandoned_leaves_nothing(scene: LabelScene, rules: dict[str, Path]) -> None:
+def test_what_is_abandoned_leaves_nothing(
+    replay_label_scene: LabelScene, rules: dict[str, Path]
+) -> None:
     """No file, and no version of the label policy: another may take its number."""
-    talk(scene, PAST)
-    scene.catch_up()
-    lake = Path(str(scene.lake))
+    talk(replay_label_scene, PAST)
+    replay_label_scene.catch_up()
+    lake = Path(str(replay_label_scene.lake))
     before = {file for file in lake.rglob("*") if file.is_file()}
-    env = scene.env()
-    replay = ("stream", "replay", f"--topic={scene.traces_topic}", "--from=0", "--labels-only")
+    env = replay_label_scene.env()
+    replay = (
+        "stream",
+        "replay",
+        f"--topic={replay_label_scene.traces_topic}",
+        "--from=0",
+        "--labels-only",
+    )
     for step in ReplayLabelStep:
         killed(env, step, *replay, f"--label-policy={rules['two']}", "--name=past")
     run(env, *replay, f"--label-policy={rules['two']}", "--name=past")
@@ -200,6 +212,8 @@ def test_what_is_abandoned_leaves_nothing(scene: LabelScene, rules: dict[str, Pa
     for crash in (ReplayStep.TRACES_NOTED, *OF_LABELS, ReplayStep.FILES_REMOVED):
         killed(env, crash, "replay", "promote", "past")
     run(env, "replay", "promote", "past")
-    versions = {event.policy_version for event in events_in_force(scene.written()).values()}
+    versions = {
+        event.policy_version for event in events_in_force(replay_label_scene.written()).values()
+    }
     assert {version[:7] for version in versions} == {"test/2-"}
-    scene.assert_exactly_once()
+    replay_label_scene.assert_exactly_once()

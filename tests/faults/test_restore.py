@@ -26,7 +26,7 @@ BACKUP, RESTORE, _ = (
 
 
 @pytest.fixture
-def scene(kafka: Kafka, tmp_path: Path, start_worker: StartWorker) -> ErasureScene:
+def restored_scene(kafka: Kafka, tmp_path: Path, start_worker: StartWorker) -> ErasureScene:
     """Topics and a lake, whose erasures are kept a second time, at the places of the page."""
     (tmp_path / "lax.yaml").write_text(POLICY)
     (tmp_path / "backup").mkdir()
@@ -60,34 +60,34 @@ def typed(scene: ErasureScene, folder: Path, line: str) -> subprocess.CompletedP
 
 
 @pytest.mark.chaos
-def test_the_drill_of_the_page(scene: ErasureScene, tmp_path: Path) -> None:
+def test_the_drill_of_the_page(restored_scene: ErasureScene, tmp_path: Path) -> None:
     """Backup, erasure, loss: no worker starts before the erasure is applied; then all is there."""
-    assert run_goldpan(scene.env(), "lake", "init").returncode == 0
-    scene.produce(40)
-    scene.catch_up()
+    assert run_goldpan(restored_scene.env(), "lake", "init").returncode == 0
+    restored_scene.produce(40)
+    restored_scene.catch_up()
     for line in BACKUP:
-        done = typed(scene, tmp_path, line)
+        done = typed(restored_scene, tmp_path, line)
         assert done.returncode == 0, done.stderr
-    scene.produce(20)
-    scene.catch_up()
-    erased = run_goldpan(scene.env(), "erase", "--subject", SUBJECT)
+    restored_scene.produce(20)
+    restored_scene.catch_up()
+    erased = run_goldpan(restored_scene.env(), "erase", "--subject", SUBJECT)
     assert erased.returncode == 0, erased.stderr
-    assert scene.stored_of_mine() == 0
+    assert restored_scene.stored_of_mine() == 0
 
     copied, applied, proved, compared, read = RESTORE
-    assert typed(scene, tmp_path, copied).returncode == 0
-    assert scene.stored_of_mine() == 20
-    worker = scene.start("--until-caught-up")
+    assert typed(restored_scene, tmp_path, copied).returncode == 0
+    assert restored_scene.stored_of_mine() == 20
+    worker = restored_scene.start("--until-caught-up")
     assert worker.wait() == 3
     assert "goldpan erase apply" in worker.log_text()
-    done = typed(scene, tmp_path, applied)
+    done = typed(restored_scene, tmp_path, applied)
     assert done.returncode == 0, done.stderr
-    assert scene.stored_of_mine() == 0
-    done = typed(scene, tmp_path, proved)
+    assert restored_scene.stored_of_mine() == 0
+    done = typed(restored_scene, tmp_path, proved)
     assert done.returncode == 0, done.stdout + done.stderr
-    done = typed(scene, tmp_path, f"{compared} --json")
+    done = typed(restored_scene, tmp_path, f"{compared} --json")
     assert (done.returncode, json.loads(done.stdout)["behind"]) == (0, 40), done.stderr
-    done = typed(scene, tmp_path, read)
+    done = typed(restored_scene, tmp_path, read)
     assert done.returncode == 0, done.stderr
-    assert scene.stored_of_mine() == 0
-    scene.assert_all_others_once()
+    assert restored_scene.stored_of_mine() == 0
+    restored_scene.assert_all_others_once()

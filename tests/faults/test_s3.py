@@ -59,98 +59,98 @@ class Broken:
 
 
 @pytest.fixture
-def broken(kafka: Kafka, s3: S3, faulty_s3: FaultyS3, start_worker: StartWorker) -> Broken:
+def breakable_s3(kafka: Kafka, s3: S3, faulty_s3: FaultyS3, start_worker: StartWorker) -> Broken:
     """Topics and a lake of the test's own."""
     scene = Scene(kafka, s3.new_lake(), start_worker, outside=s3.env())
     return Broken(scene, faulty_s3, s3)
 
 
-def test_requests_are_refused(broken: Broken) -> None:
+def test_requests_are_refused(breakable_s3: Broken) -> None:
     """Errors and closed connections at any PUT, some of them in a row, are tried again."""
-    worker = broken.start()
+    worker = breakable_s3.start()
     for path in PATHS.values():
         for fault in REFUSALS:
-            broken.breaks(fault, path, times=2)
-    broken.survive(worker)
+            breakable_s3.breaks(fault, path, times=2)
+    breakable_s3.survive(worker)
     assert worker.logs("step_retried"), worker.tail()
-    broken.scene.assert_exactly_once()
+    breakable_s3.scene.assert_exactly_once()
 
 
-def test_what_was_done_is_denied(broken: Broken) -> None:
+def test_what_was_done_is_denied(breakable_s3: Broken) -> None:
     """A PUT that succeeded without a reply, or with an error for one, is not done a second time.
 
     A client that makes such a commit again meets its own: 412. The position tells whose it is.
     """
-    worker = broken.start()
+    worker = breakable_s3.start()
     for fault in LIES:
         for path in PATHS.values():
-            broken.breaks(fault, path)
-        broken.survive(worker)
-    assert all(rule.done[0].status == 200 for rule in broken.rules), broken.rules
-    assert broken.own_commits_met()
+            breakable_s3.breaks(fault, path)
+        breakable_s3.survive(worker)
+    assert all(rule.done[0].status == 200 for rule in breakable_s3.rules), breakable_s3.rules
+    assert breakable_s3.own_commits_met()
     assert worker.logs("commit_unknown"), worker.tail()
     assert worker.logs("commit_settled"), worker.tail()
-    broken.scene.assert_exactly_once()
+    breakable_s3.scene.assert_exactly_once()
 
 
 @pytest.mark.chaos
-def test_the_log_cannot_be_read(broken: Broken) -> None:
+def test_the_log_cannot_be_read(breakable_s3: Broken) -> None:
     """Reading positions is a request too; where it fails the commit waits, or is tried again."""
-    worker = broken.start()
+    worker = breakable_s3.start()
     worker.wait_for_log("partitions_assigned")
     for method in ("GET", "HEAD"):
         for fault in (Fault.ERROR_500, Fault.CLOSE):
-            rule = broken.proxy.inject(fault, method, r"_delta_log", times=20)
-            broken.rules += [rule] if method == "GET" else []
-    broken.survive(worker)
+            rule = breakable_s3.proxy.inject(fault, method, r"_delta_log", times=20)
+            breakable_s3.rules += [rule] if method == "GET" else []
+    breakable_s3.survive(worker)
     assert worker.logs("step_retried"), worker.tail()
-    broken.scene.assert_exactly_once()
+    breakable_s3.scene.assert_exactly_once()
 
 
 @pytest.mark.chaos
 @pytest.mark.parametrize("path", list(PATHS))
 @pytest.mark.parametrize("fault", [*REFUSALS, *LIES])
-def test_one_fault_for_long(broken: Broken, fault: Fault, path: str) -> None:
+def test_one_fault_for_long(breakable_s3: Broken, fault: Fault, path: str) -> None:
     """One kind of fault at one kind of PUT, until every client has given up by itself."""
-    worker = broken.start()
-    rule = broken.breaks(fault, PATHS[path], times=OFTEN)
-    broken.survive(worker)
+    worker = breakable_s3.start()
+    rule = breakable_s3.breaks(fault, PATHS[path], times=OFTEN)
+    breakable_s3.survive(worker)
     worker.wait_until(lambda: len(rule.done) == OFTEN or rule.hits < OFTEN, what="through")
-    broken.scene.assert_exactly_once()
+    breakable_s3.scene.assert_exactly_once()
 
 
-def test_no_answer_at_all(broken: Broken) -> None:
+def test_no_answer_at_all(breakable_s3: Broken) -> None:
     """While S3 says nothing, SIGTERM still ends the worker in order; the next one has it all.
 
     The process does not wait for the client's own time-out, which would be seen as a retry.
     """
-    broken.scene.produce(50)
-    hang = broken.proxy.inject(Fault.HANG, "PUT", DATA, times=None, seconds=600)
-    worker = broken.start(stream__drain_seconds=1)
+    breakable_s3.scene.produce(50)
+    hang = breakable_s3.proxy.inject(Fault.HANG, "PUT", DATA, times=None, seconds=600)
+    worker = breakable_s3.start(stream__drain_seconds=1)
     hang.wait()
     worker.sigterm()
     worker.finish()
     assert worker.logs("flush_abandoned"), worker.tail()
     assert worker.logs()[-1]["event"] == "worker_stopped", worker.tail()
-    assert broken.scene.witness.places("traces", broken.scene.traces_topic).total() == 0
-    broken.proxy.clear()
-    broken.scene.catch_up()
-    broken.scene.assert_exactly_once()
+    assert breakable_s3.scene.witness.places("traces", breakable_s3.scene.traces_topic).total() == 0
+    breakable_s3.proxy.clear()
+    breakable_s3.scene.catch_up()
+    breakable_s3.scene.assert_exactly_once()
 
 
 @pytest.mark.chaos
-def test_no_answer_until_time_is_up(broken: Broken) -> None:
+def test_no_answer_until_time_is_up(breakable_s3: Broken) -> None:
     """A PUT without an answer is given up after the client's time-out, and done again."""
-    broken.scene.produce(50)
+    breakable_s3.scene.produce(50)
     hangs = [
-        broken.proxy.inject(fault, "PUT", path, seconds=600)
+        breakable_s3.proxy.inject(fault, "PUT", path, seconds=600)
         for path in PATHS.values()
         for fault in (Fault.HANG, Fault.STALL_REPLY)
     ]
-    worker = broken.start()
-    worker.wait_until(broken.scene.all_in, 280, "done in spite of the silence")
+    worker = breakable_s3.start()
+    worker.wait_until(breakable_s3.scene.all_in, 280, "done in spite of the silence")
     assert all(hang.done for hang in hangs), hangs
-    broken.scene.assert_exactly_once()
+    breakable_s3.scene.assert_exactly_once()
 
 
 @pytest.mark.parametrize(
@@ -160,20 +160,22 @@ def test_no_answer_until_time_is_up(broken: Broken) -> None:
         pytest.param(COMMIT, id="commit"),
     ],
 )
-def test_killed_before_the_answer(broken: Broken, path: str) -> None:
+def test_killed_before_the_answer(breakable_s3: Broken, path: str) -> None:
     """A worker that is killed after its commit landed, and before it knew, has done it once."""
-    broken.scene.produce(50)
-    stall = broken.proxy.inject(Fault.STALL_REPLY, "PUT", path, nth=2, times=None, seconds=600)
-    worker = broken.start()
+    breakable_s3.scene.produce(50)
+    stall = breakable_s3.proxy.inject(
+        Fault.STALL_REPLY, "PUT", path, nth=2, times=None, seconds=600
+    )
+    worker = breakable_s3.start()
     worker.wait_until(lambda: stall.seen >= 1, what="writing")
-    broken.scene.produce(50)
+    breakable_s3.scene.produce(50)
     stall.wait()
     worker.sigkill()
     assert stall.done[0].status == 200
-    broken.proxy.clear()
-    broken.scene.produce(50)
-    broken.scene.catch_up()
-    broken.scene.assert_exactly_once()
+    breakable_s3.proxy.clear()
+    breakable_s3.scene.produce(50)
+    breakable_s3.scene.catch_up()
+    breakable_s3.scene.assert_exactly_once()
 
 
 def test_server_dies(kafka: Kafka, own_s3: S3, start_worker: StartWorker) -> None:
@@ -195,20 +197,22 @@ def test_server_dies(kafka: Kafka, own_s3: S3, start_worker: StartWorker) -> Non
 
 
 @pytest.mark.chaos
-def test_two_workers(broken: Broken) -> None:
+def test_two_workers(breakable_s3: Broken) -> None:
     """Two workers of one group that share the tables get through the same faults."""
-    scene = broken.scene
+    scene = breakable_s3.scene
     scene.kafka.add_partitions(scene.traces_topic, 4)
-    workers = [broken.start(stream__flush_seconds=0.2) for _ in range(2)]
+    workers = [breakable_s3.start(stream__flush_seconds=0.2) for _ in range(2)]
     for worker in workers:
         worker.wait_for_log("partitions_assigned")
     for number, fault in enumerate((*REFUSALS, *LIES)):
         for path in PATHS.values():
-            broken.breaks(fault, path, times=2, nth=1 + number)
+            breakable_s3.breaks(fault, path, times=2, nth=1 + number)
     for _ in range(10):
         scene.produce(20)
     for worker in workers:
-        worker.wait_until(lambda: all(r.done for r in broken.rules), what="hit by every fault")
+        worker.wait_until(
+            lambda: all(r.done for r in breakable_s3.rules), what="hit by every fault"
+        )
         worker.wait_until(scene.all_in, what="done")
         assert worker.logs("flush_committed", topic=scene.traces_topic), worker.tail()
         worker.sigterm()

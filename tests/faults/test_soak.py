@@ -2,7 +2,6 @@
 
 import os
 import random
-import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ import pytest
 
 from stream.failpoints import FlushStep
 from tests.faults.scene import Scene, protocol_settings
+from tests.kill_harness import KILLED
 from tests.servers.fixtures import StartWorker
 from tests.servers.kafka import Kafka
 from tests.servers.s3 import S3
@@ -80,7 +80,7 @@ class Soak:
             self._ask_to_go(worker)
         for worker in self.gone:
             code = _wait(worker)
-            assert code in (0, -signal.SIGKILL), f"{worker.name}: {code}, {self}\n{worker.tail()}"
+            assert code in (0, KILLED), f"{worker.name}: {code}, {self}\n{worker.tail()}"
 
     def look(self) -> None:
         """Take out those that their fail point has killed, or that found no broker to start with.
@@ -91,7 +91,7 @@ class Soak:
             (self.here if worker in self.here else self.frozen).remove(worker)
             if worker.exit_code == FAILED and "waiting for Kafka" in worker.tail():
                 continue
-            assert worker.exit_code == -signal.SIGKILL, f"{worker.exit_code}\n{worker.tail()}"
+            assert worker.exit_code == KILLED, f"{worker.exit_code}\n{worker.tail()}"
             self.gone.append(worker)
 
     def join(self) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from goldpan import wiring
 from redact.policies.settings import RedactSettings
-from stream.replay.diff import _by_type
+from stream.replay.diff import count_by_type
 from tests.servers.worker import TEST_KEY
 
 
@@ -41,4 +41,4 @@ def test_the_difference_of_a_replay_leaves_kept_findings_out() -> None:
         {"type": "URL", "operator": "keep", "count": 3},
         {"type": "PERSON", "operator": "mask", "count": 2},
     ]
-    assert _by_type(counts) == {"PERSON": 2}
+    assert count_by_type(counts) == {"PERSON": 2}

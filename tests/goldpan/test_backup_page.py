@@ -31,7 +31,7 @@ SECRETS = {
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def backup_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A lake of a person, where the commands of the page are typed."""
     new_world(tmp_path / "lake")
     monkeypatch.chdir(tmp_path)
@@ -42,7 +42,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_page_from_backup_to_keys(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_from_backup_to_keys(backup_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the order of the page, but for what needs Kafka; the destroyed keys are refused."""
     backup, restore, destroyed = (f"```sh\n{block}```" for block in CODE.findall(PAGE))
     assert "cp -a lake backup/lake" in backup
@@ -60,11 +60,13 @@ def test_the_page_from_backup_to_keys(folder: Path, monkeypatch: pytest.MonkeyPa
     assert run_command(steps[1]) == 3
     for command in steps:
         assert run_command(command) == 0
-    assert marks_in_folder(folder / "lake", WORDS) == []
+    assert marks_in_folder(backup_folder / "lake", WORDS) == []
     with monkeypatch.context() as before:
         for name, value in SECRETS.items():
             before.setenv(f"GOLDPAN_REDACT__{name}", value)
-        key_check.refuse_wrong_keys(load_settings(None), open_lake(folder / "lake"), remember=True)
+        key_check.refuse_wrong_keys(
+            load_settings(None), open_lake(backup_folder / "lake"), remember=True
+        )
     for command in calls(destroyed):
         assert run_command(command) == 0
     for name, value in SECRETS.items():
@@ -74,9 +76,9 @@ def test_the_page_from_backup_to_keys(folder: Path, monkeypatch: pytest.MonkeyPa
     assert run_command(["erase", "apply"]) == 0
 
 
-def test_the_commands_that_show_what_is_held(folder: Path) -> None:
+def test_the_commands_that_show_what_is_held(backup_folder: Path) -> None:
     """Each one of the page of erasure, with the list that it names."""
-    (folder / "ids.txt").write_text(f"{PERSON}\n")
+    (backup_folder / "ids.txt").write_text(f"{PERSON}\n")
     page = (ROOT / "docs" / "erasure.md").read_text(encoding="utf-8")
     found = [one for one in calls(page) if one[:2] == ["subject", "show"]]
     assert len(found) >= 3

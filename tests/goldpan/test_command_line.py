@@ -33,7 +33,7 @@ ALL = list(_commands(COMMANDS))
 
 
 @pytest.fixture(scope="module")
-def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def command_line_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A lake with empty tables."""
     folder = tmp_path_factory.mktemp("lake")
     assert run_goldpan({"GOLDPAN_LAKE__URI": str(folder)}, "lake", "init").returncode == 0
@@ -137,15 +137,15 @@ def test_several_workers_tell_a_wrong_setting_once(tmp_path: Path) -> None:
     assert done.stderr.count("No redaction key is set") == 1
 
 
-def test_lake_commands_answer_in_json(lake: Path) -> None:
+def test_lake_commands_answer_in_json(command_line_lake: Path) -> None:
     """With ``--json``, standard output is one JSON document."""
-    env = {"GOLDPAN_LAKE__URI": str(lake)}
+    env = {"GOLDPAN_LAKE__URI": str(command_line_lake)}
     init = json.loads(run_goldpan(env, "lake", "init", "--json").stdout)
     tables = json.loads(run_goldpan(env, "lake", "tables", "--json").stdout)
     verify = json.loads(run_goldpan(env, "lake", "verify", "--json").stdout)
     listed = json.loads(run_goldpan(env, "quarantine", "list", "--json").stdout)
     shown = json.loads(run_goldpan(env, "quarantine", "show", "--json").stdout)
-    assert init == {"uri": str(lake), "made": []}
+    assert init == {"uri": str(command_line_lake), "made": []}
     names = [table["name"] for table in tables["tables"]]
     assert names == ["traces", "feedback", "labels", "quarantine", "redactions", "reviews"]
     assert (verify["ok"], verify["partitions"], verify["problems"]) == (True, [], [])
@@ -161,11 +161,11 @@ def test_a_lake_that_is_not_there_fails(tmp_path: Path) -> None:
     assert str(tmp_path / "none") in done.stderr
 
 
-def test_reader_that_goes_away_is_no_error(lake: Path) -> None:
+def test_reader_that_goes_away_is_no_error(command_line_lake: Path) -> None:
     """``goldpan lake tables | head -0`` ends quietly."""
     with subprocess.Popen(
         [sys.executable, "-m", "goldpan", "lake", "tables"],
-        env=environment({"GOLDPAN_LAKE__URI": str(lake)}),
+        env=environment({"GOLDPAN_LAKE__URI": str(command_line_lake)}),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -22,13 +22,14 @@ INLINE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
 
-def _summaries(group: GroupEntry, path: str = "goldpan") -> dict[str, str]:
+def command_summaries(group: GroupEntry, path: str = "goldpan") -> dict[str, str]:
+    """Return the summary of each command of a group, by the command."""
     found: dict[str, str] = {}
     for name, member in group.members.items():
         if isinstance(member, CommandEntry):
             found[f"{path} {name}"] = member.summary
         else:
-            found |= _summaries(member, f"{path} {name}")
+            found |= command_summaries(member, f"{path} {name}")
     return found
 
 
@@ -43,7 +44,7 @@ def calls(text: str) -> list[list[str]]:
 def test_the_table_of_commands_is_complete() -> None:
     """README lists every command there is, and none that is not."""
     rows = re.findall(r"^\| `(goldpan [^`]+)` \| (.+) \|$", README, re.MULTILINE)
-    assert dict(rows) == _summaries(COMMANDS)
+    assert dict(rows) == command_summaries(COMMANDS)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)

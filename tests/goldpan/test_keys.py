@@ -24,7 +24,9 @@ OTHER = base64.b64encode(bytes(32)).decode()
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Run:
     """Run goldpan in this process on a lake of which the keys were never put down."""
     new_world(tmp_path / "lake")
     work_in(tmp_path, monkeypatch)
@@ -45,7 +47,7 @@ COMMANDS = [
 @pytest.mark.parametrize("known", [True, False])
 @pytest.mark.parametrize("key", ["KEY", "SEAL_KEY"])
 def test_every_command_refuses_another_key_of_the_same_name(
-    key: str, known: bool, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    key: str, known: bool, run_keys: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From its check value, or, in a lake that has none, from what rows were made with it."""
     if known:
@@ -60,7 +62,7 @@ def test_every_command_refuses_another_key_of_the_same_name(
         with monkeypatch.context() as patch:
             if "replay" in command:  # the labels of this lake are those of a policy of the tests
                 patch.setenv("GOLDPAN_LABELS__POLICY", "off")
-            done = run(*command)
+            done = run_keys(*command)
         assert done.returncode == 2, (command, done.stderr)
         start = f"goldpan: GOLDPAN_REDACT__{key} differs from this lake's key"
         assert done.stderr.startswith(start)
@@ -69,15 +71,15 @@ def test_every_command_refuses_another_key_of_the_same_name(
     assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == before
 
 
-def test_the_key_of_the_lake_goes_on_working(run: Run) -> None:
+def test_the_key_of_the_lake_goes_on_working(run_keys: Run) -> None:
     """Nothing is refused that fits, whether its check value is there or not."""
-    assert run("erase", "run", "--subject", PERSON, "--dry-run").returncode == 0
+    assert run_keys("erase", "run", "--subject", PERSON, "--dry-run").returncode == 0
     key_check.refuse_wrong_keys(load_settings(), open_lake("lake"), remember=True)
     for _ in range(2):
-        assert run("erase", "run", "--subject", PERSON, "--dry-run").returncode == 0
+        assert run_keys("erase", "run", "--subject", PERSON, "--dry-run").returncode == 0
 
 
-@pytest.mark.usefixtures("run")
+@pytest.mark.usefixtures("run_keys")
 def test_a_former_key_that_is_another_is_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a rotation the key of before has its name still; a mixed-up one would find nobody."""
     key_check.refuse_wrong_keys(load_settings(), open_lake("lake"), remember=True)
@@ -90,12 +92,12 @@ def test_a_former_key_that_is_another_is_refused_too(monkeypatch: pytest.MonkeyP
         key_check.refuse_wrong_keys(load_settings(), open_lake("lake"))
 
 
-def test_verify_says_which_keys_the_rows_need(run: Run) -> None:
+def test_verify_says_which_keys_the_rows_need(run_keys: Run) -> None:
     """By purpose and name; those that only rows speak of too, with how often they stand there."""
-    assert "keys" not in json.loads(run("lake", "verify", "--json").stdout)
+    assert "keys" not in json.loads(run_keys("lake", "verify", "--json").stdout)
     key_check.refuse_wrong_keys(load_settings(), open_lake("lake"), remember=True)
     (plain, deep) = (
-        json.loads(run("lake", "verify", *more, "--json").stdout)["keys"]
+        json.loads(run_keys("lake", "verify", *more, "--json").stdout)["keys"]
         for more in ((), ("--deep",))
     )
     assert [(one["purpose"], one["key_id"], one["known"], one["rows"]) for one in plain] == [
@@ -107,7 +109,7 @@ def test_verify_says_which_keys_the_rows_need(run: Run) -> None:
         ("sealing", SEAL.key_id),
     }
     assert all(one["rows"] > 0 for one in deep)
-    assert "key k1 (redaction), used in" in run("lake", "verify", "--deep").stdout
+    assert "key k1 (redaction), used in" in run_keys("lake", "verify", "--deep").stdout
 
 
 def test_a_check_value_is_put_down_once(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ MAIL = "ann.miller@example.com"
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def scan_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with settings for a lake in it, and a policy without the model."""
     policy = tmp_path / "policy.yaml"
     policy.write_text("extends: strict\nname: plain\nnames: {model: none}\n")
@@ -26,10 +26,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_what_is_found_is_counted_with_the_way_out(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+    scan_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Exit code 1, a table within 80 columns, the replay that removes it, and no value."""
-    new_lake(folder / "lake", [trace("a", response=f"mail {MAIL}"), trace("b", response="fine")])
+    new_lake(
+        scan_folder / "lake", [trace("a", response=f"mail {MAIL}"), trace("b", response="fine")]
+    )
     assert run_command(["lake", "scan"]) == 1
     told = capsys.readouterr().out
     assert "EMAIL_ADDRESS 1" in told
@@ -52,9 +54,9 @@ def test_what_is_found_is_counted_with_the_way_out(
     }
 
 
-def test_a_clean_lake_gives_0(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_clean_lake_gives_0(scan_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing found is said in a sentence, with how much was looked at."""
-    new_lake(folder / "lake", [trace("a", response="fine")])
+    new_lake(scan_folder / "lake", [trace("a", response="fine")])
     assert run_command(["lake", "scan", "--sample", "100", "--older"]) == 0
     assert "would change nothing" in capsys.readouterr().out
 
@@ -69,13 +71,13 @@ def test_a_clean_lake_gives_0(folder: Path, capsys: pytest.CaptureFixture[str]) 
     ],
     ids=" ".join,
 )
-def test_wrong_use_gives_2(folder: Path, arguments: list[str]) -> None:
+def test_wrong_use_gives_2(scan_folder: Path, arguments: list[str]) -> None:
     """A policy that replaces nothing, days the wrong way round, a table without texts."""
-    new_lake(folder / "lake")
+    new_lake(scan_folder / "lake")
     assert run_command(["lake", "scan", *arguments]) == 2
 
 
-def test_no_lake_gives_3(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_lake_gives_3(scan_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A lake that is not there is no clean lake."""
     assert run_command(["lake", "scan"]) == 3
     assert "there is no table" in capsys.readouterr().err

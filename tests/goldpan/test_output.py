@@ -23,7 +23,7 @@ def _goldpan(lake: Path, words: str, streams: str) -> subprocess.CompletedProces
 
 
 @pytest.fixture(scope="module")
-def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def silently_made_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A lake with empty tables, made while nobody listens at all."""
     folder = tmp_path_factory.mktemp("lake")
     assert _goldpan(folder, "lake init", "<&- >&- 2>&-").returncode == 0
@@ -36,15 +36,17 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [("lake verify", 0), ("lake verify --json", 0), ("--version", 0), ("lake verify --no", 2)],
 )
 @pytest.mark.parametrize("streams", [">&-", ">&- 2>&-", "<&- >&- 2>&-"])
-def test_closed_output_changes_no_answer(lake: Path, words: str, code: int, streams: str) -> None:
+def test_closed_output_changes_no_answer(
+    silently_made_lake: Path, words: str, code: int, streams: str
+) -> None:
     """1 means no; a command whose output is closed says what it would say to /dev/null."""
-    assert _goldpan(lake, words, streams).returncode == code
+    assert _goldpan(silently_made_lake, words, streams).returncode == code
 
 
 @pytest.mark.parametrize("words", ["lake verify", "lake verify --json", "--version"])
-def test_a_full_disk_is_told(lake: Path, words: str) -> None:
+def test_a_full_disk_is_told(silently_made_lake: Path, words: str) -> None:
     """What cannot be written is a failure (3), in one sentence, and no fault to report."""
-    done = _goldpan(lake, words, "> /dev/full")
+    done = _goldpan(silently_made_lake, words, "> /dev/full")
     assert done.returncode == 3
     assert "cannot be written: No space left on device" in done.stderr
     assert "report it" not in done.stderr
@@ -52,11 +54,11 @@ def test_a_full_disk_is_told(lake: Path, words: str) -> None:
 
 
 @pytest.mark.parametrize("columns", ["0", "1", "80", "x", "-5"])
-def test_any_width_shows_all(lake: Path, columns: str) -> None:
+def test_any_width_shows_all(silently_made_lake: Path, columns: str) -> None:
     """At no width is the answer left out, or a name cut."""
     done = subprocess.run(
         [sys.executable, "-m", "goldpan", "lake", "verify"],
-        env=environment({"GOLDPAN_LAKE__URI": str(lake), "COLUMNS": columns}),
+        env=environment({"GOLDPAN_LAKE__URI": str(silently_made_lake), "COLUMNS": columns}),
         capture_output=True,
         text=True,
         check=True,

@@ -42,7 +42,7 @@ class CrashError(Exception):
 
 
 @pytest.fixture
-def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
+def feedback_lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
     """Six traces with feedback, labelled under the preset; the settings name the lake."""
     for name, value in settings("localhost:1", tmp_path / "lake").items():
         monkeypatch.setenv(name, value)
@@ -82,10 +82,12 @@ def promote(at: StrEnum | None = None) -> None:
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_promotion_that_is_killed_goes_on(lake: Lake, tmp_path: Path, step: ReplayStep) -> None:
+def test_a_promotion_that_is_killed_goes_on(
+    feedback_lake: Lake, tmp_path: Path, step: ReplayStep
+) -> None:
     """At any time each trace has a label; in the end those of the range have their new one."""
     plan = staged(tmp_path)
-    before = dict(labels_of(lake))
+    before = dict(labels_of(feedback_lake))
     with pytest.raises(CrashError):
         promote(step)
     between = labels_of(open_lake(tmp_path / "lake"))
@@ -102,7 +104,7 @@ def test_a_promotion_that_is_killed_goes_on(lake: Lake, tmp_path: Path, step: Re
 
 @pytest.mark.parametrize("step", list(ReplayLabelStep))
 def test_staging_that_is_killed_goes_on(
-    lake: Lake, tmp_path: Path, step: ReplayLabelStep, monkeypatch: pytest.MonkeyPatch
+    feedback_lake: Lake, tmp_path: Path, step: ReplayLabelStep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is not complete, and cannot be promoted, before its labels are staged."""
     with monkeypatch.context() as dying:
@@ -124,7 +126,7 @@ def test_staging_that_is_killed_goes_on(
     assert (found[1].changed, found[1].policy) == (3, 3)
 
 
-def test_abandoning_leaves_nothing(lake: Lake, tmp_path: Path) -> None:
+def test_abandoning_leaves_nothing(feedback_lake: Lake, tmp_path: Path) -> None:
     """No file is left, and the number of the policy stands for none."""
     before = {file for file in (tmp_path / "lake").rglob("*") if file.is_file()}
     staged(tmp_path)
@@ -134,12 +136,14 @@ def test_abandoning_leaves_nothing(lake: Lake, tmp_path: Path) -> None:
 
 
 def test_who_is_erased_between_staging_and_promotion_gets_no_label(
-    lake: Lake, tmp_path: Path
+    feedback_lake: Lake, tmp_path: Path
 ) -> None:
     """It was proposed, but the trace is in the lake no more; the others are as the diff said."""
     plan = staged(tmp_path)
     for name in ("labels", "feedback", "traces"):
-        exchange(lake, lambda rows: rows.filter(pc.not_equal(rows["trace_id"], "t1")), name)
+        exchange(
+            feedback_lake, lambda rows: rows.filter(pc.not_equal(rows["trace_id"], "t1")), name
+        )
     promote()
     after = labels_of(open_lake(tmp_path / "lake"))
     assert after.keys() == {"t0", "t2", "t3", "t4", "t5"}

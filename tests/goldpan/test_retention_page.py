@@ -14,18 +14,20 @@ from goldpan import wiring
 from goldpan.cli.main import run_command
 from goldpan.settings import load_settings
 from goldpan.wiring import now_us
+from lake.objects import FolderStore
+from stream.replay.repository import REPLAYS_FOLDER
 from tests.architecture.source import ROOT
 from tests.batch.retention.kit import new_lake, open_lake, said, table_rows, versions
 from tests.goldpan.test_docs import calls
 from tests.servers.worker import TEST_KEY
-from tests.stream.replays import filled_lake, stage, staging
+from tests.stream.replays import filled_lake, stage
 
 DAY = date(2026, 12, 4)
 PAGE = (ROOT / "docs" / "retention.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
-def _lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _retention_page_lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A lake and the plan of the page, where the commands are typed."""
     (tmp_path / "retention.yaml").write_text(re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)[0])
     new_lake(tmp_path / "lake")
@@ -34,7 +36,7 @@ def _lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("goldpan.retention_setup.store_today", lambda _settings: DAY)
 
 
-@pytest.mark.usefixtures("_lake")
+@pytest.mark.usefixtures("_retention_page_lake")
 def test_the_commands_of_the_page_run(capsys: pytest.CaptureFixture[str]) -> None:
     """In the order of the page; a dry run changes nothing, the next one does."""
     before = versions(open_lake("lake"))
@@ -47,7 +49,7 @@ def test_the_commands_of_the_page_run(capsys: pytest.CaptureFixture[str]) -> Non
     assert "wrong" not in capsys.readouterr().out
 
 
-@pytest.mark.usefixtures("_lake")
+@pytest.mark.usefixtures("_retention_page_lake")
 def test_the_report_for_machines(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,7 +103,7 @@ def test_a_replay_that_was_forgotten_is_told(
     """Its staged tables hold rows of days that are over; one without tables yet is passed over."""
     filled_lake(tmp_path)
     begun = replace(stage(tmp_path), name="begun", replay_id=7)
-    staging(tmp_path)._files.put_new("begun/replay.json", begun.to_bytes())
+    FolderStore(tmp_path / "lake" / REPLAYS_FOLDER).put_new("begun/replay.json", begun.to_bytes())
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GOLDPAN_LAKE__URI", "lake")
     monkeypatch.setattr("goldpan.retention_setup.store_today", lambda _settings: DAY)
@@ -125,7 +127,7 @@ TAKES_ALL = "tables:\n  traces: {rows: 19, text: 17}\n  reviews: {rows: 19}\n"
 
 
 @pytest.fixture
-def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _expiring_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A lake, and a plan by which little is due today, and everything in a month."""
     new_lake(tmp_path / "lake")
     monkeypatch.chdir(tmp_path)
@@ -134,7 +136,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("plan.yaml").write_text(TAKES_ALL)
 
 
-@pytest.mark.usefixtures("_here")
+@pytest.mark.usefixtures("_expiring_folder")
 @pytest.mark.parametrize("wrong", [YEARS, -YEARS, 400 * 1_000_000, 2**62])
 def test_a_machine_whose_clock_is_wrong_deletes_nothing(
     wrong: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -156,7 +158,7 @@ def test_a_machine_whose_clock_is_wrong_deletes_nothing(
     assert not Path("lake/erasures").exists()
 
 
-@pytest.mark.usefixtures("_here")
+@pytest.mark.usefixtures("_expiring_folder")
 def test_a_clock_that_differs_by_seconds_is_as_good_as_any(monkeypatch: pytest.MonkeyPatch) -> None:
     """And the day is the store's."""
     there = now_us()
@@ -176,7 +178,7 @@ def test_asking_for_the_time_makes_no_lake(
     assert not Path("lake").exists()
 
 
-@pytest.mark.usefixtures("_here")
+@pytest.mark.usefixtures("_expiring_folder")
 def test_a_run_that_would_take_far_more_than_the_last_ones_stops(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -209,7 +211,7 @@ def test_a_run_that_would_take_far_more_than_the_last_ones_stops(
     assert table_rows(open_lake("lake"), "traces") == []
 
 
-@pytest.mark.usefixtures("_here")
+@pytest.mark.usefixtures("_expiring_folder")
 @pytest.mark.parametrize("share", ["nan", "0", "-1", "1.5", "", "all"])
 def test_a_share_that_limits_nothing_is_refused(
     share: str, monkeypatch: pytest.MonkeyPatch

@@ -23,7 +23,7 @@ KEY, OTHER = (base64.b64encode(bytes([n]) * 32).decode() for n in (1, 2))
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def keyless_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A lake in use, and no key."""
     make(tmp_path / "lake")
     monkeypatch.setenv("GOLDPAN_LAKE__URI", str(tmp_path / "lake"))
@@ -31,9 +31,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def verify(folder: Path, capsys: pytest.CaptureFixture[str]) -> Command:
+def verify(keyless_folder: Path, capsys: pytest.CaptureFixture[str]) -> Command:
     """Run the command; give its exit code and what it printed."""
-    del folder
+    del keyless_folder
 
     def call(*arguments: str) -> tuple[int, dict[str, Any]]:
         capsys.readouterr()
@@ -44,9 +44,9 @@ def verify(folder: Path, capsys: pytest.CaptureFixture[str]) -> Command:
     return call
 
 
-def test_versions_head_and_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_versions_head_and_files(keyless_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A person sees as of what it holds, and how much of it was proved to the byte."""
-    del folder
+    del keyless_folder
     assert run_command(["lake", "verify", "--deep", "--sample", "10"]) == 0
     out = capsys.readouterr().out
     assert "as of table versions traces 3, feedback 2, labels 2, quarantine 5" in out
@@ -55,10 +55,12 @@ def test_versions_head_and_files(folder: Path, capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.parametrize("name", ["a broken footer", "a broken page", "the table `labels` gone"])
-def test_damage_ends_with_1_and_the_whole_list(folder: Path, verify: Command, name: str) -> None:
+def test_damage_ends_with_1_and_the_whole_list(
+    keyless_folder: Path, verify: Command, name: str
+) -> None:
     """Together with what else is wrong, without waiting for what will not get better."""
-    WAYS[name](folder)
-    WAYS["a file of `feedback` gone"](folder)
+    WAYS[name](keyless_folder)
+    WAYS["a file of `feedback` gone"](keyless_folder)
     code, said = verify("--deep")
     assert (code, said["ok"]) == (1, False)
     assert len(said["problems"]) >= 2
@@ -67,7 +69,7 @@ def test_damage_ends_with_1_and_the_whole_list(folder: Path, verify: Command, na
 
 
 def test_a_head_that_is_kept(
-    folder: Path,
+    keyless_folder: Path,
     verify: Command,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -81,7 +83,7 @@ def test_a_head_that_is_kept(
     code, said = verify("--write-head", str(signed))
     assert code == 0
     assert json.loads(signed.read_text()) == said["head"]
-    Scene(folder, {TRACES: 14}).flush("traces", TRACES, 16)
+    Scene(keyless_folder, {TRACES: 14}).flush("traces", TRACES, 16)
     for path, by in ((bare, None), (signed, said["head"]["signed_by"])):
         code, now = verify("--head", str(path))
         assert (code, now["continues"]["signed_by"]) == (0, by)
@@ -96,7 +98,7 @@ def test_a_head_that_is_kept(
     assert code == 1
     assert any("changed after it was signed" in one for one in said["problems"])
 
-    table(folder, "labels").commits()[-1].unlink()
+    table(keyless_folder, "labels").commits()[-1].unlink()
     code, said = verify("--head", str(bare), "--write-head", str(tmp_path / "no.json"))
     assert code == 1
     assert any("commits were removed" in one for one in said["problems"])
@@ -155,17 +157,17 @@ def test_moments_as_goldpan_prints_them(verify: Command, moment: str) -> None:
     assert verify("--deep", "--since", moment)[0] == 0
 
 
-def test_a_head_does_not_lie_in_the_lake(folder: Path, verify: Command) -> None:
+def test_a_head_does_not_lie_in_the_lake(keyless_folder: Path, verify: Command) -> None:
     """It is what shows that the lake was changed."""
-    assert verify("--write-head", str(folder / "head.json"))[0] == 2
-    assert not (folder / "head.json").exists()
+    assert verify("--write-head", str(keyless_folder / "head.json"))[0] == 2
+    assert not (keyless_folder / "head.json").exists()
 
 
 def test_a_lost_table_is_given_up_by_name_only(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+    keyless_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """`lake init` refuses, and says how; the proof goes on saying what is gone."""
-    WAYS["the table `labels` gone"](folder)
+    WAYS["the table `labels` gone"](keyless_folder)
     assert run_command(["lake", "init"]) == 3
     assert "goldpan lake init --lost labels" in capsys.readouterr().err
     assert run_command(["lake", "init", "--lost", "labels"]) == 0
@@ -174,12 +176,12 @@ def test_a_lost_table_is_given_up_by_name_only(
 
 
 def test_a_lake_that_is_gone_does_not_continue_its_head(
-    folder: Path, verify: Command, tmp_path: Path
+    keyless_folder: Path, verify: Command, tmp_path: Path
 ) -> None:
     """Without a head it is an address without a lake; with one, every table of it is missed."""
     head = tmp_path / "head.json"
     assert verify("--write-head", str(head))[0] == 0
-    shutil.rmtree(folder)
+    shutil.rmtree(keyless_folder)
     assert verify()[0] == 3
     code, said = verify("--head", str(head))
     assert code == 1
@@ -188,24 +190,24 @@ def test_a_lake_that_is_gone_does_not_continue_its_head(
 
 @pytest.mark.parametrize("names", ["labels", "*"])
 def test_files_without_a_log_are_no_new_lake(
-    folder: Path, verify: Command, capsys: pytest.CaptureFixture[str], names: str
+    keyless_folder: Path, verify: Command, capsys: pytest.CaptureFixture[str], names: str
 ) -> None:
     """A copy that left hidden folders out is damage, and no tables are made over its files."""
-    for log in folder.glob(f"{names}/_delta_log"):
+    for log in keyless_folder.glob(f"{names}/_delta_log"):
         shutil.rmtree(log)
     code, said = verify()
     assert code == 1
     assert any("its log, the folder _delta_log, is missing" in one for one in said["problems"])
     assert run_command(["lake", "init"]) == 3
     assert "restore it from a copy" in capsys.readouterr().err
-    assert not [*folder.glob(f"{names}/_delta_log")]
+    assert not [*keyless_folder.glob(f"{names}/_delta_log")]
 
 
 def test_the_commands_of_the_page(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    keyless_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those of docs/proofs.md, in its order, but for those that give a table up or skip Kafka."""
-    del folder
+    del keyless_folder
     monkeypatch.chdir(tmp_path)
     page = (Path(__file__).parents[2] / "docs/proofs.md").read_text(encoding="utf-8")
     wanted = [one for one in calls(page) if one[:2] == ["lake", "verify"]]

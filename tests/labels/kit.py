@@ -12,7 +12,7 @@ import pyarrow as pa
 from labels.batch_join import LakeRows, join_lake_rows
 from labels.decision import decide_label, events_in_force
 from labels.join import DecidedLabel, LabelJoin
-from labels.policy import LabelPolicy, parse_label_policy
+from labels.policy import LabelPolicy, parse_label_policies
 from labels.scorer import LabelScorer
 from schemas.columns import record_batch
 from schemas.record_batches import DecodedBatch, RecordKind
@@ -39,6 +39,11 @@ signals:
     specificity: {mean: 0.99}
     group: outcome
 """
+
+
+def parse_label_policy(text: str, name: str) -> LabelPolicy:
+    """Parse a policy, on the newest version of the preset that it extends."""
+    return parse_label_policies(text, name)[0]
 
 
 def policy(more: str = "") -> LabelPolicy:

@@ -3,9 +3,10 @@
 import pytest
 
 from labels.calibration import parse_calibration, prior_calibration
-from labels.policy import PRESETS, load_label_policy, parse_label_policy
+from labels.policy import PRESETS, load_label_policy
 from labels.scorer import LabelScorer
 from schemas.errors import UsageError
+from tests.labels.kit import parse_label_policy
 
 GOOD = """
 name: mine

@@ -9,12 +9,13 @@ from batch.labels.scorer_loader import load_configured_policy
 from labels.config import LabelSettings
 from labels.decision import decide_label
 from labels.facts import FeedbackFacts, TraceFacts, TraceKnowledge
-from labels.policy import load_label_policies, load_label_policy, parse_label_policy
+from labels.policy import load_label_policies, load_label_policy
 from labels.scorer import LabelScorer
 from lake.config import LakeSettings
 from lake.location import LakeLocation
 from lake.tables import Lake
 from schemas.errors import UsageError
+from tests.labels.kit import parse_label_policy
 
 START = 1_793_491_200_000_000
 DOWN = TraceKnowledge(

@@ -20,10 +20,11 @@ from labels.diagnostics import (
 )
 from labels.digests import is_drawn_for_audit
 from labels.failure_rate import AuditedTrace, effective_sample_size, estimate_failure_rate
-from labels.policy import LabelPolicy, parse_label_policy
+from labels.policy import LabelPolicy
 from labels.reliability_chart import draw_reliability_chart
 from labels.scorer import LabelScorer
 from schemas.errors import UsageError
+from tests.labels.kit import parse_label_policy
 from tests.labels.simulation import (
     LabelScore,
     decided,

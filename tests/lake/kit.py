@@ -87,7 +87,7 @@ def rows(
     """Return rows of a table; what is not given is filled in. ``day`` counts from that of START."""
     schema = TABLES[table].arrow
     at = START + timedelta(days=day)
-    common = _filled(table, at) | {
+    common = filled_columns(table, at) | {
         "_topic": topic,
         "_ingested_at": ingested_at,
         "_policy": "p",
@@ -105,7 +105,8 @@ def rows(
     )
 
 
-def _filled(table: str, at: datetime) -> dict[str, Any]:
+def filled_columns(table: str, at: datetime) -> dict[str, Any]:
+    """Return values of a table's own columns that must not be null."""
     if table == "quarantine":
         return {"reason": "not_json", "detail": "d", "size_bytes": 1, "record_timestamp": at}
     if table == "traces":

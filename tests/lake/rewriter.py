@@ -62,8 +62,6 @@ def main(uri: str, end: int) -> None:
         except FileReplacedError:
             lost += 1
     sys.stdout.write(f"{won} {lost} {unknown}\n")
-    sys.stdout.flush()
-    os._exit(0)  # delta-rs' threads may make an ordinary exit abort
 
 
 if __name__ == "__main__":

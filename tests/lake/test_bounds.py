@@ -37,7 +37,7 @@ GONE = "trace-of-someone"
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
+def compacted_lake(tmp_path: Path) -> Lake:
     """Flushes, a checkpoint, then a compaction, then another flush and its checkpoint."""
     lake = make_lake(tmp_path)
     table = lake.table("feedback")
@@ -88,9 +88,9 @@ def log_of(table: Table) -> dict[str, bytes]:
     return {path: table.files.get(path) for path, _ in table.files.walk("_delta_log")}
 
 
-def test_the_bounds_of_dead_files_are_gone(lake: Lake, tmp_path: Path) -> None:
+def test_the_bounds_of_dead_files_are_gone(compacted_lake: Lake, tmp_path: Path) -> None:
     """From commits and checkpoints; the live file keeps its own, and a second run does nothing."""
-    table = lake.table("feedback")
+    table = compacted_lake.table("feedback")
     before = log_of(table)
     dead = {f"{start:020}.json" for start in (1, 2, 3)}
     assert scrubbed(table) == 4
@@ -102,7 +102,7 @@ def test_the_bounds_of_dead_files_are_gone(lake: Lake, tmp_path: Path) -> None:
     assert scrubbed(table) == 0
 
 
-def test_every_reader_reads_the_same(lake: Lake, tmp_path: Path) -> None:
+def test_every_reader_reads_the_same(compacted_lake: Lake, tmp_path: Path) -> None:
     """delta-rs at every version and with a filter, DuckDB, positions, and the proof of the log."""
     uri = str(tmp_path / "lake" / "feedback")
     versions = range(DeltaTable(uri).version() + 1)
@@ -120,16 +120,16 @@ def test_every_reader_reads_the_same(lake: Lake, tmp_path: Path) -> None:
 
     before = told()
     assert [by_id for _, by_id, _ in before] == [0, 2, 2, 2, 2, 2]
-    scrubbed(lake.table("feedback"))
+    scrubbed(compacted_lake.table("feedback"))
     assert told() == before
     assert verify_lake(open_lake(tmp_path), deep=True).problems == []
     again = open_lake(tmp_path).table("feedback")
     assert again.positions([SOURCE]) == {SOURCE: 8}
 
 
-def test_two_who_widen_at_once_keep_each_others_work(lake: Lake) -> None:
+def test_two_who_widen_at_once_keep_each_others_work(compacted_lake: Lake) -> None:
     """Each knows of other files that are gone; one reads what the other is about to write over."""
-    table = lake.table("feedback")
+    table = compacted_lake.table("feedback")
     first, second = (f"_delta_log/{version:020}.json" for version in (1, 2))
     table.files.put(first, table.files.get(first) + table.files.get(second))
     paths = [add["path"] for add in read_actions(table.files, 1, "add") or []]
@@ -147,9 +147,9 @@ def test_two_who_widen_at_once_keep_each_others_work(lake: Lake) -> None:
     assert GONE.encode() not in table.files.get(first)
 
 
-def test_what_dead_writers_left_in_the_log_goes(lake: Lake) -> None:
+def test_what_dead_writers_left_in_the_log_goes(compacted_lake: Lake) -> None:
     """A commit that was never renamed holds statistics too; commits of later versions are left."""
-    table = lake.table("feedback")
+    table = compacted_lake.table("feedback")
     before = log_of(table)
     table.files.put(f"_delta_log/{6:020}.json#1", GONE.encode())
     widen_bounds(table.files, [], version=0)

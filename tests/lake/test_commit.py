@@ -68,13 +68,13 @@ def raising(error: Exception) -> Callable[[], None]:
 
 
 @pytest.fixture
-def table(tmp_path: Path) -> Table:
+def empty_table(tmp_path: Path) -> Table:
     """An empty table."""
     return make_lake(tmp_path).table("feedback")
 
 
 @pytest.fixture
-def others(table: Table, tmp_path: Path) -> Table:
+def other_worker_table(empty_table: Table, tmp_path: Path) -> Table:
     """The same table, as another worker has it."""
     return open_lake(tmp_path).table("feedback")
 
@@ -89,125 +89,133 @@ ERRORS = [OSError("no answer"), DeltaError("hook failed"), CommitFailedError("41
 
 
 @pytest.mark.parametrize("error", ERRORS)
-def test_a_lost_reply_does_not_double_the_rows(table: Table, error: Exception) -> None:
+def test_a_lost_reply_does_not_double_the_rows(empty_table: Table, error: Exception) -> None:
     """The commit landed and its reply did not: the position tells, and nothing is sent again."""
-    handle = Meddled(table.handle, after=raising(error))
+    handle = Meddled(empty_table.handle, after=raising(error))
     unknown: list[str] = []
     settled: list[str] = []
     watch = CommitWatch(lambda name, _error: unknown.append(name), settled.append)
-    assert append(table, None, 3, handle=handle, watch=watch) is False
+    assert append(empty_table, None, 3, handle=handle, watch=watch) is False
     assert (handle.sent, unknown, settled) == (1, ["feedback"], ["feedback"])
-    assert offsets(table) == [0, 1, 2]
-    assert len(table.ledger()) == 1
+    assert offsets(empty_table) == [0, 1, 2]
+    assert len(empty_table.ledger()) == 1
 
 
 @pytest.mark.parametrize("error", ERRORS)
-def test_a_lost_request_is_sent_again(table: Table, error: Exception) -> None:
+def test_a_lost_request_is_sent_again(empty_table: Table, error: Exception) -> None:
     """Nothing landed: the same commit is made by the second attempt."""
-    handle = Meddled(table.handle, before=raising(error))
-    assert append(table, None, 3, handle=handle) is True
+    handle = Meddled(empty_table.handle, before=raising(error))
+    assert append(empty_table, None, 3, handle=handle) is True
     assert handle.sent == 2
-    assert offsets(table) == [0, 1, 2]
+    assert offsets(empty_table) == [0, 1, 2]
 
 
-def test_a_log_that_cannot_be_read_is_read_again(table: Table) -> None:
+def test_a_log_that_cannot_be_read_is_read_again(empty_table: Table) -> None:
     """Nothing is sent before the newest version is known."""
-    handle = Meddled(table.handle, refresh=raising(OSError("no answer")))
-    assert append(table, None, 3, handle=handle) is True
+    handle = Meddled(empty_table.handle, refresh=raising(OSError("no answer")))
+    assert append(empty_table, None, 3, handle=handle) is True
     assert handle.sent == 1
 
 
-def test_an_error_of_another_kind_is_not_hidden(table: Table) -> None:
+def test_an_error_of_another_kind_is_not_hidden(empty_table: Table) -> None:
     """A mistake in the program is no reason to try again."""
-    handle = Meddled(table.handle, before=raising(ZeroDivisionError()))
+    handle = Meddled(empty_table.handle, before=raising(ZeroDivisionError()))
     with pytest.raises(ZeroDivisionError):
-        append(table, None, 3, handle=handle)
+        append(empty_table, None, 3, handle=handle)
 
 
-def test_a_lake_that_stays_silent_is_fatal(table: Table) -> None:
+def test_a_lake_that_stays_silent_is_fatal(empty_table: Table) -> None:
     """Trying has an end, and the error says what was tried."""
-    handle = Meddled(table.handle)
+    handle = Meddled(empty_table.handle)
     handle.update_incremental = raising(OSError("no answer"))  # type: ignore[method-assign]
     with pytest.raises(FatalError, match="committing to table feedback: still failing after 9 s"):
-        append(table, None, 3, handle=handle, retry=patience(9))
+        append(empty_table, None, 3, handle=handle, retry=patience(9))
 
 
-def test_told_to_stop_it_does_not_try_again(table: Table) -> None:
+def test_told_to_stop_it_does_not_try_again(empty_table: Table) -> None:
     """A shutdown ends the waiting; whether the commit landed is for the next owner to read."""
-    handle = Meddled(table.handle, before=raising(OSError("no answer")))
+    handle = Meddled(empty_table.handle, before=raising(OSError("no answer")))
     with pytest.raises(CommitUnknownError):
-        append(table, None, 3, handle=handle, retry=patience(sleep=lambda _wait: True))
+        append(empty_table, None, 3, handle=handle, retry=patience(sleep=lambda _wait: True))
 
 
-def test_an_outcome_that_stays_unknown_is_no_failure(table: Table) -> None:
+def test_an_outcome_that_stays_unknown_is_no_failure(empty_table: Table) -> None:
     """A commit whose reply is lost may have landed, also if the log cannot be read after it."""
 
     def lose_the_reply() -> None:
         handle.update_incremental = raising(OSError("no answer"))  # type: ignore[method-assign]
         raise OSError("no answer")
 
-    handle = Meddled(table.handle, after=lose_the_reply)
+    handle = Meddled(empty_table.handle, after=lose_the_reply)
     with pytest.raises(FatalError, match="the change may have been made") as failure:
-        append(table, None, 3, handle=handle, retry=patience(9))
+        append(empty_table, None, 3, handle=handle, retry=patience(9))
     assert isinstance(failure.value.__cause__, CommitUnknownError)
-    assert offsets(table) == [0, 1, 2]
+    assert offsets(empty_table) == [0, 1, 2]
 
 
-def test_a_commit_that_sends_nothing_is_no_unknown_one(table: Table) -> None:
+def test_a_commit_that_sends_nothing_is_no_unknown_one(empty_table: Table) -> None:
     """A log that cannot be read leaves the table as it was, and the error says nothing else."""
-    handle = Meddled(table.handle)
+    handle = Meddled(empty_table.handle)
     handle.update_incremental = raising(OSError("no answer"))  # type: ignore[method-assign]
     with pytest.raises(FatalError) as failure:
-        append(table, None, 3, handle=handle, retry=patience(9))
+        append(empty_table, None, 3, handle=handle, retry=patience(9))
     assert not isinstance(failure.value.__cause__, CommitUnknownError)
     assert "may have been made" not in str(failure.value)
 
 
-def test_a_stale_handle_is_refreshed(table: Table, others: Table) -> None:
+def test_a_stale_handle_is_refreshed(empty_table: Table, other_worker_table: Table) -> None:
     """Commits of other partitions' owners are read before the next one is made."""
-    append(others, None, 5, source=OTHER)
-    append(table, None, 3)
-    assert (offsets(table), offsets(table, OTHER)) == ([0, 1, 2], [0, 1, 2, 3, 4])
+    append(other_worker_table, None, 5, source=OTHER)
+    append(empty_table, None, 3)
+    assert (offsets(empty_table), offsets(empty_table, OTHER)) == ([0, 1, 2], [0, 1, 2, 3, 4])
 
 
-def test_a_lower_position_is_refused(table: Table) -> None:
+def test_a_lower_position_is_refused(empty_table: Table) -> None:
     """Positions never go backwards, not even through a fresh handle."""
-    append(table, None, 10)
+    append(empty_table, None, 10)
     with pytest.raises(FencedError, match="is at 10, not None"):
-        append(table, None, 5, token=2)
+        append(empty_table, None, 5, token=2)
     with pytest.raises(FencedError, match="is at 10, not 5"):
-        append(table, 5, 8, token=2)
-    assert offsets(table) == list(range(10))
+        append(empty_table, 5, 8, token=2)
+    assert offsets(empty_table) == list(range(10))
 
 
-def test_the_same_flush_twice_lands_once(table: Table) -> None:
+def test_the_same_flush_twice_lands_once(empty_table: Table) -> None:
     """A flush that is handed over again is known by its token."""
-    assert append(table, None, 3, token=7) is True
-    assert append(table, None, 3, token=7) is False
-    assert offsets(table) == [0, 1, 2]
+    assert append(empty_table, None, 3, token=7) is True
+    assert append(empty_table, None, 3, token=7) is False
+    assert offsets(empty_table) == [0, 1, 2]
 
 
-def test_another_owner_at_the_same_end_is_told_apart(table: Table, others: Table) -> None:
+def test_another_owner_at_the_same_end_is_told_apart(
+    empty_table: Table, other_worker_table: Table
+) -> None:
     """Two buffers that end at the same offset are two: the later one is fenced."""
-    append(others, None, 3, token=8, quarantined={1})
+    append(other_worker_table, None, 3, token=8, quarantined={1})
     with pytest.raises(FencedError):
-        append(table, None, 3, token=7)
-    assert offsets(table) == [0, 2]
+        append(empty_table, None, 3, token=7)
+    assert offsets(empty_table) == [0, 2]
 
 
-def test_an_owner_between_compare_and_commit_wins(table: Table, others: Table) -> None:
+def test_an_owner_between_compare_and_commit_wins(
+    empty_table: Table, other_worker_table: Table
+) -> None:
     """delta-rs refuses a commit whose position was moved after the handle was refreshed."""
-    handle = Meddled(table.handle, before=lambda: bool(append(others, None, 4, token=8)))
+    handle = Meddled(
+        empty_table.handle, before=lambda: bool(append(other_worker_table, None, 4, token=8))
+    )
     with pytest.raises(FencedError, match="is at 4, not None"):
-        append(table, None, 3, handle=handle, token=7)
-    assert offsets(table) == [0, 1, 2, 3]
+        append(empty_table, None, 3, handle=handle, token=7)
+    assert offsets(empty_table) == [0, 1, 2, 3]
 
 
-def test_another_partition_is_no_conflict(table: Table, others: Table) -> None:
+def test_another_partition_is_no_conflict(empty_table: Table, other_worker_table: Table) -> None:
     """A commit of somebody else's partition in between costs nothing but time."""
-    handle = Meddled(table.handle, before=lambda: bool(append(others, None, 4, source=OTHER)))
-    append(table, None, 3, handle=handle)
-    assert (offsets(table), offsets(table, OTHER)) == ([0, 1, 2], [0, 1, 2, 3])
+    handle = Meddled(
+        empty_table.handle, before=lambda: bool(append(other_worker_table, None, 4, source=OTHER))
+    )
+    append(empty_table, None, 3, handle=handle)
+    assert (offsets(empty_table), offsets(empty_table, OTHER)) == ([0, 1, 2], [0, 1, 2, 3])
 
 
 def claim(table: Table, position: int, token: int) -> None:
@@ -224,68 +232,70 @@ def claim(table: Table, position: int, token: int) -> None:
     )
 
 
-def test_a_claim_keeps_others_out(table: Table, others: Table) -> None:
+def test_a_claim_keeps_others_out(empty_table: Table, other_worker_table: Table) -> None:
     """Who took over before the claim can no longer commit; who saw it can."""
-    append(table, None, 3)
-    others.refresh()
-    claim(others, 3, token=99)
+    append(empty_table, None, 3)
+    other_worker_table.refresh()
+    claim(other_worker_table, 3, token=99)
     with pytest.raises(FencedError, match="#claim is at 99, not None"):
-        append(table, 3, 6, token=2, guards=[Guard(claim_app(SOURCE), None)])
-    append(table, 3, 6, token=3, guards=[Guard(claim_app(SOURCE), 99)])
-    assert offsets(table) == list(range(6))
+        append(empty_table, 3, 6, token=2, guards=[Guard(claim_app(SOURCE), None)])
+    append(empty_table, 3, 6, token=3, guards=[Guard(claim_app(SOURCE), 99)])
+    assert offsets(empty_table) == list(range(6))
 
 
 @pytest.mark.parametrize("before", [None, 98])
 def test_a_claim_between_compare_and_commit_keeps_others_out(
-    table: Table, others: Table, before: int | None
+    empty_table: Table, other_worker_table: Table, before: int | None
 ) -> None:
     """Also the first claim of all, of which the guard holds no number."""
-    append(table, None, 3)
+    append(empty_table, None, 3)
     if before is not None:
-        claim(table, 3, token=before)
-    others.refresh()
-    handle = Meddled(table.handle, before=lambda: claim(others, 3, token=99))
+        claim(empty_table, 3, token=before)
+    other_worker_table.refresh()
+    handle = Meddled(empty_table.handle, before=lambda: claim(other_worker_table, 3, token=99))
     with pytest.raises(FencedError, match="#claim is at 99"):
-        append(table, 3, 6, handle=handle, token=2, guards=[Guard(claim_app(SOURCE), before)])
-    assert offsets(table) == [0, 1, 2]
+        append(empty_table, 3, 6, handle=handle, token=2, guards=[Guard(claim_app(SOURCE), before)])
+    assert offsets(empty_table) == [0, 1, 2]
 
 
-def test_a_claim_that_comes_too_late_is_refused(table: Table, others: Table) -> None:
+def test_a_claim_that_comes_too_late_is_refused(
+    empty_table: Table, other_worker_table: Table
+) -> None:
     """The position has moved on: there is nothing left to claim."""
-    append(table, None, 3)
-    others.refresh()
-    append(table, 3, 6, token=2)
+    append(empty_table, None, 3)
+    other_worker_table.refresh()
+    append(empty_table, 3, 6, token=2)
     with pytest.raises(FencedError, match="is at 6, not 3"):
-        claim(others, 3, token=99)
+        claim(other_worker_table, 3, token=99)
 
 
-def test_the_incarnation_is_written_once(table: Table) -> None:
+def test_the_incarnation_is_written_once(empty_table: Table) -> None:
     """Two owners of one topic are not in each other's way because of it."""
-    append(table, None, 3)
-    append(table, 3, 6, token=2)
-    table.refresh()
-    assert table.incarnation_version(TOPIC) == HERE.version()
+    append(empty_table, None, 3)
+    append(empty_table, 3, 6, token=2)
+    empty_table.refresh()
+    assert empty_table.incarnation_version(TOPIC) == HERE.version()
     written = [
-        version for version in range(1, 3) if incarnation_app(TOPIC) in log_of(table, version)
+        version for version in range(1, 3) if incarnation_app(TOPIC) in log_of(empty_table, version)
     ]
     assert written == [1]
 
 
-def test_a_commit_for_another_incarnation_is_refused(table: Table) -> None:
+def test_a_commit_for_another_incarnation_is_refused(empty_table: Table) -> None:
     """A worker that slept through an adoption may find its old numbers, and still cannot write."""
-    append(table, None, 3)
+    append(empty_table, None, 3)
     with pytest.raises(FencedError, match=f"another incarnation of {TOPIC}"):
-        append(table, 3, 6, token=2, incarnations={TOPIC: Incarnation("cluster", "topic-2")})
+        append(empty_table, 3, 6, token=2, incarnations={TOPIC: Incarnation("cluster", "topic-2")})
 
 
-def test_a_delete_elsewhere_is_given_way_to(table: Table, others: Table) -> None:
+def test_a_delete_elsewhere_is_given_way_to(empty_table: Table, other_worker_table: Table) -> None:
     """Maintenance in another partition of the table makes the commit try again, with its files."""
-    append(others, None, 4, source=OTHER)
+    append(other_worker_table, None, 4, source=OTHER)
 
     def delete() -> None:
-        others.refresh()
-        others.handle.delete("_partition = 1 AND _offset < 2")
+        other_worker_table.refresh()
+        other_worker_table.handle.delete("_partition = 1 AND _offset < 2")
 
-    handle = Meddled(table.handle, before=delete)
-    append(table, None, 3, handle=handle)
-    assert (offsets(table), offsets(table, OTHER)) == ([0, 1, 2], [2, 3])
+    handle = Meddled(empty_table.handle, before=delete)
+    append(empty_table, None, 3, handle=handle)
+    assert (offsets(empty_table), offsets(empty_table, OTHER)) == ([0, 1, 2], [2, 3])

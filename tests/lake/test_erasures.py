@@ -51,7 +51,7 @@ def _fence(table: Table, number: int) -> bool:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> ObjectStore:
+def tombstone_files(tmp_path: Path) -> ObjectStore:
     """Return the tombstones of an empty lake."""
     return open_tombstones(LakeLocation(str(tmp_path / "lake")))
 
@@ -72,16 +72,19 @@ class Meddled:
         self._real.create_write_transaction(*args, **more)
 
 
-def test_tombstones_are_read_as_they_were_put(store: ObjectStore) -> None:
+def test_tombstones_are_read_as_they_were_put(tombstone_files: ObjectStore) -> None:
     """A tombstone comes back as it was written; only newer ones are read if so asked."""
-    assert (newest_tombstone(store), read_tombstones(store)) == (0, [])
+    assert (newest_tombstone(tombstone_files), read_tombstones(tombstone_files)) == (0, [])
 
-    first, second = put_tombstone(store, _tombstone), put_tombstone(store, _tombstone)
-    store.put("1.receipt.json", b"{}")
+    first, second = (
+        put_tombstone(tombstone_files, _tombstone),
+        put_tombstone(tombstone_files, _tombstone),
+    )
+    tombstone_files.put("1.receipt.json", b"{}")
 
-    assert (first.number, second.number, newest_tombstone(store)) == (1, 2, 2)
-    assert read_tombstones(store) == [_tombstone(1), _tombstone(2)]
-    assert read_tombstones(store, after=1) == [_tombstone(2)]
+    assert (first.number, second.number, newest_tombstone(tombstone_files)) == (1, 2, 2)
+    assert read_tombstones(tombstone_files) == [_tombstone(1), _tombstone(2)]
+    assert read_tombstones(tombstone_files, after=1) == [_tombstone(2)]
 
 
 def test_same_tombstone_is_the_same_bytes() -> None:
@@ -106,14 +109,14 @@ def test_two_processes_get_numbers_of_their_own(tmp_path: Path) -> None:
     assert sorted(t.until_us for t in found) == [1] * 10 + [2] * 10
 
 
-def test_missing_tombstone_is_an_error(store: ObjectStore) -> None:
+def test_missing_tombstone_is_an_error(tombstone_files: ObjectStore) -> None:
     """A tombstone that was removed would bring somebody back: nothing is read without it."""
     for _ in range(3):
-        put_tombstone(store, _tombstone)
-    store.remove("2.json")
+        put_tombstone(tombstone_files, _tombstone)
+    tombstone_files.remove("2.json")
 
     with pytest.raises(FatalError, match=r"erasures/2\.json is missing"):
-        read_tombstones(store)
+        read_tombstones(tombstone_files)
 
 
 @pytest.mark.parametrize(
@@ -126,12 +129,14 @@ def test_missing_tombstone_is_an_error(store: ObjectStore) -> None:
         (_tombstone(1).to_json().replace(b'"traces"', b'"trails"'), "cannot be read"),
     ],
 )
-def test_damaged_tombstone_is_an_error(store: ObjectStore, content: bytes, told: str) -> None:
+def test_damaged_tombstone_is_an_error(
+    tombstone_files: ObjectStore, content: bytes, told: str
+) -> None:
     """What cannot be understood is not passed over."""
-    store.put("1.json", content)
+    tombstone_files.put("1.json", content)
 
     with pytest.raises(FatalError, match=told):
-        read_tombstones(store)
+        read_tombstones(tombstone_files)
 
 
 def test_behind_the_fence_only_who_knows_may_commit(tmp_path: Path) -> None:

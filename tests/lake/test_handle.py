@@ -12,9 +12,8 @@ from deltalake import CommitProperties, DeltaTable, Transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lake import handle as module
 from lake.delta_log import commit_path
-from lake.handle import LAST_CHECKPOINT, TableHandle
+from lake.handle import LAST_CHECKPOINT, MAX_COMMITS, TableHandle
 from lake.objects import FolderStore
 from schemas.errors import RetryableError
 from tests.lake.kit import SOURCE, append, make_lake, offsets, open_lake
@@ -52,9 +51,9 @@ def put(table: DeltaTable, numbers: Sequence[tuple[str, int]]) -> None:
     table.update_incremental()
 
 
-def handle(folder: Path) -> TableHandle:
+def handle(folder: Path, *, max_commits: int = MAX_COMMITS) -> TableHandle:
     """Open a table anew."""
-    return TableHandle(str(folder), {}, Counting(folder))
+    return TableHandle(str(folder), {}, Counting(folder), max_commits=max_commits)
 
 
 def remembered(one: TableHandle) -> dict[str, int | None]:
@@ -82,11 +81,10 @@ steps = st.lists(
 @given(steps, st.sampled_from([2, 5, 200]))
 def test_it_answers_as_delta_rs_does(history: list[tuple[str, Any]], ahead: int) -> None:
     """Whatever was committed, checkpointed and tidied away, by the time it is asked."""
-    with TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_MAX_COMMITS", ahead)
+    with TemporaryDirectory() as name:
         folder = Path(name)
         writer = make(folder)
-        one = handle(folder)
+        one = handle(folder, max_commits=ahead)
         for step, given_numbers in history:
             match step:
                 case "commit":
@@ -98,7 +96,7 @@ def test_it_answers_as_delta_rs_does(history: list[tuple[str, Any]], ahead: int)
                 case "refresh":
                     one.update_incremental()
                 case "reopen":
-                    one = handle(folder)
+                    one = handle(folder, max_commits=ahead)
                 case "ask":
                     assert remembered(one) == true(folder, one.version())
         one.update_incremental()
@@ -162,11 +160,12 @@ def test_a_damaged_checkpoint_holds_no_numbers(tmp_path: Path) -> None:
     writer = make(tmp_path)
     for n in range(3):
         put(writer, [("t/0", n)])
-    one = handle(tmp_path)
+    files = Counting(tmp_path)
+    one = TableHandle(str(tmp_path), {}, files)
     (tmp_path / LAST_CHECKPOINT).write_text('{"version": 2}')
     (tmp_path / f"_delta_log/{2:020}.checkpoint.parquet").write_bytes(b"PAR1")
-    one._catch_up()
-    assert (one._at, one._cached) == (3, {"t/0": 2})
+    assert remembered(one) == {app: 2 if app == "t/0" else None for app in APPS}
+    assert files.read[-4:] == [commit_path(version) for version in range(4)]
 
 
 def test_a_log_that_cannot_be_read_is_read_again(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from tests.servers.s3 import S3
 
 
 @pytest.fixture
-def bucket(s3: S3, monkeypatch: pytest.MonkeyPatch) -> str:
+def versioned_bucket(s3: S3, monkeypatch: pytest.MonkeyPatch) -> str:
     """A bucket that keeps every version of an object."""
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps the keys of other tests
     for name, value in s3.env().items():
@@ -28,24 +28,24 @@ def kept(s3: S3, bucket: str) -> dict[str, int]:
     return {key: found.count(key) for key in found}
 
 
-def test_a_purge_leaves_no_version_of_a_file(s3: S3, bucket: str) -> None:
+def test_a_purge_leaves_no_version_of_a_file(s3: S3, versioned_bucket: str) -> None:
     """Written twice, removed, written again: nothing of it is left, and its neighbour is whole."""
-    store = S3Store(bucket, "lake/traces", endpoint_url=s3.endpoint)
+    store = S3Store(versioned_bucket, "lake/traces", endpoint_url=s3.endpoint)
     for path in ("a", "a.b"):
         store.put(path, b"first")
         store.put(path, b"second")
         store.remove(path)
         store.put(path, b"third")
-    assert kept(s3, bucket) == {"lake/traces/a": 4, "lake/traces/a.b": 4}
+    assert kept(s3, versioned_bucket) == {"lake/traces/a": 4, "lake/traces/a.b": 4}
     store.purge("a")
     store.purge("a")
-    assert kept(s3, bucket) == {"lake/traces/a.b": 4}
+    assert kept(s3, versioned_bucket) == {"lake/traces/a.b": 4}
     assert store.get("a.b") == b"third"
 
 
-def test_what_a_bucket_hides_can_be_read_and_removed(s3: S3, bucket: str) -> None:
+def test_what_a_bucket_hides_can_be_read_and_removed(s3: S3, versioned_bucket: str) -> None:
     """Of a file that was written over and one that was deleted; what is there stays."""
-    store = S3Store(bucket, "lake/traces", endpoint_url=s3.endpoint)
+    store = S3Store(versioned_bucket, "lake/traces", endpoint_url=s3.endpoint)
     store.put("over", b"first")
     store.put("over", b"second")
     store.put("gone", b"third")
@@ -55,18 +55,20 @@ def test_what_a_bucket_hides_can_be_read_and_removed(s3: S3, bucket: str) -> Non
     assert content == {("over", b"first"), ("gone", b"third")}
     for one in hidden:
         store.remove_hidden(one)
-    assert kept(s3, bucket) == {"lake/traces/over": 1}
+    assert kept(s3, versioned_bucket) == {"lake/traces/over": 1}
     assert store.get("over") == b"second"
 
 
-def test_uploads_that_never_ended_are_aborted(s3: S3, bucket: str) -> None:
+def test_uploads_that_never_ended_are_aborted(s3: S3, versioned_bucket: str) -> None:
     """Their parts would lie in the bucket for ever; those elsewhere are left alone."""
-    client, store = s3.client(), S3Store(bucket, "lake", endpoint_url=s3.endpoint)
+    client, store = s3.client(), S3Store(versioned_bucket, "lake", endpoint_url=s3.endpoint)
     for key in ("lake/traces/a", "other/a"):
-        upload = client.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
-        client.upload_part(Bucket=bucket, Key=key, PartNumber=1, UploadId=upload, Body=b"secret")
+        upload = client.create_multipart_upload(Bucket=versioned_bucket, Key=key)["UploadId"]
+        client.upload_part(
+            Bucket=versioned_bucket, Key=key, PartNumber=1, UploadId=upload, Body=b"secret"
+        )
     assert store.drop_unfinished("") == 1
-    left = client.list_multipart_uploads(Bucket=bucket).get("Uploads", [])
+    left = client.list_multipart_uploads(Bucket=versioned_bucket).get("Uploads", [])
     assert [upload["Key"] for upload in left] == ["other/a"]
 
 
@@ -88,9 +90,9 @@ def test_a_new_file_on_s3_is_never_written_over(s3: S3, monkeypatch: pytest.Monk
     assert store.put_new("1.json", store.get("1.json"))
 
 
-def test_a_swap_on_s3_is_for_who_saw_what_is_there(s3: S3, bucket: str) -> None:
+def test_a_swap_on_s3_is_for_who_saw_what_is_there(s3: S3, versioned_bucket: str) -> None:
     """The server compares, so of many who swap at once none loses what another swapped in."""
-    store = S3Store(bucket, "lake", endpoint_url=s3.endpoint)
+    store = S3Store(versioned_bucket, "lake", endpoint_url=s3.endpoint)
     store.put("words", b"-")
     assert store.swap("words", b"-", b"+ ")
     assert store.swap("words", b"-", b"+ ")

@@ -123,7 +123,7 @@ def test_every_column_that_is_worth_it_has_statistics() -> None:
 
 
 @pytest.fixture(scope="module")
-def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+def four_file_lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     """A lake with four files: two partitions, two ranges each."""
     folder = tmp_path_factory.mktemp("pruning")
     make_lake(folder)
@@ -145,7 +145,7 @@ CONDITIONS = st.tuples(
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(conditions=st.lists(CONDITIONS, min_size=1, max_size=3))
 def test_filters_find_what_a_look_at_every_row_finds(
-    lake: Lake, conditions: list[tuple[str, str, int]]
+    four_file_lake: Lake, conditions: list[tuple[str, str, int]]
 ) -> None:
     """Files that are left out because of their statistics hold no row that matches."""
     every = [At(p, o) for p in (0, 1) for o in range(12)]
@@ -154,13 +154,13 @@ def test_filters_find_what_a_look_at_every_row_finds(
         wanted = wanted & getattr(pc.field(column), compare)(pc.scalar(value))
         place = 0 if column == "_partition" else 1
         every = [at for at in every if getattr(at[place], compare)(value)]
-    found = lake.table("feedback").read(["_partition", "_offset"], wanted).to_pylist()
+    found = four_file_lake.table("feedback").read(["_partition", "_offset"], wanted).to_pylist()
     assert sorted(At(row["_partition"], row["_offset"]) for row in found) == every
 
 
-def test_delta_sees_the_statistics(lake: Lake, tmp_path: Path) -> None:
+def test_delta_sees_the_statistics(four_file_lake: Lake, tmp_path: Path) -> None:
     """They are in the log under their names, so that any reader can prune by them."""
-    active = lake.table("feedback").active_files().sort_by("min._offset")
+    active = four_file_lake.table("feedback").active_files().sort_by("min._offset")
     assert active["min._offset"].to_pylist() == [0, 0, 7, 7]
     assert active["max._offset"].to_pylist() == [6, 6, 11, 11]
     assert active["num_records"].to_pylist() == [7, 7, 5, 5]

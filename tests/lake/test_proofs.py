@@ -29,7 +29,7 @@ from tests.tampering.ways import one_changed, table
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def proven_folder(tmp_path: Path) -> Path:
     """A lake in use, of this version."""
     make(tmp_path / "lake")
     return tmp_path / "lake"
@@ -48,61 +48,63 @@ def forget(folder: Path, *keys: str) -> None:
             opened.edit(change, number)
 
 
-def test_all_is_hashed_and_the_versions_are_named(folder: Path) -> None:
+def test_all_is_hashed_and_the_versions_are_named(proven_folder: Path) -> None:
     """Every file of every table was held against its hash, as of versions that are named."""
-    report = proved(folder, deep=True)
+    report = proved(proven_folder, deep=True)
     assert report.problems == []
     assert report.files is not None
-    files = sum(len(table(folder, name).files()) for name in TABLE_LAYOUTS)
+    files = sum(len(table(proven_folder, name).files()) for name in TABLE_LAYOUTS)
     assert (report.files.hashed, report.files.unproved) == (files, [])
-    newest = {name: DeltaTable(str(folder / name)).version() for name in TABLE_LAYOUTS}
+    newest = {name: DeltaTable(str(proven_folder / name)).version() for name in TABLE_LAYOUTS}
     assert report.to_json()["versions"] == newest
 
 
-def test_a_lake_of_before_verifies_and_says_what_is_unproved(folder: Path) -> None:
+def test_a_lake_of_before_verifies_and_says_what_is_unproved(proven_folder: Path) -> None:
     """Its files are read and counted; a new flush is proved beside them."""
-    forget(folder)
-    report = proved(folder, deep=True)
+    forget(proven_folder)
+    report = proved(proven_folder, deep=True)
     assert report.problems == []
     assert report.files is not None
-    files = sum(len(table(folder, name).files()) for name in TABLE_LAYOUTS)
+    files = sum(len(table(proven_folder, name).files()) for name in TABLE_LAYOUTS)
     assert (report.files.hashed, len(report.files.unproved)) == (0, files)
-    assert all((folder / path).exists() for path in report.files.unproved)
+    assert all((proven_folder / path).exists() for path in report.files.unproved)
 
 
 @pytest.mark.parametrize("number", [0, 1, -1])
-def test_an_audit_row_missing_from_a_lake_of_before(folder: Path, number: int) -> None:
+def test_an_audit_row_missing_from_a_lake_of_before(proven_folder: Path, number: int) -> None:
     """Without what commits say of chains, a row that is gone from the middle or front shows."""
-    forget(folder)
-    opened = table(folder, "redactions")
+    forget(proven_folder)
+    opened = table(proven_folder, "redactions")
 
     def change(rows: Any) -> Any:
         at = number % len(rows)
         return rows.filter([n != at for n in range(len(rows))])
 
     opened.rewrite(change)
-    problems = proved(folder, deep=True).problems
+    problems = proved(proven_folder, deep=True).problems
     assert any("rows are missing" in one or "rows, but the log says" in one for one in problems)
 
 
-def test_unproved_files_still_show_damage(folder: Path) -> None:
+def test_unproved_files_still_show_damage(proven_folder: Path) -> None:
     """A page that cannot be read is found in a column that no law asks for."""
-    forget(folder)
-    path = table(folder, "traces").files()[0]
+    forget(proven_folder)
+    path = table(proven_folder, "traces").files()[0]
     data = bytearray(path.read_bytes())
     footer = int.from_bytes(data[-8:-4], "little") + 8
     middle = (len(data) - footer) // 2
     data[4:middle] = b"\xff" * (middle - 4)
     path.write_bytes(data)
-    assert any("cannot be read as Parquet" in one for one in proved(folder, deep=True).problems)
+    assert any(
+        "cannot be read as Parquet" in one for one in proved(proven_folder, deep=True).problems
+    )
 
 
-def test_damage_is_found_at_once_and_all_of_it(folder: Path) -> None:
+def test_damage_is_found_at_once_and_all_of_it(proven_folder: Path) -> None:
     """A broken footer, a missing file and a missing table are one report, and nobody waits."""
-    path = table(folder, "traces").files()[0]
+    path = table(proven_folder, "traces").files()[0]
     path.write_bytes(path.read_bytes()[:-8] + b"\0" * 8)
-    table(folder, "feedback").files()[0].unlink()
-    for file in sorted((folder / "reviews").rglob("*"), reverse=True):
+    table(proven_folder, "feedback").files()[0].unlink()
+    for file in sorted((proven_folder / "reviews").rglob("*"), reverse=True):
         file.unlink() if file.is_file() else file.rmdir()
     waited: list[float] = []
 
@@ -111,7 +113,7 @@ def test_damage_is_found_at_once_and_all_of_it(folder: Path) -> None:
         return False
 
     retry = patience(sleep=sleep)
-    report = verify_lake(open_lake(folder), deep=True, options=HOW, retry=retry)
+    report = verify_lake(open_lake(proven_folder), deep=True, options=HOW, retry=retry)
     assert report.unfinished is None
     assert waited == []
     text = "\n".join(report.problems)
@@ -139,12 +141,12 @@ def failing(folder: Path, monkeypatch: pytest.MonkeyPatch, refused: Callable[[st
 
 
 def test_a_store_that_stops_answering_keeps_what_was_found(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    proven_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The report is unfinished, has the damage of before, and says where to go on."""
-    table(folder, "feedback").files()[0].unlink()
-    last = table(folder, "labels").files()[-1].name
-    lake = failing(folder, monkeypatch, lambda path: path.endswith(last))
+    table(proven_folder, "feedback").files()[0].unlink()
+    last = table(proven_folder, "labels").files()[-1].name
+    lake = failing(proven_folder, monkeypatch, lambda path: path.endswith(last))
     report = verify_lake(lake, deep=True, options=HOW, retry=patience())
     assert any("is missing" in one for one in report.problems)
     assert report.unfinished is not None
@@ -153,32 +155,34 @@ def test_a_store_that_stops_answering_keeps_what_was_found(
     assert not report.ok
 
 
-def test_a_log_out_of_reach_is_no_damage(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_out_of_reach_is_no_damage(
+    proven_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What cannot be read for now is not said to be broken, with patience or without."""
 
     def refused(path: str) -> bool:
         return "_delta_log/00000000000000000001" in path
 
     with pytest.raises(FatalError, match=r"still failing .* does not answer"):
-        verify_lake(failing(folder, monkeypatch, refused), retry=patience())
+        verify_lake(failing(proven_folder, monkeypatch, refused), retry=patience())
     with pytest.raises(RetryableError):
-        verify_lake(failing(folder, monkeypatch, refused))
+        verify_lake(failing(proven_folder, monkeypatch, refused))
 
 
-def test_part_of_the_files(folder: Path) -> None:
+def test_part_of_the_files(proven_folder: Path) -> None:
     """By time, or by chance: others are not hashed, but their rows are read all the same."""
-    assert _hashed(folder, DeepOptions(sample=3, seed=5)) == (3, 13)
-    assert _hashed(folder, DeepOptions(since_ms=2**52)) == (0, 16)
+    assert _hashed(proven_folder, DeepOptions(sample=3, seed=5)) == (3, 13)
+    assert _hashed(proven_folder, DeepOptions(since_ms=2**52)) == (0, 16)
     times = sorted(
         json.loads(path.read_text().splitlines()[0])["commitInfo"]["timestamp"]
         for name in TABLE_LAYOUTS
-        for path in table(folder, name).commits()[1:]
+        for path in table(proven_folder, name).commits()[1:]
     )
-    hashed, _ = _hashed(folder, DeepOptions(since_ms=times[-1]))
+    hashed, _ = _hashed(proven_folder, DeepOptions(since_ms=times[-1]))
     assert 0 < hashed < 16
-    table(folder, "feedback").rewrite(one_changed("_offset", 3))
+    table(proven_folder, "feedback").rewrite(one_changed("_offset", 3))
     recent = DeepOptions(since_ms=2**52)
-    problems = verify_lake(open_lake(folder), deep=True, options=recent).problems
+    problems = verify_lake(open_lake(proven_folder), deep=True, options=recent).problems
     assert any("more than once" in one for one in problems)
 
 
@@ -189,31 +193,31 @@ def _hashed(folder: Path, how: DeepOptions) -> tuple[int, int]:
     return report.files.hashed, report.files.passed
 
 
-def test_a_log_without_its_beginning(folder: Path) -> None:
+def test_a_log_without_its_beginning(proven_folder: Path) -> None:
     """It says from where on ranges are proved, and calls nothing wrong that it cannot know."""
     for name in TABLE_LAYOUTS:
-        DeltaTable(str(folder / name)).create_checkpoint()
+        DeltaTable(str(proven_folder / name)).create_checkpoint()
     for name in ("traces", "quarantine", "redactions"):
-        for path in table(folder, name).commits()[:2]:
+        for path in table(proven_folder, name).commits()[:2]:
             path.unlink()
     for deep in (False, True):
-        report = proved(folder, deep=deep)
+        report = proved(proven_folder, deep=deep)
         assert all("begins at version 2" in one for one in report.problems), report.problems
         assert len(report.problems) == 3
     [traces] = [p for p in report.partitions if p.topic == TRACES.topic]
     assert (traces.start, traces.end) == (6, 14)
 
 
-def test_a_later_state_continues_a_head(folder: Path, tmp_path: Path) -> None:
+def test_a_later_state_continues_a_head(proven_folder: Path, tmp_path: Path) -> None:
     """Through flushes and a table's own upkeep; a head is a document that is read back."""
-    head = proved(folder).head
+    head = proved(proven_folder).head
     assert head is not None
-    Scene(folder, {TRACES: 14}).flush("traces", TRACES, 16)
-    DeltaTable(str(folder / "traces")).create_checkpoint()
+    Scene(proven_folder, {TRACES: 14}).flush("traces", TRACES, 16)
+    DeltaTable(str(proven_folder / "traces")).create_checkpoint()
     again = parse_head(json.loads(json.dumps(head.to_json())), origin="here")
     assert again == head
-    assert proved(folder, since=again).problems == []
-    later = proved(folder).head
+    assert proved(proven_folder, since=again).problems == []
+    later = proved(proven_folder).head
     make(tmp_path / "other")
     problems = proved(tmp_path / "other", since=later).problems
     assert any("differs from the head" in one for one in problems)
@@ -240,14 +244,14 @@ def test_what_is_no_head(body: Any) -> None:
 
 
 @pytest.mark.parametrize("name", TABLE_LAYOUTS)
-def test_a_table_that_is_gone_is_not_made_in_passing(folder: Path, name: str) -> None:
+def test_a_table_that_is_gone_is_not_made_in_passing(proven_folder: Path, name: str) -> None:
     """Not by a worker and not by `lake init`; only whoever gives it up gets it empty."""
-    (folder / name).rename(folder.parent / "aside")
+    (proven_folder / name).rename(proven_folder.parent / "aside")
     with pytest.raises(FatalError, match=rf"no table {name} .*--lost {name}"):
-        open_lake(folder).init()
-    assert not (folder / name).exists()
-    assert open_lake(folder).init(lost=[name]) == [name]
-    assert open_lake(folder).init() == []
+        open_lake(proven_folder).init()
+    assert not (proven_folder / name).exists()
+    assert open_lake(proven_folder).init(lost=[name]) == [name]
+    assert open_lake(proven_folder).init() == []
 
 
 def test_a_lake_that_nothing_was_committed_to_is_completed(tmp_path: Path) -> None:
@@ -274,21 +278,23 @@ def blanked(folder: Path) -> None:
     ("offsets", "right"), [({0}, True), ({0, 1}, True), ({1}, False), (set(), False)]
 )
 def test_a_row_that_says_nothing_needs_a_receipt(
-    folder: Path, offsets: set[int], *, right: bool
+    proven_folder: Path, offsets: set[int], *, right: bool
 ) -> None:
     """That lists exactly it."""
-    blanked(folder)
+    blanked(proven_folder)
     rules = AuditRules(chain_hash, lambda: {FEEDBACK: frozenset(offsets)})
-    problems = verify_lake(open_lake(folder), deep=True, options=DeepOptions(audit=rules)).problems
+    problems = verify_lake(
+        open_lake(proven_folder), deep=True, options=DeepOptions(audit=rules)
+    ).problems
     assert (problems == []) is right
     assert right or "no receipt accounts for them" in problems[0]
 
 
 def test_a_file_that_left_its_table_meanwhile_is_no_damage(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    proven_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Compaction and an erasure's purge take it away between the cut and the look: another cut."""
-    lake = open_lake(folder)
+    lake = open_lake(proven_folder)
     lake.table("feedback").refresh()
     old = list_live_files(lake.table("feedback"))
     done: list[int] = []
@@ -296,13 +302,13 @@ def test_a_file_that_left_its_table_meanwhile_is_no_damage(
     def rewritten(path: str) -> bool:
         if not done and any(path == file.path for file in old):
             done.append(1)
-            DeltaTable(str(folder / "feedback")).optimize.compact()
+            DeltaTable(str(proven_folder / "feedback")).optimize.compact()
             for file in old:
-                (folder / "feedback" / file.path).unlink()
+                (proven_folder / "feedback" / file.path).unlink()
         return False
 
     report = verify_lake(
-        failing(folder, monkeypatch, rewritten), deep=True, options=HOW, retry=patience()
+        failing(proven_folder, monkeypatch, rewritten), deep=True, options=HOW, retry=patience()
     )
     assert done
     assert report.problems == []

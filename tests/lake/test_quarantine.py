@@ -36,7 +36,7 @@ TOPIC = "it's"  # a quote in a topic's name is no way into the condition
 
 
 @pytest.fixture
-def table(tmp_path: Path) -> Table:
+def quarantine_table(tmp_path: Path) -> Table:
     """Quarantine with five records of two topics."""
     table = make_lake(tmp_path).table("quarantine")
     append(table, None, 3)
@@ -61,17 +61,22 @@ def numbers(found: Any) -> list[tuple[int, int]]:
     ],
 )
 def test_a_filter_finds_what_it_says(
-    table: Table, which: QuarantineFilter, expected: list[tuple[int, int]]
+    quarantine_table: Table, which: QuarantineFilter, expected: list[tuple[int, int]]
 ) -> None:
     """In order of their coordinates."""
-    assert numbers(found_rows(table, which)) == expected
+    assert numbers(found_rows(quarantine_table, which)) == expected
 
 
-def test_the_payload_is_shown_to_nobody_who_does_not_ask(table: Table) -> None:
+def test_the_payload_is_shown_to_nobody_who_does_not_ask(quarantine_table: Table) -> None:
     """A list shows where and why, never what."""
-    assert tuple(found_rows(table, QuarantineFilter()).column_names) == QUARANTINE_COLUMNS
+    assert (
+        tuple(found_rows(quarantine_table, QuarantineFilter()).column_names) == QUARANTINE_COLUMNS
+    )
     assert "sealed_payload" not in QUARANTINE_COLUMNS
-    assert "sealed_payload" in found_rows(table, QuarantineFilter(), payload=True).column_names
+    assert (
+        "sealed_payload"
+        in found_rows(quarantine_table, QuarantineFilter(), payload=True).column_names
+    )
 
 
 def test_a_summary_counts_by_reason() -> None:
@@ -88,20 +93,29 @@ def test_a_summary_counts_by_reason() -> None:
     assert summarize_quarantined(pa.Table.from_batches(batches).slice(0, 0)) == []
 
 
-def test_records_are_taken_out_once(table: Table) -> None:
+def test_records_are_taken_out_once(quarantine_table: Table) -> None:
     """Those that are not there any more are not counted again, and no commit is made for none."""
     wanted = [(0, 1), (1, 0), (1, 9)]
     assert (
-        remove_quarantined(table, "llm.feedback", wanted, commit_context(new_token=lambda: 1)) == 2
+        remove_quarantined(
+            quarantine_table, "llm.feedback", wanted, commit_context(new_token=lambda: 1)
+        )
+        == 2
     )
-    assert (offsets(table), offsets(table, OTHER)) == ([0, 2], [1])
-    version = table.handle.version()
+    assert (offsets(quarantine_table), offsets(quarantine_table, OTHER)) == ([0, 2], [1])
+    version = quarantine_table.handle.version()
     assert (
-        remove_quarantined(table, "llm.feedback", wanted, commit_context(new_token=lambda: 2)) == 0
+        remove_quarantined(
+            quarantine_table, "llm.feedback", wanted, commit_context(new_token=lambda: 2)
+        )
+        == 0
     )
-    assert remove_quarantined(table, TOPIC, wanted, commit_context(new_token=lambda: 3)) == 0
-    table.refresh()
-    assert table.handle.version() == version
+    assert (
+        remove_quarantined(quarantine_table, TOPIC, wanted, commit_context(new_token=lambda: 3))
+        == 0
+    )
+    quarantine_table.refresh()
+    assert quarantine_table.handle.version() == version
 
 
 class LostReply:
@@ -126,21 +140,25 @@ class LostReply:
             raise DeltaError("no answer")
 
 
-def test_a_lost_reply_is_settled_by_the_token(table: Table) -> None:
+def test_a_lost_reply_is_settled_by_the_token(quarantine_table: Table) -> None:
     """The records are counted as taken out, once."""
-    handle = LostReply(table.handle)
-    table.handle = handle  # type: ignore[assignment]
+    handle = LostReply(quarantine_table.handle)
+    quarantine_table.handle = handle  # type: ignore[assignment]
     assert (
-        remove_quarantined(table, "llm.feedback", [(0, 1)], commit_context(new_token=lambda: 1))
+        remove_quarantined(
+            quarantine_table, "llm.feedback", [(0, 1)], commit_context(new_token=lambda: 1)
+        )
         == 1
     )
     assert handle.sent == 1
-    table.refresh()
-    redriven = [one.entry for one in table.ledger() if one.entry.kind == "redrive"]
+    quarantine_table.refresh()
+    redriven = [one.entry for one in quarantine_table.ledger() if one.entry.kind == "redrive"]
     assert [entry.ranges[0].quarantined for entry in redriven] == [1]
 
 
-def test_another_re_drive_at_the_same_time_is_fenced(table: Table, tmp_path: Path) -> None:
+def test_another_re_drive_at_the_same_time_is_fenced(
+    quarantine_table: Table, tmp_path: Path
+) -> None:
     """Of two that take out the same records, one does."""
     other = open_lake(tmp_path).table("quarantine")
 
@@ -150,34 +168,38 @@ def test_another_re_drive_at_the_same_time_is_fenced(table: Table, tmp_path: Pat
             == 1
         )
 
-    table.handle = LostReply(table.handle, overtake)  # type: ignore[assignment]
+    quarantine_table.handle = LostReply(quarantine_table.handle, overtake)  # type: ignore[assignment]
     with pytest.raises(FencedError):
         remove_quarantined(
-            table, "llm.feedback", [(0, 1), (0, 2)], commit_context(new_token=lambda: 1)
+            quarantine_table, "llm.feedback", [(0, 1), (0, 2)], commit_context(new_token=lambda: 1)
         )
     assert offsets(other) == [0, 2]
 
 
 def test_a_file_that_was_compacted_meanwhile_is_looked_at_again(
-    table: Table, tmp_path: Path
+    quarantine_table: Table, tmp_path: Path
 ) -> None:
     """What is taken out is taken out of what is there when it happens."""
     other = open_lake(tmp_path).table("quarantine")
-    handle = LostReply(table.handle, lambda: rewrite_all(other))
+    handle = LostReply(quarantine_table.handle, lambda: rewrite_all(other))
     handle.sent = 1  # no reply is lost here
-    table.handle = handle  # type: ignore[assignment]
+    quarantine_table.handle = handle  # type: ignore[assignment]
     assert (
-        remove_quarantined(table, "llm.feedback", [(0, 1)], commit_context(new_token=lambda: 1))
+        remove_quarantined(
+            quarantine_table, "llm.feedback", [(0, 1)], commit_context(new_token=lambda: 1)
+        )
         == 1
     )
     assert 1 not in offsets(other)
 
 
-def test_the_file_that_is_left_holds_text_as_any_reader_expects_it(table: Table) -> None:
+def test_the_file_that_is_left_holds_text_as_any_reader_expects_it(quarantine_table: Table) -> None:
     """A condition on text finds its rows without their being read first."""
-    remove_quarantined(table, "llm.feedback", [(0, 1)], commit_context(new_token=lambda: 1))
-    table.refresh()
-    dataset = table.handle.to_pyarrow_dataset()
+    remove_quarantined(
+        quarantine_table, "llm.feedback", [(0, 1)], commit_context(new_token=lambda: 1)
+    )
+    quarantine_table.refresh()
+    dataset = quarantine_table.handle.to_pyarrow_dataset()
     assert dataset.count_rows(filter=pc.field("reason") == "not_json") > 0
 
 

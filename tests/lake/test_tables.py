@@ -161,7 +161,7 @@ def test_what_commits_say_is_read_as_far_back_as_asked(
         append(table, start, (start or 0) + 2, token=number)
     table.refresh()
     every = table.commit_metadata(LEDGER_KEY)
-    monkeypatch.setattr("lake.tables._FIRST_COMMITS", 2)
+    monkeypatch.setattr("lake.tables.FIRST_COMMITS", 2)
     assert table.commit_metadata(LEDGER_KEY) == every
     assert [version for version, _ in every] == [1, 2, 3, 4, 5]
     assert [version for version, _ in table.commit_metadata(LEDGER_KEY, since_ms=2**62)] == [4, 5]

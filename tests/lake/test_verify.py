@@ -68,7 +68,7 @@ def write(
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
+def flushed_lake(tmp_path: Path) -> Lake:
     """Ten records in two flushes, of which three are set aside."""
     lake = make_lake(tmp_path)
     flush(lake, None, 6, {1, 4})
@@ -76,9 +76,9 @@ def lake(tmp_path: Path) -> Lake:
     return lake
 
 
-def test_a_sound_lake(lake: Lake) -> None:
+def test_a_sound_lake(flushed_lake: Lake) -> None:
     """Every partition is listed with where its records went."""
-    report = verify_lake(lake, deep=True)
+    report = verify_lake(flushed_lake, deep=True)
     assert report.ok
     assert [proof.to_json() for proof in report.partitions] == [
         {
@@ -109,18 +109,18 @@ def test_an_empty_lake(tmp_path: Path) -> None:
     }
 
 
-def test_quarantine_one_flush_ahead(lake: Lake) -> None:
+def test_quarantine_one_flush_ahead(flushed_lake: Lake) -> None:
     """A worker is between its two commits, or died there: that is no loss."""
-    set_aside(lake, 10, 15, {11, 12})
-    assert verify_lake(lake, deep=True).problems == []
+    set_aside(flushed_lake, 10, 15, {11, 12})
+    assert verify_lake(flushed_lake, deep=True).problems == []
 
 
-def test_offsets_that_kafka_skips(lake: Lake) -> None:
+def test_offsets_that_kafka_skips(flushed_lake: Lake) -> None:
     """Markers and compaction are counted, and are no gap."""
-    set_aside(lake, 10, 20, set())
+    set_aside(flushed_lake, 10, 20, set())
     item = span(10, 20, consumed=8, stored=8, skipped={"absent": 2})
-    write(lake.table("feedback"), 10, item, list(range(10, 18)))
-    assert verify_lake(lake, deep=True).problems == []
+    write(flushed_lake.table("feedback"), 10, item, list(range(10, 18)))
+    assert verify_lake(flushed_lake, deep=True).problems == []
 
 
 def gap(lake: Lake) -> None:
@@ -211,10 +211,10 @@ def half_redriven(lake: Lake) -> None:
         ),
     ],
 )
-def test_damage_is_found_in_the_log(lake: Lake, damage: Break, says: str) -> None:
+def test_damage_is_found_in_the_log(flushed_lake: Lake, damage: Break, says: str) -> None:
     """Each kind of damage is named, without a row being read."""
-    damage(lake)
-    report = verify_lake(lake)
+    damage(flushed_lake)
+    report = verify_lake(flushed_lake)
     assert not report.ok
     assert any(says in problem for problem in report.problems), report.problems
 
@@ -252,19 +252,19 @@ def exchanged(lake: Lake) -> None:
         (exchanged, "4 records should be in quarantine, but it holds 3 of them"),
     ],
 )
-def test_damage_that_only_the_rows_show(lake: Lake, damage: Break, says: str) -> None:
+def test_damage_that_only_the_rows_show(flushed_lake: Lake, damage: Break, says: str) -> None:
     """The sums are right, the coordinates are not: that is what `--deep` is for."""
-    damage(lake)
-    assert verify_lake(lake).problems == []
-    assert any(says in problem for problem in verify_lake(lake, deep=True).problems)
+    damage(flushed_lake)
+    assert verify_lake(flushed_lake).problems == []
+    assert any(says in problem for problem in verify_lake(flushed_lake, deep=True).problems)
 
 
-def test_another_incarnation_begins_a_new_chain(lake: Lake) -> None:
+def test_another_incarnation_begins_a_new_chain(flushed_lake: Lake) -> None:
     """Offsets begin anew, some of them for the second time; all laws go on holding."""
     anew = Incarnation("cluster", "topic-2")
     later = START + timedelta(days=1)
     for name in ("quarantine", "feedback"):
-        table = lake.table(name)
+        table = flushed_lake.table(name)
         commit(
             table,
             TableCommit(
@@ -274,28 +274,28 @@ def test_another_incarnation_begins_a_new_chain(lake: Lake) -> None:
             ),
             commit_context(),
         )
-    assert verify_lake(lake, deep=True).problems == []
-    set_aside(lake, 2, 5, {2, 4}, incarnation=anew, ingested_at=later)
+    assert verify_lake(flushed_lake, deep=True).problems == []
+    set_aside(flushed_lake, 2, 5, {2, 4}, incarnation=anew, ingested_at=later)
     append(
-        lake.table("feedback"),
+        flushed_lake.table("feedback"),
         2,
         5,
         quarantined={2, 4},
         incarnations={TOPIC: anew},
         ingested_at=later,
     )
-    report = verify_lake(lake, deep=True)
+    report = verify_lake(flushed_lake, deep=True)
     assert report.problems == []
     assert [(proof.end, proof.stored, proof.quarantined) for proof in report.partitions] == [
         (5, 8, 5)
     ]
 
 
-def test_partitions_are_told_apart(lake: Lake) -> None:
+def test_partitions_are_told_apart(flushed_lake: Lake) -> None:
     """A problem names its partition; the others are not held to be wrong."""
-    set_aside(lake, None, 4, set(), source=OTHER)
-    append(lake.table("feedback"), None, 4, source=OTHER)
-    gap(lake)
-    problems = verify_lake(lake, deep=True).problems
+    set_aside(flushed_lake, None, 4, set(), source=OTHER)
+    append(flushed_lake.table("feedback"), None, 4, source=OTHER)
+    gap(flushed_lake)
+    problems = verify_lake(flushed_lake, deep=True).problems
     assert problems
     assert all(f"{TOPIC}/0" in problem for problem in problems)

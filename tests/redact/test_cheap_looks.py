@@ -13,6 +13,7 @@ from redact.recognition.contacts.dialled_phones import (
     max_dialled_digits,
 )
 from redact.recognition.persons.person_phrases import GreetedNameRecogniser
+from redact.screening import ner_gate
 
 _NUMBERS = (
     "2024-05-11T", "2024-05-11", "T06:00", "212", "555", "0187", "(212) ", "+1 ", "+49", ".", " ",
@@ -27,6 +28,13 @@ _PAIRS = (
     "email", "Name", ":", ": ", "=", "12:30", "a@b.de", "'", '"', ",", ";", "\n", "|", "(", ")",
     "values", "INSERT INTO t", "  ", " - ", "--", "...", "\t", "<b>", "</b>", "{", "}", "\uff1a",
     "x", "7", " ", "\u2014", "\u2502",
+)  # fmt: skip
+_FREE_TEXT = (
+    "ISBN ", "isbn", "mean", "SHA256", "\u017fha", "\u0130MO", "\u0131mo", " doi: ", "max_tokens",
+    "get_user()", "KeyError", "x.FooWarning", "A=", "_", "=", "25 years", "3yo", "12 Jahre",
+    "40 a\u00f1os", "aged 3", "turned 40", "AGE: 7", "7anni", "5 lata", "Anna", "anna", "sofia",
+    "\u00c9lodie", "the", "Hello", "JFK", "HAT083", "Z\u00fcrich", "xqzwv", "\n", "Cabin: x",
+    "Passenger: Ann", "Max value: 3", " ", ", ", "|", "def f(x):\n", "\u212aa", "'s", "_x", "9A",
 )  # fmt: skip
 
 
@@ -84,7 +92,27 @@ def test_keys_are_the_same_without_the_check_before(monkeypatch: pytest.MonkeyPa
     texts = [_mixed(random, _PAIRS, 14) for _ in range(3_000)]
     texts.append("insert into t (email) values ('a@b.de')")
     found = [read_pairs(text) for text in texts]
-    monkeypatch.setattr(reader, "_may_hold", lambda _: True)
+    monkeypatch.setattr(reader, "may_hold_pairs", lambda _: True)
     assert found == [read_pairs(text) for text in texts]
     assert sum(map(bool, found)) > 100
     assert not read_pairs("2026-05-11T08:00:00")
+
+
+def test_the_gate_of_the_model_is_the_same_without_its_checks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Identifiers, names of codes, ages and capitals: searched only where they may occur."""
+    random = Random(7)  # noqa: S311  # not for secrets
+    texts = [_mixed(random, _FREE_TEXT, 12) for _ in range(6_000)]
+
+    def results() -> list[tuple[str, bool]]:
+        shown = [ner_gate.blank_code_and_keys(text) for text in texts]
+        return [(text, ner_gate.needs_ner(text, ())) for text in shown]
+
+    checked = results()
+    monkeypatch.setattr(ner_gate, "_SIGNS_OF_IDENTIFIER", ("",))
+    monkeypatch.setattr(ner_gate, "_may_name_code", lambda _: True)
+    monkeypatch.setattr(ner_gate, "_may_tell_age", lambda *_: True)
+    monkeypatch.setattr(ner_gate, "_ASCII_CAPITAL", vars(ner_gate)["_CAPITAL"])
+    assert checked == results()
+    assert 500 < sum(needed for _, needed in checked) < len(texts) - 500

@@ -14,12 +14,12 @@ import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.reference_detector import ReferenceDetector
 from redact.policies.policy import load_policy
 from redact.recognition.accelerated_detector import AcceleratedDetector
 from redact.recognition.catalogue import build_recognisers
 from redact.recognition.matching.regex_relaxation import TextDialect, relax_regex
 from redact.recognition.prefilter import Prefilter
-from redact.recognition.reference_detector import ReferenceDetector
 
 DATA = Path(__file__).parents[1] / "data" / "presidio_research" / "sentences.jsonl"
 SHARED = Path(__file__).parents[3] / "shared" / "data"

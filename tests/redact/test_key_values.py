@@ -5,7 +5,7 @@ import json
 import pytest
 
 from redact.analysis.json_leaves import read_leaves
-from redact.analysis.segments import _keyed_value
+from redact.analysis.segments import read_keyed_leaf
 from redact.field_keys.key_book import KeyBook
 from redact.field_keys.value_types import type_of_value
 from redact.policies.policy import KeyRules
@@ -287,7 +287,7 @@ def test_numbers_of_json(rule: str, number: str, kind: str | None) -> None:
 def taken(document: object) -> dict[str, str]:
     """Return the values of a document that the rules on keys take, each with its type."""
     found = read_leaves(json.dumps(document), KeyBook(KeyRules()))
-    kinds = {leaf.text: value and value.type for leaf in found for value in [_keyed_value(leaf)]}
+    kinds = {leaf.text: value and value.type for leaf in found for value in [read_keyed_leaf(leaf)]}
     return {text: kind for text, kind in kinds.items() if kind}
 
 

@@ -1,6 +1,6 @@
 """The tagger reads every text alike whatever else is in the call, with bounded caches."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from random import Random
 
 import numpy as np
@@ -167,25 +167,62 @@ def test_a_text_longer_than_the_memory_is_read_whole(
     assert TaggerReader(tagger).names([text]) == expected
 
 
-def test_a_text_that_differs_by_a_word_is_read_around_it(tagger: Tagger) -> None:
-    """The rest is remembered, to the last bit; a forgotten word takes what is remembered along."""
+def test_a_text_that_differs_by_a_word_is_read_around_it(
+    tagger: Tagger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest is remembered, to the last bit, by each layer."""
     random = Random(8)  # noqa: S311  # not for secrets
     text = " ".join(random.choices([word for said, _ in PERSONS for word in said.split()], k=120))
     texts = [text, text.replace(" the ", " Ingrid ", 1), f"{text} (again)", text]
-    reader = TaggerReader(tagger)
-    read: list[int] = []
+    known = words.WordRows(tagger.vectors, tagger.width)
+    cache = tagger.windows()
+    numbers = known.numbers(texts)
+    computed: list[list[int]] = []
+    for some in numbers:
+        with monkeypatch.context() as patch:
+            filled: list[int] = []
+            computed.append(filled)
+            fill = windows.WindowLevel.fill
 
-    def chances(parts: Sequence[Sequence[int]]) -> list[words.Floats]:
-        read.append(sum(map(len, parts)))
-        return reader._chances(parts)
+            def counted(
+                level: windows.WindowLevel,
+                rows: words.Floats,
+                filled: list[int] = filled,
+                fill: Callable[[windows.WindowLevel, words.Floats], None] = fill,
+            ) -> None:
+                filled.append(len(rows))
+                fill(level, rows)
 
-    numbers = reader._words.numbers(texts)
-    found = [reader._windows.rows([some], chances)[0] for some in numbers]
-    for one, some in zip(found, numbers, strict=True):
-        assert np.array_equal(one, reader._chances([some])[0])
-    assert read[0] == len(numbers[0])
-    assert len(read) == 3  # the last text is known
-    assert max(read[1:]) <= 4 * tagger.reach + 3 * 3
+            patch.setattr(windows.WindowLevel, "fill", counted)
+            (rows,) = cache.rows([some], known.table)
+        laid = known.rows([some], tagger.margin)
+        ((first, count),) = laid.texts
+        assert np.array_equal(rows, tagger.chances(laid)[first : first + count])
+    assert max(computed[0]) <= len(numbers[0])
+    assert not computed[3]  # the last text is known
+    levels = [3, 7, 9, 13, 15]  # words that each layer, and the result, see around a word
+    for filled in computed[1:3]:
+        assert all(count <= most + 3 for count, most in zip(filled, levels, strict=True))
+
+
+def test_rows_are_not_remembered_if_computing_fails(
+    tagger: Tagger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A window is known only with its row: the next call computes what the failed one did not."""
+    known = words.WordRows(tagger.vectors, tagger.width)
+    numbers = known.numbers([PERSONS[0][0]])
+    cache = tagger.windows()
+
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(windows.WindowLevel, "fill", fail)
+        with pytest.raises(MemoryError):
+            cache.rows(numbers, known.table)
+    (rows,) = cache.rows(numbers, known.table)
+    assert np.array_equal(rows, tagger.windows().rows(numbers, known.table)[0])
+    assert rows.any()
 
 
 def test_windows_are_forgotten_when_there_are_many_and_with_their_words(
@@ -195,8 +232,11 @@ def test_windows_are_forgotten_when_there_are_many_and_with_their_words(
     texts = _messages()[::9]
     expected = reader.names(texts)
     monkeypatch.setattr(windows, "_MOST_WINDOWS", 150)
+    monkeypatch.setattr(windows, "_MOST_STATES", 90)
     monkeypatch.setattr(words, "_MOST_WORDS", 400)
     small = TaggerReader(tagger)
     assert [small.names([text])[0] for text in [*texts, *texts]] == [*expected, *expected]
-    assert len(small._windows._known) <= 150
-    assert len(small._windows._rows) == 150
+    longest = max(len(words.word_spans(text)) for text in texts)
+    sizes = [len(level.table) - 1 for level in small._windows.levels]
+    assert max(sizes[:-1]) <= max(longest, 90)
+    assert 150 <= sizes[-1] <= max(longest, 150)

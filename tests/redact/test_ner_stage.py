@@ -5,7 +5,6 @@ import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 import spacy
@@ -16,8 +15,7 @@ from spacy.training import Example
 from benchmarks import ner_coverage
 from redact.lexical.findings import NamesStage, PiiFinding, TextTimeoutError
 from redact.ner import stage
-from redact.ner.model_files import FOLDERS, SHIPPED
-from redact.ner.pipeline import SpacyReader
+from redact.ner.model_files import FOLDERS, SHIPPED, load_reader
 from redact.ner.reader import NamedSpan
 from redact.ner.stage import NerError, NerStage
 from schemas.errors import UsageError
@@ -258,29 +256,34 @@ def test_any_text_gives_findings_inside_it(names: NerStage, texts: list[str]) ->
             end = f.end
 
 
-def test_words_of_passing_texts_are_not_kept_by_spacy(spacy_model: Path) -> None:
+def test_words_of_passing_texts_are_not_kept_by_spacy(
+    spacy_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its store of strings is as large after a thousand new words as before."""
-    stage = NerStage(str(spacy_model))
-    assert isinstance(stage._reader, SpacyReader)
-    strings = stage._reader._nlp.vocab.strings
-    stage.find(["A first text warms the model up."])
+    pipeline = spacy.load(spacy_model)
+    monkeypatch.setattr(spacy, "load", lambda _name: pipeline)
+    names = NerStage(str(spacy_model))
+    strings = pipeline.vocab.strings
+    names.find(["A first text warms the model up."])
     before = len(strings)
-    stage.find([f"word{i}x other{i}y" for i in range(1000)])
+    names.find([f"word{i}x other{i}y" for i in range(1000)])
     assert len(strings) == before
 
 
 def test_an_error_names_the_text_and_contains_nothing_of_it(
-    names: NerStage, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A model that fails on a text does not carry the text into logs through its exception."""
-    run = names._run
+    reader, identity = load_reader(SHIPPED)
 
-    def fails(block: Any) -> Any:
-        if any("secret" in piece.text for piece in block):
-            raise ValueError(f"cannot parse {block!r}")
-        return run(block)
+    class Failing:
+        def names(self, texts: Sequence[str]) -> list[list[NamedSpan]]:
+            if any("secret" in text for text in texts):
+                raise ValueError(f"cannot parse {texts!r}")
+            return reader.names(texts)
 
-    monkeypatch.setattr(names, "_run", fails)
+    monkeypatch.setattr(stage, "load_reader", lambda _model: (Failing(), identity))
+    names = NerStage()
     with pytest.raises(NerError, match=r"text 2 of the call \(ValueError\)") as caught:
         names.find(["one", "two", "a secret of Ada Lovelace", "four"])
     assert caught.value.index == 2

@@ -5,10 +5,10 @@ import pytest
 from batch.release.sampling.spec import parse_spec
 from batch.retention.plan import parse_retention_plan
 from labels.calibration import parse_calibration
-from labels.policy import parse_label_policy
 from redact.policies.policy import parse_policy
 from schemas.errors import UsageError
 from schemas.yaml_documents import read_yaml_mapping
+from tests.labels.kit import parse_label_policy
 
 SPEC = """\
 name: support

@@ -26,20 +26,20 @@ def write(lake: Path, table: str, *places: tuple[int, int]) -> None:
 
 
 @pytest.fixture
-def reader(tmp_path: Path) -> LakeReader:
+def folder_reader(tmp_path: Path) -> LakeReader:
     """Reads the lake in the test's folder."""
     return LakeReader(settings("nowhere:9092", tmp_path))
 
 
-def test_places_are_counted_per_topic(tmp_path: Path, reader: LakeReader) -> None:
+def test_places_are_counted_per_topic(tmp_path: Path, folder_reader: LakeReader) -> None:
     """Each coordinate with the number of its rows; another topic is another matter."""
     write(tmp_path, "traces", (0, 0), (0, 1))
     write(tmp_path, "traces", (0, 1))
-    assert reader.places("traces", "t") == {(0, 0): 1, (0, 1): 2}
-    assert reader.places("traces", "another") == {}
-    assert reader.places("quarantine", "t") == {}
-    assert reader.position("traces", "t", 0) == 2
-    assert reader.position("traces", "t", 1) is None
+    assert folder_reader.places("traces", "t") == {(0, 0): 1, (0, 1): 2}
+    assert folder_reader.places("traces", "another") == {}
+    assert folder_reader.places("quarantine", "t") == {}
+    assert folder_reader.position("traces", "t", 0) == 2
+    assert folder_reader.position("traces", "t", 1) is None
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_places_are_counted_per_topic(tmp_path: Path, reader: LakeReader) -> Non
 )
 def test_it_complains(
     tmp_path: Path,
-    reader: LakeReader,
+    folder_reader: LakeReader,
     stored: list[tuple[int, int]],
     quarantined: list[tuple[int, int]],
     complaint: str,
@@ -62,11 +62,11 @@ def test_it_complains(
     write(tmp_path, "traces", *stored)
     write(tmp_path, "quarantine", *quarantined)
     with pytest.raises(AssertionError, match=re.escape(complaint)):
-        reader.assert_exactly_once("t", [(0, 0), (0, 1), (0, 2), (0, 3)])
+        folder_reader.assert_exactly_once("t", [(0, 0), (0, 1), (0, 2), (0, 3)])
 
 
-def test_a_dropped_record_must_be_nowhere(tmp_path: Path, reader: LakeReader) -> None:
+def test_a_dropped_record_must_be_nowhere(tmp_path: Path, folder_reader: LakeReader) -> None:
     """What a rule drops and a table holds all the same is strange."""
     write(tmp_path, "traces", (0, 0), (0, 1))
     with pytest.raises(AssertionError, match="not expected"):
-        reader.assert_exactly_once("t", [(0, 0), (0, 1)], dropped=[(0, 1)])
+        folder_reader.assert_exactly_once("t", [(0, 0), (0, 1)], dropped=[(0, 1)])

@@ -32,28 +32,28 @@ def exists(s3: S3, bucket: str) -> bool:
 
 
 @pytest.fixture
-def bucket(s3: S3) -> str:
+def fresh_bucket(s3: S3) -> str:
     """A bucket of the test's own."""
     return s3.create_bucket()
 
 
-def test_without_rules_nothing_changes(s3: S3, faulty_s3: FaultyS3, bucket: str) -> None:
+def test_without_rules_nothing_changes(s3: S3, faulty_s3: FaultyS3, fresh_bucket: str) -> None:
     """Large bodies, part uploads, listings, HEAD and DELETE come through signed and whole."""
     client = s3.client(faulty_s3.endpoint)
-    client.put_object(Bucket=bucket, Key="a b/ü", Body=BIG)  # with Expect: 100-continue
-    assert client.get_object(Bucket=bucket, Key="a b/ü")["Body"].read() == BIG
-    assert client.head_object(Bucket=bucket, Key="a b/ü")["ContentLength"] == len(BIG)
-    upload = client.create_multipart_upload(Bucket=bucket, Key="parts")["UploadId"]
-    where = {"Bucket": bucket, "Key": "parts", "UploadId": upload}
+    client.put_object(Bucket=fresh_bucket, Key="a b/ü", Body=BIG)  # with Expect: 100-continue
+    assert client.get_object(Bucket=fresh_bucket, Key="a b/ü")["Body"].read() == BIG
+    assert client.head_object(Bucket=fresh_bucket, Key="a b/ü")["ContentLength"] == len(BIG)
+    upload = client.create_multipart_upload(Bucket=fresh_bucket, Key="parts")["UploadId"]
+    where = {"Bucket": fresh_bucket, "Key": "parts", "UploadId": upload}
     part = client.upload_part(**where, PartNumber=1, Body=BIG)
     parts = [{"PartNumber": 1, "ETag": part["ETag"]}]
     client.complete_multipart_upload(**where, MultipartUpload={"Parts": parts})
-    keys = [o["Key"] for o in client.list_objects_v2(Bucket=bucket)["Contents"]]
+    keys = [o["Key"] for o in client.list_objects_v2(Bucket=fresh_bucket)["Contents"]]
     assert keys == ["a b/ü", "parts"]
-    client.delete_object(Bucket=bucket, Key="parts")
-    assert len(s3.client().list_objects_v2(Bucket=bucket)["Contents"]) == 1
+    client.delete_object(Bucket=fresh_bucket, Key="parts")
+    assert len(s3.client().list_objects_v2(Bucket=fresh_bucket)["Contents"]) == 1
     with pytest.raises(ClientError):
-        client.head_object(Bucket=bucket, Key="parts")
+        client.head_object(Bucket=fresh_bucket, Key="parts")
 
 
 @pytest.mark.parametrize(
@@ -85,40 +85,44 @@ def test_each_fault_does_what_it_says(
 
 @pytest.mark.parametrize("fault", [Fault.ERROR_500_AFTER, Fault.DROP_REPLY])
 def test_a_retry_can_meet_412_for_its_own_write(
-    s3: S3, faulty_s3: FaultyS3, bucket: str, fault: Fault
+    s3: S3, faulty_s3: FaultyS3, fresh_bucket: str, fault: Fault
 ) -> None:
     """The write lands, its reply does not, and the client's second try is refused."""
     faulty_s3.inject(fault, "PUT", "/key$")
-    assert status_of_put(s3, faulty_s3, bucket, attempts=2) == 412
+    assert status_of_put(s3, faulty_s3, fresh_bucket, attempts=2) == 412
     assert [one.status for one in faulty_s3.exchanges("PUT", "/key$")] == [200, 412]
 
 
-def test_a_rule_takes_the_nth_match_and_so_many(s3: S3, faulty_s3: FaultyS3, bucket: str) -> None:
+def test_a_rule_takes_the_nth_match_and_so_many(
+    s3: S3, faulty_s3: FaultyS3, fresh_bucket: str
+) -> None:
     """The first is spared, the next two are hit, the rest is spared; other paths never count."""
     rule = faulty_s3.inject(Fault.SLOW_DOWN, "PUT", r"/key\.\d", nth=2, times=2)
     client = s3.client(faulty_s3.endpoint, attempts=1)
-    client.put_object(Bucket=bucket, Key="other", Body=b"")
+    client.put_object(Bucket=fresh_bucket, Key="other", Body=b"")
     refused = []
     for n in range(5):
         try:
-            client.put_object(Bucket=bucket, Key=f"key.{n}", Body=b"")
+            client.put_object(Bucket=fresh_bucket, Key=f"key.{n}", Body=b"")
         except ClientError:
             refused.append(n)
     assert refused == [1, 2]
     assert rule.seen == 5
-    assert [one.path for one in rule.done] == [f"/{bucket}/key.1", f"/{bucket}/key.2"]
+    assert [one.path for one in rule.done] == [f"/{fresh_bucket}/key.1", f"/{fresh_bucket}/key.2"]
 
 
-def test_a_request_that_hangs_can_be_waited_for(s3: S3, faulty_s3: FaultyS3, bucket: str) -> None:
+def test_a_request_that_hangs_can_be_waited_for(
+    s3: S3, faulty_s3: FaultyS3, fresh_bucket: str
+) -> None:
     """A test can act while a write hangs, and the end of the proxy lets it go."""
     rule = faulty_s3.inject(Fault.DELAY, "PUT", "/key$", seconds=300)
     answers: list[int | None] = []
     writer = threading.Thread(
-        target=lambda: answers.append(status_of_put(s3, faulty_s3, bucket)), daemon=True
+        target=lambda: answers.append(status_of_put(s3, faulty_s3, fresh_bucket)), daemon=True
     )
     writer.start()
     rule.wait()
-    assert not exists(s3, bucket)
+    assert not exists(s3, fresh_bucket)
     faulty_s3.close()
     writer.join(20)
     assert answers == [None]
@@ -134,9 +138,9 @@ def test_a_server_that_is_gone_closes_the_connection(own_s3: S3) -> None:
         assert status_of_put(own_s3, proxy, bucket) == 200
 
 
-def test_deltalake_commits_through_it(s3: S3, faulty_s3: FaultyS3, bucket: str) -> None:
+def test_deltalake_commits_through_it(s3: S3, faulty_s3: FaultyS3, fresh_bucket: str) -> None:
     """The client that matters signs and retries through the proxy."""
-    uri, options = f"s3://{bucket}/table", s3.env(faulty_s3.endpoint)
+    uri, options = f"s3://{fresh_bucket}/table", s3.env(faulty_s3.endpoint)
     rule = faulty_s3.inject(Fault.ERROR_503, "PUT", r"\.parquet$")
     deltalake.write_deltalake(uri, pa.table({"a": [1, 2]}), storage_options=options)
     assert len(rule.done) == 1

@@ -1,5 +1,6 @@
 """A person has said that another topic is the right one now."""
 
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
@@ -36,9 +37,9 @@ def half_flushed_lake(tmp_path: Path) -> Lake:
     return lake
 
 
-def adoption(lake: Lake, *, now_us: int = NOW) -> Adoption:
-    """Return an adoption at a time."""
-    tokens = count(500)
+def adoption(lake: Lake, *, now_us: int = NOW, tokens: Iterator[int] | None = None) -> Adoption:
+    """Return an adoption at a time; it fails where ``tokens`` end."""
+    tokens = tokens or count(500)
     return Adoption(
         primary=lake.table("feedback"),
         quarantine=lake.table("quarantine"),
@@ -71,8 +72,8 @@ def test_a_stopped_worker_of_the_old_topic_cannot_write(half_flushed_lake: Lake)
 
 def test_half_an_adoption_stops_workers_until_it_is_run_again(half_flushed_lake: Lake) -> None:
     """It died after its first table."""
-    half = adoption(half_flushed_lake)
-    half._move(half_flushed_lake.table("quarantine"), ANEW, {SOURCE: 0})
+    with pytest.raises(StopIteration):
+        adoption(half_flushed_lake, tokens=iter([500])).run(ANEW, {SOURCE: 0})
     for incarnation in (ANEW, Incarnation("cluster", "topic-1")):
         with pytest.raises(Exception, match="adopt"):
             take_over(half_flushed_lake, incarnation=incarnation).check([TOPIC])

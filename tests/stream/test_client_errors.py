@@ -7,6 +7,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 from prometheus_client import CollectorRegistry
 
+from lake.ledger import SourcePartition
 from schemas.errors import FatalError, RetryableError
 from stream.client_errors import ClientErrors, is_access_denied
 from stream.cluster import Cluster
@@ -86,11 +87,11 @@ def test_what_the_client_raises_is_judged_too(call: str, tmp_path: Path, monkeyp
     def refuse(*_: object) -> None:
         raise KafkaException(wrapped(KafkaError.FENCED_INSTANCE_ID))
 
+    loop.worker.on_assign(loop.client, [])  # the next turn assigns positions
+    loop.worker.backoff.until = loop.now + 60
     monkeypatch.setattr(loop.client, call, refuse)
-    loop.worker._rebalanced = True
-    loop.worker._backoff.until = loop.now + 60
     with pytest.raises(FatalError, match=r"its own group\.instance\.id"):
-        loop.worker._loop(None)
+        loop.worker.run()
 
 
 def test_errors_that_are_not_fatal_end_nobody(tmp_path: Path, monkeypatch: Any) -> None:
@@ -113,7 +114,7 @@ def test_whoever_waits_for_a_client_asks_whether_it_has_ended(mock_kafka: MockKa
         {"bootstrap.servers": mock_kafka.bootstrap}, bootstrap_servers=mock_kafka.bootstrap
     )
     for part in (fetcher, reader, topic, cluster):
-        part._errors.record(FENCED)
+        part.errors.record(FENCED)
     with pytest.raises(FatalError, match="cannot continue"):
         fetcher.fetch("t", [(0, 0)])
     with pytest.raises(FatalError, match="cannot continue"):
@@ -149,14 +150,15 @@ def test_only_a_broker_can_refuse(error: KafkaError, refused: bool) -> None:
 def test_a_refusal_of_long_ago_is_no_answer_to_a_question_of_now() -> None:
     """What was refused before has been mended since, or will be refused again."""
     cluster = Cluster({"bootstrap.servers": "b:1", "log_level": 0}, bootstrap_servers="b:1")
-    cluster._errors.record(KafkaError(KafkaError.SASL_AUTHENTICATION_FAILED))
+    cluster.errors.record(KafkaError(KafkaError.SASL_AUTHENTICATION_FAILED))
 
-    def nobody_answers() -> None:
-        raise TimeoutError
+    class Silent:
+        def get_watermark_offsets(self, *_: object, **__: object) -> None:
+            raise TimeoutError
 
     with pytest.raises(RetryableError):
-        cluster._call("t", nobody_answers)
-    assert cluster._take_access_error() is None
+        cluster.watermarks(Silent(), SourcePartition("t", 0))
+    assert cluster.errors.take_access_error() is None
 
 
 def test_the_same_trouble_is_logged_now_and_then() -> None:

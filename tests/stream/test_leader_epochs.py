@@ -37,7 +37,7 @@ TRUNCATED = KafkaError(
 
 
 @pytest.fixture
-def loop(tmp_path: Path, monkeypatch: Any) -> Loop:
+def partition_loop(tmp_path: Path, monkeypatch: Any) -> Loop:
     """A worker that has partition 0."""
     loop = Loop(make_lake(tmp_path), monkeypatch)
     loop.assign(0)
@@ -62,35 +62,39 @@ def kept(lake: Lake, source: SourcePartition = SOURCE) -> tuple[int | None, int 
     return table.txn_version(epoch_app(source)), table.txn_version(epoch_at_app(source))
 
 
-def test_the_epoch_of_the_last_record_is_kept_and_asked_with(loop: Loop, tmp_path: Path) -> None:
+def test_the_epoch_of_the_last_record_is_kept_and_asked_with(
+    partition_loop: Loop, tmp_path: Path
+) -> None:
     """In the commit that moves the position, and in its ledger."""
-    loop.turn([*batch(0, 1, epoch=1), *batch(2, epoch=2)])
-    flush(loop)
-    assert kept(loop.lake) == (2, 3)
-    ranges = [item for one in loop.lake.table("feedback").ledger() for item in one.entry.ranges]
+    partition_loop.turn([*batch(0, 1, epoch=1), *batch(2, epoch=2)])
+    flush(partition_loop)
+    assert kept(partition_loop.lake) == (2, 3)
+    ranges = [
+        item for one in partition_loop.lake.table("feedback").ledger() for item in one.entry.ranges
+    ]
     assert [(item.end, item.epoch) for item in ranges if item.end] == [(3, 2)]
     later = take_over(open_lake(tmp_path)).take([SOURCE])[0]
     assert later[0].range.epoch == 2
-    loop.worker.kafka.reposition(loop.worker.assignment.owned.values())
-    assert (loop.client.at, loop.client.epochs) == ({SOURCE: 3}, {SOURCE: 2})
+    partition_loop.worker.kafka.reposition(partition_loop.worker.assignment.owned.values())
+    assert (partition_loop.client.at, partition_loop.client.epochs) == ({SOURCE: 3}, {SOURCE: 2})
 
 
-def test_the_next_flush_has_an_epoch_of_its_own(loop: Loop) -> None:
+def test_the_next_flush_has_an_epoch_of_its_own(partition_loop: Loop) -> None:
     """Also if it is the same one."""
     for offset, epoch in ((0, 4), (1, 4), (2, 5)):
-        loop.turn(batch(offset, epoch=epoch))
-        flush(loop)
-        assert kept(loop.lake) == (epoch, offset + 1)
+        partition_loop.turn(batch(offset, epoch=epoch))
+        flush(partition_loop)
+        assert kept(partition_loop.lake) == (epoch, offset + 1)
 
 
 @pytest.mark.parametrize("epoch", [None, -1])
-def test_brokers_that_give_none(loop: Loop, epoch: int | None) -> None:
+def test_brokers_that_give_none(partition_loop: Loop, epoch: int | None) -> None:
     """Nothing is kept, and nothing is asked."""
-    loop.turn(batch(0, epoch=epoch))
-    flush(loop)
-    assert kept(loop.lake) == (None, None)
-    loop.worker.kafka.reposition(loop.worker.assignment.owned.values())
-    assert loop.client.epochs == {SOURCE: None}
+    partition_loop.turn(batch(0, epoch=epoch))
+    flush(partition_loop)
+    assert kept(partition_loop.lake) == (None, None)
+    partition_loop.worker.kafka.reposition(partition_loop.worker.assignment.owned.values())
+    assert partition_loop.client.epochs == {SOURCE: None}
 
 
 def test_an_epoch_is_that_of_the_offset_before_the_position() -> None:
@@ -113,10 +117,10 @@ def test_an_epoch_is_that_of_the_offset_before_the_position() -> None:
     assert reading.epoch is None
 
 
-def test_an_epoch_of_another_position_says_nothing(loop: Loop, tmp_path: Path) -> None:
+def test_an_epoch_of_another_position_says_nothing(partition_loop: Loop, tmp_path: Path) -> None:
     """A version that keeps none has moved the position on meanwhile."""
-    loop.turn(batch(0, 1, 2, epoch=2))
-    flush(loop)
+    partition_loop.turn(batch(0, 1, 2, epoch=2))
+    flush(partition_loop)
     lake = open_lake(tmp_path)
     append(lake.table("quarantine"), 3, 6)
     append(lake.table("feedback"), 3, 6)
@@ -125,11 +129,11 @@ def test_an_epoch_of_another_position_says_nothing(loop: Loop, tmp_path: Path) -
 
 
 def test_who_adopts_a_topic_forgets_the_epochs_of_the_one_before(
-    loop: Loop, tmp_path: Path
+    partition_loop: Loop, tmp_path: Path
 ) -> None:
     """Also where the position stays the number that it was."""
-    loop.turn(batch(0, 1, 2, epoch=9))
-    flush(loop)
+    partition_loop.turn(batch(0, 1, 2, epoch=9))
+    flush(partition_loop)
     lake, tokens = open_lake(tmp_path), count(100)
     adoption = Adoption(
         primary=lake.table("feedback"),
@@ -143,21 +147,21 @@ def test_who_adopts_a_topic_forgets_the_epochs_of_the_one_before(
     assert take_over(open_lake(tmp_path)).take([SOURCE])[0][0].range.epoch is None
 
 
-def test_a_log_that_was_cut_and_filled_again_stops_the_worker(loop: Loop) -> None:
+def test_a_log_that_was_cut_and_filled_again_stops_the_worker(partition_loop: Loop) -> None:
     """Offsets alone look well: the topic ends far beyond the position."""
-    loop.turn(batch(0, 1, 2, epoch=2))
-    flush(loop)
+    partition_loop.turn(batch(0, 1, 2, epoch=2))
+    flush(partition_loop)
     with pytest.raises(FatalError, match=rf"position is 3, but .* cut below it.*--topic {TOPIC}"):
-        loop.turn([Message(0, -1, problem=TRUNCATED)])
+        partition_loop.turn([Message(0, -1, problem=TRUNCATED)])
 
 
-def test_another_reset_is_gone_on_from(loop: Loop) -> None:
+def test_another_reset_is_gone_on_from(partition_loop: Loop) -> None:
     """A broker that has not caught up yet says that an offset is out of range, and later not."""
-    loop.turn(batch(0, 1, 2, epoch=2))
-    flush(loop)
+    partition_loop.turn(batch(0, 1, 2, epoch=2))
+    flush(partition_loop)
     error = KafkaError(KafkaError._AUTO_OFFSET_RESET, "fetch failed: Broker: Offset out of range")
-    loop.turn([Message(0, -1, problem=error)])
-    assert loop.client.at == {SOURCE: 3}
+    partition_loop.turn([Message(0, -1, problem=error)])
+    assert partition_loop.client.at == {SOURCE: 3}
 
 
 def test_positions_without_an_epoch_are_said_once() -> None:
@@ -174,11 +178,11 @@ def test_positions_without_an_epoch_are_said_once() -> None:
     assert log.names.count("positions_without_epoch") == 1
 
 
-def test_verify_says_which_ranges_are_of_which_epoch(loop: Loop) -> None:
+def test_verify_says_which_ranges_are_of_which_epoch(partition_loop: Loop) -> None:
     """In order, each with the offset that it reaches to; a range without one says nothing."""
     for offset, epoch in ((0, 4), (1, 4), (2, None), (3, 7)):
-        loop.turn(batch(offset, epoch=epoch))
-        flush(loop)
-    (proof,) = verify_lake(loop.lake, deep=True).partitions
+        partition_loop.turn(batch(offset, epoch=epoch))
+        flush(partition_loop)
+    (proof,) = verify_lake(partition_loop.lake, deep=True).partitions
     assert proof.epochs == ((4, 2), (7, 4))
     assert proof.to_json()["epochs"] == [[4, 2], [7, 4]]

@@ -34,19 +34,12 @@ from tests.stream.redrives import (
     TOKENS,
     Coordinates,
     CrashError,
-    fill_quarantine,
     kafka,
     quarantined_offsets,
     redrive,
 )
 
 ANEW = Incarnation("cluster", "topic-2")
-
-
-@pytest.fixture
-def quarantined_lake(tmp_path: Path) -> Lake:
-    """Return a lake with four quarantined records."""
-    return fill_quarantine(tmp_path)
 
 
 def test_what_passes_now_moves_to_its_table(quarantined_lake: Lake) -> None:
@@ -182,7 +175,7 @@ def test_erased_persons_leave_quarantine_for_nowhere(quarantined_lake: Lake) -> 
 
 
 def test_erasure_in_the_middle_of_a_redrive(quarantined_lake: Lake, tmp_path: Path) -> None:
-    """A re-drive that had opened a record before its person was erased is fenced, begins anew."""
+    """A redrive that had opened a record before its person was erased is fenced, begins anew."""
     other, erased = open_lake(tmp_path), [5]
 
     def fetch(topic: str, wanted: Sequence[Coordinates]) -> Mapping[Coordinates, RawRecord]:

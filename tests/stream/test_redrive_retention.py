@@ -17,7 +17,6 @@ from stream.replay.steps import ReplayStep
 from tests.lake.kit import TOPIC, append, offsets, open_lake, patience, set_aside
 from tests.stream.redrives import (
     CrashError,
-    fill_quarantine,
     kafka,
     quarantined_offsets,
     redrive,
@@ -26,12 +25,6 @@ from tests.stream.replays import NOW, TOKENS, filled_lake, promotion, stage
 
 AFTER = date(2026, 11, 2)
 Coordinates = tuple[int, int]
-
-
-@pytest.fixture
-def quarantined_lake(tmp_path: Path) -> Lake:
-    """Return a lake with four quarantined records."""
-    return fill_quarantine(tmp_path)
 
 
 def expiry(folder: Path, table: str) -> RetentionRun:
@@ -56,7 +49,7 @@ def crash(_step: str) -> None:
 def test_what_a_re_drive_died_over_waits(
     quarantined_lake: Lake, tmp_path: Path, table: str
 ) -> None:
-    """Its day is told to wait; when the re-drive has been finished, it goes, and is counted."""
+    """Its day is told to wait; when the redrive has been finished, it goes, and is counted."""
     with pytest.raises(CrashError):
         redrive(quarantined_lake, reached=crash).run(QuarantineFilter(TOPIC))
     assert expire(tmp_path, table).waiting

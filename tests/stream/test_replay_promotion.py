@@ -180,7 +180,7 @@ def test_what_quarantine_loses_meanwhile_stays_where_it_was(
 
 @pytest.mark.parametrize("step", list(STEPS))
 def test_a_re_drive_keeps_off(live_lake: Lake, tmp_path: Path, step: ReplayStep) -> None:
-    """Tried at any step of a promotion, a re-drive changes nothing that the promotion decides."""
+    """Tried at any step of a promotion, a redrive changes nothing that the promotion decides."""
     stage(tmp_path)
     tried: list[str] = []
 

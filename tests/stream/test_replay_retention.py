@@ -37,10 +37,10 @@ AFTER = date(2026, 11, 2)
 @pytest.fixture
 def replayed_lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
     """A lake whose feedback has texts, and a staged replay of a part of it."""
-    plain = kit._filled
+    plain = kit.filled_columns
     monkeypatch.setattr(
         kit,
-        "_filled",
+        "filled_columns",
         lambda table, at: plain(table, at) | ({"comment": SAID} if table == "feedback" else {}),
     )
     made = filled_lake(tmp_path)

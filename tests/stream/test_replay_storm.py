@@ -1,4 +1,4 @@
-"""Replays, crashes, re-drives and compactions in any order: each record is once in the lake."""
+"""Replays, crashes, redrives and compactions in any order: each record is once in the lake."""
 
 import random
 from contextlib import suppress

@@ -15,7 +15,7 @@ AWAY = Message(problem=KafkaError(KafkaError._ALL_BROKERS_DOWN))
 
 
 @pytest.fixture
-def loop(empty_lake: Lake, monkeypatch: pytest.MonkeyPatch) -> Loop:
+def buffered_loop(empty_lake: Lake, monkeypatch: pytest.MonkeyPatch) -> Loop:
     """A worker that owns one partition, of which it has read three records."""
     loop = Loop(empty_lake, monkeypatch)
     loop.assign(0)
@@ -28,65 +28,65 @@ def stored(lake: Lake, partition: int = 0) -> list[int]:
     return offsets(lake.table("feedback"), OTHER if partition else SOURCE)
 
 
-def test_a_buffer_is_flushed_when_it_is_old(loop: Loop, empty_lake: Lake) -> None:
+def test_a_buffer_is_flushed_when_it_is_old(buffered_loop: Loop, empty_lake: Lake) -> None:
     """And the group's offsets follow, for lag tools."""
     assert stored(empty_lake) == []
-    loop.turn(seconds=5)
-    loop.turn()
+    buffered_loop.turn(seconds=5)
+    buffered_loop.turn()
     assert stored(empty_lake) == [0, 1, 2]
-    assert loop.client.committed == {SOURCE: 3}
+    assert buffered_loop.client.committed == {SOURCE: 3}
 
 
 @pytest.mark.parametrize("code", [KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE])
 def test_offsets_that_kafka_does_not_know_bring_it_back_to_the_table(
-    loop: Loop, empty_lake: Lake, code: int
+    buffered_loop: Loop, empty_lake: Lake, code: int
 ) -> None:
     """What was read and not flushed is dropped, and read again from the table's position."""
-    loop.turn(seconds=5)
-    loop.turn(records(3, 4))
-    loop.turn([*records(5), Message(problem=KafkaError(code)), *records(6)])
-    assert loop.next_offsets() == {0: 3}
-    assert loop.client.at == {SOURCE: 3}
-    loop.turn(records(3, 4, 5), seconds=5)
-    loop.turn(seconds=5)
-    loop.turn()
+    buffered_loop.turn(seconds=5)
+    buffered_loop.turn(records(3, 4))
+    buffered_loop.turn([*records(5), Message(problem=KafkaError(code)), *records(6)])
+    assert buffered_loop.next_offsets() == {0: 3}
+    assert buffered_loop.client.at == {SOURCE: 3}
+    buffered_loop.turn(records(3, 4, 5), seconds=5)
+    buffered_loop.turn(seconds=5)
+    buffered_loop.turn()
     assert stored(empty_lake) == [0, 1, 2, 3, 4, 5]
 
 
-def test_an_error_that_the_client_cannot_mend_ends_the_worker(loop: Loop) -> None:
+def test_an_error_that_the_client_cannot_mend_ends_the_worker(buffered_loop: Loop) -> None:
     """With a sentence that says what to do."""
     fatal = KafkaError(KafkaError._FENCED, "fenced", True)
     with pytest.raises(FatalError, match="restart the worker"):
-        loop.turn([Message(problem=fatal)])
+        buffered_loop.turn([Message(problem=fatal)])
 
 
-def test_an_error_that_only_a_person_can_mend_ends_the_worker(loop: Loop) -> None:
+def test_an_error_that_only_a_person_can_mend_ends_the_worker(buffered_loop: Loop) -> None:
     """A permission that is missing, say."""
-    loop.cluster.verdict = FatalError("is not allowed to")
+    buffered_loop.cluster.verdict = FatalError("is not allowed to")
     with pytest.raises(FatalError, match="is not allowed to"):
-        loop.turn([AWAY])
+        buffered_loop.turn([AWAY])
 
 
-def test_an_error_that_passes_is_told_and_costs_nothing(loop: Loop) -> None:
+def test_an_error_that_passes_is_told_and_costs_nothing(buffered_loop: Loop) -> None:
     """The records beside it in the batch are taken."""
-    loop.turn([*records(3), AWAY, *records(4)])
-    assert loop.next_offsets() == {0: 5}
-    assert "kafka_error" in loop.observer.names
+    buffered_loop.turn([*records(3), AWAY, *records(4)])
+    assert buffered_loop.next_offsets() == {0: 5}
+    assert "kafka_error" in buffered_loop.observer.names
 
 
-def test_records_from_before_a_rebalance_are_not_taken(loop: Loop) -> None:
+def test_records_from_before_a_rebalance_are_not_taken(buffered_loop: Loop) -> None:
     """The client may still hand out what it had fetched: the positions are what counts."""
-    loop.worker._on_assign(loop.client, [])
-    loop.client.at = {}
-    loop.turn(records(7, 8))
-    assert loop.next_offsets() == {0: 3}
-    assert loop.client.at == {SOURCE: 3}
+    buffered_loop.worker.on_assign(buffered_loop.client, [])
+    buffered_loop.client.at = {}
+    buffered_loop.turn(records(7, 8))
+    assert buffered_loop.next_offsets() == {0: 3}
+    assert buffered_loop.client.at == {SOURCE: 3}
 
 
-def test_records_of_others_are_passed_over(loop: Loop) -> None:
+def test_records_of_others_are_passed_over(buffered_loop: Loop) -> None:
     """Of a partition that was never given to this worker."""
-    loop.turn(records(0, 1, partition=1))
-    assert loop.next_offsets() == {0: 3}
+    buffered_loop.turn(records(0, 1, partition=1))
+    assert buffered_loop.next_offsets() == {0: 3}
 
 
 class Undecided:
@@ -103,99 +103,104 @@ class Undecided:
         return False
 
 
-def test_what_cannot_be_decided_is_read_again_later(loop: Loop, empty_lake: Lake) -> None:
+def test_what_cannot_be_decided_is_read_again_later(buffered_loop: Loop, empty_lake: Lake) -> None:
     """Reading pauses for a moment; nothing is counted twice, and nothing is passed over."""
-    registry = Undecided(loop)
-    loop.turn(records(3, 4))
-    assert (loop.next_offsets(), loop.client.at) == ({0: 3}, {SOURCE: 3})
-    assert loop.client.paused
+    registry = Undecided(buffered_loop)
+    buffered_loop.turn(records(3, 4))
+    assert (buffered_loop.next_offsets(), buffered_loop.client.at) == ({0: 3}, {SOURCE: 3})
+    assert buffered_loop.client.paused
     registry.silent = False
-    loop.turn(seconds=BACKOFF_SECONDS)
-    assert not loop.client.paused
-    loop.turn(records(3, 4))
-    loop.turn(seconds=5)
-    loop.turn()
+    buffered_loop.turn(seconds=BACKOFF_SECONDS)
+    assert not buffered_loop.client.paused
+    buffered_loop.turn(records(3, 4))
+    buffered_loop.turn(seconds=5)
+    buffered_loop.turn()
     assert stored(empty_lake) == [0, 1, 2, 3, 4]
-    assert loop.observer.names.count("recovered") == 1
+    assert buffered_loop.observer.names.count("recovered") == 1
 
 
-def test_what_stays_undecided_ends_the_worker(loop: Loop) -> None:
+def test_what_stays_undecided_ends_the_worker(buffered_loop: Loop) -> None:
     """After the time that the settings allow, counted from the first failure."""
-    Undecided(loop)
-    loop.turn(records(3))
-    loop.turn(records(3), seconds=loop.retry_seconds)
+    Undecided(buffered_loop)
+    buffered_loop.turn(records(3))
+    buffered_loop.turn(records(3), seconds=buffered_loop.retry_seconds)
     with pytest.raises(FatalError, match="still failing after 60 s"):
-        loop.turn(records(3), seconds=1)
+        buffered_loop.turn(records(3), seconds=1)
 
 
-def test_the_end_of_a_partition_waits_for_what_comes_before_it(loop: Loop) -> None:
+def test_the_end_of_a_partition_waits_for_what_comes_before_it(buffered_loop: Loop) -> None:
     """A partition is not at its end while records before that are undecided."""
-    registry = Undecided(loop)
+    registry = Undecided(buffered_loop)
     end = Message(0, 4, KafkaError(KafkaError._PARTITION_EOF))
-    loop.turn([*records(3), end])
-    assert not loop.worker.assignment.owned[SOURCE].at_end
+    buffered_loop.turn([*records(3), end])
+    assert not buffered_loop.worker.assignment.owned[SOURCE].at_end
     registry.silent = False
-    loop.turn([*records(3), end], seconds=BACKOFF_SECONDS)
-    assert loop.worker.assignment.owned[SOURCE].at_end
+    buffered_loop.turn([*records(3), end], seconds=BACKOFF_SECONDS)
+    assert buffered_loop.worker.assignment.owned[SOURCE].at_end
 
 
-def test_another_owner_makes_it_start_over(loop: Loop, empty_lake: Lake, tmp_path: Path) -> None:
+def test_another_owner_makes_it_start_over(
+    buffered_loop: Loop, empty_lake: Lake, tmp_path: Path
+) -> None:
     """A fenced flush is dropped, and reading goes on from where the other one is."""
     other = open_lake(tmp_path)
     set_aside(other, None, 2, {1}, token=99)
     append(other.table("feedback"), None, 2, token=99, quarantined={1})
-    loop.turn(seconds=5)
-    loop.turn()
-    assert "fenced" in loop.observer.names
-    assert loop.client.at == {SOURCE: 2}
+    buffered_loop.turn(seconds=5)
+    buffered_loop.turn()
+    assert "fenced" in buffered_loop.observer.names
+    assert buffered_loop.client.at == {SOURCE: 2}
     assert stored(empty_lake) == [0]
 
 
-def test_a_flush_that_fails_for_good_ends_the_worker(loop: Loop) -> None:
+def test_a_flush_that_fails_for_good_ends_the_worker(buffered_loop: Loop) -> None:
     """Its error is raised where the loop turns."""
-    loop.flusher.fails.append(FatalError("the lake is gone"))
-    loop.now += 5
-    loop.worker._start_flushes()
+    buffered_loop.flusher.fails.append(FatalError("the lake is gone"))
+    buffered_loop.turn(seconds=5)
     with pytest.raises(FatalError, match="the lake is gone"):
-        loop.turn()
+        buffered_loop.turn()
 
 
-def test_what_is_taken_away_is_flushed_first(loop: Loop, empty_lake: Lake) -> None:
+def test_what_is_taken_away_is_flushed_first(buffered_loop: Loop, empty_lake: Lake) -> None:
     """The next owner need not read it again."""
-    loop.revoke(0)
+    buffered_loop.revoke(0)
     assert stored(empty_lake) == [0, 1, 2]
-    assert (loop.next_offsets(), loop.client.at) == ({}, {})
+    assert (buffered_loop.next_offsets(), buffered_loop.client.at) == ({}, {})
 
 
 def test_what_could_not_be_flushed_in_time_is_left_to_the_next_owner(
-    loop: Loop, empty_lake: Lake
+    buffered_loop: Loop, empty_lake: Lake
 ) -> None:
     """What is kept of other partitions is read again too: they shared the flush."""
-    loop.assign(1)
-    loop.turn(records(0, 1, partition=1))
-    loop.flusher.hanging = True
-    loop.tick = 1.0
-    loop.revoke(0)
+    buffered_loop.assign(1)
+    buffered_loop.turn(records(0, 1, partition=1))
+    buffered_loop.flusher.hanging = True
+    buffered_loop.tick = 1.0
+    buffered_loop.revoke(0)
     assert stored(empty_lake) == []
-    assert loop.next_offsets() == {1: 0}
-    assert "abandoned" in loop.observer.names
+    assert buffered_loop.next_offsets() == {1: 0}
+    assert "abandoned" in buffered_loop.observer.names
 
 
-def test_a_fenced_flush_while_partitions_are_taken_away_drops_the_rest(loop: Loop) -> None:
+def test_a_fenced_flush_while_partitions_are_taken_away_drops_the_rest(buffered_loop: Loop) -> None:
     """It is told, and all that is kept is read again from the tables."""
-    loop.flusher.fails.append(FencedError("another worker"))
-    loop.revoke(0)
-    assert "fenced" in loop.observer.names
-    assert loop.worker.flushes.bytes() == 0
+    buffered_loop.flusher.fails.append(FencedError("another worker"))
+    buffered_loop.revoke(0)
+    assert "fenced" in buffered_loop.observer.names
+    assert buffered_loop.worker.flushes.bytes() == 0
 
 
-def test_memory_that_is_short_pauses_reading_and_flushes(loop: Loop, empty_lake: Lake) -> None:
+def test_memory_that_is_short_pauses_reading_and_flushes(
+    buffered_loop: Loop, empty_lake: Lake
+) -> None:
     """And reading goes on once there is room again."""
-    loop.resident = loop.gate.budget.ceiling
-    loop.patch.setattr(type(loop.gate.budget), "least_flush", property(lambda _self: 0))
-    loop.turn(records(3))
-    assert loop.client.paused
-    loop.turn()
-    loop.turn()
+    buffered_loop.resident = buffered_loop.gate.budget.ceiling
+    buffered_loop.patch.setattr(
+        type(buffered_loop.gate.budget), "least_flush", property(lambda _self: 0)
+    )
+    buffered_loop.turn(records(3))
+    assert buffered_loop.client.paused
+    buffered_loop.turn()
+    buffered_loop.turn()
     assert stored(empty_lake) == [0, 1, 2, 3]
-    assert not loop.client.paused
+    assert not buffered_loop.client.paused

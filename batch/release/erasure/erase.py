@@ -1,6 +1,6 @@
-"""Erases a person from releases: rows, content and salt, in all versions, and makes successors.
+"""Erases persons from all versions of the releases, and publishes successors.
 
-1. *fence*: from here on no build can be published that was read before the rows left the tables
+1. *fence*: from here on, a build that read the tables before the rows left them cannot be published
    (`batch.release.publish.repository`);
 2. *versions*: rows are removed from each published version
    (`batch.release.erasure.rewrite_version`); a version that was only begun is abandoned and its

@@ -3,7 +3,7 @@
 Four files change, one after the other. Each is swapped for the content that was read
 (`ObjectStore.swap`):
 
-1. ``erased.json``: the rows that are gone, by erasure, and the new facts of the files below;
+1. ``erased.json``: the removed rows, by erasure, and the new facts of the files below;
 2. ``data.parquet`` and
 3. ``starter.jsonl``, without those rows;
 4. ``SHA256SUMS``.
@@ -12,7 +12,7 @@ Four files change, one after the other. Each is swapped for the content that was
 |---|---|
 | a crash before 1 has landed | the release is unchanged |
 | a crash after that | verification reports an erasure under way; the next erasure, of any person, starts at 1 with the current content and removes the same rows |
-| two erasures at once | one of them fails to swap and starts at 1 with the current content. Rows are only ever removed: neither restores what the other has removed |
+| two concurrent erasures | one of them fails to swap, and starts at 1 with the current content. Rows are only ever removed, so neither restores what the other has removed |
 """  # noqa: E501 - a table
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -56,7 +56,7 @@ class ErasureOrder:
     """An erasure: the number and time (microseconds since 1970, UTC) of its tombstone.
 
     ``tables`` has, for ``traces`` and ``labels``, the table version that removed the last rows:
-    builds that have read an older one must not be published.
+    a build that read an older version must not be published.
     """
 
     tombstone: int
@@ -136,7 +136,7 @@ def _swaps(folder: _Folder, criteria: ErasureCriteria, order: ErasureOrder) -> l
 def _extend_note(
     folder: _Folder, order: ErasureOrder, matched: Mapping[str, MatchReason]
 ) -> ErasureNote:
-    """Return the note with the matched rows; it does not list rows that the release never had."""
+    """Return the note with the matched rows, except those that the release never had."""
     committed = {row for _, row in folder.manifest["rows"]}
     new = {row for row in matched.keys() & committed if row not in folder.note.rows}
     mentions = sum(matched[row] is MatchReason.MENTION for row in new)
@@ -150,10 +150,10 @@ def _rewrite(
     gone: Collection[str],
     write: Callable[[Sequence[int]], bytes],
 ) -> bytes | None:
-    """Return a file without the rows that are gone, or None if it may stay as it is.
+    """Return a file without the removed rows, or None if it may stay as it is.
 
-    A file is also rewritten if its rows are right and its bytes are not what the note says: two
-    concurrent erasures may have had different versions of the Parquet writer.
+    A file is also rewritten if its rows are right but its bytes differ from the note: two
+    concurrent erasures may have used different versions of the Parquet writer.
     """
     indices = [i for i, row in enumerate(rows) if row not in gone]
     stated = folder.note.files.get(name)
@@ -190,7 +190,7 @@ def _changed_files(
 
 @contextmanager
 def _naming_version(release: ReleaseVersion) -> Iterator[None]:
-    """Add to an error in reading a file which version it is in, and what to do."""
+    """Add the version, and what to do, to an error from reading a file."""
     try:
         yield
     except (FatalError, ValueError, TypeError) as error:

@@ -1,4 +1,4 @@
-"""The version that follows one with erased rows: the remaining rows, unchanged.
+"""Builds the version that succeeds one with erased rows: the remaining rows, unchanged.
 
 Persons ask for erasure whether or not they were drawn. So the rest of the sample is a sample of the
 rest of production, drawn with the same probabilities (Särndal, Swensson and Wretman 1992, ch. 10: a

@@ -1,1 +1,1 @@
-"""Copies of a release in the import formats of other tools."""
+"""Exports a release in the import formats of other tools."""

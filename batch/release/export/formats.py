@@ -1,4 +1,4 @@
-"""Releases in the import formats of other tools. The release stays authoritative; these are copies.
+"""The export formats: converts a release for other tools. The release stays authoritative.
 
 Each format is a function from rows to files. The fields are those of the tools' import calls. Ids
 are derived from release and trace, so that importing twice changes nothing.

@@ -1,8 +1,8 @@
-"""A release as CSV that spreadsheets show unchanged, without executing any of it.
+"""Writes a release as CSV that spreadsheets show unchanged, and never execute.
 
-It begins with a byte order mark, from which spreadsheets recognise UTF-8. Nested values are JSON
+The file begins with a byte order mark, so that spreadsheets recognise UTF-8. Nested values are JSON
 text. Texts that a spreadsheet would read as a formula get a leading quote (OWASP, CSV injection),
-including those whose sign follows white space or is a full-width one.
+even if the sign follows white space or is full-width.
 """
 
 import codecs

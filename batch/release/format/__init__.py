@@ -1,1 +1,1 @@
-"""The files of a release: their bytes, their types, and the rules that tie them together."""
+"""The file format of a release: bytes, types, and the rules that tie the files together."""

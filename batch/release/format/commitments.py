@@ -1,4 +1,4 @@
-"""The salted commitments to the rows of a release, which the manifest holds.
+"""The salted commitments to the rows of a release, as listed in the manifest.
 
 A row has two parts (`batch.release.format.rows`): its content and its metadata. For each row the
 manifest holds

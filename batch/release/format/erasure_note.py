@@ -1,4 +1,4 @@
-"""The note of a version's erased rows: ``erased.json``, beside a manifest that never changes.
+"""The note of a version's erased rows, ``erased.json``; the manifest itself never changes.
 
 Readers pin the digest of the manifest, so it is never rewritten. It holds a commitment for each
 row. The note lists which of those rows are gone, by which erasure and since when, and what the

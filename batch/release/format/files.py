@@ -1,4 +1,4 @@
-"""The files of a release as bytes: the same rows give the same bytes on any machine."""
+"""Encodes the files of a release: the same rows give the same bytes on any machine."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""The manifest: what a release is made of, so that it can be proved, repeated and counted with.
+"""The manifest of a release: what it was built from, so that it can be verified and rebuilt.
 
 Its SHA-256 is the digest of the release (``name@sha256:…``). It holds commitments to the rows and
 none of their content, so it stays valid when a row is erased.

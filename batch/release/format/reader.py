@@ -1,4 +1,4 @@
-"""Reads the rows of a release back, with exactly the columns they were written with."""
+"""Reads the rows of a release, with exactly the columns that were written."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The rows of a release: their columns, and their types as JSON and as Python values.
+"""The rows of a release: their columns, and their types in JSON and in Python.
 
 A row has two parts. Its *content* is the trace with its label and its coordinates in the lake. Its
 *metadata* is how it was drawn and the evidence for its label; two versions that hold the same

@@ -1,4 +1,4 @@
-"""Versions of a release, and which one comes next. The changes decide it, not a person.
+"""Version numbers of a release: the changed rows decide which number comes next.
 
 Semantic versioning for data (semver.org 2.0.0): *major* when rows were edited, removed, erased,
 relabelled or moved across the holdout line; *minor* when rows were only added; *patch* when the

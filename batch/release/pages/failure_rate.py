@@ -1,4 +1,4 @@
-"""The failure rate in a datasheet: estimated from the audit arm, or why there is none.
+"""The failure rate in a datasheet: an estimate from the audit arm, or the reason for none.
 
 Users report problems, so labels are not a sample of all answers. The audit arm is one: each of its
 traces was drawn by a hash with a known probability.

@@ -1,4 +1,4 @@
-"""A page as a list of blocks, rendered as Markdown and as HTML with the same content."""
+"""A page as a list of blocks, rendered as Markdown and HTML with the same content."""
 
 import re
 from collections.abc import Sequence

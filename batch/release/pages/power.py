@@ -1,4 +1,4 @@
-"""The smallest difference between two systems that a release of a given size can detect.
+"""Computes the smallest difference between two systems that a release can detect.
 
 Both systems answer all rows. The exact McNemar test compares the direction of the rows on which
 they differ (``flips``) with a fair coin (McNemar, Psychometrika 12, 1947). The power is exact too:

@@ -96,7 +96,7 @@ class BuildResult:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class BuildOptions:
-    """The inputs of a build besides the lake: secret of the salts, memory, versions of the code."""
+    """The inputs of a build other than the lake: secret of the salts, memory, code versions."""
 
     key: bytes
     memory_bytes: int

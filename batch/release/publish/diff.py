@@ -1,4 +1,4 @@
-"""How two releases of one name differ: their rows, and what that does to labels and strata."""
+"""Compares two releases of one name: their rows, labels and strata."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence

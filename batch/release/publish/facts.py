@@ -1,4 +1,4 @@
-"""The facts of a release that its manifest states, from the selection of its rows."""
+"""The facts that a manifest states about the selection of its rows."""
 
 import hmac
 from collections.abc import Mapping, Sequence

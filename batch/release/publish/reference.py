@@ -1,4 +1,4 @@
-"""How commands name a release, pin its digest, and give the key that must have signed it."""
+"""Parses references to releases: name, version, pinned digest, and the signer's key."""
 
 import re
 from typing import Final, NamedTuple

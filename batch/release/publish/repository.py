@@ -1,4 +1,4 @@
-"""The releases under one root, ``<root>/<name>/<version>/``: published completely, once, for good.
+"""The releases under one root, ``<root>/<name>/<version>/``; published completely, once.
 
 Object stores cannot rename a folder, and two builders may run at the same time. So:
 

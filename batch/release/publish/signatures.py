@@ -1,4 +1,4 @@
-"""Signatures of publishers, in files beside a release that do not change it.
+"""Signatures of publishers, in separate files that leave the release unchanged.
 
 A digest identifies a release and says nothing about its origin. Each publisher (the holder of an
 Ed25519 key, RFC 8032) may put a file ``SIGNED-….json`` into the folder of a version. The signed
@@ -7,7 +7,7 @@ and ``signature``: the name, the version and the digest of the manifest, which s
 rows are erased.
 
 Anyone with write access to the folder can remove such a file, or add one under a key of their own.
-So a signature counts only if the reader requires that of a known key (``verify --signed-by``).
+So a signature counts only if the reader requires one by a known key (``verify --signed-by``).
 """
 
 import base64

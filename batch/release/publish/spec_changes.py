@@ -1,4 +1,4 @@
-"""What changed in the spec since the version before."""
+"""Describes how a spec differs from that of the previous version."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final

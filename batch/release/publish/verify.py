@@ -47,7 +47,7 @@ _SHOWN: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class ReleaseVerification:
-    """The result of a verification; ``problems`` is empty exactly if everything is valid.
+    """The result of a verification; ``problems`` is empty if and only if everything is valid.
 
     ``erased`` counts rows that are gone while everything else is valid. ``signed_by`` is the public
     key that signed their erasure (hex digits, None if no row was erased). ``publishers`` are the

@@ -1,1 +1,1 @@
-"""The sample of a release: from a spec and two snapshots of the lake to weighted rows."""
+"""Sampling: from a spec and two snapshots of the lake to the weighted rows of a release."""

@@ -1,4 +1,4 @@
-"""How many rows each stratum gets: arithmetic without randomness.
+"""Allocates rows to strata, without randomness.
 
 n_h = max(floor, share of the rest), at most what the stratum has (Cochran, Sampling Techniques,
 1977, ch. 5, with floors and ceilings). The sum is the requested size wherever that is possible.

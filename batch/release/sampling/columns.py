@@ -1,4 +1,4 @@
-"""The columns that a spec may filter and stratify by, and what each is in a query.
+"""The columns that a spec may filter and stratify by, and their expressions in a query.
 
 A stratum is written as one text: for each column ``=`` and the value, or ``-`` for null, with a
 unit separator between columns. So two strata never have the same text, on any engine.

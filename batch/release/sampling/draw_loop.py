@@ -1,4 +1,4 @@
-"""Draws repeatedly, fetching more cells and more texts until the draw needs no others.
+"""Draws repeatedly, fetching further cells and texts until no draw needs any more.
 
 How often cells and texts are fetched does not affect the result: the draw is repeated until
 everything that it reads is available, and depends on nothing else.

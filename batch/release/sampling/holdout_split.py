@@ -1,4 +1,4 @@
-"""The holdout split: which rows are kept apart.
+"""The holdout split: assigns rows to development or holdout, related rows to the same side.
 
 Rows that share a conversation or a user are on one side, and so are rows linked through others. The
 side of a group is a hash of its smallest user id, so a user stays on one side in every release with

@@ -25,7 +25,7 @@ _UNSPACED: Final = (  # Thai, Lao, Tibetan, Myanmar, Khmer, kana, Han
 )
 _TOKEN: Final = re.compile(rf"[{_UNSPACED}]|(?:(?![{_UNSPACED}])\w)+|[^\w\s]")
 _VARIATIONS: Final = frozenset(map(chr, range(0xFE00, 0xFE10)))
-"""Variation selectors change how a sign is drawn: ❤ with one and without are the same."""
+"""Variation selectors change how a symbol is drawn: ❤ is the same with and without one."""
 _SEED: Final = 1  # of the permutations; the same for all releases, so that they can be compared
 _SEARCH_FROM: Final = 0.7
 
@@ -120,7 +120,7 @@ class NearDuplicateIndex:
     def add(self, trace_id: str, trace: ComparedTexts) -> str | None:
         """Return the included trace most similar to this one, if similar enough; else include it.
 
-        Of several equally similar traces it is the one included first. Traces that call different
+        If several are equally similar, it is the one included first. Traces that call different
         tools are never near-duplicates, however similar their texts.
         """
         runs, sketch = self._sketches.of(trace_id, trace.texts)

@@ -1,4 +1,4 @@
-"""The traces that a release speaks for: their number, labels and failure rate.
+"""The traces that a release represents: their number, labels and failure rate.
 
 The share labelled fail is not a failure rate: labels come from users who react and from errors. The
 failure rate is estimated from a random draw, the audit arm (`labels.failure_rate`).

@@ -1,4 +1,4 @@
-"""Counts of the traces of a window, besides strata and cells, as queries in Ibis.
+"""Ibis queries that count the traces of a window, other than those of strata and cells.
 
 They cover all traces that fit a spec regardless of their label: a golden set holds labelled traces,
 and states how many others there are and how often answers fail among all of them.

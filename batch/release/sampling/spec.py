@@ -1,4 +1,4 @@
-"""The spec of a release: which traces may be in it, how many of which kind, and how they are drawn.
+"""The spec of a release: which traces are eligible, how many are drawn, and how.
 
 It is a YAML file. Errors name the line. Omitted keys have the defaults below, and the manifest
 holds the complete spec, defaults included.

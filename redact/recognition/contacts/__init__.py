@@ -1,1 +1,1 @@
-"""Recognisers of e-mail addresses, hosts, telephone numbers and postal addresses."""
+"""Recognisers for e-mail addresses, hosts, telephone numbers and postal addresses."""

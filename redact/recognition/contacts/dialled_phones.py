@@ -1,4 +1,4 @@
-"""Recognisers of telephone numbers as people write them: with country code, or in groups.
+"""Recognisers for telephone numbers as people write them: with a country code, or in groups.
 
 ``phonenumbers`` accepts every run of digits that some region could dial. Most such runs in traces
 are times, sizes and ids, so digits alone count only after a word such as `phone`

@@ -1,4 +1,4 @@
-"""Recogniser of IP addresses, as opposed to versions, sections and loopback."""
+"""Recogniser for IP addresses, as opposed to version numbers, section numbers and loopback."""
 
 import ipaddress
 import re
@@ -76,21 +76,21 @@ class MachineAddressRecogniser(JudgedRecogniser):
         )
 
     def judge(self, text: str, match: Any) -> Iterator[JudgedSpan]:
-        """Yield the address without the signs around it."""
+        """Yield the address, without punctuation around it."""
         start, end = match.span()
         if ":" in match[0]:
             address = match[0].rstrip(":.")
             end = start + len(address)
-            if not _LETTER.match(text, end) and _is_six(address):
+            if not _LETTER.match(text, end) and _is_ipv6(address):
                 yield start, end, _SCORE
         elif _ESCAPE.search(text, max(start - 2, 0), start) and _SPACED.match(match[0]):
             return  # `nginx%201.25.3.1`: an escaped space; the normalised text is searched too
-        elif _is_four(match[0]) and not is_version_number(text, start, end):
+        elif _is_machine_ipv4(match[0]) and not is_version_number(text, start, end):
             yield from [] if _is_network(match[0], text[end : end + 3]) else [(start, end, _SCORE)]
 
 
-def _is_four(value: str) -> bool:
-    """Return whether an address is that of a machine: not loopback, unspecified or a mask."""
+def _is_machine_ipv4(value: str) -> bool:
+    """Return whether an address is a machine's: not loopback, unspecified or a mask."""
     first = value.partition(".")[0]
     return int(first) not in (0, 127, 255)
 
@@ -107,7 +107,7 @@ def _is_network(value: str, after: str) -> bool:
     return network.is_private or network.is_multicast
 
 
-def _is_six(value: str) -> bool:
+def _is_ipv6(value: str) -> bool:
     """Return whether characters are an IPv6 address, not just words with colons."""
     if not any(c.isdigit() for c in value):
         return False
@@ -116,7 +116,7 @@ def _is_six(value: str) -> bool:
     except ValueError:
         return False
     mapped = address.ipv4_mapped
-    return mapped is None or _is_four(str(mapped))
+    return mapped is None or _is_machine_ipv4(str(mapped))
 
 
 def is_version_number(text: str, start: int, end: int) -> bool:

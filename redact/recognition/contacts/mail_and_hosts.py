@@ -1,4 +1,4 @@
-"""Recognisers of mail addresses and host names, including internal domains."""
+"""Recognisers for e-mail addresses and host names, including internal domains."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Search for telephone numbers of all regions of a policy in one walk over the text.
+"""Finds telephone numbers of all regions of a policy in one walk over the text.
 
 ``phonenumbers`` finds candidates by one pattern and then tries each in one region; Presidio repeats
 both for every region. The result for a candidate depends only on its characters and its immediate

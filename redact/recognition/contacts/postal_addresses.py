@@ -1,4 +1,4 @@
-"""Recogniser of postal addresses in prose: number and street, suite, PO box, state and code."""
+"""Recogniser for postal addresses in prose: number and street, suite, PO box, state and code."""
 
 from presidio_analyzer import Pattern, PatternRecognizer
 

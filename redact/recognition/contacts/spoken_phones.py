@@ -1,4 +1,4 @@
-"""Recogniser of telephone numbers in words: `four one five, five five five ...`."""
+"""Recogniser for telephone numbers in words: `four one five, five five five ...`."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Edges of values: no letter or digit of the value's own alphabet directly beside it.
+"""Edges of values: no letter or digit of the value's own alphabet adjoins them.
 
 Python's ``\\b`` and ``\\w`` count the letters of all scripts and the underscore. In languages
 without spaces a value often touches other letters, and in file names and Markdown it touches

@@ -1,4 +1,4 @@
-"""Base classes of recognisers that judge a match within its text.
+"""Base classes for recognisers that judge each match by the text around it.
 
 Presidio passes only the characters of a match to a check. Whether digits are a card or the end of
 an identifier, an address or a version, depends on the text around them.

@@ -1,4 +1,4 @@
-"""Recogniser of numbers that count only after their name: `SSN: 521438871`, `Steuer-ID 86 095 ...`.
+"""Recogniser for numbers that count only after their name: `SSN: 521438871`, `Steuer-ID 86 095`.
 
 A table row lists the names of a number and its form. Between the name and the number there may be
 usual fillers: a colon, `number is`, `Nr.`, quotation marks. Anything else between them makes it the
@@ -36,7 +36,7 @@ _OTHER = r"(?![\u00c0-\u024f])[^\x00-\x7f]"
 """A non-ASCII character that is not a Latin letter."""
 
 _FAR = 40
-"""Most characters between a name and the first digit of its number, on one or two lines."""
+"""Maximum characters between a name and the first digit of its number, on one or two lines."""
 
 
 @dataclass(frozen=True, slots=True)

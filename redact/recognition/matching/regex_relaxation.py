@@ -1,4 +1,4 @@
-"""Relaxation of regular expressions, for a prefilter that never misses a match.
+"""Relaxes regular expressions for a prefilter that never misses a match.
 
 Every change only adds matches: an assertion is dropped, or becomes part of the match at an end of
 the expression; a long repeat becomes unbounded, a very long optional group becomes anything. So a

@@ -1,1 +1,1 @@
-"""Recognisers of numbers: accounts, cards, health and national numbers."""
+"""Recognisers for numbers: accounts, cards, health and national numbers."""

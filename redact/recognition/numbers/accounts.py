@@ -1,4 +1,4 @@
-"""Recognisers of account numbers with a distinctive form: IBANs, wallets, social security."""
+"""Recognisers for account numbers of a distinctive form: IBANs, wallets, social security."""
 
 import re
 from collections.abc import Iterator

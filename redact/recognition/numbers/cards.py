@@ -1,4 +1,4 @@
-"""Recogniser of payment cards: 12 to 19 digits, grouped or not, that pass the Luhn check."""
+"""Recogniser for payment cards: 12 to 19 digits, grouped or not, that pass the Luhn check."""
 
 import re
 from collections.abc import Collection, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Recognisers of numbers of patients, health plans, vehicles, devices and certificates.
+"""Recognisers for numbers of patients, health plans, vehicles, devices and certificates.
 
 HIPAA Safe Harbor, 45 CFR 164.514(b)(2)(i), classes H (medical records), I (beneficiaries of health
 plans), K (certificates and licences), L (vehicles) and M (devices).

@@ -1,4 +1,4 @@
-"""Numbers issued by states, banks and telephone companies, by their names in each country."""
+"""The names and forms of numbers issued by states, banks and telephone companies, by country."""
 
 from redact.recognition.matching.labelled_numbers import (
     ANY_NUMBER,

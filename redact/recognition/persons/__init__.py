@@ -1,1 +1,1 @@
-"""Recognisers of persons by the phrases around them, and of birth dates."""
+"""Recognisers for persons, by the phrases around their names, and for birth dates."""

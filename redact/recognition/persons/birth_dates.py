@@ -1,4 +1,4 @@
-"""Recognisers of birth dates: a date in any usual form after words about birth."""
+"""Recognisers for birth dates: a date in any usual form after words about birth."""
 
 from presidio_analyzer import Pattern, PatternRecognizer
 

@@ -1,4 +1,4 @@
-"""Recognisers of persons in prose by the words around them: introductions, titles, accounts, ages.
+"""Recognisers for names in prose by the words around them: introductions, titles, accounts, ages.
 
 The text after `my name is` is a name, whatever it looks like; after `I'm` or `hello` it is a name
 if it begins with a given name of the list. The words, in twenty languages, are in

@@ -1,1 +1,1 @@
-"""Recognisers of passwords, keys and tokens."""
+"""Recognisers for passwords, keys and tokens."""

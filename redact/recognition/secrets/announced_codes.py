@@ -1,4 +1,4 @@
-"""Recogniser of PINs, one-time codes, recovery codes and seed phrases after their name."""
+"""Recogniser for PINs, one-time codes, recovery codes and seed phrases after their name."""
 
 from redact.recognition.secrets.announcement import AnnouncedSecretRecogniser
 

@@ -1,4 +1,4 @@
-"""Base class of recognisers of announced secrets: an announcement, then the secret."""
+"""Base class for recognisers of announced secrets: an announcement, then the secret."""
 
 from typing import ClassVar
 

@@ -1,4 +1,4 @@
-"""Recognisers of secrets after a key, or after a word of a sentence, that announces them.
+"""Recognisers for secrets after a key, or after a word in a sentence, that announces them.
 
 A password may be any word, so the text after the announcement counts unless it continues the
 sentence or refers to a variable. Keys and tokens count if they look random.

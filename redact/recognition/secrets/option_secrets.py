@@ -1,4 +1,4 @@
-"""Recognisers of secrets in command options, headers, cookies and URLs."""
+"""Recognisers for secrets in command options, headers, cookies and URLs."""
 
 from redact.lexical.dummy_secrets import is_dummy_secret, reads_like_prose
 from redact.lexical.randomness import reads_like_words

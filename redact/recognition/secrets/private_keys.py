@@ -1,4 +1,4 @@
-"""Recogniser of private keys, which are blocks of lines."""
+"""Recogniser for private keys, which span several lines."""
 
 from presidio_analyzer import Pattern, PatternRecognizer
 

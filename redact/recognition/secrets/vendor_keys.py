@@ -1,4 +1,4 @@
-"""Recognisers of vendors' API keys: a list of formats from gitleaks and of our own.
+"""Recognisers for vendors' API keys: formats from gitleaks, and some of our own.
 
 `vendor_keys.json` is generated from gitleaks' rules (`training.secrets.vendor_keys`);
 `vendor_keys_own.json` is written by hand from the vendors' documentation. A rule has the expression

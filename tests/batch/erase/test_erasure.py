@@ -73,7 +73,7 @@ def person_lake_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def person_lake(person_lake_folder: Path, tmp_path: Path) -> Lake:
+def erasable_lake(person_lake_folder: Path, tmp_path: Path) -> Lake:
     """The lake of the person, in which every word occurs."""
     shutil.copytree(person_lake_folder, tmp_path / "lake")
     return open_lake(tmp_path / "lake")
@@ -121,20 +121,20 @@ def opened(lake: Lake) -> list[bytes]:
     ]
 
 
-def test_nothing_is_left_in_any_byte(person_lake: Lake, tmp_path: Path) -> None:
+def test_nothing_is_left_in_any_byte(erasable_lake: Lake, tmp_path: Path) -> None:
     """No id, pseudonym, nickname or fingerprint, in files, logs, statistics or sealed payloads."""
-    assert any(NICKNAME.encode() in payload for payload in opened(person_lake))
-    erasure(person_lake).run()
+    assert any(NICKNAME.encode() in payload for payload in opened(erasable_lake))
+    erasure(erasable_lake).run()
     assert marks_in_folder(tmp_path, WORDS) == []
-    assert [json.loads(payload)["user_id"] for payload in opened(person_lake)] == ["other-1"]
-    assert problems(person_lake) == []
+    assert [json.loads(payload)["user_id"] for payload in opened(erasable_lake)] == ["other-1"]
+    assert problems(erasable_lake) == []
 
 
-def test_what_is_of_others_stays_as_it_was(person_lake: Lake) -> None:
+def test_what_is_of_others_stays_as_it_was(erasable_lake: Lake) -> None:
     """Rows without the person are unchanged; those that mention the person are gone and counted."""
-    before = tables(person_lake)
-    ended = erasure(person_lake).run()
-    after = tables(person_lake)
+    before = tables(erasable_lake)
+    ended = erasure(erasable_lake).run()
+    after = tables(erasable_lake)
     for name in ("traces", "feedback", "reviews", "quarantine"):
         assert all(row in before[name] for row in after[name])
     assert {row["trace_id"] for row in after["traces"]} == {
@@ -149,32 +149,32 @@ def test_what_is_of_others_stays_as_it_was(person_lake: Lake) -> None:
 
 
 def test_traces_of_others_are_decided_again_from_what_is_left(
-    person_lake: Lake, tmp_path: Path
+    erasable_lake: Lake, tmp_path: Path
 ) -> None:
     """Their labels are those of a lake without any feedback from the person."""
-    erasure(person_lake).run()
-    labels = labels_of(again(person_lake))
+    erasure(erasable_lake).run()
+    labels = labels_of(again(erasable_lake))
     rest = [e.feedback_id for label in labels.values() for e in label.evidence]
     assert not set(rest) & set(SAID)
-    assert reconciled(again(person_lake), clock=Clock(NOW + 3 * DAY)).added == {}
+    assert reconciled(again(erasable_lake), clock=Clock(NOW + 3 * DAY)).added == {}
     never = new_lake(tmp_path / "never")
     for name in ("traces", "feedback", "reviews"):
-        copy_rows(person_lake, never, name)
+        copy_rows(erasable_lake, never, name)
     reconciled(never, SCALES, clock=Clock(NOW + DAY))
     about = ("t05", "t06", "t07")
     assert {"t05", "t06"} <= labels.keys()
-    ours, pure = (told(labels_of(again(one))) for one in (person_lake, never))
+    ours, pure = (told(labels_of(again(one))) for one in (erasable_lake, never))
     assert {one: ours.get(one) for one in about} == {one: pure.get(one) for one in about}
 
 
-def test_the_chain_of_the_audit_still_holds(person_lake: Lake) -> None:
+def test_the_chain_of_the_audit_still_holds(erasable_lake: Lake) -> None:
     """No row is gone; those of the person say nothing, each row after one still names it."""
-    before = rows_of(person_lake, "redactions")
-    head = verify_lake(again(person_lake)).head
-    erasure(person_lake).run()
-    after = rows_of(person_lake, "redactions")
+    before = rows_of(erasable_lake, "redactions")
+    head = verify_lake(again(erasable_lake)).head
+    erasure(erasable_lake).run()
+    after = rows_of(erasable_lake, "redactions")
     assert (
-        verify_lake(again(person_lake), since=head).problems == []
+        verify_lake(again(erasable_lake), since=head).problems == []
     )  # though bounds in old commits are wide
     assert [(row["previous"], row["chain"]) for row in after] == [
         (row["previous"], row["chain"]) for row in before
@@ -192,12 +192,12 @@ def test_the_chain_of_the_audit_still_holds(person_lake: Lake) -> None:
         if row["fingerprint"] is not None:
             assert row in before
             assert row["chain"] == _hashed(row)
-    assert _walked(person_lake, load_audit_rules(again(person_lake), [KEYS])) == []
+    assert _walked(erasable_lake, load_audit_rules(again(erasable_lake), [KEYS])) == []
     for rules in (
         AuditRules(chain_hash),
-        load_audit_rules(again(person_lake), [Keys.derive(b"x" * 32)]),
+        load_audit_rules(again(erasable_lake), [Keys.derive(b"x" * 32)]),
     ):
-        [said] = _walked(person_lake, rules)
+        [said] = _walked(erasable_lake, rules)
         assert said.startswith("table redactions: 11 rows are blank, and no receipt")
 
 
@@ -216,52 +216,54 @@ def _hashed(row: Mapping[str, Any]) -> str:
     return chain_hash({**told, "_ingested_at": micros}, row["previous"])
 
 
-def test_twice_changes_nothing(person_lake: Lake, tmp_path: Path) -> None:
+def test_twice_changes_nothing(erasable_lake: Lake, tmp_path: Path) -> None:
     """No version of a table, no byte of a file, and the same receipt."""
-    first = erasure(person_lake).run()
-    there, numbers = content(tmp_path), versions(person_lake)
-    second = erasure(again(person_lake), clock=Clock(NOW + 5 * DAY)).run()
+    first = erasure(erasable_lake).run()
+    there, numbers = content(tmp_path), versions(erasable_lake)
+    second = erasure(again(erasable_lake), clock=Clock(NOW + 5 * DAY)).run()
     assert (second.already_done, second.receipt) == (True, first.receipt)
-    assert versions(person_lake) == numbers
+    assert versions(erasable_lake) == numbers
     assert content(tmp_path) == there
 
 
-def test_a_look_changes_nothing_and_tells_what_would_go(person_lake: Lake, tmp_path: Path) -> None:
+def test_a_look_changes_nothing_and_tells_what_would_go(
+    erasable_lake: Lake, tmp_path: Path
+) -> None:
     """Its counts are those of the receipt."""
     there = content(tmp_path)
-    found, _ = erasure(person_lake).scan()
+    found, _ = erasure(erasable_lake).scan()
     assert content(tmp_path) == there
     would = {
         one.table.name: [sum(one.own.values()), sum(one.mentions.values())] for one in found.tables
     }
-    said = json.loads(erasure(person_lake).run().receipt)["tables"]
+    said = json.loads(erasure(erasable_lake).run().receipt)["tables"]
     assert would == {name: [one["own"], one["mentions"]] for name, one in said.items()}
 
 
-def test_only_files_that_hold_the_person_are_written_again(person_lake: Lake) -> None:
+def test_only_files_that_hold_the_person_are_written_again(erasable_lake: Lake) -> None:
     """All other files of all tables stay where they are."""
-    before = {name: list_live_files(again(person_lake).table(name)) for name in TABLE_LAYOUTS}
-    found, _ = erasure(person_lake).scan()
+    before = {name: list_live_files(again(erasable_lake).table(name)) for name in TABLE_LAYOUTS}
+    found, _ = erasure(erasable_lake).scan()
     touched = {one.table.name: set(one.files) for one in found.tables}
-    erasure(person_lake).run()
+    erasure(erasable_lake).run()
     for name, files in before.items():
-        kept = {file.path for file in list_live_files(again(person_lake).table(name))}
+        kept = {file.path for file in list_live_files(again(erasable_lake).table(name))}
         assert {file.path for file in files} - kept == touched[name]
     assert any({file.path for file in before[name]} - touched[name] for name in before)
 
 
-def test_what_compaction_left_behind_goes_too(person_lake: Lake, tmp_path: Path) -> None:
+def test_what_compaction_left_behind_goes_too(erasable_lake: Lake, tmp_path: Path) -> None:
     """Files and bounds of before a compaction; and an erased lake can be compacted."""
-    compacted(person_lake)
+    compacted(erasable_lake)
     assert any("/_delta_log/" in path for path in marks_in_folder(tmp_path, OWN))
-    erasure(again(person_lake)).run()
+    erasure(again(erasable_lake)).run()
     assert marks_in_folder(tmp_path, WORDS) == []
-    before = rows_of(person_lake, "traces")
-    compacted(again(person_lake))
-    assert rows_of(person_lake, "traces") == before
-    assert erasure(again(person_lake)).run().already_done
+    before = rows_of(erasable_lake, "traces")
+    compacted(again(erasable_lake))
+    assert rows_of(erasable_lake, "traces") == before
+    assert erasure(again(erasable_lake)).run().already_done
     assert marks_in_folder(tmp_path, WORDS) == []
-    assert problems(person_lake) == []
+    assert problems(erasable_lake) == []
 
 
 def compacted(lake: Lake) -> None:
@@ -273,9 +275,11 @@ def compacted(lake: Lake) -> None:
         list(compact_batches(table, batches, commit_context(new_token=tokens)))
 
 
-def test_files_that_a_worker_has_not_committed_yet_stay(person_lake: Lake, tmp_path: Path) -> None:
+def test_files_that_a_worker_has_not_committed_yet_stay(
+    erasable_lake: Lake, tmp_path: Path
+) -> None:
     """Unless they contain the person: then no writer can commit them any more."""
-    table = person_lake.table("traces")
+    table = erasable_lake.table("traces")
     table.refresh()
     files = list_live_files(table)
     persons = {*OWN, *MENTIONS}
@@ -284,7 +288,7 @@ def test_files_that_a_worker_has_not_committed_yet_stay(person_lake: Lake, tmp_p
     for number, file in ((1, one), (2, other)):
         table.files.put(f"{file.path[:-8]}-{number}.parquet", table.files.get(file.path))
     table.files.put(f"{one.path[:-8]}.writing-1", b"half")
-    erasure(again(person_lake)).run()
+    erasure(again(erasable_lake)).run()
     assert marks_in_folder(tmp_path, WORDS) == []
     left = {path for path, _ in table.files.walk("event_date=2026-11-01")}
     left |= {path for path, _ in table.files.walk("event_date=2026-11-02")}
@@ -298,12 +302,12 @@ def ids(table: Any, file: Any) -> list[str]:
     return found
 
 
-def test_other_versions_can_be_read_as_far_as_their_files_are_there(person_lake: Lake) -> None:
+def test_other_versions_can_be_read_as_far_as_their_files_are_there(erasable_lake: Lake) -> None:
     """The erasure leaves a log that reads, and a checkpoint without the person."""
-    erasure(person_lake).run()
+    erasure(erasable_lake).run()
     for name in TABLE_LAYOUTS:
-        table = again(person_lake).table(name)
-        assert table.handle.to_pyarrow_dataset().count_rows() == len(rows_of(person_lake, name))
+        table = again(erasable_lake).table(name)
+        assert table.handle.to_pyarrow_dataset().count_rows() == len(rows_of(erasable_lake, name))
         hint = table.files.find("_delta_log/_last_checkpoint")
         assert hint is not None
         assert json.loads(hint)["version"] >= max(
@@ -312,89 +316,90 @@ def test_other_versions_can_be_read_as_far_as_their_files_are_there(person_lake:
 
 
 def test_a_person_who_comes_back_is_new_data_and_can_go_again(
-    person_lake: Lake, tmp_path: Path
+    erasable_lake: Lake, tmp_path: Path
 ) -> None:
     """Another tombstone and another receipt; the first stays as it is."""
-    first = erasure(person_lake).run()
+    first = erasure(erasable_lake).run()
     flush(
-        person_lake, [trace("mias-new-trace", at=50 * 86_400, user_id=USER, messages=say(NICKNAME))]
+        erasable_lake,
+        [trace("mias-new-trace", at=50 * 86_400, user_id=USER, messages=say(NICKNAME))],
     )
-    second = erasure(again(person_lake), clock=Clock(NOW + 60 * DAY)).run()
+    second = erasure(again(erasable_lake), clock=Clock(NOW + 60 * DAY)).run()
     assert second.number > first.number
     assert not second.already_done
     said = json.loads(second.receipt)["tables"]
     assert said["traces"]["own"] == 1
     assert marks_in_folder(tmp_path, [*WORDS, "mias-new-trace"]) == []
-    assert problems(person_lake) == []
-    store = tombstones.open_tombstones(person_lake.location)
+    assert problems(erasable_lake) == []
+    store = tombstones.open_tombstones(erasable_lake.location)
     assert store.find(f"{first.number}.receipt.json") == first.receipt
 
 
-def test_somebody_who_is_nowhere_gets_a_tombstone_and_a_receipt(person_lake: Lake) -> None:
+def test_somebody_who_is_nowhere_gets_a_tombstone_and_a_receipt(erasable_lake: Lake) -> None:
     """So that records that come later are kept out; no row is touched."""
-    before = tables(person_lake)
-    ended = erasure(person_lake, ids=frozenset({"nobody-99"})).run()
-    assert tables(person_lake) == before
+    before = tables(erasable_lake)
+    ended = erasure(erasable_lake, ids=frozenset({"nobody-99"})).run()
+    assert tables(erasable_lake) == before
     assert json.loads(ended.receipt)["tables"] == {}
-    assert erasure(again(person_lake), ids=frozenset({"nobody-99"})).run().already_done
+    assert erasure(again(erasable_lake), ids=frozenset({"nobody-99"})).run().already_done
 
 
-def test_who_has_a_similar_id_stays(person_lake: Lake) -> None:
+def test_who_has_a_similar_id_stays(erasable_lake: Lake) -> None:
     """An id that begins like the person's, in a text or under its pseudonym, is another one."""
     alike = f"{PERSON}2"
-    flush(person_lake, [trace("alike", user_id=person(alike), messages=say(f"I am {alike}"))])
-    erasure(person_lake).run()
-    assert "alike" in {row["trace_id"] for row in rows_of(person_lake, "traces")}
+    flush(erasable_lake, [trace("alike", user_id=person(alike), messages=say(f"I am {alike}"))])
+    erasure(erasable_lake).run()
+    assert "alike" in {row["trace_id"] for row in rows_of(erasable_lake, "traces")}
 
 
 def test_rows_under_a_former_key_or_in_the_scope_of_an_app_go(
-    person_lake: Lake, tmp_path: Path
+    erasable_lake: Lake, tmp_path: Path
 ) -> None:
     """All forms of the id are known, as long as the key is."""
     former = Pseudonyms(OTHER_KEYS).identifier("USER_ID", PERSON)
     scoped = Pseudonyms(KEYS).identifier("USER_ID", PERSON, "shop")
     flush(
-        person_lake, [trace("by-former-key", user_id=former), trace("of-one-app", user_id=scoped)]
+        erasable_lake, [trace("by-former-key", user_id=former), trace("of-one-app", user_id=scoped)]
     )
-    erasure(person_lake).run()
+    erasure(erasable_lake).run()
     assert marks_in_folder(tmp_path, [*WORDS, former, scoped, "by-former-key", "of-one-app"]) == []
 
 
-def test_many_persons_at_once(person_lake: Lake, tmp_path: Path) -> None:
+def test_many_persons_at_once(erasable_lake: Lake, tmp_path: Path) -> None:
     """One erasure, one receipt; each of them is known to be erased afterwards."""
     both = frozenset({PERSON, "other-3"})
-    ended = erasure(person_lake, ids=both).run()
+    ended = erasure(erasable_lake, ids=both).run()
     assert marks_in_folder(tmp_path, [*WORDS, person("other-3")]) == []
-    users = {row["user_id"] for row in rows_of(person_lake, "traces")}
+    users = {row["user_id"] for row in rows_of(erasable_lake, "traces")}
     assert users == {person(f"other-{n}") for n in (0, 1, 2, 4)}
-    assert erasure(again(person_lake)).run().receipt == ended.receipt
+    assert erasure(again(erasable_lake)).run().receipt == ended.receipt
 
 
-def test_who_comes_to_a_request_that_was_done_is_not_passed_over(person_lake: Lake) -> None:
+def test_who_comes_to_a_request_that_was_done_is_not_passed_over(erasable_lake: Lake) -> None:
     """A request for two persons: one was erased before, the other is in no table."""
-    first = erasure(person_lake).run()
+    first = erasure(erasable_lake).run()
     both = frozenset({PERSON, "nobody-99"})
-    second = erasure(again(person_lake), ids=both).run()
+    second = erasure(again(erasable_lake), ids=both).run()
     assert (second.already_done, second.number > first.number) == (False, True)
     assert second.found_ids == frozenset()
     known = [
         one.subjects[KEYS.name]
-        for one in tombstones.read_tombstones(tombstones.open_tombstones(person_lake.location))
+        for one in tombstones.read_tombstones(tombstones.open_tombstones(erasable_lake.location))
     ]
     assert user_mark(KEYS, "nobody-99") in {mark for marks in known for mark in marks}
-    third = erasure(again(person_lake), ids=both).run()
+    third = erasure(again(erasable_lake), ids=both).run()
     assert (third.already_done, third.receipt) == (True, second.receipt)
 
 
 def test_a_number_without_its_country_is_read_as_the_policy_reads_it(
-    person_lake: Lake, tmp_path: Path
+    erasable_lake: Lake, tmp_path: Path
 ) -> None:
     """Its placeholder in texts of others is that of the full number, in the policy's regions."""
     placeholder = Pseudonyms(KEYS, ["NZ"]).placeholder("PHONE_NUMBER", "+64 3 345 6789")
-    flush(person_lake, [trace("asked-to-call", messages=say(f"Call {placeholder}"))])
-    plain = erasure(again(person_lake), ids=frozenset({"03 345 6789"}))
+    flush(erasable_lake, [trace("asked-to-call", messages=say(f"Call {placeholder}"))])
+    plain = erasure(again(erasable_lake), ids=frozenset({"03 345 6789"}))
     assert plain.scan()[0].empty
-    read = erasure(again(person_lake), ids=frozenset({"03 345 6789"}), regions=["NZ"])
+    read = erasure(again(erasable_lake), ids=frozenset({"03 345 6789"}), regions=["NZ"])
     assert read.run().found_ids == frozenset({"03 345 6789"})
     assert marks_in_folder(tmp_path, ["asked-to-call", placeholder]) == []
 
@@ -411,39 +416,39 @@ def test_ids_of_events_that_earlier_versions_put_down_are_still_read() -> None:
     assert marks.match_events(["a", "b", "c", "d"]) == {"c"}
 
 
-def test_payloads_that_cannot_be_opened_are_said_to_be(person_lake: Lake, tmp_path: Path) -> None:
+def test_payloads_that_cannot_be_opened_are_said_to_be(erasable_lake: Lake, tmp_path: Path) -> None:
     """Refused by default; if kept, the receipt says how many; if removed, none is left."""
     there = content(tmp_path)
     for seal in (None, SealKey("s0", bytes(32))):
         with pytest.raises(UsageError, match=r"3 sealed payloads .* cannot be opened"):
-            erasure(again(person_lake), seal=seal).run()
+            erasure(again(erasable_lake), seal=seal).run()
     assert content(tmp_path) == there
-    kept = json.loads(erasure(again(person_lake), seal=None, unopened="keep").run().receipt)
+    kept = json.loads(erasure(again(erasable_lake), seal=None, unopened="keep").run().receipt)
     assert kept["not_looked_into"]["sealed_payloads"] == 3
-    assert len(rows_of(person_lake, "quarantine")) == 3
-    removed = json.loads(erasure(again(person_lake), seal=None, unopened="remove").run().receipt)
+    assert len(rows_of(erasable_lake, "quarantine")) == 3
+    removed = json.loads(erasure(again(erasable_lake), seal=None, unopened="remove").run().receipt)
     assert removed["tables"]["quarantine"]["own"] == 3
     assert removed["not_looked_into"]["sealed_payloads"] == 0
-    assert rows_of(person_lake, "quarantine") == []
-    assert problems(person_lake) == []
+    assert rows_of(erasable_lake, "quarantine") == []
+    assert problems(erasable_lake) == []
 
 
-def test_records_without_a_payload_are_counted_as_such(person_lake: Lake) -> None:
+def test_records_without_a_payload_are_counted_as_such(erasable_lake: Lake) -> None:
     """Their owner cannot be determined; none of their content is stored."""
-    set_aside(person_lake, quarantined(start=27), key=None)
-    said = json.loads(erasure(person_lake).run().receipt)
+    set_aside(erasable_lake, quarantined(start=27), key=None)
+    said = json.loads(erasure(erasable_lake).run().receipt)
     assert said["not_looked_into"] == {"sealed_payloads": 0, "quarantined_without_payload": 3}
 
 
-def test_staged_replays_are_searched_as_well(person_lake: Lake, tmp_path: Path) -> None:
+def test_staged_replays_are_searched_as_well(erasable_lake: Lake, tmp_path: Path) -> None:
     """Their tables are fenced and lose the same rows, those of the audit their words."""
     staged = Lake(LakeSettings(uri=str(tmp_path / "lake" / "replays" / "r1")))
     names = ("traces", "quarantine", "redactions")
     staged.init(names)
     for name in names:
-        copy_rows(person_lake, staged, name)
+        copy_rows(erasable_lake, staged, name)
     place = TableSet("replays/r1", {name: staged.table(name) for name in names})
-    ended = erasure(person_lake, staged=[place]).run()
+    ended = erasure(erasable_lake, staged=[place]).run()
     assert marks_in_folder(tmp_path, WORDS) == []
     said = json.loads(ended.receipt)["tables"]
     assert said["replays/r1/traces"]["own"] == 4
@@ -471,32 +476,32 @@ def copy_rows(lake: Lake, staged: Lake, name: str) -> None:
     )
 
 
-def test_a_receipt_is_signed_and_names_nobody(person_lake: Lake) -> None:
+def test_a_receipt_is_signed_and_names_nobody(erasable_lake: Lake) -> None:
     """By the key of the redaction secret; a changed letter breaks it."""
-    ended = erasure(person_lake).run()
+    ended = erasure(erasable_lake).run()
     said, signed_by = read_receipt(ended.receipt, "here")
     assert signed_by == Signer(KEYS.receipt).public
     assert not any(word.encode() in ended.receipt for word in WORDS)
     changed = ended.receipt.replace(b'"own": 4', b'"own": 3', 1)
     assert read_receipt(changed, "here")[1] is None
-    with pytest.raises(UsageError, match="is no receipt"):
+    with pytest.raises(UsageError, match="is not a receipt"):
         read_receipt(b"{}", "here")
     assert said["erasures"] == [1, 2, 3]
 
 
-def test_the_tombstone_names_every_trace_by_its_mark(person_lake: Lake) -> None:
+def test_the_tombstone_names_every_trace_by_its_mark(erasable_lake: Lake) -> None:
     """So that all of them are kept out when old topics are read again."""
-    erasure(person_lake).run()
-    tombs = tombstones.read_tombstones(tombstones.open_tombstones(person_lake.location))
+    erasure(erasable_lake).run()
+    tombs = tombstones.read_tombstones(tombstones.open_tombstones(erasable_lake.location))
     for keys in (KEYS, OTHER_KEYS):
         marks = {mark for tomb in tombs for mark in tomb.traces.get(keys.name, ())}
         assert marks == {trace_mark(keys, one) for one in [*OWN, *MENTIONS]}
 
 
-def test_an_unfinished_move_comes_first(person_lake: Lake) -> None:
+def test_an_unfinished_move_comes_first(erasable_lake: Lake) -> None:
     """A record in quarantine and in its table would stay missing from one count."""
     source = SourcePartition("llm.traces", 0)
-    table = person_lake.table("traces")
+    table = erasable_lake.table("traces")
     table.refresh()
     file = list_live_files(table)[0]
     rows = read_file_rows(table, file)
@@ -506,4 +511,4 @@ def test_an_unfinished_move_comes_first(person_lake: Lake) -> None:
         table, TableCommit(entry=entry, token=1, removes=[file], adds=[new]), commit_context()
     )
     with pytest.raises(UsageError, match=r"llm.traces/0 .*quarantine redrive"):
-        erasure(person_lake).run()
+        erasure(erasable_lake).run()

@@ -11,11 +11,10 @@ import pytest
 from lake.tables import Lake
 from lake.verify import verify_lake
 from tests.batch.erase.world import WORDS, erasure, new_world, tables
+from tests.batch.kill_jobs import killable
 from tests.batch.kit import open_lake
-from tests.batch.test_faults import answers, started
 from tests.edges.search import marks_in_folder
 
-AT_ONCE = 4
 SAMPLED = 26
 """Of so many steps one is tried in every run of the tests; all of them in `make chaos`."""
 PARTS = 4
@@ -38,44 +37,30 @@ def outcome(lake: Lake, receipt: bytes) -> Mapping[str, Any]:
     return {"rows": rows, "counts": counts}
 
 
-def assert_same_end(folder: Path, steps: range) -> None:
+def assert_same_end(folder: Path, steps: slice) -> None:
     """Kill an erasure at some steps, finish each by another, and compare with one that lived."""
-    alive = open_lake(folder / "alive")
-    wanted = outcome(alive, erasure(alive).run().receipt)
-    listed = list(steps)
-    for start in range(0, len(listed), AT_ONCE):
-        copies = {step: folder / str(step) for step in listed[start : start + AT_ONCE]}
-        for copy in copies.values():
-            shutil.copytree(folder / "lake", copy)
-        dying = [started("dying", "erase", str(copy), str(step)) for step, copy in copies.items()]
-        assert [process.wait() for process in dying] == [-9] * len(dying)
-        for step, copy in copies.items():
-            lake = open_lake(copy)
-            ended = erasure(lake).run()
-            assert outcome(lake, ended.receipt) == wanted, step
-            assert marks_in_folder(copy, WORDS) == [], step
-            assert verify_lake(open_lake(copy), deep=True).problems == [], step
-            again = erasure(open_lake(copy)).run()
-            assert (again.already_done, again.receipt) == (True, ended.receipt), step
-            shutil.rmtree(copy)
-
-
-def counted(folder: Path) -> int:
-    """Make the lake, and return how many steps an erasure of it has."""
     new_world(folder / "lake")
     shutil.copytree(folder / "lake", folder / "alive")
-    shutil.copytree(folder / "lake", folder / "count")
-    (steps,) = answers([started("dying", "erase", str(folder / "count"), "-1")])
-    return int(steps)
+    alive = open_lake(folder / "alive")
+    wanted = outcome(alive, erasure(alive).run().receipt)
+    for copy in killable("erase").killed_copies(folder / "lake", folder, steps):
+        lake = open_lake(copy)
+        ended = erasure(lake).run()
+        assert outcome(lake, ended.receipt) == wanted, copy.name
+        assert marks_in_folder(copy, WORDS) == [], copy.name
+        assert verify_lake(open_lake(copy), deep=True).problems == [], copy.name
+        again = erasure(open_lake(copy)).run()
+        assert (again.already_done, again.receipt) == (True, ended.receipt), copy.name
+        shutil.rmtree(copy)
 
 
 def test_killed_at_some_steps(tmp_path: Path) -> None:
     """Whatever it had done by then, the next run ends where one that lived does."""
-    assert_same_end(tmp_path, range(1, counted(tmp_path), SAMPLED))
+    assert_same_end(tmp_path, slice(1, None, SAMPLED))
 
 
 @pytest.mark.chaos
 @pytest.mark.parametrize("part", range(PARTS))
 def test_killed_at_each_step(tmp_path: Path, part: int) -> None:
     """The same at every one of them."""
-    assert_same_end(tmp_path, range(part, counted(tmp_path), PARTS))
+    assert_same_end(tmp_path, slice(part, None, PARTS))

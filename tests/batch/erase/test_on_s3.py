@@ -14,7 +14,7 @@ from tests.servers.s3 import S3
 
 
 @pytest.fixture
-def bucket(s3: S3, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def erasure_bucket(s3: S3, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A bucket with versioning, reachable from this process."""
     with monkeypatch.context() as patched:
         patched.setattr(boto3, "DEFAULT_SESSION", None)
@@ -40,19 +40,27 @@ def every_version(s3: S3, bucket: str, folder: Path) -> Path:
     return folder
 
 
-def test_no_version_of_an_object_holds_the_person(s3: S3, bucket: str, tmp_path: Path) -> None:
+def test_no_version_of_an_object_holds_the_person(
+    s3: S3, erasure_bucket: str, tmp_path: Path
+) -> None:
     """Nor an upload that never ended; again it changes nothing, and the proof holds."""
-    uri = f"s3://{bucket}/lake"
+    uri = f"s3://{erasure_bucket}/lake"
     lake = new_world(uri, s3_endpoint_url=s3.endpoint)
     table = lake.table("traces")
     table.files.put("event_date=2026-11-01/x.parquet", b"not a file that anybody can read")
     table.files.remove("event_date=2026-11-01/x.parquet")
     client = s3.client()
-    upload = client.create_multipart_upload(Bucket=bucket, Key="lake/traces/half")["UploadId"]
+    upload = client.create_multipart_upload(Bucket=erasure_bucket, Key="lake/traces/half")[
+        "UploadId"
+    ]
     client.upload_part(
-        Bucket=bucket, Key="lake/traces/half", PartNumber=1, UploadId=upload, Body=LOST.encode()
+        Bucket=erasure_bucket,
+        Key="lake/traces/half",
+        PartNumber=1,
+        UploadId=upload,
+        Body=LOST.encode(),
     )
-    before = every_version(s3, bucket, tmp_path / "before")
+    before = every_version(s3, erasure_bucket, tmp_path / "before")
     (unreadable,) = before.glob("*x.parquet")
     unreadable.unlink()
     assert marks_in_folder(before, WORDS)
@@ -60,7 +68,7 @@ def test_no_version_of_an_object_holds_the_person(s3: S3, bucket: str, tmp_path:
     ended = erasure(open_lake(uri, s3.endpoint)).run()
     assert ended.purged.versions > 0
     assert ended.purged.unfinished == 1
-    after = every_version(s3, bucket, tmp_path / "after")
+    after = every_version(s3, erasure_bucket, tmp_path / "after")
     assert marks_in_folder(after, WORDS) == []
     assert not list(after.glob("*x.parquet"))
     again = erasure(open_lake(uri, s3.endpoint)).run()

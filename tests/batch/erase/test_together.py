@@ -6,8 +6,8 @@ from lake.verify import verify_lake
 from tests.batch.erase.test_erasure import compacted
 from tests.batch.erase.test_faults import outcome
 from tests.batch.erase.world import WORDS, erasure, new_world
+from tests.batch.kill_jobs import killable
 from tests.batch.kit import open_lake
-from tests.batch.test_faults import started
 from tests.edges.search import marks_in_folder
 
 AT_ONCE = 3
@@ -19,8 +19,7 @@ def test_several_at_once_and_a_compaction(tmp_path: Path) -> None:
     new_world(tmp_path / "lake")
     alone = open_lake(tmp_path / "alone")
     wanted = outcome(alone, erasure(alone).run().receipt)
-    folder = str(tmp_path / "lake")
-    runs = [started("dying", "erase", folder, "-1") for _ in range(AT_ONCE)]
+    runs = [killable("erase").start(tmp_path / "lake") for _ in range(AT_ONCE)]
     compacted(open_lake(tmp_path / "lake"))
     assert [run.wait() for run in runs] == [0] * AT_ONCE
     lake = open_lake(tmp_path / "lake")

@@ -1,8 +1,6 @@
 """An erasure that is killed or interrupted by others ends as it would have ended alone."""
 
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -21,9 +19,6 @@ from lake.objects import FolderStore
 from lake.s3_store import S3Store
 from lake.tables import Lake
 from schemas.errors import FatalError
-from tests.architecture.source import ROOT
-from tests.batch.release.dying import MOMENTS
-from tests.batch.release.interrupted import InterruptedStore
 from tests.batch.release.kit import contents, drafted, open_repository
 from tests.batch.release.people import (
     WHOLE,
@@ -35,6 +30,7 @@ from tests.batch.release.people import (
     values_of,
     wanted,
 )
+from tests.kill_harness import MOMENTS, InterruptedStore, outputs, start_module
 from tests.lake.kit import patience
 from tests.servers.s3 import S3
 
@@ -69,21 +65,9 @@ def _without_debris(folder: Path) -> dict[str, bytes]:
 
 def _killed(original: Path, folder: Path, *moment: str) -> None:
     """Kill at every step; until it continues, the release is as before, as after, or incomplete."""
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "tests.batch.release.dying_erasing",
-            str(original),
-            str(folder),
-            *moment,
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert int(done.stdout) == 14  # the fence; note, two files, checksums; a successor's nine
+    erase = ("tests.batch.release.kill_jobs", "erase", str(original), str(folder), *moment)
+    # The fence; note, two files, checksums; a successor's nine.
+    assert outputs([start_module(*erase)]) == [14]
     going = [row for row in rows_of(original / "support" / "1.0.0") if wanted().match(row)]
     assert going
     *cut, whole = sorted(folder.iterdir())

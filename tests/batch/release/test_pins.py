@@ -26,7 +26,7 @@ SPEC += "redaction_policies: any\n"
 
 
 @pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pins_workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a lake and a spec."""
     folder = tmp_path_factory.mktemp("pins")
     traces = conversations(4)
@@ -36,11 +36,11 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run(
-    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def run_pins(
+    pins_workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Run:
     """Run goldpan in that folder."""
-    monkeypatch.chdir(workspace)
+    monkeypatch.chdir(pins_workspace)
     monkeypatch.setenv("GOLDPAN_LAKE__URI", "lake")
     monkeypatch.setenv("GOLDPAN_REDACT__KEY", TEST_KEY)
 
@@ -68,103 +68,110 @@ def folder_of(place: Path, name: str) -> Path:
     return place / "lake" / "releases" / name / "1.0.0"
 
 
-def test_only_the_whole_digest_is_a_pin(run: Run, workspace: Path) -> None:
+def test_only_the_whole_digest_is_a_pin(run_pins: Run, pins_workspace: Path) -> None:
     """An empty pin is an error, not a release that passes."""
-    digest = built(run, workspace, "pin")["digest"].removeprefix("sha256:")
-    where = (str(folder_of(workspace, "pin")), "pin@1.0.0")
+    digest = built(run_pins, pins_workspace, "pin")["digest"].removeprefix("sha256:")
+    where = (str(folder_of(pins_workspace, "pin")), "pin@1.0.0")
     wrong = ["", "sha256:", " ", digest[:12], digest[:-1], f"{digest}0", f"sha256:{digest[:63]}"]
     wrong += [f"sha512:{digest}", f"{digest}\n", f" {digest}", f"sha256:sha256:{digest}", "x" * 64]
     for release in where:
         for pin in wrong:
-            done = run("release", "verify", release, "--expect", pin)
+            done = run_pins("release", "verify", release, "--expect", pin)
             assert (done.returncode, done.stdout) == (2, ""), pin
             assert "64 digits" in done.stderr
         for pin in (digest, f"sha256:{digest}"):
-            assert run("release", "verify", release, "--expect", pin).returncode == 0
+            assert run_pins("release", "verify", release, "--expect", pin).returncode == 0
         for pin in ("0" * 64, digest[::-1]):
-            done = run("release", "verify", release, "--expect", pin)
+            done = run_pins("release", "verify", release, "--expect", pin)
             assert done.returncode == 1
             assert f"its digest is sha256:{digest}" in done.stdout
 
 
-def test_a_part_of_a_digest_picks_a_version_and_proves_nothing(run: Run, workspace: Path) -> None:
+def test_a_part_of_a_digest_picks_a_version_and_proves_nothing(
+    run_pins: Run, pins_workspace: Path
+) -> None:
     """``NAME@sha256:…`` accepts 12 digits; part of a digest is never a pin."""
-    digest = built(run, workspace, "part")["digest"]
-    assert run("release", "verify", f"part@{digest[:19]}").returncode == 0
-    assert run("release", "verify", f"part@{digest[:18]}").returncode == 2
+    digest = built(run_pins, pins_workspace, "part")["digest"]
+    assert run_pins("release", "verify", f"part@{digest[:19]}").returncode == 0
+    assert run_pins("release", "verify", f"part@{digest[:18]}").returncode == 2
     for short in ("", digest.removeprefix("sha256:")[:63]):
-        assert not verify_release(FolderStore(folder_of(workspace, "part")), expected=short).ok
+        assert not verify_release(FolderStore(folder_of(pins_workspace, "part")), expected=short).ok
 
 
-def test_the_printed_digest_can_be_pinned(run: Run, workspace: Path) -> None:
+def test_the_printed_digest_can_be_pinned(run_pins: Run, pins_workspace: Path) -> None:
     """``build`` prints the whole digest on one line."""
-    (workspace / "print.yaml").write_text(SPEC.replace("pins", "print"))
-    done = run("release", "build", "print.yaml")
-    digest = sha256((folder_of(workspace, "print") / MANIFEST).read_bytes())
+    (pins_workspace / "print.yaml").write_text(SPEC.replace("pins", "print"))
+    done = run_pins("release", "build", "print.yaml")
+    digest = sha256((folder_of(pins_workspace, "print") / MANIFEST).read_bytes())
     assert f"pin it as print@sha256:{digest}\n" in done.stdout
 
 
-def test_a_withdrawn_version_does_not_pass(run: Run, workspace: Path) -> None:
+def test_a_withdrawn_version_does_not_pass(run_pins: Run, pins_workspace: Path) -> None:
     """CI fails for a withdrawn version with the reason, unless it allows withdrawn ones."""
-    built(run, workspace, "gone")
-    assert run("release", "withdraw", "gone@1.0.0", "--reason", "labels were wrong").returncode == 0
-    for release in ("gone@1.0.0", str(folder_of(workspace, "gone"))):
-        done = run("release", "verify", release)
+    built(run_pins, pins_workspace, "gone")
+    assert (
+        run_pins("release", "withdraw", "gone@1.0.0", "--reason", "labels were wrong").returncode
+        == 0
+    )
+    for release in ("gone@1.0.0", str(folder_of(pins_workspace, "gone"))):
+        done = run_pins("release", "verify", release)
         assert done.returncode == 1
         assert "withdrawn: labels were wrong" in done.stdout
         assert not done.stdout.startswith("ok")
-        said = json.loads(run("release", "verify", release, "--json").stdout)
+        said = json.loads(run_pins("release", "verify", release, "--json").stdout)
         assert (said["ok"], said["withdrawn"]) == (False, "labels were wrong")
-        meant = run("release", "verify", release, "--allow-withdrawn", "--json")
+        meant = run_pins("release", "verify", release, "--allow-withdrawn", "--json")
         assert (meant.returncode, json.loads(meant.stdout)["ok"]) == (0, True)
-    data = folder_of(workspace, "gone") / "data.parquet"
+    data = folder_of(pins_workspace, "gone") / "data.parquet"
     data.write_bytes(data.read_bytes()[:-1])
-    done = run("release", "verify", "gone@1.0.0", "--allow-withdrawn")
+    done = run_pins("release", "verify", "gone@1.0.0", "--allow-withdrawn")
     assert done.returncode == 1, "to know of a withdrawal allows nothing else"
 
 
 @pytest.mark.usefixtures("signing")
-def test_a_publisher_signs_what_is_built(run: Run, workspace: Path) -> None:
+def test_a_publisher_signs_what_is_built(run_pins: Run, pins_workspace: Path) -> None:
     """The origin of a release is proved by a key that only its publisher has."""
-    said = built(run, workspace, "signed")
+    said = built(run_pins, pins_workspace, "signed")
     assert said["signed_by"] == OURS
-    for release in ("signed@1.0.0", str(folder_of(workspace, "signed"))):
-        done = run("release", "verify", release, "--signed-by", OURS, "--json")
+    for release in ("signed@1.0.0", str(folder_of(pins_workspace, "signed"))):
+        done = run_pins("release", "verify", release, "--signed-by", OURS, "--json")
         assert (done.returncode, json.loads(done.stdout)["publishers"]) == (0, [OURS])
-        other = run("release", "verify", release, "--signed-by", THEIRS)
+        other = run_pins("release", "verify", release, "--signed-by", THEIRS)
         assert other.returncode == 1
         assert f"it is not signed by {THEIRS}" in other.stdout
-    before = sorted(folder_of(workspace, "signed").iterdir())
-    assert built(run, workspace, "signed")["published"] is False
-    assert sorted(folder_of(workspace, "signed").iterdir()) == before
+    before = sorted(folder_of(pins_workspace, "signed").iterdir())
+    assert built(run_pins, pins_workspace, "signed")["published"] is False
+    assert sorted(folder_of(pins_workspace, "signed").iterdir()) == before
 
 
-def test_an_unsigned_release_passes_only_if_no_key_is_required(run: Run, workspace: Path) -> None:
+def test_an_unsigned_release_passes_only_if_no_key_is_required(
+    run_pins: Run, pins_workspace: Path
+) -> None:
     """A release without its signature does not pass as the publisher's."""
-    assert built(run, workspace, "plain")["signed_by"] is None
-    assert run("release", "verify", "plain@1.0.0").returncode == 0
-    done = run("release", "verify", "plain@1.0.0", "--signed-by", OURS)
+    assert built(run_pins, pins_workspace, "plain")["signed_by"] is None
+    assert run_pins("release", "verify", "plain@1.0.0").returncode == 0
+    done = run_pins("release", "verify", "plain@1.0.0", "--signed-by", OURS)
     assert done.returncode == 1
     assert "by nobody" in done.stdout
 
 
 @pytest.mark.parametrize("option", ["--signed-by", "--erased-by"])
-def test_an_empty_or_short_key_is_refused(run: Run, workspace: Path, option: str) -> None:
+def test_an_empty_or_short_key_is_refused(run_pins: Run, pins_workspace: Path, option: str) -> None:
     """An empty key matches nothing, whether or not there are signatures."""
-    built(run, workspace, "plain")
+    built(run_pins, pins_workspace, "plain")
     for key in ("", OURS[:-1], f"{OURS}0", "sha256:" + OURS, OURS.replace(OURS[0], "g")):
-        assert run("release", "verify", "plain@1.0.0", option, key).returncode == 2
+        assert run_pins("release", "verify", "plain@1.0.0", option, key).returncode == 2
 
 
 def test_a_signature_is_of_one_version_and_is_not_changed(
-    run: Run, workspace: Path, monkeypatch: pytest.MonkeyPatch
+    run_pins: Run, pins_workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every verification detects a signature that was changed or copied from another release."""
     monkeypatch.setenv("GOLDPAN_RELEASE__SIGNING_KEY", base64.b64encode(SEED).decode())
-    built(run, workspace, "one")
-    built(run, workspace, "two")
-    (one,) = folder_of(workspace, "one").glob("SIGNED-*.json")
-    (two,) = folder_of(workspace, "two").glob("SIGNED-*.json")
+    built(run_pins, pins_workspace, "one")
+    built(run_pins, pins_workspace, "two")
+    (one,) = folder_of(pins_workspace, "one").glob("SIGNED-*.json")
+    (two,) = folder_of(pins_workspace, "two").glob("SIGNED-*.json")
     good = one.read_bytes()
     for data in (
         two.read_bytes(),
@@ -175,65 +182,69 @@ def test_a_signature_is_of_one_version_and_is_not_changed(
         b"\xff",
     ):
         one.write_bytes(data)
-        assert run("release", "verify", "one@1.0.0").returncode == 1, data
-        assert run("release", "verify", "one@1.0.0", "--signed-by", OURS).returncode == 1
+        assert run_pins("release", "verify", "one@1.0.0").returncode == 1, data
+        assert run_pins("release", "verify", "one@1.0.0", "--signed-by", OURS).returncode == 1
     one.write_bytes(good)
-    assert run("release", "verify", "one@1.0.0", "--signed-by", OURS).returncode == 0
+    assert run_pins("release", "verify", "one@1.0.0", "--signed-by", OURS).returncode == 0
 
 
 def test_a_published_version_can_be_signed_later_by_several(
-    run: Run, workspace: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    run_pins: Run, pins_workspace: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """``release sign`` signs a published version after verifying it; other publishers may too."""
-    built(run, workspace, "late")
-    assert run("release", "sign", "late@1.0.0").returncode == 2
+    built(run_pins, pins_workspace, "late")
+    assert run_pins("release", "sign", "late@1.0.0").returncode == 2
     for number, seed in enumerate((SEED, bytes(32))):
         file = tmp_path / f"{number}.key"
         file.write_bytes(base64.b64encode(seed) + b"\n")
         monkeypatch.setenv("GOLDPAN_RELEASE__SIGNING_KEY_FILE", str(file))
         monkeypatch.setenv("GOLDPAN_RELEASE__SIGNING_KEY_ID", f"late-{number}")
         for _ in range(2):
-            assert run("release", "sign", "late").returncode == 0
-    said = json.loads(run("release", "verify", "late", "--json").stdout)
+            assert run_pins("release", "sign", "late").returncode == 0
+    said = json.loads(run_pins("release", "verify", "late", "--json").stdout)
     assert said["publishers"] == sorted([OURS, THEIRS])
-    data = folder_of(workspace, "late") / "data.parquet"
+    data = folder_of(pins_workspace, "late") / "data.parquet"
     data.write_bytes(data.read_bytes()[:-1])
-    assert run("release", "sign", "late@1.0.0").returncode == 2
+    assert run_pins("release", "sign", "late@1.0.0").returncode == 2
 
 
 @pytest.mark.parametrize("key", ["short", "bm90IDMyIGJ5dGVz", "é"])
 def test_an_invalid_signing_key_is_refused_before_a_build(
-    run: Run, workspace: Path, monkeypatch: pytest.MonkeyPatch, key: str
+    run_pins: Run, pins_workspace: Path, monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
     """The sentence names the setting, and not the key."""
     monkeypatch.setenv("GOLDPAN_RELEASE__SIGNING_KEY", key)
-    (workspace / "nokey.yaml").write_text(SPEC.replace("pins", "nokey"))
-    done = run("release", "build", "nokey.yaml")
+    (pins_workspace / "nokey.yaml").write_text(SPEC.replace("pins", "nokey"))
+    done = run_pins("release", "build", "nokey.yaml")
     assert done.returncode == 2
     assert "GOLDPAN_RELEASE__SIGNING_KEY" in done.stderr
     assert key not in done.stderr
-    assert not folder_of(workspace, "nokey").exists()
+    assert not folder_of(pins_workspace, "nokey").exists()
 
 
 @pytest.mark.usefixtures("signing")
-def test_a_signature_outlives_an_erasure(run: Run, workspace: Path, tmp_path: Path) -> None:
+def test_a_signature_outlives_an_erasure(
+    run_pins: Run, pins_workspace: Path, tmp_path: Path
+) -> None:
     """Rows that are erased change neither the digest nor what was signed."""
-    built(run, workspace, "some")
+    built(run_pins, pins_workspace, "some")
     copied = tmp_path / "some" / "1.0.0"
-    shutil.copytree(folder_of(workspace, "some"), copied)
-    shutil.copytree(folder_of(workspace, "some").parent / "claims", tmp_path / "some" / "claims")
+    shutil.copytree(folder_of(pins_workspace, "some"), copied)
+    shutil.copytree(
+        folder_of(pins_workspace, "some").parent / "claims", tmp_path / "some" / "claims"
+    )
     (gone, *_) = rows_of(copied)
     erased(open_repository(tmp_path), [gone["trace_id"]], 1)
-    done = run("release", "verify", str(copied), "--signed-by", OURS)
+    done = run_pins("release", "verify", str(copied), "--signed-by", OURS)
     assert done.returncode == 0, done.stdout
     assert "ok except" in done.stdout
 
 
 @pytest.mark.usefixtures("signing")
-def test_a_signature_can_be_checked_without_goldpan(run: Run, workspace: Path) -> None:
+def test_a_signature_can_be_checked_without_goldpan(run_pins: Run, pins_workspace: Path) -> None:
     """The lines of the page verify a signature, with nothing but a library of Ed25519."""
-    said = built(run, workspace, "page")
-    (file,) = folder_of(workspace, "page").glob("SIGNED-*.json")
+    said = built(run_pins, pins_workspace, "page")
+    (file,) = folder_of(pins_workspace, "page").glob("SIGNED-*.json")
     body = json.loads(file.read_text())
     key, signature = (bytes.fromhex(body.pop(name)) for name in ("signed_by", "signature"))
     text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -242,17 +253,17 @@ def test_a_signature_can_be_checked_without_goldpan(run: Run, workspace: Path) -
 
 
 def test_another_key_under_the_name_of_a_publishers_is_refused(
-    run: Run, workspace: Path, monkeypatch: pytest.MonkeyPatch
+    run_pins: Run, pins_workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another key under the same name signs nothing; a new key needs a new name."""
     for seed, name, code in ((SEED, "q1", 0), (bytes(32), "q1", 2), (bytes(32), "q2", 0)):
         monkeypatch.setenv("GOLDPAN_RELEASE__SIGNING_KEY", base64.b64encode(seed).decode())
         monkeypatch.setenv("GOLDPAN_RELEASE__SIGNING_KEY_ID", name)
-        (workspace / "mixed.yaml").write_text(SPEC.replace("pins", "mixed"))
-        done = run("release", "build", "mixed.yaml")
+        (pins_workspace / "mixed.yaml").write_text(SPEC.replace("pins", "mixed"))
+        done = run_pins("release", "build", "mixed.yaml")
         assert done.returncode == code, done.stderr
         if code:
             assert "GOLDPAN_RELEASE__SIGNING_KEY_ID" in done.stderr
-    assert "mixed" in run("release", "list").stdout
-    said = json.loads(run("release", "verify", "mixed", "--json").stdout)
+    assert "mixed" in run_pins("release", "list").stdout
+    said = json.loads(run_pins("release", "verify", "mixed", "--json").stdout)
     assert said["publishers"] == sorted([OURS, THEIRS])

@@ -27,6 +27,7 @@ from schemas.errors import UsageError
 from tests.architecture.source import ROOT
 from tests.batch.release.kit import built, contents, drafted, open_repository
 from tests.batch.release.world import add, conversations, label, labels_for, make_lake
+from tests.kill_harness import KILLED, outputs, start_module
 from tests.lake.kit import patience
 from tests.servers.s3 import S3
 
@@ -132,15 +133,9 @@ def test_killed_at_each_step_the_next_run_completes_it(
 ) -> None:
     """SIGKILL before, in and after each write: no half release, and a rebuild completes it."""
     (tmp_path / "draft").write_bytes(pickle.dumps(small_draft))
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.batch.release.dying", "draft", "shelves"],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(ROOT), "PATH": ""},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert int(done.stdout) == 9  # the claim, seven files, the checksums
+    paths = [str(tmp_path / name) for name in ("draft", "shelves")]
+    # The claim, seven files, the checksums.
+    assert outputs([start_module("tests.batch.release.kill_jobs", "publish", *paths)]) == [9]
     publish_draft(small_draft, open_repository(tmp_path / "whole"))
     whole = contents(tmp_path / "whole")
     for folder in sorted((tmp_path / "shelves").iterdir()):
@@ -244,14 +239,14 @@ def test_references_resolve(tmp_path: Path, conversation_lake: Lake) -> None:
     assert (verdict.ok, verdict.withdrawn) == (True, "wrong")
 
 
-KILLED = """
-import os, signal, sys
+KILLED_WHILE_WITHDRAWING = """
+import sys
 from pathlib import Path
 from batch.release.publish.verify import withdrawal_mark
 from lake.objects import FolderStore
+from tests.kill_harness import die
 
 root, digest, moment = sys.argv[1:]
-die = lambda *_a: os.kill(os.getpid(), signal.SIGKILL)
 if moment == "before":
     Path.hardlink_to = die
 FolderStore(Path(root)).put_new("support/1.0.0/WITHDRAWN.json", withdrawal_mark(digest, "wrong"))
@@ -266,9 +261,11 @@ def test_killed_while_withdrawing(
     """After SIGKILL the release is withdrawn or not, and valid either way; repeating works."""
     made = publish_draft(small_draft, open_repository(tmp_path))
     killed = subprocess.run(
-        [sys.executable, "-c", KILLED, str(tmp_path), made.digest, moment], cwd=ROOT, check=False
+        [sys.executable, "-c", KILLED_WHILE_WITHDRAWING, str(tmp_path), made.digest, moment],
+        cwd=ROOT,
+        check=False,
     )
-    assert killed.returncode == -9
+    assert killed.returncode == KILLED
     (one,) = open_repository(tmp_path).versions("support")
     assert one.withdrawn == (moment == "after")
     verdict = verify_release(FolderStore(tmp_path / "support" / "1.0.0"), expected=made.digest)

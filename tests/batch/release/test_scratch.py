@@ -1,6 +1,5 @@
 """The temporary files of a selection are private, and are removed even if it is killed."""
 
-import signal
 import subprocess
 import sys
 import tempfile
@@ -12,19 +11,21 @@ from batch.bounded_duckdb import TEMP_DIR_PREFIX, remove_stale_temp_dirs, temp_d
 from lake.tables import Lake
 from tests.architecture.source import ROOT
 from tests.batch.release.kit import drafted
+from tests.kill_harness import KILLED
 
 SPILLS_AND_DIES = """
-import os, signal, sys
+import sys
 from batch.release.sampling.engine import SelectionEngine
 from lake.config import LakeSettings
 from lake.tables import Lake
 from tests.batch.release.kit import drafted
+from tests.kill_harness import die
 
 def strata(self):
     text = "'planted ' || i || md5(i::VARCHAR)"
     self._connection.sql("SET memory_limit = '64MiB'")
     self._connection.sql(f"CREATE TEMP TABLE much AS SELECT {text} FROM range(1500000) r(i)")
-    os.kill(os.getpid(), signal.SIGKILL)
+    die()
 
 SelectionEngine.strata = strata
 drafted(Lake(LakeSettings(uri=sys.argv[1])))
@@ -45,7 +46,7 @@ def test_the_temporary_files_of_a_killed_selection_are_removed(
         env={"TMPDIR": str(tmp_path), "PATH": ""},
         check=False,
     )
-    assert killed.returncode == -signal.SIGKILL
+    assert killed.returncode == KILLED
     (left,) = _folders(tmp_path)
     assert left.stat().st_mode & 0o777 == 0o700
     assert any(b"planted" in file.read_bytes() for file in left.iterdir())

@@ -8,7 +8,7 @@ from batch.retention.purge import purge_table
 from lake.live_files import list_live_files
 from lake.retention_horizon import TEXT_PART, complete_from
 from lake.verify import verify_lake
-from tests.batch.dying import expire_and_purge, expire_traces
+from tests.batch.kill_jobs import expire_and_purge, expire_traces, killable
 from tests.batch.retention.kit import (
     add_day,
     carried_out,
@@ -17,7 +17,7 @@ from tests.batch.retention.kit import (
     table_rows,
     texts_on_disk,
 )
-from tests.batch.test_faults import answers, dead_at_each_step, started
+from tests.kill_harness import outputs
 from tests.lake.kit import patience
 from tests.servers.s3 import S3
 
@@ -31,7 +31,8 @@ def test_killed_at_each_step_and_run_again(tmp_path: Path, every: int) -> None:
     new_lake(alive, days=4)
     expire_and_purge(alive)
     wanted = table_rows(open_lake(alive), "traces")
-    for copy in dead_at_each_step("purge", tmp_path / "lake", tmp_path, every=every):
+    steps = slice(None, None, every)
+    for copy in killable("purge").killed_copies(tmp_path / "lake", tmp_path, steps):
         dead = open_lake(copy)
         assert verify_lake(dead, deep=True).problems == [], copy.name
         whole = complete_from(dead.table("traces"), TEXT_PART)
@@ -75,10 +76,10 @@ def test_on_a_bucket_with_versions_nothing_is_left(s3: S3, monkeypatch: pytest.M
 def test_three_at_once_beside_a_worker(tmp_path: Path) -> None:
     """Each row is removed once, nothing else is removed, and all runs succeed."""
     lake = new_lake(tmp_path / "lake", days=4)
-    processes = [started("dying", "expire", str(tmp_path / "lake"), "-1") for _ in range(3)]
+    processes = [killable("expire").start(tmp_path / "lake") for _ in range(3)]
     for day in (3, 1, 0, 2):
         add_day(lake, day)
-    answers(processes)
+    outputs(processes)
     expire_traces(tmp_path / "lake")
     found = table_rows(open_lake(tmp_path / "lake"), "traces")
     assert [row["event_date"].day for row in found if row["response"]] == [4] * 6

@@ -1,17 +1,12 @@
-"""A process that runs a batch job over a lake, and kills itself at a step of its own I/O.
-
-python -m tests.batch.dying JOB FOLDER STEP: before and after each write, removal and commit is a
-step, from 0; with STEP -1 it lives, and prints how many steps there were.
-"""
+"""Batch jobs over a lake that the kill harness kills at each write, removal and commit."""
 
 import itertools
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from deltalake import DeltaTable
 from deltalake.table import TableAlterer
@@ -25,7 +20,7 @@ from lake.objects import FolderStore
 from tests.batch.erase.world import erasure
 from tests.batch.kit import POLICY, desk, judge, open_lake, reconciled
 from tests.batch.retention.kit import runs
-from tests.ending import end
+from tests.kill_harness import KillableJob, run_job
 from tests.lake.kit import commit_context, patience
 
 REVIEWER: Final = "ann"
@@ -113,38 +108,11 @@ JOBS: Final = {
 }
 
 
-class Steps:
-    """Counts steps, and kills the process at one of them."""
-
-    def __init__(self, last: int) -> None:
-        self.count, self._last = 0, last
-
-    def around(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        """Make a step before a call, and one after it."""
-
-        def stepped(*args: Any, **kwargs: Any) -> Any:
-            self._take()
-            result = call(*args, **kwargs)
-            self._take()
-            return result
-
-        return stepped
-
-    def _take(self) -> None:
-        if self.count == self._last:
-            os.kill(os.getpid(), signal.SIGKILL)
-        self.count += 1
-
-
-def main(job: str, folder: str, last: int) -> None:
-    """Run the job."""
-    steps = Steps(last)
-    for owner, name in JOBS[job].calls:
-        setattr(owner, name, steps.around(getattr(owner, name)))
-    JOBS[job].run(Path(folder))
-    sys.stdout.write(str(steps.count))
+def killable(name: str) -> KillableJob:
+    """Return one of these jobs for the kill harness."""
+    return KillableJob("tests.batch.kill_jobs", name)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
-    end()
+    job = JOBS[sys.argv[1]]
+    run_job(job.run, job.calls)

@@ -1,4 +1,4 @@
-"""Reference detector: unmodified Presidio with the same recognisers, slow.
+"""The reference for the accelerated detector: unmodified Presidio, same recognisers, slow.
 
 The accelerated detector must have exactly the same findings (``tests/redact``).
 """
