@@ -102,10 +102,10 @@ def _read_message(value: Mapping[str, Any], default_role: str) -> Iterator[ChatM
         if isinstance(inner, dict):
             kind = value.get("type")
             value = {**({"type": kind} if wrapper == "data" else {}), **inner}
-    if value.get("type") in _RESULT_TYPES:
+    if _type_of(value) in _RESULT_TYPES:
         yield _read_result(value)
         return
-    role = str(value.get("role") or _role_of_type(value.get("type")) or default_role)
+    role = str(value.get("role") or _role_of_type(_type_of(value)) or default_role)
     role = ROLES.get(role, role)
     parts = _ContentParts(_content_of(value))
     yield from parts.results
@@ -136,7 +136,7 @@ def _content_of(value: Mapping[str, Any]) -> Any:
     return None
 
 
-def _role_of_type(kind: Any) -> str | None:
+def _role_of_type(kind: str) -> str | None:
     return kind if kind in {"human", "ai", "system", "tool", "function"} else None
 
 
@@ -170,7 +170,7 @@ class _ContentParts:
         part = part.get("message_content") if "message_content" in part else part
         if not isinstance(part, dict):
             return
-        kind = part.get("type")
+        kind = _type_of(part)
         if kind in _CALL_TYPES or "functionCall" in part or "function_call" in part:
             self.calls.extend(_read_calls([part]))
         elif kind in _RESULT_TYPES:
@@ -197,7 +197,7 @@ def _read_result(part: Mapping[str, Any]) -> ChatMessage:
 
 
 def _bare_call(value: Mapping[str, Any]) -> Iterable[ToolRequest]:
-    return _read_calls([value]) if value.get("type") in _CALL_TYPES else ()
+    return _read_calls([value]) if _type_of(value) in _CALL_TYPES else ()
 
 
 def _read_calls(value: Any) -> tuple[ToolRequest, ...]:
@@ -296,13 +296,13 @@ def _join_chunks(chunks: list[Any]) -> list[ChatMessage]:
     finish = None
     calls: dict[int, dict[str, Any]] = {}
     for chunk in chunks:
-        for choice in chunk.get("choices") or () if isinstance(chunk, dict) else ():
+        for choice in _list_of(chunk, "choices"):
             delta = choice.get("delta") if isinstance(choice, dict) else None
             if not isinstance(delta, dict):
                 continue
             text.append(delta["content"] if isinstance(delta.get("content"), str) else "")
-            finish = choice.get("finish_reason") or finish
-            for part in delta.get("tool_calls") or ():
+            finish = _text_or_none(choice.get("finish_reason")) or finish
+            for part in _list_of(delta, "tool_calls"):
                 _add_call_part(calls, part)
     requests = _read_calls([calls[index] for index in sorted(calls)])
     return [ChatMessage("assistant", "".join(text) or None, None, None, requests, finish)]
@@ -313,9 +313,9 @@ def _add_call_part(calls: dict[int, dict[str, Any]], part: Any) -> None:
         return
     index = part["index"] if _is_int(part.get("index")) else 0
     call = calls.setdefault(index, {"id": "", "name": "", "arguments": ""})
-    call["id"] = call["id"] or part.get("id") or ""
-    call["name"] = call["name"] or part["function"].get("name") or ""
-    call["arguments"] += part["function"].get("arguments") or ""
+    call["id"] = call["id"] or _text_or_none(part.get("id")) or ""
+    call["name"] = call["name"] or _text_or_none(part["function"].get("name")) or ""
+    call["arguments"] += _text_or_none(part["function"].get("arguments")) or ""
 
 
 def _read_generation(value: Any) -> ChatMessage:
@@ -336,3 +336,12 @@ def _flat(value: list[Any]) -> list[Any]:
 
 def _text_or_none(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
+
+
+def _type_of(value: Mapping[str, Any]) -> str:
+    return _text_or_none(value.get("type")) or ""
+
+
+def _list_of(value: Any, key: str) -> list[Any]:
+    items = value.get(key) if isinstance(value, dict) else None
+    return items if isinstance(items, list) else []
