@@ -29,11 +29,11 @@ class WindowLevel:
     ``step`` before and after it. Row 0 of the table is empty.
     """
 
-    def __init__(self, step: int, reach: int, width: int, most: int, compute: ComputeRows) -> None:
+    def __init__(self, step: int, reach: int, width: int, capacity: int, compute: ComputeRows) -> None:
         self.reach = reach
         self.around = np.array([-step, 0, step], np.intp)
         self.compute = compute
-        self.table = np.zeros((1 + most, width), np.float32)
+        self.table = np.zeros((1 + capacity, width), np.float32)
         self._known: dict[bytes, int] = {}
 
     def clear(self) -> None:
@@ -91,7 +91,7 @@ class WindowCache:
         """Add the last level."""
         self._add(step, width, _MOST_WINDOWS, compute)
 
-    def _add(self, step: int, width: int, most: int, compute: ComputeRows) -> None:
+    def _add(self, step: int, width: int, capacity: int, compute: ComputeRows) -> None:
         self._reach += step
         self.levels.append(WindowLevel(step, self._reach, width, most, compute))
 

@@ -19,8 +19,8 @@ from redact.lexical.findings import PiiFinding
 from redact.lexical.given_names import is_given_name
 from redact.ner.model_format import VOCABULARY
 
-_CAPITAL = re.compile(r"(?<![^\W_])[^\W\d_a-z][^\W\d_]+")
-_ASCII_CAPITAL = re.compile(r"[A-Z](?<![A-Za-z0-9].)[A-Za-z]+")
+CAPITAL = re.compile(r"(?<![^\W_])[^\W\d_a-z][^\W\d_]+")
+ASCII_CAPITAL = re.compile(r"[A-Z](?<![A-Za-z0-9].)[A-Za-z]+")
 """The same in ASCII text, at a third of the time."""
 _FOLDER = resources.files("redact")
 _EVERYDAY = frozenset(word.replace("'", "") for word in STOP_WORDS).union(
@@ -52,7 +52,7 @@ _IDENTIFIER = re.compile(
     r"|[A-Z][A-Z0-9_]{1,60}(?==))"
 )
 """`KeyError`, `redis.exceptions.ConnectionError`, `get_user()`, `max_tokens`, `ISBN=`."""
-_SIGNS_OF_IDENTIFIER = ("_", "=", "()", "Error", "Exception", "Warning")
+SIGNS_OF_IDENTIFIER = ("_", "=", "()", "Error", "Exception", "Warning")
 """Each identifier has one of these."""
 _KEY = re.compile(
     r"^([ \t>]{0,12}(?:[-*+][ \t])?[*_]{0,2})([^\W\d_][^\W\d_]{1,20}(?:[ _-][^\W_]{1,20}){0,2})"
@@ -107,9 +107,9 @@ def blank_code_and_keys(text: str) -> str:
     if "```" in text:
         text = _FENCE.sub(_blank, text)
     text = _CODE_LINE.sub(_without_code, text)
-    if any([sign in text for sign in _SIGNS_OF_IDENTIFIER]):  # noqa: C419  # faster so
+    if any([sign in text for sign in SIGNS_OF_IDENTIFIER]):  # noqa: C419  # faster so
         text = _IDENTIFIER.sub(_blank, text)
-    if _may_name_code(text):
+    if may_name_code(text):
         text = _CODES.sub(_blank, text)
     if "|" in text or "," in text or ";" in text:
         text = _HEADINGS.sub(_without_headings, text)
@@ -120,7 +120,7 @@ def blank_code_and_keys(text: str) -> str:
     return text
 
 
-def _may_name_code(text: str) -> bool:
+def may_name_code(text: str) -> bool:
     lowered = text.lower()
     if any([name in lowered for name in _CODE_NAMES]):  # noqa: C419  # faster so
         return True
@@ -195,7 +195,7 @@ def needs_ner(text: str, findings: Sequence[PiiFinding]) -> bool:
     Such a word has a capital that neither everyday language nor a finding explains, or is a given
     name in lower case. In a text without any capitals each rare word counts.
     """
-    capitals = _ASCII_CAPITAL if text.isascii() else _CAPITAL
+    capitals = ASCII_CAPITAL if text.isascii() else CAPITAL
     for match in capitals.finditer(text):
         word = match[0]
         if len(word) <= _LONGEST_CODE and word.isupper():
@@ -205,7 +205,7 @@ def needs_ner(text: str, findings: Sequence[PiiFinding]) -> bool:
         if not _is_explained(match, findings):
             return True
     lowered = text.lower()
-    if _may_tell_age(text, lowered) and _AGE.search(text) is not None:
+    if may_state_age(text, lowered) and _AGE.search(text) is not None:
         return True
     unusual = set(_SMALL.findall(text)) - _USUAL
     if not unusual:
@@ -220,7 +220,7 @@ def needs_ner(text: str, findings: Sequence[PiiFinding]) -> bool:
     )
 
 
-def _may_tell_age(text: str, lowered: str) -> bool:
+def may_state_age(text: str, lowered: str) -> bool:
     if "age" in lowered or "turn" in lowered:
         return True
     return _UNIT_OF_AGE.search(text) is not None

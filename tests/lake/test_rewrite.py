@@ -318,7 +318,7 @@ def test_positions_move_with_the_files(three_file_table: Table) -> None:
 def test_the_same_rows_are_held_to(three_file_table: Table) -> None:
     """Who promises that no row changes cannot lose one by mistake."""
     old = holding(three_file_table, 4)
-    with pytest.raises(ValueError, match="3 go and 2 come"):
+    with pytest.raises(ValueError, match="removes 3 and adds 2"):
         TableCommit(
             entry=ENTRY,
             token=1,

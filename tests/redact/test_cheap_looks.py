@@ -110,9 +110,9 @@ def test_the_gate_of_the_model_is_the_same_without_its_checks(
         return [(text, ner_gate.needs_ner(text, ())) for text in shown]
 
     checked = results()
-    monkeypatch.setattr(ner_gate, "_SIGNS_OF_IDENTIFIER", ("",))
-    monkeypatch.setattr(ner_gate, "_may_name_code", lambda _: True)
-    monkeypatch.setattr(ner_gate, "_may_tell_age", lambda *_: True)
-    monkeypatch.setattr(ner_gate, "_ASCII_CAPITAL", vars(ner_gate)["_CAPITAL"])
+    monkeypatch.setattr(ner_gate, "SIGNS_OF_IDENTIFIER", ("",))
+    monkeypatch.setattr(ner_gate, "may_name_code", lambda _: True)
+    monkeypatch.setattr(ner_gate, "may_state_age", lambda *_: True)
+    monkeypatch.setattr(ner_gate, "ASCII_CAPITAL", ner_gate.CAPITAL)
     assert checked == results()
     assert 500 < sum(needed for _, needed in checked) < len(texts) - 500
