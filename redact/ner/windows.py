@@ -29,7 +29,9 @@ class WindowLevel:
     ``step`` before and after it. Row 0 of the table is empty.
     """
 
-    def __init__(self, step: int, reach: int, width: int, capacity: int, compute: ComputeRows) -> None:
+    def __init__(
+        self, step: int, reach: int, width: int, capacity: int, compute: ComputeRows
+    ) -> None:
         self.reach = reach
         self.around = np.array([-step, 0, step], np.intp)
         self.compute = compute
@@ -93,7 +95,7 @@ class WindowCache:
 
     def _add(self, step: int, width: int, capacity: int, compute: ComputeRows) -> None:
         self._reach += step
-        self.levels.append(WindowLevel(step, self._reach, width, most, compute))
+        self.levels.append(WindowLevel(step, self._reach, width, capacity, compute))
 
     def clear(self) -> None:
         """Drop all rows."""

@@ -121,6 +121,7 @@ def blank_code_and_keys(text: str) -> str:
 
 
 def may_name_code(text: str) -> bool:
+    """Return whether a text may hold the name of a code, such as `ISBN`."""
     lowered = text.lower()
     if any([name in lowered for name in _CODE_NAMES]):  # noqa: C419  # faster so
         return True
@@ -221,6 +222,7 @@ def needs_ner(text: str, findings: Sequence[PiiFinding]) -> bool:
 
 
 def may_state_age(text: str, lowered: str) -> bool:
+    """Return whether a text may state an age; ``lowered`` is the text in lower case."""
     if "age" in lowered or "turn" in lowered:
         return True
     return _UNIT_OF_AGE.search(text) is not None
