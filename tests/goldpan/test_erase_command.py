@@ -63,7 +63,7 @@ def test_first_dry_then_for_good_then_the_receipt(run_erase: Run, tmp_path: Path
     assert marks_in_folder(tmp_path / "lake", WORDS) == []
     assert marks_in(would.stdout + done.stdout, WORDS) == []
     shown = run_erase("erase", "--subject", PERSON)
-    assert "erased before" in shown.stdout
+    assert "already erased" in shown.stdout
     assert "Kafka" in shown.stdout
     path = f"lake/erasures/{json.loads(done.stdout)['erasure']}.receipt.json"
     assert path in shown.stdout
@@ -165,7 +165,7 @@ def test_who_watches_is_asked_first(
     assert run_erase("erase", "--subject", PERSON).returncode == 0
     assert marks_in_folder(tmp_path / "lake", WORDS) == []
     monkeypatch.setattr("sys.stdin", Terminal(""))
-    assert "erased before" in run_erase("erase", "--subject", PERSON).stdout
+    assert "already erased" in run_erase("erase", "--subject", PERSON).stdout
     assert run_erase("erase", "--subject", "other-1", "--yes").returncode == 0
 
 
