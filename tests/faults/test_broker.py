@@ -1,5 +1,6 @@
 """A broker that goes away and comes back: the worker waits, and goes on by itself."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,10 @@ from tests.faults.scene import Scene, protocol_settings
 from tests.servers.fixtures import StartWorker
 from tests.servers.kafka import Kafka
 
-AWAYS = (Kafka.stop, Kafka.kill)
+AWAYS = (
+    pytest.param((Kafka.kill,), id="short"),
+    pytest.param((Kafka.stop, Kafka.kill, Kafka.stop), id="long", marks=pytest.mark.chaos),
+)
 
 
 @pytest.fixture
@@ -20,14 +24,17 @@ def scenes(other_kafka: Kafka, tmp_path: Path, start_worker: StartWorker) -> lis
     ]
 
 
-def test_broker_away_in_mid_run(other_kafka: Kafka, scenes: list[Scene]) -> None:
-    """Stopped in order, and then killed, under way; the worker is never started again."""
+@pytest.mark.parametrize("aways", AWAYS)
+def test_broker_away_in_mid_run(
+    other_kafka: Kafka, scenes: list[Scene], aways: Sequence[Callable[[Kafka], None]]
+) -> None:
+    """Stopped in order, or killed, under way; the worker is never started again."""
     for scene in scenes:
         scene.produce(100)
     workers = [scene.start() for scene in scenes]
     for worker in workers:
         worker.wait_for_log("flush_committed")
-    for away in AWAYS:
+    for away in aways:
         said = [len(worker.logs("kafka_error")) for worker in workers]
         for scene in scenes:
             scene.produce(100)
