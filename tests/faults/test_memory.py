@@ -29,7 +29,7 @@ def ceiling(scene: Scene) -> int:
     """What a worker takes before it has read anything, by its own word, and ``ROOM`` above it."""
     worker = scene.start(stream__memory_bytes="1MiB")
     assert worker.wait() == 2, worker.tail()
-    said = re.search(r"this worker takes (\d+)MiB", worker.log_text())
+    said = re.search(r"This worker uses (\d+)MiB", worker.log_text())
     assert said, worker.tail()
     return int(said[1]) * 2**20 + ROOM
 
