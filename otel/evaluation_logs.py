@@ -1,11 +1,10 @@
 """Feedback in log records: the event ``gen_ai.evaluation.result`` of OpenTelemetry."""
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 from typing import Final
 
-from otel.json_documents import write_sorted_json
+from otel.json_documents import content_digest
 from otel.signals import OtelLog, ProductFeedback, TargetKind
 
 EVALUATION_EVENT: Final = "gen_ai.evaluation.result"
@@ -33,9 +32,8 @@ def _read_evaluation(log: OtelLog) -> ProductFeedback | None:
         return None
     score = values.get("gen_ai.evaluation.score.value")
     comment = values.get("gen_ai.evaluation.explanation")
-    digest = hashlib.sha256(write_sorted_json(asdict(replace(log, index=0))).encode())
     return ProductFeedback(
-        feedback_id=f"otel-{digest.hexdigest()[:32]}",
+        feedback_id=f"otel-{content_digest(asdict(replace(log, index=0)))}",
         name=name,
         value=score if score is not None else values.get("gen_ai.evaluation.score.label"),
         comment=comment if isinstance(comment, str) and comment else None,

@@ -1,5 +1,6 @@
 """Reads JSON that stands in strings, within bounds, and writes it in one canonical form."""
 
+import hashlib
 import json
 from typing import Any, Final
 
@@ -86,3 +87,8 @@ def write_sorted_json(value: Any) -> str:
 
 
 _JSON_STARTS: Final = frozenset('{["')
+
+
+def content_digest(document: Any) -> str:
+    """Return 32 hexadecimal digits for a document without an id: a retry of it has the same."""
+    return hashlib.sha256(write_sorted_json(document).encode()).hexdigest()[:32]

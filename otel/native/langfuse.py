@@ -4,15 +4,15 @@ Observations of the ingestion API are sent as ``create`` and ``update``; each gi
 one span.
 """
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
 
-from otel.json_documents import write_sorted_json
+from otel.json_documents import content_digest
 from otel.native.native_json import (
     NativeBody,
     parse_body,
     read_optional,
+    read_target,
     read_time,
     require_text,
 )
@@ -88,27 +88,22 @@ def _read_score_event(event: Mapping[str, Any], index: int) -> ProductFeedback:
 
 
 def _read_score(item: Mapping[str, Any], index: int) -> ProductFeedback:
-    target = next(((kind, key) for key, kind in _TARGETS if read_optional(item, key)), None)
+    target = read_target(item, _TARGETS)
     if target is None:
         raise InvalidItemError("the score names no trace, observation or session")
     value = item.get("value")
     return ProductFeedback(
-        feedback_id=read_optional(item, "id") or _content_id(item),
+        feedback_id=read_optional(item, "id") or f"langfuse-{content_digest(item)}",
         name=require_text(item, "name"),
         value=value if value is not None else item.get("stringValue"),
         comment=read_optional(item, "comment"),
         target_kind=target[0],
-        target_id=str(item[target[1]]),
+        target_id=target[1],
         time_ns=read_time(item.get("timestamp") or item.get("createdAt")),
         user_id=read_optional(item, "authorUserId"),
         source=str(item.get("source", "")),
         index=index,
     )
-
-
-def _content_id(item: Mapping[str, Any]) -> str:
-    """Return an id for a score without one: a retry of the request has the same."""
-    return "langfuse-" + hashlib.sha256(write_sorted_json(item).encode()).hexdigest()[:32]
 
 
 def _read_observation(event: Mapping[str, Any], index: int) -> OtelSpan:

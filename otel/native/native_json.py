@@ -1,15 +1,15 @@
 """What the decoders of native bodies have in common: fields with checks, and rejected items."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final, Self
 
 from otel.json_documents import load_json
 from otel.otlp_values import InvalidItemError
-from otel.signals import DecodedSignals, OtelSpan, ProductFeedback, RejectedItem
+from otel.signals import DecodedSignals, OtelSpan, ProductFeedback, RejectedItem, TargetKind
+from schemas.times import to_micros
 
 MAX_ID: Final = 512
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class NativeBody:
@@ -88,6 +88,16 @@ def read_optional(item: Mapping[str, Any], key: str) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
+def read_target(
+    item: Mapping[str, Any], targets: Sequence[tuple[str, TargetKind]]
+) -> tuple[TargetKind, str] | None:
+    """Return the kind and the id of the first target that a feedback names, or None."""
+    for key, kind in targets:
+        if target_id := read_optional(item, key):
+            return kind, target_id
+    return None
+
+
 def read_time(value: Any) -> int:
     """Return epoch nanoseconds of an ISO 8601 text or of epoch milliseconds; 0 if unreadable."""
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -100,4 +110,4 @@ def read_time(value: Any) -> int:
         return 0
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return max(0, (moment - _EPOCH) // timedelta(microseconds=1) * 1000)
+    return max(0, to_micros(moment) * 1000)

@@ -1,14 +1,14 @@
 """Decodes Phoenix's annotations of spans, traces and sessions (``/v1/span_annotations``, …)."""
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
 
-from otel.json_documents import write_sorted_json
+from otel.json_documents import content_digest
 from otel.native.native_json import (
     NativeBody,
     parse_body,
     read_optional,
+    read_target,
     read_time,
     require_text,
 )
@@ -34,24 +34,19 @@ def decode_phoenix(value: bytes) -> DecodedSignals:
 def _read_annotation(item: Mapping[str, Any], index: int) -> ProductFeedback:
     result = item.get("result")
     result = result if isinstance(result, dict) else {}
-    target = next(((kind, key) for key, kind in _TARGETS if read_optional(item, key)), None)
+    target = read_target(item, _TARGETS)
     if target is None:
         raise InvalidItemError("the annotation names no span, trace or session")
     score = result.get("score")
     return ProductFeedback(
-        feedback_id=read_optional(item, "id") or _content_id(item),
+        feedback_id=read_optional(item, "id") or f"phoenix-{content_digest(item)}",
         name=require_text(item, "name"),
         value=score if score is not None else result.get("label"),
         comment=read_optional(result, "explanation"),
         target_kind=target[0],
-        target_id=str(item[target[1]]),
+        target_id=target[1],
         time_ns=read_time(item.get("created_at")),
         user_id=read_optional(item, "user_id"),
         source=str(item.get("annotator_kind", "")),
         index=index,
     )
-
-
-def _content_id(item: Mapping[str, Any]) -> str:
-    """Return an id for an annotation without one: a retry of the request has the same."""
-    return "phoenix-" + hashlib.sha256(write_sorted_json(item).encode()).hexdigest()[:32]

@@ -3,11 +3,10 @@
 Its target is an entity of the application: ``traceloop.association.properties.chat_id``.
 """
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from otel.json_documents import write_sorted_json
+from otel.json_documents import content_digest
 from otel.native.native_json import parse_body, read_optional, read_time
 from otel.signals import DecodedSignals, ProductFeedback, RejectedItem, refuse_signals
 
@@ -23,7 +22,7 @@ def decode_traceloop(value: bytes) -> DecodedSignals:
         return DecodedSignals(
             rejected=(RejectedItem(0, "the annotation has no entity id or no tags"),)
         )
-    base = hashlib.sha256(write_sorted_json(document).encode()).hexdigest()[:32]
+    base = content_digest(document)
     actor = document.get("actor")
     actor = actor if isinstance(actor, dict) else {}
     return DecodedSignals(
