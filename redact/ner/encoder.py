@@ -13,7 +13,7 @@ from typing import NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from redact.ner.model_format import NUMBERS, SETTINGS, VOCABULARY
+from redact.ner.model_format import read_model, softmax
 from redact.ner.pieces import WordPieces
 from redact.ner.words import NO_GAP, Floats, split_stretches, split_words
 
@@ -121,10 +121,7 @@ class Encoder:
             OSError: a file is missing.
             ValueError, KeyError: a file holds something else.
         """
-        settings = (folder / SETTINGS).read_text(encoding="utf-8")
-        with np.load(folder / NUMBERS) as arrays:
-            words = (folder / VOCABULARY).read_text(encoding="utf-8").splitlines()
-            return cls(words, dict(arrays), settings)
+        return cls(*read_model(folder))
 
     def chances(self, text: str) -> Floats:
         """Return a row for each word of a text, with the probability of each tag."""
@@ -160,10 +157,7 @@ class Encoder:
             state = layer.of(state, slice(None))
         scores = self._layers[-1].of(state, rows) @ self._tags
         scores += self._tags_bias
-        scores -= scores.max(axis=1, keepdims=True)
-        np.exp(scores, out=scores)
-        scores /= scores.sum(axis=1, keepdims=True)
-        return scores
+        return softmax(scores)
 
 
 def windows(pieces: int) -> Iterator[Window]:

@@ -13,7 +13,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from redact.ner.model_format import NUMBERS, SETTINGS, VOCABULARY
+from redact.ner.model_format import read_model, softmax
 from redact.ner.pieces import WordPieces
 from redact.ner.reader import NamedSpan, group_texts
 from redact.ner.spans import names_of
@@ -85,10 +85,7 @@ class Tagger:
             OSError: a file is missing.
             ValueError, KeyError: a file holds something else.
         """
-        settings = (folder / SETTINGS).read_text(encoding="utf-8")
-        with np.load(folder / NUMBERS) as arrays:
-            words = (folder / VOCABULARY).read_text(encoding="utf-8").splitlines()
-            return cls(words, dict(arrays), settings)
+        return cls(*read_model(folder))
 
     def vectors(self, words: Sequence[TextWord]) -> Floats:
         """Return a row for each word, which depends only on the word and the gap before it."""
@@ -129,10 +126,7 @@ class Tagger:
     def _chances_of(self, surroundings: Floats) -> Floats:
         scores = _product(surroundings, self._tags)
         scores += self._tags_bias
-        scores -= scores.max(axis=1, keepdims=True)
-        np.exp(scores, out=scores)
-        scores /= scores.sum(axis=1, keepdims=True)
-        return scores
+        return softmax(scores)
 
 
 class TaggerReader:

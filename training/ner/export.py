@@ -37,23 +37,8 @@ def save(  # noqa: PLR0913, PLR0917
     Raises:
         ValueError: the folder holds something that is no model.
     """
-    _claim(out)
-    used = [row for row, piece in enumerate(vocabulary) if not piece.startswith("[unused")]
-    table = (known @ weights["table"])[used]
-    scale = np.abs(table).max(axis=1, keepdims=True) / 127
-    arrays: dict[str, npt.NDArray[np.generic]] = {
-        name: array.astype(np.float16) for name, array in weights.items() if name != "table"
-    }
-    arrays["table"] = np.rint(table / scale).astype(np.int8)
-    arrays["table.scale"] = scale[:, 0].astype(np.float16)
-    _write(out, arrays, [vocabulary[row] for row in used])
-    settings = {
-        "kind": TAGGER,
-        "labels": list(labels),
-        "steps": list(sizes.steps),
-        "outside": OUTSIDE,
-    }
-    (out / SETTINGS).write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+    settings = {"labels": list(labels), "steps": list(sizes.steps), "outside": OUTSIDE}
+    _save(out, vocabulary, weights | {"table": known @ weights["table"]}, TAGGER, settings)
 
 
 def save_encoder(
@@ -64,31 +49,32 @@ def save_encoder(
     Raises:
         ValueError: the folder holds something that is no model.
     """
-    _claim(out)
+    settings = {"labels": list(labels), "layers": layers, "outside": ENCODER_OUTSIDE}
+    placed = weights | {"positions": weights["positions"][:POSITIONS]}
+    _save(out, vocabulary, placed, ENCODER, settings)
+
+
+def _save(
+    out: Path,
+    vocabulary: Sequence[str],
+    weights: Weights,
+    kind: str,
+    settings: dict[str, object],
+) -> None:
+    """Write weights, whose table has a row for each piece of the vocabulary, and settings."""
+    if out.exists() and any(out.iterdir()) and not (out / SETTINGS).exists():
+        raise ValueError(f"{out} is not empty and holds no model: name another folder")
+    out.mkdir(parents=True, exist_ok=True)
     used = [row for row, piece in enumerate(vocabulary) if not piece.startswith("[unused")]
     table = weights["table"][used]
     scale = np.abs(table).max(axis=1, keepdims=True) / 127
     arrays: dict[str, npt.NDArray[np.generic]] = {
         name: array.astype(np.float16) for name, array in weights.items() if name != "table"
     }
-    arrays["positions"] = arrays["positions"][:POSITIONS]
     arrays["table"] = np.rint(table / scale).astype(np.int8)
     arrays["table.scale"] = scale[:, 0].astype(np.float16)
-    _write(out, arrays, [vocabulary[row] for row in used])
-    settings = {
-        "kind": ENCODER, "labels": list(labels), "layers": layers, "outside": ENCODER_OUTSIDE,
-    }  # fmt: skip
-    (out / SETTINGS).write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
-
-
-def _claim(out: Path) -> None:
-    if out.exists() and any(out.iterdir()) and not (out / SETTINGS).exists():
-        raise ValueError(f"{out} is not empty and holds no model: name another folder")
-    out.mkdir(parents=True, exist_ok=True)
-
-
-def _write(
-    out: Path, arrays: dict[str, npt.NDArray[np.generic]], vocabulary: Sequence[str]
-) -> None:
     np.savez(out / NUMBERS, **arrays)  # type: ignore[arg-type]  # of numpy's own stub
-    (out / VOCABULARY).write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
+    words = "\n".join(vocabulary[row] for row in used)
+    (out / VOCABULARY).write_text(words + "\n", encoding="utf-8")
+    text = json.dumps({"kind": kind, **settings}, indent=1)
+    (out / SETTINGS).write_text(text + "\n", encoding="utf-8")

@@ -6,10 +6,11 @@ The same data, seed and library versions give the same model. Runs on one core, 
 import json
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
@@ -25,8 +26,11 @@ from training.ner.labelled import Labelled
 from training.ner.layers import Floats, Weights
 from training.ner.tagger import Lexicon, Rows, Sizes, Tagger, batches, optimiser, rows
 
-_WARM_UP = 100
-_LOG = logging.getLogger("training.ner")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+WARM_UP = 100
+LOG = logging.getLogger("training.ner")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +72,10 @@ def train(corpus: Corpus, vocabulary: Sequence[str], known: Floats, recipe: Reci
                 break
             loss, slopes = tagger.learn(batch, lexicon, recipe.dropout)
             steps += 1
-            moves.step(slopes, recipe.rate * min(1.0, steps / _WARM_UP) * max(0.0, 1 - progress))
+            moves.step(slopes, recipe.rate * min(1.0, steps / WARM_UP) * max(0.0, 1 - progress))
             losses.append(loss)
             if steps % 100 == 0:
-                _LOG.info("step %d, %.3f done, loss %.4f, %.0f s", steps, progress,
+                LOG.info("step %d, %.3f done, loss %.4f, %.0f s", steps, progress,
                           float(np.mean(losses[-100:])), time.process_time() - started)  # fmt: skip
         if not losses:
             break
@@ -110,21 +114,45 @@ def figures(reader: NameReader, items: Sequence[Labelled]) -> dict[str, dict[str
     return out
 
 
+def write_recipe(
+    out: Path, recipe: "DataclassInstance", seed: int, reader: NameReader, corpus: Corpus
+) -> None:
+    """Write the recipe of a model beside it, with its figures on text that it has not seen."""
+    random = Random(seed + 1)  # noqa: S311  not for secrets
+    made = [corpus.templates.text(random) for _ in range(500)]
+    scores = {"public": figures(reader, corpus.held_out), "templates": figures(reader, made)}
+    text = json.dumps({"recipe": asdict(recipe), "figures": scores}, indent=1)
+    (out / "recipe.json").write_text(text + "\n", encoding="utf-8")
+    LOG.info("%s", text)
+
+
+def with_folders(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options for its data, its base and the model's folder."""
+    options = (
+        click.option(
+            "--data",
+            type=click.Path(path_type=Path, exists=True),
+            required=True,
+            help="Folder of the CoNLL files.",
+        ),
+        click.option(
+            "--base",
+            "base_folder",
+            type=click.Path(path_type=Path, exists=True),
+            required=True,
+            help="Folder of all-MiniLM-L6-v2: vocab.txt and model.safetensors.",
+        ),
+        click.option(
+            "--out", type=click.Path(path_type=Path), required=True, help="Folder of the model."
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 @click.command()
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path, exists=True),
-    required=True,
-    help="Folder of the CoNLL files.",
-)
-@click.option(
-    "--base",
-    "base_folder",
-    type=click.Path(path_type=Path, exists=True),
-    required=True,
-    help="Folder of all-MiniLM-L6-v2: vocab.txt and model.safetensors.",
-)
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the model.")
+@with_folders
 @click.option("--seed", type=int, default=Recipe().seed, show_default=True)
 @click.option("--epochs", type=int, default=Recipe().epochs, show_default=True)
 @click.option("--minutes", type=float, help="CPU minutes after which the run ends.")
@@ -143,12 +171,7 @@ def main(  # noqa: PLR0913, PLR0917
     weights = train(corpus, vocabulary, known, recipe)
     save(out, vocabulary, known, weights, TYPES, recipe.sizes)
     reader = TaggerReader(Runner.of(out))
-    random = Random(seed + 1)  # noqa: S311  not for secrets
-    made = [corpus.templates.text(random) for _ in range(500)]
-    scores = {"public": figures(reader, corpus.held_out), "templates": figures(reader, made)}
-    text = json.dumps({"recipe": asdict(recipe), "figures": scores}, indent=1)
-    (out / "recipe.json").write_text(text + "\n", encoding="utf-8")
-    _LOG.info("%s", text)
+    write_recipe(out, recipe, seed, reader, corpus)
 
 
 if __name__ == "__main__":

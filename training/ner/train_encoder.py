@@ -4,10 +4,9 @@ The same data, seed, processor and library versions give the same model. About 2
 cores.
 """
 
-import json
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
@@ -21,10 +20,7 @@ from training.ner.corpus import TYPES, Corpus, epoch, load
 from training.ner.export import save_encoder
 from training.ner.layers import Floats, Weights
 from training.ner.tagger import Lexicon, rows
-from training.ner.train import figures, tag_numbers
-
-_WARM_UP = 100
-_LOG = logging.getLogger("training.ner")
+from training.ner.train import LOG, WARM_UP, tag_numbers, with_folders, write_recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,29 +54,16 @@ def train_encoder(
         for at, some in enumerate(batches):
             steps += 1
             done = (number + at / len(batches)) / recipe.epochs
-            rate = recipe.rate * min(1.0, steps / _WARM_UP) * (1 - done)
+            rate = recipe.rate * min(1.0, steps / WARM_UP) * (1 - done)
             losses.append(trainer.learn(encoder.padded(some, lexicon, first, last), rate))
             if steps % 100 == 0:
-                _LOG.info("step %d, %.3f done, loss %.4f", steps, done,
+                LOG.info("step %d, %.3f done, loss %.4f", steps, done,
                           float(np.mean(losses[-100:])))  # fmt: skip
     return trainer.average
 
 
 @click.command()
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path, exists=True),
-    required=True,
-    help="Folder of the CoNLL files.",
-)
-@click.option(
-    "--base",
-    "base_folder",
-    type=click.Path(path_type=Path, exists=True),
-    required=True,
-    help="Folder of all-MiniLM-L6-v2: vocab.txt and model.safetensors.",
-)
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the model.")
+@with_folders
 @click.option("--seed", type=int, default=EncoderRecipe().seed, show_default=True)
 @click.option("--epochs", type=int, default=EncoderRecipe().epochs, show_default=True)
 def main(data: Path, base_folder: Path, out: Path, seed: int, epochs: int) -> None:
@@ -96,12 +79,7 @@ def main(data: Path, base_folder: Path, out: Path, seed: int, epochs: int) -> No
     weights = train_encoder(corpus, vocabulary, tensors, recipe)
     save_encoder(out, vocabulary, weights, TYPES, recipe.layers)
     reader, _ = load_reader(str(out))
-    random = Random(seed + 1)  # noqa: S311  not for secrets
-    made = [corpus.templates.text(random) for _ in range(500)]
-    scores = {"public": figures(reader, corpus.held_out), "templates": figures(reader, made)}
-    text = json.dumps({"recipe": asdict(recipe), "figures": scores}, indent=1)
-    (out / "recipe.json").write_text(text + "\n", encoding="utf-8")
-    _LOG.info("%s", text)
+    write_recipe(out, recipe, seed, reader, corpus)
 
 
 if __name__ == "__main__":
