@@ -17,6 +17,7 @@ FieldName = Literal[
     "model_provider",
     "model_requested",
     "model_version",
+    "response_id",
     "input_tokens",
     "output_tokens",
     "cost_usd",
