@@ -108,9 +108,7 @@ def _digest_content(call: ModelCall) -> str | None:
         return None
     if not asked:
         return None
-    return hashlib.blake2b(
-        write_sorted_json([asked, answered]).encode(), digest_size=16
-    ).hexdigest()
+    return content_digest([asked, answered])
 
 
 def _user_texts(messages: Sequence[ChatMessage]) -> list[str]:
