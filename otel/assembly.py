@@ -22,6 +22,7 @@ from otel.span_errors import SpanError, find_error
 from otel.span_tree import SpanTree, build_tree
 from otel.span_view import ExtraFields, FieldOrigin, Reading, SpanView
 from otel.tool_runs import find_tool_runs
+from otel.trace_limits import limit_trace
 
 INCOMPLETE_REASONS: Final[Mapping[str, str]] = {
     "root_missing": "the root span is not there",
@@ -34,6 +35,7 @@ INCOMPLETE_REASONS: Final[Mapping[str, str]] = {
     "response_missing": "a call ended regularly and its answer was not exported",
     "tokens_missing": "some model calls that answered say no tokens",
     "attributes_dropped": "the SDK dropped attributes of a span",
+    "spans_over_limit": "the trace is too large: only its first and last spans are assembled",
     "attributes_cut": "the JSON of an attribute ends in the middle",
 }
 """Why a row may lack something, by the name in the column ``incomplete``."""
@@ -79,7 +81,11 @@ def assemble_trace(
 
     ``extra`` names further attributes of the application.
     """
-    return _Assembly(trace_id, build_tree(spans, logs), extra or {}).run()
+    limited = limit_trace(spans, logs)
+    assembly = _Assembly(trace_id, build_tree(limited.spans, limited.logs), extra or {})
+    if not limited.is_whole:
+        assembly.incomplete.add("spans_over_limit")
+    return assembly.run()
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 from otel.dialect import Dialect, FieldName, RoleRule, SpanRole
@@ -389,6 +390,7 @@ DIALECTS: Final = (
     OTEL_MESSAGES,
     OTEL_EVENTS,
 )
+MAX_REMEMBERED_KEYS: Final = 64
 UNKNOWN: Final = Dialect("unknown", "No dialect", (), (), (), {})
 
 
@@ -397,14 +399,25 @@ def recognise(span: OtelSpan, log_names: frozenset[str]) -> Dialect:
 
     The events of a model call decide between the two OpenTelemetry dialects.
     """
+    keys = frozenset(span.attributes)
+    if len(keys) + len(log_names) <= MAX_REMEMBERED_KEYS:
+        return _recognise_remembered(span.scope, keys, log_names)
+    return _recognise(span.scope, keys, log_names)
+
+
+def _recognise(scope: str, keys: frozenset[str], log_names: frozenset[str]) -> Dialect:
     for dialect in DIALECTS:
-        if dialect.recognises(span, log_names):
-            return _choose_otel(dialect, span, log_names)
+        if dialect.recognises(scope, keys, log_names):
+            return _choose_otel(dialect, keys, log_names)
     return UNKNOWN
 
 
-def _choose_otel(dialect: Dialect, span: OtelSpan, log_names: frozenset[str]) -> Dialect:
-    if dialect is not OTEL_MESSAGES or "gen_ai.provider.name" in span.attributes:
+_recognise_remembered = lru_cache(maxsize=1024)(_recognise)
+"""Spans of one place in a program have the same keys; a few megabytes of memory at most."""
+
+
+def _choose_otel(dialect: Dialect, keys: frozenset[str], log_names: frozenset[str]) -> Dialect:
+    if dialect is not OTEL_MESSAGES or "gen_ai.provider.name" in keys:
         return dialect
     has_events = any(name.startswith(OTEL_EVENTS.marks) for name in log_names)
-    return OTEL_EVENTS if has_events or "gen_ai.system" in span.attributes else dialect
+    return OTEL_EVENTS if has_events or "gen_ai.system" in keys else dialect
