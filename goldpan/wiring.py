@@ -46,13 +46,14 @@ from schemas.times import from_micros
 from stream.adoption import Adoption
 from stream.applied_tombstones import AppliedTombstones
 from stream.client_errors import ClientErrors
-from stream.cluster import Cluster
+from stream.cluster import TOPIC_SETTINGS, Cluster
 from stream.config import KafkaSettings
 from stream.events import EventLog
 from stream.kafka_client import admin_properties, make_consumer
 from stream.label_driver.setup import LabelSetup
 from stream.record_fetcher import RecordFetcher
 from stream.redrive import Redrive
+from stream.source_topics import joins_labels, source_topics
 from stream.tracing import NO_TRACER, Tracer
 from stream.worker_setup import WorkerSetup
 
@@ -181,7 +182,10 @@ def connect_spans(settings: TracingSettings) -> Tracer:
 
 
 def make_label_setup(settings: Settings) -> LabelSetup | None:
-    """Return how the worker labels traces, None if off; UsageError if the policy is invalid."""
+    """Return how the worker labels traces, None if it does not.
+
+    Raises UsageError if the policy is invalid.
+    """
     if settings.labels.off:
         return None
     if settings.labels.topic in tables_by_topic(settings.kafka):
@@ -190,6 +194,8 @@ def make_label_setup(settings: Settings) -> LabelSetup | None:
             "a topic of their own."
         )
     load_label_policy(settings.labels.policy)  # fail on a mistake before opening the lake
+    if not joins_labels(settings.kafka):
+        return None
 
     def make_scorer() -> LabelScorer:
         location = Lake(settings.lake).location
@@ -207,10 +213,8 @@ def join_window(settings: Settings) -> int | None:
 
 def tables_by_topic(settings: KafkaSettings) -> Mapping[str, tuple[RecordKind, str]]:
     """Return the kind of record and the table of each topic."""
-    return {
-        settings.traces_topic: (RecordKind.TRACE, "traces"),
-        settings.feedback_topic: (RecordKind.FEEDBACK, "feedback"),
-    }
+    topics = source_topics(settings)
+    return {topic: (source.kind, source.table) for topic, source in topics.items()}
 
 
 def kind_and_table(settings: KafkaSettings, topic: str) -> tuple[RecordKind, str]:
@@ -219,7 +223,7 @@ def kind_and_table(settings: KafkaSettings, topic: str) -> tuple[RecordKind, str
     if topic not in tables:
         raise UsageError(
             f"{topic} is not a configured topic; those are {' and '.join(tables)} "
-            "(GOLDPAN_KAFKA__TRACES_TOPIC, GOLDPAN_KAFKA__FEEDBACK_TOPIC)."
+            f"({TOPIC_SETTINGS})."
         )
     return tables[topic]
 

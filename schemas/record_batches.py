@@ -8,26 +8,52 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Generic, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 RecordT = TypeVar("RecordT")
 
 
 class RecordKind(StrEnum):
-    """The two kinds of consumed records; the value is the name of the Avro schema."""
+    """The kinds of records that the worker stores; the value is the name of the Avro schema.
+
+    A Kafka record holds one trace or one feedback, but any number of spans.
+    """
 
     TRACE = "trace"
     FEEDBACK = "feedback"
+    SPAN = "otel_span"
+
+
+SENT_KINDS: Final = (RecordKind.TRACE, RecordKind.FEEDBACK)
+"""The kinds that producers send in the contract's own form, one a Kafka record."""
+
+Headers = tuple[tuple[str, bytes | None], ...]
+"""The headers of a Kafka record, in order. A name may occur more than once."""
 
 
 class RawRecord(NamedTuple):
-    """A record as Kafka returned it. ``timestamp_ms`` is -1 if the record has none."""
+    """A record as Kafka returned it. ``timestamp_ms`` is -1 if the record has none.
+
+    ``headers`` are those of a record whose format needs them. If only one item of the record is
+    meant, ``item`` is its place within the record, and ``value`` holds that item alone.
+    """
 
     partition: int
     offset: int
     timestamp_ms: int
     key: bytes | None
     value: bytes | None
+    headers: Headers = ()
+    item: int | None = None
+
+
+class DroppedItem(NamedTuple):
+    """An item of a Kafka record that a named rule drops: it goes to no table."""
+
+    partition: int
+    offset: int
+    item: int
+    rule: str
 
 
 @dataclass(slots=True, repr=False)
@@ -36,6 +62,11 @@ class DecodedBatch(Generic[RecordT]):
 
     ``schema_ids`` holds the fingerprint (CRC-64-AVRO, 16 hex digits) of the schema that each record
     was written with. ``raws`` holds the raw records, for those that redaction must reject.
+
+    ``indexes`` and ``groups`` are empty unless a Kafka record holds many items. Then ``raws`` holds
+    each item alone, ``indexes`` its place within the Kafka record, and ``groups`` its trace (None
+    if it has none): what an item teaches counts for the items with the same partition, offset and
+    group. ``dropped`` are items of these Kafka records that are not among the rows.
     """
 
     kind: RecordKind
@@ -45,6 +76,9 @@ class DecodedBatch(Generic[RecordT]):
     offsets: Sequence[int]
     schema_ids: Sequence[str]
     raws: Sequence[RawRecord]
+    indexes: Sequence[int] = ()
+    groups: Sequence[str | None] = ()
+    dropped: Sequence[DroppedItem] = ()
 
     def __len__(self) -> int:
         return len(self.records)
@@ -59,6 +93,9 @@ class DecodedBatch(Generic[RecordT]):
             offsets=[self.offsets[i] for i in rows],
             schema_ids=[self.schema_ids[i] for i in rows],
             raws=[self.raws[i] for i in rows],
+            indexes=[self.indexes[i] for i in rows] if self.indexes else (),
+            groups=[self.groups[i] for i in rows] if self.groups else (),
+            dropped=self.dropped,
         )
 
     def __repr__(self) -> str:
