@@ -64,8 +64,9 @@ class TraceState:
 
     ``since_version`` is the first version that no assembly has seen and ``since_us`` the first
     arrival after the last assembly; None and 0 if the trace is not open. ``revision`` is that of
-    the stored row (0: there is none) and ``digest`` the hash of its content; ``revision`` is None
-    if this state does not know. ``queued_us`` and ``ageing`` say which entries of the queues count.
+    the stored row and ``digest`` the hash of its content; ``revision`` is None if there is none, or
+    if it is not known. ``fresh``: its first known row arrived after the state was built.
+    ``queued_us`` and ``ageing`` say which entries of the queues count.
     """
 
     files: tuple[int, ...]
@@ -75,10 +76,12 @@ class TraceState:
     start_us: int
     ended: bool
     complete: bool
+    fresh: bool = False
     since_version: int | None = None
     since_us: int = 0
     revision: int | None = None
     digest: bytes = b""
+    duplicate_of: str | None = None
     queued_us: int | None = None
     ageing: bool = False
 
@@ -100,11 +103,13 @@ class OpenTraces:
     """The traces of one shard: those that are open, and those assembled within the term.
 
     ``complete_from_us``: all rows that arrived from then on are known here. A trace whose spans all
-    began later is therefore known as a whole.
+    began later is therefore known as a whole. ``following``: the state was built, and what is added
+    arrives just now.
     """
 
     terms: AssemblyTerms
     complete_from_us: int = 0
+    following: bool = False
     traces: dict[str, TraceState] = field(default_factory=dict)
     _due: list[tuple[int, str]] = field(default_factory=list)
     _waiting: list[tuple[int, str]] = field(default_factory=list)
@@ -128,6 +133,7 @@ class OpenTraces:
                 start_us=arrival.start_us,
                 ended=arrival.ended,
                 complete=arrival.complete,
+                fresh=self.following,
             )
             self.traces[arrival.trace_id] = state
         else:
@@ -197,13 +203,20 @@ class OpenTraces:
             if state is not None and state.open:
                 self._queue(trace_id, state)
 
-    def close(self, trace_id: str, *, revision: int | None, digest: bytes = b"") -> None:
+    def close(
+        self,
+        trace_id: str,
+        *,
+        revision: int | None,
+        digest: bytes = b"",
+        duplicate_of: str | None = None,
+    ) -> None:
         """Record that a trace was assembled from all its rows that are known here."""
         state = self.traces[trace_id]
         if state.open:
             self._open -= 1
         state.since_version, state.queued_us = None, None
-        state.revision, state.digest = revision, digest
+        state.revision, state.digest, state.duplicate_of = revision, digest, duplicate_of
         self._age(trace_id, state)
 
     def forget(self, now_us: int, *, keep: int | None = None) -> int:
