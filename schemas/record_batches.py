@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, NamedTuple, TypeVar
 
+from schemas.assembly_columns import AssemblyFacts
+
 RecordT = TypeVar("RecordT")
 
 
@@ -36,6 +38,7 @@ class DecodedBatch(Generic[RecordT]):
 
     ``schema_ids`` holds the fingerprint (CRC-64-AVRO, 16 hex digits) of the schema that each record
     was written with. ``raws`` holds the raw records, for those that redaction must reject.
+    ``assembly`` is empty, or has an entry for each trace: they were assembled from spans.
     """
 
     kind: RecordKind
@@ -45,6 +48,7 @@ class DecodedBatch(Generic[RecordT]):
     offsets: Sequence[int]
     schema_ids: Sequence[str]
     raws: Sequence[RawRecord]
+    assembly: Sequence[AssemblyFacts] = ()
 
     def __len__(self) -> int:
         return len(self.records)
@@ -59,6 +63,7 @@ class DecodedBatch(Generic[RecordT]):
             offsets=[self.offsets[i] for i in rows],
             schema_ids=[self.schema_ids[i] for i in rows],
             raws=[self.raws[i] for i in rows],
+            assembly=[self.assembly[i] for i in rows] if self.assembly else (),
         )
 
     def __repr__(self) -> str:
