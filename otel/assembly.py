@@ -34,6 +34,8 @@ INCOMPLETE_REASONS: Final[Mapping[str, str]] = {
     "tokens_missing": "some model calls that answered say no tokens",
     "attributes_dropped": "the SDK dropped attributes of a span",
     "attributes_cut": "the JSON of an attribute ends in the middle",
+    "spans_left_out": "the trace has more spans than are assembled: those in the middle are left out",
+    "spans_unreadable": "a stored span of the trace cannot be read",
 }
 """Why a row may lack something, by the name in the column ``incomplete``."""
 
@@ -64,6 +66,8 @@ class AssembledTrace:
     span_count: int
     mapping: str = MAPPING_VERSION
     sampling_probability: float | None = None
+    unrecognised: int = 0
+    """How many spans no dialect recognises."""
 
 
 def assemble_trace(
@@ -120,6 +124,7 @@ class _Assembly:
             origins=dict(self.origins) if row else {},
             dialects=tuple(sorted(names)),
             span_count=len(self.views),
+            unrecognised=sum(v.dialect.name == "unknown" for v in self.views.values()),
             sampling_probability=read_sampling_probability(
                 view.span.trace_state for view in self.by_importance
             ),
