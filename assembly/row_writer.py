@@ -23,7 +23,7 @@ from redact.pipeline.redactor import RedactionOutcome
 from schemas.assembly_columns import AssemblyFacts
 from schemas.contract import CONTRACTS
 from schemas.record_batches import DecodedBatch, RawRecord, RecordKind
-from schemas.record_rules import normalize_trace
+from schemas.record_rules import normalize_start
 from schemas.records import Trace
 from schemas.redacted import Redacted
 
@@ -171,7 +171,7 @@ def _to_record(trace: AssembledTrace) -> Trace | None:
         record = msgspec.convert(dict(trace.row), Trace)
     except (msgspec.ValidationError, ValueError):
         return None
-    return None if normalize_trace(record) else record
+    return None if normalize_start(record) else record
 
 
 def _decoded(
