@@ -19,11 +19,11 @@ from redact.policies.policy import load_policy
 from schemas.arrow import TABLES
 from schemas.columns import TABLE_OF_KIND
 from schemas.contract import CONTRACTS
-from schemas.record_batches import RawRecord, RecordKind, RejectedRecord
+from schemas.record_batches import SENT_KINDS, RawRecord, RecordKind, RejectedRecord
 from schemas.times import format_rfc3339
 
 TEXT_SCHEMA: Final = "text"
-LINE_SCHEMAS = (*(kind.value for kind in RecordKind), TEXT_SCHEMA)
+LINE_SCHEMAS = (*(kind.value for kind in SENT_KINDS), TEXT_SCHEMA)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Final
 import pyarrow as pa
 
 from lake.parquet import PARTITION_COLUMN, TableLayout
-from schemas.arrow import TABLES
+from schemas.arrow import SPANS_TABLE, TABLES
 
 TABLE_LAYOUTS: Final[Mapping[str, TableLayout]] = {
     "traces": TableLayout(
@@ -75,6 +75,26 @@ TABLE_LAYOUTS: Final[Mapping[str, TableLayout]] = {
     "reviews": TableLayout(
         dictionary=("step", "reviewer", "verdict", "_topic", "_partition", "_schema", "_policy"),
         statistics=("trace_id", "occurred_at", "_partition", "_offset", "_ingested_at"),
+    ),
+    SPANS_TABLE: TableLayout(
+        dictionary=(
+            "record",
+            "format",
+            "trace_id",
+            "session_id",
+            "user_id",
+            "name",
+            "scope",
+            "resource",
+            "part",
+            "_topic",
+            "_partition",
+            "_offset",
+            "_ingested_at",
+            "_schema",
+            "_policy",
+        ),
+        statistics=("trace_id", "started_at", "_partition", "_offset", "_ingested_at"),
     ),
 }
 """How each table is encoded; its keys are the tables that ``goldpan lake init`` makes."""

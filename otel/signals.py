@@ -41,7 +41,8 @@ class OtelSpan:
     """A span, or a run of a product's own format. Times are epoch nanoseconds, 0 if unknown.
 
     ``index`` is its place within the record. ``fragment`` marks a part of a span: the other parts
-    have the same ids and are merged during assembly.
+    have the same ids and are merged during assembly. ``session_id`` and ``user_id`` are set if the
+    span was read from the table, which holds them beside the attributes.
     """
 
     trace_id: str
@@ -60,6 +61,8 @@ class OtelSpan:
     dropped_attributes: int = 0
     fragment: bool = False
     index: int = 0
+    session_id: str | None = None
+    user_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,9 @@ from schemas.assembly_columns import ASSEMBLY_COLUMNS
 from schemas.contract import CONTRACTS, Contract, ContractField, FieldType
 
 TIMESTAMP_US: Final = pa.timestamp("us", "UTC")
-PRIMARY_TABLES: Final = ("traces", "feedback")
-"""The tables of valid records, one for each topic."""
+SPANS_TABLE: Final = "otel_spans"
+PRIMARY_TABLES: Final = ("traces", "feedback", SPANS_TABLE)
+"""The tables of valid records. Each topic feeds one; several topics may feed `otel_spans`."""
 QUARANTINE_TABLE: Final = "quarantine"
 AUDIT_TABLE: Final = "redactions"
 LABELS_TABLE: Final = "labels"
@@ -32,10 +33,12 @@ PROVENANCE: Final = pa.schema(
         pa.field("_ingested_at", TIMESTAMP_US, nullable=False),
         pa.field("_schema", pa.string(), nullable=True),
         pa.field("_policy", pa.string(), nullable=False),
+        pa.field("_index", pa.int32(), nullable=True),
     ]
 )
 """The origin of a row. ``_schema`` is the fingerprint of the schema it was written with (null in
-quarantine if there was none), ``_policy`` the hash of the redaction policy."""
+quarantine if there was none), ``_policy`` the hash of the redaction policy. ``_index`` is the place
+of the row's item within its Kafka record; it is null where a record is one item."""
 
 
 _NO_COLUMNS: Final = pa.schema([])
@@ -107,6 +110,7 @@ TABLES: Final[Mapping[str, TableSchema]] = {
         table_schema("quarantine", CONTRACTS["quarantine"], "record_timestamp"),
         table_schema("redactions", CONTRACTS["redaction"], "_ingested_at"),
         table_schema("reviews", CONTRACTS["review"], "occurred_at"),
+        table_schema(SPANS_TABLE, CONTRACTS["otel_span"], "started_at"),
     )
 }
 """Every table of the lake, by name."""

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from msgspec.structs import astuple
 
-from schemas.arrow import TABLES, TIMESTAMP_US, arrow_field, arrow_type
+from schemas.arrow import SPANS_TABLE, TABLES, TIMESTAMP_US, arrow_field, arrow_type
 from schemas.assembly_columns import assembly_arrays
 from schemas.contract import CONTRACTS, ContractField, FieldType
 from schemas.record_batches import DecodedBatch, RecordKind
@@ -23,6 +23,7 @@ from schemas.record_batches import DecodedBatch, RecordKind
 TABLE_OF_KIND: Final[Mapping[RecordKind, str]] = {
     RecordKind.TRACE: "traces",
     RecordKind.FEEDBACK: "feedback",
+    RecordKind.SPAN: SPANS_TABLE,
 }
 """The table that records of a kind are stored in."""
 
@@ -50,6 +51,7 @@ def record_batch(
         pa.repeat(pa.scalar(ingested_at, TIMESTAMP_US), rows),
         pa.array(decoded.schema_ids, pa.string()),
         pa.repeat(pa.scalar(policy, pa.string()), rows),
+        pa.array(decoded.indexes, pa.int32()) if decoded.indexes else pa.nulls(rows, pa.int32()),
     ]
     event_time = columns[table.arrow.get_field_index(table.event_time)]
     event_date = event_time.cast(pa.date32())

@@ -229,6 +229,8 @@ _COLUMN_DOCS: Final[Mapping[str, str]] = {
     "_schema": "Fingerprint of the schema it was written with. For JSON, that of the contract, "
     "with `+openai-chat` for that shape. Null in quarantine if no schema was found.",
     "_policy": "Hash of the redaction policy that was applied.",
+    "_index": "Place of the item within its record, from 0. Null where a record is one item, which "
+    "counts as 0.",
     EVENT_DATE: "UTC day of the event time. In quarantine, that of the Kafka record's timestamp, "
     "or of ingestion if it has none.",
 }

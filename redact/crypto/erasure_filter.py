@@ -11,7 +11,11 @@ from schemas.record_batches import DecodedBatch, RecordKind
 
 ERASED_RULE: Final = "erased"
 """The name of the rule that drops such records."""
-_EVENT_TIME: Final = {RecordKind.TRACE: "started_at", RecordKind.FEEDBACK: "occurred_at"}
+_EVENT_TIME: Final = {
+    RecordKind.TRACE: "started_at",
+    RecordKind.FEEDBACK: "occurred_at",
+    RecordKind.SPAN: "started_at",
+}
 
 MarksByKey = Mapping[str, Sequence[str]]
 

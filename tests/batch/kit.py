@@ -27,7 +27,7 @@ from lake.verify import verify_lake
 from redact.pipeline.derived_rows import box_derived_rows
 from schemas.arrow import TABLES
 from schemas.columns import TABLE_OF_KIND, record_arrays
-from schemas.record_batches import RecordKind
+from schemas.record_batches import SENT_KINDS, RecordKind
 from schemas.records import Feedback, Label, LabelEvent, Trace
 from schemas.redacted import Redacted
 from tests.labels.kit import NOW, kind_of, policy, rows
@@ -75,7 +75,7 @@ def put(
     lake: Lake, records: Sequence[Trace | Feedback], *, partition: int = 0, ingested: int = NOW
 ) -> None:
     """Append records to their tables as a worker does, one commit a table."""
-    for kind in RecordKind:
+    for kind in SENT_KINDS:
         batch = [record for record in records if kind_of(record) is kind]
         if batch:
             table = lake.table(TABLE_OF_KIND[kind])
@@ -116,7 +116,7 @@ def append(
 def worked(lake: Lake, scales: LabelScorer, *, now: int = NOW, window: int | None = None) -> None:
     """Write the labels that a worker writes who reads the whole lake once."""
     join = LabelJoin(scales, window=window)
-    for kind in RecordKind:
+    for kind in SENT_KINDS:
         table = lake.table(TABLE_OF_KIND[kind])
         table.refresh()
         for batch in table.batches(JOIN_COLUMNS[kind]):
