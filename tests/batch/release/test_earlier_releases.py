@@ -38,6 +38,7 @@ from batch.release.sampling.synthetic_rows import SyntheticOffer
 from lake.config import LakeSettings
 from lake.objects import FolderStore
 from lake.snapshot import open_snapshot
+from lake.table_layouts import TABLE_LAYOUTS
 from lake.tables import Lake
 from lake.upgrade import upgrade_lake
 from redact.crypto.signing import Signer
@@ -119,6 +120,8 @@ def earlier_lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     folder = tmp_path_factory.mktemp("earlier") / "lake"
     shutil.copytree(KEPT / "lake", folder)
     lake = Lake(LakeSettings(uri=str(folder)))
+    others = [name for name in TABLE_LAYOUTS if not (folder / name).exists()]
+    lake.init(others, lost=others)
     upgrade_lake(lake, patience())
     return lake
 
