@@ -62,31 +62,18 @@ def rebuild_shards(
         version = open_files.mixed.get(path)
         bound = window_us if version is None else since_us
         if newest_us >= bound:
-            _add_known(states, known, versions, path, version, bound)
+            rows, number = read_arrival_columns(spans, path), versions.register(path)
+            for arrival in find_arrivals(rows, version=version or 0, file=number, since_us=bound):
+                shard = shard_of(arrival.trace_id)
+                if shard in states:
+                    assembled = version is None or version <= known[shard]
+                    states[shard].add(arrival, assembled=assembled)
     for file in sorted(open_files.added.values(), key=lambda each: (each.version, each.path)):
         number = versions.register(file.path)
         versions.pending.append(AddedFile(file.version, number, file.path, file.rows))
     if not versions.pending:
         versions.read = newest
     return states, versions
-
-
-def _add_known(
-    states: Mapping[int, OpenTraces],
-    marks: Mapping[int, int],
-    versions: SpanVersions,
-    path: str,
-    version: int | None,
-    since_us: int,
-) -> None:
-    """Add the rows of a file that are below the marks or, if ``version`` is given, may be open."""
-    rows = read_arrival_columns(versions.table, path)
-    number = versions.register(path)
-    for arrival in find_arrivals(rows, version=version or 0, file=number, since_us=since_us):
-        shard = shard_of(arrival.trace_id)
-        if shard in states:
-            assembled = version is None or version <= marks[shard]
-            states[shard].add(arrival, assembled=assembled)
 
 
 def _read_open_files(spans: Table, lowest: int, newest: int) -> _OpenFiles | None:

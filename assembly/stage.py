@@ -225,7 +225,7 @@ class AssemblyStage:
             if trace_id in late:
                 self._late[trace_id] = late[trace_id]
             else:
-                self._close(trace_id, known, built)
+                self._close(trace_id, known)
         outcomes = self.writer.write(traces, built, known, self._marks())
         for outcome in outcomes:
             state = self._state_of(outcome.trace.trace_id)
@@ -239,7 +239,7 @@ class AssemblyStage:
         self._marked_at = self.monotonic()
         self.observer.assembled(outcomes)
 
-    def _close(self, trace_id: str, known: Mapping[str, StoredTrace], built: BuiltRows) -> None:
+    def _close(self, trace_id: str, known: Mapping[str, StoredTrace]) -> None:
         """Close a trace before the commit: the marks go with it."""
         stored = known.get(trace_id)
         state = self._state_of(trace_id)

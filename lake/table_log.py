@@ -142,7 +142,7 @@ PRODUCED: Final = AppIdKind(
 ASSEMBLY_MARK: Final = AppIdKind(
     "#assembly-read/<shard>",
     "`traces`",
-    "A version of `otel_spans`: every trace of the shard whose rows all lie at or below it has been "
+    "A version of `otel_spans`: every trace of the shard whose rows all lie at or below it is "
     "assembled. A worker that takes the shard over reads the later versions again.",
     "the assembly",
 )

@@ -34,7 +34,7 @@ INCOMPLETE_REASONS: Final[Mapping[str, str]] = {
     "tokens_missing": "some model calls that answered say no tokens",
     "attributes_dropped": "the SDK dropped attributes of a span",
     "attributes_cut": "the JSON of an attribute ends in the middle",
-    "spans_left_out": "the trace has more spans than are assembled: those in the middle are left out",
+    "spans_left_out": "there are too many spans: those in the middle are left out",
     "spans_unreadable": "a stored span of the trace cannot be read",
 }
 """Why a row may lack something, by the name in the column ``incomplete``."""
