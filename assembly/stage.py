@@ -303,9 +303,7 @@ class AssemblyStage:
             by_day.setdefault(day_of_micros(start_us), []).append(trace.trace_id)
         found: dict[str, StoredTrace] = {}
         for day, trace_ids in by_day.items():
-            found |= read_stored_traces(
-                self.traces, trace_ids, (day - LOOK_BACK, day + LOOK_BACK)
-            )
+            found |= read_stored_traces(self.traces, trace_ids, (day - LOOK_BACK, day + LOOK_BACK))
         return found
 
     def _search_late(self, *, everything: bool) -> None:
