@@ -117,7 +117,7 @@ def put_assembled(
     append(lake, "traces", Redacted(batch, "p"), source, start, EntryKind.ASSEMBLE)
 
 
-def append(  # noqa: PLR0913, PLR0917 - what a commit consists of
+def append(  # noqa: PLR0917 - what a commit consists of
     lake: Lake,
     name: str,
     batch: Redacted[pa.RecordBatch],
