@@ -64,6 +64,7 @@ class EntryKind(StrEnum):
     RETENTION = "retention"
     ERASE = "erase"
     RELABEL = "relabel"
+    ASSEMBLE = "assemble"
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,8 +35,9 @@ INCOMPLETE_REASONS: Final[Mapping[str, str]] = {
     "response_missing": "a call ended regularly and its answer was not exported",
     "tokens_missing": "some model calls that answered say no tokens",
     "attributes_dropped": "the SDK dropped attributes of a span",
-    "spans_over_limit": "the trace is too large: only its first and last spans are assembled",
     "attributes_cut": "the JSON of an attribute ends in the middle",
+    "spans_left_out": "there are too many spans: those in the middle are left out",
+    "spans_unreadable": "a stored span of the trace cannot be read",
 }
 """Why a row may lack something, by the name in the column ``incomplete``."""
 
@@ -69,6 +70,8 @@ class AssembledTrace:
     sampling_probability: float | None = None
     account: TraceAccount | None = None
     """What its model calls have in common with those of a duplicate; None without a row."""
+    unrecognised: int = 0
+    """How many spans no dialect recognises."""
 
 
 def assemble_trace(
@@ -84,7 +87,7 @@ def assemble_trace(
     limited = limit_trace(spans, logs)
     assembly = _Assembly(trace_id, build_tree(limited.spans, limited.logs), extra or {})
     if not limited.is_whole:
-        assembly.incomplete.add("spans_over_limit")
+        assembly.incomplete.add("spans_left_out")
     return assembly.run()
 
 
@@ -129,6 +132,7 @@ class _Assembly:
             origins=dict(self.origins) if row else {},
             dialects=tuple(sorted(names)),
             span_count=len(self.views),
+            unrecognised=sum(v.dialect.name == "unknown" for v in self.views.values()),
             sampling_probability=read_sampling_probability(
                 view.span.trace_state for view in self.by_importance
             ),

@@ -91,7 +91,7 @@ def test_a_million_spans_cost_bounded_memory() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert trace.row is not None
-    assert trace.incomplete == ("spans_over_limit",)
+    assert trace.incomplete == ("spans_left_out",)
     assert (trace.row["messages"][0]["content"], trace.row["response"]) == ("first", "last")
     assert trace.row["session_id"] == "s-1"
     assert peak < 10 * 2**20

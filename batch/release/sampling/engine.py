@@ -56,6 +56,7 @@ _PLAIN_TYPES: Final = {
     pa.int32(): "int32",
     pa.int64(): "int64",
     pa.float64(): "float64",
+    pa.bool_(): "boolean",
     pa.date32(): "date",
     TIMESTAMP_US: "timestamp('UTC', 6)",
 }
