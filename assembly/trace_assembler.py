@@ -31,9 +31,7 @@ class TraceAssembler:
 
 
 def read_signals(rows: Iterable[StoredRow]) -> tuple[list[OtelSpan], list[OtelLog], int]:
-    """Return the spans and log records in rows, and how many rows cannot be read.
-
-    """
+    """Return the spans and log records in rows, and how many rows cannot be read."""
     spans: list[OtelSpan] = []
     logs: list[OtelLog] = []
     unreadable = 0

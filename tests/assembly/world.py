@@ -149,6 +149,7 @@ class World:
             observer=reports,
             now_us=lambda: self.now_us,
             monotonic=lambda: self.now_us / SECOND_US,
+            reached=reached,
             **more,
         )
         stage.own(frozenset(shards))
