@@ -11,7 +11,6 @@ import pytest
 from tests.assembly.world import SECOND_US, TERMS, World
 from tests.otel.make_spans import chat, span
 
-
 LONG_TERM = replace(TERMS, term_us=100_000 * SECOND_US)
 
 
@@ -46,7 +45,7 @@ def undisturbed(folder: Path, traces: Sequence[Sequence[Any]]) -> dict[str, dict
 @pytest.mark.parametrize("seed", range(6))
 def test_shuffled_split_repeated_late_and_restarted(tmp_path: Path, seed: int) -> None:
     """Any order, any split over records, copies, delays, restarts and second owners."""
-    draw = random.Random(seed)
+    draw = random.Random(seed)  # noqa: S311 - reproducible
     traces = make_traces(12)
     spans = [item for trace in traces for item in trace]
     spans += draw.sample(spans, 8)
