@@ -63,15 +63,31 @@ WORKER_METRICS: Sequence[MetricSpec] = (
     MetricSpec(
         "goldpan_records_total",
         MetricKind.COUNTER,
-        "Committed records by outcome: stored, quarantined, dropped; and skipped offsets.",
+        "Committed records by outcome: stored, quarantined, dropped; and skipped offsets. Of a "
+        "topic of spans, its items: spans, log records, runs, feedback.",
         ("topic", "outcome"),
         known_labels={"outcome": ("stored", "quarantined", "dropped", "skipped")},
     ),
     MetricSpec(
+        "goldpan_items_found_total",
+        MetricKind.COUNTER,
+        "Items found in committed records: one in each record of the contract, any number in a "
+        "record of spans. Found = stored + quarantined + dropped.",
+        ("topic",),
+    ),
+    MetricSpec(
         "goldpan_dropped_total",
         MetricKind.COUNTER,
-        "Records dropped by a rule (`erased`: of an erased person).",
+        "Records and items dropped by a rule (`erased`: of an erased person; `log_without_span`: "
+        "log records that belong to no span).",
         ("topic", "rule"),
+    ),
+    MetricSpec(
+        "goldpan_spans_unrecognised_total",
+        MetricKind.COUNTER,
+        "Spans that no dialect recognises (counted before the commit). They are stored, and no "
+        "field of a trace comes from them.",
+        ("topic",),
     ),
     MetricSpec(
         "goldpan_records_read_total", MetricKind.COUNTER, "Records taken from Kafka.", ("topic",)
@@ -297,11 +313,6 @@ WORKER_METRICS: Sequence[MetricSpec] = (
         "goldpan_traces_without_content_total",
         MetricKind.COUNTER,
         "Rows written without any text of the conversation: the application exports none.",
-    ),
-    MetricSpec(
-        "goldpan_spans_unrecognised_total",
-        MetricKind.COUNTER,
-        "Spans of assembled traces that no dialect recognises.",
     ),
     MetricSpec(
         "goldpan_assembly_rebuilds_total",

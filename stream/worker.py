@@ -152,10 +152,12 @@ class Worker:
         raws: dict[str, list[RawRecord]] = defaultdict(list)
         ends: list[tuple[SourcePartition, int]] = []
         last: dict[SourcePartition, Any] = {}
+        with_headers = {topic for topic, intake in self.intakes.items() if intake.reads_headers}
         for message in batch:
             error = message.error()
             if error is None:
-                raws[message.topic()].append(to_raw(message))
+                topic = message.topic()
+                raws[topic].append(to_raw(message, headers=topic in with_headers))
                 last[source_of(message)] = message
             elif error.code() == KafkaError._PARTITION_EOF:
                 ends.append((source_of(message), message.offset()))

@@ -13,6 +13,7 @@ from stream.config import KafkaSettings, StreamSettings
 from stream.events import EventLog
 from stream.intake import PayloadSealer, RecordRedactor
 from stream.label_driver.setup import LabelSetup
+from stream.source_topics import source_topics
 from stream.tracing import Tracer
 
 
@@ -47,4 +48,4 @@ class WorkerSetup:
     @property
     def tables(self) -> Mapping[str, str]:
         """Return the primary table of each topic."""
-        return {self.kafka.traces_topic: "traces", self.kafka.feedback_topic: "feedback"}
+        return {topic: source.table for topic, source in source_topics(self.kafka).items()}

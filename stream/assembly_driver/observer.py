@@ -29,9 +29,8 @@ class AssemblyObserver:
         counts: Counter[str] = Counter()
         without: Counter[str] = Counter()
         incomplete: Counter[str] = Counter()
-        unrecognised = empty = 0
+        empty = 0
         for outcome in outcomes:
-            unrecognised += outcome.trace.unrecognised
             if outcome.stored is None:
                 without[name_row_reason(outcome.trace) or REFUSED[outcome.refused or ERASED]] += 1
                 continue
@@ -47,7 +46,6 @@ class AssemblyObserver:
             self.metrics.count("traces_without_row", reason, by=count)
         for reason, count in incomplete.items():
             self.metrics.count("incomplete_traces", reason, by=count)
-        self.metrics.count("spans_unrecognised", by=unrecognised)
         self.metrics.count("traces_without_content", by=empty)
         self.log.info("traces_assembled", **counts, without_row=without.total())
 
