@@ -22,7 +22,6 @@ from otel.span_errors import SpanError, find_error
 from otel.span_tree import SpanTree, build_tree
 from otel.span_view import ExtraFields, FieldOrigin, Reading, SpanView
 from otel.tool_runs import find_tool_runs
-from otel.trace_limits import limit_trace
 
 INCOMPLETE_REASONS: Final[Mapping[str, str]] = {
     "root_missing": "the root span is not there",
@@ -68,10 +67,10 @@ class AssembledTrace:
     span_count: int
     mapping: str = MAPPING_VERSION
     sampling_probability: float | None = None
-    account: TraceAccount | None = None
-    """What its model calls have in common with those of a duplicate; None without a row."""
     unrecognised: int = 0
     """How many spans no dialect recognises."""
+    account: TraceAccount | None = None
+    """What its model calls have in common with those of a duplicate; None without a row."""
 
 
 def assemble_trace(
@@ -84,11 +83,7 @@ def assemble_trace(
 
     ``extra`` names further attributes of the application.
     """
-    limited = limit_trace(spans, logs)
-    assembly = _Assembly(trace_id, build_tree(limited.spans, limited.logs), extra or {})
-    if not limited.is_whole:
-        assembly.incomplete.add("spans_left_out")
-    return assembly.run()
+    return _Assembly(trace_id, build_tree(spans, logs), extra or {}).run()
 
 
 @dataclass
@@ -132,7 +127,6 @@ class _Assembly:
             origins=dict(self.origins) if row else {},
             dialects=tuple(sorted(names)),
             span_count=len(self.views),
-            unrecognised=sum(v.dialect.name == "unknown" for v in self.views.values()),
             sampling_probability=read_sampling_probability(
                 view.span.trace_state for view in self.by_importance
             ),
