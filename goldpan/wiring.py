@@ -23,6 +23,7 @@ from batch.labels.scorer_loader import load_configured_policy, load_scorer
 from decode.decoder import Decoder
 from decode.schema_sources import SchemaSource, open_schema_source
 from goldpan import key_check
+from goldpan.otel_setup import make_assembly_rules
 from goldpan.settings import Settings, TracingSettings
 from labels.policy import MICROS_PER_DAY, load_label_policy
 from labels.scorer import LabelScorer
@@ -179,6 +180,7 @@ def make_assembly_setup(settings: Settings) -> AssemblySetup | None:
         topic=next(iter(settings.kafka.sources)),
         terms=settings.assembly.terms(),
         redactor=RepeatedRedaction(redactor),
+        rules=make_assembly_rules(settings),
         memory_bytes=redactor.memory_bytes,
     )
 
