@@ -20,6 +20,15 @@ _COLUMNS: Final = (
     "end_time_unix_nano",
     "_ingested_at",
 )
+_AGGREGATES: Final = (
+    "trace_id",
+    "arrived_count",
+    "arrived_min",
+    "arrived_max",
+    "start_min",
+    "ended_any",
+    "complete_any",
+)
 _FEEDBACK: Final = "feedback"
 _COMPLETE_FORMAT: Final = "mlflow"
 """A record of this format holds a whole trace and is final."""
@@ -49,7 +58,7 @@ def find_arrivals(
         of_trace = pc.and_(of_trace, pc.greater_equal(arrived, since_us))
     spans = pc.is_in(rows["record"], value_set=pa.array(["span", "run"]))
     has_end = pc.greater(pc.fill_null(rows["end_time_unix_nano"], 0), 0)
-    columns = {
+    facts = {
         "trace_id": rows["trace_id"],
         "arrived": arrived,
         "start": rows["started_at"].cast(pa.int64()),
@@ -57,7 +66,7 @@ def find_arrivals(
         "complete": pc.equal(rows["format"], _COMPLETE_FORMAT),
     }
     groups = (
-        pa.table(columns)
+        pa.table(facts)
         .filter(of_trace)
         .group_by("trace_id")
         .aggregate(
@@ -71,9 +80,6 @@ def find_arrivals(
             ]
         )
     )
-    names = ("trace_id", "arrived_count", "arrived_min", "arrived_max", "start_min")
-    names += ("ended_any", "complete_any")
-    for trace_id, count, first, last, start, ended, complete in zip(
-        *(groups[name].to_pylist() for name in names), strict=True
-    ):
+    columns = [groups[name].to_pylist() for name in _AGGREGATES]
+    for trace_id, count, first, last, start, ended, complete in zip(*columns, strict=True):
         yield TraceArrival(trace_id, version, file, count, first, last, start, ended, complete)

@@ -44,6 +44,8 @@ LOOK_BACK: Final = timedelta(days=1)
 SEARCH_SHARE: Final = 10
 """Searches of late traces take at most one part in so many of the stage's time."""
 FILES_TO_SWEEP: Final = 2_000
+CLOCK_SKEW_US: Final = 300_000_000
+"""How much the clock of an application may be ahead of a worker's."""
 
 
 class StageObserver(Protocol):
@@ -75,6 +77,7 @@ class AssemblyStage:
     now_us: Callable[[], int]
     monotonic: Callable[[], float]
     stop_requested: Callable[[], bool] = lambda: False
+    reached: Callable[[str], None] = lambda _step: None
     cycle_rows: int = CYCLE_ROWS
     max_traces: int = MAX_TRACES
     _shards: frozenset[int] = frozenset()
@@ -89,8 +92,8 @@ class AssemblyStage:
     def own(self, shards: Collection[int]) -> None:
         """Own these shards and no others from the next cycle on."""
         if self._shards != frozenset(shards):
-            self._shards = frozenset(shards)
-            self._drop("ownership")
+            first, self._shards = not self._shards, frozenset(shards)
+            self._drop("start" if first else "ownership")
 
     @property
     def open_count(self) -> int:
@@ -212,6 +215,7 @@ class AssemblyStage:
             return
         numbers = {n for t in due for n in self._state_of(t).traces[t].files}
         rows = read_trace_rows(self.spans, versions.paths(numbers), due)
+        self.reached("read")
         self._commit(due, rows, searched=False)
 
     def _commit(
@@ -275,7 +279,7 @@ class AssemblyStage:
         for trace_id, stored in self._ask(ask).items():
             state_of = self._state_of(trace_id)
             start_us = min(state_of.traces[trace_id].start_us, stored.started_us)
-            if searched or start_us >= state_of.complete_from_us:
+            if searched or _began_since(start_us, state_of):
                 known[trace_id] = stored
             else:
                 late[trace_id] = start_us
@@ -290,7 +294,7 @@ class AssemblyStage:
         states = self._state_of(trace.trace_id)
         state = states.traces[trace.trace_id]
         whole = not {"root_missing", "parents_missing"} & set(trace.incomplete)
-        return state.fresh and whole and state.start_us >= states.complete_from_us
+        return state.fresh and whole and _began_since(state.start_us, states)
 
     def _ask(self, traces: Sequence[AssembledTrace]) -> dict[str, StoredTrace]:
         """Look up the stored rows of traces around the days of their spans."""
@@ -352,6 +356,11 @@ class AssemblyStage:
         if versions is not None and versions.known() > FILES_TO_SWEEP:
             used = {n for s in self._states.values() for t in s.traces.values() for n in t.files}
             versions.forget(used)
+
+
+def _began_since(start_us: int, state: OpenTraces) -> bool:
+    """Return whether a trace began since a state knows all rows, whatever the clocks say."""
+    return start_us >= state.complete_from_us + CLOCK_SKEW_US
 
 
 def _mark(mark: int | None) -> int:

@@ -19,6 +19,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from assembly.config import AssemblySettings
 from batch.release.config import ReleaseSettings
 from batch.retention.config import RetentionSettings
 from goldpan.setting_files import drop_overridden, read_secret_files
@@ -99,6 +100,10 @@ class Settings(BaseSettings):
     redact: RedactSettings = Field(
         default=RedactSettings(),
         description="What is removed from records, and the keys of the replacements.",
+    )
+    assembly: AssemblySettings = Field(
+        default=AssemblySettings(),
+        description="When the spans of a trace are assembled (topics of `GOLDPAN_KAFKA__SOURCES`).",
     )
     labels: LabelSettings = Field(
         default=LabelSettings(),

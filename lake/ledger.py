@@ -3,7 +3,10 @@
 An entry is stored in the commit's own metadata (key ``goldpan``). So proving that nothing was lost
 or doubled needs nothing but the table's transaction log. Each range obeys the laws
 
-    consumed = stored + quarantined + dropped        consumed + skipped = end - start
+    found = stored + quarantined + dropped        consumed + skipped = end - start
+
+A Kafka record of a contract is one item, so as many are found as were consumed. One of spans holds
+any number of items; one that cannot be read counts as one.
 """
 
 import json
@@ -71,6 +74,7 @@ class SourceRange:
     ``first`` and ``last`` are the offsets of the first and last record that exists in the range
     (None where there is none). ``dropped`` and ``skipped`` count by the name of their rule.
     ``epoch`` is the leader epoch of the record at ``end - 1``, None where it is not known.
+    ``found`` is how many items the records held; None stands for one in each.
     """
 
     topic: str
@@ -85,6 +89,12 @@ class SourceRange:
     dropped: Mapping[str, int] = field(default_factory=dict)
     skipped: Mapping[str, int] = field(default_factory=dict)
     epoch: int | None = None
+    found: int | None = None
+
+    @property
+    def items(self) -> int:
+        """Return how many items the consumed records held."""
+        return self.consumed if self.found is None else self.found
 
     @property
     def source(self) -> SourcePartition:
@@ -96,9 +106,12 @@ class SourceRange:
         name = f"{self.source} [{self.start}, {self.end})"
         dropped, skipped = sum(self.dropped.values()), sum(self.skipped.values())
         broken = []
-        if self.consumed != self.stored + self.quarantined + dropped:
+        if self.items != self.stored + self.quarantined + dropped:
+            what = f"consumed {self.consumed} records"
+            if self.found is not None:
+                what = f"found {self.found} items"
             broken.append(
-                f"{name}: consumed {self.consumed} records, but stored {self.stored}, "
+                f"{name}: {what}, but stored {self.stored}, "
                 f"quarantined {self.quarantined} and dropped {dropped}"
             )
         if self.consumed + skipped != self.end - self.start:
@@ -176,7 +189,8 @@ def _range_to_json(item: SourceRange) -> dict[str, Any]:
     body |= {"to": item.end, "first": item.first, "last": item.last, "consumed": item.consumed}
     body |= {"stored": item.stored, "quarantined": item.quarantined}
     body |= {"dropped": dict(item.dropped), "skipped": dict(item.skipped)}
-    return body if item.epoch is None else body | {"epoch": item.epoch}
+    optional = {"epoch": item.epoch, "found": item.found}
+    return body | {name: value for name, value in optional.items() if value is not None}
 
 
 def _range_from_json(body: Mapping[str, Any]) -> SourceRange:
@@ -193,6 +207,7 @@ def _range_from_json(body: Mapping[str, Any]) -> SourceRange:
         dropped=body["dropped"],
         skipped=body["skipped"],
         epoch=body.get("epoch"),
+        found=body.get("found"),
     )
 
 

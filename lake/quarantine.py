@@ -20,6 +20,7 @@ QUARANTINE_COLUMNS = (
     "_topic",
     "_partition",
     "_offset",
+    "_index",
     "_ingested_at",
     "_schema",
     "_policy",
@@ -67,7 +68,9 @@ def read_quarantined(
     table.refresh()
     columns = [*QUARANTINE_COLUMNS, "sealed_payload"] if payload else list(QUARANTINE_COLUMNS)
     rows = table.read(columns, selected.numbers, texts=selected.texts)
-    return rows.sort_by([(name, "ascending") for name in ("_topic", "_partition", "_offset")])
+    return rows.sort_by(
+        [(name, "ascending") for name in ("_topic", "_partition", "_offset", "_index")]
+    )
 
 
 def summarize_quarantined(rows: pa.Table) -> list[Mapping[str, Any]]:

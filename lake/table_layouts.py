@@ -100,6 +100,10 @@ TABLE_LAYOUTS: Final[Mapping[str, TableLayout]] = {
 }
 """How each table is encoded; its keys are the tables that ``goldpan lake init`` makes."""
 
+LATER_TABLES: Final = (SPANS_TABLE,)
+"""Tables that lakes of earlier versions do not have. ``goldpan lake upgrade`` creates them before
+it adds the columns that came with them, so a lake with these columns has had the tables."""
+
 
 def file_schema(table: str) -> pa.Schema:
     """Return the columns of a table's files: all but the one that the table is partitioned by."""

@@ -26,12 +26,14 @@ from lake.ledger import (
 class PartitionProof:
     """One source partition by the log: offsets ``[start, end)`` and where its records are.
 
-    ``stored`` and ``quarantined`` count where the records are *now*. A record that was redriven
-    out of quarantine counts as stored; one that was removed from either table counts as ``expired``
-    or ``erased``. ``dropped`` records were never in a table. ``begun`` is the offset at which the
-    current incarnation of the topic begins; without adoptions it is ``start``. ``epochs`` are the
-    leader epochs of the last records of ranges, each with the offset that it reaches. Ranges of
-    earlier versions, and those that end in no record, have none.
+    ``found`` are the items of the consumed records: one in each record of a contract, any number in
+    one of spans. All that follows counts items. ``stored`` and ``quarantined`` count where they are
+    *now*. One that was redriven out of quarantine counts as stored; one that was removed from
+    either table counts as ``expired`` or ``erased``. ``dropped`` items were never in a table.
+
+    ``begun`` is the offset at which the current incarnation of the topic begins; without adoptions
+    it is ``start``. ``epochs`` are the leader epochs of the last records of ranges, each with the
+    offset that it reaches. Ranges of earlier versions, and those that end in no record, have none.
     """
 
     topic: str
@@ -39,6 +41,7 @@ class PartitionProof:
     start: int
     end: int
     consumed: int = 0
+    found: int = 0
     stored: int = 0
     quarantined: int = 0
     dropped: int = 0
@@ -52,7 +55,7 @@ class PartitionProof:
         """Return the row as `goldpan lake verify --json` prints it.
 
         There ``dropped`` counts all records that are in no table for a named reason, expired and
-        erased ones too, so that consumed = stored + quarantined + dropped always holds.
+        erased ones too, so that found = stored + quarantined + dropped always holds.
         """
         return {
             "topic": self.topic,
@@ -60,6 +63,7 @@ class PartitionProof:
             "from": self.start,
             "to": self.end,
             "consumed": self.consumed,
+            "found": self.found,
             "stored": self.stored,
             "quarantined": self.quarantined,
             "dropped": self.dropped + self.expired + self.erased,
@@ -108,6 +112,7 @@ class RangeChain:
             old,
             end=max(expected, item.end),
             consumed=old.consumed + item.consumed,
+            found=old.found + item.items,
             stored=old.stored + item.stored,
             quarantined=old.quarantined + item.quarantined,
             dropped=old.dropped + sum(item.dropped.values()),

@@ -66,8 +66,6 @@ class AssembledTrace:
     span_count: int
     mapping: str = MAPPING_VERSION
     sampling_probability: float | None = None
-    unrecognised: int = 0
-    """How many spans no dialect recognises."""
 
 
 def assemble_trace(
@@ -124,7 +122,6 @@ class _Assembly:
             origins=dict(self.origins) if row else {},
             dialects=tuple(sorted(names)),
             span_count=len(self.views),
-            unrecognised=sum(v.dialect.name == "unknown" for v in self.views.values()),
             sampling_probability=read_sampling_probability(
                 view.span.trace_state for view in self.by_importance
             ),

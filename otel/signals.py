@@ -99,10 +99,16 @@ class ProductFeedback:
 
 @dataclass(frozen=True, slots=True)
 class RejectedItem:
-    """An item of a record that is set aside. ``reason`` holds no content of the record."""
+    """An item of a record that is set aside. ``reason`` holds no content of the record.
+
+    ``payload`` is a record of the same format that holds this item alone, and ``path`` the HTTP
+    path that goes with it, where a product's body needs one.
+    """
 
     index: int
     reason: str
+    payload: bytes = field(default=b"", repr=False)
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ class RawRecord(NamedTuple):
     """A record as Kafka returned it. ``timestamp_ms`` is -1 if the record has none.
 
     ``headers`` are those of a record whose format needs them. If only one item of the record is
-    meant, ``index`` is its place within the record, and ``value`` holds that item alone.
+    meant, ``item`` is its place within the record, and ``value`` holds that item alone.
     """
 
     partition: int
@@ -46,7 +46,16 @@ class RawRecord(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
-    index: int | None = None
+    item: int | None = None
+
+
+class DroppedItem(NamedTuple):
+    """An item of a Kafka record that a named rule drops: it goes to no table."""
+
+    partition: int
+    offset: int
+    item: int
+    rule: str
 
 
 @dataclass(slots=True, repr=False)
@@ -60,7 +69,7 @@ class DecodedBatch(Generic[RecordT]):
     ``indexes`` and ``groups`` are empty unless a Kafka record holds many items. Then ``raws`` holds
     each item alone, ``indexes`` its place within the Kafka record, and ``groups`` its trace (None
     if it has none): what an item teaches counts for the items with the same partition, offset and
-    group.
+    group. ``dropped`` are items of these Kafka records that are not among the rows.
     """
 
     kind: RecordKind
@@ -73,6 +82,7 @@ class DecodedBatch(Generic[RecordT]):
     assembly: Sequence[AssemblyFacts] = ()
     indexes: Sequence[int] = ()
     groups: Sequence[str | None] = ()
+    dropped: Sequence[DroppedItem] = ()
 
     def __len__(self) -> int:
         return len(self.records)
@@ -90,6 +100,7 @@ class DecodedBatch(Generic[RecordT]):
             assembly=[self.assembly[i] for i in rows] if self.assembly else (),
             indexes=[self.indexes[i] for i in rows] if self.indexes else (),
             groups=[self.groups[i] for i in rows] if self.groups else (),
+            dropped=self.dropped,
         )
 
     def __repr__(self) -> str:

@@ -301,6 +301,7 @@ class PolicyRedactor:
             characters=sum([len(segment.text) for segment in work.segments]),
             positions=tuple(positions),
             kept=work.kept,
+            item=decoded.raws[index].item,
         )
 
 

@@ -100,7 +100,9 @@ class World:
         self.now_us += round(after * SECOND_US)
         spans = tuple(item for item in items if isinstance(item, OtelSpan))
         logs = tuple(item for item in items if not isinstance(item, OtelSpan))
-        stored = to_stored_spans(DecodedSignals(spans, logs), "otlp", fallback_us=self.now_us)
+        stored = to_stored_spans(
+            DecodedSignals(spans, logs), "otlp", fallback_us=self.now_us, most_bytes=2**40
+        )
         self.store([row for _, row in stored.rows])
 
     def store(self, rows: Sequence[StoredSpan], *, partition: int = 0) -> None:
@@ -149,6 +151,7 @@ class World:
             observer=reports,
             now_us=lambda: self.now_us,
             monotonic=lambda: self.now_us / SECOND_US,
+            reached=reached,
             **more,
         )
         stage.own(frozenset(shards))

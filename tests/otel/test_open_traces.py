@@ -95,7 +95,7 @@ def test_every_trace_is_assembled_from_all_its_rows(steps: list[tuple[str, objec
     stage = Stage(lake, now_us=1_000)
     for kind, value in steps:
         if kind == "rows" and isinstance(value, list):
-            lake.versions.append([Row(*row, at_us=stage.now_us) for row in value])
+            lake.versions.append([Row(name, span, stage.now_us) for name, span in value])
         elif kind == "wait" and isinstance(value, int):
             stage.now_us += value
         elif kind == "restart":
