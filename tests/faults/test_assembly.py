@@ -1,16 +1,10 @@
 """Spans on a real Kafka become whole traces, whatever happens to spans and workers."""
 
-import random
-import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from otel.signals import OtelSpan
-from stream.failpoints import FlushStep
 from tests.faults.span_scene import SpanScene, make_traces
-from tests.kill_harness import KILLED
 from tests.servers.fixtures import StartWorker
 from tests.servers.kafka import Kafka
 
