@@ -40,7 +40,7 @@ from schemas.records import (
 LOG_WITHOUT_SPAN: Final = "log_without_span"
 """The rule that drops log records that belong to no span and are no feedback."""
 MAX_ID: Final = 512
-_ROW_OVERHEAD: Final = 1_000
+ROW_OVERHEAD: Final = 1_000
 """What a row counts beside its text, about: a record may hold many spans without any text."""
 
 
@@ -127,21 +127,25 @@ class _RowWriter:
         if evaluations:
             self._add(log.index, self._store_feedback(evaluations[0]))
         elif log.trace_id is None or log.span_id is None:
+            self._count(ROW_OVERHEAD)
             self.found.dropped.append((log.index, LOG_WITHOUT_SPAN))
         else:
             self._add(log.index, self._store_log(log))
 
     def _add(self, index: int, row: StoredSpan) -> None:
-        self._written += _ROW_OVERHEAD + len(row.resource) + len(row.attributes) + len(row.name)
-        self._written += sum(len(e.name) + len(e.attributes) for e in row.events)
-        self._written += sum(len(link.attributes) for link in row.links) + len(row.body or "")
-        if self._written > self.most_bytes:
-            raise RowsTooLargeError
+        size = ROW_OVERHEAD + len(row.resource) + len(row.attributes) + len(row.name)
+        size += sum(len(e.name) + len(e.attributes) for e in row.events) + len(row.body or "")
+        self._count(size + sum(len(link.attributes) for link in row.links))
         breach = _find_breach(row)
         if breach is None:
             self.found.rows.append((index, row))
         else:
             self.found.refused.append((index, row, breach))
+
+    def _count(self, size: int) -> None:
+        self._written += size
+        if self._written > self.most_bytes:
+            raise RowsTooLargeError
 
     def _write_resource(self, resource: Attributes) -> str:
         """Return a resource as JSON; the spans of one request share the text."""
@@ -274,15 +278,16 @@ def _restore_log(row: Mapping[str, Any]) -> OtelLog:
 
 def _restore_feedback(row: Mapping[str, Any]) -> ProductFeedback:
     document = _read_object(row["attributes"])
-    kind = document["target_kind"]
-    target = row[_TARGET_COLUMNS[kind]] if kind in _TARGET_COLUMNS else document["target_id"]
+    filled = (kind for kind, column in _TARGET_COLUMNS.items() if row[column])
+    kind = document.get("target_kind") or next(filled, "entity")
+    target = row[_TARGET_COLUMNS[kind]] if kind in _TARGET_COLUMNS else document.get("target_id")
     return ProductFeedback(
         feedback_id=row["span_id"],
         name=row["name"],
         value=document.get("value"),
         comment=document.get("comment"),
         target_kind=kind,
-        target_id=str(target),
+        target_id=str(target or ""),
         time_ns=row["start_time_unix_nano"] or 0,
         user_id=row["user_id"],
         source=document.get("source") or "",
@@ -353,7 +358,8 @@ def _without_nan(value: Any) -> Any:
 
 
 def _read_object(text: str) -> dict[str, Any]:
-    document = load_json(text)
+    """Return the object in a text; one whose text has expired is empty."""
+    document = load_json(text) if text else {}
     if isinstance(document, dict):
         return document
     raise ValueError("the document is not an object")
