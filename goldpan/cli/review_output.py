@@ -85,7 +85,7 @@ def _signals(evidence: Iterable[ContextRow]) -> list[str]:
 
 
 def _conversation(trace: ContextRow) -> dict[str, Any]:
-    hidden = {"trace_id", "_offset", "segments", "app"}
+    hidden = {"segments", "app", *IN_FORCE_COLUMNS}
     return _json_values({name: value for name, value in trace.items() if name not in hidden})
 
 
