@@ -16,12 +16,14 @@ from importlib.metadata import version
 
 import structlog
 
+from assembly.row_writer import RepeatedRedaction
 from batch.labels.policy_registry import POLICY_FOLDER as POLICIES
 from batch.labels.policy_registry import register_policy
 from batch.labels.scorer_loader import load_configured_policy, load_scorer
 from decode.decoder import Decoder
 from decode.schema_sources import SchemaSource, open_schema_source
 from goldpan import key_check
+from goldpan.otel_setup import make_assembly_rules
 from goldpan.settings import Settings, TracingSettings
 from labels.policy import MICROS_PER_DAY, load_label_policy
 from labels.scorer import LabelScorer
@@ -46,6 +48,7 @@ from schemas.record_batches import RecordKind
 from schemas.times import from_micros
 from stream.adoption import Adoption
 from stream.applied_tombstones import AppliedTombstones
+from stream.assembly_driver.setup import AssemblySetup
 from stream.client_errors import ClientErrors
 from stream.cluster import TOPIC_SETTINGS, Cluster
 from stream.config import KafkaSettings
@@ -167,8 +170,30 @@ def set_up_worker(settings: Settings, stop: threading.Event) -> WorkerSetup:
         port=settings.metrics.port,
         stop=stop,
         tracer=connect_spans(settings.tracing),
+        assembly=make_assembly_setup(settings),
         refuse_other_keys=lambda lake: key_check.refuse_wrong_keys(settings, lake, remember=True),
     )
+
+
+def make_assembly_setup(settings: Settings) -> AssemblySetup | None:
+    """Return how the worker assembles traces, None if no topic holds spans."""
+    if not settings.kafka.sources:
+        return None
+    redactor = load_row_redactor(settings.redact)
+    return AssemblySetup(
+        topic=next(iter(settings.kafka.sources)),
+        terms=settings.assembly.terms(),
+        redactor=RepeatedRedaction(redactor),
+        rules=make_assembly_rules(settings),
+        memory_bytes=redactor.memory_bytes,
+    )
+
+
+def load_row_redactor(settings: RedactSettings) -> Redactor:
+    """Return a redactor for assembled rows: their spans were redacted and audited before."""
+    policy = load_policy(settings.policy)
+    throwaway = os.urandom(KEY_BYTES) if policy.off else None
+    return build_redactor(policy, load_keys(settings, default_secret=throwaway))
 
 
 def connect_spans(settings: TracingSettings) -> Tracer:

@@ -86,6 +86,7 @@ class EntryKind(StrEnum):
     RETENTION = "retention"
     ERASE = "erase"
     RELABEL = "relabel"
+    ASSEMBLE = "assemble"
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,8 +30,11 @@ TABLE_LAYOUTS: Final[Mapping[str, TableLayout]] = {
             "_ingested_at",
             "_schema",
             "_policy",
+            "incomplete.list.element",
+            "_mapping",
         ),
         statistics=("trace_id", "app", "started_at", "_partition", "_offset", "_ingested_at"),
+        pruned=("revision", "duplicate_of"),
     ),
     "feedback": TableLayout(
         dictionary=("kind", "actor", "_topic", "_partition", "_ingested_at", "_schema", "_policy"),

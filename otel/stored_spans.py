@@ -26,7 +26,7 @@ from otel.signals import (
     SpanStatus,
     TargetKind,
 )
-from otel.span_view import SpanView
+from otel.span_view import ExtraFields, SpanView
 from schemas.reasons import QuarantineReason
 from schemas.record_rules import RuleBreach
 from schemas.records import (
@@ -64,15 +64,21 @@ class RowsTooLargeError(ValueError):
 
 
 def to_stored_spans(
-    signals: DecodedSignals, signal_format: str, *, fallback_us: int, most_bytes: int
+    signals: DecodedSignals,
+    signal_format: str,
+    *,
+    fallback_us: int,
+    most_bytes: int,
+    extra: ExtraFields | None = None,
 ) -> StorableSignals:
     """Return the rows of the items of one Kafka record, in order of their index.
 
     ``fallback_us`` is the event time of items without a valid time of their own, in microseconds
-    since 1970. Raises RowsTooLargeError if the texts of all rows exceed ``most_bytes`` characters:
-    the resource of a request stands in the row of each of its items.
+    since 1970. ``extra`` names further attributes of the application.
+    Raises RowsTooLargeError if the texts of all rows exceed ``most_bytes`` characters: the resource
+    of a request stands in the row of each of its items.
     """
-    return _RowWriter(signal_format, fallback_us, most_bytes).write(signals)
+    return _RowWriter(signal_format, fallback_us, most_bytes, extra or {}).write(signals)
 
 
 def from_stored_span(row: Mapping[str, Any]) -> OtelSpan | OtelLog | ProductFeedback:
@@ -102,6 +108,7 @@ class _RowWriter:
     signal_format: str
     fallback_us: int
     most_bytes: int
+    extra: ExtraFields
     found: StorableSignals = field(default_factory=StorableSignals)
     _written: int = 0
     _resource: tuple[Attributes, str] | None = None
@@ -148,7 +155,7 @@ class _RowWriter:
         return self._resource[1]
 
     def _store_span(self, span: OtelSpan) -> StoredSpan:
-        view = SpanView(span)
+        view = SpanView(span, extra=self.extra)
         self.found.unrecognised += view.dialect is UNKNOWN
         return StoredSpan(
             record="span" if self.signal_format == "otlp" else "run",
@@ -188,7 +195,7 @@ class _RowWriter:
         carrier = OtelSpan(
             log.trace_id or "", log.span_id or "", None, "", 0, 0, log.attributes, log.resource
         )
-        view = SpanView(carrier)
+        view = SpanView(carrier, extra=self.extra)
         return StoredSpan(
             record="log",
             format=self.signal_format,

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Generic, NamedTuple, TypeVar
 
+from schemas.assembly_columns import AssemblyFacts
+
 RecordT = TypeVar("RecordT")
 
 
@@ -67,6 +69,7 @@ class DecodedBatch(Generic[RecordT]):
 
     ``schema_ids`` holds the fingerprint (CRC-64-AVRO, 16 hex digits) of the schema that each record
     was written with. ``raws`` holds the raw records, for those that redaction must reject.
+    ``assembly`` is empty, or has an entry for each trace: they were assembled from spans.
 
     ``indexes`` and ``groups`` are empty unless a Kafka record holds many items. Then ``raws`` holds
     each item alone, ``indexes`` its place within the Kafka record, and ``groups`` its trace (None
@@ -81,6 +84,7 @@ class DecodedBatch(Generic[RecordT]):
     offsets: Sequence[int]
     schema_ids: Sequence[str]
     raws: Sequence[RawRecord]
+    assembly: Sequence[AssemblyFacts] = ()
     indexes: Sequence[int] = ()
     groups: Sequence[str | None] = ()
     dropped: Sequence[DroppedItem] = ()
@@ -98,6 +102,7 @@ class DecodedBatch(Generic[RecordT]):
             offsets=[self.offsets[i] for i in rows],
             schema_ids=[self.schema_ids[i] for i in rows],
             raws=[self.raws[i] for i in rows],
+            assembly=[self.assembly[i] for i in rows] if self.assembly else (),
             indexes=[self.indexes[i] for i in rows] if self.indexes else (),
             groups=[self.groups[i] for i in rows] if self.groups else (),
             dropped=self.dropped,

@@ -14,6 +14,7 @@ import msgspec
 from otel.formats import SignalFormat, decode_signals
 from otel.kept_items import KeptItem, write_kept_item
 from otel.signals import DecodedSignals, RejectedItem
+from otel.span_view import ExtraFields
 from otel.stored_spans import ROW_OVERHEAD, RowsTooLargeError, to_stored_spans
 from schemas.contract import CONTRACTS
 from schemas.reasons import QuarantineReason
@@ -50,13 +51,15 @@ class SignalDecoder:
 
     ``max_record_bytes`` is the length of the longest value that is decoded. ``now_us`` is the wall
     clock in microseconds since 1970: the event time of an item without any. ``on_unrecognised`` is
-    called with a topic and the number of its spans that no dialect recognises.
+    called with a topic and the number of its spans that no dialect recognises. ``extra`` names
+    further attributes of the application.
     """
 
     signal_format: SignalFormat
     max_record_bytes: int
     now_us: Callable[[], int]
     on_unrecognised: Callable[[str, int], None] = lambda _topic, _spans: None
+    extra: ExtraFields = field(default_factory=dict)
 
     def decode(
         self, topic: str, messages: Sequence[RawRecord]
@@ -93,6 +96,7 @@ class SignalDecoder:
                 self.signal_format,
                 fallback_us=fallback_us,
                 most_bytes=MOST_ROW_BYTES - size,
+                extra=self.extra,
             )
         except RowsTooLargeError:
             rejected = self._refuse(topic, raw, QuarantineReason.TOO_LARGE, _TOO_LARGE_AS_ROWS)

@@ -15,10 +15,14 @@ from lake.retry import Retry
 from lake.table_commit import CommitContext, CommitWatch
 from lake.table_writer import TableWriter
 from lake.tables import Lake
+from lake.tombstones import open_tombstones
 from schemas.arrow import AUDIT_TABLE, QUARANTINE_TABLE
 from schemas.errors import FatalError
 from stream.adaptive_batch import AdaptiveBatch
 from stream.applied_tombstones import AppliedTombstones
+from stream.assembly_driver.driver import AssemblyDriver, NoAssembly
+from stream.assembly_driver.observer import AssemblyObserver
+from stream.assembly_driver.setup import AssemblySurroundings
 from stream.backoff import WaitLimits
 from stream.buffer import TopicBuffer
 from stream.catch_up import CatchUp, CatchUpLimit
@@ -180,6 +184,7 @@ class WorkerAssembly:
             observer=parts.observer,
             log=setup.log,
             label_driver=self._label_driver(),
+            assembly=self._assembly_driver(),
             erasures=parts.erasures,
             reached=parts.reached,
             stop_requested=setup.stop.is_set,
@@ -228,6 +233,24 @@ class WorkerAssembly:
             for topic, source in source_topics(setup.kafka).items()
         }
 
+    def _assembly_driver(self) -> AssemblyDriver | NoAssembly:
+        parts, setup = self.parts, self.parts.setup
+        if setup.assembly is None:
+            return NoAssembly()
+        topic = setup.assembly.topic
+        return setup.assembly.driver(
+            AssemblySurroundings(
+                lake=setup.lake,
+                tombstones=lambda lake: AppliedTombstones(
+                    open_tombstones(lake.location), setup.keys
+                ),
+                observer=AssemblyObserver(parts.metrics, setup.log, _now_us),
+                partitions=lambda: len(parts.cluster.partitions([topic])),
+                make_retry=partial(parts.make_retry, setup.stream.retry_seconds),
+                reached=parts.reached,
+            )
+        )
+
     def _decoder(self, source: SourceTopic) -> RecordDecoder:
         parts, setup = self.parts, self.parts.setup
         max_record_bytes = setup.stream.max_record_bytes
@@ -238,6 +261,7 @@ class WorkerAssembly:
             max_record_bytes=max_record_bytes,
             now_us=_now_us,
             on_unrecognised=parts.observer.unrecognised,
+            extra=setup.assembly.rules.extra if setup.assembly is not None else {},
         )
 
     def _label_driver(self) -> LabelDriver | NoLabels:

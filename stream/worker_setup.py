@@ -8,6 +8,7 @@ from decode.schema_sources import SchemaSource
 from lake.config import LakeSettings
 from lake.tables import Lake
 from redact.crypto.keys import Keys
+from stream.assembly_driver.setup import AssemblySetup
 from stream.config import KafkaSettings, StreamSettings
 from stream.events import EventLog
 from stream.intake import PayloadSealer, RecordRedactor
@@ -20,7 +21,8 @@ from stream.tracing import Tracer
 class WorkerSetup:
     """Everything that a worker is made of.
 
-    ``keys`` are all known redaction keys. ``port`` 0 serves no metrics; ``stop`` ends the worker.
+    ``keys`` are all known redaction keys. ``assembly`` is None if no topic holds spans. ``port`` 0
+    serves no metrics; ``stop`` ends the worker.
     ``refuse_other_keys`` raises UsageError if a key differs from the lake's key of that name.
     """
 
@@ -40,6 +42,7 @@ class WorkerSetup:
     port: int
     stop: threading.Event
     tracer: Tracer
+    assembly: AssemblySetup | None = None
     refuse_other_keys: Callable[[Lake], None] = lambda _lake: None
 
     @property

@@ -23,8 +23,16 @@ from batch.erase.text_search import MIN_WORD_LENGTH, RowFlags, TextSearch, match
 from batch.erase.tombstone_store import TombstoneMarks
 from lake.ledger import ItemSource, RecordSource, record_source
 from schemas.arrow import PROVENANCE, SPANS_TABLE, TABLES
+from schemas.assembly_columns import ASSEMBLY_COLUMNS
 
-_ID_COLUMNS: Final = {"trace_id", "feedback_id", "user_id", "event_date", *PROVENANCE.names}
+_ID_COLUMNS: Final = {
+    "trace_id",
+    "feedback_id",
+    "user_id",
+    "event_date",
+    *PROVENANCE.names,
+    *ASSEMBLY_COLUMNS.names,
+}
 """Columns that are compared as a whole: an id that begins like another is a different id."""
 
 
