@@ -21,7 +21,9 @@ def test_the_laws_hold_for_any_offsets(
     start: int, found: set[int], in_quarantine: set[int], cuts: set[int], end: int
 ) -> None:
     """Holes, batches, seals and records that only quarantine has: consumed + skipped = offsets."""
-    reading = OpenRange(SOURCE, start, start, in_quarantine=dict.fromkeys(in_quarantine, WHOLE_RECORD))
+    reading = OpenRange(
+        SOURCE, start, start, in_quarantine=dict.fromkeys(in_quarantine, WHOLE_RECORD)
+    )
     batch: list[int] = []
     sealed = []
     offsets = [offset for offset in sorted(found) if offset >= start]
