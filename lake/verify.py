@@ -37,6 +37,7 @@ from lake.ledger import (
 )
 from lake.retry import Retry, call_with_retry
 from lake.table_layouts import TABLE_LAYOUTS
+from lake.table_log import ASSEMBLY_SEQUENCE
 from lake.tables import Lake
 from lake.verify_audit import find_audit_problems
 from lake.verify_files import DeepOptions, FileMovedError, FilesReport, check_files, is_active_file
@@ -49,6 +50,7 @@ from lake.verify_ranges import (
     check_row_count,
     count_expired_and_erased,
     count_redriven,
+    count_superseded,
     group_by_source,
     range_chains,
 )
@@ -215,6 +217,7 @@ class _Proof:
         self.problems += position_problems
         redriven = count_redriven(primary.ledger)
         expired, erased = count_expired_and_erased(primary.ledger)
+        superseded = count_superseded(primary.ledger)
         quarantine_ledger = quarantine.ledger if quarantine else []
         quarantine_ranges = group_by_source(quarantine_ledger)
         quarantine_expired, quarantine_erased = count_expired_and_erased(quarantine_ledger)
@@ -225,23 +228,29 @@ class _Proof:
         for source, chain in chains.items():
             self.problems += chain.problems
             moved, proof = redriven.get(source, 0), chain.proof
-            if quarantine and (positions[source] or 0) < proof.end:
+            assembled = source.topic == ASSEMBLY_SEQUENCE  # nothing of it is ever quarantined
+            if quarantine and not assembled and (positions[source] or 0) < proof.end:
                 self.problems.append(
                     f"{source}: the position in quarantine is {positions[source]}, behind "
                     f"{proof.end} in table {primary.name}: quarantine is committed first and "
                     "cannot be behind"
                 )
-            if is_complete:
+            if is_complete and not assembled:
                 self.problems += check_quarantine(chain, quarantine_ranges.get(source, []), moved)
             removed = quarantine_expired[source] + quarantine_erased[source]
             quarantined = proof.quarantined - moved - removed
             proofs.append(
                 replace(
                     proof,
-                    stored=proof.stored + moved - expired[source] - erased[source],
+                    stored=proof.stored
+                    + moved
+                    - expired[source]
+                    - erased[source]
+                    - superseded[source],
                     quarantined=quarantined,
                     expired=expired[source] + quarantine_expired[source],
                     erased=erased[source] + quarantine_erased[source],
+                    superseded=superseded[source],
                 )
             )
             expected[source] = ExpectedRows(chain.spans, quarantined, is_complete=is_complete)
