@@ -67,8 +67,6 @@ class AssembledTrace:
     span_count: int
     mapping: str = MAPPING_VERSION
     sampling_probability: float | None = None
-    unrecognised: int = 0
-    """How many spans no dialect recognises."""
     account: TraceAccount | None = None
     """What its model calls have in common with those of a duplicate; None without a row."""
 
