@@ -27,9 +27,10 @@ from assembly.span_versions import RewrittenBeforeReadError, SpanVersions
 from assembly.stored_traces import StoredTrace, read_stored_traces
 from assembly.trace_assembler import TraceAssembler
 from assembly.trace_rows import TraceRows, find_trace_rows, read_trace_rows
+from lake.table_log import assembly_mark_app
 from lake.tables import Table
 from otel.assembly import AssembledTrace
-from otel.open_traces import MAX_TRACES, AssemblyTerms, OpenTraces, shard_of
+from otel.open_traces import ASSEMBLY_SHARDS, MAX_TRACES, AssemblyTerms, OpenTraces, shard_of
 from schemas.errors import FencedError
 from schemas.times import day_of_micros
 
@@ -37,7 +38,7 @@ CYCLE_ROWS: Final = 20_000
 """Rows that are assembled together; one trace may have more."""
 READ_ROWS: Final = 200_000
 """New rows that are taken in before traces are assembled again."""
-MARK_SECONDS: Final = 60.0
+MARK_SECONDS: Final = 10.0
 """Marks move with the rows; without any, this often."""
 LOOK_BACK: Final = timedelta(days=1)
 """How far from the days of a trace's known spans its stored row and its other spans are sought."""
@@ -117,8 +118,24 @@ class AssemblyStage:
         self.spans.refresh()
         return self._versions.read == self.spans.handle.version()
 
-    def cycle(self, *, everything: bool = False) -> None:
+    def newest_version(self) -> int:
+        """Return the newest version of ``otel_spans``; RetryableError if it cannot be read."""
+        self.spans.refresh()
+        return int(self.spans.handle.version())
+
+    def assembled_version(self) -> int:
+        """Return the version of ``otel_spans`` below which all owners of shards have left nothing.
+
+        Raises RetryableError if the lake cannot be read.
+        """
+        self.traces.refresh()
+        marks = (self.traces.txn_version(assembly_mark_app(s)) for s in range(ASSEMBLY_SHARDS))
+        return min(_mark(mark) for mark in marks)
+
+    def cycle(self, *, everything: bool = False, marking: bool = False) -> None:
         """Read, assemble and commit once; ``everything``: without waiting for traces to be due.
+
+        With ``marking`` the marks move at once, even without rows.
 
         Raises RetryableError if stopped or if the lake cannot be read, FatalError if only an
         operator can help.
@@ -129,7 +146,7 @@ class AssemblyStage:
             self._follow()
             self._assemble_due(everything=everything)
             self._search_late(everything=everything)
-            self._move_marks()
+            self._move_marks(at_once=marking)
             self._tidy()
         except FencedError:
             self._drop("fenced")
@@ -340,9 +357,9 @@ class AssemblyStage:
         before = self.writer.sequences.marks
         return {shard: mark for shard, mark in marks.items() if mark > _mark(before[shard])}
 
-    def _move_marks(self) -> None:
+    def _move_marks(self, *, at_once: bool) -> None:
         now = self.monotonic()
-        if now - self._marked_at >= MARK_SECONDS:
+        if at_once or now - self._marked_at >= MARK_SECONDS:
             self._marked_at = now
             self.writer.commit(BuiltRows(), [], self._marks())
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
+from otel.call_accounts import TraceAccount, account_for_trace
 from otel.chat_messages import ChatMessage, read_messages, read_output
 from otel.dialect import FieldName
 from otel.dialects import MAPPING_VERSION
@@ -66,6 +67,8 @@ class AssembledTrace:
     span_count: int
     mapping: str = MAPPING_VERSION
     sampling_probability: float | None = None
+    account: TraceAccount | None = None
+    """What its model calls have in common with those of a duplicate; None without a row."""
 
 
 def assemble_trace(
@@ -125,6 +128,7 @@ class _Assembly:
             sampling_probability=read_sampling_probability(
                 view.span.trace_state for view in self.by_importance
             ),
+            account=account_for_trace(self.trace_id, self.calls, row) if row else None,
         )
 
     def _find_reason(self) -> str | None:

@@ -45,6 +45,7 @@ class AssemblyDriver:
     _owned: frozenset[int] = frozenset()
     _error: BaseException | None = None
     _asked: bool = False
+    _goal: int | None = None
     _answered: bool = False
     _thread: threading.Thread | None = field(default=None)
 
@@ -72,7 +73,7 @@ class AssemblyDriver:
     def caught_up(self) -> bool:
         """Return whether everything that was in the lake at the first call is assembled.
 
-        A cycle that begins after the first call gives the answer; call again until it is True.
+        By all owners of shards. Later cycles give the answer: call again until it is True.
         """
         self._asked = True
         return self._answered
@@ -96,9 +97,12 @@ class AssemblyDriver:
 
     def _cycle(self) -> None:
         asked = self._asked
+        if asked and self._goal is None:
+            self._goal = self.stage.newest_version()
         self.stage.own(self._shards)
-        self.stage.cycle()
-        self._answered = self._answered or (asked and self.stage.idle())
+        self.stage.cycle(marking=asked)
+        if self._goal is not None and not self._answered:
+            self._answered = self.stage.assembled_version() >= self._goal
 
 
 class NoAssembly:
