@@ -227,7 +227,7 @@ class _Proof:
         expected: dict[SourcePartition, ExpectedRows] = {}
         for source, chain in chains.items():
             self.problems += chain.problems
-            moved, proof = redriven.get(source, 0), chain.proof
+            moved, proof = redriven[source], chain.proof
             assembled = source.topic == ASSEMBLY_SEQUENCE  # nothing of it is ever quarantined
             if quarantine and not assembled and (positions[source] or 0) < proof.end:
                 self.problems.append(
@@ -236,18 +236,21 @@ class _Proof:
                     "cannot be behind"
                 )
             if is_complete and not assembled:
-                self.problems += check_quarantine(chain, quarantine_ranges.get(source, []), moved)
+                ranges = quarantine_ranges.get(source, [])
+                self.problems += check_quarantine(chain, ranges, moved.left)
             removed = quarantine_expired[source] + quarantine_erased[source]
-            quarantined = proof.quarantined - moved - removed
+            quarantined = proof.quarantined - moved.left - removed
             proofs.append(
                 replace(
                     proof,
+                    found=proof.found + moved.uncovered,
                     stored=proof.stored
-                    + moved
+                    + moved.reached
                     - expired[source]
                     - erased[source]
                     - superseded[source],
                     quarantined=quarantined,
+                    dropped=proof.dropped + moved.dropped,
                     expired=expired[source] + quarantine_expired[source],
                     erased=erased[source] + quarantine_erased[source],
                     superseded=superseded[source],

@@ -16,10 +16,12 @@ from lake.ledger import (
     LoggedEntry,
     SourcePartition,
     SourceRange,
+    items_uncovered,
     rows_erased,
     rows_expired,
     rows_from_quarantine,
     rows_superseded,
+    rows_to_table,
 )
 
 
@@ -154,12 +156,31 @@ def range_chains(table: TableCut) -> tuple[dict[SourcePartition, RangeChain], li
     )
 
 
-def count_redriven(ledger: Iterable[LoggedEntry]) -> dict[SourcePartition, int]:
-    """Return how many records of each partition came from quarantine, net."""
-    counts: dict[SourcePartition, int] = defaultdict(int)
+@dataclass(slots=True)
+class RedrivenRows:
+    """What redrives and replays moved, of one partition: rows that left quarantine, rows that
+    reached the table, and the items that redrives found and dropped.
+    """
+
+    left: int = 0
+    reached: int = 0
+    uncovered: int = 0
+    dropped: int = 0
+
+    def add(self, kind: EntryKind, item: SourceRange) -> None:
+        """Add a range of a commit."""
+        self.left += rows_from_quarantine(kind, item)
+        self.reached += rows_to_table(kind, item)
+        self.uncovered += items_uncovered(kind, item)
+        self.dropped += sum(item.dropped.values()) if kind is EntryKind.REDRIVE else 0
+
+
+def count_redriven(ledger: Iterable[LoggedEntry]) -> dict[SourcePartition, RedrivenRows]:
+    """Return what redrives and replays moved, by partition."""
+    counts: dict[SourcePartition, RedrivenRows] = defaultdict(RedrivenRows)
     for logged in ledger:
         for item in logged.entry.ranges:
-            counts[item.source] += rows_from_quarantine(logged.entry.kind, item)
+            counts[item.source].add(logged.entry.kind, item)
     return counts
 
 

@@ -261,6 +261,7 @@ class WorkerAssembly:
             max_record_bytes=max_record_bytes,
             now_us=_now_us,
             on_unrecognised=parts.observer.unrecognised,
+            extra=setup.assembly.rules.extra if setup.assembly is not None else {},
         )
 
     def _label_driver(self) -> LabelDriver | NoLabels:
