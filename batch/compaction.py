@@ -25,10 +25,11 @@ SORTED_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "traces": ("started_at", "_partition", "_offset"),
     "feedback": ("trace_id", "occurred_at", "_partition", "_offset"),
     "labels": ("trace_id", "revision", "label_event_id"),
+    "otel_spans": ("trace_id", "started_at", "_partition", "_offset", "_index"),
 }
 """The order of rows in compacted files; other tables are sorted by coordinates."""
 
-_BY_COORDINATES: Final = ("_topic", "_partition", "_offset")
+_BY_COORDINATES: Final = ("_topic", "_partition", "_offset", "_index")
 TARGET_BYTES: Final = 128 * 1024 * 1024
 _LARGE_ENOUGH: Final = 0.6  # of the target: larger files are left alone
 

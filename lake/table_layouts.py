@@ -30,8 +30,11 @@ TABLE_LAYOUTS: Final[Mapping[str, TableLayout]] = {
             "_ingested_at",
             "_schema",
             "_policy",
+            "incomplete.list.element",
+            "_mapping",
         ),
         statistics=("trace_id", "app", "started_at", "_partition", "_offset", "_ingested_at"),
+        pruned=("revision", "duplicate_of"),
     ),
     "feedback": TableLayout(
         dictionary=("kind", "actor", "_topic", "_partition", "_ingested_at", "_schema", "_policy"),
@@ -96,6 +99,10 @@ TABLE_LAYOUTS: Final[Mapping[str, TableLayout]] = {
     ),
 }
 """How each table is encoded; its keys are the tables that ``goldpan lake init`` makes."""
+
+LATER_TABLES: Final = (SPANS_TABLE,)
+"""Tables that lakes of earlier versions do not have. ``goldpan lake upgrade`` creates them before
+it adds the columns that came with them, so a lake with these columns has had the tables."""
 
 
 def file_schema(table: str) -> pa.Schema:

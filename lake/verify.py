@@ -224,7 +224,7 @@ class _Proof:
         expected: dict[SourcePartition, ExpectedRows] = {}
         for source, chain in chains.items():
             self.problems += chain.problems
-            moved, proof = redriven.get(source, 0), chain.proof
+            moved, proof = redriven[source], chain.proof
             if quarantine and (positions[source] or 0) < proof.end:
                 self.problems.append(
                     f"{source}: the position in quarantine is {positions[source]}, behind "
@@ -232,14 +232,17 @@ class _Proof:
                     "cannot be behind"
                 )
             if is_complete:
-                self.problems += check_quarantine(chain, quarantine_ranges.get(source, []), moved)
+                ranges = quarantine_ranges.get(source, [])
+                self.problems += check_quarantine(chain, ranges, moved.left)
             removed = quarantine_expired[source] + quarantine_erased[source]
-            quarantined = proof.quarantined - moved - removed
+            quarantined = proof.quarantined - moved.left - removed
             proofs.append(
                 replace(
                     proof,
-                    stored=proof.stored + moved - expired[source] - erased[source],
+                    found=proof.found + moved.uncovered,
+                    stored=proof.stored + moved.reached - expired[source] - erased[source],
                     quarantined=quarantined,
+                    dropped=proof.dropped + moved.dropped,
                     expired=expired[source] + quarantine_expired[source],
                     erased=erased[source] + quarantine_erased[source],
                 )

@@ -1,6 +1,6 @@
 """The values that all formats are decoded to: spans, log records, feedback, and rejected items."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -99,10 +99,16 @@ class ProductFeedback:
 
 @dataclass(frozen=True, slots=True)
 class RejectedItem:
-    """An item of a record that is set aside. ``reason`` holds no content of the record."""
+    """An item of a record that is set aside. ``reason`` holds no content of the record.
+
+    ``write`` returns a record of the same format that holds this item alone, and ``path`` is the
+    HTTP path that goes with it, where a product's body needs one.
+    """
 
     index: int
     reason: str
+    write: Callable[[], bytes] = field(default=bytes, repr=False, compare=False)
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from uuid import UUID, uuid5
 
 from schemas import odcs
 from schemas.arrow import EVENT_DATE, TABLES, TableSchema
+from schemas.assembly_columns import ASSEMBLY_COLUMN_DOCS
 from schemas.contract import CONTRACTS
 from schemas.evolution import find_evolution_problems
 from schemas.json_schema import json_schema
@@ -57,6 +58,8 @@ def _table(table: TableSchema) -> dict[str, Any]:
     fields = {field.name: field for field in contract.fields}
     columns = [odcs.odcs_column(column, fields.get(column.name)) for column in table.arrow]
     for column in columns:
+        if column["name"] in table.own.names:
+            column["description"] = ASSEMBLY_COLUMN_DOCS[column["name"]]
         if column["name"] == EVENT_DATE:
             column |= {"partitioned": True, "partitionKeyPosition": 1}
     return {

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Generic, NamedTuple, TypeVar
 
+from schemas.assembly_columns import AssemblyFacts
+
 RecordT = TypeVar("RecordT")
 
 
@@ -35,7 +37,9 @@ class RawRecord(NamedTuple):
     """A record as Kafka returned it. ``timestamp_ms`` is -1 if the record has none.
 
     ``headers`` are those of a record whose format needs them. If only one item of the record is
-    meant, ``index`` is its place within the record, and ``value`` holds that item alone.
+    meant, ``item`` is its place within the record, and ``value`` holds that item alone.
+    `DECODED_BEFORE` in its place says that items of the record were decoded before: its size is no
+    reason any more to set the record aside as one.
     """
 
     partition: int
@@ -44,7 +48,19 @@ class RawRecord(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
-    index: int | None = None
+    item: int | None = None
+
+
+DECODED_BEFORE: Final = -1
+
+
+class DroppedItem(NamedTuple):
+    """An item of a Kafka record that a named rule drops: it goes to no table."""
+
+    partition: int
+    offset: int
+    item: int
+    rule: str
 
 
 @dataclass(slots=True, repr=False)
@@ -53,11 +69,12 @@ class DecodedBatch(Generic[RecordT]):
 
     ``schema_ids`` holds the fingerprint (CRC-64-AVRO, 16 hex digits) of the schema that each record
     was written with. ``raws`` holds the raw records, for those that redaction must reject.
+    ``assembly`` is empty, or has an entry for each trace: they were assembled from spans.
 
     ``indexes`` and ``groups`` are empty unless a Kafka record holds many items. Then ``raws`` holds
     each item alone, ``indexes`` its place within the Kafka record, and ``groups`` its trace (None
     if it has none): what an item teaches counts for the items with the same partition, offset and
-    group.
+    group. ``dropped`` are items of these Kafka records that are not among the rows.
     """
 
     kind: RecordKind
@@ -67,8 +84,10 @@ class DecodedBatch(Generic[RecordT]):
     offsets: Sequence[int]
     schema_ids: Sequence[str]
     raws: Sequence[RawRecord]
+    assembly: Sequence[AssemblyFacts] = ()
     indexes: Sequence[int] = ()
     groups: Sequence[str | None] = ()
+    dropped: Sequence[DroppedItem] = ()
 
     def __len__(self) -> int:
         return len(self.records)
@@ -83,8 +102,10 @@ class DecodedBatch(Generic[RecordT]):
             offsets=[self.offsets[i] for i in rows],
             schema_ids=[self.schema_ids[i] for i in rows],
             raws=[self.raws[i] for i in rows],
+            assembly=[self.assembly[i] for i in rows] if self.assembly else (),
             indexes=[self.indexes[i] for i in rows] if self.indexes else (),
             groups=[self.groups[i] for i in rows] if self.groups else (),
+            dropped=self.dropped,
         )
 
     def __repr__(self) -> str:

@@ -83,10 +83,11 @@ def verify(  # noqa: PLR0913 - one argument per option
 ) -> None:
     """Prove from the tables' logs that every record is in the lake exactly once.
 
-    For each partition, up to its position: offset ranges have no gap or overlap, and consumed =
-    stored + quarantined + dropped. Also lists the keys that rows were written with; with --deep,
-    how many values of each. With --kafka, also what the topics hold beyond the positions: a lag is
-    not an error, but records that Kafka deleted before they were read are.
+    For each partition, up to its position: offset ranges have no gap or overlap, and found =
+    stored + quarantined + dropped, where a record of spans holds many items. Also lists the keys
+    that rows were written with; with --deep, how many values of each. With --kafka, also what the
+    topics hold beyond the positions: a lag is not an error, but records that Kafka deleted before
+    they were read are.
 
     With --deep, each file is compared with the SHA-256 in its commit, and the hash chain of the
     redaction audit is checked. An interrupted run prints the time to continue from with --since.
@@ -216,7 +217,7 @@ def _key_text(key: key_check.RequiredKey) -> str:
     return f"key {key.key_id} ({key.purpose}){uses}{unknown}"
 
 
-_COLUMNS: Final = ("from", "to", "consumed", "stored", "quarantined")
+_COLUMNS: Final = ("from", "to", "consumed", "found", "stored", "quarantined")
 _OPTIONAL_COLUMNS: Final = ("dropped", "expired", "erased", "skipped")
 """Columns that are shown only if they are not 0 everywhere."""
 

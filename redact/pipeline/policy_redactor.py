@@ -279,6 +279,7 @@ class PolicyRedactor:
             characters=sum([len(segment.text) for segment in work.draft.segments]),
             positions=tuple(work.replaced),
             kept=work.kept,
+            item=decoded.raws[index].item,
         )
 
 

@@ -23,6 +23,8 @@ from otel.signals import (
 )
 from otel.stored_spans import (
     LOG_WITHOUT_SPAN,
+    RowsTooLargeError,
+    StorableSignals,
     from_stored_span,
     from_stored_spans,
     to_stored_spans,
@@ -97,9 +99,13 @@ _FEEDBACK = st.builds(
 )
 
 
+def _store(signals: DecodedSignals, signal_format: str = "otlp") -> StorableSignals:
+    return to_stored_spans(signals, signal_format, fallback_us=FALLBACK, most_bytes=2**30)
+
+
 def _rows(signals: DecodedSignals, signal_format: str = "otlp") -> list[dict[str, Any]]:
     """Return the rows as the table gives them back: checked by the contract, with an index."""
-    found = to_stored_spans(signals, signal_format, fallback_us=FALLBACK)
+    found = _store(signals, signal_format)
     assert not found.refused
     checked = [(i, msgspec.to_builtins(row)) for i, row in found.rows]
     for _, row in checked:
@@ -151,10 +157,11 @@ def test_log_records_of_no_span_are_dropped_by_name() -> None:
         "ab" * 16, None, EVALUATION_EVENT, 1, None, {"gen_ai.evaluation.name": "x"}, index=1
     )
     kept = OtelLog("ab" * 16, "cd" * 8, "event", 1, "text", {}, index=2)
-    found = to_stored_spans(DecodedSignals(logs=(lost, score, kept)), "otlp", fallback_us=FALLBACK)
-    assert found.dropped == {LOG_WITHOUT_SPAN: 1}
+    found = to_stored_spans(
+        DecodedSignals(logs=(lost, score, kept)), "otlp", fallback_us=FALLBACK, most_bytes=2**30
+    )
+    assert found.dropped == [(0, LOG_WITHOUT_SPAN)]
     assert [(index, row.record) for index, row in found.rows] == [(1, "feedback"), (2, "log")]
-    assert found.found == 3
 
 
 @pytest.mark.parametrize(
@@ -173,7 +180,9 @@ def test_what_the_table_cannot_hold_is_refused_alone(change: dict[str, Any], fie
     """The other items of the record are stored, and the rule names the field."""
     good = OtelSpan("ab" * 16, "cd" * 8, None, "s", 1, 2, {}, index=1)
     bad = dataclasses.replace(good, **{"index": 0, **change})
-    found = to_stored_spans(DecodedSignals(spans=(bad, good)), "otlp", fallback_us=FALLBACK)
+    found = to_stored_spans(
+        DecodedSignals(spans=(bad, good)), "otlp", fallback_us=FALLBACK, most_bytes=2**30
+    )
     assert [index for index, _ in found.rows] == [1]
     ((index, _, breach),) = found.refused
     assert (index, breach.field) == (0, field)
@@ -195,3 +204,14 @@ def test_the_event_time_is_always_valid() -> None:
         span = OtelSpan("ab" * 16, "cd" * 8, None, "s", start_ns, 0, {})
         (row,) = _rows(DecodedSignals(spans=(span,)))
         assert row["started_at"] == FALLBACK
+
+
+def test_a_resource_that_would_fill_the_memory_is_refused() -> None:
+    """It stands in each row: a small record could otherwise become gigabytes."""
+    resource = {"text": "x" * 10_000}
+    spans = tuple(
+        OtelSpan("ab" * 16, f"{i:016x}", None, "s", 1, 2, {}, resource, index=i)
+        for i in range(1_000)
+    )
+    with pytest.raises(RowsTooLargeError):
+        to_stored_spans(DecodedSignals(spans=spans), "otlp", fallback_us=FALLBACK, most_bytes=2**20)

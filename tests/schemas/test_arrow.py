@@ -23,13 +23,14 @@ def test_the_tables_are_those_of_the_design() -> None:
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_columns_are_record_then_provenance_then_day(name: str) -> None:
+def test_columns_are_record_then_provenance_then_own_then_day(name: str) -> None:
     """No field of the contract is missing from its table, and a row always has coordinates."""
     table = TABLES[name]
     fields = [field.name for field in CONTRACTS[table.record].fields]
-    assert table.arrow.names == [*fields, *PROVENANCE.names, "event_date"]
+    assert table.arrow.names == [*fields, *PROVENANCE.names, *table.own.names, "event_date"]
     nullable = [name for name in PROVENANCE.names if PROVENANCE.field(name).nullable]
     assert nullable == ["_schema", "_index"]
+    assert all(field.nullable for field in table.own)
     assert pa.types.is_timestamp(table.arrow.field(table.event_time).type)
 
 

@@ -1,6 +1,7 @@
 """Columns hold exactly what the records hold, in exactly the schema of the table."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -11,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.arrow import PROVENANCE, TABLES, TIMESTAMP_US, record_schema
+from schemas.assembly_columns import ASSEMBLY_COLUMNS, AssemblyFacts
 from schemas.columns import TABLE_OF_KIND, record_arrays, record_batch
 from schemas.contract import CONTRACTS
-from schemas.record_batches import SENT_KINDS, DecodedBatch, RecordKind
+from schemas.record_batches import SENT_KINDS, DecodedBatch, RawRecord, RecordKind
 from schemas.records import Feedback, LabelEvent, StoredSpan, Trace
 from tests.make.records import LARGE, STARTED_AT, feedback, trace
 from tests.make.strategies import records
@@ -102,6 +104,38 @@ def test_rows_say_where_they_came_from() -> None:
         "_policy": "p1",
         "_index": None,
     }
+
+
+def test_assembled_traces_fill_the_columns_beside_the_contract() -> None:
+    """One entry for each row, also after some rows were left out; without entries all is null."""
+    facts = [
+        AssemblyFacts(revision=1, mapping="m-1"),
+        AssemblyFacts(2, "m-2", ("root_missing",), True, 0.25, "trace-0"),
+    ]
+    plain = _decoded(RecordKind.TRACE, [trace(0), trace(1)])
+    raws = [RawRecord(0, 0, -1, None, None)] * 2
+    decoded = replace(plain, topic="#assembly", raws=raws, assembly=facts)
+    columns = ["trace_id", *ASSEMBLY_COLUMNS.names]
+    expected = [
+        dict(zip(columns, ("trace-0", 1, None, [], None, None, "m-1"), strict=True)),
+        dict(
+            zip(
+                columns,
+                ("trace-1", 2, "trace-0", ["root_missing"], True, 0.25, "m-2"),
+                strict=True,
+            )
+        ),
+    ]
+
+    def rows(batch: DecodedBatch[Any]) -> list[dict[str, Any]]:
+        made = record_batch(RecordKind.TRACE, batch, ingested_at=NOW, policy="p")
+        return made.select(columns).to_pylist()
+
+    assert rows(decoded) == expected
+    assert rows(decoded.subset([1])) == expected[1:]
+    assert [set(row.values()) - {row["trace_id"]} for row in rows(plain)] == [{None}, {None}]
+    with pytest.raises(ValueError, match="1 entries for 2 rows"):
+        rows(replace(decoded, assembly=facts[:1]))
 
 
 @pytest.mark.parametrize(
