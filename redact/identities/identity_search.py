@@ -114,8 +114,8 @@ class IdentityFinder:
 class ShortIdFinder(IdentityFinder):
     """Searches texts for a user id of few characters, which may also be a number or a word.
 
-    It counts as a whole text, and as a JSON string: under any key if it has letters, else only
-    under one that names a user.
+    It counts as a whole text, and as a JSON string: one character or a number of up to three digits
+    only under a key that names a user.
     """
 
     def __init__(self, learnt: IdentityValue) -> None:
@@ -124,7 +124,8 @@ class ShortIdFinder(IdentityFinder):
         self._in_json = re.compile(
             rf'(?:"([^"\\]{{1,120}})\\*"[ ]?:[ ]?)?\\*"({re.escape(self._id)})\\*"(?![ ]?:)'
         )
-        self._any_key = len(self._id) >= _SHORTEST_WORD and not self._id.isdecimal()
+        shortest = _SHORTEST_NUMBER if self._id.isdecimal() else _SHORTEST_WORD
+        self._any_key = len(self._id) >= shortest
 
     @property
     def cues(self) -> list[str]:
@@ -147,6 +148,9 @@ class ShortIdFinder(IdentityFinder):
 
 
 _SHORTEST_WORD = 2
+_SHORTEST_NUMBER = 4
+"""Shortest user ids that count under any key: of letters, of digits."""
+
 _OF_USER = re.compile(
     r"user|customer|member|account|client|person|owner|actor|author|subject|patient|employee"
     r"|\buid|principal"
