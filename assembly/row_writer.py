@@ -70,6 +70,7 @@ class BuiltRows:
     rows: Redacted[pa.RecordBatch] | None = None
     trace_ids: list[str] = field(default_factory=list)
     digests: list[bytes] = field(default_factory=list)
+    duplicates: Mapping[str, str | None] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
 
 
@@ -81,6 +82,13 @@ class RowOutcome:
     stored: StoredTrace | None
     written: bool
     refused: str | None
+
+    @property
+    def kind(self) -> str:
+        """Whether the row is ``new``, ``revised`` or ``unchanged``."""
+        if self.stored is None or not self.written:
+            return "unchanged"
+        return "new" if self.stored.revision == 1 else "revised"
 
 
 @dataclass
@@ -96,7 +104,7 @@ class RowWriter:
         self, traces: Sequence[AssembledTrace], duplicates: Mapping[str, str | None]
     ) -> BuiltRows:
         """Return the redacted rows of traces; ``duplicates`` has the trace each one repeats."""
-        built = BuiltRows()
+        built = BuiltRows(duplicates=duplicates)
         valid: list[tuple[AssembledTrace, Trace]] = []
         for trace in traces:
             record = _to_record(trace)
@@ -133,6 +141,23 @@ class RowWriter:
         Raises FencedError if another owner has written to a shard, or if somebody was erased since
         the tombstones were loaded: then nothing was written. Otherwise as `lake.commit.commit`.
         """
+        numbers, stored = self._number(built, known)
+        self.commit(built, numbers, marks)
+        return _outcomes(traces, built, numbers, stored)
+
+    def compare(
+        self,
+        traces: Sequence[AssembledTrace],
+        built: BuiltRows,
+        known: Mapping[str, StoredTrace],
+    ) -> list[RowOutcome]:
+        """Return what `write` would do, and write nothing."""
+        return _outcomes(traces, built, *self._number(built, known))
+
+    def _number(
+        self, built: BuiltRows, known: Mapping[str, StoredTrace]
+    ) -> tuple[list[RowNumbers], dict[str, StoredTrace]]:
+        """Return the numbers of the rows that differ, and what is stored of all rows then."""
         at = dict(self.sequences.positions)
         numbers: list[RowNumbers] = []
         stored: dict[str, StoredTrace] = {}
@@ -146,19 +171,9 @@ class RowWriter:
             numbers.append(RowNumbers(places[trace_id], shard, at[shard], revision))
             at[shard] += 1
             stored[trace_id] = StoredTrace(
-                trace_id, revision, digest, 0, before.duplicate_of if before else None
+                trace_id, revision, digest, 0, built.duplicates.get(trace_id)
             )
-        self.commit(built, numbers, marks)
-        written = {built.trace_ids[each.row] for each in numbers}
-        return [
-            RowOutcome(
-                trace,
-                stored.get(trace.trace_id),
-                trace.trace_id in written,
-                trace.reason or built.refused.get(trace.trace_id),
-            )
-            for trace in traces
-        ]
+        return numbers, stored
 
     def commit(
         self, built: BuiltRows, numbers: Sequence[RowNumbers], marks: Mapping[int, int]
@@ -172,6 +187,24 @@ class RowWriter:
                 counts[each.shard] = counts.get(each.shard, 0) + 1
             rows = NumberedShardRows(number_assembled_rows(built.rows, ordered), counts)
         self.sequences.commit(rows, marks, [ERASURE_FENCE.guard(self.tombstones.newest)])
+
+
+def _outcomes(
+    traces: Sequence[AssembledTrace],
+    built: BuiltRows,
+    numbers: Sequence[RowNumbers],
+    stored: Mapping[str, StoredTrace],
+) -> list[RowOutcome]:
+    written = {built.trace_ids[each.row] for each in numbers}
+    return [
+        RowOutcome(
+            trace,
+            stored.get(trace.trace_id),
+            trace.trace_id in written,
+            trace.reason or built.refused.get(trace.trace_id),
+        )
+        for trace in traces
+    ]
 
 
 def _to_record(trace: AssembledTrace) -> Trace | None:

@@ -135,7 +135,9 @@ class AssemblyStage:
     def cycle(self, *, everything: bool = False, marking: bool = False) -> None:
         """Read, assemble and commit once; ``everything``: without waiting for traces to be due.
 
-        With ``marking`` the marks move at once, even without rows. Raises RetryableError if stopped or if the lake cannot be read, FatalError if only an
+        With ``marking`` the marks move at once, even without rows.
+
+        Raises RetryableError if stopped or if the lake cannot be read, FatalError if only an
         operator can help.
         """
         if not self._shards:

@@ -43,14 +43,16 @@ def _digest(row: Any) -> bytes:
 
 
 def read_stored_traces(
-    table: Table, trace_ids: Collection[str], days: tuple[date, date] | None
+    table: Table, trace_ids: Collection[str] | None, days: tuple[date, date] | None
 ) -> dict[str, StoredTrace]:
-    """Return the assembled row with the highest revision of each trace that has one.
+    """Return the assembled row with the highest revision of each trace (None: of all) that has one.
 
     As of the table's last refresh, among the rows of these days (both included; None: all days).
     Raises RetryableError if the table cannot be read.
     """
-    condition = pc.field("trace_id").isin(list(trace_ids)) & pc.field("revision").is_valid()
+    condition = pc.field("revision").is_valid()
+    if trace_ids is not None:
+        condition = condition & pc.field("trace_id").isin(list(trace_ids))
     if days is not None:
         day = pc.field(PARTITION_COLUMN)
         condition = condition & (day >= pa.scalar(days[0])) & (day <= pa.scalar(days[1]))

@@ -34,7 +34,7 @@ class AssemblyObserver:
             if outcome.stored is None:
                 without[name_row_reason(outcome.trace) or REFUSED[outcome.refused or ERASED]] += 1
                 continue
-            counts[_kind(outcome)] += 1
+            counts[outcome.kind] += 1
             if outcome.written:
                 incomplete.update(outcome.trace.incomplete)
                 empty += not has_content(outcome.trace)
@@ -68,9 +68,3 @@ class AssemblyObserver:
         """Warn of applications that have shown no content until the worker ends."""
         for app, setting in self.content.conclude():
             self.without_content(app, setting)
-
-
-def _kind(outcome: RowOutcome) -> str:
-    if not outcome.written or outcome.stored is None:
-        return "unchanged"
-    return "new" if outcome.stored.revision == 1 else "revised"
