@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from lake.delta_log import DamagedLogError
 from lake.table_log import LEDGER_KEY
@@ -31,6 +31,28 @@ class SourcePartition(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.topic}/{self.partition}"
+
+
+class ItemSource(NamedTuple):
+    """The items with one place (``item``) in the records of a source partition."""
+
+    topic: str
+    partition: int
+    item: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}#{self.item}"
+
+
+RecordSource: TypeAlias = SourcePartition | ItemSource
+"""Where offsets belong to: those of whole records, or those of single items."""
+
+
+def record_source(topic: str, partition: int, item: int | None) -> RecordSource:
+    """Return where the offset of a row belongs to, by its coordinates."""
+    if item is None:
+        return SourcePartition(topic, partition)
+    return ItemSource(topic, partition, item)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from otel.signals import (
     SpanEvent,
     SpanLink,
     SpanStatus,
+    TargetKind,
 )
 from otel.span_view import ExtraFields, SpanView
 from schemas.reasons import QuarantineReason
@@ -279,7 +280,7 @@ def _restore_log(row: Mapping[str, Any]) -> OtelLog:
 def _restore_feedback(row: Mapping[str, Any]) -> ProductFeedback:
     document = _read_object(row["attributes"])
     filled = (kind for kind, column in _TARGET_COLUMNS.items() if row[column])
-    kind = document.get("target_kind") or next(filled, "entity")
+    kind: TargetKind = document.get("target_kind") or next(filled, "entity")
     target = row[_TARGET_COLUMNS[kind]] if kind in _TARGET_COLUMNS else document.get("target_id")
     return ProductFeedback(
         feedback_id=row["span_id"],
@@ -324,7 +325,7 @@ def _breach(name: str, rule: str) -> RuleBreach:
     return RuleBreach(QuarantineReason.OUT_OF_RANGE, name, f"`{name}` must {rule}.")
 
 
-_TARGET_COLUMNS: Final = {
+_TARGET_COLUMNS: Final[Mapping[TargetKind, str]] = {
     "trace": "trace_id",
     "span": "parent_span_id",
     "session": "session_id",

@@ -61,7 +61,7 @@ class HeldRecords:
         """Return rows and rejected items without those that quarantine holds."""
         if not self.held:
             return decoded, rejected
-        indexes = decoded.indexes or [None] * len(decoded)
+        indexes: Sequence[int | None] = decoded.indexes or [None] * len(decoded)
         where = zip(decoded.partitions, decoded.offsets, indexes, strict=True)
         rows = [at for at, place in enumerate(where) if not self._holds(*place)]
         decoded = decoded if len(rows) == len(decoded) else decoded.subset(rows)

@@ -84,19 +84,16 @@ class KeptSignalDecoder:
 
 
 def _concat(batches: Sequence[DecodedBatch[Any]]) -> DecodedBatch[Any]:
-    return replace(
-        batches[0],
-        **{name: [entry for batch in batches for entry in getattr(batch, name)] for name in _LISTS},
+    first = batches[0]
+    return DecodedBatch(
+        kind=first.kind,
+        topic=first.topic,
+        records=[each for batch in batches for each in batch.records],
+        partitions=[each for batch in batches for each in batch.partitions],
+        offsets=[each for batch in batches for each in batch.offsets],
+        schema_ids=[each for batch in batches for each in batch.schema_ids],
+        raws=[each for batch in batches for each in batch.raws],
+        indexes=[each for batch in batches for each in batch.indexes],
+        groups=[each for batch in batches for each in batch.groups],
+        dropped=[each for batch in batches for each in batch.dropped],
     )
-
-
-_LISTS: Final = (
-    "records",
-    "partitions",
-    "offsets",
-    "schema_ids",
-    "raws",
-    "indexes",
-    "groups",
-    "dropped",
-)

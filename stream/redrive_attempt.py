@@ -144,7 +144,7 @@ def _unit(
 
 
 def _units(decoded: DecodedBatch[Any], wanted: frozenset[ItemCoordinates]) -> list[ItemCoordinates]:
-    indexes = decoded.indexes or [None] * len(decoded)
+    indexes: Sequence[int | None] = decoded.indexes or [None] * len(decoded)
     where = zip(decoded.partitions, decoded.offsets, indexes, strict=True)
     return [unit for place in where if (unit := _unit(*place, wanted))]
 
@@ -163,7 +163,7 @@ def _units_of(rejected: RejectedRecord, wanted: frozenset[ItemCoordinates]) -> s
 def _only_wanted(
     decoded: DecodedBatch[Any], wanted: frozenset[ItemCoordinates]
 ) -> DecodedBatch[Any]:
-    indexes = decoded.indexes or [None] * len(decoded)
+    indexes: Sequence[int | None] = decoded.indexes or [None] * len(decoded)
     where = zip(decoded.partitions, decoded.offsets, indexes, strict=True)
     rows = [at for at, place in enumerate(where) if _unit(*place, wanted)]
     dropped = [d for d in decoded.dropped if _unit(d.partition, d.offset, d.item, wanted)]

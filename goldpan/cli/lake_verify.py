@@ -84,9 +84,10 @@ def verify(  # noqa: PLR0913 - one argument per option
     """Prove from the tables' logs that every record is in the lake exactly once.
 
     For each partition, up to its position: offset ranges have no gap or overlap, and found =
-    stored + quarantined + dropped, where a record of spans holds many items. Also lists the keys that rows were written with; with --deep,
-    how many values of each. With --kafka, also what the topics hold beyond the positions: a lag is
-    not an error, but records that Kafka deleted before they were read are.
+    stored + quarantined + dropped, where a record of spans holds many items. Also lists the keys
+    that rows were written with; with --deep, how many values of each. With --kafka, also what the
+    topics hold beyond the positions: a lag is not an error, but records that Kafka deleted before
+    they were read are.
 
     With --deep, each file is compared with the SHA-256 in its commit, and the hash chain of the
     redaction audit is checked. An interrupted run prints the time to continue from with --since.
