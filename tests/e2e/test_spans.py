@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from tests.e2e.item_scene import FILES, ItemScene, captured_records, plain_span, request_of
 from tests.servers.fixtures import StartWorker
@@ -112,3 +113,43 @@ def test_quarantined_items_are_redriven_and_ranges_replayed(
         _run(item_scene, *command, *source, "--to", "3", **lax)
         _run(item_scene, "replay", "promote", f"r{number}", **lax)
         item_scene.assert_exactly_once()
+
+
+def test_an_erased_persons_spans_leave_and_stay_out(
+    item_scene: ItemScene, kafka: Kafka, start_worker: StartWorker
+) -> None:
+    """All spans of the person's traces go, those without a user too; others in the record stay."""
+    topic = kafka.new_topic("otlp-erased", 1)
+    person, other = (
+        [KeyValue(key="user.id", value=AnyValue(string_value=name))]
+        for name in ("u-104277", "u-900311")
+    )
+    spans = [
+        plain_span(1, 1, attributes=person),
+        plain_span(2, 2, attributes=other),
+        plain_span(3, 1),
+    ]
+    item_scene.produce(
+        topic,
+        "otlp",
+        [Record(None, request_of(spans), 0), Record(None, request_of([plain_span(4, 1)]), 0)],
+    )
+    item_scene.more["redact__policy"] = None
+    start_worker(item_scene.env, "--until-caught-up").finish()
+    item_scene.assert_exactly_once()
+    _run(item_scene, "erase", "--subject", "u-104277")
+    assert [(item.offset, item.place) for item in item_scene.found()] == [(0, 1)]
+    audit = item_scene.reader.rows("redactions", ["_topic", "_offset", "_index", "fingerprint"])
+    kept = {
+        (row["_offset"], row["_index"])
+        for row in audit.to_pylist()
+        if row["_topic"] == topic and row["fingerprint"] is not None
+    }
+    assert kept == {(0, 1)}
+    item_scene.verified("--deep")
+    late = [plain_span(5, 1), plain_span(6, 3, attributes=person), plain_span(7, 3)]
+    item_scene.produce(topic, "otlp", [Record(None, request_of([*late, plain_span(8, 2)]), 0)])
+    start_worker(item_scene.env, "--until-caught-up").finish()
+    assert {(item.offset, item.place) for item in item_scene.found()} == {(0, 1), (2, 3)}
+    (proof,) = [p for p in item_scene.verified("--deep")["partitions"] if p["topic"] == topic]
+    assert (proof["found"], proof["stored"], proof["erased"]) == (8, 2, 3)
