@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from assembly.feedback_targets import TargetFinder
+from assembly.feedback_writer import FeedbackWriter
 from assembly.row_writer import RepeatedRedaction, RowWriter
 from assembly.shard_sequences import ShardSequences
 from assembly.trace_assembler import TraceAssembler
@@ -39,19 +41,23 @@ def set_up_trace_reconciler(settings: Settings) -> TraceReconciler:
     """Return the job that assembles traces from all their spans."""
     lake, context = Lake(settings.lake), job_context()
     wiring.refuse_other_keys(settings, lake)
-    writer = RowWriter(
-        ShardSequences(lake.table("traces"), context),
-        RepeatedRedaction(wiring.load_row_redactor(settings.redact)),
-        wiring.open_erasures(settings),
-        wiring.now_us,
-    )
+    spans, traces = lake.table(SPANS_TABLE), lake.table("traces")
+    redactor = RepeatedRedaction(wiring.load_row_redactor(settings.redact))
+    tombstones = wiring.open_erasures(settings)
     return TraceReconciler(
-        lake.table(SPANS_TABLE),
-        writer,
-        TraceAssembler(),
-        settings.assembly.terms(),
-        context,
-        wiring.now_us,
+        spans=spans,
+        writer=RowWriter(ShardSequences(traces, context), redactor, tombstones, wiring.now_us),
+        feedback=FeedbackWriter(
+            TargetFinder(spans, traces),
+            ShardSequences(lake.table("feedback"), context),
+            redactor,
+            tombstones,
+            wiring.now_us,
+        ),
+        assembler=TraceAssembler(),
+        terms=settings.assembly.terms(),
+        context=context,
+        now_us=wiring.now_us,
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from assembly.feedback_writer import FeedbackOutcome
 from assembly.row_writer import ERASED, INVALID_ROW, NOT_REDACTED, RowOutcome
 from otel.row_reasons import name_row_reason
 from stream.assembly_driver.content_watch import ContentWatch, has_content
@@ -59,6 +60,16 @@ class AssemblyObserver:
         """Report that the state was read back from the lake."""
         self.metrics.count("assembly_rebuilds", reason)
         self.log.info("assembly_rebuilt", shards=sorted(shards), why=reason)
+
+    def feedback(self, outcome: FeedbackOutcome, left: int, waiting: int) -> None:
+        """Report what became of feedback."""
+        self.metrics.count("resolved_feedback", by=len(outcome.written))
+        self.metrics.count("feedback_left_to_batch", by=left)
+        self.metrics.set("waiting_feedback", waiting)
+        if outcome.written or left:
+            self.log.info(
+                "feedback_resolved", records=len(outcome.written), waiting=waiting, left=left
+            )
 
     def without_content(self, app: str, setting: str) -> None:
         """Warn that an application exports no content at all."""

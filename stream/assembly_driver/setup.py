@@ -7,6 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from assembly.feedback_stage import FeedbackStage
+from assembly.feedback_targets import TargetFinder
+from assembly.feedback_writer import FeedbackWriter
 from assembly.row_writer import RowRedactor, RowWriter
 from assembly.shard_sequences import ShardSequences
 from assembly.stage import AssemblyStage
@@ -76,13 +79,25 @@ class AssemblySetup:
         writer = RowWriter(
             ShardSequences(traces, context, report), self.redactor, around.tombstones(own), _now_us
         )
+        spans = own.table(SPANS_TABLE)
+        feedback_writer = FeedbackWriter(
+            TargetFinder(spans, traces),
+            ShardSequences(own.table("feedback"), context),
+            self.redactor,
+            writer.tombstones,
+            _now_us,
+        )
+        feedback = FeedbackStage(
+            spans, feedback_writer, self.terms, around.observer, _now_us, time.monotonic
+        )
         stage = AssemblyStage(
-            spans=own.table(SPANS_TABLE),
+            spans=spans,
             traces=traces,
             assembler=TraceAssembler(self.extra),
             writer=writer,
             terms=self.terms,
             observer=around.observer,
+            feedback=feedback,
             now_us=_now_us,
             monotonic=time.monotonic,
             stop_requested=stopping.is_set,
