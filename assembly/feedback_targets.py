@@ -140,10 +140,15 @@ class TargetFinder:
         if not trace_ids and not session_ids:
             return found
         condition = is_one_of("trace_id", trace_ids) | is_one_of("session_id", session_ids)
-        columns = ("trace_id", "session_id", "user_id", "started_at")
+        columns = ("trace_id", "session_id", "user_id", "started_at", "revision")
+        ranks: dict[str, tuple[bool, int]] = {}
         for row in _rows(self.traces, columns, _within(condition, days)):
-            facts = {**row, "started_at": to_micros(row["started_at"])}
-            found[row["trace_id"]] = AssembledTrace(row["trace_id"], facts, None, (), {}, (), 0)
+            # A record of the contract is in force before any assembled row.
+            rank = row["revision"] is None, row["revision"] or 0
+            if rank > ranks.get(row["trace_id"], (False, -1)):
+                ranks[row["trace_id"]] = rank
+                facts = {**row, "started_at": to_micros(row["started_at"])}
+                found[row["trace_id"]] = AssembledTrace(row["trace_id"], facts, None, (), {}, (), 0)
         return found
 
 
