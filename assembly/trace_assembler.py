@@ -1,13 +1,13 @@
 """Assembles one trace from its rows in ``otel_spans``."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from assembly.trace_rows import StoredRow, TraceRows
 from otel.assembly import AssembledTrace, assemble_trace
+from otel.assembly_rules import DEFAULT_RULES, AssemblyRules
 from otel.signals import OtelLog, OtelSpan
-from otel.span_view import ExtraFields
 from otel.stored_spans import from_stored_span
 
 SPANS_LEFT_OUT: Final = "spans_left_out"
@@ -16,14 +16,14 @@ SPANS_UNREADABLE: Final = "spans_unreadable"
 
 @dataclass(frozen=True)
 class TraceAssembler:
-    """Assembles traces from stored rows; ``extra`` names further attributes of the application."""
+    """Assembles traces from stored rows."""
 
-    extra: ExtraFields = field(default_factory=dict)
+    rules: AssemblyRules = DEFAULT_RULES
 
     def assemble(self, trace_id: str, stored: TraceRows) -> AssembledTrace:
         """Return the row of a trace from all its rows."""
         spans, logs, unreadable = read_signals(stored.rows)
-        assembled = assemble_trace(trace_id, spans, logs, self.extra)
+        assembled = assemble_trace(trace_id, spans, logs, self.rules)
         reasons = {*assembled.incomplete}
         reasons |= {SPANS_LEFT_OUT} if stored.cut else set()
         reasons |= {SPANS_UNREADABLE} if unreadable else set()

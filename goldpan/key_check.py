@@ -36,7 +36,12 @@ from schemas.arrow import QUARANTINE_TABLE
 from schemas.errors import UsageError
 
 _CHECK_DIGITS: Final = 32
-_PSEUDONYMS: Final = (("traces", "user_id"), ("feedback", "user_id"), ("reviews", "reviewer"))
+_PSEUDONYMS: Final = (
+    ("traces", "user_id"),
+    ("feedback", "user_id"),
+    ("reviews", "reviewer"),
+    ("otel_spans", "user_id"),
+)
 _PSEUDONYM: Final = r"^(?P<key>[A-Za-z0-9_-]{1,16}):[a-z2-7]{12}$"
 _SAMPLE: Final = 20
 _BATCHES: Final = 8  # per table, at most, are searched for a sample

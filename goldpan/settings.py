@@ -26,6 +26,7 @@ from goldpan.setting_files import drop_overridden, read_secret_files
 from goldpan.setting_names import PREFIX, SettingSpelling, check_environment, check_file
 from labels.config import LabelSettings
 from lake.config import LakeSettings
+from otel.config import OtelSettings
 from redact.policies.settings import RedactSettings
 from schemas.errors import UsageError
 from schemas.settings import SettingsGroup
@@ -104,6 +105,10 @@ class Settings(BaseSettings):
     assembly: AssemblySettings = Field(
         default=AssemblySettings(),
         description="When the spans of a trace are assembled (topics of `GOLDPAN_KAFKA__SOURCES`).",
+    )
+    otel: OtelSettings = Field(
+        default=OtelSettings(),
+        description="How spans of OpenTelemetry and of the products, and their feedback, are read.",
     )
     labels: LabelSettings = Field(
         default=LabelSettings(),

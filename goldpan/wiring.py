@@ -23,6 +23,7 @@ from batch.labels.scorer_loader import load_configured_policy, load_scorer
 from decode.decoder import Decoder
 from decode.schema_sources import SchemaSource, open_schema_source
 from goldpan import key_check
+from goldpan.otel_setup import make_assembly_rules
 from goldpan.settings import Settings, TracingSettings
 from labels.policy import MICROS_PER_DAY, load_label_policy
 from labels.scorer import LabelScorer
@@ -34,6 +35,7 @@ from lake.table_commit import CommitContext
 from lake.table_layouts import TABLE_LAYOUTS
 from lake.tables import Lake
 from lake.tombstones import open_tombstones
+from otel.formats import SignalFormat
 from redact.crypto.keys import KEY_BYTES, load_all_keys, load_keys, load_seal_key
 from redact.crypto.sealing import Sealer
 from redact.pipeline.factory import build_redactor
@@ -51,10 +53,13 @@ from stream.client_errors import ClientErrors
 from stream.cluster import TOPIC_SETTINGS, Cluster
 from stream.config import KafkaSettings
 from stream.events import EventLog
+from stream.intake import RecordDecoder
 from stream.kafka_client import admin_properties, make_consumer
+from stream.kept_signals import KeptSignalDecoder
 from stream.label_driver.setup import LabelSetup
 from stream.record_fetcher import RecordFetcher
 from stream.redrive import Redrive
+from stream.signal_decoder import SignalDecoder
 from stream.source_topics import joins_labels, source_topics
 from stream.tracing import NO_TRACER, Tracer
 from stream.worker_setup import WorkerSetup
@@ -179,6 +184,7 @@ def make_assembly_setup(settings: Settings) -> AssemblySetup | None:
         topic=next(iter(settings.kafka.sources)),
         terms=settings.assembly.terms(),
         redactor=RepeatedRedaction(redactor),
+        rules=make_assembly_rules(settings),
         memory_bytes=redactor.memory_bytes,
     )
 
@@ -289,20 +295,34 @@ def open_erasures(settings: Settings) -> AppliedTombstones:
 
 def set_up_redrive(settings: Settings, topic: str, fetcher: RecordFetcher) -> Redrive:
     """Return the redrive of a topic's quarantined records."""
-    kind, table = kind_and_table(settings.kafka, topic)
+    _, table = kind_and_table(settings.kafka, topic)
     redaction, lake = load_redaction(settings.redact), Lake(settings.lake)
     refuse_other_keys(settings, lake)
     return Redrive(
         topic=topic,
         primary=lake.table(table),
         quarantine=lake.table(QUARANTINE_TABLE),
-        decoder=make_decoder(settings, kind),
+        decoder=_make_redrive_decoder(settings, topic),
         redactor=redaction.redactor,
         unsealer=redaction.sealer,
         fetch=fetcher.fetch,
         incarnation=fetcher.incarnation,
         erasures=open_erasures(settings),
         context=make_commit_context(),
+    )
+
+
+def _make_redrive_decoder(settings: Settings, topic: str) -> RecordDecoder:
+    source = source_topics(settings.kafka)[topic]
+    if source.signal_format is None:
+        return make_decoder(settings, source.kind)
+    return KeptSignalDecoder(make_signal_decoder(settings, source.signal_format))
+
+
+def make_signal_decoder(settings: Settings, signal_format: SignalFormat) -> SignalDecoder:
+    """Return the decoder of topics of spans with a format."""
+    return SignalDecoder(
+        signal_format, max_record_bytes=settings.stream.max_record_bytes, now_us=now_us
     )
 
 

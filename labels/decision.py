@@ -50,8 +50,8 @@ def decide_label(
 
     ``decided_at`` is the clock (microseconds since 1970, UTC); only the times in the event depend
     on it. A trace that has not arrived is decided only when ``closed``. A trace that is already
-    ``labelled``, under an older policy, is always decided: otherwise the old label would stay in
-    force. It then goes to reviewers only if it would have gone there anyway.
+    ``labelled``, under an older policy or for another content, is always decided: otherwise the old
+    label would stay in force. It then goes to reviewers only if it would have gone there anyway.
     """
     if knowledge.trace is None and not knowledge.closed:
         return None

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from lake.delta_log import DamagedLogError
 from lake.table_log import LEDGER_KEY
@@ -31,6 +31,28 @@ class SourcePartition(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.topic}/{self.partition}"
+
+
+class ItemSource(NamedTuple):
+    """The items with one place (``item``) in the records of a source partition."""
+
+    topic: str
+    partition: int
+    item: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}#{self.item}"
+
+
+RecordSource: TypeAlias = SourcePartition | ItemSource
+"""Where offsets belong to: those of whole records, or those of single items."""
+
+
+def record_source(topic: str, partition: int, item: int | None) -> RecordSource:
+    """Return where the offset of a row belongs to, by its coordinates."""
+    if item is None:
+        return SourcePartition(topic, partition)
+    return ItemSource(topic, partition, item)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +145,28 @@ class SourceRange:
 
 
 def rows_from_quarantine(kind: EntryKind, item: SourceRange) -> int:
-    """Return how many records a commit moved from quarantine to their table, net.
+    """Return how many rows a commit took from quarantine to move them to their table, net.
 
-    The entries of both tables agree. A replay moves records both ways: ``stored`` counts those that
-    go to their table, ``quarantined`` those that go to quarantine.
+    The entries of both tables agree. A redrive counts in ``quarantined`` what leaves quarantine and
+    in ``stored`` what reaches the table: a record that could not be read was one row there, and may
+    hold many spans. A replay moves records both ways: ``stored`` counts those that go to their
+    table, ``quarantined`` those that go to quarantine.
     """
     if kind is EntryKind.REDRIVE:
-        return item.stored
+        return item.quarantined
     return item.stored - item.quarantined if kind is EntryKind.REPLAY else 0
+
+
+def rows_to_table(kind: EntryKind, item: SourceRange) -> int:
+    """Return how many rows a commit moved from quarantine into their table, net."""
+    return item.stored if kind is EntryKind.REDRIVE else rows_from_quarantine(kind, item)
+
+
+def items_uncovered(kind: EntryKind, item: SourceRange) -> int:
+    """Return how many more items a redrive has found in records that could not be read before."""
+    if kind is not EntryKind.REDRIVE:
+        return 0
+    return item.stored + sum(item.dropped.values()) - item.quarantined
 
 
 def rows_expired(kind: EntryKind, item: SourceRange) -> int:
@@ -143,6 +179,11 @@ def rows_erased(kind: EntryKind, item: SourceRange) -> int:
     return item.stored if kind is EntryKind.ERASE else 0
 
 
+def rows_superseded(kind: EntryKind, item: SourceRange) -> int:
+    """Return how many rows of a shard a compaction left out: later revisions replace them."""
+    return item.stored if kind is EntryKind.COMPACT else 0
+
+
 def rows_relabelled(kind: EntryKind, item: SourceRange) -> int:
     """Return how many label events of a partition a commit replaced."""
     return sum(item.dropped.values()) if kind is EntryKind.RELABEL else 0
@@ -150,7 +191,7 @@ def rows_relabelled(kind: EntryKind, item: SourceRange) -> int:
 
 def rows_added(kind: EntryKind, item: SourceRange) -> int:
     """Return how many rows of a partition a commit added to its table, net."""
-    if kind in {EntryKind.RETENTION, EntryKind.ERASE}:
+    if kind in {EntryKind.RETENTION, EntryKind.ERASE, EntryKind.COMPACT}:
         return -item.stored
     return item.stored - rows_relabelled(kind, item)
 

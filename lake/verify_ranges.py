@@ -16,9 +16,12 @@ from lake.ledger import (
     LoggedEntry,
     SourcePartition,
     SourceRange,
+    items_uncovered,
     rows_erased,
     rows_expired,
     rows_from_quarantine,
+    rows_superseded,
+    rows_to_table,
 )
 
 
@@ -30,6 +33,7 @@ class PartitionProof:
     one of spans. All that follows counts items. ``stored`` and ``quarantined`` count where they are
     *now*. One that was redriven out of quarantine counts as stored; one that was removed from
     either table counts as ``expired`` or ``erased``. ``dropped`` items were never in a table.
+    ``superseded`` rows of the assembly were left out by a compaction: later revisions are there.
 
     ``begun`` is the offset at which the current incarnation of the topic begins; without adoptions
     it is ``start``. ``epochs`` are the leader epochs of the last records of ranges, each with the
@@ -48,6 +52,7 @@ class PartitionProof:
     skipped: int = 0
     expired: int = 0
     erased: int = 0
+    superseded: int = 0
     begun: int = 0
     epochs: tuple[tuple[int, int], ...] = ()
 
@@ -66,10 +71,11 @@ class PartitionProof:
             "found": self.found,
             "stored": self.stored,
             "quarantined": self.quarantined,
-            "dropped": self.dropped + self.expired + self.erased,
+            "dropped": self.dropped + self.expired + self.erased + self.superseded,
             "skipped": self.skipped,
             "expired": self.expired,
             "erased": self.erased,
+            **({"superseded": self.superseded} if self.superseded else {}),
             "epochs": [list(epoch) for epoch in self.epochs],
         }
 
@@ -141,7 +147,7 @@ def range_chains(table: TableCut) -> tuple[dict[SourcePartition, RangeChain], li
                 chains.setdefault(item.source, RangeChain.begin(item.source, item.end)).adopt(
                     item.end
                 )
-            elif logged.entry.kind is EntryKind.FLUSH:
+            elif logged.entry.kind in {EntryKind.FLUSH, EntryKind.ASSEMBLE}:
                 chains.setdefault(item.source, RangeChain.begin(item.source, item.start)).add(
                     item, commit
                 )
@@ -150,12 +156,40 @@ def range_chains(table: TableCut) -> tuple[dict[SourcePartition, RangeChain], li
     )
 
 
-def count_redriven(ledger: Iterable[LoggedEntry]) -> dict[SourcePartition, int]:
-    """Return how many records of each partition came from quarantine, net."""
-    counts: dict[SourcePartition, int] = defaultdict(int)
+@dataclass(slots=True)
+class RedrivenRows:
+    """What redrives and replays moved, of one partition: rows that left quarantine, rows that
+    reached the table, and the items that redrives found and dropped.
+    """
+
+    left: int = 0
+    reached: int = 0
+    uncovered: int = 0
+    dropped: int = 0
+
+    def add(self, kind: EntryKind, item: SourceRange) -> None:
+        """Add a range of a commit."""
+        self.left += rows_from_quarantine(kind, item)
+        self.reached += rows_to_table(kind, item)
+        self.uncovered += items_uncovered(kind, item)
+        self.dropped += sum(item.dropped.values()) if kind is EntryKind.REDRIVE else 0
+
+
+def count_redriven(ledger: Iterable[LoggedEntry]) -> dict[SourcePartition, RedrivenRows]:
+    """Return what redrives and replays moved, by partition."""
+    counts: dict[SourcePartition, RedrivenRows] = defaultdict(RedrivenRows)
     for logged in ledger:
         for item in logged.entry.ranges:
-            counts[item.source] += rows_from_quarantine(logged.entry.kind, item)
+            counts[item.source].add(logged.entry.kind, item)
+    return counts
+
+
+def count_superseded(ledger: Iterable[LoggedEntry]) -> Counter[SourcePartition]:
+    """Return how many assembled rows of each shard compactions left out."""
+    counts = Counter[SourcePartition]()
+    for logged in ledger:
+        for item in logged.entry.ranges:
+            counts[item.source] += rows_superseded(logged.entry.kind, item)
     return counts
 
 

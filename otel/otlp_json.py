@@ -4,6 +4,7 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 from google.protobuf.json_format import ParseDict, ParseError
@@ -58,7 +59,7 @@ class _JsonItems:
             try:
                 self._add_item(item, resource, scope, is_span=names[2] == "spans")
             except InvalidItemError as error:
-                alone = _request_of_one(item, place, names)
+                alone = partial(_request_of_one, item, place, names)
                 self.rejected.append(RejectedItem(self._index, str(error), alone))
             self._index += 1
 

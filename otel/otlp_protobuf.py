@@ -78,7 +78,7 @@ def _convert(
         try:
             items.append(_convert_item(each, convert, noun, index))
         except InvalidItemError as error:
-            rejected.append(RejectedItem(index, str(error), _request_of_one(*each.sent())))
+            rejected.append(RejectedItem(index, str(error), partial(_request_of_one, each)))
     spans = tuple(item for item in items if isinstance(item, OtelSpan))
     logs = tuple(item for item in items if isinstance(item, OtelLog))
     return DecodedSignals(spans=spans, logs=logs, rejected=tuple(rejected))
@@ -92,8 +92,9 @@ def _convert_item(
     return convert(placed.item, placed.resource, placed.scope, index)
 
 
-def _request_of_one(resource: bytes, scope: bytes, item: bytes) -> bytes:
+def _request_of_one(placed: _Placed) -> bytes:
     """Return a request that holds one item alone."""
+    resource, scope, item = placed.sent()
     request: bytes = Envelope(
         resources=[{"resource": resource, "scopes": [{"scope": scope, "items": [item]}]}]
     ).SerializeToString()

@@ -1,6 +1,6 @@
 """The values that all formats are decoded to: spans, log records, feedback, and rejected items."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -101,13 +101,13 @@ class ProductFeedback:
 class RejectedItem:
     """An item of a record that is set aside. ``reason`` holds no content of the record.
 
-    ``payload`` is a record of the same format that holds this item alone, and ``path`` the HTTP
-    path that goes with it, where a product's body needs one.
+    ``write`` returns a record of the same format that holds this item alone, and ``path`` is the
+    HTTP path that goes with it, where a product's body needs one.
     """
 
     index: int
     reason: str
-    payload: bytes = field(default=b"", repr=False)
+    write: Callable[[], bytes] = field(default=bytes, repr=False, compare=False)
     path: str = ""
 
 

@@ -78,8 +78,8 @@ class SpanView:
         if (stored := self._stored(name)) is not None:
             yield Reading(stored, FieldOrigin(self.span.span_id, self.dialect.name, name))
         sources = (
-            *self.dialect.fields.get(name, ()),
             *self.extra.get(name, ()),
+            *self.dialect.fields.get(name, ()),
             *APPLICATION_FIELDS.get(name, ()),
         )
         for source in sources:

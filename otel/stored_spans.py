@@ -24,8 +24,9 @@ from otel.signals import (
     SpanEvent,
     SpanLink,
     SpanStatus,
+    TargetKind,
 )
-from otel.span_view import SpanView
+from otel.span_view import ExtraFields, SpanView
 from schemas.reasons import QuarantineReason
 from schemas.record_rules import RuleBreach
 from schemas.records import (
@@ -40,7 +41,7 @@ from schemas.records import (
 LOG_WITHOUT_SPAN: Final = "log_without_span"
 """The rule that drops log records that belong to no span and are no feedback."""
 MAX_ID: Final = 512
-_ROW_OVERHEAD: Final = 1_000
+ROW_OVERHEAD: Final = 1_000
 """What a row counts beside its text, about: a record may hold many spans without any text."""
 
 
@@ -63,15 +64,21 @@ class RowsTooLargeError(ValueError):
 
 
 def to_stored_spans(
-    signals: DecodedSignals, signal_format: str, *, fallback_us: int, most_bytes: int
+    signals: DecodedSignals,
+    signal_format: str,
+    *,
+    fallback_us: int,
+    most_bytes: int,
+    extra: ExtraFields | None = None,
 ) -> StorableSignals:
     """Return the rows of the items of one Kafka record, in order of their index.
 
     ``fallback_us`` is the event time of items without a valid time of their own, in microseconds
-    since 1970. Raises RowsTooLargeError if the texts of all rows exceed ``most_bytes`` characters:
-    the resource of a request stands in the row of each of its items.
+    since 1970. ``extra`` names further attributes of the application.
+    Raises RowsTooLargeError if the texts of all rows exceed ``most_bytes`` characters: the resource
+    of a request stands in the row of each of its items.
     """
-    return _RowWriter(signal_format, fallback_us, most_bytes).write(signals)
+    return _RowWriter(signal_format, fallback_us, most_bytes, extra or {}).write(signals)
 
 
 def from_stored_span(row: Mapping[str, Any]) -> OtelSpan | OtelLog | ProductFeedback:
@@ -101,6 +108,7 @@ class _RowWriter:
     signal_format: str
     fallback_us: int
     most_bytes: int
+    extra: ExtraFields
     found: StorableSignals = field(default_factory=StorableSignals)
     _written: int = 0
     _resource: tuple[Attributes, str] | None = None
@@ -120,21 +128,25 @@ class _RowWriter:
         if evaluations:
             self._add(log.index, self._store_feedback(evaluations[0]))
         elif log.trace_id is None or log.span_id is None:
+            self._count(ROW_OVERHEAD)
             self.found.dropped.append((log.index, LOG_WITHOUT_SPAN))
         else:
             self._add(log.index, self._store_log(log))
 
     def _add(self, index: int, row: StoredSpan) -> None:
-        self._written += _ROW_OVERHEAD + len(row.resource) + len(row.attributes) + len(row.name)
-        self._written += sum(len(e.name) + len(e.attributes) for e in row.events)
-        self._written += sum(len(link.attributes) for link in row.links) + len(row.body or "")
-        if self._written > self.most_bytes:
-            raise RowsTooLargeError
+        size = ROW_OVERHEAD + len(row.resource) + len(row.attributes) + len(row.name)
+        size += sum(len(e.name) + len(e.attributes) for e in row.events) + len(row.body or "")
+        self._count(size + sum(len(link.attributes) for link in row.links))
         breach = _find_breach(row)
         if breach is None:
             self.found.rows.append((index, row))
         else:
             self.found.refused.append((index, row, breach))
+
+    def _count(self, size: int) -> None:
+        self._written += size
+        if self._written > self.most_bytes:
+            raise RowsTooLargeError
 
     def _write_resource(self, resource: Attributes) -> str:
         """Return a resource as JSON; the spans of one request share the text."""
@@ -143,7 +155,7 @@ class _RowWriter:
         return self._resource[1]
 
     def _store_span(self, span: OtelSpan) -> StoredSpan:
-        view = SpanView(span)
+        view = SpanView(span, extra=self.extra)
         self.found.unrecognised += view.dialect is UNKNOWN
         return StoredSpan(
             record="span" if self.signal_format == "otlp" else "run",
@@ -183,7 +195,7 @@ class _RowWriter:
         carrier = OtelSpan(
             log.trace_id or "", log.span_id or "", None, "", 0, 0, log.attributes, log.resource
         )
-        view = SpanView(carrier)
+        view = SpanView(carrier, extra=self.extra)
         return StoredSpan(
             record="log",
             format=self.signal_format,
@@ -267,15 +279,16 @@ def _restore_log(row: Mapping[str, Any]) -> OtelLog:
 
 def _restore_feedback(row: Mapping[str, Any]) -> ProductFeedback:
     document = _read_object(row["attributes"])
-    kind = document["target_kind"]
-    target = row[_TARGET_COLUMNS[kind]] if kind in _TARGET_COLUMNS else document["target_id"]
+    filled = (kind for kind, column in _TARGET_COLUMNS.items() if row[column])
+    kind: TargetKind = document.get("target_kind") or next(filled, "entity")
+    target = row[_TARGET_COLUMNS[kind]] if kind in _TARGET_COLUMNS else document.get("target_id")
     return ProductFeedback(
         feedback_id=row["span_id"],
         name=row["name"],
         value=document.get("value"),
         comment=document.get("comment"),
         target_kind=kind,
-        target_id=str(target),
+        target_id=str(target or ""),
         time_ns=row["start_time_unix_nano"] or 0,
         user_id=row["user_id"],
         source=document.get("source") or "",
@@ -312,7 +325,7 @@ def _breach(name: str, rule: str) -> RuleBreach:
     return RuleBreach(QuarantineReason.OUT_OF_RANGE, name, f"`{name}` must {rule}.")
 
 
-_TARGET_COLUMNS: Final = {
+_TARGET_COLUMNS: Final[Mapping[TargetKind, str]] = {
     "trace": "trace_id",
     "span": "parent_span_id",
     "session": "session_id",
@@ -346,7 +359,8 @@ def _without_nan(value: Any) -> Any:
 
 
 def _read_object(text: str) -> dict[str, Any]:
-    document = load_json(text)
+    """Return the object in a text; one whose text has expired is empty."""
+    document = load_json(text) if text else {}
     if isinstance(document, dict):
         return document
     raise ValueError("the document is not an object")

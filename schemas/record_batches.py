@@ -38,6 +38,8 @@ class RawRecord(NamedTuple):
 
     ``headers`` are those of a record whose format needs them. If only one item of the record is
     meant, ``item`` is its place within the record, and ``value`` holds that item alone.
+    `DECODED_BEFORE` in its place says that items of the record were decoded before: its size is no
+    reason any more to set the record aside as one.
     """
 
     partition: int
@@ -47,6 +49,9 @@ class RawRecord(NamedTuple):
     value: bytes | None
     headers: Headers = ()
     item: int | None = None
+
+
+DECODED_BEFORE: Final = -1
 
 
 class DroppedItem(NamedTuple):

@@ -9,7 +9,7 @@ from more spans, or it came both as a record and as spans. One rule decides, for
    call.
 
 The rule looks at all rows of the trace, before any filter by day or content. Here it is for rows in
-Python, for Arrow tables, and as SQL; `batch.release.sampling.trace_query` has it for Ibis.
+Python, for Arrow tables, and as SQL; `batch.release.sampling.selection_query` has it for Ibis.
 """
 
 from collections.abc import Iterable, Mapping

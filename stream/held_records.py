@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from schemas.record_batches import DecodedBatch, RawRecord, RejectedRecord
+from schemas.record_batches import DECODED_BEFORE, DecodedBatch, RawRecord, RejectedRecord
 from stream.owned_partition import Assignment
 from stream.ranges import WHOLE_RECORD, HeldItems
 
@@ -42,10 +42,18 @@ class HeldRecords:
         return cls({where: items for where, items in found.items() if items})
 
     def without_whole(self, records: Sequence[RawRecord]) -> Sequence[RawRecord]:
-        """Return the records without those that quarantine holds as one."""
+        """Return the records without those that quarantine holds as one.
+
+        Those of which it holds items are marked: they must be divided into items again.
+        """
         if not self.held:
             return records
-        return [r for r in records if self.held.get((r.partition, r.offset)) != WHOLE_RECORD]
+        kept: list[RawRecord] = []
+        for raw in records:
+            items = self.held.get((raw.partition, raw.offset))
+            if items != WHOLE_RECORD:
+                kept.append(raw._replace(item=DECODED_BEFORE) if items else raw)
+        return kept
 
     def without_items(
         self, decoded: DecodedBatch[Any], rejected: list[RejectedRecord]
@@ -53,7 +61,7 @@ class HeldRecords:
         """Return rows and rejected items without those that quarantine holds."""
         if not self.held:
             return decoded, rejected
-        indexes = decoded.indexes or [None] * len(decoded)
+        indexes: Sequence[int | None] = decoded.indexes or [None] * len(decoded)
         where = zip(decoded.partitions, decoded.offsets, indexes, strict=True)
         rows = [at for at, place in enumerate(where) if not self._holds(*place)]
         decoded = decoded if len(rows) == len(decoded) else decoded.subset(rows)

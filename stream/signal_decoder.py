@@ -12,12 +12,14 @@ from typing import Final
 import msgspec
 
 from otel.formats import SignalFormat, decode_signals
-from otel.kept_items import KeptItem, read_kept_item, write_kept_item
+from otel.kept_items import KeptItem, write_kept_item
 from otel.signals import DecodedSignals, RejectedItem
-from otel.stored_spans import RowsTooLargeError, to_stored_spans
+from otel.span_view import ExtraFields
+from otel.stored_spans import ROW_OVERHEAD, RowsTooLargeError, to_stored_spans
 from schemas.contract import CONTRACTS
 from schemas.reasons import QuarantineReason
 from schemas.record_batches import (
+    DECODED_BEFORE,
     DecodedBatch,
     DroppedItem,
     RawRecord,
@@ -31,7 +33,6 @@ MOST_ROW_BYTES: Final = 32 * 2**20
 stands in the row of each of its spans, so a small record could fill any memory."""
 
 _SCHEMA: Final = CONTRACTS[RecordKind.SPAN].fingerprint
-_ROW_JSON: Final = msgspec.json.Decoder(StoredSpan)
 
 
 @dataclass(slots=True)
@@ -50,13 +51,15 @@ class SignalDecoder:
 
     ``max_record_bytes`` is the length of the longest value that is decoded. ``now_us`` is the wall
     clock in microseconds since 1970: the event time of an item without any. ``on_unrecognised`` is
-    called with a topic and the number of its spans that no dialect recognises.
+    called with a topic and the number of its spans that no dialect recognises. ``extra`` names
+    further attributes of the application.
     """
 
     signal_format: SignalFormat
     max_record_bytes: int
     now_us: Callable[[], int]
     on_unrecognised: Callable[[str, int], None] = lambda _topic, _spans: None
+    extra: ExtraFields = field(default_factory=dict)
 
     def decode(
         self, topic: str, messages: Sequence[RawRecord]
@@ -64,15 +67,16 @@ class SignalDecoder:
         """Return the rows of the items, and what was rejected: records, and single items."""
         rows = _Rows()
         for raw in messages:
-            self._decode(topic, raw, rows)
+            limited = raw.item != DECODED_BEFORE
+            self._decode(topic, raw if limited else raw._replace(item=None), rows, limited=limited)
         return _to_batch(topic, rows), rows.rejected
 
-    def _decode(self, topic: str, raw: RawRecord, rows: _Rows) -> None:
+    def _decode(self, topic: str, raw: RawRecord, rows: _Rows, *, limited: bool) -> None:
         if not raw.value:
             reason = QuarantineReason.TOMBSTONE if raw.value is None else QuarantineReason.EMPTY
             rows.rejected.append(self._refuse(topic, raw, reason, _NOTHING))
             return
-        if len(raw.value) > self.max_record_bytes:
+        if limited and len(raw.value) > self.max_record_bytes:
             detail = f"The value is longer than the {self.max_record_bytes:,} bytes allowed."
             rows.rejected.append(self._refuse(topic, raw, QuarantineReason.TOO_LARGE, detail))
             return
@@ -85,10 +89,14 @@ class SignalDecoder:
 
     def _add_items(self, topic: str, raw: RawRecord, signals: DecodedSignals, rows: _Rows) -> None:
         fallback_us = _valid_time(raw.timestamp_ms * 1000, self.now_us())
-        most_bytes = MOST_ROW_BYTES - sum(len(item.payload) for item in signals.rejected)
         try:
+            set_aside, size = _write_rejected(topic, raw, signals.rejected)
             stored = to_stored_spans(
-                signals, self.signal_format, fallback_us=fallback_us, most_bytes=most_bytes
+                signals,
+                self.signal_format,
+                fallback_us=fallback_us,
+                most_bytes=MOST_ROW_BYTES - size,
+                extra=self.extra,
             )
         except RowsTooLargeError:
             rejected = self._refuse(topic, raw, QuarantineReason.TOO_LARGE, _TOO_LARGE_AS_ROWS)
@@ -110,7 +118,7 @@ class SignalDecoder:
                     schema_id=_SCHEMA,
                 )
             )
-        rows.rejected += [_rejected_item(topic, raw, item) for item in signals.rejected]
+        rows.rejected += set_aside
         rows.dropped += [
             DroppedItem(raw.partition, raw.offset, index, rule) for index, rule in stored.dropped
         ]
@@ -123,17 +131,6 @@ class SignalDecoder:
             kept = KeptItem("record", raw.value, raw.headers)
             raw = raw._replace(value=write_kept_item(kept))
         return RejectedRecord(topic=topic, reason=reason, detail=detail, raw=raw)
-
-
-def read_kept_rows(payload: bytes) -> StoredSpan | None:
-    """Return the row in a kept item; None if it holds something else, or no valid row."""
-    kept = read_kept_item(payload)
-    if kept is None or kept.form != "row":
-        return None
-    try:
-        return _ROW_JSON.decode(kept.value)
-    except msgspec.DecodeError:
-        return None
 
 
 def _to_batch(topic: str, rows: _Rows) -> DecodedBatch[StoredSpan]:
@@ -157,15 +154,25 @@ def _raw_of_row(raw: RawRecord, index: int, record: StoredSpan) -> RawRecord:
     return RawRecord(raw.partition, raw.offset, raw.timestamp_ms, None, value, item=index)
 
 
-def _rejected_item(topic: str, raw: RawRecord, item: RejectedItem) -> RejectedRecord:
-    headers = (("http.path", item.path.encode()),) if item.path else ()
-    value = write_kept_item(KeptItem("record", item.payload, headers))
-    return RejectedRecord(
-        topic=topic,
-        reason=QuarantineReason.INVALID_ITEM,
-        detail=_sentence(item.reason),
-        raw=RawRecord(raw.partition, raw.offset, raw.timestamp_ms, None, value, item=item.index),
-    )
+def _write_rejected(
+    topic: str, raw: RawRecord, items: Sequence[RejectedItem]
+) -> tuple[list[RejectedRecord], int]:
+    """Return rejected items, each as a record of its own, and their size in bytes.
+
+    Raises RowsTooLargeError: the resource of a request stands in each of them.
+    """
+    rejected: list[RejectedRecord] = []
+    size = 0
+    for item in items:
+        headers = (("http.path", item.path.encode()),) if item.path else ()
+        value = write_kept_item(KeptItem("record", item.write(), headers))
+        size += ROW_OVERHEAD + len(value)
+        if size > MOST_ROW_BYTES:
+            raise RowsTooLargeError
+        alone = raw._replace(key=None, value=value, headers=(), item=item.index)
+        reason, detail = QuarantineReason.INVALID_ITEM, _sentence(item.reason)
+        rejected.append(RejectedRecord(topic, reason, detail, alone))
+    return rejected, size
 
 
 def _sentence(reason: str) -> str:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final, Self
 
 from otel.json_documents import load_json
@@ -53,7 +54,7 @@ class NativeBody:
 
     def reject(self, reason: str, payload: bytes) -> None:
         """Reject an item that is no document; ``payload`` is all that was sent of it."""
-        self._rejected.append(RejectedItem(self._index, reason, payload))
+        self._rejected.append(RejectedItem(self._index, reason, lambda: payload))
         self._index += 1
 
     def result(self) -> DecodedSignals:
@@ -74,10 +75,13 @@ class NativeBody:
         try:
             to.append(read(_require_object(item), self._index))
         except InvalidItemError as error:
-            payload = json.dumps(alone.write(item), ensure_ascii=False).encode()
-            rejected = RejectedItem(self._index, str(error), payload, alone.path)
-            self._rejected.append(rejected)
+            write = partial(_write_alone, alone, item)
+            self._rejected.append(RejectedItem(self._index, str(error), write, alone.path))
         self._index += 1
+
+
+def _write_alone(alone: BodyOfOne, item: Any) -> bytes:
+    return json.dumps(alone.write(item), ensure_ascii=False).encode()
 
 
 def _require_object(item: Any) -> dict[str, Any]:

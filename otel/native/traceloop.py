@@ -20,7 +20,7 @@ def decode_traceloop(value: bytes) -> DecodedSignals:
     tags = document.get("tags")
     if entity is None or not isinstance(tags, dict):
         reason = "the annotation has no entity id or no tags"
-        return DecodedSignals(rejected=(RejectedItem(0, reason, value),))
+        return DecodedSignals(rejected=(RejectedItem(0, reason, lambda: value),))
     base = content_digest(document)
     actor = document.get("actor")
     actor = actor if isinstance(actor, dict) else {}

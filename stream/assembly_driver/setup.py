@@ -4,7 +4,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from assembly.feedback_stage import FeedbackStage
@@ -19,8 +19,8 @@ from lake.config import LakeSettings
 from lake.retry import Retry
 from lake.table_commit import CommitContext
 from lake.tables import Lake
+from otel.assembly_rules import DEFAULT_RULES, AssemblyRules
 from otel.open_traces import AssemblyTerms
-from otel.span_view import ExtraFields
 from schemas.arrow import SPANS_TABLE
 from stream.applied_tombstones import AppliedTombstones
 from stream.assembly_driver.driver import AssemblyDriver
@@ -56,14 +56,13 @@ class AssemblySetup:
     """How traces are assembled in the worker.
 
     ``topic`` is the one whose partitions divide the shards among workers. ``redactor`` belongs to
-    the assembly's thread alone; ``memory_bytes`` is the size of its caches. ``extra`` names further
-    attributes of the application.
+    the assembly's thread alone; ``memory_bytes`` is the size of its caches.
     """
 
     topic: str
     terms: AssemblyTerms
     redactor: RowRedactor
-    extra: ExtraFields = field(default_factory=dict)
+    rules: AssemblyRules = DEFAULT_RULES
     memory_bytes: int = 0
 
     def driver(self, around: AssemblySurroundings) -> AssemblyDriver:
@@ -93,7 +92,7 @@ class AssemblySetup:
         stage = AssemblyStage(
             spans=spans,
             traces=traces,
-            assembler=TraceAssembler(self.extra),
+            assembler=TraceAssembler(self.rules),
             writer=writer,
             terms=self.terms,
             observer=around.observer,

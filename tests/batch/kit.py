@@ -177,6 +177,7 @@ def add_labels(lake: Lake, events: Sequence[LabelEvent]) -> None:
             pa.array([NOW] * count, pa.timestamp("us", "UTC")),
             pa.array(["0" * 16] * count),
             pa.array(["p"] * count),
+            pa.nulls(count, pa.int32()),
             columns[_SCHEMA.get_field_index("decided_at")].cast(pa.date32()),
         ],
         schema=_SCHEMA,

@@ -26,7 +26,7 @@ class Item(NamedTuple):
     topic: str
     partition: int
     offset: int
-    index: int
+    place: int
     record: str
     trace_id: str | None
     span_id: str | None
@@ -57,7 +57,8 @@ def request_of(spans: Iterable[Span]) -> bytes:
     request = ExportTraceServiceRequest(
         resource_spans=[ResourceSpans(scope_spans=[ScopeSpans(spans=list(spans))])]
     )
-    return request.SerializeToString()
+    value: bytes = request.SerializeToString()
+    return value
 
 
 def plain_span(number: int, trace: int = 1, **parts: Any) -> Span:
