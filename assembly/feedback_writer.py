@@ -1,7 +1,7 @@
 """Writes the records of resolved feedback to ``feedback``, each feedback once."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -44,7 +44,7 @@ class FeedbackWriter:
     redactor: RowRedactor
     tombstones: Tombstones
     now_us: Callable[[], int]
-    scales: Mapping[str, FeedbackScale] | None = None
+    scales: Mapping[str, FeedbackScale] = field(default_factory=lambda: DEFAULT_SCALES)
 
     def write(
         self,
@@ -65,7 +65,7 @@ class FeedbackWriter:
         for each in missing:
             if each.feedback_id in waiting:
                 continue
-            resolved = resolve_feedback(each, targets, self.scales or DEFAULT_SCALES)
+            resolved = resolve_feedback(each, targets, self.scales)
             if resolved.record is None:
                 unresolved.append(each.feedback_id)
             elif (record := _to_record(resolved.record)) is None:

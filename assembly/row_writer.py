@@ -236,6 +236,7 @@ def _decoded(
                 revision=1,
                 mapping=trace.mapping,
                 incomplete=trace.incomplete,
+                cost_computed=trace.cost_computed,
                 sampling_probability=trace.sampling_probability,
                 duplicate_of=duplicates.get(trace.trace_id),
             )

@@ -11,8 +11,10 @@ from batch.labels.calibrator import Calibrator
 from batch.labels.reconciler import Reconciler
 from batch.labels.scorer_loader import load_configured_policy, load_scorer
 from batch.reviews.queue_service import ReviewQueueService
+from batch.trace_assembly.row_check import RowCheck
 from batch.trace_assembly.trace_reconciler import TraceReconciler
 from goldpan import wiring
+from goldpan.otel_setup import make_assembly_rules
 from goldpan.settings import Settings
 from lake.table_commit import CommitContext
 from lake.tables import Lake
@@ -53,11 +55,26 @@ def set_up_trace_reconciler(settings: Settings) -> TraceReconciler:
             redactor,
             tombstones,
             wiring.now_us,
+            settings.otel.scales(),
         ),
-        assembler=TraceAssembler(),
+        assembler=TraceAssembler(make_assembly_rules(settings)),
         terms=settings.assembly.terms(),
         context=context,
         now_us=wiring.now_us,
+    )
+
+
+def set_up_row_check(settings: Settings, lake: Lake) -> RowCheck:
+    """Return the check of assembled rows; UsageError if no redaction key is set."""
+    redactor = wiring.load_row_redactor(settings.redact)
+    sequences = ShardSequences(lake.table("traces"), job_context())
+    tombstones = wiring.open_erasures(settings)
+    return RowCheck(
+        lake.table(SPANS_TABLE),
+        RowWriter(sequences, RepeatedRedaction(redactor), tombstones, wiring.now_us),
+        TraceAssembler(make_assembly_rules(settings)),
+        redactor.policy_hash,
+        wiring.now_us,
     )
 
 

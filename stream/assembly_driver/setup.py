@@ -3,8 +3,8 @@
 import secrets
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from assembly.feedback_stage import FeedbackStage
@@ -20,6 +20,7 @@ from lake.retry import Retry
 from lake.table_commit import CommitContext
 from lake.tables import Lake
 from otel.assembly_rules import DEFAULT_RULES, AssemblyRules
+from otel.feedback_scale import DEFAULT_SCALES, FeedbackScale
 from otel.open_traces import AssemblyTerms
 from schemas.arrow import SPANS_TABLE
 from stream.applied_tombstones import AppliedTombstones
@@ -63,6 +64,7 @@ class AssemblySetup:
     terms: AssemblyTerms
     redactor: RowRedactor
     rules: AssemblyRules = DEFAULT_RULES
+    scales: Mapping[str, FeedbackScale] = field(default_factory=lambda: DEFAULT_SCALES)
     memory_bytes: int = 0
 
     def driver(self, around: AssemblySurroundings) -> AssemblyDriver:
@@ -85,6 +87,7 @@ class AssemblySetup:
             self.redactor,
             writer.tombstones,
             _now_us,
+            self.scales,
         )
         feedback = FeedbackStage(
             spans, feedback_writer, self.terms, around.observer, _now_us, time.monotonic

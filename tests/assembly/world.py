@@ -132,7 +132,7 @@ class World:
             indexes=list(range(at)),
         )
         batch = PassthroughRedactor().redact(decoded, ingested_at=self.now_us).rows
-        source = SourceRange(TOPIC, partition, offset, offset + 1, offset, offset, 1, at)
+        source = SourceRange(TOPIC, partition, offset, offset + 1, offset, offset, 1, at, found=at)
         table = open_lake(self.folder).table("otel_spans")
         writer = TableWriter(table, self.context())
         app = position_app(source.source)
