@@ -11,9 +11,11 @@ from batch.labels.scorer_loader import load_configured_policy, load_scorer
 from batch.reviews.queue_service import ReviewQueueService
 from batch.trace_assembly.trace_reconciler import TraceReconciler
 from goldpan import wiring
+from goldpan.otel_setup import make_assembly_rules
 from goldpan.settings import Settings
 from lake.table_commit import CommitContext
 from lake.tables import Lake
+from otel.open_traces import AssemblyTerms
 from redact.crypto.keys import load_keys
 from redact.crypto.pseudonyms import Pseudonyms
 from redact.policies.policy import load_policy
@@ -35,8 +37,13 @@ def set_up_reconciler(settings: Settings) -> Reconciler:
     return Reconciler(lake, load_scorer(settings.labels, lake.location), job_context())
 
 
-def set_up_trace_reconciler(settings: Settings) -> TraceReconciler:
-    """Return the job that assembles traces from all their spans."""
+def set_up_trace_reconciler(
+    settings: Settings, terms: AssemblyTerms | None = None
+) -> TraceReconciler:
+    """Return the job that assembles traces from all their spans.
+
+    ``terms`` say which traces are due, by default the worker's.
+    """
     lake, context = Lake(settings.lake), job_context()
     wiring.refuse_other_keys(settings, lake)
     writer = RowWriter(
@@ -48,8 +55,8 @@ def set_up_trace_reconciler(settings: Settings) -> TraceReconciler:
     return TraceReconciler(
         lake.table(SPANS_TABLE),
         writer,
-        TraceAssembler(),
-        settings.assembly.terms(),
+        TraceAssembler(make_assembly_rules(settings)),
+        terms or settings.assembly.terms(),
         context,
         wiring.now_us,
     )
