@@ -185,6 +185,7 @@ def make_assembly_setup(settings: Settings) -> AssemblySetup | None:
         terms=settings.assembly.terms(),
         redactor=RepeatedRedaction(redactor),
         rules=make_assembly_rules(settings),
+        scales=settings.otel.scales(),
         memory_bytes=redactor.memory_bytes,
     )
 

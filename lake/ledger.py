@@ -179,6 +179,11 @@ def rows_erased(kind: EntryKind, item: SourceRange) -> int:
     return item.stored if kind is EntryKind.ERASE else 0
 
 
+def rows_superseded(kind: EntryKind, item: SourceRange) -> int:
+    """Return how many rows of a shard a compaction left out: later revisions replace them."""
+    return item.stored if kind is EntryKind.COMPACT else 0
+
+
 def rows_relabelled(kind: EntryKind, item: SourceRange) -> int:
     """Return how many label events of a partition a commit replaced."""
     return sum(item.dropped.values()) if kind is EntryKind.RELABEL else 0
@@ -186,7 +191,7 @@ def rows_relabelled(kind: EntryKind, item: SourceRange) -> int:
 
 def rows_added(kind: EntryKind, item: SourceRange) -> int:
     """Return how many rows of a partition a commit added to its table, net."""
-    if kind in {EntryKind.RETENTION, EntryKind.ERASE}:
+    if kind in {EntryKind.RETENTION, EntryKind.ERASE, EntryKind.COMPACT}:
         return -item.stored
     return item.stored - rows_relabelled(kind, item)
 

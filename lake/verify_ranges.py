@@ -20,6 +20,7 @@ from lake.ledger import (
     rows_erased,
     rows_expired,
     rows_from_quarantine,
+    rows_superseded,
     rows_to_table,
 )
 
@@ -32,6 +33,7 @@ class PartitionProof:
     one of spans. All that follows counts items. ``stored`` and ``quarantined`` count where they are
     *now*. One that was redriven out of quarantine counts as stored; one that was removed from
     either table counts as ``expired`` or ``erased``. ``dropped`` items were never in a table.
+    ``superseded`` rows of the assembly were left out by a compaction: later revisions are there.
 
     ``begun`` is the offset at which the current incarnation of the topic begins; without adoptions
     it is ``start``. ``epochs`` are the leader epochs of the last records of ranges, each with the
@@ -50,6 +52,7 @@ class PartitionProof:
     skipped: int = 0
     expired: int = 0
     erased: int = 0
+    superseded: int = 0
     begun: int = 0
     epochs: tuple[tuple[int, int], ...] = ()
 
@@ -68,10 +71,11 @@ class PartitionProof:
             "found": self.found,
             "stored": self.stored,
             "quarantined": self.quarantined,
-            "dropped": self.dropped + self.expired + self.erased,
+            "dropped": self.dropped + self.expired + self.erased + self.superseded,
             "skipped": self.skipped,
             "expired": self.expired,
             "erased": self.erased,
+            **({"superseded": self.superseded} if self.superseded else {}),
             "epochs": [list(epoch) for epoch in self.epochs],
         }
 
@@ -143,7 +147,7 @@ def range_chains(table: TableCut) -> tuple[dict[SourcePartition, RangeChain], li
                 chains.setdefault(item.source, RangeChain.begin(item.source, item.end)).adopt(
                     item.end
                 )
-            elif logged.entry.kind is EntryKind.FLUSH:
+            elif logged.entry.kind in {EntryKind.FLUSH, EntryKind.ASSEMBLE}:
                 chains.setdefault(item.source, RangeChain.begin(item.source, item.start)).add(
                     item, commit
                 )
@@ -177,6 +181,15 @@ def count_redriven(ledger: Iterable[LoggedEntry]) -> dict[SourcePartition, Redri
     for logged in ledger:
         for item in logged.entry.ranges:
             counts[item.source].add(logged.entry.kind, item)
+    return counts
+
+
+def count_superseded(ledger: Iterable[LoggedEntry]) -> Counter[SourcePartition]:
+    """Return how many assembled rows of each shard compactions left out."""
+    counts = Counter[SourcePartition]()
+    for logged in ledger:
+        for item in logged.entry.ranges:
+            counts[item.source] += rows_superseded(logged.entry.kind, item)
     return counts
 
 

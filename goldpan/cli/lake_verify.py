@@ -1,7 +1,7 @@
 """``goldpan lake verify``: prove that the tables are complete and unchanged."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,7 +12,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from goldpan import audit_rules, head_files, key_check, topic_coverage, wiring
+from batch.trace_assembly.row_check import RowCheckReport
+from goldpan import audit_rules, head_files, jobs, key_check, topic_coverage, wiring
 from goldpan.cli.context import CliContext, with_cli_context
 from goldpan.cli.formatting import format_count, format_quantity
 from goldpan.cli.main import EXIT_NO
@@ -21,6 +22,7 @@ from goldpan.cli.plain_console import styled
 from goldpan.cli.progress import show_progress
 from goldpan.cli.time_options import TimeParam
 from goldpan.topic_coverage import TopicCoverage
+from lake.table_log import ASSEMBLY_SEQUENCE
 from lake.tables import Lake
 from lake.verify import VerifyReport, verify_lake
 from lake.verify_files import DeepOptions
@@ -89,8 +91,9 @@ def verify(  # noqa: PLR0913 - one argument per option
     topics hold beyond the positions: a lag is not an error, but records that Kafka deleted before
     they were read are.
 
-    With --deep, each file is compared with the SHA-256 in its commit, and the hash chain of the
-    redaction audit is checked. An interrupted run prints the time to continue from with --since.
+    With --deep, each file is compared with the SHA-256 in its commit, the hash chain of the
+    redaction audit is checked, and traces are assembled again from their spans, if the redaction
+    key is set. An interrupted run prints the time to continue from with --since.
 
     Exit code 1 if anything is wrong; 3 if the lake is unreachable, after what was found so far.
 
@@ -128,6 +131,8 @@ def verify(  # noqa: PLR0913 - one argument per option
     if report.unfinished is not None and not (report.problems or report.partitions):
         raise FatalError(report.unfinished)  # there are no results to show
     report = _with_problems(report, earlier.problems if earlier else ())
+    assembled = _check_assembled(cli, lake, report) if deep else None
+    report = _with_problems(report, assembled.problems if assembled else ())
     required_keys = _required_keys(cli, lake, report, count=deep)
     readable = set(PRIMARY_TABLES) <= set(report.versions)
     topics = check_topics(lake, report) if check_topics and readable else None
@@ -135,7 +140,8 @@ def verify(  # noqa: PLR0913 - one argument per option
     head = head_files.sign_head(report.head, keys) if report.head and report.ok else None
     if head_file is not None and head is not None:
         head_files.write_head(head_file, head)
-    proof = _LakeProof(report, required_keys, topics, head, earlier if report.ok else None)
+    continued = earlier if report.ok else None
+    proof = _LakeProof(report, required_keys, topics, head, continued, assembled)
     cli.answer(proof.to_json(), lambda console: _show_proof(console, proof, head_before, head_file))
     if report.unfinished is not None:
         raise FatalError(report.unfinished)
@@ -152,12 +158,15 @@ class _LakeProof:
     topics: TopicCoverage | None
     head: dict[str, Any] | None
     continued: head_files.SignedHead | None
+    assembled: RowCheckReport | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON that `goldpan lake verify --json` prints."""
         data = self.report.to_json()
         if self.required_keys:
             data["keys"] = [key.to_json() for key in self.required_keys]
+        if self.assembled:
+            data["assembled"] = self.assembled.to_json()
         if self.topics:
             data |= self.topics.to_json()
         if self.head:
@@ -172,6 +181,8 @@ def _show_proof(
     console: Console, proof: _LakeProof, head_before: Path | None, head_file: Path | None
 ) -> None:
     show_report(console, proof.report, proof.topics)
+    if proof.assembled is not None:
+        console.print(_assembled_text(proof.assembled), markup=False, soft_wrap=True)
     for key in proof.required_keys:
         console.print(_key_text(key), markup=False, soft_wrap=True)
     if proof.continued is not None:
@@ -198,6 +209,26 @@ def _with_problems(report: VerifyReport, more: Sequence[str]) -> VerifyReport:
     return replace(report, problems=[*report.problems, *more])
 
 
+def _check_assembled(cli: CliContext, lake: Lake, report: VerifyReport) -> RowCheckReport | None:
+    """Compare assembled rows with their spans; None if there are none, or if a key is missing.
+
+    A lake that is wrong in another way might be unreadable: it is not read again.
+    """
+    if not report.ok or all(p.topic != ASSEMBLY_SEQUENCE for p in report.partitions):
+        return None
+    try:
+        check = jobs.set_up_row_check(cli.settings, lake)
+    except UsageError:
+        return None  # without the key of the redaction policy no row can be made again
+    return wiring.make_retry().call("comparing assembled rows", check.run)
+
+
+def _assembled_text(assembled: RowCheckReport) -> str:
+    """Return a line about assembled rows, by what was found of them."""
+    counts = [f"{count} {state.replace('_', ' ')}" for state, count in assembled.rows.items()]
+    return f"assembled rows against their spans: {', '.join(sorted(counts)) or 'none'}"
+
+
 def _required_keys(
     cli: CliContext, lake: Lake, report: VerifyReport, *, count: bool
 ) -> list[key_check.RequiredKey]:
@@ -218,7 +249,7 @@ def _key_text(key: key_check.RequiredKey) -> str:
 
 
 _COLUMNS: Final = ("from", "to", "consumed", "found", "stored", "quarantined")
-_OPTIONAL_COLUMNS: Final = ("dropped", "expired", "erased", "skipped")
+_OPTIONAL_COLUMNS: Final = ("dropped", "expired", "erased", "superseded", "skipped")
 """Columns that are shown only if they are not 0 everywhere."""
 
 
@@ -227,12 +258,14 @@ def show_report(
 ) -> None:
     """Print the proof of each partition, the topics' state, and the problems."""
     proofs = [(f"{proof.topic}/{proof.partition}", proof.to_json()) for proof in report.partitions]
-    optional = [name for name in _OPTIONAL_COLUMNS if any(proof[name] for _, proof in proofs)]
+    optional = [name for name in _OPTIONAL_COLUMNS if any(proof.get(name) for _, proof in proofs)]
     table = Table("partition", *_COLUMNS, *optional, box=box.SIMPLE_HEAD)
     for column in table.columns[1:]:
         column.justify = "right"
     for name, proof in proofs:
-        table.add_row(name, *(format_count(int(proof[key])) for key in (*_COLUMNS, *optional)))
+        table.add_row(
+            name, *(format_count(int(proof.get(key, 0))) for key in (*_COLUMNS, *optional))
+        )
     console.print(table)
     for line in _epochs_text(report.partitions):
         console.print(line, markup=False, soft_wrap=True)
@@ -247,8 +280,16 @@ def show_report(
         console.print(styled("red", "wrong", f": {problem}"), soft_wrap=True)
     if report.ok:
         console.print(styled("green", "ok", f": {_claim(report, topics)}"), soft_wrap=True)
-        if any(partition.expired or partition.erased for partition in report.partitions):
-            console.print("expired and erased records count as dropped")
+        for line in _removed_text(report.partitions):
+            console.print(line)
+
+
+def _removed_text(proofs: Sequence[PartitionProof]) -> Iterator[str]:
+    """Yield lines about the rows that count as dropped although they were in a table."""
+    if any(proof.expired or proof.erased for proof in proofs):
+        yield "expired and erased records count as dropped"
+    if any(proof.superseded for proof in proofs):
+        yield "superseded rows, which later revisions replace, count as dropped"
 
 
 def _epochs_text(proofs: Sequence[PartitionProof]) -> list[str]:
