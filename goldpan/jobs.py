@@ -18,6 +18,7 @@ from goldpan.otel_setup import make_assembly_rules
 from goldpan.settings import Settings
 from lake.table_commit import CommitContext
 from lake.tables import Lake
+from otel.open_traces import AssemblyTerms
 from redact.crypto.keys import load_keys
 from redact.crypto.pseudonyms import Pseudonyms
 from redact.policies.policy import load_policy
@@ -39,8 +40,13 @@ def set_up_reconciler(settings: Settings) -> Reconciler:
     return Reconciler(lake, load_scorer(settings.labels, lake.location), job_context())
 
 
-def set_up_trace_reconciler(settings: Settings) -> TraceReconciler:
-    """Return the job that assembles traces from all their spans."""
+def set_up_trace_reconciler(
+    settings: Settings, terms: AssemblyTerms | None = None
+) -> TraceReconciler:
+    """Return the job that assembles traces from all their spans.
+
+    ``terms`` say which traces are due, by default the worker's.
+    """
     lake, context = Lake(settings.lake), job_context()
     wiring.refuse_other_keys(settings, lake)
     spans, traces = lake.table(SPANS_TABLE), lake.table("traces")
@@ -58,7 +64,7 @@ def set_up_trace_reconciler(settings: Settings) -> TraceReconciler:
             settings.otel.scales(),
         ),
         assembler=TraceAssembler(make_assembly_rules(settings)),
-        terms=settings.assembly.terms(),
+        terms=terms or settings.assembly.terms(),
         context=context,
         now_us=wiring.now_us,
     )
