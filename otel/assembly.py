@@ -13,8 +13,8 @@ from otel.assembly_rules import DEFAULT_RULES, AssemblyRules
 from otel.call_accounts import TraceAccount, account_for_trace
 from otel.chat_messages import ChatMessage, read_messages, read_output
 from otel.dialect import FieldName
-from otel.dialects import UNKNOWN
 from otel.json_documents import parse_object
+from otel.missing_content import ContentObservation, has_content
 from otel.model_calls import ModelCall, find_model_calls
 from otel.retrieved_documents import read_documents
 from otel.sampling import read_sampling_probability
@@ -72,10 +72,17 @@ class AssembledTrace:
     sampling_probability: float | None = None
     cost_computed: bool | None = None
     """Whether a price table gave the cost or a part of it; None if the row has no cost."""
-    unrecognised: int = 0
-    """How many spans no dialect recognises."""
+    has_content: bool = True
+    """False if there are model calls and none of them has a text."""
     account: TraceAccount | None = None
     """What its model calls have in common with those of a duplicate; None without a row."""
+
+    @property
+    def content_observation(self) -> ContentObservation | None:
+        """What `otel.missing_content.ContentWatch` observes; None without a model call."""
+        if self.row is None or self.account is None or not self.account.calls:
+            return None
+        return ContentObservation(str(self.row["app"]), self.dialects, self.has_content)
 
 
 def assemble_trace(
@@ -132,10 +139,10 @@ class _Assembly:
             span_count=len(self.views),
             mapping=self.rules.mapping,
             cost_computed=self.cost_computed,
-            unrecognised=sum(view.dialect is UNKNOWN for view in self.views.values()),
             sampling_probability=read_sampling_probability(
                 view.span.trace_state for view in self.by_importance
             ),
+            has_content=not self.calls or has_content(self.calls),
             account=account_for_trace(self.trace_id, self.calls, row) if row else None,
         )
 

@@ -416,8 +416,13 @@ _recognise_remembered = lru_cache(maxsize=1024)(_recognise)
 """Spans of one place in a program have the same keys; a few megabytes of memory at most."""
 
 
+_MESSAGES_ERA: Final = frozenset(
+    {"gen_ai.provider.name", "gen_ai.input.messages", "gen_ai.output.messages"}
+)
+
+
 def _choose_otel(dialect: Dialect, keys: frozenset[str], log_names: frozenset[str]) -> Dialect:
-    if dialect is not OTEL_MESSAGES or "gen_ai.provider.name" in keys:
+    if dialect is not OTEL_MESSAGES or keys & _MESSAGES_ERA:
         return dialect
     has_events = any(name.startswith(OTEL_EVENTS.marks) for name in log_names)
     return OTEL_EVENTS if has_events or "gen_ai.system" in keys else dialect

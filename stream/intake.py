@@ -7,7 +7,7 @@ registry, for example) therefore leaves no trace.
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import pyarrow as pa
 
@@ -20,6 +20,9 @@ from stream.buffer import TopicBuffer
 from stream.held_records import HeldRecords, ItemCounts
 from stream.owned_partition import Assignment, OwnedPartition
 from stream.tracing import NO_TRACER, Tracer, format_offsets
+
+SIGNALS_AT_ONCE: Final = 512 * 1024
+"""Bytes of values of a topic of spans to process at once: rows can be many times as large."""
 
 
 class RecordDecoder(Protocol):
@@ -160,25 +163,28 @@ def _select_unread(
     offsets: dict[SourcePartition, list[int]] = {}
     for partition, read in by_partition.items():
         owned = assignment.owned.get(SourcePartition(topic, partition))
-        unread = owned.unread(read) if owned else []
+        unread = owned.unread(dict.fromkeys(read)) if owned else []
         if unread:
             offsets[SourcePartition(topic, partition)] = unread
     if sum(map(len, offsets.values())) == len(batch):
-        return offsets, batch
+        return offsets, batch  # all are new, and each record is one item
     keep = {(source.partition, offset) for source, read in offsets.items() for offset in read}
     return offsets, [raw for raw in batch if (raw.partition, raw.offset) in keep]
 
 
 def _split(batch: Sequence[RawRecord], part_bytes: int) -> Iterator[Sequence[RawRecord]]:
-    """Yield the records of a batch in parts of about this size, at least one record in each."""
+    """Yield the records of a batch in parts of about this size, at least one record in each.
+
+    Rows that are read back from the lake are items of records, which are not divided.
+    """
     part: list[RawRecord] = []
     size = 0
     for raw in batch:
-        part.append(raw)
-        size += len(raw.value or b"")
-        if size >= part_bytes:
+        if size >= part_bytes and raw.offset != part[-1].offset:
             yield part
             part, size = [], 0
+        part.append(raw)
+        size += len(raw.value or b"")
     if part:
         yield part
 

@@ -32,7 +32,7 @@ from stream.failpoints import FlushStep
 from stream.flush_scheduler import FlushScheduler, FlushThresholds
 from stream.flusher import Flusher, FlushRunner, RecordFlushRunner, describe_changed_topic
 from stream.initial_positions import InitialPositions
-from stream.intake import Intake, RecordDecoder
+from stream.intake import SIGNALS_AT_ONCE, Intake, RecordDecoder
 from stream.label_driver.driver import LabelDriver
 from stream.label_driver.label_flush import LABELS_MARKER, LABELS_TABLE_NAME
 from stream.label_driver.no_labels import NoLabels
@@ -53,7 +53,6 @@ from stream.worker_setup import WorkerSetup
 
 TAKE_OVER_SECONDS = 120.0  # in a rebalance: below Kafka's max.poll.interval.ms of 300 s
 REVOKE_SECONDS = 20.0
-SIGNALS_AT_ONCE = 512 * 1024  # bytes of values: their rows can be many times as large
 
 
 @dataclass(frozen=True, slots=True)

@@ -204,6 +204,9 @@ COMMANDS: Final = GroupEntry(
             },
         ),
         "drift": CommandEntry("goldpan.cli.drift:drift", "Detect drift in production traffic."),
+        "import": CommandEntry(
+            "goldpan.cli.import_files:import_", "Take exports of a tracing product into the lake."
+        ),
         "otel": GroupEntry(
             "Explain what becomes of OpenTelemetry traces.",
             {

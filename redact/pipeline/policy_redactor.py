@@ -18,7 +18,12 @@ from redact.analysis.segments import SegmentFailure, TextSegment
 from redact.crypto.keys import Keys
 from redact.crypto.sealing import fingerprint
 from redact.field_keys.key_book import KeyBook
-from redact.identities.extraction import IdentityValue, identities_from_user_id, merge_identities
+from redact.identities.extraction import (
+    IdentityValue,
+    identities_from_user,
+    identities_from_user_id,
+    merge_identities,
+)
 from redact.lexical.findings import PiiFinding
 from redact.pipeline.audit import AuditCount, AuditEntry, AuditReplacement
 from redact.pipeline.field_walker import FieldWalker, MapSlot, RecordSlots
@@ -132,7 +137,7 @@ class PolicyRedactor:
             work.draft.analysed = [next(analysed) for _ in work.draft.segments]
         self._scan_stored_fields(works)
         for group in group_rows(decoded):
-            self._finish([works[row] for row in group])
+            self._finish([works[row] for row in group], of_items=bool(decoded.groups))
         outcome = RedactedBatch([], [], [])
         for index, work in enumerate(works):
             if work.failure is not None:
@@ -188,9 +193,10 @@ class PolicyRedactor:
             except Exception:  # noqa: BLE001, S112  # each record meets it again, and fails closed
                 continue
 
-    def _finish(self, group: Sequence[_Work]) -> None:
+    def _finish(self, group: Sequence[_Work], *, of_items: bool) -> None:
         """Put the redacted segments of a group in place; on failure set ``failure``."""
-        learnt = merge_identities([part for work in group for part in _identities(work)])
+        learn = identities_from_user if of_items else identities_from_user_id
+        learnt = merge_identities([part for work in group for part in _identities(work, learn)])
         sound = {id(work.draft): work for work in group if not _has_failed(work)}
 
         def attempt(draft: RecordDraft, step: Callable[[], None]) -> None:
@@ -295,13 +301,15 @@ def _has_failed(work: _Work) -> bool:
     return False
 
 
-def _identities(work: _Work) -> list[frozenset[IdentityValue]]:
+def _identities(
+    work: _Work, learn: Callable[[str], frozenset[IdentityValue]]
+) -> list[frozenset[IdentityValue]]:
     """Return the identities that a record states, text by text."""
     return [
         segment.analysis.learnt
         for segment in work.draft.analysed
         if not isinstance(segment.analysis, SegmentFailure)
-    ] + [identities_from_user_id(slot.value) for slot in work.slots.ids]
+    ] + [learn(slot.value) for slot in work.slots.ids]
 
 
 def _as_json(slot: MapSlot) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.span_scene import FILES, SpanScene, captured_records, plain_span, request_of
+from tests.e2e.item_scene import FILES, ItemScene, captured_records, plain_span, request_of
 from tests.servers.fixtures import StartWorker
 from tests.servers.kafka import Kafka, unique
 from tests.servers.topic_io import Record
@@ -13,13 +13,13 @@ from tests.servers.worker import run_goldpan
 
 
 @pytest.fixture
-def span_scene(kafka: Kafka, tmp_path: Path) -> SpanScene:
+def span_scene(kafka: Kafka, tmp_path: Path) -> ItemScene:
     """A scene on the shared broker."""
-    return SpanScene(kafka.bootstrap, tmp_path, more={"kafka__group_id": unique("spans")})
+    return ItemScene(kafka.bootstrap, tmp_path, more={"kafka__group_id": unique("spans")})
 
 
 def test_every_item_of_every_format_is_stored_once(
-    span_scene: SpanScene, kafka: Kafka, start_worker: StartWorker
+    span_scene: ItemScene, kafka: Kafka, start_worker: StartWorker
 ) -> None:
     """Spans, log records, runs and feedback; what cannot be read or breaks a rule is set aside."""
     for number, (name, form) in enumerate(FILES):
@@ -41,7 +41,7 @@ def test_every_item_of_every_format_is_stored_once(
 
 
 def test_the_other_topics_are_read_only_if_they_are_set(
-    span_scene: SpanScene, kafka: Kafka, start_worker: StartWorker
+    span_scene: ItemScene, kafka: Kafka, start_worker: StartWorker
 ) -> None:
     """With topics of spans alone, no topic of traces needs to exist; one that is set must."""
     span_scene.produce(
