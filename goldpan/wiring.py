@@ -19,8 +19,9 @@ import structlog
 from batch.labels.policy_registry import POLICY_FOLDER as POLICIES
 from batch.labels.policy_registry import register_policy
 from batch.labels.scorer_loader import load_configured_policy, load_scorer
+from decode.configured_schemas import open_schema_source
 from decode.decoder import Decoder
-from decode.schema_sources import SchemaSource, open_schema_source
+from decode.schema_sources import SchemaSource
 from goldpan import key_check
 from goldpan.settings import Settings, TracingSettings
 from labels.policy import MICROS_PER_DAY, load_label_policy

@@ -11,15 +11,10 @@ from typing import Any
 import pytest
 from confluent_kafka.schema_registry import Schema, SchemaReference, SchemaRegistryClient
 
+from decode.configured_schemas import open_schema_source
 from decode.decoder import Decoder
-from decode.schema_sources import (
-    FolderSource,
-    MissingSchema,
-    RegistryError,
-    RegistrySource,
-    SchemaSource,
-    open_schema_source,
-)
+from decode.registry_source import RegistrySource
+from decode.schema_sources import FolderSource, MissingSchema, RegistryError, SchemaSource
 from schemas.contract import CONTRACTS, schema_fingerprint
 from schemas.errors import FatalError, RetryableError, UsageError
 from schemas.reasons import QuarantineReason
