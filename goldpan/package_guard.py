@@ -16,6 +16,7 @@ ROOMS: Final = (
     "goldpan",
     "stream",
     "batch",
+    "judges",
     "labels",
     "redact",
     "lake",

@@ -8,7 +8,10 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("goldpan", "stream", "batch", "labels", "redact", "lake", "decode", "otel", "schemas")
+ROOMS = (
+    *("goldpan", "stream", "batch", "judges"),
+    *("labels", "redact", "lake", "decode", "otel", "schemas"),
+)
 
 
 @cache
