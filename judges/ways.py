@@ -70,13 +70,15 @@ class ChatWay(_ServedWay):
 
     ``examples``: a file of JSON lines beside the definition, shown to the model before the
     question. ``temperature`` is not sent unless set, since some models refuse it. ``max_tokens``
-    limits the reply; a reply that is cut is an error.
+    limits the reply; a reply that is cut is an error. ``logprobs`` asks for the probabilities of
+    the verdict's own token, where the server has them.
     """
 
     chat: ModelName
     examples: tuple[JudgeExample, ...] = Field(default=(), max_length=64)
     temperature: float | None = Field(default=None, ge=0, le=2)
     max_tokens: int | None = Field(default=None, ge=1, le=100_000)
+    logprobs: Flag = False
 
     @model_validator(mode="after")
     def _is_pinned(self) -> Self:
