@@ -25,6 +25,7 @@ CheckName: TypeAlias = Literal[
     "empty_answer",
     "refusal",
     "truncated",
+    "script",
 ]
 CHECK_NAMES: Final[tuple[CheckName, ...]] = get_args(CheckName)
 LocalModelName: TypeAlias = Literal["task_success"]
