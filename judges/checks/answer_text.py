@@ -14,17 +14,25 @@ _FEWEST_LETTERS: Final = 12
 _LOOKED_AT: Final = 400
 """A refusal stands at the beginning of an answer."""
 
+_CANNOT: Final = r"(?:can(?:no|')t|can not|am unable(?: to)?|am not able to|won't|will not)"
+_SORRY: Final = rf"I(?:'m| am)(?: really| very| so)? (?:sorry|afraid)[,.]?(?: but)? I {_CANNOT}"
+_DECLINES: Final = (
+    rf"I (?:{_CANNOT}|must decline to|have to decline to) (?:assist|help|provide|do that|answer|"
+    r"comply|fulfil|discuss|share|give|offer|create|continue|engage|support)"
+)
+_AS_MODEL: Final = r"as an AI (?:language )?(?:model|assistant)|I(?:'m| am) (?:just|only) an AI"
+_NOT_ALLOWED: Final = (
+    r"I(?:'m| am) not (?:able|allowed|permitted|authori[sz]ed) to|"
+    r"against my (?:guidelines|policy|programming)"
+)
+_ELSEWHERE: Final = (
+    r"es tut mir leid, (?:aber )?(?:ich|das) kann|das kann ich (?:leider )?nicht|"
+    r"je (?:suis désolée?|regrette),? mais je ne peux|je ne peux pas vous aider|"
+    r"lo siento, (?:pero )?no puedo|no puedo ayudar|mi dispiace, (?:ma )?non posso|"
+    r"desculpe, (?:mas )?não posso"
+)
 _REFUSALS: Final = re.compile(
-    r"\b(?:I(?:'m| am)(?: really| very| so)? (?:sorry|afraid)[,.]?(?: but)? I (?:can(?:no|')t|can "
-    r"not|am unable|am not able|won't|will not)|I (?:can(?:no|')t|can not|won't|will not|am unable "
-    r"to|am not able to|must decline to|have to decline) (?:assist|help|provide|do that|answer|"
-    r"comply|fulfil|discuss|share|give|offer|create|continue|engage|support)|as an AI (?:language )?"
-    r"(?:model|assistant)|I(?:'m| am) (?:just|only) an AI|I(?:'m| am) not (?:able|allowed|permitted|"
-    r"authori[sz]ed) to|against my (?:guidelines|policy|programming)"
-    r"|es tut mir leid, (?:aber )?(?:ich|das) kann|das kann ich (?:leider )?nicht|je (?:suis désolée?"
-    r"|regrette),? mais je ne peux|je ne peux pas vous aider|lo siento, (?:pero )?no puedo|"
-    r"no puedo ayudar|mi dispiace, (?:ma )?non posso|desculpe, (?:mas )?não posso)",
-    re.IGNORECASE,
+    rf"\b(?:{_SORRY}|{_DECLINES}|{_AS_MODEL}|{_NOT_ALLOWED}|{_ELSEWHERE})", re.IGNORECASE
 )
 
 

@@ -13,9 +13,11 @@ from judges.outcome import JudgeAnswer, judge_error
 _BRACKETS: Final = re.compile(
     r"\[\^?(?P<plain>[^\[\]\n]{1,200})\](?P<link>\([^()\s]{0,500}\))?|【(?P<wide>[^【】\n]{1,200})】"
 )
-_NUMBERS: Final = re.compile(r"\d{1,4}(?:\s*[,;–-]\s*\d{1,4})*\Z")
-_PREFIX: Final = re.compile(r"(?:doc(?:ument)?|source|ref)s?\s*[:#]?\s*", re.IGNORECASE)
-_LIKE_AN_ID: Final = re.compile(r"(?=[^\s]*[0-9_/#:.-])[^\s]+\Z")
+_DASH: Final = "\N{EN DASH}-"
+_NUMBERS: Final = re.compile(rf"\d{{1,3}}(?:\s*[,;{_DASH}]\s*\d{{1,3}})*\Z")
+_PREFIX: Final = re.compile(r"(?:doc(?:ument)?|source|ref)s?\s*(?:[:#]\s*|(?=\d))", re.IGNORECASE)
+_ID_PARTS: Final = re.compile(r"[A-Za-z]+|\d+")
+_HEAD: Final = re.compile(r"[^-_/:#.\s]{2,}[-_/:#.]")
 _MOST_NUMBERS: Final = 200
 
 
@@ -55,7 +57,7 @@ def citations_in(response: str, document_ids: list[str]) -> Iterator[tuple[str, 
                 yield str(number), str(number) in ids or 1 <= number <= len(document_ids)
         elif bare in ids:
             yield bare, True
-        elif _LIKE_AN_ID.match(bare) and (bare != text or not bare.isupper()):
+        elif bare != text or _is_like(bare, document_ids):
             yield bare, False
 
 
@@ -69,3 +71,21 @@ def _numbers(text: str) -> list[int]:
         else:
             numbers.extend(ends)
     return numbers
+
+
+def _is_like(text: str, document_ids: list[str]) -> bool:
+    """Return whether a text in brackets looks like an id of this row, though it is none.
+
+    It has digits where an id has digits and letters where it has letters; or it begins as an id
+    does, up to the first separator. Other text in brackets is no citation.
+    """
+    head = _HEAD.match(text)
+    return any(
+        (any(char.isdigit() for char in text) and _shape(text) == _shape(id_))
+        or (head is not None and id_.startswith(head[0]) and " " not in text)
+        for id_ in document_ids
+    )
+
+
+def _shape(text: str) -> str:
+    return _ID_PARTS.sub(lambda match: "0" if match[0].isdigit() else "a", text)

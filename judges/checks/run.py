@@ -28,7 +28,7 @@ _CHECKS: Final[Mapping[CheckName, Callable[[JudgedRow], JudgeAnswer]]] = {
 
 
 def run_check(name: CheckName, row: JudgedRow) -> JudgeAnswer:
-    """Return what a check says of a row: pass, fail, not applicable, or that an input is missing."""
+    """Return what a check says of a row: pass, fail, not applicable, or an error without input."""
     return _CHECKS[name](row)
 
 

@@ -77,10 +77,9 @@ def _object_fits(value: Mapping[str, Any], schema: Mapping[str, Any], depth: int
 
 def _within(value: float, schema: Mapping[str, Any]) -> bool:
     low, high = schema.get("minimum"), schema.get("maximum")
-    return not (
-        (isinstance(low, int | float) and value < low)
-        or (isinstance(high, int | float) and value > high)
-    )
+    if isinstance(low, int | float) and value < low:
+        return False
+    return not (isinstance(high, int | float) and value > high)
 
 
 def _named(item: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
