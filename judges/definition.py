@@ -14,8 +14,17 @@ from typing import Annotated, Any, Final, Literal, Self, TypeAlias, get_args
 from pydantic import BeforeValidator, Discriminator, Field, StringConstraints, Tag, model_validator
 
 from judges.examples import parse_examples
+from judges.local.model import task_success_model
 from judges.template import TEMPLATE
-from judges.ways import AnyWay, ChatWay, CheckWay, DecisionWay, JudgeWay, LocalWay
+from judges.ways import (
+    CHECK_ENGINE,
+    AnyWay,
+    ChatWay,
+    CheckWay,
+    DecisionWay,
+    JudgeWay,
+    LocalWay,
+)
 from schemas.errors import UsageError
 from schemas.records import Status
 from schemas.text_files import decode_text, read_text_file
@@ -275,7 +284,12 @@ def _misfit(way: JudgeWay, name: str, asks: str) -> str | None:
 
 
 def _way_document(way: JudgeWay) -> dict[str, Any]:
-    return {"wire": way.wire, **way.model_dump(mode="json", exclude={"url_env", "floating"})}
+    document = {"wire": way.wire, **way.model_dump(mode="json", exclude={"url_env", "floating"})}
+    if isinstance(way, LocalWay):
+        document["weights"] = task_success_model().digest
+    elif isinstance(way, CheckWay):
+        document["engine"] = CHECK_ENGINE
+    return document
 
 
 def _with_examples(way: Any, name: str, read_sibling: Callable[[str], bytes] | None) -> Any:

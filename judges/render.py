@@ -32,6 +32,14 @@ LEFT_OUT: Final = "turns_left_out"
 """The key of the data that says how many of the oldest messages were cut."""
 
 
+@dataclass(frozen=True, slots=True)
+class UnaskedRow:
+    """A row that there is nothing to ask about: its outcome, and the digest of what was read."""
+
+    answer: JudgeAnswer
+    input_digest: str
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class JudgeQuestion:
     """A question about one row.
@@ -58,17 +66,19 @@ class JudgeQuestion:
         return f"{self.fence}\n{self.data}\n{self.fence}"
 
 
-def ask(definition: JudgeDefinition, row: JudgedRow) -> JudgeQuestion | JudgeAnswer:
+def ask(definition: JudgeDefinition, row: JudgedRow) -> JudgeQuestion | UnaskedRow:
     """Return the question about a row; or its outcome, where there is nothing to ask.
 
     That is ``not_applicable`` by the rule, and the errors ``missing_input`` and ``too_long``.
     """
-    if not applies_to(definition.applies, row):
-        return JudgeAnswer("not_applicable")
     document: dict[str, Any] = {name: _READERS[name](row) for name in definition.reads}
+    digest = input_digest_of(document)
+    if not applies_to(definition.applies, row):
+        return UnaskedRow(JudgeAnswer("not_applicable"), digest)
     if any(document.get(name, "") is None for name in _TEXT_FIELDS):
-        return judge_error("missing_input")
-    return _fitted(definition, document)
+        return UnaskedRow(judge_error("missing_input"), digest)
+    question = _fitted(definition, document)
+    return UnaskedRow(judge_error("too_long"), digest) if question is None else question
 
 
 def applies_to(rule: AppliesRule, row: JudgedRow) -> bool:
@@ -82,6 +92,11 @@ def applies_to(rule: AppliesRule, row: JudgedRow) -> bool:
         and (not rule.status or trace.status in rule.status)
         and all(trace.segments.get(key) in values for key, values in rule.segments.items())
     )
+
+
+def input_digest_of(document: Mapping[str, Any]) -> str:
+    """Return the digest (64 hex digits) of the data that a judge reads."""
+    return digest_of(["input", encode_data(document)])
 
 
 def input_tokens(text: str) -> int:
@@ -109,14 +124,14 @@ def fence_of(input_digest: str) -> str:
     return f"=== {hashlib.sha256(f'fence {input_digest}'.encode()).hexdigest()[:32]} ==="
 
 
-def _fitted(definition: JudgeDefinition, document: dict[str, Any]) -> JudgeQuestion | JudgeAnswer:
-    """Return the question, without the oldest turns where these are too many."""
+def _fitted(definition: JudgeDefinition, document: dict[str, Any]) -> JudgeQuestion | None:
+    """Return the question, without the oldest turns where these are too many; None if too long."""
     limits, turns = definition.limits, document.get("conversation") or []
     question = _question(definition, document, 0)
     if question.tokens <= limits.tokens:
         return question
     if not _may_cut(limits) or not turns:
-        return judge_error("too_long")
+        return None
     # The least number of messages to leave out, by bisection: a question only gets shorter.
     low, high = 0, len(turns)
     while low < high:
@@ -126,7 +141,7 @@ def _fitted(definition: JudgeDefinition, document: dict[str, Any]) -> JudgeQuest
         else:
             low = middle + 1
     question = _question(definition, _cut(document, low), low)
-    return question if question.tokens <= limits.tokens else judge_error("too_long")
+    return question if question.tokens <= limits.tokens else None
 
 
 def _may_cut(limits: InputLimits) -> bool:
@@ -142,7 +157,7 @@ def _question(
     definition: JudgeDefinition, document: Mapping[str, Any], left_out: int
 ) -> JudgeQuestion:
     data = encode_data(document)
-    digest = digest_of(["input", data])
+    digest = input_digest_of(document)
     fence = fence_of(digest)
     told = TEMPLATE.format(asks=definition.asks, fence=fence)
     tokens = input_tokens(told) + input_tokens(data) + 2 * input_tokens(fence)

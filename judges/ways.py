@@ -28,6 +28,8 @@ CheckName: TypeAlias = Literal[
     "script",
 ]
 CHECK_NAMES: Final[tuple[CheckName, ...]] = get_args(CheckName)
+CHECK_ENGINE: Final = "1"
+"""Enters the digest of each check. Raise it when the code decides differently."""
 LocalModelName: TypeAlias = Literal["task_success"]
 
 DEFAULT_URL_ENV: Final = "GOLDPAN_JUDGES__URL"

@@ -94,7 +94,7 @@ def _is_kind(value: Any, kind: Any) -> bool:
     if types is None:
         return True
     if isinstance(value, bool):
-        return kind == "boolean"
+        return str(kind) == "boolean"
     if kind == "integer" and isinstance(value, float):
         return value.is_integer()
     return isinstance(value, types)
