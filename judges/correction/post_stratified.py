@@ -28,15 +28,9 @@ from typing import Any, Final
 import numpy as np
 
 from judges.correction.strata import Stratum, merge_strata
-from judges.correction.units import (
-    FloatArray,
-    IndexArray,
-    JudgedUnit,
-    UnitArrays,
-    cluster_sums,
-    unit_arrays,
-)
+from judges.correction.units import JudgedUnit, UnitArrays, unit_arrays
 from judges.effective_interval import effective_interval
+from judges.weighted_rows import FloatArray, IndexArray, cluster_sums, clustered_effect
 
 _FEWEST: Final = 2
 """With fewer reviews there is no estimate."""
@@ -134,8 +128,9 @@ def _estimate(arrays: UnitArrays, strata: list[Stratum], confidence: float) -> C
     smooth = (rates * sizes + 1) / (sizes + 2)
     unseen = _sums(of_review, weight * (1 - arrays.review_chance), size) / totals
     deviations = shares[of_review] * weight * (arrays.good - rates[of_review]) / totals[of_review]
-    clusters = len(np.unique(arrays.cluster[arrays.of_review]))
-    effect = _design_effect(deviations, arrays, clusters)
+    cluster = arrays.cluster[arrays.of_review]
+    clusters = len(np.unique(cluster))
+    effect = clustered_effect(deviations, cluster)
     within = float(np.sum(shares**2 * smooth * (1 - smooth) / (sizes + 1) * unseen)) * effect
     estimate, smoothed = float(shares @ rates), float(shares @ smooth)
     freedom = max(1, min(arrays.reviews, clusters) - size)
@@ -175,22 +170,6 @@ def _stratum_numbers(arrays: UnitArrays, strata: list[Stratum]) -> IndexArray:
     names, places = np.unique(arrays.stratum, return_inverse=True)
     of_unit: IndexArray = np.array([numbers[name] for name in names.tolist()], np.int64)[places]
     return of_unit
-
-
-def _design_effect(deviations: FloatArray, arrays: UnitArrays, clusters: int) -> float:
-    """Return by how much clusters of reviewed rows inflate the variance, at least 1.
-
-    The sum of squares of the clusters' sums over that of the rows (Kish, 1965, 8.2; Liang and
-    Zeger, Biometrika 73, 1986, for clusters). Where all rows say the same, the rows a cluster has.
-    """
-    if clusters == arrays.reviews:
-        return 1.0
-    squares = float(np.sum(deviations**2))
-    if squares <= 0:
-        return arrays.reviews / clusters
-    sums = cluster_sums(deviations, arrays.cluster[arrays.of_review])
-    correction = clusters / max(1, clusters - 1)
-    return max(1.0, correction * float(np.sum(sums**2)) / squares)
 
 
 def _between(arrays: UnitArrays, values: FloatArray, mean: float) -> float:

@@ -1,16 +1,14 @@
 """The judged rows that an estimate is made from, with the reviews of some of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from judges.outcome import JudgeOutcome
-
-FloatArray = npt.NDArray[np.float64]
-IndexArray = npt.NDArray[np.int64]
+from judges.weighted_rows import FloatArray, IndexArray, cluster_numbers, draw_chances
 
 
 class JudgedUnit(NamedTuple):
@@ -78,14 +76,11 @@ def unit_arrays(units: Iterable[JudgedUnit]) -> UnitArrays:
     """Return rows as arrays. Raises ValueError for a probability outside 0 < p <= 1."""
     held = [unit for unit in units if unit.outcome != "not_applicable"]
     of_review = [at for at, unit in enumerate(held) if unit.corrects]
-    chance = np.array([unit.probability for unit in held], float)
-    review_chance = np.array([held[at].review_probability for at in of_review], float)
-    for chances in (chance, review_chance):
-        if not bool(np.all((chances > 0) & (chances <= 1))):
-            raise ValueError("a probability of a draw must be more than 0 and at most 1")
+    chance = draw_chances([unit.probability for unit in held])
+    review_chance = draw_chances([held[at].review_probability or 0.0 for at in of_review])
     return UnitArrays(
         stratum=np.array([unit.stratum or unit.outcome for unit in held], np.str_),
-        cluster=_cluster_numbers([unit.cluster for unit in held]),
+        cluster=cluster_numbers([unit.cluster for unit in held]),
         weight=1 / chance,
         chance=chance,
         p_fail=np.array([np.nan if u.p_fail is None else u.p_fail for u in held], float),
@@ -93,23 +88,4 @@ def unit_arrays(units: Iterable[JudgedUnit]) -> UnitArrays:
         good=np.array([held[at].reviewed_good for at in of_review], float),
         review_weight=1 / review_chance,
         review_chance=review_chance,
-    )
-
-
-def cluster_sums(values: FloatArray, cluster: npt.NDArray[np.int64]) -> FloatArray:
-    """Return the sum of the values of each cluster."""
-    _, places = np.unique(cluster, return_inverse=True)
-    sums: FloatArray = np.bincount(places, weights=values).astype(float)
-    return sums
-
-
-def _cluster_numbers(clusters: Sequence[str | None]) -> npt.NDArray[np.int64]:
-    """Return a number for each row, equal within a cluster; a row without one is its own."""
-    numbers: dict[Any, int] = {}
-    return np.array(
-        [
-            numbers.setdefault((at,) if cluster is None else cluster, len(numbers))
-            for at, cluster in enumerate(clusters)
-        ],
-        np.int64,
     )
