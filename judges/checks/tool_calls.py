@@ -32,7 +32,7 @@ def check_tool_arguments(row: JudgedRow) -> JudgeAnswer:
     if not calls:
         return JudgeAnswer("not_applicable")
     schemas = tool_schemas(row.trace.attributes)
-    return JudgeAnswer("pass" if all(_is_valid(call, schemas) for call in calls) else "fail")
+    return JudgeAnswer("pass" if all(is_valid_call(call, schemas) for call in calls) else "fail")
 
 
 def check_tool_errors(row: JudgedRow) -> JudgeAnswer:
@@ -125,7 +125,8 @@ def read_arguments(call: ToolCall) -> Mapping[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _is_valid(call: ToolCall, schemas: Mapping[str, Mapping[str, Any]] | None) -> bool:
+def is_valid_call(call: ToolCall, schemas: Mapping[str, Mapping[str, Any]] | None) -> bool:
+    """Return whether the arguments are one JSON object that fits the tool's schema, if known."""
     arguments = read_arguments(call)
     if arguments is None or not call.name:
         return False
