@@ -294,9 +294,11 @@ def _way_document(way: JudgeWay) -> dict[str, Any]:
 
 def _with_examples(way: Any, name: str, read_sibling: Callable[[str], bytes] | None) -> Any:
     file = way.get("examples") if isinstance(way, dict) else None
-    if not isinstance(file, str) or read_sibling is None:
+    if not isinstance(file, str):
         return way
     where = f"{name}: by.examples"
+    if read_sibling is None:
+        raise UsageError(f"{where}: the file {file} cannot be read from here.")
     try:
         text = decode_text(read_sibling(file))
     except OSError as error:

@@ -5,9 +5,17 @@ never answered by another, since two ways do not judge alike.
 """
 
 import re
-from typing import Annotated, Any, Final, Literal, Self, TypeAlias, get_args
+from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
 
-from pydantic import BeforeValidator, Discriminator, Field, StringConstraints, Tag, model_validator
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    ValidationInfo,
+    field_validator,
+)
 
 from judges.examples import JudgeExample
 from schemas.yaml_documents import DocumentPart, Flag
@@ -45,6 +53,13 @@ ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:
 EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,127}$")]
 
 
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+_Examples = Annotated[tuple[JudgeExample, ...], BeforeValidator(_as_tuple)]
+
+
 def is_floating(model: str) -> bool:
     """Return whether the name of a model is an alias that its server may move, as `x-latest`."""
     return bool(_FLOATING & set(re.split(r"[-_.:/@+ ]", model.casefold())))
@@ -60,12 +75,15 @@ class _ServedWay(DocumentPart):
     url_env: EnvironmentName = DEFAULT_URL_ENV
     floating: Flag = False
 
-    def _refuse_floating(self, model: str) -> None:
-        if is_floating(model) and not self.floating:
+    @field_validator("chat", "decision", check_fields=False)
+    @classmethod
+    def _is_pinned(cls, model: str, info: ValidationInfo) -> str:
+        if is_floating(model) and not info.data.get("floating"):
             raise ValueError(
                 f"{model} may be another model tomorrow; name a version, or set "
                 "`floating: true`, by which each served model becomes an epoch of its own"
             )
+        return model
 
 
 class ChatWay(_ServedWay):
@@ -78,15 +96,10 @@ class ChatWay(_ServedWay):
     """
 
     chat: ModelName
-    examples: tuple[JudgeExample, ...] = Field(default=(), max_length=64)
+    examples: _Examples = Field(default=(), max_length=64)
     temperature: float | None = Field(default=None, ge=0, le=2)
     max_tokens: int | None = Field(default=None, ge=1, le=100_000)
     logprobs: Flag = False
-
-    @model_validator(mode="after")
-    def _is_pinned(self) -> Self:
-        self._refuse_floating(self.chat)
-        return self
 
     @property
     def kind(self) -> WayKind:
@@ -109,11 +122,6 @@ class DecisionWay(_ServedWay):
 
     decision: ModelName
     protocol: Literal["decisions", "systemone"] = Field(default="decisions", alias="wire")
-
-    @model_validator(mode="after")
-    def _is_pinned(self) -> Self:
-        self._refuse_floating(self.decision)
-        return self
 
     @property
     def kind(self) -> WayKind:
@@ -196,8 +204,8 @@ JudgeWay: TypeAlias = ChatWay | DecisionWay | LocalWay | CheckWay
 
 def _kind_of(value: Any) -> str:
     if isinstance(value, dict):
-        return next((kind for kind in WAY_KINDS if kind in value), "")
-    return value.kind if isinstance(value, JudgeWay) else ""
+        return f"{next(kind for kind in WAY_KINDS if kind in value)} way"
+    return f"{value.kind} way" if isinstance(value, JudgeWay) else ""
 
 
 def _one_kind(value: Any) -> Any:
@@ -212,10 +220,10 @@ def _one_kind(value: Any) -> Any:
 
 AnyWay = Annotated[
     Annotated[
-        Annotated[ChatWay, Tag("chat")]
-        | Annotated[DecisionWay, Tag("decision")]
-        | Annotated[LocalWay, Tag("local")]
-        | Annotated[CheckWay, Tag("check")],
+        Annotated[ChatWay, Tag("chat way")]
+        | Annotated[DecisionWay, Tag("decision way")]
+        | Annotated[LocalWay, Tag("local way")]
+        | Annotated[CheckWay, Tag("check way")],
         Discriminator(_kind_of),
     ],
     BeforeValidator(_one_kind),

@@ -13,67 +13,12 @@ LEAST_SHARED: Final = 0.5
 """The least share of the question's words that a relevant document has."""
 _WORD: Final = re.compile(r"\w{3,}")
 _EMPTY: Final = frozenset(
-    [
-        "the",
-        "and",
-        "for",
-        "are",
-        "was",
-        "were",
-        "with",
-        "that",
-        "this",
-        "from",
-        "have",
-        "has",
-        "had",
-        "can",
-        "could",
-        "would",
-        "will",
-        "what",
-        "when",
-        "where",
-        "which",
-        "who",
-        "how",
-        "why",
-        "does",
-        "did",
-        "you",
-        "your",
-        "our",
-        "their",
-        "about",
-        "into",
-        "there",
-        "please",
-        "tell",
-        "want",
-        "need",
-        "der",
-        "die",
-        "das",
-        "und",
-        "ist",
-        "für",
-        "mit",
-        "wie",
-        "was",
-        "kann",
-        "les",
-        "des",
-        "une",
-        "est",
-        "pour",
-        "avec",
-        "que",
-        "los",
-        "las",
-        "una",
-        "por",
-        "con",
-    ]
+    _WORD.findall(
+        "the and for are was were with that this from have has had can could would will what when "
+        "where which who how why does did you your our their about into there please tell want "
+        "need der die das und ist für mit wie was kann les des une est pour avec que los las una "
+        "por con"
+    )
 )
 """Words that say nothing of what a question is about."""
 
