@@ -29,10 +29,10 @@ def read_one_value(text: str) -> Any:
     start = len(text) - len(text.lstrip(_SPACE))
     try:
         value, end = decoder.raw_decode(text, start)
-    except AmbiguousJsonError:
+    except NotJsonError:
         raise
     except (ValueError, RecursionError):
-        if _holds_an_object(text):
+        if text[start : start + 1] not in ("{", "[") and _holds_an_object(text):
             raise AmbiguousJsonError("there is text beside an object") from None
         raise NotJsonError("it is not JSON") from None
     if text[end:].strip(_SPACE):
