@@ -68,6 +68,10 @@ def upgrade(cli: CliContext, *, dry_run: bool) -> None:
 
     def show(console: Console) -> None:
         for upgraded in added:
+            if upgraded.created:
+                done = "to be created" if dry_run else "created"
+                console.print(f"table {upgraded.table}: {done}")
+                continue
             columns = f"{'to be added' if dry_run else 'added'}: {', '.join(upgraded.columns)}"
             console.print(f"table {upgraded.table}: columns {columns}", soft_wrap=True)
         if not added:
@@ -75,7 +79,10 @@ def upgrade(cli: CliContext, *, dry_run: bool) -> None:
 
     data = {
         "dry_run": dry_run,
-        "added": {upgraded.table: list(upgraded.columns) for upgraded in added},
+        "created": [upgraded.table for upgraded in added if upgraded.created],
+        "added": {
+            upgraded.table: list(upgraded.columns) for upgraded in added if not upgraded.created
+        },
     }
     cli.answer(data, show)
 
