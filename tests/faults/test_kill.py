@@ -12,6 +12,7 @@ LABELS = {FlushStep.LABELS_WRITTEN, FlushStep.LABELS_COMMITTED, FlushStep.LABELS
 ASSEMBLY = {step for step in FlushStep if step.startswith("assembly_")}
 RARE = {FlushStep.CLAIMED, FlushStep.AUDIT_COMMITTED, *LABELS, *ASSEMBLY}
 """Steps that not every flush takes; tests below and those of their parts do."""
+BETWEEN = (FlushStep.QUARANTINE_COMMITTED, FlushStep.PRIMARY_COMMITTED)
 
 
 @pytest.mark.parametrize("flush", [1, pytest.param(3, marks=pytest.mark.chaos)])
@@ -32,10 +33,10 @@ def test_killed_at_a_step(scene: Scene, step: FlushStep, flush: int) -> None:
 @pytest.mark.parametrize(
     ("step", "change"),
     [
-        (FlushStep.QUARANTINE_COMMITTED, "stricter"),
-        (FlushStep.PRIMARY_COMMITTED, "laxer"),
-        pytest.param(FlushStep.QUARANTINE_COMMITTED, "laxer", marks=pytest.mark.chaos),
-        pytest.param(FlushStep.PRIMARY_COMMITTED, "stricter", marks=pytest.mark.chaos),
+        (BETWEEN[0], "stricter"),
+        (BETWEEN[1], "laxer"),
+        pytest.param(BETWEEN[0], "laxer", marks=pytest.mark.chaos),
+        pytest.param(BETWEEN[1], "stricter", marks=pytest.mark.chaos),
     ],
 )
 def test_the_next_worker_decides_otherwise(scene: Scene, step: FlushStep, change: str) -> None:
