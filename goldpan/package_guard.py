@@ -16,6 +16,7 @@ ROOMS: Final = (
     "goldpan",
     "stream",
     "batch",
+    "assembly",
     "judges",
     "labels",
     "redact",

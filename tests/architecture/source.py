@@ -9,8 +9,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 ROOMS = (
-    *("goldpan", "stream", "batch", "judges"),
-    *("labels", "redact", "lake", "decode", "otel", "schemas"),
+    "goldpan",
+    "stream",
+    "batch",
+    "assembly",
+    "judges",
+    "labels",
+    "redact",
+    "lake",
+    "decode",
+    "otel",
+    "schemas",
 )
 
 

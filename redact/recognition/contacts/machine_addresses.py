@@ -41,6 +41,7 @@ _PRODUCTS = (
 _OF_VERSION = re.compile(
     rf"(?:(?:(?<![A-Za-z])|(?<=\\[nrt]))(?:{_PRODUCTS})(?:[ +](?:is|was|to|from|no\.?|number))?"
     r"[ +]?[:=]?[ ]?v?"
+    r"|(?<![A-Za-z])(?:version|build|release|revision|firmware|upgrade|update)[ ]?\(v?"
     r"|[A-Za-z0-9](?:/|%2[Ff])v?"
     r"|(?<![A-Za-z])v|(?:==|>=|<=|~=|~>|\^|(?<!~)~)[ ]?|[A-Za-z]@v?|[A-Za-z]-v?|"
     r"\u00a7[ ]?"
