@@ -24,12 +24,13 @@ class JudgedRow:
     """A row to be judged.
 
     ``expected_response`` and ``expected_documents`` (ids of documents) are only known of rows of a
-    release; None where nobody said.
+    release; None where nobody said. ``revision`` is that of an assembled trace.
     """
 
     trace: Trace
     expected_response: str | None = None
     expected_documents: tuple[str, ...] | None = None
+    revision: int | None = None
 
     @property
     def turns(self) -> list[Message]:
@@ -84,6 +85,7 @@ def judged_row_of(row: Mapping[str, Any]) -> JudgedRow:
             trace,
             msgspec.convert(expected, str | None),
             None if documents is None else tuple(msgspec.convert(documents, list[str])),
+            msgspec.convert(row.get("revision"), int | None),
         )
     except msgspec.ValidationError as error:
         # The text of the error has the path of the field after the reason, and no values.
