@@ -7,12 +7,16 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from schemas.records import Message, ToolCall, Trace
+from schemas.records import EARLIEST_MICROS, Message, ToolCall, Trace
 from schemas.times import to_micros
 
 USER_ROLE: Final = "user"
 TOOL_ROLES: Final = ("tool", "function")
 INSTRUCTION_ROLES: Final = ("system", "developer")
+
+
+_UNSAID: Final[Mapping[str, Any]] = {"app": "", "status": "ok", "started_at": EARLIEST_MICROS}
+"""What a row from elsewhere may leave out, though each trace has it."""
 
 
 class BadRowError(ValueError):
@@ -66,9 +70,11 @@ class JudgedRow:
 def judged_row_of(row: Mapping[str, Any]) -> JudgedRow:
     """Return a row of table ``traces``, of a release or of a file of JSON lines.
 
-    Columns that it lacks count as empty; a map may be a mapping or pairs. Raises BadRowError.
+    Columns that it lacks count as empty, so that an answer from elsewhere can be judged too: it
+    needs a ``trace_id``. A map may be a mapping or pairs. Raises BadRowError.
     """
-    fields = {name: row[name] for name in Trace.__struct_fields__ if row.get(name) is not None}
+    fields = dict(_UNSAID)
+    fields |= {name: row[name] for name in Trace.__struct_fields__ if row.get(name) is not None}
     try:
         for name in ("segments", "attributes"):
             if name in fields:
