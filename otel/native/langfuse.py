@@ -67,11 +67,13 @@ def decode_langfuse(value: bytes, path: str) -> DecodedSignals:
     document = parse_body(value)
     if document is None:
         return refuse_signals("not a Langfuse body: the JSON document cannot be parsed")
-    if "scores" in path or isinstance(document, list):
+    if "scores" in path:
         items = document if isinstance(document, list) else [document]
         return NativeBody(spans=_EVENT, feedback=_SCORE).add_feedback(items, _read_score).result()
     batch = document.get("batch") if isinstance(document, dict) else None
-    if not isinstance(batch, list) and isinstance(document, dict):
+    if isinstance(document, list):
+        batch = [event for item in document for event in _read_listed(item)]
+    elif not isinstance(batch, list) and isinstance(document, dict):
         batch = list(_read_export(document))
     if not batch and not (isinstance(document, dict) and isinstance(document.get("batch"), list)):
         return refuse_signals("not a Langfuse body: no batch, scores, trace or observation")
@@ -87,6 +89,12 @@ def decode_langfuse(value: bytes, path: str) -> DecodedSignals:
         else:
             body.add_spans([event], _read_observation)
     return body.result()
+
+
+def _read_listed(item: object) -> list[dict[str, Any]]:
+    """Return the events of an item of an array: an exported trace or observation, else a score."""
+    events = list(_read_export(item)) if isinstance(item, dict) else []
+    return events or [{"type": "score", "body": item}]
 
 
 def _read_export(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
