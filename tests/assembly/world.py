@@ -18,6 +18,7 @@ from lake.table_commit import CommitContext, Move
 from lake.table_log import position_app
 from lake.table_writer import FlushPart, TableWriter
 from lake.tables import Lake
+from otel.assembly_rules import DEFAULT_RULES
 from otel.open_traces import ASSEMBLY_SHARDS, AssemblyTerms
 from otel.signals import DecodedSignals, OtelLog, OtelSpan, ProductFeedback
 from otel.stored_spans import to_stored_spans
@@ -154,6 +155,7 @@ class World:
         reports = Reports()
         traces = lake.table("traces")
         reached = more.pop("reached", lambda _step: None)
+        rules = more.pop("rules", DEFAULT_RULES)
         sequences = ShardSequences(traces, self.context(), reached)
         tombstones = NoTombstones()
         spans = lake.table("otel_spans")
@@ -172,7 +174,7 @@ class World:
             feedback=feedback,
             spans=spans,
             traces=traces,
-            assembler=TraceAssembler(),
+            assembler=TraceAssembler(rules),
             writer=RowWriter(sequences, PlainRedactor(), tombstones, lambda: self.now_us),
             terms=terms,
             observer=reports,

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from otel.assembly_rules import AssemblyRules, read_own_prices
 from otel.formats import decode_signals
 from otel.signals import OtelSpan
 from stream.failpoints import FlushStep
@@ -39,7 +40,7 @@ def undisturbed(folder: Path, spans: Iterable[OtelSpan]) -> dict[str, dict[str, 
     decoded = decode_signals("otlp", encode_spans(once.values()), ())
     world = World(folder)
     world.arrive(*decoded.spans)
-    world.stage().finish()
+    world.stage(rules=AssemblyRules(prices=read_own_prices())).finish()
     return world.in_force()
 
 
