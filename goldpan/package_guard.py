@@ -17,6 +17,7 @@ ROOMS: Final = (
     "stream",
     "batch",
     "assembly",
+    "judges",
     "labels",
     "redact",
     "lake",

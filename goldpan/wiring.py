@@ -20,8 +20,9 @@ from assembly.row_writer import RepeatedRedaction
 from batch.labels.policy_registry import POLICY_FOLDER as POLICIES
 from batch.labels.policy_registry import register_policy
 from batch.labels.scorer_loader import load_configured_policy, load_scorer
+from decode.configured_schemas import open_schema_source
 from decode.decoder import Decoder
-from decode.schema_sources import SchemaSource, open_schema_source
+from decode.schema_sources import SchemaSource
 from goldpan import key_check
 from goldpan.otel_setup import make_assembly_rules
 from goldpan.settings import Settings, TracingSettings

@@ -9,7 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from goldpan import erasure_setup, key_check, wiring
+from goldpan import erasures_copy, key_check, wiring
 from goldpan.cli.context import CliContext, with_cli_context
 from goldpan.cli.formatting import format_bytes, format_count, format_time_cell
 from lake.key_checks import REDACTION_PURPOSE, SEALING_PURPOSE
@@ -39,7 +39,7 @@ def init(cli: CliContext, *, lost: tuple[str, ...]) -> None:
     Example:
       GOLDPAN_LAKE__URI=s3://bucket/lake goldpan lake init
     """
-    erasure_setup.create_erasures_copy(cli.settings)
+    erasures_copy.create_erasures_copy(cli.settings)
     lake = Lake(cli.settings.lake)
     created = lake.init(lost=lost)
     uri = cli.settings.lake.uri

@@ -13,6 +13,7 @@ ROOMS = (
     "stream",
     "batch",
     "assembly",
+    "judges",
     "labels",
     "redact",
     "lake",

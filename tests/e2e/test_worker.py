@@ -20,7 +20,7 @@ from tests.make.wire import framed, single_object
 from tests.servers.fixtures import StartWorker
 from tests.servers.kafka import Kafka
 from tests.servers.ports import free_port
-from tests.servers.registry import SchemaRegistry
+from tests.servers.registry import SharedRegistry
 from tests.servers.s3 import S3
 from tests.servers.topic_io import Record, produce
 
@@ -100,7 +100,7 @@ def test_all_wire_formats_with_schemas_from_a_folder(worker_scene: Scene, tmp_pa
     assert_formats(worker_scene, ids)
 
 
-def test_all_wire_formats_with_a_registry(worker_scene: Scene, registry: SchemaRegistry) -> None:
+def test_all_wire_formats_with_a_registry(worker_scene: Scene, registry: SharedRegistry) -> None:
     """The same with the ids that a real registry gives."""
     client = SchemaRegistryClient({"url": registry.url})
     ids = {
