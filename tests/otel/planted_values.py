@@ -44,7 +44,9 @@ def batch_of(
     signals: DecodedSignals, signal_format: str = "otlp", offset: int = 0
 ) -> DecodedBatch[StoredSpan]:
     """Return the rows of one Kafka record, as the worker hands them to redaction."""
-    rows = to_stored_spans(signals, signal_format, fallback_us=NOW).rows
+    rows = to_stored_spans(
+        signals, signal_format, fallback_us=NOW, most_bytes=32 * 1024 * 1024
+    ).rows
     spans = [row for _, row in rows]
     count = len(rows)
     return DecodedBatch(
