@@ -75,6 +75,8 @@ class AssembledTrace:
     """Whether a price table gave the cost or a part of it; None if the row has no cost."""
     has_content: bool = True
     """False if there are model calls and none of them has a text."""
+    taught: tuple[str, ...] = ()
+    """The marks that stored spans carry, for the redaction of the row."""
     account: TraceAccount | None = None
     """What its model calls have in common with those of a duplicate; None without a row."""
 
