@@ -41,13 +41,13 @@ class RowRedactor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RepeatedRedaction:
-    """Redacts rows once more as if they had not been redacted: stand-ins are recognised."""
+    """Redacts rows once more with the worker's redactor."""
 
     redactor: Redactor
 
     def redact_again(self, decoded: DecodedBatch[Any], *, ingested_at: int) -> RedactionOutcome:
         """Redact rows as wholes; see `RowRedactor`."""
-        return self.redactor.redact(decoded, ingested_at=ingested_at)
+        return self.redactor.redact_again(decoded, ingested_at=ingested_at)
 
 
 class Tombstones(Protocol):
@@ -239,6 +239,7 @@ def _decoded(
                 cost_computed=trace.cost_computed,
                 sampling_probability=trace.sampling_probability,
                 duplicate_of=duplicates.get(trace.trace_id),
+                taught=trace.taught,
             )
             for trace, _ in valid
         ],
