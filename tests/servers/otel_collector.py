@@ -88,6 +88,8 @@ class OtelCollector:
     def _answers(self) -> bool:
         headers = {"content-type": "application/json"}
         try:
-            return httpx.post(f"{self.endpoint}/v1/traces", content=b"{}", headers=headers).is_success
+            return httpx.post(
+                f"{self.endpoint}/v1/traces", content=b"{}", headers=headers
+            ).is_success
         except httpx.HTTPError:
             return False
