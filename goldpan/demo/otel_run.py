@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Final
 
+import pyarrow as pa
+
 from batch.progress import ReportProgress
 from goldpan import child_process
 from goldpan.demo.broker import EmbeddedBroker
@@ -25,6 +27,7 @@ from lake.config import LakeSettings
 from lake.tables import Lake
 from lake.verify import VerifyReport, verify_lake
 from schemas.errors import FatalError
+from schemas.trace_in_force import IN_FORCE_COLUMNS, mask_in_force
 
 RECORDS_FILE: Final = "otel_records.jsonl.gz"
 SOURCES: Final = {
@@ -129,7 +132,7 @@ def read_otel_outcome(lake_uri: str, records: Mapping[str, int]) -> OtelOutcome:
     """Return what the lake holds. Raises RetryableError if it cannot be read."""
     lake = Lake(LakeSettings(uri=lake_uri))
     spans = _read(lake, "otel_spans", ["format", "record"])
-    traces = _read(lake, "traces", ["status", "tool_calls", "incomplete", "response", "messages"])
+    traces = _read_traces(lake)
     labels = _read(lake, "labels", ["label"])
     return OtelOutcome(
         records=dict(records),
@@ -151,6 +154,16 @@ def _read(lake: Lake, name: str, columns: Sequence[str]) -> list[dict[str, Any]]
     table.refresh()
     rows: list[dict[str, Any]] = table.read(list(columns)).to_pylist()
     return rows
+
+
+def _read_traces(lake: Lake) -> list[dict[str, Any]]:
+    """Return the traces in force: one that was assembled again has a row for each revision."""
+    table = lake.table("traces")
+    table.refresh()
+    columns = ("status", "tool_calls", "incomplete", "response", "messages")
+    rows = table.read([*columns, *IN_FORCE_COLUMNS])
+    found: list[dict[str, Any]] = rows.filter(pa.array(mask_in_force(rows))).to_pylist()
+    return sorted(found, key=lambda row: str(row["trace_id"]))
 
 
 def _choose_example(traces: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
