@@ -132,8 +132,8 @@ def passes_luhn(number: str) -> bool:
 
 def nested(value: Any, depth: int) -> Any:
     """Return a value within JSON within JSON, with escapes, ``depth`` times."""
-    for level in range(depth):
-        value = json.dumps({f"level{level}": value}, ensure_ascii=True)
+    for _ in range(depth):
+        value = json.dumps({"data": value}, ensure_ascii=True)
     return value
 
 
