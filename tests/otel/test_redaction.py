@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 from otel.assembly import assemble_trace
 from otel.signals import DecodedSignals
 from otel.stored_spans import from_stored_spans
+from redact.crypto.pseudonyms import Pseudonyms
 from redact.identities.extraction import IdentityValue
 from redact.identities.taught_values import TaughtValues, mark_identities
+from redact.pipeline.factory import build_redactor
+from redact.policies.policy import load_policy
 from schemas.assembly_columns import AssemblyFacts
 from schemas.record_batches import DecodedBatch, RawRecord, RecordKind
 from schemas.records import Trace
@@ -261,3 +264,16 @@ def test_marks_find_the_forms_of_a_name_and_no_others(names: list[str]) -> None:
     assert not any("anybody" in identity.value for identity in found)
     assert TaughtValues(lambda words: f"other {words}").find([marks], names) == frozenset()
     assert KEYS.key_id == "k1"
+
+
+def test_pseudonyms_of_an_app_are_those_of_its_service() -> None:
+    """Under a policy with a scope of apps, a span's user has the pseudonym of that app's traces."""
+    policy = load_policy("strict")
+    names = policy.names.model_copy(update={"model": "none"})
+    built = build_redactor(policy.model_copy(update={"scope": "app", "names": names}), KEYS)
+    signals = DecodedSignals(
+        spans=(span(1, attributes={"user.id": "u7"}, resource={"service.name": "shop"}),)
+    )
+    [row] = built.redact(batch_of(signals), ingested_at=NOW).rows.value.to_pylist()
+    assert row["user_id"] == Pseudonyms(KEYS).identifier("USER_ID", "u7", "shop")
+    assert row["user_id"] != Pseudonyms(KEYS).identifier("USER_ID", "u7")
