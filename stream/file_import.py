@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 
-from assembly.row_writer import Tombstones
+from assembly.row_writer import LoadedTombstones
 from lake.ledger import Incarnation, SourcePartition
 from lake.retry import Retry
 from lake.table_commit import CommitContext
@@ -81,7 +81,7 @@ class FileImport:
     decoder: SignalDecoder
     intake: Intake
     runner: RecordFlushRunner
-    tombstones: Tombstones
+    tombstones: LoadedTombstones
     retry: Retry
     context: CommitContext
     audited: bool
