@@ -70,13 +70,11 @@ def decode_langfuse(value: bytes, path: str) -> DecodedSignals:
     if "scores" in path or isinstance(document, list):
         items = document if isinstance(document, list) else [document]
         return NativeBody(spans=_EVENT, feedback=_SCORE).add_feedback(items, _read_score).result()
-    batch = document.get("batch") if isinstance(document, dict) else None
-    if not isinstance(batch, list) and isinstance(document, dict):
-        batch = list(_read_export(document))
-    if not batch and not (isinstance(document, dict) and isinstance(document.get("batch"), list)):
+    events = _read_events(document) if isinstance(document, dict) else None
+    if events is None:
         return refuse_signals("not a Langfuse body: no batch, scores, trace or observation")
     body = NativeBody(spans=_EVENT, feedback=_EVENT)
-    for event in batch:
+    for event in events:
         kind = str(event.get("type", "")) if isinstance(event, dict) else ""
         if kind.startswith("score"):
             body.add_feedback([event], _read_score_event)
@@ -87,6 +85,12 @@ def decode_langfuse(value: bytes, path: str) -> DecodedSignals:
         else:
             body.add_spans([event], _read_observation)
     return body.result()
+
+
+def _read_events(document: Mapping[str, Any]) -> list[Any] | None:
+    """Return the events of a batch, or those of an export; None if it is neither."""
+    batch = document.get("batch")
+    return batch if isinstance(batch, list) else list(_read_export(document)) or None
 
 
 def _read_export(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
