@@ -47,6 +47,7 @@ EARLIEST_NS: Final = 946_684_800 * 10**9
 LATEST_NS: Final = 4_102_444_800 * 10**9
 """The contract takes event times from 2000 to 2099."""
 
+_UNNAMED: Final = "unknown_service"
 _ROOT_ROLES: Final = frozenset({"agent", "chain"})
 _INPUT_KEYS: Final = ("message", "input", "question", "query", "prompt", "user_message", "text")
 _OUTPUT_KEYS: Final = ("answer", "output", "response", "result", "text", "content")
@@ -261,9 +262,10 @@ class _Assembly:
         carriers += [call.view for call in self.calls[:1]]
         carriers += self.by_importance
         row: dict[str, Any] = {"app": None, "environment": None, "app_version": None}
-        for name in ("app", "environment", "app_version"):
+        names: tuple[FieldName, ...] = ("app", "environment", "app_version")
+        for name in names:
             for view in carriers:
-                reading = view.read_text(name)
+                reading = _read_setting(view, name)
                 if reading is not None:
                     row[name] = self._take(name, reading.value, reading)
                     break
@@ -402,6 +404,14 @@ class _Assembly:
             if cost.is_partial:
                 self.incomplete.add("cost_missing")
         return row
+
+
+def _read_setting(view: SpanView, name: FieldName) -> Reading | None:
+    """Return a field of the application; the SDK's name for one without a name does not count."""
+    for reading in view.read_all(name):
+        if isinstance(reading.value, str) and not reading.value.startswith(_UNNAMED):
+            return reading
+    return None
 
 
 def _to_contract(message: ChatMessage) -> dict[str, Any]:
