@@ -328,7 +328,7 @@ def test_as_judged_shows_what_the_rest_allows() -> None:
     ]
     rate = judged_rate(rows, drawn=8)
     assert rate.estimate == pytest.approx(4 / 5)
-    assert (rate.least, rate.most) == (pytest.approx(4 / 8), pytest.approx(7 / 8))
+    assert [rate.least, rate.most] == pytest.approx([4 / 8, 7 / 8])
     assert rate.to_json()["outcomes"]["pending"] == 2
     assert rate.counts.drawn == 8
     nothing = judged_rate([(JudgeAnswer("not_applicable"), WeightedRow())])
