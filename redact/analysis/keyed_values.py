@@ -88,12 +88,29 @@ def _read_raw(text: str, book: KeyBook) -> tuple[list[KeyedFinding], list[Harmle
         if key.rule == HARMLESS:
             if is_short_value(pair.value) and not _ends_a_name(text, pair):
                 harmless.append(HarmlessSpan(pair.start, pair.end, names_version(pair.key)))
-        elif key.rule is not None:
+        elif key.rule is not None and not (key.rule == "SECRET" and _is_remark(text, pair)):
             value = _typed_value(pair, key, shown.get(pair.owner, ""))
             if value is not None:
                 finding = PiiFinding(value.type, pair.start, pair.end, SURE_SCORE, value.value)
                 keyed.append(KeyedFinding(finding, value, pair.quote))
     return keyed, harmless
+
+
+def _is_remark(text: str, pair: KeyValuePair) -> bool:
+    """Return whether a word in round brackets is said in place of a value: `(hidden)`."""
+    return (
+        pair.value.lower() in _REMARKS
+        and text[pair.start - 1 : pair.start] == "("
+        and text[pair.end : pair.end + 1] == ")"
+    )
+
+
+_REMARKS: Final = frozenset(
+    [
+        *("hidden", "masked", "redacted", "removed", "omitted", "withheld", "suppressed", "unset"),
+        *("encrypted", "unchanged", "concealed", "protected", "verborgen", "oculto", "nascosto"),
+    ]
+)
 
 
 def names_version(key: str) -> bool:
