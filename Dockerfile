@@ -18,6 +18,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY goldpan goldpan
 COPY stream stream
 COPY batch batch
+COPY judges judges
 COPY labels labels
 COPY redact redact
 COPY lake lake

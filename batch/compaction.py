@@ -2,20 +2,27 @@
 
 A day is closed once only late rows can be added to it. Its small files are merged up to a target
 size and sorted by the columns that queries filter on. They replace the old files in one commit
-(`lake.rewrite`) with the same rows and unchanged positions. Workers can append at the same time. If
+(`lake.rewrite`) with the same rows and unchanged positions. Of table ``traces`` the rows are left
+out that a later revision of their trace has replaced (`batch.superseded_rows`); the commit says how
+many of which shard. The highest revision always stays. Workers can append at the same time. If
 two compactions replace the same files, one wins, and the other continues with its next batch. A
 killed compaction leaves some days compacted, or none; run it again.
 
 Memory: the rows of one new file at a time, as Arrow.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 from typing import Final
 
-from lake.ledger import EntryKind, LedgerEntry
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from batch.superseded_rows import LatestRevisions, read_latest_revisions
+from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange
 from lake.live_files import LiveFile, concat_rows, list_live_files, read_file_rows, rewrite_rows
 from lake.rewrite import FileReplacedError, replace_files
 from lake.table_commit import CommitContext, TableCommit
@@ -25,10 +32,11 @@ SORTED_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "traces": ("started_at", "_partition", "_offset"),
     "feedback": ("trace_id", "occurred_at", "_partition", "_offset"),
     "labels": ("trace_id", "revision", "label_event_id"),
+    "otel_spans": ("trace_id", "started_at", "_partition", "_offset", "_index"),
 }
 """The order of rows in compacted files; other tables are sorted by coordinates."""
 
-_BY_COORDINATES: Final = ("_topic", "_partition", "_offset")
+_BY_COORDINATES: Final = ("_topic", "_partition", "_offset", "_index")
 TARGET_BYTES: Final = 128 * 1024 * 1024
 _LARGE_ENOUGH: Final = 0.6  # of the target: larger files are left alone
 
@@ -54,10 +62,14 @@ class CompactionBatch:
 
 @dataclass(frozen=True, slots=True)
 class CompactedBatch:
-    """A compacted batch: the size of the new file, None if another writer took its files."""
+    """A compacted batch: the size of the new file, None if another writer took its files.
+
+    ``superseded`` counts the rows that were left out.
+    """
 
     batch: CompactionBatch
     bytes: int | None
+    superseded: int = 0
 
 
 def plan_compaction(
@@ -102,10 +114,14 @@ def compact_batches(
     Raises FatalError if the lake does not answer in time, RetryableError if stopped.
     """
     replaced = 0
+    latest = context.retry.call(
+        f"reading table {table.name}",
+        lambda: read_latest_revisions(table, [batch.day for batch in batches]),
+    )
     for batch in batches:
-        size = _compact_batch(table, batch, context)
-        replaced += size is not None
-        yield CompactedBatch(batch, size)
+        compacted = _compact_batch(table, batch, latest, context)
+        replaced += compacted.bytes is not None
+        yield compacted
     if replaced:
         context.retry.call(f"checkpointing table {table.name}", lambda: _checkpoint(table))
 
@@ -115,22 +131,37 @@ def _checkpoint(table: Table) -> None:
     table.checkpoint()
 
 
-def _compact_batch(table: Table, batch: CompactionBatch, context: CommitContext) -> int | None:
+def _compact_batch(
+    table: Table, batch: CompactionBatch, latest: LatestRevisions, context: CommitContext
+) -> CompactedBatch:
     try:
         rows = context.retry.call(
             f"reading table {table.name}",
             lambda: concat_rows([read_file_rows(table, file) for file in batch.files]),
         )
-        ordered = rows.sorted_by(*SORTED_BY.get(table.name, _BY_COORDINATES))
-        new = rewrite_rows(table, ordered, instead_of=batch.files, retry=context.retry)
+        replaced = latest.find_superseded(rows.rows)
+        kept = rows.filter(pc.invert(replaced)) if pc.any(replaced).as_py() else rows
+        ordered = kept.sorted_by(*SORTED_BY.get(table.name, _BY_COORDINATES))
+        new = (
+            [rewrite_rows(table, ordered, instead_of=batch.files, retry=context.retry)]
+            if len(ordered)
+            else []
+        )
         replacement = TableCommit(
-            entry=LedgerEntry(EntryKind.COMPACT, []),
+            entry=LedgerEntry(EntryKind.COMPACT, _left_out(rows.rows.filter(replaced))),
             token=context.new_token(),
             removes=batch.files,
-            adds=[new],
-            same_rows=True,
+            adds=new,
+            same_rows=kept is rows,
         )
         replace_files(table, replacement, context)
     except FileReplacedError:
-        return None
-    return new.size
+        return CompactedBatch(batch, None)
+    return CompactedBatch(batch, sum(file.size for file in new), len(rows) - len(kept))
+
+
+def _left_out(rows: pa.Table) -> list[SourceRange]:
+    """Return how many of these rows are of which shard."""
+    sources = zip(rows["_topic"].to_pylist(), rows["_partition"].to_pylist(), strict=True)
+    counts = Counter(SourcePartition(*source) for source in sources)
+    return [SourceRange(*source, 0, 0, stored=count) for source, count in sorted(counts.items())]

@@ -27,7 +27,7 @@ from lake.retry import Retry
 from lake.tables import Lake, Table
 from redact.reports.leftovers import LeftoverFinder, RecordLeftovers
 from schemas.arrow import PRIMARY_TABLES
-from schemas.record_batches import RecordKind
+from schemas.record_batches import SENT_KINDS, RecordKind
 
 UNREADABLE: Final = "unreadable"
 """The reason of rows that are no longer valid records of the contract."""
@@ -215,7 +215,7 @@ class LakeScanner:
     ) -> list[list[RecordLeftovers]]:
         """Return the leftovers in each row, by its records."""
         by_row: list[list[RecordLeftovers]] = [[] for _ in rows]
-        by_kind: dict[RecordKind, list[tuple[int, Any]]] = {kind: [] for kind in RecordKind}
+        by_kind: dict[RecordKind, list[tuple[int, Any]]] = {kind: [] for kind in SENT_KINDS}
         for index, row in enumerate(rows):
             records = _wrap(row, source)
             if records is None:

@@ -63,6 +63,7 @@ class NumberedRows:
             pa.repeat(pa.scalar(now_us, TIMESTAMP_US), rows),
             pa.repeat(pa.scalar(CONTRACTS[schema.record].fingerprint, pa.string()), rows),
             pa.array(policies, pa.string()),
+            pa.nulls(rows, pa.int32()),
         ]
         return pa.RecordBatch.from_arrays([*columns, *provenance, day], schema=schema.arrow)
 

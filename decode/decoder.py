@@ -16,9 +16,9 @@ from schemas.contract import CONTRACTS
 from schemas.reasons import QuarantineReason
 from schemas.record_batches import DecodedBatch, RawRecord, RecordKind, RejectedRecord
 from schemas.record_rules import NORMALIZERS
-from schemas.records import Feedback, Trace
+from schemas.records import Feedback, StoredSpan, Trace
 
-DecodedRecord: TypeAlias = Trace | Feedback
+DecodedRecord: TypeAlias = Trace | Feedback | StoredSpan
 
 
 class Decoder:
@@ -130,6 +130,7 @@ def _too_large(limit: int) -> Refusal:
 _RECORD_TYPES: Final[Mapping[RecordKind, type[DecodedRecord]]] = {
     RecordKind.TRACE: Trace,
     RecordKind.FEEDBACK: Feedback,
+    RecordKind.SPAN: StoredSpan,
 }
 _TOMBSTONE: Final = Refusal(
     QuarantineReason.TOMBSTONE,

@@ -14,7 +14,7 @@ from batch.progress import ReportProgress
 from goldpan import jobs, release_setup, replay_setup, wiring
 from goldpan.key_check import list_required_keys
 from goldpan.settings import Settings
-from lake.erasure_copies import erasure_copies_at, open_erasure_copies
+from lake.erasure_copies import erasure_copies_at
 from lake.key_checks import REDACTION_PURPOSE
 from lake.location import LakeLocation
 from lake.table_layouts import TABLE_LAYOUTS
@@ -129,23 +129,6 @@ def without_erasures_copy(settings: Settings) -> Settings:
     """Return settings that open a lake older than its erasures: without the copies of erasures."""
     lake = settings.lake.model_copy(update={"erasures_copy": None})
     return settings.model_copy(update={"lake": lake})
-
-
-def create_erasures_copy(settings: Settings) -> None:
-    """Create the second location of tombstones and receipts, if one is set."""
-    copies = open_erasure_copies(settings.lake)
-    if copies is not None:
-        jobs.job_context().retry.call("creating the copies of erasures", copies.begin)
-
-
-def copy_erasures(settings: Settings) -> None:
-    """Copy tombstones and receipts to their second location, if one is set.
-
-    Raises FatalError if it is unreachable, or holds the copies of another lake.
-    """
-    copies = open_erasure_copies(settings.lake)
-    if copies is not None:
-        jobs.job_context().retry.call("copying tombstones and receipts", copies.keep)
 
 
 def _refuse_missing_keys(lake: Lake, keys: Sequence[Keys], lost: frozenset[str]) -> None:

@@ -2,10 +2,14 @@
 
 from typing import Final
 
+from assembly.row_writer import RepeatedRedaction, RowWriter
+from assembly.shard_sequences import ShardSequences
+from assembly.trace_assembler import TraceAssembler
 from batch.labels.calibrator import Calibrator
 from batch.labels.reconciler import Reconciler
 from batch.labels.scorer_loader import load_configured_policy, load_scorer
 from batch.reviews.queue_service import ReviewQueueService
+from batch.trace_assembly.trace_reconciler import TraceReconciler
 from goldpan import wiring
 from goldpan.settings import Settings
 from lake.table_commit import CommitContext
@@ -14,6 +18,7 @@ from redact.crypto.keys import load_keys
 from redact.crypto.pseudonyms import Pseudonyms
 from redact.policies.policy import load_policy
 from redact.policies.settings import RedactSettings
+from schemas.arrow import SPANS_TABLE
 
 JOB_RETRY_SECONDS: Final = 300.0
 """How long a job retries; includes reading a part of the lake again."""
@@ -28,6 +33,26 @@ def set_up_reconciler(settings: Settings) -> Reconciler:
     """Return the job that adds missing label events."""
     lake = Lake(settings.lake)
     return Reconciler(lake, load_scorer(settings.labels, lake.location), job_context())
+
+
+def set_up_trace_reconciler(settings: Settings) -> TraceReconciler:
+    """Return the job that assembles traces from all their spans."""
+    lake, context = Lake(settings.lake), job_context()
+    wiring.refuse_other_keys(settings, lake)
+    writer = RowWriter(
+        ShardSequences(lake.table("traces"), context),
+        RepeatedRedaction(wiring.load_row_redactor(settings.redact)),
+        wiring.open_erasures(settings),
+        wiring.now_us,
+    )
+    return TraceReconciler(
+        lake.table(SPANS_TABLE),
+        writer,
+        TraceAssembler(),
+        settings.assembly.terms(),
+        context,
+        wiring.now_us,
+    )
 
 
 def set_up_calibrator(settings: Settings) -> Calibrator:

@@ -36,7 +36,12 @@ from schemas.arrow import QUARANTINE_TABLE
 from schemas.errors import UsageError
 
 _CHECK_DIGITS: Final = 32
-_PSEUDONYMS: Final = (("traces", "user_id"), ("feedback", "user_id"), ("reviews", "reviewer"))
+_PSEUDONYMS: Final = (
+    ("traces", "user_id"),
+    ("feedback", "user_id"),
+    ("reviews", "reviewer"),
+    ("otel_spans", "user_id"),
+)
 _PSEUDONYM: Final = r"^(?P<key>[A-Za-z0-9_-]{1,16}):[a-z2-7]{12}$"
 _SAMPLE: Final = 20
 _BATCHES: Final = 8  # per table, at most, are searched for a sample
@@ -222,7 +227,8 @@ def _fits_payloads(lake: Lake, key: SealKey) -> bool:
 
 
 def _sealed_payloads(lake: Lake, key_id: str) -> Iterator[dict[str, Any]]:
-    columns = ["_topic", "_partition", "_offset", "sealed_payload", "sealed_key_id"]
+    columns = ["_topic", "_partition", "_offset", "_index", "sealed_payload", "sealed_key_id"]
     for batch in islice(lake.table(QUARANTINE_TABLE).batches(columns, rows=1_024, ahead=1), 64):
         for row in batch.filter(pc.equal(batch.column("sealed_key_id"), key_id)).to_pylist():
-            yield {name.removeprefix("_"): value for name, value in row.items()}
+            place = {"item": row.pop("_index")}
+            yield place | {name.removeprefix("_"): value for name, value in row.items()}

@@ -16,13 +16,14 @@ from redact.pipeline.audit import AuditEntry
 from redact.pipeline.factory import build_redactor
 from redact.pipeline.jsonl import LineRedactor, RedactedLine
 from redact.policies.policy import load_policy
-from schemas.arrow import EVENT_DATE, TABLES
+from schemas.arrow import TABLES
 from schemas.columns import TABLE_OF_KIND
-from schemas.record_batches import RawRecord, RecordKind, RejectedRecord
+from schemas.contract import CONTRACTS
+from schemas.record_batches import SENT_KINDS, RawRecord, RecordKind, RejectedRecord
 from schemas.times import format_rfc3339
 
 TEXT_SCHEMA: Final = "text"
-LINE_SCHEMAS = (*(kind.value for kind in RecordKind), TEXT_SCHEMA)
+LINE_SCHEMAS = (*(kind.value for kind in SENT_KINDS), TEXT_SCHEMA)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +81,9 @@ class _RecordEngine:
         self._redactor = build_redactor(policy, keys, audit=True, report=report)
         self.policy_hash = self._redactor.policy_hash
         self._decoder = wiring.make_decoder(settings, kind)
-        provenance = {
-            name for name in TABLES[TABLE_OF_KIND[kind]].arrow.names if name.startswith("_")
-        }
-        self._hidden = provenance | {EVENT_DATE}
+        table = TABLES[TABLE_OF_KIND[kind]]
+        fields = {field.name for field in CONTRACTS[table.record].fields}
+        self._hidden = set(table.arrow.names) - fields
 
     def run(self, first: int, lines: Sequence[bytes]) -> list[LineResult]:
         raws = [

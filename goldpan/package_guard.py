@@ -16,6 +16,8 @@ ROOMS: Final = (
     "goldpan",
     "stream",
     "batch",
+    "assembly",
+    "judges",
     "labels",
     "redact",
     "lake",

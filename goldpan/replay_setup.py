@@ -9,7 +9,6 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from decode.decoder import Decoder
 from goldpan import wiring
 from goldpan.replay_labels import ReplayLabels, load_label_rules, plan_labels_only
 from goldpan.settings import Settings
@@ -20,7 +19,7 @@ from lake.table_commit import CommitContext
 from lake.table_log import adopted_app
 from lake.table_writer import TableWriter
 from lake.tables import Lake, Table
-from schemas.arrow import AUDIT_TABLE, QUARANTINE_TABLE
+from schemas.arrow import AUDIT_TABLE, QUARANTINE_TABLE, SPANS_TABLE
 from schemas.errors import FatalError, UsageError
 from stream.adaptive_batch import AdaptiveBatch
 from stream.applied_tombstones import AppliedTombstones
@@ -28,7 +27,7 @@ from stream.failpoints import FlushStep, parse_failpoint
 from stream.flush_scheduler import FlushThresholds
 from stream.flusher import RecordFlushRunner, describe_changed_topic
 from stream.initial_positions import InitialPositions
-from stream.intake import Intake, RecordDecoder
+from stream.intake import SIGNALS_AT_ONCE, Intake, RecordDecoder
 from stream.memory import MemoryBudget, read_resident_bytes
 from stream.metrics import Metrics
 from stream.probes import ProbeServer
@@ -45,6 +44,7 @@ from stream.replay.repository import ReplayRepository
 from stream.replay.run import Replay, ReplayReader, ReportProgress
 from stream.replay.steps import ReplayLabelStep, ReplayStep
 from stream.replay.table_pair import TablePair
+from stream.source_topics import source_topics
 from stream.take_over import TakeOver
 
 REPLAY_RETRY_SECONDS = 120.0
@@ -154,7 +154,7 @@ class ReplayFactory:
             spans=spans,
             created_ms=wiring.now_us() // 1000,
             from_lake=self.task.from_lake,
-            labels=self.task.labels,
+            labels=None if table.name == SPANS_TABLE else self.task.labels,
             unread=unread,
         )
 
@@ -176,7 +176,7 @@ class ReplayFactory:
                 quarantine=quarantine,
                 context=_commit_context(),
             ),
-            intake=self._intake(lake_reader or decoder, erasures),
+            intake=self._intake(plan, lake_reader or decoder, erasures),
             steps=self._steps(plan, primary, quarantine, audit),
             thresholds=FlushThresholds(
                 self.budget.flush_bytes(stream.flush_bytes), stream.flush_seconds
@@ -210,16 +210,22 @@ class ReplayFactory:
             on_lost=lambda _source, _start, _end: None,
         )
 
-    def _decoder(self, plan: ReplayPlan) -> Decoder:
-        kind = wiring.kind_and_table(self.settings.kafka, plan.topic)[0]
-        return wiring.make_decoder(self.settings, kind, UNLIMITED_BYTES if plan.from_lake else None)
+    def _decoder(self, plan: ReplayPlan) -> RecordDecoder:
+        source = source_topics(self.settings.kafka)[plan.topic]
+        if plan.from_lake:
+            return wiring.make_decoder(self.settings, source.kind, UNLIMITED_BYTES)
+        if source.signal_format is not None:
+            return wiring.make_signal_decoder(self.settings, source.signal_format)
+        return wiring.make_decoder(self.settings, source.kind)
 
-    def _lake_reader(self, plan: ReplayPlan, decoder: Decoder) -> LakeReader:
+    def _lake_reader(self, plan: ReplayPlan, decoder: RecordDecoder) -> LakeReader:
         kind, name = wiring.kind_and_table(self.settings.kafka, plan.topic)
         table = self.replays.live.table(name)
         return LakeReader(table, plan.topic, kind, decoder, plan.adopted)
 
-    def _intake(self, decoder: RecordDecoder, erasures: AppliedTombstones) -> Intake:
+    def _intake(
+        self, plan: ReplayPlan, decoder: RecordDecoder, erasures: AppliedTombstones
+    ) -> Intake:
         return Intake(
             decoder=decoder,
             redactor=self.redaction.redactor,
@@ -227,6 +233,7 @@ class ReplayFactory:
             now_us=wiring.now_us,
             on_rejected=lambda _rejected: None,
             erased=lambda: erasures.kept_out,
+            part_bytes=SIGNALS_AT_ONCE if plan.table == SPANS_TABLE else None,
         )
 
     def _steps(

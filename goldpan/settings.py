@@ -19,12 +19,14 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from assembly.config import AssemblySettings
 from batch.release.config import ReleaseSettings
 from batch.retention.config import RetentionSettings
 from goldpan.setting_files import drop_overridden, read_secret_files
 from goldpan.setting_names import PREFIX, SettingSpelling, check_environment, check_file
 from labels.config import LabelSettings
 from lake.config import LakeSettings
+from otel.config import OtelSettings
 from redact.policies.settings import RedactSettings
 from schemas.errors import UsageError
 from schemas.settings import SettingsGroup
@@ -99,6 +101,14 @@ class Settings(BaseSettings):
     redact: RedactSettings = Field(
         default=RedactSettings(),
         description="What is removed from records, and the keys of the replacements.",
+    )
+    assembly: AssemblySettings = Field(
+        default=AssemblySettings(),
+        description="When the spans of a trace are assembled (topics of `GOLDPAN_KAFKA__SOURCES`).",
+    )
+    otel: OtelSettings = Field(
+        default=OtelSettings(),
+        description="How spans of OpenTelemetry and of the products, and their feedback, are read.",
     )
     labels: LabelSettings = Field(
         default=LabelSettings(),

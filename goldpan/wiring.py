@@ -16,12 +16,15 @@ from importlib.metadata import version
 
 import structlog
 
+from assembly.row_writer import RepeatedRedaction
 from batch.labels.policy_registry import POLICY_FOLDER as POLICIES
 from batch.labels.policy_registry import register_policy
 from batch.labels.scorer_loader import load_configured_policy, load_scorer
+from decode.configured_schemas import open_schema_source
 from decode.decoder import Decoder
-from decode.schema_sources import SchemaSource, open_schema_source
+from decode.schema_sources import SchemaSource
 from goldpan import key_check
+from goldpan.otel_setup import make_assembly_rules
 from goldpan.settings import Settings, TracingSettings
 from labels.policy import MICROS_PER_DAY, load_label_policy
 from labels.scorer import LabelScorer
@@ -33,6 +36,7 @@ from lake.table_commit import CommitContext
 from lake.table_layouts import TABLE_LAYOUTS
 from lake.tables import Lake
 from lake.tombstones import open_tombstones
+from otel.formats import SignalFormat
 from redact.crypto.keys import KEY_BYTES, load_all_keys, load_keys, load_seal_key
 from redact.crypto.sealing import Sealer
 from redact.pipeline.factory import build_redactor
@@ -45,14 +49,19 @@ from schemas.record_batches import RecordKind
 from schemas.times import from_micros
 from stream.adoption import Adoption
 from stream.applied_tombstones import AppliedTombstones
+from stream.assembly_driver.setup import AssemblySetup
 from stream.client_errors import ClientErrors
-from stream.cluster import Cluster
+from stream.cluster import TOPIC_SETTINGS, Cluster
 from stream.config import KafkaSettings
 from stream.events import EventLog
+from stream.intake import RecordDecoder
 from stream.kafka_client import admin_properties, make_consumer
+from stream.kept_signals import KeptSignalDecoder
 from stream.label_driver.setup import LabelSetup
 from stream.record_fetcher import RecordFetcher
 from stream.redrive import Redrive
+from stream.signal_decoder import SignalDecoder
+from stream.source_topics import joins_labels, source_topics
 from stream.tracing import NO_TRACER, Tracer
 from stream.worker_setup import WorkerSetup
 
@@ -162,8 +171,30 @@ def set_up_worker(settings: Settings, stop: threading.Event) -> WorkerSetup:
         port=settings.metrics.port,
         stop=stop,
         tracer=connect_spans(settings.tracing),
+        assembly=make_assembly_setup(settings),
         refuse_other_keys=lambda lake: key_check.refuse_wrong_keys(settings, lake, remember=True),
     )
+
+
+def make_assembly_setup(settings: Settings) -> AssemblySetup | None:
+    """Return how the worker assembles traces, None if no topic holds spans."""
+    if not settings.kafka.sources:
+        return None
+    redactor = load_row_redactor(settings.redact)
+    return AssemblySetup(
+        topic=next(iter(settings.kafka.sources)),
+        terms=settings.assembly.terms(),
+        redactor=RepeatedRedaction(redactor),
+        rules=make_assembly_rules(settings),
+        memory_bytes=redactor.memory_bytes,
+    )
+
+
+def load_row_redactor(settings: RedactSettings) -> Redactor:
+    """Return a redactor for assembled rows: their spans were redacted and audited before."""
+    policy = load_policy(settings.policy)
+    throwaway = os.urandom(KEY_BYTES) if policy.off else None
+    return build_redactor(policy, load_keys(settings, default_secret=throwaway))
 
 
 def connect_spans(settings: TracingSettings) -> Tracer:
@@ -181,7 +212,10 @@ def connect_spans(settings: TracingSettings) -> Tracer:
 
 
 def make_label_setup(settings: Settings) -> LabelSetup | None:
-    """Return how the worker labels traces, None if off; UsageError if the policy is invalid."""
+    """Return how the worker labels traces, None if it does not.
+
+    Raises UsageError if the policy is invalid.
+    """
     if settings.labels.off:
         return None
     if settings.labels.topic in tables_by_topic(settings.kafka):
@@ -190,6 +224,8 @@ def make_label_setup(settings: Settings) -> LabelSetup | None:
             "a topic of their own."
         )
     load_label_policy(settings.labels.policy)  # fail on a mistake before opening the lake
+    if not joins_labels(settings.kafka):
+        return None
 
     def make_scorer() -> LabelScorer:
         location = Lake(settings.lake).location
@@ -207,10 +243,8 @@ def join_window(settings: Settings) -> int | None:
 
 def tables_by_topic(settings: KafkaSettings) -> Mapping[str, tuple[RecordKind, str]]:
     """Return the kind of record and the table of each topic."""
-    return {
-        settings.traces_topic: (RecordKind.TRACE, "traces"),
-        settings.feedback_topic: (RecordKind.FEEDBACK, "feedback"),
-    }
+    topics = source_topics(settings)
+    return {topic: (source.kind, source.table) for topic, source in topics.items()}
 
 
 def kind_and_table(settings: KafkaSettings, topic: str) -> tuple[RecordKind, str]:
@@ -219,7 +253,7 @@ def kind_and_table(settings: KafkaSettings, topic: str) -> tuple[RecordKind, str
     if topic not in tables:
         raise UsageError(
             f"{topic} is not a configured topic; those are {' and '.join(tables)} "
-            "(GOLDPAN_KAFKA__TRACES_TOPIC, GOLDPAN_KAFKA__FEEDBACK_TOPIC)."
+            f"({TOPIC_SETTINGS})."
         )
     return tables[topic]
 
@@ -262,20 +296,34 @@ def open_erasures(settings: Settings) -> AppliedTombstones:
 
 def set_up_redrive(settings: Settings, topic: str, fetcher: RecordFetcher) -> Redrive:
     """Return the redrive of a topic's quarantined records."""
-    kind, table = kind_and_table(settings.kafka, topic)
+    _, table = kind_and_table(settings.kafka, topic)
     redaction, lake = load_redaction(settings.redact), Lake(settings.lake)
     refuse_other_keys(settings, lake)
     return Redrive(
         topic=topic,
         primary=lake.table(table),
         quarantine=lake.table(QUARANTINE_TABLE),
-        decoder=make_decoder(settings, kind),
+        decoder=_make_redrive_decoder(settings, topic),
         redactor=redaction.redactor,
         unsealer=redaction.sealer,
         fetch=fetcher.fetch,
         incarnation=fetcher.incarnation,
         erasures=open_erasures(settings),
         context=make_commit_context(),
+    )
+
+
+def _make_redrive_decoder(settings: Settings, topic: str) -> RecordDecoder:
+    source = source_topics(settings.kafka)[topic]
+    if source.signal_format is None:
+        return make_decoder(settings, source.kind)
+    return KeptSignalDecoder(make_signal_decoder(settings, source.signal_format))
+
+
+def make_signal_decoder(settings: Settings, signal_format: SignalFormat) -> SignalDecoder:
+    """Return the decoder of topics of spans with a format."""
+    return SignalDecoder(
+        signal_format, max_record_bytes=settings.stream.max_record_bytes, now_us=now_us
     )
 
 

@@ -60,17 +60,17 @@ class _Sessions:
 
     def add(self, rows: TraceRows) -> None:
         has_session = rows.session != 0
-        columns = (rows.keys, rows.session, rows.started, rows.offset)
+        columns = (rows.keys, rows.session, rows.started, rows.precedence)
         self._rows.append(tuple(column[has_session] for column in columns))
 
     def statuses(self, state: JoinPartition) -> dict[int, SessionStatus]:
         """Return the session's status for the row of each trace that has a session."""
         if not self._rows:
             return {}
-        keys, sessions, started, offsets = map(np.concatenate, zip(*self._rows, strict=True))
+        keys, sessions, started, precedence = map(np.concatenate, zip(*self._rows, strict=True))
         rows = state.rows_of(keys)
-        counts = state.is_counted_record(rows, offsets)
-        rows, sessions, started = rows[counts], sessions[counts], started[counts]
+        in_force = state.is_in_force(rows, precedence)
+        rows, sessions, started = rows[in_force], sessions[in_force], started[in_force]
         _, session_index = np.unique(sessions, return_inverse=True)
         last = np.full(len(sessions), np.iinfo(np.int64).min)
         np.maximum.at(last, session_index.reshape(-1), started)

@@ -5,10 +5,15 @@ has the same id, in whatever order and batches it came. Its revision is
 
     generation * 2**20 + 2 * (signals + 1 if the trace itself is known)
                        - (1 for each signal of absence) + 1022 * reviews
+                       + 10 * (contents of the trace before the one in force, at most 50)
 
 where the generation combines policy version and calibration version (first: 0). It grows with
 everything that becomes known, and with every new policy or calibration. A label without the reviews
 that another one rests on never outranks that one. The highest revision is in force.
+
+A trace that was assembled again has another content, which may say less: a call that had failed has
+been repeated and answered. Its own content gives a trace at most five signals, so ten for each
+earlier content let the label of the newest content outrank those before it.
 """
 
 import hashlib
@@ -17,7 +22,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from labels.digests import is_drawn_for_audit
-from labels.facts import TraceKnowledge, latest_by_reviewer
+from labels.facts import TraceFacts, TraceKnowledge, latest_by_reviewer
 from labels.readings import ABANDONED, SILENCE
 from labels.scorer import LabelScorer
 from labels.signals import Signal, resolve_feedback, signals_of
@@ -33,6 +38,7 @@ from schemas.records import (
 REVISIONS_PER_GENERATION: Final = 2**20
 """The number of revisions of each combination of policy version and calibration version."""
 _REVIEW = 1024
+_CONTENT = 10
 _ABSENT = frozenset({SILENCE, ABANDONED})
 _MAX_EVIDENCE = REVISIONS_PER_GENERATION - 1
 
@@ -44,8 +50,8 @@ def decide_label(
 
     ``decided_at`` is the clock (microseconds since 1970, UTC); only the times in the event depend
     on it. A trace that has not arrived is decided only when ``closed``. A trace that is already
-    ``labelled``, under an older policy, is always decided: otherwise the old label would stay in
-    force. It then goes to reviewers only if it would have gone there anyway.
+    ``labelled``, under an older policy or for another content, is always decided: otherwise the old
+    label would stay in force. It then goes to reviewers only if it would have gone there anyway.
     """
     if knowledge.trace is None and not knowledge.closed:
         return None
@@ -63,7 +69,7 @@ def decide_label(
     return LabelEvent(
         label_event_id=_event_id(knowledge, signals, expected, scorer),
         trace_id=knowledge.trace_id,
-        revision=revision_of(signals, scorer, trace_known=trace is not None),
+        revision=revision_of(signals, scorer, trace),
         label=label,
         p_fail=scored.p_fail,
         p_fail_low=scored.interval.low if scored.interval is not None else None,
@@ -109,9 +115,10 @@ def choose_expected_response(knowledge: TraceKnowledge, scorer: LabelScorer) -> 
     return None
 
 
-def revision_of(signals: Sequence[Signal], scorer: LabelScorer, *, trace_known: bool) -> int:
+def revision_of(signals: Sequence[Signal], scorer: LabelScorer, trace: TraceFacts | None) -> int:
     """Return the revision for a set of signals; see the module's formula."""
-    count = 2 * (len(signals) + trace_known)
+    count = 2 * (len(signals) + (trace is not None))
+    count += _CONTENT * trace.contents if trace is not None else 0
     for signal in signals:
         if signal.kind in _ABSENT:
             count -= 1

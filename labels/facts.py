@@ -14,6 +14,9 @@ from schemas.records import Actor, Label
 NO_USER: Final = 0
 """The user digest of a feedback event that names no user."""
 
+MAX_CONTENTS: Final = 50
+"""How many earlier contents of a trace count at most (`TraceFacts.contents`)."""
+
 SessionStatus = Literal["not judged", "continued", "ended"]
 """Whether the session has a later trace; only a batch job over the lake can know."""
 
@@ -21,7 +24,8 @@ SessionStatus = Literal["not judged", "continued", "ended"]
 class TraceFacts(NamedTuple):
     """The facts of a trace that matter to its label.
 
-    ``failed``: its status is error; ``truncated``: it ran out of tokens.
+    ``failed``: its status is error; ``truncated``: it ran out of tokens. ``contents``: how many
+    other contents the trace had before the one in force; 0 if it was never assembled again.
     """
 
     started_at: int
@@ -29,6 +33,7 @@ class TraceFacts(NamedTuple):
     truncated: bool = False
     app: str | None = None
     segments: Mapping[str, str] = MappingProxyType({})
+    contents: int = 0
 
 
 class FeedbackFacts(NamedTuple):

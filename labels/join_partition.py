@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labels.digests import DigestPairs, audit_draws
-from labels.facts import SessionStatus, TraceFacts, TraceKnowledge
+from labels.facts import MAX_CONTENTS, SessionStatus, TraceFacts, TraceKnowledge
 from labels.feedback_table import FeedbackTable, renumber_rows
 from labels.growable_columns import ColumnLayout, GrowableColumns, GrowableTexts
 from labels.hash_index import NO_ROW, HashIndex, RowNumbers
@@ -22,16 +22,19 @@ from labels.readings import ERROR, TRUNCATED
 from labels.retry_chains import RetryChains, retry_keys
 from labels.written_marks import NOT_WRITTEN
 from schemas.record_batches import RecordKind
+from schemas.trace_in_force import ASSEMBLED_FROM, assembled_revision
 
 _ARRIVED: Final = np.uint8(1)
 _FAILED: Final = np.uint8(2)
 _TRUNCATED: Final = np.uint8(4)
 _RETRIED: Final = np.uint8(8)
+_REPEATS: Final = np.uint8(16)
+_SHADOWS: Final = np.uint8(32)
 
 _LAYOUT: Final[ColumnLayout] = {
     "key": (np.uint64, 2),
     "started": (np.int64, 1),
-    "offset": (np.int64, 1),
+    "precedence": (np.int64, 1),
     "context": (np.int32, 1),
     "flags": (np.uint8, 1),
     "head": (np.int32, 1),
@@ -120,9 +123,10 @@ class JoinPartition:
     ) -> TraceKnowledge:
         """Return what is known about the trace in a row, without verdicts."""
         flags = self._traces["flags"][row]
+        in_force = flags & _ARRIVED and not flags & _REPEATS
         return TraceKnowledge(
             trace_id=self._ids[row],
-            trace=self._trace_facts(row) if flags & _ARRIVED else None,
+            trace=self._trace_facts(row) if in_force else None,
             feedback=self._feedback.events_from(int(self._traces["head"][row])),
             retried=bool(flags & _RETRIED),
             session=session,
@@ -133,9 +137,10 @@ class JoinPartition:
         """Return when the trace started; before it arrives, the time of its latest feedback."""
         return int(self._traces["started"][row])
 
-    def is_counted_record(self, rows: RowNumbers, offsets: IntArray) -> BoolArray:
-        """Return for each row whether the record at an offset is the one that counts for it."""
-        return np.equal(self._traces["offset"][rows], offsets)
+    def is_in_force(self, rows: RowNumbers, precedence: IntArray) -> BoolArray:
+        """Return for each row whether the record with this precedence is in force for it."""
+        counts = np.equal(self._traces["precedence"][rows], precedence)
+        return counts & (self._traces["flags"][rows] & _REPEATS == 0)
 
     def written_mark_of(self, row: int) -> int:
         """Return the mark of the event written last for the trace (see `labels.written_marks`)."""
@@ -152,9 +157,9 @@ class JoinPartition:
     def add_traces(self, rows: TraceRows, fresh: BoolArray) -> None:
         """Add traces. ``fresh`` marks those that no label has been written for.
 
-        The record of a trace id with the lowest offset counts; others are ignored.
+        The record of a trace id with the lowest precedence counts; others are ignored.
         """
-        first = _first_of_each(rows.keys, rows.offset)
+        first = _first_of_each(rows.keys, rows.precedence)
         self.counts.repeated += len(rows) - len(first)
         at = self.rows_of(rows.keys[first])
         late = (at == NO_ROW) & (rows.started[first] < self.watermark - self._window)
@@ -167,10 +172,14 @@ class JoinPartition:
         new = at == NO_ROW
         at[new] = self._new_rows(rows.keys[first[new]], [rows.ids[i] for i in first[new]])
         is_counted = (self._traces["flags"][at] & _ARRIVED == 0) | (
-            rows.offset[first] < self._traces["offset"][at]
+            rows.precedence[first] < self._traces["precedence"][at]
         )
         self.counts.repeated += int((~is_counted).sum())
+        assembled = rows.precedence >= ASSEMBLED_FROM
+        replaced = at[is_counted & self._is_assembled(at)]
         self._fill(at[is_counted], rows, first[is_counted])
+        if len(replaced) or assembled.any():
+            self._mark_shadows(np.concatenate([replaced, self.rows_of(rows.keys[assembled])]))
         self._touch_traces(at[is_counted], rows, first[is_counted], fresh)
 
     def add_feedback(self, rows: FeedbackRows, fresh: BoolArray) -> None:
@@ -264,10 +273,22 @@ class JoinPartition:
         """Write the facts of traces into their rows; keep the retry flag."""
         context_numbers = np.array([self._context_number(c) for c in rows.contexts], np.int32)
         flags = _ARRIVED | rows.failed[selected] * _FAILED | rows.truncated[selected] * _TRUNCATED
+        flags |= rows.repeats[selected] * _REPEATS
         self._traces["started"][at] = rows.started[selected]
-        self._traces["offset"][at] = rows.offset[selected]
+        self._traces["precedence"][at] = rows.precedence[selected]
         self._traces["context"][at] = context_numbers[rows.context[selected]]
-        self._traces["flags"][at] = flags | (self._traces["flags"][at] & _RETRIED)
+        self._traces["flags"][at] = flags | (self._traces["flags"][at] & (_RETRIED | _SHADOWS))
+
+    def _is_assembled(self, at: RowNumbers) -> BoolArray:
+        """Return for each row whether an assembled trace counts for it."""
+        arrived = self._traces["flags"][at] & _ARRIVED != 0
+        assembled: BoolArray = arrived & (self._traces["precedence"][at] >= ASSEMBLED_FROM)
+        return assembled
+
+    def _mark_shadows(self, rows: RowNumbers) -> None:
+        """Mark those of some rows with assembled traces where a record counts instead."""
+        known = rows[rows != NO_ROW]
+        self._traces["flags"][known[~self._is_assembled(known)]] |= _SHADOWS
 
     def _touch_traces(
         self, at: RowNumbers, rows: TraceRows, selected: IntArray, fresh: BoolArray
@@ -290,6 +311,7 @@ class JoinPartition:
         if self._retries is None:
             return
         keys = retry_keys(rows.session[selected], rows.tokens[selected])
+        keys[rows.repeats[selected]] = 0  # the call itself is in the chain by another trace
         positions = dict(zip(at.tolist(), selected.tolist(), strict=True)) if len(at) else {}
         for row, retry in self._retries.add(at, keys, traces["started"]):
             was_retried = bool(traces["flags"][row] & _RETRIED)
@@ -307,6 +329,9 @@ class JoinPartition:
             truncated=bool(flags & _TRUNCATED),
             app=app,
             segments=dict(segments),
+            contents=_contents(
+                int(self._traces["precedence"][row]), shadows=bool(flags & _SHADOWS)
+            ),
         )
 
     def _context_number(self, context: TraceContext) -> int:
@@ -314,6 +339,12 @@ class JoinPartition:
         if number == len(self._contexts):
             self._contexts.append(context)
         return number
+
+
+def _contents(precedence: int, *, shadows: bool) -> int:
+    """Return how many contents of the trace came before the one in force, as far as they count."""
+    earlier = max(0, assembled_revision(precedence) - 1)
+    return MAX_CONTENTS if shadows else min(earlier, MAX_CONTENTS)
 
 
 def _first_of_each(keys: DigestPairs, offsets: IntArray) -> IntArray:

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from labels.digests import DigestArray, DigestPairs, digest_ids
 from schemas.records import Actor
+from schemas.trace_in_force import precedence_numbers
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -29,6 +30,8 @@ TRACE_COLUMNS: Final = (
     "finish_reason",
     "input_tokens",
     "segments",
+    "revision",
+    "duplicate_of",
     *_COORDINATES,
 )
 """The columns of ``traces`` that the join reads."""
@@ -53,12 +56,18 @@ TraceContext = tuple[str | None, tuple[tuple[str, str], ...]]
 
 @dataclass(frozen=True, slots=True)
 class TraceRows:
-    """Traces in columns; the context of row *i* is ``contexts[context[i]]``."""
+    """Traces in columns; the context of row *i* is ``contexts[context[i]]``.
+
+    Of the rows of one trace the one with the lowest ``precedence`` counts
+    (`schemas.trace_in_force`); if it ``repeats`` another trace, the trace has no row in force.
+    """
 
     ids: list[str]
     keys: DigestPairs
     partition: IntArray
     offset: IntArray
+    precedence: IntArray
+    repeats: BoolArray
     ingested: IntArray
     started: IntArray
     failed: BoolArray
@@ -97,11 +106,17 @@ def read_trace_rows(batch: pa.RecordBatch, seed: str) -> TraceRows:
     """Read a batch with at least ``TRACE_COLUMNS``. ``seed`` is the audit seed of the policy."""
     ids = batch.column("trace_id").to_pylist()
     codes, contexts = _contexts(batch.column("app"), batch.column("segments"))
+    offsets, revision = _ints(batch, "_offset"), batch.column("revision")
+    assembled = revision.null_count < len(revision)
     return TraceRows(
         ids=ids,
         keys=digest_ids(ids, seed),
         partition=_ints(batch, "_partition"),
-        offset=_ints(batch, "_offset"),
+        offset=offsets,
+        precedence=precedence_numbers(
+            offsets, _ints(batch, "revision", missing=-1) if assembled else None
+        ),
+        repeats=np.asarray(batch.column("duplicate_of").is_valid()).astype(np.bool_),
         ingested=_ints(batch, "_ingested_at"),
         started=_ints(batch, "started_at"),
         failed=_equal(batch, "status", "error"),

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, Final
+from urllib.parse import unquote
 
 from lake.objects import ObjectStore
 from schemas.errors import FatalError
@@ -54,6 +55,31 @@ def read_actions(files: ObjectStore, version: int, name: str) -> list[Mapping[st
     """
     text = files.find(commit_path(version))
     return None if text is None else list(_named(text, name))
+
+
+@dataclass(frozen=True, slots=True)
+class FileChanges:
+    """The files that a commit adds, with their numbers of rows, and those that it removes."""
+
+    added: Sequence[tuple[str, int]]
+    removed: frozenset[str]
+
+
+def read_file_changes(files: ObjectStore, version: int) -> FileChanges | None:
+    """Return which files a commit adds and removes, None if it does not exist (any more).
+
+    Paths are relative to the table. Raises RetryableError or FatalError if the store cannot be
+    read.
+    """
+    text = files.find(commit_path(version))
+    if text is None:
+        return None
+    added = [
+        (unquote(add["path"]), json.loads(add.get("stats") or "{}").get("numRecords", 0))
+        for add in _named(text, "add")
+    ]
+    removed = frozenset(unquote(remove["path"]) for remove in _named(text, "remove"))
+    return FileChanges(added, removed)
 
 
 def _named(text: bytes, name: str) -> Iterator[Mapping[str, Any]]:

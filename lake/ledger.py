@@ -3,7 +3,10 @@
 An entry is stored in the commit's own metadata (key ``goldpan``). So proving that nothing was lost
 or doubled needs nothing but the table's transaction log. Each range obeys the laws
 
-    consumed = stored + quarantined + dropped        consumed + skipped = end - start
+    found = stored + quarantined + dropped        consumed + skipped = end - start
+
+A Kafka record of a contract is one item, so as many are found as were consumed. One of spans holds
+any number of items; one that cannot be read counts as one.
 """
 
 import json
@@ -11,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from lake.delta_log import DamagedLogError
 from lake.table_log import LEDGER_KEY
@@ -28,6 +31,28 @@ class SourcePartition(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.topic}/{self.partition}"
+
+
+class ItemSource(NamedTuple):
+    """The items with one place (``item``) in the records of a source partition."""
+
+    topic: str
+    partition: int
+    item: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}#{self.item}"
+
+
+RecordSource: TypeAlias = SourcePartition | ItemSource
+"""Where offsets belong to: those of whole records, or those of single items."""
+
+
+def record_source(topic: str, partition: int, item: int | None) -> RecordSource:
+    """Return where the offset of a row belongs to, by its coordinates."""
+    if item is None:
+        return SourcePartition(topic, partition)
+    return ItemSource(topic, partition, item)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +86,7 @@ class EntryKind(StrEnum):
     RETENTION = "retention"
     ERASE = "erase"
     RELABEL = "relabel"
+    ASSEMBLE = "assemble"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +96,7 @@ class SourceRange:
     ``first`` and ``last`` are the offsets of the first and last record that exists in the range
     (None where there is none). ``dropped`` and ``skipped`` count by the name of their rule.
     ``epoch`` is the leader epoch of the record at ``end - 1``, None where it is not known.
+    ``found`` is how many items the records held; None stands for one in each.
     """
 
     topic: str
@@ -84,6 +111,12 @@ class SourceRange:
     dropped: Mapping[str, int] = field(default_factory=dict)
     skipped: Mapping[str, int] = field(default_factory=dict)
     epoch: int | None = None
+    found: int | None = None
+
+    @property
+    def items(self) -> int:
+        """Return how many items the consumed records held."""
+        return self.consumed if self.found is None else self.found
 
     @property
     def source(self) -> SourcePartition:
@@ -95,9 +128,12 @@ class SourceRange:
         name = f"{self.source} [{self.start}, {self.end})"
         dropped, skipped = sum(self.dropped.values()), sum(self.skipped.values())
         broken = []
-        if self.consumed != self.stored + self.quarantined + dropped:
+        if self.items != self.stored + self.quarantined + dropped:
+            what = f"consumed {self.consumed} records"
+            if self.found is not None:
+                what = f"found {self.found} items"
             broken.append(
-                f"{name}: consumed {self.consumed} records, but stored {self.stored}, "
+                f"{name}: {what}, but stored {self.stored}, "
                 f"quarantined {self.quarantined} and dropped {dropped}"
             )
         if self.consumed + skipped != self.end - self.start:
@@ -109,14 +145,28 @@ class SourceRange:
 
 
 def rows_from_quarantine(kind: EntryKind, item: SourceRange) -> int:
-    """Return how many records a commit moved from quarantine to their table, net.
+    """Return how many rows a commit took from quarantine to move them to their table, net.
 
-    The entries of both tables agree. A replay moves records both ways: ``stored`` counts those that
-    go to their table, ``quarantined`` those that go to quarantine.
+    The entries of both tables agree. A redrive counts in ``quarantined`` what leaves quarantine and
+    in ``stored`` what reaches the table: a record that could not be read was one row there, and may
+    hold many spans. A replay moves records both ways: ``stored`` counts those that go to their
+    table, ``quarantined`` those that go to quarantine.
     """
     if kind is EntryKind.REDRIVE:
-        return item.stored
+        return item.quarantined
     return item.stored - item.quarantined if kind is EntryKind.REPLAY else 0
+
+
+def rows_to_table(kind: EntryKind, item: SourceRange) -> int:
+    """Return how many rows a commit moved from quarantine into their table, net."""
+    return item.stored if kind is EntryKind.REDRIVE else rows_from_quarantine(kind, item)
+
+
+def items_uncovered(kind: EntryKind, item: SourceRange) -> int:
+    """Return how many more items a redrive has found in records that could not be read before."""
+    if kind is not EntryKind.REDRIVE:
+        return 0
+    return item.stored + sum(item.dropped.values()) - item.quarantined
 
 
 def rows_expired(kind: EntryKind, item: SourceRange) -> int:
@@ -129,6 +179,11 @@ def rows_erased(kind: EntryKind, item: SourceRange) -> int:
     return item.stored if kind is EntryKind.ERASE else 0
 
 
+def rows_superseded(kind: EntryKind, item: SourceRange) -> int:
+    """Return how many rows of a shard a compaction left out: later revisions replace them."""
+    return item.stored if kind is EntryKind.COMPACT else 0
+
+
 def rows_relabelled(kind: EntryKind, item: SourceRange) -> int:
     """Return how many label events of a partition a commit replaced."""
     return sum(item.dropped.values()) if kind is EntryKind.RELABEL else 0
@@ -136,7 +191,7 @@ def rows_relabelled(kind: EntryKind, item: SourceRange) -> int:
 
 def rows_added(kind: EntryKind, item: SourceRange) -> int:
     """Return how many rows of a partition a commit added to its table, net."""
-    if kind in {EntryKind.RETENTION, EntryKind.ERASE}:
+    if kind in {EntryKind.RETENTION, EntryKind.ERASE, EntryKind.COMPACT}:
         return -item.stored
     return item.stored - rows_relabelled(kind, item)
 
@@ -175,7 +230,8 @@ def _range_to_json(item: SourceRange) -> dict[str, Any]:
     body |= {"to": item.end, "first": item.first, "last": item.last, "consumed": item.consumed}
     body |= {"stored": item.stored, "quarantined": item.quarantined}
     body |= {"dropped": dict(item.dropped), "skipped": dict(item.skipped)}
-    return body if item.epoch is None else body | {"epoch": item.epoch}
+    optional = {"epoch": item.epoch, "found": item.found}
+    return body | {name: value for name, value in optional.items() if value is not None}
 
 
 def _range_from_json(body: Mapping[str, Any]) -> SourceRange:
@@ -192,6 +248,7 @@ def _range_from_json(body: Mapping[str, Any]) -> SourceRange:
         dropped=body["dropped"],
         skipped=body["skipped"],
         epoch=body.get("epoch"),
+        found=body.get("found"),
     )
 
 

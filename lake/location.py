@@ -1,13 +1,20 @@
-"""The location of a lake: its URI, and the addresses, options and file stores of its tables."""
+"""The location of a lake: its URI, and the addresses, options and file stores of its tables.
+
+The client of S3 is loaded only for a lake in a bucket: it is a tenth of a command's start.
+"""
 
 import re
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote, urlsplit
 
 from lake.objects import FolderStore, ObjectStore
-from lake.s3_store import S3Store
 from schemas.errors import UsageError
+
+if TYPE_CHECKING:
+    from lake.s3_store import S3Store
 
 _S3_OPTIONS = {
     "timeout": "30s",
@@ -100,14 +107,15 @@ class LakeLocation:
             return FolderStore(folder / table)
         return self._bucket(table)
 
-    def _bucket(self, table: str) -> S3Store:
+    def _bucket(self, table: str) -> "S3Store":
         parts = urlsplit(self.uri)
         if not parts.netloc:
             raise UsageError(
                 "GOLDPAN_LAKE__URI: an s3:// address needs a bucket: s3://bucket/prefix"
             )
         prefix = f"{parts.path.strip('/')}/{table}"
-        return S3Store(parts.netloc, prefix, endpoint_url=self.s3_endpoint_url)
+        store = cast("type[S3Store]", import_module("lake.s3_store").S3Store)
+        return store(parts.netloc, prefix, endpoint_url=self.s3_endpoint_url)
 
     def check(self) -> None:
         """Raise FatalError or RetryableError if the root cannot be used."""

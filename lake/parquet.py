@@ -53,11 +53,13 @@ class TableLayout:
 
     ``dictionary`` names columns with few values, ``statistics`` those that queries prune by. For
     the others (free text) both would cost time and space, and help no query. Statistics of a named
-    column must never be missing: delta-rs treats a missing bound as matching nothing.
+    column must never be missing: delta-rs treats a missing bound as matching nothing. ``pruned``
+    names columns that may be null throughout: only the files themselves have their statistics.
     """
 
     dictionary: Sequence[str]
     statistics: Sequence[str]
+    pruned: Sequence[str] = ()
     compression_level: int = 1
 
 
@@ -102,7 +104,7 @@ def encode_day(rows: pa.Table, day: date, name: str, layout: TableLayout) -> Dat
         compression="zstd",
         compression_level=layout.compression_level,
         use_dictionary=list(layout.dictionary),
-        write_statistics=list(layout.statistics),
+        write_statistics=[*layout.statistics, *layout.pruned],
         store_schema=False,
     ) as writer:
         writer.write_table(rows, row_group_size=max(1, -(-len(rows) // groups)))

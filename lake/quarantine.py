@@ -20,6 +20,7 @@ QUARANTINE_COLUMNS = (
     "_topic",
     "_partition",
     "_offset",
+    "_index",
     "_ingested_at",
     "_schema",
     "_policy",
@@ -67,7 +68,9 @@ def read_quarantined(
     table.refresh()
     columns = [*QUARANTINE_COLUMNS, "sealed_payload"] if payload else list(QUARANTINE_COLUMNS)
     rows = table.read(columns, selected.numbers, texts=selected.texts)
-    return rows.sort_by([(name, "ascending") for name in ("_topic", "_partition", "_offset")])
+    return rows.sort_by(
+        [(name, "ascending") for name in ("_topic", "_partition", "_offset", "_index")]
+    )
 
 
 def summarize_quarantined(rows: pa.Table) -> list[Mapping[str, Any]]:
@@ -80,8 +83,12 @@ def summarize_quarantined(rows: pa.Table) -> list[Mapping[str, Any]]:
     return sorted(groups.to_pylist(), key=lambda group: -group["count_all"])
 
 
+ItemCoordinates = tuple[int, int, int | None]
+"""Partition, offset and index of a row of quarantine; without an index it is a whole record."""
+
+
 def moved_ranges(coordinates: Iterable[SourcePartition]) -> list[SourceRange]:
-    """Return ledger ranges that only count the moved records of each partition."""
+    """Return ledger ranges that only count the moved rows of each partition."""
     counts = Counter(coordinates)
     return [
         SourceRange(s.topic, s.partition, 0, 0, stored=n, quarantined=n) for s, n in counts.items()
@@ -91,13 +98,13 @@ def moved_ranges(coordinates: Iterable[SourcePartition]) -> list[SourceRange]:
 def remove_quarantined(  # noqa: PLR0913 - the records, the context and the kind of the commit
     table: Table,
     topic: str,
-    coordinates: Sequence[tuple[int, int]],
+    coordinates: Sequence[ItemCoordinates],
     context: CommitContext,
     *,
     generation: int | None = None,
     kind: EntryKind = EntryKind.REDRIVE,
 ) -> int:
-    """Remove records of a topic, by (partition, offset); return how many were there.
+    """Remove rows of a topic, by partition, offset and index; return how many were there.
 
     Records from before the topic was adopted stay: their offsets belong to another incarnation.
     ``generation`` is the one that the caller read first, 0 if there was none; without it, the
@@ -150,16 +157,18 @@ def ingested_since(micros: int) -> pc.Expression:
 
 
 def _touched(
-    table: Table, topic: str, adopted: int, coordinates: Sequence[tuple[int, int]]
+    table: Table, topic: str, adopted: int, coordinates: Sequence[ItemCoordinates]
 ) -> list[tuple[LiveFile, list[SourcePartition]]]:
     """Return the files that hold some of these records, each with the partitions of those."""
     rows = table.read(
-        ["_partition", "_offset", FILE_COLUMN], ingested_since(adopted), texts={"_topic": topic}
+        ["_partition", "_offset", "_index", FILE_COLUMN],
+        ingested_since(adopted),
+        texts={"_topic": topic},
     )
     selected = set(coordinates)
     by_path: dict[str, list[SourcePartition]] = defaultdict(list)
-    for partition, offset, path in zip(*(c.to_pylist() for c in rows.columns), strict=True):
-        if (partition, offset) in selected:
+    for partition, offset, item, path in zip(*(c.to_pylist() for c in rows.columns), strict=True):
+        if (partition, offset, item) in selected:
             by_path[path].append(SourcePartition(topic, partition))
     return [(file, by_path[file.path]) for file in list_live_files(table) if file.path in by_path]
 
@@ -169,7 +178,7 @@ def _remaining(
     file: LiveFile,
     topic: str,
     adopted: int,
-    coordinates: Sequence[tuple[int, int]],
+    coordinates: Sequence[ItemCoordinates],
 ) -> StoredRows:
     """Return the rows of a file that stay."""
     stored, selected = read_file_rows(table, file), set(coordinates)
@@ -178,6 +187,6 @@ def _remaining(
     current = pc.and_(
         pc.equal(rows["_topic"], topic), pc.greater_equal(rows["_ingested_at"], since)
     )
-    pairs = zip(rows["_partition"].to_pylist(), rows["_offset"].to_pylist(), strict=True)
-    named = pa.array([pair in selected for pair in pairs], pa.bool_())
+    columns = (rows[name].to_pylist() for name in ("_partition", "_offset", "_index"))
+    named = pa.array([where in selected for where in zip(*columns, strict=True)], pa.bool_())
     return stored.filter(pc.invert(pc.and_(current, named)))

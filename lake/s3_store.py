@@ -1,6 +1,7 @@
 """An `ObjectStore` for files in an S3 bucket."""
 
 import contextlib
+import functools
 import io
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -8,10 +9,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3.session
+import botocore.session
 from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.loaders import Loader, create_loader
 
 from lake import s3_versions
 from lake.objects import STAMP_CONTENT, HiddenVersion
@@ -54,9 +57,8 @@ class S3Store:
     def __init__(self, bucket: str, prefix: str, *, endpoint_url: str | None) -> None:
         self._bucket = bucket
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
-        # Not boto3's default session: it keeps the credentials that it read first.
         try:
-            self._client: Any = boto3.session.Session().client(
+            self._client: Any = _new_session().client(
                 "s3",
                 endpoint_url=endpoint_url,
                 config=Config(
@@ -238,6 +240,24 @@ class S3Store:
         if (code or name) in _HINTS:
             hint = f": {_HINTS[code or name]}"
         return RetryableError(f"{where} failed ({code or name}){hint}")
+
+
+def _new_session() -> boto3.session.Session:
+    """Return a session of its own: boto3's default one keeps the credentials that it read first.
+
+    The descriptions of the services are large files, so the sessions share what has read them.
+    """
+    session = botocore.session.Session()
+    models = _service_models(session.get_config_variable("data_path"))
+    session.register_component("data_loader", models)
+    found = boto3.session.Session(botocore_session=session)
+    models.search_paths[:] = dict.fromkeys(models.search_paths)  # each session adds boto3's own
+    return found
+
+
+@functools.cache
+def _service_models(data_path: str | None) -> Loader:
+    return create_loader(data_path)
 
 
 def _code(error: Exception) -> str:

@@ -6,7 +6,7 @@ from typing import Final
 import pyarrow as pa
 
 from lake.parquet import PARTITION_COLUMN, TableLayout
-from schemas.arrow import TABLES
+from schemas.arrow import SPANS_TABLE, TABLES
 
 TABLE_LAYOUTS: Final[Mapping[str, TableLayout]] = {
     "traces": TableLayout(
@@ -30,8 +30,11 @@ TABLE_LAYOUTS: Final[Mapping[str, TableLayout]] = {
             "_ingested_at",
             "_schema",
             "_policy",
+            "incomplete.list.element",
+            "_mapping",
         ),
         statistics=("trace_id", "app", "started_at", "_partition", "_offset", "_ingested_at"),
+        pruned=("revision", "duplicate_of"),
     ),
     "feedback": TableLayout(
         dictionary=("kind", "actor", "_topic", "_partition", "_ingested_at", "_schema", "_policy"),
@@ -74,8 +77,32 @@ TABLE_LAYOUTS: Final[Mapping[str, TableLayout]] = {
         dictionary=("step", "reviewer", "verdict", "_topic", "_partition", "_schema", "_policy"),
         statistics=("trace_id", "occurred_at", "_partition", "_offset", "_ingested_at"),
     ),
+    SPANS_TABLE: TableLayout(
+        dictionary=(
+            "record",
+            "format",
+            "trace_id",
+            "session_id",
+            "user_id",
+            "name",
+            "scope",
+            "resource",
+            "part",
+            "_topic",
+            "_partition",
+            "_offset",
+            "_ingested_at",
+            "_schema",
+            "_policy",
+        ),
+        statistics=("trace_id", "started_at", "_partition", "_offset", "_ingested_at"),
+    ),
 }
 """How each table is encoded; its keys are the tables that ``goldpan lake init`` makes."""
+
+LATER_TABLES: Final = (SPANS_TABLE,)
+"""Tables that lakes of earlier versions do not have. ``goldpan lake upgrade`` creates them before
+it adds the columns that came with them, so a lake with these columns has had the tables."""
 
 
 def file_schema(table: str) -> pa.Schema:

@@ -13,11 +13,14 @@ RECONCILE_SEQUENCE: Final = "#reconcile"
 """The sequence in which batch jobs number the label events that they add."""
 REVIEW_SEQUENCE: Final = "#reviews"
 """The sequence in which the rows of the table of reviews are numbered."""
+ASSEMBLY_SEQUENCE: Final = "#assembly"
+"""The sequences in which assembled rows are numbered, one for each shard of trace ids."""
 
 _PART: Final = re.compile(r"<([a-z ]+)>")
 _PART_PATTERNS: Final = {
-    "topic": rf"(?:[A-Za-z0-9._-]+|{RECONCILE_SEQUENCE}|{REVIEW_SEQUENCE})",
+    "topic": rf"(?:[A-Za-z0-9._-]+|{RECONCILE_SEQUENCE}|{REVIEW_SEQUENCE}|{ASSEMBLY_SEQUENCE})",
     "partition": r"[0-9]+",
+    "shard": r"[0-9]+",
     "replay": r"[0-9]+",
     "part": r"[a-z]+",
     "application id": r".+",
@@ -67,8 +70,8 @@ POSITION: Final = AppIdKind(
     "<topic>/<partition>",
     _FOLLOWING,
     "The position: the next offset to consume. In the sequences of jobs (`#reconcile/0`, "
-    "`#reviews/0`): the next number to assign.",
-    "each flush; `goldpan stream adopt`; jobs and reviewers that add rows",
+    "`#reviews/0`) and of the assembly (`#assembly/<shard>`): the next number to assign.",
+    "each flush; `goldpan stream adopt`; the assembly; jobs and reviewers that add rows",
 )
 TOKEN: Final = AppIdKind(
     "<application id>#by",
@@ -136,6 +139,13 @@ PRODUCED: Final = AppIdKind(
     "later offsets, up to the position, may be missing there.",
     "each flush of labels, where a topic is set",
 )
+ASSEMBLY_MARK: Final = AppIdKind(
+    "#assembly-read/<shard>",
+    "`traces`",
+    "A version of `otel_spans`: every trace of the shard whose rows all lie at or below it is "
+    "assembled. A worker that takes the shard over reads the later versions again.",
+    "the assembly",
+)
 REDRIVE: Final = AppIdKind(
     "<topic>#redrive",
     _PRIMARY + ", `quarantine`",
@@ -190,6 +200,7 @@ APP_ID_KINDS: Final = (
     ADOPTED,
     EVENT_TIME,
     PRODUCED,
+    ASSEMBLY_MARK,
     REDRIVE,
     PROMOTING,
     REPLAY,
@@ -309,6 +320,11 @@ def event_time_app(source: tuple[str, int]) -> str:
 def produced_app(source: tuple[str, int]) -> str:
     """Return the application id of the offset below which all label events were produced."""
     return PRODUCED.fill(*source)
+
+
+def assembly_mark_app(shard: int) -> str:
+    """Return the application id of the version of spans up to which a shard is assembled."""
+    return ASSEMBLY_MARK.fill(shard)
 
 
 def redrive_app(topic: str) -> str:

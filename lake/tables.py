@@ -22,8 +22,8 @@ from lake.ledger import LoggedEntry, SourcePartition, read_ledger
 from lake.location import LakeLocation
 from lake.objects import ObjectStore
 from lake.parquet import PARTITION_COLUMN
-from lake.schema_check import check_schema
-from lake.table_layouts import TABLE_LAYOUTS
+from lake.schema_check import check_schema, missing_columns
+from lake.table_layouts import LATER_TABLES, TABLE_LAYOUTS
 from lake.table_log import LEDGER_KEY, incarnation_app, position_app
 from schemas.arrow import TABLES, TableSchema
 from schemas.errors import FatalError, RetryableError
@@ -270,7 +270,8 @@ class Lake:
             return
         used = next((n for n in names if n not in missing and self._is_used(n)), None)
         lost_tables = [name for name in missing if used and not self._exists(name)]
-        if lost_tables:
+        if lost_tables and used:
+            self.table(used)  # raises for a lake of an older version: it must be upgraded first
             raise FatalError(
                 f"there is no table {lost_tables[0]} at {self.location.table_uri(lost_tables[0])}, "
                 f"but table {used} holds rows that were committed with it: restore it from a copy "
@@ -284,6 +285,21 @@ class Lake:
                 f"{missing_log_problem(without_log[0])}. If there is none: "
                 f"`goldpan lake init --lost {without_log[0]}`"
             )
+
+    def later_tables(self) -> list[str]:
+        """Return the tables that this lake of an earlier version does not have.
+
+        Raises FatalError if one was lost: see `lake.table_layouts.LATER_TABLES`.
+        """
+        missing = [name for name in LATER_TABLES if not self._exists(name)]
+        if missing and not missing_columns(self.handle("traces"), TABLES["traces"].arrow):
+            self._refuse_lost([*missing, "traces"], ())
+        return missing
+
+    def create_later_tables(self) -> None:
+        """Create the tables that a lake of an earlier version does not have."""
+        for name in self.later_tables():
+            self._create(TABLES[name])
 
     def has_files(self, name: str) -> bool:
         """Return whether there are data files in a table's folder, whatever its log says."""

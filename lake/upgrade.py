@@ -1,4 +1,4 @@
-"""Upgrades older tables by adding the columns that they lack.
+"""Upgrades older lakes: creates the tables and adds the columns that they lack.
 
 Changing the schema of a Delta table is one commit of metadata. No file is rewritten; older rows
 have null in the new columns. Older workers continue: their next commit conflicts with the change,
@@ -25,26 +25,31 @@ from schemas.errors import CommitUnknownError, FatalError
 
 @dataclass(frozen=True, slots=True)
 class AddedColumns:
-    """The columns that were added to a table."""
+    """The columns that were added to a table; all of them, if the table was ``created``."""
 
     table: str
     columns: tuple[str, ...]
+    created: bool = False
 
 
 def upgrade_lake(lake: Lake, retry: Retry, *, dry_run: bool = False) -> list[AddedColumns]:
-    """Add the missing columns and return them; with ``dry_run`` only return them.
+    """Create missing tables, add missing columns, and return both; with ``dry_run`` only return.
 
     Safe beside workers of any version, when run twice at once, and when killed: run it again.
     Raises FatalError if a table differs in another way (then no table was changed), or if the lake
     fails for too long.
     """
-    handles = [(name, lake.handle(name)) for name in TABLE_LAYOUTS]
+    later = retry.call("looking for tables", lake.later_tables)
+    handles = [(name, lake.handle(name)) for name in TABLE_LAYOUTS if name not in later]
     missing = {name: _addable(name, handle) for name, handle in handles}
     if not dry_run:
+        # Tables first: a lake that has the columns has the tables, so a missing one was lost.
+        retry.call("creating tables", lake.create_later_tables)
         for name, handle in handles:
             if missing[name]:
                 _add(name, handle, retry)
-    return [
+    created = [AddedColumns(name, tuple(TABLES[name].arrow.names), created=True) for name in later]
+    return created + [
         AddedColumns(name, tuple(f.name for f in fields))
         for name, fields in missing.items()
         if fields

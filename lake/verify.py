@@ -37,6 +37,7 @@ from lake.ledger import (
 )
 from lake.retry import Retry, call_with_retry
 from lake.table_layouts import TABLE_LAYOUTS
+from lake.table_log import ASSEMBLY_SEQUENCE
 from lake.tables import Lake
 from lake.verify_audit import find_audit_problems
 from lake.verify_files import DeepOptions, FileMovedError, FilesReport, check_files, is_active_file
@@ -49,6 +50,7 @@ from lake.verify_ranges import (
     check_row_count,
     count_expired_and_erased,
     count_redriven,
+    count_superseded,
     group_by_source,
     range_chains,
 )
@@ -215,6 +217,7 @@ class _Proof:
         self.problems += position_problems
         redriven = count_redriven(primary.ledger)
         expired, erased = count_expired_and_erased(primary.ledger)
+        superseded = count_superseded(primary.ledger)
         quarantine_ledger = quarantine.ledger if quarantine else []
         quarantine_ranges = group_by_source(quarantine_ledger)
         quarantine_expired, quarantine_erased = count_expired_and_erased(quarantine_ledger)
@@ -224,24 +227,33 @@ class _Proof:
         expected: dict[SourcePartition, ExpectedRows] = {}
         for source, chain in chains.items():
             self.problems += chain.problems
-            moved, proof = redriven.get(source, 0), chain.proof
-            if quarantine and (positions[source] or 0) < proof.end:
+            moved, proof = redriven[source], chain.proof
+            assembled = source.topic == ASSEMBLY_SEQUENCE  # nothing of it is ever quarantined
+            if quarantine and not assembled and (positions[source] or 0) < proof.end:
                 self.problems.append(
                     f"{source}: the position in quarantine is {positions[source]}, behind "
                     f"{proof.end} in table {primary.name}: quarantine is committed first and "
                     "cannot be behind"
                 )
-            if is_complete:
-                self.problems += check_quarantine(chain, quarantine_ranges.get(source, []), moved)
+            if is_complete and not assembled:
+                ranges = quarantine_ranges.get(source, [])
+                self.problems += check_quarantine(chain, ranges, moved.left)
             removed = quarantine_expired[source] + quarantine_erased[source]
-            quarantined = proof.quarantined - moved - removed
+            quarantined = proof.quarantined - moved.left - removed
             proofs.append(
                 replace(
                     proof,
-                    stored=proof.stored + moved - expired[source] - erased[source],
+                    found=proof.found + moved.uncovered,
+                    stored=proof.stored
+                    + moved.reached
+                    - expired[source]
+                    - erased[source]
+                    - superseded[source],
                     quarantined=quarantined,
+                    dropped=proof.dropped + moved.dropped,
                     expired=expired[source] + quarantine_expired[source],
                     erased=erased[source] + quarantine_erased[source],
+                    superseded=superseded[source],
                 )
             )
             expected[source] = ExpectedRows(chain.spans, quarantined, is_complete=is_complete)

@@ -22,11 +22,12 @@ import pyarrow.compute as pc
 from lake import audit_chains
 from lake.audit_chains import AuditChain
 from lake.cut import TableCut
-from lake.ledger import EntryKind, SourcePartition
+from lake.ledger import EntryKind, RecordSource, record_source
 from lake.retention_horizon import ROWS_PART
 from lake.table_log import AUDIT_CHAINS_KEY, RETENTION_KEY
 
 _UNHASHED: Final = frozenset({"previous", "chain", "event_date", "_schema"})
+_PLACE: Final = ("_topic", "_partition", "_offset", "_index")
 _SHOWN: Final = 3
 _AT_ONCE: Final = 4_096
 _BLANK: Final = (
@@ -37,6 +38,7 @@ _LINKS: Final = pa.schema(
         ("_topic", pa.string()),
         ("_partition", pa.int32()),
         ("_offset", pa.int64()),
+        ("_index", pa.int32()),
         ("previous", pa.string()),
         ("chain", pa.string()),
         ("day", pa.string()),
@@ -56,7 +58,7 @@ class AuditRules:
     """
 
     chained: Callable[[Mapping[str, Any], str], str]
-    erased: Callable[[], Mapping[SourcePartition, frozenset[int]]] = dict
+    erased: Callable[[], Mapping[RecordSource, frozenset[int]]] = dict
 
 
 def chain_links(rows: pa.Table, day: str, rules: AuditRules) -> pa.Table:
@@ -101,7 +103,7 @@ class _Walk:
         erased = self._rules.erased() if len(blank) else {}
         unaccounted = [
             row["_offset"] not in erased.get(_source(row), frozenset())
-            for row in blank.select(["_topic", "_partition", "_offset"]).to_pylist()
+            for row in blank.select(list(_PLACE)).to_pylist()
         ]
         return self._report_rows(blank.filter(pa.array(unaccounted, pa.bool_())), _BLANK)
 
@@ -178,7 +180,7 @@ class _Walk:
     def _report_rows(self, rows: pa.Table, sentence: str) -> list[str]:
         if not len(rows):
             return []
-        examples = rows.slice(0, _SHOWN).select(["_topic", "_partition", "_offset"]).to_pylist()
+        examples = rows.slice(0, _SHOWN).select(list(_PLACE)).to_pylist()
         shown = ", ".join(f"{_source(row)}@{row['_offset']}" for row in examples)
         return [f"table {self._audit.name}: {sentence.format(len(rows))}, such as {shown}"]
 
@@ -217,5 +219,5 @@ def _values(column: pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks()
 
 
-def _source(row: Mapping[str, Any]) -> SourcePartition:
-    return SourcePartition(row["_topic"], row["_partition"])
+def _source(row: Mapping[str, Any]) -> RecordSource:
+    return record_source(row["_topic"], row["_partition"], row["_index"])

@@ -29,7 +29,7 @@ from schemas.arrow import AUDIT_TABLE, LABELS_TABLE, REVIEWS_TABLE, TABLES
 from schemas.errors import FatalError, RetryableError
 from schemas.times import format_rfc3339_seconds, from_millis
 
-_COORDINATES: Final = ("_topic", "_partition", "_offset")
+_COORDINATES: Final = ("_topic", "_partition", "_offset", "_index")
 _COLUMNS: Final[Mapping[str, Sequence[str]]] = {
     LABELS_TABLE: ("label_event_id", "decided_at", "_topic", "_partition"),
     REVIEWS_TABLE: _COORDINATES,

@@ -16,9 +16,12 @@ from lake.ledger import (
     LoggedEntry,
     SourcePartition,
     SourceRange,
+    items_uncovered,
     rows_erased,
     rows_expired,
     rows_from_quarantine,
+    rows_superseded,
+    rows_to_table,
 )
 
 
@@ -26,12 +29,15 @@ from lake.ledger import (
 class PartitionProof:
     """One source partition by the log: offsets ``[start, end)`` and where its records are.
 
-    ``stored`` and ``quarantined`` count where the records are *now*. A record that was redriven
-    out of quarantine counts as stored; one that was removed from either table counts as ``expired``
-    or ``erased``. ``dropped`` records were never in a table. ``begun`` is the offset at which the
-    current incarnation of the topic begins; without adoptions it is ``start``. ``epochs`` are the
-    leader epochs of the last records of ranges, each with the offset that it reaches. Ranges of
-    earlier versions, and those that end in no record, have none.
+    ``found`` are the items of the consumed records: one in each record of a contract, any number in
+    one of spans. All that follows counts items. ``stored`` and ``quarantined`` count where they are
+    *now*. One that was redriven out of quarantine counts as stored; one that was removed from
+    either table counts as ``expired`` or ``erased``. ``dropped`` items were never in a table.
+    ``superseded`` rows of the assembly were left out by a compaction: later revisions are there.
+
+    ``begun`` is the offset at which the current incarnation of the topic begins; without adoptions
+    it is ``start``. ``epochs`` are the leader epochs of the last records of ranges, each with the
+    offset that it reaches. Ranges of earlier versions, and those that end in no record, have none.
     """
 
     topic: str
@@ -39,12 +45,14 @@ class PartitionProof:
     start: int
     end: int
     consumed: int = 0
+    found: int = 0
     stored: int = 0
     quarantined: int = 0
     dropped: int = 0
     skipped: int = 0
     expired: int = 0
     erased: int = 0
+    superseded: int = 0
     begun: int = 0
     epochs: tuple[tuple[int, int], ...] = ()
 
@@ -52,7 +60,7 @@ class PartitionProof:
         """Return the row as `goldpan lake verify --json` prints it.
 
         There ``dropped`` counts all records that are in no table for a named reason, expired and
-        erased ones too, so that consumed = stored + quarantined + dropped always holds.
+        erased ones too, so that found = stored + quarantined + dropped always holds.
         """
         return {
             "topic": self.topic,
@@ -60,12 +68,14 @@ class PartitionProof:
             "from": self.start,
             "to": self.end,
             "consumed": self.consumed,
+            "found": self.found,
             "stored": self.stored,
             "quarantined": self.quarantined,
-            "dropped": self.dropped + self.expired + self.erased,
+            "dropped": self.dropped + self.expired + self.erased + self.superseded,
             "skipped": self.skipped,
             "expired": self.expired,
             "erased": self.erased,
+            **({"superseded": self.superseded} if self.superseded else {}),
             "epochs": [list(epoch) for epoch in self.epochs],
         }
 
@@ -108,6 +118,7 @@ class RangeChain:
             old,
             end=max(expected, item.end),
             consumed=old.consumed + item.consumed,
+            found=old.found + item.items,
             stored=old.stored + item.stored,
             quarantined=old.quarantined + item.quarantined,
             dropped=old.dropped + sum(item.dropped.values()),
@@ -136,7 +147,7 @@ def range_chains(table: TableCut) -> tuple[dict[SourcePartition, RangeChain], li
                 chains.setdefault(item.source, RangeChain.begin(item.source, item.end)).adopt(
                     item.end
                 )
-            elif logged.entry.kind is EntryKind.FLUSH:
+            elif logged.entry.kind in {EntryKind.FLUSH, EntryKind.ASSEMBLE}:
                 chains.setdefault(item.source, RangeChain.begin(item.source, item.start)).add(
                     item, commit
                 )
@@ -145,12 +156,40 @@ def range_chains(table: TableCut) -> tuple[dict[SourcePartition, RangeChain], li
     )
 
 
-def count_redriven(ledger: Iterable[LoggedEntry]) -> dict[SourcePartition, int]:
-    """Return how many records of each partition came from quarantine, net."""
-    counts: dict[SourcePartition, int] = defaultdict(int)
+@dataclass(slots=True)
+class RedrivenRows:
+    """What redrives and replays moved, of one partition: rows that left quarantine, rows that
+    reached the table, and the items that redrives found and dropped.
+    """
+
+    left: int = 0
+    reached: int = 0
+    uncovered: int = 0
+    dropped: int = 0
+
+    def add(self, kind: EntryKind, item: SourceRange) -> None:
+        """Add a range of a commit."""
+        self.left += rows_from_quarantine(kind, item)
+        self.reached += rows_to_table(kind, item)
+        self.uncovered += items_uncovered(kind, item)
+        self.dropped += sum(item.dropped.values()) if kind is EntryKind.REDRIVE else 0
+
+
+def count_redriven(ledger: Iterable[LoggedEntry]) -> dict[SourcePartition, RedrivenRows]:
+    """Return what redrives and replays moved, by partition."""
+    counts: dict[SourcePartition, RedrivenRows] = defaultdict(RedrivenRows)
     for logged in ledger:
         for item in logged.entry.ranges:
-            counts[item.source] += rows_from_quarantine(logged.entry.kind, item)
+            counts[item.source].add(logged.entry.kind, item)
+    return counts
+
+
+def count_superseded(ledger: Iterable[LoggedEntry]) -> Counter[SourcePartition]:
+    """Return how many assembled rows of each shard compactions left out."""
+    counts = Counter[SourcePartition]()
+    for logged in ledger:
+        for item in logged.entry.ranges:
+            counts[item.source] += rows_superseded(logged.entry.kind, item)
     return counts
 
 

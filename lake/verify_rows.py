@@ -8,7 +8,8 @@ import pyarrow.compute as pc
 
 from lake.ledger import SourcePartition
 
-_KEY = ["_topic", "_partition", "_offset"]
+_RECORD = ["_topic", "_partition", "_offset"]
+_KEY = [*_RECORD, "_index"]
 _SHOWN = 5
 
 
@@ -36,7 +37,8 @@ def find_misplaced_rows(
 
     ``stored`` and ``quarantined`` are the coordinates of all rows of the two tables.
 
-    Each record is in one of the two tables, once. No row is outside the consumed offsets, except in
+    Each item of a record is in one of the two tables, once; a record that is in quarantine as one
+    has no item anywhere else. No row is outside the consumed offsets, except in
     quarantine, which may be ahead. Quarantine holds as many records as were rejected.
     """
     topics = sorted({source.topic for source in expected})
@@ -45,6 +47,7 @@ def find_misplaced_rows(
     return [
         *_uncovered(table, stored, expected),
         *_repeated(pa.concat_tables([stored, quarantined]), expected),
+        *_split(stored, quarantined),
         *_missing(quarantined, expected),
     ]
 
@@ -76,7 +79,7 @@ def _repeated(rows: pa.Table, expected: Mapping[SourcePartition, ExpectedRows]) 
         [(name, "ascending") for name in _KEY]
     )
     records = [
-        f"{source}@{row['_offset']}"
+        f"{source}@{row['_offset']}{_place(row['_index'])}"
         for row in repeated.to_pylist()
         for source in (SourcePartition(row["_topic"], row["_partition"]),)
         if row["count_all"] > _count_incarnations(expected.get(source), row["_offset"])
@@ -85,6 +88,31 @@ def _repeated(rows: pa.Table, expected: Mapping[SourcePartition, ExpectedRows]) 
         return []
     examples = ", ".join(records[:_SHOWN])
     return [f"{len(records)} records are there more than once, such as {examples}"]
+
+
+def _place(item: int | None) -> str:
+    return "" if item is None else f"#{item}"
+
+
+def _split(stored: pa.Table, quarantined: pa.Table) -> list[str]:
+    """Report records that are in quarantine as one while some of their items are stored.
+
+    A record of a contract has no index in either table: `_repeated` finds it.
+    """
+    items = stored.filter(pc.is_valid(stored["_index"])).select(_RECORD)
+    whole = quarantined.filter(pc.is_null(quarantined["_index"])).select(_RECORD)
+    if not len(items) or not len(whole):
+        return []
+    both = whole.join(items, _RECORD, join_type="left semi").sort_by(
+        [(name, "ascending") for name in _RECORD]
+    )
+    if not len(both):
+        return []
+    shown = [f"{r['_topic']}/{r['_partition']}@{r['_offset']}" for r in both.to_pylist()[:_SHOWN]]
+    return [
+        f"{len(both)} records are in quarantine, and some of their items in the table too, such as "
+        f"{', '.join(shown)}"
+    ]
 
 
 def _no_rows(expected: Mapping[SourcePartition, ExpectedRows]) -> ExpectedRows:

@@ -9,18 +9,21 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
+from otel.assembly_rules import DEFAULT_RULES, AssemblyRules
+from otel.call_accounts import TraceAccount, account_for_trace
 from otel.chat_messages import ChatMessage, read_messages, read_output
 from otel.dialect import FieldName
-from otel.dialects import MAPPING_VERSION
 from otel.json_documents import parse_object
+from otel.missing_content import ContentObservation, has_content
 from otel.model_calls import ModelCall, find_model_calls
 from otel.retrieved_documents import read_documents
 from otel.sampling import read_sampling_probability
 from otel.signals import OtelLog, OtelSpan
 from otel.span_errors import SpanError, find_error
 from otel.span_tree import SpanTree, build_tree
-from otel.span_view import ExtraFields, FieldOrigin, Reading, SpanView
+from otel.span_view import FieldOrigin, Reading, SpanView
 from otel.tool_runs import find_tool_runs
+from otel.trace_costs import find_cost
 
 INCOMPLETE_REASONS: Final[Mapping[str, str]] = {
     "root_missing": "the root span is not there",
@@ -32,8 +35,11 @@ INCOMPLETE_REASONS: Final[Mapping[str, str]] = {
     "message_content_missing": "a user message was exported without its content",
     "response_missing": "a call ended regularly and its answer was not exported",
     "tokens_missing": "some model calls that answered say no tokens",
+    "cost_missing": "the cost of some model calls that answered is not known",
     "attributes_dropped": "the SDK dropped attributes of a span",
     "attributes_cut": "the JSON of an attribute ends in the middle",
+    "spans_left_out": "there are too many spans: those in the middle are left out",
+    "spans_unreadable": "a stored span of the trace cannot be read",
 }
 """Why a row may lack something, by the name in the column ``incomplete``."""
 
@@ -62,35 +68,48 @@ class AssembledTrace:
     origins: Mapping[str, FieldOrigin]
     dialects: tuple[str, ...]
     span_count: int
-    mapping: str = MAPPING_VERSION
+    mapping: str = DEFAULT_RULES.mapping
     sampling_probability: float | None = None
+    cost_computed: bool | None = None
+    """Whether a price table gave the cost or a part of it; None if the row has no cost."""
+    unrecognised: int = 0
+    """How many spans no dialect recognises."""
+    has_content: bool = True
+    """False if there are model calls and none of them has a text."""
+    account: TraceAccount | None = None
+    """What its model calls have in common with those of a duplicate; None without a row."""
+
+    @property
+    def content_observation(self) -> ContentObservation | None:
+        """What `otel.missing_content.ContentWatch` observes; None without a model call."""
+        if self.row is None or self.account is None or not self.account.calls:
+            return None
+        return ContentObservation(str(self.row["app"]), self.dialects, self.has_content)
 
 
 def assemble_trace(
     trace_id: str,
     spans: Iterable[OtelSpan],
     logs: Iterable[OtelLog] = (),
-    extra: ExtraFields | None = None,
+    rules: AssemblyRules = DEFAULT_RULES,
 ) -> AssembledTrace:
-    """Return the row of a trace. ``spans`` and ``logs`` are all of this trace.
-
-    ``extra`` names further attributes of the application.
-    """
-    return _Assembly(trace_id, build_tree(spans, logs), extra or {}).run()
+    """Return the row of a trace. ``spans`` and ``logs`` are all of this trace."""
+    return _Assembly(trace_id, build_tree(spans, logs), rules).run()
 
 
 @dataclass
 class _Assembly:
     trace_id: str
     tree: SpanTree
-    extra: ExtraFields
+    rules: AssemblyRules
     origins: dict[str, FieldOrigin] = field(default_factory=dict)
     incomplete: set[str] = field(default_factory=set)
+    cost_computed: bool | None = None
 
     @cached_property
     def views(self) -> dict[str, SpanView]:
         return {
-            span_id: SpanView(span, self.tree.logs.get(span_id, ()), self.extra)
+            span_id: SpanView(span, self.tree.logs.get(span_id, ()), self.rules.extra)
             for span_id, span in self.tree.spans.items()
         }
 
@@ -120,9 +139,13 @@ class _Assembly:
             origins=dict(self.origins) if row else {},
             dialects=tuple(sorted(names)),
             span_count=len(self.views),
+            mapping=self.rules.mapping,
+            cost_computed=self.cost_computed,
             sampling_probability=read_sampling_probability(
                 view.span.trace_state for view in self.by_importance
             ),
+            has_content=not self.calls or has_content(self.calls),
+            account=account_for_trace(self.trace_id, self.calls, row) if row else None,
         )
 
     def _find_reason(self) -> str | None:
@@ -371,19 +394,14 @@ class _Assembly:
                 self.origins[name] = present[0].origin
                 if len(present) < len(readings):
                     self.incomplete.add("tokens_missing")
-        row["cost_usd"] = self._read_cost(answered)
+        cost = find_cost(answered, self.root, self.rules.prices)
+        row["cost_usd"] = cost.total if cost is not None else None
+        if cost is not None:
+            self.cost_computed = cost.is_computed
+            self.origins["cost_usd"] = cost.origin
+            if cost.is_partial:
+                self.incomplete.add("cost_missing")
         return row
-
-    def _read_cost(self, answered: list[ModelCall]) -> float | None:
-        """Return the sum over the model calls, else what the root says of the whole trace."""
-        readings = [r for call in answered if (r := call.read_number("cost_usd")) is not None]
-        if not readings and self.root is not None:
-            whole = self.root.read_number("cost_usd")
-            readings = [] if whole is None else [whole]
-        if not readings:
-            return None
-        self.origins["cost_usd"] = readings[0].origin
-        return float(sum(reading.value for reading in readings))
 
 
 def _to_contract(message: ChatMessage) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from otel.signals import OtelSpan
 from otel.sources import Source
 
 SpanRole = Literal["model", "tool", "retrieval", "embedding", "agent", "chain"]
@@ -17,6 +16,7 @@ FieldName = Literal[
     "model_provider",
     "model_requested",
     "model_version",
+    "response_id",
     "input_tokens",
     "output_tokens",
     "cost_usd",
@@ -68,10 +68,10 @@ class Dialect:
     json_values: bool = False
     document_roles: frozenset[SpanRole | None] = frozenset({"retrieval", None})
 
-    def recognises(self, span: OtelSpan, log_names: frozenset[str]) -> bool:
-        """Return whether the span was written by this instrumentation."""
+    def recognises(self, scope: str, keys: frozenset[str], log_names: frozenset[str]) -> bool:
+        """Return whether a span with these attributes was written by this instrumentation."""
         return (
-            (bool(self.scopes) and span.scope.startswith(self.scopes))
-            or any(key.startswith(self.marks) for key in span.attributes)
+            (bool(self.scopes) and scope.startswith(self.scopes))
+            or any(key.startswith(self.marks) for key in keys)
             or any(name.startswith(self.marks) for name in log_names)
         )

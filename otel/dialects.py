@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 from otel.dialect import Dialect, FieldName, RoleRule, SpanRole
@@ -29,6 +30,7 @@ _GEN_AI: Final[Fields] = {
     "model_provider": (attribute("gen_ai.provider.name"), attribute("gen_ai.system")),
     "model_requested": (attribute("gen_ai.request.model"),),
     "model_version": (attribute("gen_ai.response.model"),),
+    "response_id": (attribute("gen_ai.response.id"),),
     "input_tokens": (
         attribute("gen_ai.usage.input_tokens"),
         attribute("gen_ai.usage.prompt_tokens"),
@@ -115,6 +117,10 @@ OPENINFERENCE: Final = Dialect(
                       "generations.0.0.message.kwargs.response_metadata.model_name"),
             attribute("output.value", "llm_output.model_name"),
             attribute("llm.model_name"),
+        ),
+        "response_id": (
+            attribute("output.value", "id"),
+            attribute("output.value", "generations.0.0.message.kwargs.response_metadata.id"),
         ),
         "input_tokens": (attribute("llm.token_count.prompt"),),
         "output_tokens": (attribute("llm.token_count.completion"),),
@@ -245,6 +251,7 @@ MLFLOW: Final = Dialect(
         "model_requested": (attribute("model"), attribute("mlflow.spanInputs", "model")),
         "model_version": (attribute("mlflow.spanOutputs", "model"), attribute("mlflow.llm.model"),
                           attribute("gen_ai.request.model")),
+        "response_id": (attribute("mlflow.spanOutputs", "id"),),
         "input_tokens": (attribute("mlflow.chat.tokenUsage", "input_tokens"),),
         "output_tokens": (attribute("mlflow.chat.tokenUsage", "output_tokens"),),
         "cost_usd": (attribute("info.trace_metadata.mlflow.trace.cost", "total_cost"),
@@ -293,6 +300,7 @@ LANGFUSE: Final = Dialect(
                            attribute(f"{_LF}.metadata.prompt_version")),
         "model_provider": (attribute("gen_ai.provider.name"), attribute("gen_ai.system")),
         "model_version": (attribute(f"{_LF}.model.name"), attribute("gen_ai.response.model")),
+        "response_id": (attribute("gen_ai.response.id"),),
         "input_tokens": (attribute(f"{_LF}.usage_details", "input"),
                          attribute(f"{_LF}.usage_details", "input_tokens"),
                          attribute(f"{_LF}.usage_details", "prompt_tokens")),
@@ -350,6 +358,8 @@ LANGSMITH: Final = Dialect(
                           attribute("outputs", "generations.0.0.generation_info.model_name"),
                           attribute("gen_ai.response.model"),
                           attribute("gen_ai.completion", "model")),
+        "response_id": (attribute("outputs", "id"), attribute("gen_ai.response.id"),
+                        attribute("gen_ai.completion", "id")),
         "input_tokens": (attribute("outputs", "usage_metadata.input_tokens"),
                          attribute("langsmith.metadata.usage_metadata", "input_tokens"),
                          attribute("gen_ai.usage.input_tokens")),
@@ -380,6 +390,7 @@ DIALECTS: Final = (
     OTEL_MESSAGES,
     OTEL_EVENTS,
 )
+MAX_REMEMBERED_KEYS: Final = 64
 UNKNOWN: Final = Dialect("unknown", "No dialect", (), (), (), {})
 
 
@@ -388,14 +399,30 @@ def recognise(span: OtelSpan, log_names: frozenset[str]) -> Dialect:
 
     The events of a model call decide between the two OpenTelemetry dialects.
     """
+    keys = frozenset(span.attributes)
+    if len(keys) + len(log_names) <= MAX_REMEMBERED_KEYS:
+        return _recognise_remembered(span.scope, keys, log_names)
+    return _recognise(span.scope, keys, log_names)
+
+
+def _recognise(scope: str, keys: frozenset[str], log_names: frozenset[str]) -> Dialect:
     for dialect in DIALECTS:
-        if dialect.recognises(span, log_names):
-            return _choose_otel(dialect, span, log_names)
+        if dialect.recognises(scope, keys, log_names):
+            return _choose_otel(dialect, keys, log_names)
     return UNKNOWN
 
 
-def _choose_otel(dialect: Dialect, span: OtelSpan, log_names: frozenset[str]) -> Dialect:
-    if dialect is not OTEL_MESSAGES or "gen_ai.provider.name" in span.attributes:
+_recognise_remembered = lru_cache(maxsize=1024)(_recognise)
+"""Spans of one place in a program have the same keys; a few megabytes of memory at most."""
+
+
+_MESSAGES_ERA: Final = frozenset(
+    {"gen_ai.provider.name", "gen_ai.input.messages", "gen_ai.output.messages"}
+)
+
+
+def _choose_otel(dialect: Dialect, keys: frozenset[str], log_names: frozenset[str]) -> Dialect:
+    if dialect is not OTEL_MESSAGES or keys & _MESSAGES_ERA:
         return dialect
     has_events = any(name.startswith(OTEL_EVENTS.marks) for name in log_names)
-    return OTEL_EVENTS if has_events or "gen_ai.system" in span.attributes else dialect
+    return OTEL_EVENTS if has_events or "gen_ai.system" in keys else dialect

@@ -7,6 +7,7 @@ from typing import Any
 from otel.assembly import INCOMPLETE_REASONS, AssembledTrace, assemble_trace
 from otel.evaluation_logs import read_evaluations
 from otel.feedback_records import ResolvedFeedback, collect_targets, resolve_feedback
+from otel.missing_content import name_content_setting
 from otel.signals import DecodedSignals
 from otel.trace_sets import group_by_trace
 
@@ -62,6 +63,8 @@ def describe_trace(trace: AssembledTrace, *, content: bool = False) -> dict[str,
         "missing": missing_fields(trace),
         "incomplete": list(trace.incomplete),
         "sampling_probability": trace.sampling_probability,
+        "has_content": trace.has_content,
+        "switch_on": None if trace.has_content else name_content_setting(trace.dialects),
     }
     if content:
         described["row"] = trace.row

@@ -15,10 +15,10 @@ MAX_DEPTH: Final = 100
 def load_json(text: str | bytes) -> Any:
     """Return the document in a text, with lone surrogates replaced.
 
-    Raises ValueError if it cannot be parsed or is nested too deeply.
+    Raises ValueError if it is not UTF-8, cannot be parsed, or is nested too deeply.
     """
     try:
-        document = json.loads(text)
+        document = json.loads(text.decode("utf-8-sig") if isinstance(text, bytes) else text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     if isinstance(text, bytes):

@@ -1,5 +1,6 @@
 """The model calls of a trace, each once, with what went in and what came out."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -66,23 +67,54 @@ def find_model_calls(tree: SpanTree, views: Mapping[str, SpanView]) -> list[Mode
     A model span within another one, with no tool or agent between, is the same call seen by two
     instrumentations. If an outer span holds several calls, each of them counts.
     """
-    model = {span_id for span_id, view in views.items() if view.role == "model"}
-    outer: dict[str, list[str]] = {span_id: [] for span_id in model}
-    inner_count: dict[str, int] = dict.fromkeys(model, 0)
-    for span_id in model:
-        for ancestor in tree.ancestors(views[span_id].span):
-            role = views[ancestor.span_id].role
-            if role in _BOUNDARIES:
-                break
-            if role == "model":
-                outer[span_id].append(ancestor.span_id)
-                inner_count[ancestor.span_id] += 1
-    return [
-        ModelCall([views[i] for i in (span_id, *(o for o in outer[span_id]
-                                                  if inner_count[o] == 1))])
-        for span_id in tree.spans
-        if span_id in model and (not inner_count[span_id] or span_id in tree.cyclic)
-    ]  # fmt: skip
+    outer = _find_outer_models(tree, views)
+    inner_count = Counter(outer.values())
+    calls = []
+    for span_id in tree.spans:
+        if views[span_id].role != "model" or (inner_count[span_id] and span_id not in tree.cyclic):
+            continue
+        same = [span_id]
+        while same[-1] in outer and inner_count[outer[same[-1]]] == 1:
+            same.append(outer[same[-1]])
+        calls.append(ModelCall([views[i] for i in same]))
+    return calls
+
+
+def _find_outer_models(tree: SpanTree, views: Mapping[str, SpanView]) -> dict[str, str]:
+    """Return for each model span the nearest one around it. Each span is visited once.
+
+    Spans on or below a cycle of parents have none.
+    """
+    nearest: dict[str, str | None] = {}
+    outer = {}
+    for span_id, view in views.items():
+        if view.role == "model" and span_id not in tree.cyclic:
+            found = _find_nearest(view.span.parent_span_id, views, nearest)
+            if found is not None:
+                outer[span_id] = found
+    return outer
+
+
+def _find_nearest(
+    start: str | None, views: Mapping[str, SpanView], nearest: dict[str, str | None]
+) -> str | None:
+    """Return the nearest model span from a span upwards, the span itself included."""
+    path = []
+    current, found = start, None
+    while current is not None and current in views:
+        if current in nearest:
+            found = nearest[current]
+            break
+        role = views[current].role
+        if role == "model":
+            found = current
+            break
+        if role in _BOUNDARIES:
+            break
+        path.append(current)
+        current = views[current].span.parent_span_id
+    nearest.update(dict.fromkeys(path, found))
+    return found
 
 
 def _read_instructions(reading: Reading) -> list[ChatMessage]:

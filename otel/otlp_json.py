@@ -2,7 +2,9 @@
 
 import base64
 import binascii
+import json
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 from google.protobuf.json_format import ParseDict, ParseError
@@ -53,11 +55,12 @@ class _JsonItems:
         self._index = 0
 
     def add(self, document: Mapping[str, Any], names: tuple[str, str, str]) -> None:
-        for item, resource, scope in _walk(document, names):
+        for item, resource, scope, place in _walk(document, names):
             try:
                 self._add_item(item, resource, scope, is_span=names[2] == "spans")
             except InvalidItemError as error:
-                self.rejected.append(RejectedItem(self._index, str(error)))
+                alone = partial(_request_of_one, item, place, names)
+                self.rejected.append(RejectedItem(self._index, str(error), alone))
             self._index += 1
 
     def _add_item(
@@ -71,15 +74,23 @@ class _JsonItems:
             self.logs.append(convert_log(log, resource, scope, self._index))
 
 
+def _request_of_one(item: Any, place: tuple[Any, Any], names: tuple[str, str, str]) -> bytes:
+    """Return a request that holds one item alone, with its resource and its scope."""
+    resource, scope = place
+    scoped = {"scope": scope, names[2]: [item]}
+    request = {names[0]: [{"resource": resource, names[1]: [scoped]}]}
+    return json.dumps(request, ensure_ascii=False).encode()
+
+
 def _walk(
     document: Mapping[str, Any], names: tuple[str, str, str]
-) -> Iterator[tuple[Any, Attributes, InstrumentationScope]]:
+) -> Iterator[tuple[Any, Attributes, InstrumentationScope, tuple[Any, Any]]]:
     for group in _get_list(document, names[0]):
         resource = convert_resource(_parse_or_empty(Resource, group, "resource"))
         for scoped in _get_list(group, names[1]):
             scope = _parse_or_empty(InstrumentationScope, scoped, "scope")
             for item in _get_list(scoped, names[2]):
-                yield item, resource, scope
+                yield item, resource, scope, (group.get("resource"), scoped.get("scope"))
 
 
 def _get_list(document: Any, name: str) -> list[Any]:

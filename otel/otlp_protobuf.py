@@ -1,6 +1,8 @@
 """Decodes OTLP protobuf requests: a whole request at once, or item by item if that fails."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from google.protobuf.message import DecodeError, Message
@@ -23,8 +25,17 @@ from otel.signals import (
 )
 
 Parsed = TypeVar("Parsed", bound=Message)
-Placed = tuple[Any, Attributes, InstrumentationScope]
-"""An item (a message, or None if it cannot be parsed), with its resource and its scope."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """An item (None if it cannot be parsed) with its resource and its scope, read and as sent."""
+
+    item: Any
+    resource: Attributes
+    scope: InstrumentationScope
+    sent: Callable[[], tuple[bytes, bytes, bytes]]
+    """Returns the bytes of the resource, of the scope and of the item."""
 
 
 def decode_protobuf(value: bytes) -> DecodedSignals:
@@ -59,47 +70,72 @@ def _decode_items(value: bytes) -> DecodedSignals:
 
 
 def _convert(
-    placed: Iterator[Placed], convert: Callable[..., OtelSpan | OtelLog], noun: str
+    placed: Iterator[_Placed], convert: Callable[..., OtelSpan | OtelLog], noun: str
 ) -> DecodedSignals:
     items: list[Any] = []
     rejected = []
-    for index, (item, resource, scope) in enumerate(placed):
-        if item is None:
-            rejected.append(RejectedItem(index, f"the {noun} cannot be parsed"))
-            continue
+    for index, each in enumerate(placed):
         try:
-            items.append(convert(item, resource, scope, index))
+            items.append(_convert_item(each, convert, noun, index))
         except InvalidItemError as error:
-            rejected.append(RejectedItem(index, str(error)))
+            rejected.append(RejectedItem(index, str(error), partial(_request_of_one, each)))
     spans = tuple(item for item in items if isinstance(item, OtelSpan))
     logs = tuple(item for item in items if isinstance(item, OtelLog))
     return DecodedSignals(spans=spans, logs=logs, rejected=tuple(rejected))
 
 
-def _walk_traces(request: ExportTraceServiceRequest) -> Iterator[Placed]:
-    for resource_spans in request.resource_spans:
-        resource = convert_resource(resource_spans.resource)
-        for scope_spans in resource_spans.scope_spans:
-            for span in scope_spans.spans:
-                yield span, resource, scope_spans.scope
+def _convert_item(
+    placed: _Placed, convert: Callable[..., OtelSpan | OtelLog], noun: str, index: int
+) -> OtelSpan | OtelLog:
+    if placed.item is None:
+        raise InvalidItemError(f"the {noun} cannot be parsed")
+    return convert(placed.item, placed.resource, placed.scope, index)
 
 
-def _walk_logs(request: ExportLogsServiceRequest) -> Iterator[Placed]:
-    for resource_logs in request.resource_logs:
-        resource = convert_resource(resource_logs.resource)
-        for scope_logs in resource_logs.scope_logs:
-            for log in scope_logs.log_records:
-                yield log, resource, scope_logs.scope
+def _request_of_one(placed: _Placed) -> bytes:
+    """Return a request that holds one item alone."""
+    resource, scope, item = placed.sent()
+    request: bytes = Envelope(
+        resources=[{"resource": resource, "scopes": [{"scope": scope, "items": [item]}]}]
+    ).SerializeToString()
+    return request
 
 
-def _walk_items(envelope: Any, kind: type[Message]) -> Iterator[Placed]:
+def _as_sent(resource: bytes, scope: bytes, item: bytes) -> tuple[bytes, bytes, bytes]:
+    return resource, scope, item
+
+
+def _sent(resource: Message, scope: Message, item: Message) -> tuple[bytes, bytes, bytes]:
+    return resource.SerializeToString(), scope.SerializeToString(), item.SerializeToString()
+
+
+def _walk_traces(request: ExportTraceServiceRequest) -> Iterator[_Placed]:
+    for group in request.resource_spans:
+        resource = convert_resource(group.resource)
+        for scoped in group.scope_spans:
+            for span in scoped.spans:
+                sent = partial(_sent, group.resource, scoped.scope, span)
+                yield _Placed(span, resource, scoped.scope, sent)
+
+
+def _walk_logs(request: ExportLogsServiceRequest) -> Iterator[_Placed]:
+    for group in request.resource_logs:
+        resource = convert_resource(group.resource)
+        for scoped in group.scope_logs:
+            for log in scoped.log_records:
+                sent = partial(_sent, group.resource, scoped.scope, log)
+                yield _Placed(log, resource, scoped.scope, sent)
+
+
+def _walk_items(envelope: Any, kind: type[Message]) -> Iterator[_Placed]:
     for group in envelope.resources:
         parsed = _parse(Resource, group.resource)
         resource = {} if parsed is None else convert_resource(parsed)
         for scoped in group.scopes:
             scope = _parse(InstrumentationScope, scoped.scope) or InstrumentationScope()
             for item in scoped.items:
-                yield _parse(kind, item), resource, scope
+                sent = partial(_as_sent, group.resource, scoped.scope, item)
+                yield _Placed(_parse(kind, item), resource, scope, sent)
 
 
 def _holds_spans(request: ExportTraceServiceRequest) -> bool:

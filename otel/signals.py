@@ -1,6 +1,6 @@
 """The values that all formats are decoded to: spans, log records, feedback, and rejected items."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -41,7 +41,8 @@ class OtelSpan:
     """A span, or a run of a product's own format. Times are epoch nanoseconds, 0 if unknown.
 
     ``index`` is its place within the record. ``fragment`` marks a part of a span: the other parts
-    have the same ids and are merged during assembly.
+    have the same ids and are merged during assembly. ``session_id`` and ``user_id`` are set if the
+    span was read from the table, which holds them beside the attributes.
     """
 
     trace_id: str
@@ -60,6 +61,8 @@ class OtelSpan:
     dropped_attributes: int = 0
     fragment: bool = False
     index: int = 0
+    session_id: str | None = None
+    user_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +99,16 @@ class ProductFeedback:
 
 @dataclass(frozen=True, slots=True)
 class RejectedItem:
-    """An item of a record that is set aside. ``reason`` holds no content of the record."""
+    """An item of a record that is set aside. ``reason`` holds no content of the record.
+
+    ``write`` returns a record of the same format that holds this item alone, and ``path`` is the
+    HTTP path that goes with it, where a product's body needs one.
+    """
 
     index: int
     reason: str
+    write: Callable[[], bytes] = field(default=bytes, repr=False, compare=False)
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import Final
 
 from otel.json_documents import write_sorted_json
 from otel.signals import OtelLog, OtelSpan, SpanStatus
-
-MAX_ANCESTORS: Final = 64
-"""Bounds the work for a chain of spans; instrumentations nest a few levels."""
 
 
 @dataclass(frozen=True)
@@ -29,22 +25,6 @@ class SpanTree:
         """The first span without a parent, or None if none arrived."""
         roots = (span for span in self.spans.values() if span.parent_span_id is None)
         return next(roots, None)
-
-    def ancestors(self, span: OtelSpan) -> list[OtelSpan]:
-        """Return the nearest parents of a span, the nearest first, at most `MAX_ANCESTORS`.
-
-        Ends at a missing parent or a cycle.
-        """
-        chain: list[OtelSpan] = []
-        seen = {span.span_id}
-        parent_id = span.parent_span_id
-        while parent_id is not None and parent_id in self.spans and parent_id not in seen:
-            if len(chain) == MAX_ANCESTORS:
-                break
-            seen.add(parent_id)
-            chain.append(self.spans[parent_id])
-            parent_id = chain[-1].parent_span_id
-        return chain
 
 
 def build_tree(spans: Iterable[OtelSpan], logs: Iterable[OtelLog]) -> SpanTree:
@@ -100,6 +80,8 @@ def _overlay(old: OtelSpan, new: OtelSpan) -> OtelSpan:
         trace_state=new.trace_state or old.trace_state,
         dropped_attributes=max(old.dropped_attributes, new.dropped_attributes),
         fragment=old.fragment and new.fragment,
+        session_id=new.session_id or old.session_id,
+        user_id=new.user_id or old.user_id,
     )
 
 

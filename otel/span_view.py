@@ -71,10 +71,15 @@ class SpanView:
         return next(self.read_all(name), None)
 
     def read_all(self, name: FieldName) -> Iterator[Reading]:
-        """Yield the values of a field at each of its places, the best place first."""
+        """Yield the values of a field at each of its places, the best place first.
+
+        A span from the table has its session and its user in columns of their own.
+        """
+        if (stored := self._stored(name)) is not None:
+            yield Reading(stored, FieldOrigin(self.span.span_id, self.dialect.name, name))
         sources = (
-            *self.dialect.fields.get(name, ()),
             *self.extra.get(name, ()),
+            *self.dialect.fields.get(name, ()),
             *APPLICATION_FIELDS.get(name, ()),
         )
         for source in sources:
@@ -82,6 +87,11 @@ class SpanView:
             if value is not None and value != "":
                 origin = FieldOrigin(self.span.span_id, self.dialect.name, source.label)
                 yield Reading(value, origin)
+
+    def _stored(self, name: FieldName) -> str | None:
+        if name == "user_id":
+            return self.span.user_id
+        return self.span.session_id if name == "session_id" else None
 
     def read_text(self, name: FieldName) -> Reading | None:
         """Return a field as text: numbers are written out, other values do not count."""

@@ -1,6 +1,7 @@
 """Arrow schemas of the tables: the contract's fields, plus the provenance of each row.
 
-A table holds the fields of its record, the provenance of the row, and the day it is stored under.
+A table holds the fields of its record, the provenance of the row, columns of its own if it has any,
+and the day it is stored under.
 The names of list and map entries are those that Delta returns when a table is read.
 """
 
@@ -10,11 +11,13 @@ from typing import Final
 
 import pyarrow as pa
 
+from schemas.assembly_columns import ASSEMBLY_COLUMNS
 from schemas.contract import CONTRACTS, Contract, ContractField, FieldType
 
 TIMESTAMP_US: Final = pa.timestamp("us", "UTC")
-PRIMARY_TABLES: Final = ("traces", "feedback")
-"""The tables of valid records, one for each topic."""
+SPANS_TABLE: Final = "otel_spans"
+PRIMARY_TABLES: Final = ("traces", "feedback", SPANS_TABLE)
+"""The tables of valid records. Each topic feeds one; several topics may feed `otel_spans`."""
 QUARANTINE_TABLE: Final = "quarantine"
 AUDIT_TABLE: Final = "redactions"
 LABELS_TABLE: Final = "labels"
@@ -30,10 +33,15 @@ PROVENANCE: Final = pa.schema(
         pa.field("_ingested_at", TIMESTAMP_US, nullable=False),
         pa.field("_schema", pa.string(), nullable=True),
         pa.field("_policy", pa.string(), nullable=False),
+        pa.field("_index", pa.int32(), nullable=True),
     ]
 )
 """The origin of a row. ``_schema`` is the fingerprint of the schema it was written with (null in
-quarantine if there was none), ``_policy`` the hash of the redaction policy."""
+quarantine if there was none), ``_policy`` the hash of the redaction policy. ``_index`` is the place
+of the row's item within its Kafka record; it is null where a record is one item."""
+
+
+_NO_COLUMNS: Final = pa.schema([])
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +49,14 @@ class TableSchema:
     """The columns of one table.
 
     ``record`` names the contract that the first columns follow, ``event_time`` the column of the
-    time that decides ``event_date``.
+    time that decides ``event_date``. ``own`` are nullable columns that no record fills.
     """
 
     name: str
     arrow: pa.Schema
     record: str
     event_time: str
+    own: pa.Schema = _NO_COLUMNS
     partition_by: tuple[str, ...] = (EVENT_DATE,)
 
 
@@ -69,14 +78,17 @@ def record_schema(contract: Contract) -> pa.Schema:
     return pa.schema([arrow_field(field) for field in contract.fields])
 
 
-def table_schema(name: str, contract: Contract, event_time: str) -> TableSchema:
-    """Return the table that rows of a contract are stored in."""
+def table_schema(
+    name: str, contract: Contract, event_time: str, own: pa.Schema = _NO_COLUMNS
+) -> TableSchema:
+    """Return the table that rows of a contract are stored in; ``own`` as in `TableSchema`."""
     columns = [
         *record_schema(contract),
         *PROVENANCE,
+        *own,
         pa.field(EVENT_DATE, pa.date32(), nullable=False),
     ]
-    return TableSchema(name, pa.schema(columns), contract.name, event_time)
+    return TableSchema(name, pa.schema(columns), contract.name, event_time, own)
 
 
 _PLAIN: Final[Mapping[FieldType, pa.DataType]] = {
@@ -92,12 +104,13 @@ _PLAIN: Final[Mapping[FieldType, pa.DataType]] = {
 TABLES: Final[Mapping[str, TableSchema]] = {
     table.name: table
     for table in (
-        table_schema("traces", CONTRACTS["trace"], "started_at"),
+        table_schema("traces", CONTRACTS["trace"], "started_at", ASSEMBLY_COLUMNS),
         table_schema("feedback", CONTRACTS["feedback"], "occurred_at"),
         table_schema("labels", CONTRACTS["label_event"], "decided_at"),
         table_schema("quarantine", CONTRACTS["quarantine"], "record_timestamp"),
         table_schema("redactions", CONTRACTS["redaction"], "_ingested_at"),
         table_schema("reviews", CONTRACTS["review"], "occurred_at"),
+        table_schema(SPANS_TABLE, CONTRACTS["otel_span"], "started_at"),
     )
 }
 """Every table of the lake, by name."""

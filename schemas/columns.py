@@ -15,13 +15,15 @@ import numpy as np
 import pyarrow as pa
 from msgspec.structs import astuple
 
-from schemas.arrow import TABLES, TIMESTAMP_US, arrow_field, arrow_type
+from schemas.arrow import SPANS_TABLE, TABLES, TIMESTAMP_US, arrow_field, arrow_type
+from schemas.assembly_columns import assembly_arrays
 from schemas.contract import CONTRACTS, ContractField, FieldType
 from schemas.record_batches import DecodedBatch, RecordKind
 
 TABLE_OF_KIND: Final[Mapping[RecordKind, str]] = {
     RecordKind.TRACE: "traces",
     RecordKind.FEEDBACK: "feedback",
+    RecordKind.SPAN: SPANS_TABLE,
 }
 """The table that records of a kind are stored in."""
 
@@ -36,7 +38,8 @@ def record_batch(
     """Return the rows of ``decoded`` with exactly the columns of their table.
 
     ``ingested_at`` is in microseconds since 1970 (UTC), ``policy`` the hash of the redaction
-    policy. A text column must stay under 2 GiB, which the worker's memory budget ensures.
+    policy. A text column must stay under 2 GiB, which the worker's memory budget ensures. Rows of
+    ``traces`` take the columns beside their contract from ``decoded.assembly``.
     """
     table = TABLES[TABLE_OF_KIND[kind]]
     columns = record_arrays(table.record, decoded.records)
@@ -48,10 +51,12 @@ def record_batch(
         pa.repeat(pa.scalar(ingested_at, TIMESTAMP_US), rows),
         pa.array(decoded.schema_ids, pa.string()),
         pa.repeat(pa.scalar(policy, pa.string()), rows),
+        pa.array(decoded.indexes, pa.int32()) if decoded.indexes else pa.nulls(rows, pa.int32()),
     ]
     event_time = columns[table.arrow.get_field_index(table.event_time)]
     event_date = event_time.cast(pa.date32())
-    return pa.RecordBatch.from_arrays([*columns, *provenance, event_date], schema=table.arrow)
+    own = assembly_arrays(decoded.assembly, rows) if len(table.own) else []
+    return pa.RecordBatch.from_arrays([*columns, *provenance, *own, event_date], schema=table.arrow)
 
 
 def record_arrays(contract: str, records: Sequence[msgspec.Struct]) -> list[pa.Array]:

@@ -25,7 +25,15 @@ from schemas.errors import FatalError
 
 Avsc: TypeAlias = Mapping[str, Any]
 
-CONTRACT_NAMES: Final = ("trace", "feedback", "label_event", "quarantine", "redaction", "review")
+CONTRACT_NAMES: Final = (
+    "trace",
+    "feedback",
+    "label_event",
+    "quarantine",
+    "redaction",
+    "review",
+    "otel_span",
+)
 """Names of the contracts, which are the names of their files."""
 
 

@@ -8,6 +8,7 @@ from typing import Final
 import pyarrow as pa
 
 from schemas.arrow import EVENT_DATE, PROVENANCE, TABLES
+from schemas.assembly_columns import ASSEMBLY_COLUMN_DOCS, ASSEMBLY_COLUMNS
 from schemas.contract import CONTRACTS, Contract, ContractField, FieldType, Pii
 from schemas.reasons import QuarantineReason
 from schemas.table_keys import render_table_keys
@@ -162,6 +163,19 @@ def _tables() -> Iterator[str]:
             for column in (*PROVENANCE, pa.field(EVENT_DATE, pa.date32()))
         ),
     )
+    yield from (
+        "",
+        "`traces` has these as well. They describe a trace that was assembled from spans "
+        "([otel.md](otel.md)), and are null for a trace that came as one record:",
+        "",
+    )
+    yield from _table(
+        ("column", "type", "what it holds"),
+        (
+            (f"`{column.name}`", _plain(column.type), ASSEMBLY_COLUMN_DOCS[column.name])
+            for column in ASSEMBLY_COLUMNS
+        ),
+    )
     yield ""
     yield from _table(
         ("table", "record", "event time", "partitioned by"),
@@ -175,6 +189,10 @@ def _tables() -> Iterator[str]:
             for table in TABLES.values()
         ),
     )
+
+
+def _plain(kind: pa.DataType) -> str:
+    return f"list of {kind.value_type}" if pa.types.is_list(kind) else str(kind)
 
 
 def _reasons() -> Iterator[str]:
@@ -211,6 +229,8 @@ _COLUMN_DOCS: Final[Mapping[str, str]] = {
     "_schema": "Fingerprint of the schema it was written with. For JSON, that of the contract, "
     "with `+openai-chat` for that shape. Null in quarantine if no schema was found.",
     "_policy": "Hash of the redaction policy that was applied.",
+    "_index": "Place of the item within its record, from 0. Null where a record is one item, which "
+    "counts as 0.",
     EVENT_DATE: "UTC day of the event time. In quarantine, that of the Kafka record's timestamp, "
     "or of ingestion if it has none.",
 }

@@ -7,10 +7,11 @@ from uuid import UUID, uuid5
 
 from schemas import odcs
 from schemas.arrow import EVENT_DATE, TABLES, TableSchema
+from schemas.assembly_columns import ASSEMBLY_COLUMN_DOCS
 from schemas.contract import CONTRACTS
 from schemas.evolution import find_evolution_problems
 from schemas.json_schema import json_schema
-from schemas.record_batches import RecordKind
+from schemas.record_batches import SENT_KINDS
 
 _UUID_NAMESPACE: Final = UUID("0b6a1f0e-5b0f-5d0c-8f3e-6a1d2c9e7f55")
 
@@ -32,7 +33,7 @@ def export_avro() -> dict[str, bytes]:
 def export_json_schema() -> dict[str, bytes]:
     """Return the JSON Schema of each record type that producers send."""
     return {
-        f"{kind.value}.schema.json": _pretty(json_schema(CONTRACTS[kind])) for kind in RecordKind
+        f"{kind.value}.schema.json": _pretty(json_schema(CONTRACTS[kind])) for kind in SENT_KINDS
     }
 
 
@@ -57,6 +58,8 @@ def _table(table: TableSchema) -> dict[str, Any]:
     fields = {field.name: field for field in contract.fields}
     columns = [odcs.odcs_column(column, fields.get(column.name)) for column in table.arrow]
     for column in columns:
+        if column["name"] in table.own.names:
+            column["description"] = ASSEMBLY_COLUMN_DOCS[column["name"]]
         if column["name"] == EVENT_DATE:
             column |= {"partitioned": True, "partitionKeyPosition": 1}
     return {
@@ -73,7 +76,7 @@ def _pretty(document: Any) -> bytes:
     return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
 
 
-_ON_TOPICS: Final = (*(kind.value for kind in RecordKind), "label_event")
+_ON_TOPICS: Final = (*(kind.value for kind in SENT_KINDS), "label_event")
 CONTRACT_FORMATS: Final = {
     "avro": export_avro,
     "json-schema": export_json_schema,

@@ -1,6 +1,6 @@
 """Describes tables as data contracts of the Open Data Contract Standard (ODCS 3.1.0)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import pyarrow as pa
@@ -63,14 +63,16 @@ def _items_of(kind: pa.DataType) -> dict[str, Any]:
 
 
 def _logical(kind: pa.DataType) -> str:
-    if pa.types.is_timestamp(kind):
-        return "timestamp"
-    if pa.types.is_date(kind):
-        return "date"
-    if pa.types.is_map(kind) or pa.types.is_struct(kind):
-        return "object"
-    if pa.types.is_list(kind):
-        return "array"
-    if pa.types.is_integer(kind):
-        return "integer"
-    return "number" if pa.types.is_floating(kind) else "string"
+    return next((name for is_kind, name in _LOGICAL_TYPES if is_kind(kind)), "string")
+
+
+_LOGICAL_TYPES: Final[tuple[tuple[Callable[[pa.DataType], bool], str], ...]] = (
+    (pa.types.is_timestamp, "timestamp"),
+    (pa.types.is_date, "date"),
+    (pa.types.is_map, "object"),
+    (pa.types.is_struct, "object"),
+    (pa.types.is_list, "array"),
+    (pa.types.is_boolean, "boolean"),
+    (pa.types.is_integer, "integer"),
+    (pa.types.is_floating, "number"),
+)

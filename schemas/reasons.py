@@ -45,6 +45,15 @@ class QuarantineReason(StrEnum):
         "A text is not valid Unicode (broken UTF-8, half of a surrogate pair).",
     )
 
+    NOT_SIGNALS = (
+        "not_signals",
+        "The value is no request of OpenTelemetry, or of the product whose format the topic has.",
+    )
+    INVALID_ITEM = (
+        "invalid_item",
+        "A span, a log record, a run or a feedback breaks a rule of its format.",
+    )
+
     WRONG_TYPE = "wrong_type", "A field has another type than the contract requires."
     MISSING_FIELD = "missing_field", "A field that the contract requires is missing."
     UNKNOWN_FIELD = (

@@ -8,26 +8,59 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Generic, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
+
+from schemas.assembly_columns import AssemblyFacts
 
 RecordT = TypeVar("RecordT")
 
 
 class RecordKind(StrEnum):
-    """The two kinds of consumed records; the value is the name of the Avro schema."""
+    """The kinds of records that the worker stores; the value is the name of the Avro schema.
+
+    A Kafka record holds one trace or one feedback, but any number of spans.
+    """
 
     TRACE = "trace"
     FEEDBACK = "feedback"
+    SPAN = "otel_span"
+
+
+SENT_KINDS: Final = (RecordKind.TRACE, RecordKind.FEEDBACK)
+"""The kinds that producers send in the contract's own form, one a Kafka record."""
+
+Headers = tuple[tuple[str, bytes | None], ...]
+"""The headers of a Kafka record, in order. A name may occur more than once."""
 
 
 class RawRecord(NamedTuple):
-    """A record as Kafka returned it. ``timestamp_ms`` is -1 if the record has none."""
+    """A record as Kafka returned it. ``timestamp_ms`` is -1 if the record has none.
+
+    ``headers`` are those of a record whose format needs them. If only one item of the record is
+    meant, ``item`` is its place within the record, and ``value`` holds that item alone.
+    `DECODED_BEFORE` in its place says that items of the record were decoded before: its size is no
+    reason any more to set the record aside as one.
+    """
 
     partition: int
     offset: int
     timestamp_ms: int
     key: bytes | None
     value: bytes | None
+    headers: Headers = ()
+    item: int | None = None
+
+
+DECODED_BEFORE: Final = -1
+
+
+class DroppedItem(NamedTuple):
+    """An item of a Kafka record that a named rule drops: it goes to no table."""
+
+    partition: int
+    offset: int
+    item: int
+    rule: str
 
 
 @dataclass(slots=True, repr=False)
@@ -36,6 +69,12 @@ class DecodedBatch(Generic[RecordT]):
 
     ``schema_ids`` holds the fingerprint (CRC-64-AVRO, 16 hex digits) of the schema that each record
     was written with. ``raws`` holds the raw records, for those that redaction must reject.
+    ``assembly`` is empty, or has an entry for each trace: they were assembled from spans.
+
+    ``indexes`` and ``groups`` are empty unless a Kafka record holds many items. Then ``raws`` holds
+    each item alone, ``indexes`` its place within the Kafka record, and ``groups`` its trace (None
+    if it has none): what an item teaches counts for the items with the same partition, offset and
+    group. ``dropped`` are items of these Kafka records that are not among the rows.
     """
 
     kind: RecordKind
@@ -45,6 +84,10 @@ class DecodedBatch(Generic[RecordT]):
     offsets: Sequence[int]
     schema_ids: Sequence[str]
     raws: Sequence[RawRecord]
+    assembly: Sequence[AssemblyFacts] = ()
+    indexes: Sequence[int] = ()
+    groups: Sequence[str | None] = ()
+    dropped: Sequence[DroppedItem] = ()
 
     def __len__(self) -> int:
         return len(self.records)
@@ -59,6 +102,10 @@ class DecodedBatch(Generic[RecordT]):
             offsets=[self.offsets[i] for i in rows],
             schema_ids=[self.schema_ids[i] for i in rows],
             raws=[self.raws[i] for i in rows],
+            assembly=[self.assembly[i] for i in rows] if self.assembly else (),
+            indexes=[self.indexes[i] for i in rows] if self.indexes else (),
+            groups=[self.groups[i] for i in rows] if self.groups else (),
+            dropped=self.dropped,
         )
 
     def __repr__(self) -> str:

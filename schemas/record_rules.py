@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from schemas.reasons import QuarantineReason
 from schemas.record_batches import RecordKind
-from schemas.records import EARLIEST_MICROS, LATEST_MICROS, Feedback, Trace
+from schemas.records import EARLIEST_MICROS, LATEST_MICROS, Feedback, StoredSpan, Trace
 from schemas.times import to_micros
 
 
@@ -27,12 +27,12 @@ RecordNormalizer = Callable[[Any], RuleBreach | None]
 TIME_RULE: Final = "must lie between 2000-01-01 and 2100-01-01 (UTC)"
 
 
-def normalize_trace(trace: Trace) -> RuleBreach | None:
-    """Convert ``started_at`` of a trace to microseconds since 1970 (UTC)."""
-    if trace.started_at.__class__ is int:
+def normalize_start(record: Trace | StoredSpan) -> RuleBreach | None:
+    """Convert ``started_at`` of a trace or a span to microseconds since 1970 (UTC)."""
+    if record.started_at.__class__ is int:
         return None
-    trace.started_at = to_micros(_moment(trace.started_at))
-    return _time_breach("started_at", trace.started_at)
+    record.started_at = to_micros(_moment(record.started_at))
+    return _time_breach("started_at", record.started_at)
 
 
 def normalize_feedback(feedback: Feedback) -> RuleBreach | None:
@@ -47,8 +47,9 @@ def normalize_feedback(feedback: Feedback) -> RuleBreach | None:
 
 
 NORMALIZERS: Final[Mapping[RecordKind, RecordNormalizer]] = {
-    RecordKind.TRACE: normalize_trace,
+    RecordKind.TRACE: normalize_start,
     RecordKind.FEEDBACK: normalize_feedback,
+    RecordKind.SPAN: normalize_start,
 }
 """The normalizer of each kind of record."""
 

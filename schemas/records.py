@@ -51,6 +51,8 @@ FeedbackType: TypeAlias = Literal[
     "custom",
 ]
 Actor: TypeAlias = Literal["end_user", "agent", "reviewer", "system"]
+SpanRecord: TypeAlias = Literal["span", "log", "run", "feedback"]
+SpanPart: TypeAlias = Literal["whole", "fragment"]
 Label: TypeAlias = Literal["pass", "fail", "unknown"]
 Route: TypeAlias = Literal["auto", "review", "audit"]
 
@@ -144,6 +146,53 @@ class Feedback(Record, kw_only=True):
     actor: Actor
     occurred_at: Micros
     attributes: dict[str, str] = {}
+
+
+class StoredSpanEvent(Record, kw_only=True):
+    """Something that happened during a span; ``attributes`` is a JSON object as text."""
+
+    name: str
+    time_unix_nano: Count
+    attributes: str
+
+
+class StoredSpanLink(Record, kw_only=True):
+    """A reference from a span to another span; ``attributes`` is a JSON object as text."""
+
+    trace_id: str
+    span_id: str
+    attributes: str
+
+
+class StoredSpan(Record, kw_only=True):
+    """A row of ``otel_spans``: a span, a log record of a span, a run, or a feedback.
+
+    ``started_at`` in microseconds since 1970 (UTC). ``resource``, ``attributes`` and ``body`` are
+    JSON documents as text.
+    """
+
+    record: SpanRecord
+    format: str
+    trace_id: Id | None = None
+    span_id: Id | None = None
+    parent_span_id: Id | None = None
+    session_id: Id | None = None
+    user_id: Id | None = None
+    name: str = ""
+    started_at: Micros
+    start_time_unix_nano: Count | None = None
+    end_time_unix_nano: Count | None = None
+    status_code: Count = 0
+    status_message: str | None = None
+    scope: str = ""
+    trace_state: str | None = None
+    resource: str = "{}"
+    attributes: str = "{}"
+    events: list[StoredSpanEvent] = []
+    links: list[StoredSpanLink] = []
+    body: str | None = None
+    dropped_attributes: Count = 0
+    part: SpanPart = "whole"
 
 
 class Evidence(Record, kw_only=True):

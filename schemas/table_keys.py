@@ -25,6 +25,7 @@ class TableReference:
 
 
 COORDINATES: Final = "_topic, _partition, _offset"
+ITEM_COORDINATES: Final = "_topic, _partition, _offset, _index"
 
 TABLE_KEYS: Final[Mapping[str, tuple[str, str]]] = {
     "traces": (
@@ -41,13 +42,21 @@ TABLE_KEYS: Final[Mapping[str, tuple[str, str]]] = {
         "with one id are one event. The coordinates are those of the record that triggered it.",
     ),
     "quarantine": (
-        COORDINATES,
-        "The coordinates of a record that is in no other table.",
+        ITEM_COORDINATES,
+        "The coordinates of a record, or of an item of a record, that is in no other table.",
     ),
-    "redactions": (COORDINATES, "The coordinates of the trace or feedback that was redacted."),
+    "redactions": (
+        ITEM_COORDINATES,
+        "The coordinates of the trace, feedback or span that was redacted.",
+    ),
     "reviews": (
         COORDINATES,
         "There is one `review_id` for each trace and reviewer; the reviewer's last review counts.",
+    ),
+    "otel_spans": (
+        ITEM_COORDINATES,
+        "A span that was sent twice is two rows: of those with one `trace_id` and `span_id`, "
+        "readers take one.",
     ),
 }
 """What identifies a row of each table, and what to know about it."""
@@ -60,6 +69,7 @@ TABLE_REFERENCES: Final = (
     TableReference("reviews", "label_event_id", "labels", "label_event_id", "|o--o{"),
     TableReference("redactions", COORDINATES, "traces", COORDINATES, "||--o|"),
     TableReference("redactions", COORDINATES, "feedback", COORDINATES, "||--o|"),
+    TableReference("redactions", ITEM_COORDINATES, "otel_spans", ITEM_COORDINATES, "||--o|"),
 )
 
 

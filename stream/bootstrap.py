@@ -118,9 +118,10 @@ class _Bootstrap:
             lake=self.setup.lake.uri,
             policy=self.setup.policy,
         )
+        assembling = 0 if self.setup.assembly is None else self.setup.assembly.memory_bytes
         budget = MemoryBudget.plan(
             self.setup.stream.memory_bytes,
-            read_resident_bytes() + self.setup.redactor.memory_bytes,
+            read_resident_bytes() + self.setup.redactor.memory_bytes + assembling,
             joined=labels is not None,
         )
         warn_memory_shortage(budget.ceiling, self.setup.log)

@@ -24,7 +24,10 @@ from stream.kafka_client import PROPERTY_ERRORS, to_property_error
 from stream.messages import to_partitions
 
 REQUEST_TIMEOUT_SECONDS = 10.0
-_READ = "GOLDPAN_KAFKA__TRACES_TOPIC or GOLDPAN_KAFKA__FEEDBACK_TOPIC"
+TOPIC_SETTINGS = (
+    "GOLDPAN_KAFKA__TRACES_TOPIC, GOLDPAN_KAFKA__FEEDBACK_TOPIC or GOLDPAN_KAFKA__SOURCES"
+)
+"""The settings that name topics to read."""
 _EMBEDDED = (
     "mockCluster"  # librdkafka's built-in broker, for demos: it does not support admin calls
 )
@@ -57,7 +60,9 @@ class Cluster:
         except PROPERTY_ERRORS as error:
             raise to_property_error(error) from None
 
-    def partitions(self, topics: Sequence[str], setting: str = _READ) -> list[SourcePartition]:
+    def partitions(
+        self, topics: Sequence[str], setting: str = TOPIC_SETTINGS
+    ) -> list[SourcePartition]:
         """Return all partitions of the topics, in order.
 
         Raises FatalError, naming the ``setting`` of the topics, if one does not exist or is not
@@ -106,7 +111,7 @@ class Cluster:
         )
         return int(low), int(high)
 
-    def _call(self, topic: str, query: Callable[[], Any], setting: str = _READ) -> Any:
+    def _call(self, topic: str, query: Callable[[], Any], setting: str = TOPIC_SETTINGS) -> Any:
         self._take_access_error()  # an access error from before this query does not belong to it
         try:
             return query()
@@ -124,7 +129,7 @@ class Cluster:
         return self.errors.take_access_error()
 
     def translate(
-        self, error: KafkaError, topic: str, setting: str = _READ
+        self, error: KafkaError, topic: str, setting: str = TOPIC_SETTINGS
     ) -> RetryableError | FatalError:
         """Return the error to raise for an error of a broker or of the client."""
         code = error.code()

@@ -12,6 +12,7 @@ from pydantic import (
     model_validator,
 )
 
+from otel.formats import SIGNAL_FORMATS, SignalFormat
 from schemas.settings import SettingsGroup
 
 _DECIMAL: Final = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
@@ -35,6 +36,7 @@ _OWNED_PROPERTIES: Final = {
 }
 
 _OBJECTS: Final = ("logger", "on_commit", "on_delivery")
+_TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 
 def parse_size(value: object) -> object:
@@ -64,6 +66,14 @@ class KafkaSettings(SettingsGroup):
     )
     feedback_topic: str = Field(
         default="llm.feedback", min_length=1, description="Topic with the feedback."
+    )
+    sources: dict[str, SignalFormat] = Field(
+        default_factory=dict,
+        description="Topics with OpenTelemetry or with a product's own bodies, as a JSON object of "
+        'topic and format: `{"otlp_spans": "otlp"}`. Formats: '
+        + ", ".join(f"`{name}`" for name in SIGNAL_FORMATS)
+        + ". They are stored in `otel_spans`. With it, the other two topics are read only if they "
+        "are set.",
     )
     group_id: str = Field(
         default="goldpan",
@@ -120,10 +130,25 @@ class KafkaSettings(SettingsGroup):
             raise ValueError("must begin with http:// or https://")
         return url
 
+    @field_validator("sources")
+    @classmethod
+    def _names_topics(cls, sources: dict[str, SignalFormat]) -> dict[str, SignalFormat]:
+        for topic in sources:
+            if not _TOPIC.fullmatch(topic):
+                raise ValueError(
+                    "must map names of topics to formats; a name has letters, digits, `.`, `_` "
+                    "and `-`, and at most 249 of them"
+                )
+        return sources
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.traces_topic == self.feedback_topic:
             raise ValueError("traces_topic and feedback_topic must be different topics")
+        own = {"traces_topic": self.traces_topic, "feedback_topic": self.feedback_topic}
+        named = {topic for name, topic in own.items() if name in self.model_fields_set}
+        if twice := self.sources.keys() & named:
+            raise ValueError(f"sources must not name {min(twice)}, a topic of another setting")
         if self.schemas_dir is not None and self.schema_registry_url is not None:
             raise ValueError("set schemas_dir or schema_registry_url, not both")
         if (self.schema_registry_user is None) != (self.schema_registry_password is None):

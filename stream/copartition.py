@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from schemas.record_batches import RecordKind
+from schemas.record_batches import SENT_KINDS, RecordKind
 
 TRACE_IDS_COMPARED: Final = 32
 """Trace ids of a topic that are compared with the partitioners, given two or more partitions."""
@@ -59,7 +59,7 @@ class CopartitionCheck:
 
     partitions: int
     _topics: dict[RecordKind, _Topic] = field(
-        default_factory=lambda: {kind: _Topic() for kind in RecordKind}
+        default_factory=lambda: {kind: _Topic() for kind in SENT_KINDS}
     )
     _misplaced: int = 0
 
@@ -84,7 +84,7 @@ class CopartitionCheck:
         """Return whether the topics are certainly not co-partitioned."""
         if self._misplaced >= MISPLACED_TRACES_LIMIT:
             return True
-        traces, feedback = (self._topics[kind] for kind in RecordKind)
+        traces, feedback = (self._topics[kind] for kind in SENT_KINDS)
         decided = all(
             len(topic.ids) >= TRACE_IDS_COMPARED or not topic.fits for topic in (traces, feedback)
         )

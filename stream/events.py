@@ -58,6 +58,12 @@ WORKER_EVENTS: Mapping[str, str] = {
     "`goldpan labels reconcile` handles late ones.",
     "join_window_shortened": "The join used too much memory; its window is shorter now.",
     "labels_left_to_batch": "The two topics cannot be joined here; use `goldpan labels reconcile`.",
+    "traces_assembled": "Traces were assembled from their spans: how many rows are new, revised "
+    "or unchanged, and how many traces have no row.",
+    "assembly_rebuilt": "The state of the assembly was read back from the lake: at the start, "
+    "after a rebalance, or because another worker or an erasure came first.",
+    "no_content_exported": "An application exports no messages and no answers; says which of its "
+    "settings turns that on.",
     "waiting_for_partitions": "This worker's share is in the lake. It shows which partitions are "
     "behind their ends at the start, and waits for the workers that own them.",
     "caught_up": "All records that the topics held at the start are in the lake.",

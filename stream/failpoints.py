@@ -14,7 +14,7 @@ from schemas.errors import UsageError
 
 
 class FlushStep(StrEnum):
-    """The steps of a flush in order, followed by those of labels that depend on flushes.
+    """The steps of a flush in order, those of labels that depend on flushes, and the assembly's.
 
     Each name says what has just happened.
     """
@@ -30,6 +30,9 @@ class FlushStep(StrEnum):
     LABELS_WRITTEN = "labels_written"
     LABELS_COMMITTED = "labels_committed"
     LABELS_PRODUCED = "labels_produced"
+    ASSEMBLY_READ = "assembly_read"
+    ASSEMBLY_WRITTEN = "assembly_written"
+    ASSEMBLY_COMMITTED = "assembly_committed"
 
 
 _SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}

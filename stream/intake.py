@@ -5,9 +5,9 @@ registry, for example) therefore leaves no trace.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import pyarrow as pa
 
@@ -17,8 +17,12 @@ from redact.pipeline.audit import AuditEntry, build_audit_rows, chain_start
 from schemas.record_batches import DecodedBatch, RawRecord, RejectedRecord
 from schemas.redacted import Redacted
 from stream.buffer import TopicBuffer
+from stream.held_records import HeldRecords, ItemCounts
 from stream.owned_partition import Assignment, OwnedPartition
 from stream.tracing import NO_TRACER, Tracer, format_offsets
+
+SIGNALS_AT_ONCE: Final = 512 * 1024
+"""Bytes of values of a topic of spans to process at once: rows can be many times as large."""
 
 
 class RecordDecoder(Protocol):
@@ -74,6 +78,9 @@ class Intake:
     """Takes in batches of one topic. ``now_us`` is the wall clock in microseconds.
 
     ``erased`` returns the filter for records of erased persons, which stop after the decoder.
+    ``reads_headers``: the decoder needs the headers of records. A batch is processed in parts of
+    about ``part_bytes``, so that what its records are decoded to never fills the memory; None
+    processes it at once.
     """
 
     decoder: RecordDecoder
@@ -83,6 +90,8 @@ class Intake:
     on_rejected: Callable[[RejectedRecord], None]
     erased: Callable[[], ErasureFilter] = lambda: NO_ERASURES
     tracer: Tracer = NO_TRACER
+    reads_headers: bool = False
+    part_bytes: int | None = None
 
     def take(
         self, batch: Sequence[RawRecord], assignment: Assignment, buffer: TopicBuffer, now: float
@@ -90,35 +99,45 @@ class Intake:
         """Take a batch into the buffer; return how many records were new.
 
         Skips records of partitions that are not owned, and records that were already read. Raises
-        RetryableError, with nothing changed, if the batch must be retried.
+        RetryableError if the batch must be retried: the parts that came through are not new then.
         """
+        if self.part_bytes is None:
+            return self._take(batch, assignment, buffer, now)
+        parts = _split(batch, self.part_bytes)
+        return sum(self._take(part, assignment, buffer, now) for part in parts)
+
+    def _take(
+        self, batch: Sequence[RawRecord], assignment: Assignment, buffer: TopicBuffer, now: float
+    ) -> int:
         offsets, fresh = _select_unread(batch, buffer.topic, assignment)
         if not offsets:
             return 0
-        in_quarantine: list[RawRecord] = []
-        if any(item.in_quarantine for item in assignment.of(buffer.topic)):
-            in_quarantine = [raw for raw in fresh if _is_quarantined(raw, buffer.topic, assignment)]
-            fresh = [raw for raw in fresh if not _is_quarantined(raw, buffer.topic, assignment)]
+        held = HeldRecords.of(fresh, buffer.topic, assignment)
         ingested_at = self.now_us()
-        decoded, rejected = self._decode(buffer.topic, fresh)
-        erased_counts: Counter[int] = Counter()
+        decoded, rejected = self._decode(buffer.topic, held.without_whole(fresh))
+        decoded, rejected = held.without_items(decoded, rejected)
+        counts = {source.partition: ItemCounts() for source in offsets}
+        _count_items(counts, decoded, rejected, held)
         if erased := self.erased():
             decoded, erased_counts = erased.without(decoded)
+            for partition, count in erased_counts.items():
+                counts[partition].dropped[ERASED_RULE] += count
         with self.tracer.span("redact", topic=buffer.topic, records=len(decoded.records)):
             outcome = self.redactor.redact(decoded, ingested_at=ingested_at)
         rejected = [*rejected, *outcome.rejected]
         buffer.add(outcome.rows, now)
         _append_audit(outcome, buffer, assignment, ingested_at)
         set_aside = Counter(SourcePartition(r.topic, r.raw.partition) for r in rejected)
+        for source, count in set_aside.items():
+            counts[source.partition].quarantined += count
+        for partition, count in Counter(outcome.rows.value["_partition"].to_pylist()).items():
+            counts[partition].stored += count
         if rejected:
-            rejected.sort(key=lambda r: (r.raw.partition, r.raw.offset))
+            rejected.sort(key=lambda r: (r.raw.partition, r.raw.offset, r.raw.item or 0))
             sealed = self.sealer.seal(rejected, ingested_at=ingested_at)
             buffer.set_aside_rows(sealed, set_aside, _find_late(rejected, assignment), now)
-        set_aside.update(SourcePartition(buffer.topic, raw.partition) for raw in in_quarantine)
         for source, read in offsets.items():
-            _count_read(
-                assignment.owned[source], read, set_aside[source], erased_counts[source.partition]
-            )
+            _count_read(assignment.owned[source], read, counts[source.partition])
         _record_times(batch, buffer.topic, assignment)
         for item in rejected:
             self.on_rejected(item)
@@ -144,18 +163,49 @@ def _select_unread(
     offsets: dict[SourcePartition, list[int]] = {}
     for partition, read in by_partition.items():
         owned = assignment.owned.get(SourcePartition(topic, partition))
-        unread = owned.unread(read) if owned else []
+        unread = owned.unread(dict.fromkeys(read)) if owned else []
         if unread:
             offsets[SourcePartition(topic, partition)] = unread
     if sum(map(len, offsets.values())) == len(batch):
-        return offsets, batch
+        return offsets, batch  # all are new, and each record is one item
     keep = {(source.partition, offset) for source, read in offsets.items() for offset in read}
     return offsets, [raw for raw in batch if (raw.partition, raw.offset) in keep]
 
 
-def _is_quarantined(raw: RawRecord, topic: str, assignment: Assignment) -> bool:
-    owned = assignment.owned[SourcePartition(topic, raw.partition)]
-    return bool(owned.in_quarantine) and raw.offset in owned.in_quarantine
+def _split(batch: Sequence[RawRecord], part_bytes: int) -> Iterator[Sequence[RawRecord]]:
+    """Yield the records of a batch in parts of about this size, at least one record in each.
+
+    Rows that are read back from the lake are items of records, which are not divided.
+    """
+    part: list[RawRecord] = []
+    size = 0
+    for raw in batch:
+        if size >= part_bytes and raw.offset != part[-1].offset:
+            yield part
+            part, size = [], 0
+        part.append(raw)
+        size += len(raw.value or b"")
+    if part:
+        yield part
+
+
+def _count_items(
+    counts: Mapping[int, ItemCounts],
+    decoded: DecodedBatch[Any],
+    rejected: Sequence[RejectedRecord],
+    held: HeldRecords,
+) -> None:
+    """Count the items that the records hold, and those that rules drop or quarantine has."""
+    for partition, found in Counter(decoded.partitions).items():
+        counts[partition].found += found
+    for record in rejected:
+        counts[record.raw.partition].found += 1
+    for item in decoded.dropped:
+        counts[item.partition].found += 1
+        counts[item.partition].dropped[item.rule] += 1
+    for partition, items in held.items_by_partition().items():
+        counts[partition].found += items
+        counts[partition].quarantined += items
 
 
 def _find_late(rejected: Sequence[RejectedRecord], assignment: Assignment) -> set[SourcePartition]:
@@ -191,14 +241,12 @@ def _is_unaudited(entry: AuditEntry, assignment: Assignment) -> bool:
     return mark is not None and entry.offset >= (mark.position or 0)
 
 
-def _count_read(
-    owned: OwnedPartition, read: Sequence[int], set_aside: int, erased_counts: int
-) -> None:
+def _count_read(owned: OwnedPartition, read: Sequence[int], counts: ItemCounts) -> None:
     owned.range.read(read)
-    owned.range.quarantined += set_aside
-    owned.range.stored += len(read) - set_aside - erased_counts
-    if erased_counts:
-        owned.range.dropped[ERASED_RULE] += erased_counts
+    owned.range.found += counts.found
+    owned.range.stored += counts.stored
+    owned.range.quarantined += counts.quarantined
+    owned.range.dropped.update(counts.dropped)
     owned.at_end = False
 
 

@@ -11,14 +11,15 @@ from schemas.record_batches import RawRecord
 _RESET_CODES = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})
 
 
-def to_raw(message: Any) -> RawRecord:
-    """Return the record of a message."""
+def to_raw(message: Any, *, headers: bool = False) -> RawRecord:
+    """Return the record of a message, with its headers if they are needed."""
     return RawRecord(
         message.partition(),
         message.offset(),
         message.timestamp()[1],
         message.key(),
         message.value(),
+        tuple(message.headers() or ()) if headers else (),
     )
 
 

@@ -11,6 +11,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 
+from otel.assembly import INCOMPLETE_REASONS
+from otel.row_reasons import ROW_REASONS
 from schemas.reasons import QuarantineReason
 
 FRESHNESS_BUCKETS = (1, 2, 5, 10, 15, 30, 45, 60, 90, 120, 300, 600, 1800, 3600, 21600, 86400)
@@ -61,15 +63,31 @@ WORKER_METRICS: Sequence[MetricSpec] = (
     MetricSpec(
         "goldpan_records_total",
         MetricKind.COUNTER,
-        "Committed records by outcome: stored, quarantined, dropped; and skipped offsets.",
+        "Committed records by outcome: stored, quarantined, dropped; and skipped offsets. Of a "
+        "topic of spans, its items: spans, log records, runs, feedback.",
         ("topic", "outcome"),
         known_labels={"outcome": ("stored", "quarantined", "dropped", "skipped")},
     ),
     MetricSpec(
+        "goldpan_items_found_total",
+        MetricKind.COUNTER,
+        "Items found in committed records: one in each record of the contract, any number in a "
+        "record of spans. Found = stored + quarantined + dropped.",
+        ("topic",),
+    ),
+    MetricSpec(
         "goldpan_dropped_total",
         MetricKind.COUNTER,
-        "Records dropped by a rule (`erased`: of an erased person).",
+        "Records and items dropped by a rule (`erased`: of an erased person; `log_without_span`: "
+        "log records that belong to no span).",
         ("topic", "rule"),
+    ),
+    MetricSpec(
+        "goldpan_spans_unrecognised_total",
+        MetricKind.COUNTER,
+        "Spans that no dialect recognises (counted before the commit). They are stored, and no "
+        "field of a trace comes from them.",
+        ("topic",),
     ),
     MetricSpec(
         "goldpan_records_read_total", MetricKind.COUNTER, "Records taken from Kafka.", ("topic",)
@@ -259,6 +277,49 @@ WORKER_METRICS: Sequence[MetricSpec] = (
         "Records that the join does not use, by reason: late_feedback, late_trace (both for "
         "`goldpan labels reconcile`), unmatched (no trace within the window), repeated.",
         ("why",),
+    ),
+    MetricSpec(
+        "goldpan_open_traces",
+        MetricKind.GAUGE,
+        "Traces with spans that no assembly has seen yet, in this worker's shards.",
+    ),
+    MetricSpec(
+        "goldpan_oldest_open_trace_seconds",
+        MetricKind.GAUGE,
+        "Age of the oldest arrival that no assembly has seen yet; 0 when there is none.",
+    ),
+    MetricSpec(
+        "goldpan_assembled_traces_total",
+        MetricKind.COUNTER,
+        "Assembled traces with a row: new ones, revised ones, and those whose row was unchanged.",
+        ("outcome",),
+        known_labels={"outcome": ("new", "revised", "unchanged")},
+    ),
+    MetricSpec(
+        "goldpan_traces_without_row_total",
+        MetricKind.COUNTER,
+        "Assembled traces that have no row, by reason. `not_redacted`: redaction refused the row.",
+        ("reason",),
+        known_labels={"reason": (*ROW_REASONS, "invalid", "not_redacted", "erased")},
+    ),
+    MetricSpec(
+        "goldpan_incomplete_traces_total",
+        MetricKind.COUNTER,
+        "Rows written that lack something, by reason; a row may have several.",
+        ("reason",),
+        known_labels={"reason": tuple(INCOMPLETE_REASONS)},
+    ),
+    MetricSpec(
+        "goldpan_traces_without_content_total",
+        MetricKind.COUNTER,
+        "Rows written without any text of the conversation: the application exports none.",
+    ),
+    MetricSpec(
+        "goldpan_assembly_rebuilds_total",
+        MetricKind.COUNTER,
+        "How often the state of the assembly was read back from the lake, by reason.",
+        ("why",),
+        known_labels={"why": ("start", "ownership", "fenced", "rewritten", "error")},
     ),
     MetricSpec(
         "goldpan_labels_left_to_batch",

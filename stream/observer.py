@@ -55,8 +55,12 @@ class WorkerObserver:
         self.metrics.count("records_read", topic, by=new_records)
         self.metrics.count("bytes_read", topic, by=sum(len(r[4]) for r in records if r[4]))
 
+    def unrecognised(self, topic: str, spans: int) -> None:
+        """Record spans that no dialect recognises."""
+        self.metrics.count("spans_unrecognised", topic, by=spans)
+
     def rejected(self, item: RejectedRecord) -> None:
-        """Record a rejected record."""
+        """Record a rejected record, or a rejected item of one."""
         self.metrics.count("quarantined", item.topic, item.reason)
 
     def kafka_error(self, error: KafkaError) -> None:
@@ -101,16 +105,19 @@ class WorkerObserver:
         """Record a flush that is in the lake."""
         flush, topic = flushed.flush, flushed.flush.topic
         outcomes: Counter[str] = Counter()
+        found = 0
         rules = Counter({ERASED: 0})  # shown as 0, so that its first time is seen
         for item in flush.primary.ranges:
             outcomes["stored"] += item.stored
             outcomes["quarantined"] += item.quarantined
             outcomes["dropped"] += sum(item.dropped.values())
             outcomes["skipped"] += sum(item.skipped.values())
+            found += item.items
             rules.update(item.dropped)
         self.gauges.committed(flush.primary.ranges)
         for outcome, count in outcomes.items():
             self.metrics.count("records", topic, outcome, by=count)
+        self.metrics.count("items_found", topic, by=found)
         for rule, count in rules.items():
             self.metrics.count("dropped", topic, rule, by=count)
         self.metrics.count("files_written", topic, by=flushed.files)

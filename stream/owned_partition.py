@@ -1,10 +1,10 @@
 """A partition that this worker owns: its positions, and how far it has been read."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from lake.ledger import SourcePartition
-from stream.ranges import OpenRange
+from stream.ranges import HeldItems, OpenRange
 
 
 @dataclass(slots=True)
@@ -35,8 +35,8 @@ class OwnedPartition:
     newest_read_ms: int | None = None
 
     @property
-    def in_quarantine(self) -> frozenset[int]:
-        """Return the unflushed offsets that quarantine already holds."""
+    def in_quarantine(self) -> Mapping[int, HeldItems]:
+        """Return what quarantine already holds of the unflushed records, by offset."""
         return self.range.in_quarantine
 
     @property

@@ -1,18 +1,24 @@
 """Counts what has been read from one partition since its last flush."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from lake.ledger import SourcePartition, SourceRange
+
+HeldItems = frozenset[int | None]
+"""Which items of a record quarantine holds, by their place in it; None is the record as one."""
+WHOLE_RECORD: Final[HeldItems] = frozenset({None})
 
 
 @dataclass(slots=True)
 class OpenRange:
     """The offsets ``[start, next)`` that are read but not yet handed to a flush.
 
-    ``in_quarantine`` are offsets that quarantine already holds, from a worker that died between its
-    two commits. Kafka may have deleted such a record since; it still counts as quarantined.
+    ``in_quarantine`` is what quarantine already holds, from a worker that died between its two
+    commits: by offset, the items of the record (`WHOLE_RECORD`: all of it, as one). Kafka may have
+    deleted such a record since; what is held still counts as quarantined.
     ``epoch`` is the leader epoch of the record at ``next - 1``; None if there is no record, or if
     it is unknown.
     """
@@ -27,8 +33,9 @@ class OpenRange:
     quarantined: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
-    in_quarantine: frozenset[int] = frozenset()
+    in_quarantine: Mapping[int, HeldItems] = field(default_factory=dict)
     epoch: int | None = None
+    found: int = 0
 
     def read(self, offsets: Sequence[int]) -> None:
         """Count records from Kafka, in order of offset; missing offsets count as skipped.
@@ -63,10 +70,16 @@ class OpenRange:
 
     def _count_held(self, end: int, read: frozenset[int]) -> int:
         """Count the records up to ``end`` that only quarantine still has; return how many."""
-        held_only = sum(1 for offset in self.in_quarantine - read if self.next <= offset < end)
-        self.consumed += held_only
-        self.quarantined += held_only
-        return held_only
+        held_only = [
+            items
+            for offset, items in self.in_quarantine.items()
+            if self.next <= offset < end and offset not in read
+        ]
+        items = sum(map(len, held_only))
+        self.consumed += len(held_only)
+        self.found += items
+        self.quarantined += items
+        return len(held_only)
 
     def seal(self) -> SourceRange:
         """Return the range as a ledger entry; this object then continues from its end."""
@@ -83,13 +96,14 @@ class OpenRange:
             dropped=dict(self.dropped),
             skipped=dict(self.skipped),
             epoch=self.epoch,
+            found=None if self.found == self.consumed else self.found,
         )
         self.start, self.first, self.last = self.next, None, None
-        self.consumed = self.stored = self.quarantined = 0
+        self.consumed = self.stored = self.quarantined = self.found = 0
         self.dropped, self.skipped = Counter(), Counter()
-        self.in_quarantine = frozenset(
-            offset for offset in self.in_quarantine if offset >= self.next
-        )
+        self.in_quarantine = {
+            offset: items for offset, items in self.in_quarantine.items() if offset >= self.next
+        }
         return sealed
 
     @property

@@ -82,7 +82,7 @@ class RecordFetcher:
                 if error is not None and error.code() != KafkaError._PARTITION_EOF:
                     raise self._cluster.translate(error, topic)
                 if error is None and message.offset() in offsets:
-                    raw = to_raw(message)
+                    raw = to_raw(message, headers=True)
                     records[partition, raw.offset] = raw
                 position = max(position, message.offset() + 1)
         self._consumer.unassign()

@@ -2,8 +2,9 @@
 
 1. Read which records of the topic are quarantined, and their payload: the sealed one, or else what
    Kafka still has at their coordinates.
-2. Decode and redact them; records that still fail stay where they are. Records of erased persons,
-   which cannot be recognised while sealed, are removed from quarantine and stored nowhere.
+2. Decode and redact them (`stream.redrive_attempt`); those that still fail stay where they are.
+   Records of erased persons, which cannot be recognised while sealed, are removed from quarantine
+   and stored nowhere.
 3. Commit the others to the primary table. A generation number, read before step 1 reads that
    table, rules out two concurrent redrives.
 4. Remove them from quarantine.
@@ -12,21 +13,20 @@ A crash between 3 and 4 leaves records in both tables, and `lake verify` reports
 sees that the primary table holds them and continues with 4.
 """
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import pyarrow.compute as pc
 
 from lake.commit import commit
 from lake.fences import ERASURE_FENCE
-from lake.ledger import EntryKind, Incarnation, LedgerEntry, SourcePartition, SourceRange
+from lake.ledger import EntryKind, Incarnation, LedgerEntry, SourcePartition
 from lake.parquet import encode_files
 from lake.quarantine import (
+    ItemCoordinates,
     QuarantineFilter,
     ingested_since,
-    moved_ranges,
     read_quarantined,
     remove_quarantined,
 )
@@ -36,21 +36,29 @@ from lake.table_log import adopted_app, promoting_app, redrive_app
 from lake.tables import Table
 from schemas.arrow import EVENT_DATE
 from schemas.errors import FatalError, FencedError
-from schemas.record_batches import DecodedBatch, RawRecord
-from schemas.redacted import Redacted
+from schemas.record_batches import RawRecord
 from schemas.times import from_micros
 from stream.applied_tombstones import AppliedTombstones
 from stream.flusher import describe_changed_topic
 from stream.intake import RecordDecoder, RecordRedactor
+from stream.redrive_attempt import AttemptedRows, RedriveAttempt
 
 Coordinates = tuple[int, int]
+_PLACE: Final = ("_partition", "_offset", "_index")
 
 
 class PayloadUnsealer(Protocol):
     """What a redrive needs of the sealer; see `redact.crypto.sealing.Sealer`."""
 
-    def open(
-        self, *, topic: str, partition: int, offset: int, sealed_payload: bytes, sealed_key_id: str
+    def open(  # noqa: PLR0913 - the coordinates, and the two columns of the payload
+        self,
+        *,
+        topic: str,
+        partition: int,
+        offset: int,
+        sealed_payload: bytes,
+        sealed_key_id: str,
+        item: int | None,
     ) -> bytes:
         """Return the original payload."""
 
@@ -117,41 +125,41 @@ class Redrive:
         rows = self._select_passed(candidates)
         current = self._select_current(rows)
         already = self._find_in_primary({_coordinates(row) for row in current})
-        raws = self._payloads(
-            [row for row in current if _coordinates(row) not in already | expired]
-        )
-        decoded, rejected = self.decoder.decode(self.topic, raws)
-        remaining, _ = self.erasures.kept_out.without(decoded)
-        forgotten = _coordinates_of(decoded) - _coordinates_of(remaining)
-        outcome = self.redactor.redact(remaining, ingested_at=self.context.now_us())
-        failed = [*rejected, *outcome.rejected]
-        passed = {(raw.partition, raw.offset) for raw in raws}
-        passed -= {(item.raw.partition, item.raw.offset) for item in failed} | forgotten
+        retried = [row for row in current if _coordinates(row) not in already | expired]
+        raws = self._payloads(retried)
+        attempt = RedriveAttempt(
+            self.topic,
+            self.decoder,
+            self.redactor,
+            self.erasures.kept_out,
+            self.context.now_us(),
+        ).run(raws, map(_coordinates, retried))
         if not dry_run:
-            if passed:
-                self._store(outcome.rows, passed, generation)
+            if attempt.passed:
+                self._store(attempt, generation)
             self.reached("stored")
             remove_quarantined(
                 self.quarantine,
                 self.topic,
-                sorted(passed | already),
+                [*attempt.passed, *already],
                 self.context,
                 generation=quarantine_generation,
             )
-            self._forget(forgotten)
+            self._forget(attempt.forgotten)
+        settled = attempt.passed | attempt.failed | attempt.forgotten
         return RedriveResult(
             tried=len(rows),
-            stored=len(passed) + len(already),
+            stored=len(attempt.passed) + len(already),
             already=len(already),
-            gone=len(rows) - len(raws) - len(already),
-            still=Counter(str(item.reason) for item in failed),
-            erased=len(forgotten),
+            gone=len(rows) - len(settled) - len(already),
+            still=attempt.still,
+            erased=len(attempt.forgotten),
             waiting=len(candidates) - len(rows),
         )
 
-    def _forget(self, forgotten: set[Coordinates]) -> None:
+    def _forget(self, forgotten: set[ItemCoordinates]) -> None:
         remove_quarantined(
-            self.quarantine, self.topic, sorted(forgotten), self.context, kind=EntryKind.ERASE
+            self.quarantine, self.topic, list(forgotten), self.context, kind=EntryKind.ERASE
         )
 
     def _read_generation(self) -> int:
@@ -163,13 +171,13 @@ class Redrive:
             )
         return self.quarantine.txn_version(redrive_app(self.topic)) or 0
 
-    def _read_expired(self) -> set[Coordinates]:
+    def _read_expired(self) -> set[ItemCoordinates]:
         """Return the records of days that expire in quarantine: retention may be removing them."""
         first_day = complete_from(self.quarantine, ROWS_PART)
         if first_day is None:
             return set()
         days = pc.field(EVENT_DATE) < first_day
-        rows = self.quarantine.read(["_partition", "_offset"], days, texts={"_topic": self.topic})
+        rows = self.quarantine.read(list(_PLACE), days, texts={"_topic": self.topic})
         return set(zip(*(column.to_pylist() for column in rows.columns), strict=True))
 
     def _select_passed(self, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -194,16 +202,15 @@ class Redrive:
         missing: list[Coordinates] = []
         raws: list[RawRecord] = []
         for row in rows:
-            coordinates = (row["_partition"], row["_offset"])
             if row["sealed_payload"] is None:
-                missing.append(coordinates)
+                missing.append((row["_partition"], row["_offset"]))
             else:
                 raws.append(self._unseal(row))
         if missing:
             self._check_incarnation()
         fetched = self.fetch(self.topic, missing) if missing else {}
-        raws += [fetched[coordinates] for coordinates in missing if coordinates in fetched]
-        return sorted(raws, key=lambda raw: (raw.partition, raw.offset))
+        raws += [fetched[where] for where in dict.fromkeys(missing) if where in fetched]
+        return sorted(raws, key=lambda raw: (raw.partition, raw.offset, raw.item or 0))
 
     def _check_incarnation(self) -> None:
         recorded = self.primary.incarnation_version(self.topic)
@@ -215,34 +222,34 @@ class Redrive:
             topic=self.topic,
             partition=row["_partition"],
             offset=row["_offset"],
+            item=row["_index"],
             sealed_payload=row["sealed_payload"],
             sealed_key_id=row["sealed_key_id"],
         )
         stamp = row["record_timestamp"]
         millis = -1 if stamp is None else int(stamp.timestamp() * 1000)
-        return RawRecord(row["_partition"], row["_offset"], millis, None, value)
+        return RawRecord(row["_partition"], row["_offset"], millis, None, value, item=row["_index"])
 
-    def _find_in_primary(self, passed: set[Coordinates]) -> set[Coordinates]:
+    def _find_in_primary(self, passed: set[ItemCoordinates]) -> set[ItemCoordinates]:
+        """Return the rows of quarantine that the primary table has: any item of a whole record."""
         if not passed:
             return set()
-        offsets = [offset for _, offset in passed]
+        offsets = [offset for _, offset, _ in passed]
         rows = self.primary.read(
-            ["_partition", "_offset"],
+            list(_PLACE),
             (pc.field("_offset") >= min(offsets))
             & (pc.field("_offset") <= max(offsets))
             & ingested_since(self.quarantine.txn_version(adopted_app(self.topic)) or 0),
             texts={"_topic": self.topic},
         )
-        pairs = zip(rows["_partition"].to_pylist(), rows["_offset"].to_pylist(), strict=True)
-        return passed.intersection(pairs)
+        stored = set(zip(*(column.to_pylist() for column in rows.columns), strict=True))
+        whole = {(partition, offset, None) for partition, offset, _ in stored}
+        return passed & (stored | whole)
 
-    def _store(
-        self, redacted: Redacted[Any], passed: set[Coordinates], generation: int | None
-    ) -> None:
-        ranges: list[SourceRange] = moved_ranges(
-            SourcePartition(self.topic, partition) for partition, _ in passed
-        )
-        files = encode_files([redacted], ranges=ranges, layout=self.primary.layout)
+    def _store(self, attempt: AttemptedRows, generation: int | None) -> None:
+        ranges = attempt.ranges(self.topic)
+        redacted = [] if attempt.rows is None else [attempt.rows]
+        files = encode_files(redacted, ranges=ranges, layout=self.primary.layout)
         for file in files:
             self.context.retry.call("writing redriven records", _upload(self.primary, file))
         commit(
@@ -262,9 +269,5 @@ def _upload(table: Table, file: Any) -> Callable[[], None]:
     return lambda: table.files.put(file.path, file.data)
 
 
-def _coordinates_of(decoded: DecodedBatch[Any]) -> set[Coordinates]:
-    return set(zip(decoded.partitions, decoded.offsets, strict=True))
-
-
-def _coordinates(row: Mapping[str, Any]) -> Coordinates:
-    return row["_partition"], row["_offset"]
+def _coordinates(row: Mapping[str, Any]) -> ItemCoordinates:
+    return row["_partition"], row["_offset"], row["_index"]

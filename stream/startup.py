@@ -28,6 +28,7 @@ from stream.memory import (
     read_resident_bytes,
 )
 from stream.observer import JOINING_GROUP
+from stream.source_topics import source_topics
 
 START_SECONDS = 20.0  # the time for the first answers of Kafka and the lake
 
@@ -48,7 +49,7 @@ def check_dependencies(
     """
     retry = make_startup_retry(stream, stop)
     cluster = Cluster(admin_properties(kafka), bootstrap_servers=kafka.bootstrap_servers)
-    topics = [kafka.traces_topic, kafka.feedback_topic]
+    topics = list(source_topics(kafka))
     wait_for(retry, "Kafka", lambda: cluster.partitions(topics))
     lake = Lake(settings)
     log_created_tables(

@@ -13,7 +13,7 @@ from schemas.errors import FatalError
 from stream.flusher import describe_changed_topic
 from stream.initial_positions import InitialPositions
 from stream.owned_partition import AuditPosition, OwnedPartition
-from stream.ranges import OpenRange
+from stream.ranges import HeldItems, OpenRange
 
 SKIPPED_BY_RETENTION = "retention"
 
@@ -177,19 +177,22 @@ class TakeOver:
 
     def _read_in_quarantine(
         self, source: SourcePartition, position: int, quarantine: int | None
-    ) -> frozenset[int]:
-        """Return the offsets from the position on that quarantine already holds."""
+    ) -> dict[int, HeldItems]:
+        """Return what quarantine already holds from the position on, by offset."""
         if quarantine is None or quarantine <= position:
-            return frozenset()
+            return {}
         adopted = self.quarantine.txn_version(adopted_app(source.topic)) or 0
         rows = self.quarantine.read(
-            ["_offset"],
+            ["_offset", "_index"],
             (pc.field("_partition") == source.partition)
             & (pc.field("_offset") >= position)
             & ingested_since(adopted),
             texts={"_topic": source.topic},
         )
-        return frozenset(rows["_offset"].to_pylist())
+        held: dict[int, HeldItems] = {}
+        for offset, item in zip(*(column.to_pylist() for column in rows.columns), strict=True):
+            held[offset] = held.get(offset, frozenset()) | {item}
+        return held
 
 
 def _describe_beyond_end(source: SourcePartition, position: int, end: int) -> str:

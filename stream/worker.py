@@ -19,6 +19,7 @@ from schemas.errors import FatalError, FencedError, RetryableError
 from schemas.record_batches import RawRecord
 from stream.adaptive_batch import AdaptiveBatch
 from stream.applied_tombstones import AppliedTombstones
+from stream.assembly_driver.driver import AssemblyDriver, NoAssembly
 from stream.backoff import BACKOFF_SECONDS, Backoff, WaitLimits
 from stream.buffer import Flush
 from stream.catch_up import CatchUp
@@ -61,6 +62,7 @@ class Worker:
     observer: WorkerObserver
     log: EventLog
     label_driver: LabelDriver | NoLabels
+    assembly: AssemblyDriver | NoAssembly
     erasures: AppliedTombstones
     reached: Callable[[FlushStep], None]
     stop_requested: Callable[[], bool]
@@ -84,6 +86,7 @@ class Worker:
         """
         topics = list(self.intakes)
         self.flushes.flusher.start()
+        self.assembly.start()
         self.kafka.subscribe(
             topics, on_assign=self.on_assign, on_revoke=self.on_revoke, on_lost=self.on_lost
         )
@@ -101,6 +104,7 @@ class Worker:
         finally:
             self.give_up()
             self._abandon()
+            self.assembly.stop(JOIN_SECONDS)
             self.kafka.close()
             self.flushes.flusher.stop(JOIN_SECONDS)
 
@@ -137,6 +141,8 @@ class Worker:
             self._handle_outcome(outcome)
         if self._fenced:
             self._reload_tombstones()
+        self.assembly.check()
+        self.assembly.own(self.assignment)
         self.label_driver.run_rebuild_step(self.assignment)
         self._start_flushes()
         self._control_gate()
@@ -146,10 +152,12 @@ class Worker:
         raws: dict[str, list[RawRecord]] = defaultdict(list)
         ends: list[tuple[SourcePartition, int]] = []
         last: dict[SourcePartition, Any] = {}
+        with_headers = {topic for topic, intake in self.intakes.items() if intake.reads_headers}
         for message in batch:
             error = message.error()
             if error is None:
-                raws[message.topic()].append(to_raw(message))
+                topic = message.topic()
+                raws[topic].append(to_raw(message, headers=topic in with_headers))
                 last[source_of(message)] = message
             elif error.code() == KafkaError._PARTITION_EOF:
                 ends.append((source_of(message), message.offset()))
@@ -377,7 +385,7 @@ class Worker:
             return False
         if self.flushes.carries(goal.ends):
             return False
-        return goal.reached([item.source for item in short])
+        return goal.reached([item.source for item in short]) and self.assembly.caught_up()
 
     def _observe(self) -> None:
         now = self.monotonic()

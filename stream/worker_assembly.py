@@ -15,11 +15,14 @@ from lake.retry import Retry
 from lake.table_commit import CommitContext, CommitWatch
 from lake.table_writer import TableWriter
 from lake.tables import Lake
+from lake.tombstones import open_tombstones
 from schemas.arrow import AUDIT_TABLE, QUARANTINE_TABLE
 from schemas.errors import FatalError
-from schemas.record_batches import RecordKind
 from stream.adaptive_batch import AdaptiveBatch
 from stream.applied_tombstones import AppliedTombstones
+from stream.assembly_driver.driver import AssemblyDriver, NoAssembly
+from stream.assembly_driver.observer import AssemblyObserver
+from stream.assembly_driver.setup import AssemblySurroundings
 from stream.backoff import WaitLimits
 from stream.buffer import TopicBuffer
 from stream.catch_up import CatchUp, CatchUpLimit
@@ -29,7 +32,7 @@ from stream.failpoints import FlushStep
 from stream.flush_scheduler import FlushScheduler, FlushThresholds
 from stream.flusher import Flusher, FlushRunner, RecordFlushRunner, describe_changed_topic
 from stream.initial_positions import InitialPositions
-from stream.intake import Intake
+from stream.intake import SIGNALS_AT_ONCE, Intake, RecordDecoder
 from stream.label_driver.driver import LabelDriver
 from stream.label_driver.label_flush import LABELS_MARKER, LABELS_TABLE_NAME
 from stream.label_driver.no_labels import NoLabels
@@ -41,6 +44,8 @@ from stream.metrics import Metrics
 from stream.observer import WorkerObserver
 from stream.partition_consumer import PartitionConsumer
 from stream.partition_ownership import PartitionOwnership
+from stream.signal_decoder import SignalDecoder
+from stream.source_topics import SourceTopic, source_topics
 from stream.startup import make_startup_retry, wait_for
 from stream.take_over import TakeOver
 from stream.worker import Worker
@@ -178,6 +183,7 @@ class WorkerAssembly:
             observer=parts.observer,
             log=setup.log,
             label_driver=self._label_driver(),
+            assembly=self._assembly_driver(),
             erasures=parts.erasures,
             reached=parts.reached,
             stop_requested=setup.stop.is_set,
@@ -211,23 +217,51 @@ class WorkerAssembly:
 
     def _intakes(self) -> dict[str, Intake]:
         parts, setup = self.parts, self.parts.setup
-        kinds = {
-            setup.kafka.traces_topic: RecordKind.TRACE,
-            setup.kafka.feedback_topic: RecordKind.FEEDBACK,
-        }
-        max_record_bytes = setup.stream.max_record_bytes
         return {
             topic: Intake(
-                decoder=Decoder(kind, setup.schemas, max_record_bytes=max_record_bytes),
+                decoder=self._decoder(source),
                 redactor=setup.redactor,
                 sealer=setup.sealer,
                 now_us=_now_us,
                 on_rejected=parts.observer.rejected,
                 erased=lambda: parts.erasures.kept_out,
                 tracer=setup.tracer,
+                reads_headers=source.reads_headers,
+                part_bytes=SIGNALS_AT_ONCE if source.signal_format else None,
             )
-            for topic, kind in kinds.items()
+            for topic, source in source_topics(setup.kafka).items()
         }
+
+    def _assembly_driver(self) -> AssemblyDriver | NoAssembly:
+        parts, setup = self.parts, self.parts.setup
+        if setup.assembly is None:
+            return NoAssembly()
+        topic = setup.assembly.topic
+        return setup.assembly.driver(
+            AssemblySurroundings(
+                lake=setup.lake,
+                tombstones=lambda lake: AppliedTombstones(
+                    open_tombstones(lake.location), setup.keys
+                ),
+                observer=AssemblyObserver(parts.metrics, setup.log, _now_us),
+                partitions=lambda: len(parts.cluster.partitions([topic])),
+                make_retry=partial(parts.make_retry, setup.stream.retry_seconds),
+                reached=parts.reached,
+            )
+        )
+
+    def _decoder(self, source: SourceTopic) -> RecordDecoder:
+        parts, setup = self.parts, self.parts.setup
+        max_record_bytes = setup.stream.max_record_bytes
+        if source.signal_format is None:
+            return Decoder(source.kind, setup.schemas, max_record_bytes=max_record_bytes)
+        return SignalDecoder(
+            source.signal_format,
+            max_record_bytes=max_record_bytes,
+            now_us=_now_us,
+            on_unrecognised=parts.observer.unrecognised,
+            extra=setup.assembly.rules.extra if setup.assembly is not None else {},
+        )
 
     def _label_driver(self) -> LabelDriver | NoLabels:
         parts, setup = self.parts, self.parts.setup

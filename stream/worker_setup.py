@@ -8,10 +8,12 @@ from decode.schema_sources import SchemaSource
 from lake.config import LakeSettings
 from lake.tables import Lake
 from redact.crypto.keys import Keys
+from stream.assembly_driver.setup import AssemblySetup
 from stream.config import KafkaSettings, StreamSettings
 from stream.events import EventLog
 from stream.intake import PayloadSealer, RecordRedactor
 from stream.label_driver.setup import LabelSetup
+from stream.source_topics import source_topics
 from stream.tracing import Tracer
 
 
@@ -19,7 +21,8 @@ from stream.tracing import Tracer
 class WorkerSetup:
     """Everything that a worker is made of.
 
-    ``keys`` are all known redaction keys. ``port`` 0 serves no metrics; ``stop`` ends the worker.
+    ``keys`` are all known redaction keys. ``assembly`` is None if no topic holds spans. ``port`` 0
+    serves no metrics; ``stop`` ends the worker.
     ``refuse_other_keys`` raises UsageError if a key differs from the lake's key of that name.
     """
 
@@ -39,9 +42,10 @@ class WorkerSetup:
     port: int
     stop: threading.Event
     tracer: Tracer
+    assembly: AssemblySetup | None = None
     refuse_other_keys: Callable[[Lake], None] = lambda _lake: None
 
     @property
     def tables(self) -> Mapping[str, str]:
         """Return the primary table of each topic."""
-        return {self.kafka.traces_topic: "traces", self.kafka.feedback_topic: "feedback"}
+        return {topic: source.table for topic, source in source_topics(self.kafka).items()}

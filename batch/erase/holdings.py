@@ -16,7 +16,7 @@ import pyarrow as pa
 from batch.erase.receipt import format_spans
 from batch.erase.scanner import ErasureScan, ErasureScanner, TableMatches
 from batch.erase.scope import collect_coordinates
-from lake.ledger import SourcePartition
+from lake.ledger import RecordSource
 from lake.live_files import read_file_rows
 from lake.retry import Retry
 from schemas.arrow import (
@@ -45,7 +45,7 @@ class Holding:
     own: int = 0
     mentions: int = 0
     columns: Counter[str] = field(default_factory=Counter)
-    records: dict[SourcePartition, frozenset[int]] = field(default_factory=dict)
+    records: dict[RecordSource, frozenset[int]] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list, repr=False)
 
     def to_json(self) -> dict[str, Any]:

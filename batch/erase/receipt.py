@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from batch.erase.table_set import TableSet
-from lake.ledger import SourcePartition
+from lake.ledger import RecordSource, record_source
 from lake.table_log import ERASURE_KEY
 from lake.tombstones import Tombstone
 from redact.crypto.signing import Signer, add_signature, signing_bytes, verify_signature
@@ -30,8 +30,8 @@ OUT_OF_REACH: Final = (
 
 _CLOCK_SKEW_MS: Final = 86_400_000
 
-RecordCoordinates = Mapping[SourcePartition, frozenset[int]]
-"""Offsets of records, by partition."""
+RecordCoordinates = Mapping[RecordSource, frozenset[int]]
+"""Offsets of records, by partition; of items, by partition and place in the record."""
 
 
 class CommitNote(NamedTuple):
@@ -124,11 +124,12 @@ def read_receipt(data: bytes, name: str) -> tuple[dict[str, Any], str | None]:
 
 def coordinates_in_notes(bodies: Iterable[Mapping[str, Any]]) -> RecordCoordinates:
     """Return all coordinates in the notes of commits."""
-    by_source: dict[SourcePartition, frozenset[int]] = {}
+    by_source: dict[RecordSource, frozenset[int]] = {}
     for body in bodies:
         for name, text in body.get("places", {}).items():
-            topic, _, partition = name.rpartition("/")
-            source = SourcePartition(topic, int(partition))
+            topic, _, place = name.rpartition("/")
+            partition, _, item = place.partition("#")
+            source = record_source(topic, int(partition), int(item) if item else None)
             by_source[source] = by_source.get(source, frozenset()) | parse_spans(text)
     return by_source
 

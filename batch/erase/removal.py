@@ -17,7 +17,7 @@ from batch.erase.receipt import format_spans
 from batch.erase.scanner import ErasureScanner, TableMatches
 from batch.erase.scope import ErasureScope, collect_coordinates
 from batch.erase.text_search import RowFlags
-from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange
+from lake.ledger import EntryKind, LedgerEntry, RecordSource, SourcePartition, SourceRange
 from lake.live_files import LiveFile, StoredRows, UploadedFile, read_file_rows, rewrite_rows
 from lake.rewrite import FileReplacedError, replace_files
 from lake.table_commit import CommitContext, TableCommit
@@ -73,7 +73,7 @@ class _Removal:
         self._table, self._scope, self._context = matches.table, scope, context
         self._scanner = scanner
         self._own = self._mentions = 0
-        self._coordinates: dict[SourcePartition, frozenset[int]] = {}
+        self._coordinates: dict[RecordSource, frozenset[int]] = {}
         self._rows = Counter[SourcePartition]()
         self._events: list[str] = []
 

@@ -35,10 +35,25 @@ from schemas.arrow import (
     PRIMARY_TABLES,
     QUARANTINE_TABLE,
     REVIEWS_TABLE,
+    SPANS_TABLE,
 )
 
-_OWN_ID: Final = {"traces": "trace_id", "feedback": "feedback_id", "reviews": "review_id"}
-_AUDIT_COLUMNS: Final = ("_topic", "_partition", "_offset", "fingerprint", "characters_scanned")
+_OWN_ID: Final = {
+    "traces": "trace_id",
+    "feedback": "feedback_id",
+    "reviews": "review_id",
+    SPANS_TABLE: "trace_id",
+}
+_OF_TRACES: Final = frozenset({"traces", SPANS_TABLE})
+"""Tables whose rows name the trace that they are part of, and its user."""
+_AUDIT_COLUMNS: Final = (
+    "_topic",
+    "_partition",
+    "_offset",
+    "_index",
+    "fingerprint",
+    "characters_scanned",
+)
 
 
 @dataclass(slots=True)
@@ -183,8 +198,8 @@ class ErasureScanner:
                 for batch in table.batches(_id_columns(table.name)):
                     own = _match_users(batch, scope)
                     trace_ids = batch.column("trace_id")
-                    if table.name == "traces":
-                        traces.update(trace_ids.filter(own).to_pylist())
+                    if table.name in _OF_TRACES:
+                        traces.update(_distinct(trace_ids.filter(own)))
                     mentioning_traces.update(scope.marks.match_traces(_distinct(trace_ids)))
                     if table.name == "feedback":
                         ids = batch.column("feedback_id")
@@ -229,8 +244,8 @@ class ErasureScanner:
             for file in matches.files.values():
                 rows = self._read_rows(matches.table, file)
                 mention = scope.match_rows(name, rows).mention
-                ids = set(rows[_OWN_ID[name]].filter(pa.array(mention)).to_pylist())
-                if name == "traces":
+                ids = set(rows[_OWN_ID[name]].filter(pa.array(mention)).to_pylist()) - {None}
+                if name in _OF_TRACES:
                     scope = scope.with_ids(mentioning_traces=ids - scope.traces)
                 else:
                     scope = scope.with_ids(mentioning_feedback=ids - scope.feedback)
@@ -289,7 +304,7 @@ class ErasureScanner:
 def _id_columns(table: str) -> list[str]:
     if table == "feedback":
         return ["trace_id", "user_id", "feedback_id"]
-    return ["trace_id", "user_id"] if table == "traces" else ["trace_id"]
+    return ["trace_id", "user_id"] if table in _OF_TRACES else ["trace_id"]
 
 
 def _match_users(batch: pa.RecordBatch, scope: ErasureScope) -> pa.Array:

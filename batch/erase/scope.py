@@ -21,10 +21,18 @@ from batch.erase.persons import Persons, match_values
 from batch.erase.receipt import RecordCoordinates
 from batch.erase.text_search import MIN_WORD_LENGTH, RowFlags, TextSearch, matching_texts
 from batch.erase.tombstone_store import TombstoneMarks
-from lake.ledger import SourcePartition
-from schemas.arrow import PROVENANCE, TABLES
+from lake.ledger import ItemSource, RecordSource, record_source
+from schemas.arrow import PROVENANCE, SPANS_TABLE, TABLES
+from schemas.assembly_columns import ASSEMBLY_COLUMNS
 
-_ID_COLUMNS: Final = {"trace_id", "feedback_id", "user_id", "event_date", *PROVENANCE.names}
+_ID_COLUMNS: Final = {
+    "trace_id",
+    "feedback_id",
+    "user_id",
+    "event_date",
+    *PROVENANCE.names,
+    *ASSEMBLY_COLUMNS.names,
+}
 """Columns that are compared as a whole: an id that begins like another is a different id."""
 
 
@@ -150,6 +158,11 @@ class ErasureScope:
         if "feedback_id" in present:
             own |= match_values(rows["feedback_id"], self.feedback)
             mention |= match_values(rows["feedback_id"], self.mentioning_feedback)
+        if table == SPANS_TABLE:
+            feedback = pc.equal(rows["record"], "feedback")
+            own |= _flags(pc.and_(feedback, pc.is_in(rows["span_id"], _texts(self.feedback))))
+            others = pc.is_in(rows["span_id"], _texts(self.mentioning_feedback))
+            mention |= _flags(pc.and_(feedback, others))
         if "evidence" in present:
             mention |= _match_evidence(rows["evidence"], self.all_feedback)
         free_text = [c for c in list_free_text_columns(table) if c in present]
@@ -232,7 +245,8 @@ class ErasureScope:
                 pc.equal(rows["_partition"], source.partition),
             )
             at_offset = pc.is_in(rows["_offset"], value_set=pa.array(sorted(offsets), pa.int64()))
-            flags |= np.asarray(pc.and_(of_source, at_offset)).astype(np.bool_)
+            same = pc.and_(pc.and_(of_source, at_offset), _of_item(rows["_index"], source))
+            flags |= np.asarray(same).astype(np.bool_)
         return flags
 
 
@@ -241,13 +255,28 @@ def list_free_text_columns(table: str) -> list[str]:
     return [column for column in TABLES[table].arrow.names if column not in _ID_COLUMNS]
 
 
-def collect_coordinates(rows: pa.Table, flags: RowFlags) -> dict[SourcePartition, frozenset[int]]:
+def collect_coordinates(rows: pa.Table, flags: RowFlags) -> dict[RecordSource, frozenset[int]]:
     """Return the coordinates of the flagged rows."""
-    by_source: dict[SourcePartition, set[int]] = {}
-    some = rows.select(["_topic", "_partition", "_offset"]).filter(pa.array(flags))
-    for topic, partition, offset in zip(*(c.to_pylist() for c in some.columns), strict=True):
-        by_source.setdefault(SourcePartition(topic, partition), set()).add(offset)
+    by_source: dict[RecordSource, set[int]] = {}
+    some = rows.select(["_topic", "_partition", "_index", "_offset"]).filter(pa.array(flags))
+    for topic, partition, item, offset in zip(*(c.to_pylist() for c in some.columns), strict=True):
+        by_source.setdefault(record_source(topic, partition, item), set()).add(offset)
     return {source: frozenset(offsets) for source, offsets in by_source.items()}
+
+
+def _texts(ids: Collection[str]) -> pa.Array:
+    return pa.array(sorted(ids), pa.string())
+
+
+def _flags(column: pa.ChunkedArray) -> RowFlags:
+    return np.asarray(column).astype(np.bool_)
+
+
+def _of_item(indexes: pa.ChunkedArray, source: RecordSource) -> pa.ChunkedArray:
+    """Return which rows are of whole records, or of the items at a place in them."""
+    if isinstance(source, ItemSource):
+        return pc.fill_null(pc.equal(indexes, source.item), False)  # noqa: FBT003 - a value
+    return pc.is_null(indexes)
 
 
 def _no_flags(rows: pa.Table) -> RowFlags:

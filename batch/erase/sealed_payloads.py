@@ -21,7 +21,14 @@ _MAX_BYTES: Final = 2**24  # of opened payloads in memory at once
 _BYTES_TO_GUESS: Final = 4
 _BINARY: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ufffd]")
 
-PAYLOAD_COLUMNS = ("_topic", "_partition", "_offset", "sealed_payload", "sealed_key_id")
+PAYLOAD_COLUMNS = (
+    "_topic",
+    "_partition",
+    "_offset",
+    "_index",
+    "sealed_payload",
+    "sealed_key_id",
+)
 
 
 class SealedMatches(NamedTuple):
@@ -76,6 +83,7 @@ class _PayloadRow(NamedTuple):
     topic: str
     partition: int
     offset: int
+    item: int | None
     sealed_payload: bytes | None
     sealed_key_id: str | None
 
@@ -86,6 +94,7 @@ def _open(sealer: Sealer, row: _PayloadRow) -> bytes | None:
             topic=row.topic,
             partition=row.partition,
             offset=row.offset,
+            item=row.item,
             sealed_payload=row.sealed_payload or b"",
             sealed_key_id=row.sealed_key_id or "",
         )

@@ -52,16 +52,18 @@ class BucketEvidence:
     ) -> Iterator[TraceKnowledge]:
         """Yield the evidence on each trace; ``as_of`` and ``window`` as in `join_lake_rows`.
 
-        If only a part of the lake is read, feedback without a trace is left out: its trace may be
-        in the other part.
+        If only a part of the lake is read, traces of the other part are left out, and so is
+        feedback without a trace: its trace may be in the other part.
         """
         rows = LakeRows(self._traces(), self._feedback(), self.tables.verdicts)
         for knowledge in join_lake_rows(rows, scorer, as_of=as_of, window=window):
-            if knowledge.trace is not None or self.extent.since is None:
+            trace, extent = knowledge.trace, self.extent
+            if extent.since is None or (trace is not None and extent.covers(trace.started_at)):
                 yield knowledge
 
     def _traces(self) -> Iterator[pa.RecordBatch]:
-        batches = self.tables.traces.batches(TRACE_COLUMNS, self.extent.trace_filter)
+        table = self.tables.traces
+        batches = table.batches(TRACE_COLUMNS, self.extent.filter_traces(table))
         return self.buckets.filter(batches, self.number)
 
     def _feedback(self) -> Iterator[pa.RecordBatch]:

@@ -208,7 +208,8 @@ class Reconciler:
             if not plan.completeness.covers(knowledge):
                 statuses[EXPIRED_EVIDENCE] += 1
                 continue
-            labelled = request.rebuild and knowledge.trace_id in writer.ranks
+            changed = knowledge.trace is not None and knowledge.trace.contents > 0
+            labelled = (request.rebuild or changed) and knowledge.trace_id in writer.ranks
             event = decide_label(knowledge, self._scorer, decided_at=plan.now, labelled=labelled)
             if event is None:
                 continue

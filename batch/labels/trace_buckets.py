@@ -17,10 +17,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from batch.assembled_rows import LATER_REVISION, has_assembled_rows
 from labels.digests import digest_ids
 from labels.join_rows import IntArray
 from lake.parquet import PARTITION_COLUMN
 from lake.tables import Table
+from schemas.times import day_start_micros
+from schemas.trace_in_force import precedence_numbers
 
 BUCKET_TRACES: Final = 1_000_000
 """Traces per bucket, on average."""
@@ -33,20 +36,28 @@ class ScanExtent:
     """The part of the lake to read: traces that started on this day (UTC) or later, or all.
 
     If clocks differ, feedback and label events may be stored under an earlier day than their trace,
-    so their scan starts ``margin`` days earlier.
+    so their scan starts ``margin`` days earlier. So does that of traces, since the row in force of
+    a trace may be of an earlier day than its other rows.
     """
 
     since: date | None = None
     margin: int = 2
 
-    @property
-    def trace_filter(self) -> pc.Expression | None:
-        """Return the filter for rows of ``traces``."""
-        return None if self.since is None else pc.field(PARTITION_COLUMN) >= self.since
+    def filter_traces(self, traces: Table) -> pc.Expression | None:
+        """Return the filter for the rows of ``traces`` that decide which rows are in force.
+
+        The traces are then those whose row in force began in the extent (`covers`).
+        """
+        near = self.related_filter
+        return near | LATER_REVISION if near is not None and has_assembled_rows(traces) else near
+
+    def covers(self, started_at: int) -> bool:
+        """Return whether a trace began in the extent; microseconds since 1970 (UTC)."""
+        return self.since is None or started_at >= day_start_micros(self.since)
 
     @property
     def related_filter(self) -> pc.Expression | None:
-        """Return the filter for rows of the other tables."""
+        """Return the filter for rows of the other tables; None for all rows."""
         if self.since is None:
             return None
         return pc.field(PARTITION_COLUMN) >= self.since - timedelta(days=self.margin)
@@ -94,17 +105,19 @@ def divide_traces(
 
 
 def _session_buckets(traces: Table, extent: ScanExtent, seed: str, count: int) -> SessionBuckets:
-    """Return the bucket of each trace that has a session, taken from its first row."""
-    keys, sessions, offsets = [], [], []
-    for batch in traces.batches(("trace_id", "session_id", "_offset"), extent.trace_filter):
+    """Return the bucket of each trace that has a session, taken from its row in force."""
+    keys, sessions, precedence = [], [], []
+    columns = ("trace_id", "session_id", "revision", "_offset")
+    for batch in traces.batches(columns, extent.filter_traces(traces)):
         with_session = batch.filter(pc.is_valid(batch.column("session_id")))
         keys.append(digest_ids(with_session.column("trace_id").to_pylist(), seed)[:, 0])
         sessions.append(digest_ids(with_session.column("session_id").to_pylist(), seed)[:, 0])
-        offsets.append(with_session.column("_offset").to_numpy())
+        revisions = with_session.column("revision").fill_null(-1).to_numpy()
+        precedence.append(precedence_numbers(with_session.column("_offset").to_numpy(), revisions))
     if not keys:
         return np.zeros(0, np.uint64), np.zeros(0, np.uint16)
-    key, session, offset = map(np.concatenate, (keys, sessions, offsets))
-    order = np.lexsort((offset, key))
+    key, session, first = map(np.concatenate, (keys, sessions, precedence))
+    order = np.lexsort((first, key))
     is_first = np.ones(len(order), np.bool_)
     is_first[1:] = key[order][1:] != key[order][:-1]
     first_rows = order[is_first]

@@ -10,12 +10,15 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, model_validator
 
 from lake.retention_horizon import RETENTION_PARTS, ROWS_PART
-from schemas.arrow import PRIMARY_TABLES
 from schemas.errors import UsageError
 from schemas.text_files import read_text_file
 from schemas.yaml_documents import DocumentPart, read_yaml_mapping, validate_document
 
-TableName = Literal["traces", "feedback", "labels", "quarantine", "redactions", "reviews"]
+TableName = Literal[
+    "traces", "feedback", "labels", "quarantine", "redactions", "reviews", "otel_spans"
+]
+_JOINED: Final[tuple[TableName, ...]] = ("traces", "feedback")
+"""The tables that workers rebuild their join from."""
 Days = Annotated[int, Field(ge=1, le=36_500)]
 
 
@@ -69,7 +72,7 @@ class RetentionPlan(DocumentPart):
 
     def check_window(self, days: float) -> None:
         """Raise UsageError if rows expire within the window of the workers' join, in days."""
-        for name in PRIMARY_TABLES:  # workers rebuild their join from these
+        for name in _JOINED:
             rule = self.tables.get(name)
             for part in RETENTION_PARTS if rule else ():
                 kept_days = rule.days(part) if rule else None
@@ -88,6 +91,7 @@ MAY_EXPIRE: Final = {
     "quarantine": ("rows", "sealed"),
     "redactions": ("rows",),
     "reviews": ("rows", "text"),
+    "otel_spans": ("rows", "text", "pseudonyms"),
 }
 """The parts of each table that may expire. Reviews keep the reviewer, for counts."""
 

@@ -7,7 +7,8 @@ traces that went to reviewers, about 2 KB each, not with the labels.
 Only items whose conversation and reviews are in the lake can be reviewed. A trace that has a signal
 but never arrived has nothing to show; it is handed out once it has arrived and its label has been
 decided again. Where the texts of a day have expired there is nothing to show either. Where reviews
-have expired, an item that they had closed would seem open.
+have expired, an item that they had closed would seem open. A trace that repeats another one is not
+in force: the other one is reviewed.
 """
 
 from collections.abc import Collection
@@ -20,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from batch.assembled_rows import has_assembled_rows, read_repeating_traces
 from labels.review_queue import QueueItem, ReviewQueue
 from lake.retention_horizon import ROWS_PART, TEXT_PART, complete_from
 from lake.tables import Table
@@ -45,10 +47,14 @@ _TIMES: Final = ("decided_at", "trace_started_at")
 
 @dataclass(frozen=True, slots=True)
 class ReviewableItems:
-    """Since when traces and reviews are complete, in microseconds since 1970 (UTC)."""
+    """Since when traces and reviews are complete, in microseconds since 1970 (UTC).
+
+    ``repeating`` are the traces that are not in force, since they repeat another one.
+    """
 
     traces_since: int
     reviews_since: int
+    repeating: frozenset[str] = frozenset()
 
     @classmethod
     def read(cls, traces: Table, reviews: Table) -> "ReviewableItems":
@@ -56,6 +62,7 @@ class ReviewableItems:
         return cls(
             _start_micros(complete_from(traces, ROWS_PART, TEXT_PART)),
             _start_micros(complete_from(reviews, ROWS_PART)),
+            read_repeating_traces(traces) if has_assembled_rows(traces) else frozenset(),
         )
 
     def filter_queue(self, queue: ReviewQueue) -> ReviewQueue:
@@ -69,6 +76,8 @@ class ReviewableItems:
         )
 
     def _is_reviewable(self, item: QueueItem, queue: ReviewQueue) -> bool:
+        if item.trace_id in self.repeating:
+            return False
         started = queue.events[item.trace_id].trace_started_at
         since = item.opened_at if started is None else started
         return since >= self.traces_since and item.opened_at >= self.reviews_since

@@ -9,13 +9,14 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from batch.assembled_rows import has_assembled_rows, read_first_rows
 from labels.review_queue import QueueItem
 from lake.parquet import PARTITION_COLUMN
 from lake.tables import Table
 from schemas.arrow import TIMESTAMP_US
+from schemas.trace_in_force import IN_FORCE_COLUMNS, choose_in_force
 
 _TRACE: Final = (
-    "trace_id",
     "started_at",
     "app",
     "status",
@@ -27,7 +28,7 @@ _TRACE: Final = (
     "retrieved",
     "tool_calls",
     "segments",
-    "_offset",
+    *IN_FORCE_COLUMNS,
 )
 _FEEDBACK: Final = (
     "trace_id",
@@ -47,7 +48,7 @@ ContextRow = Mapping[str, Any]
 
 @dataclass(slots=True)
 class ReviewContext:
-    """The context of one item. ``trace`` is None if the trace itself has never arrived."""
+    """The context of one item. ``trace`` is None if the trace has no row in force."""
 
     label: ContextRow
     trace: ContextRow | None = None
@@ -59,8 +60,8 @@ def read_review_contexts(
 ) -> dict[str, ReviewContext]:
     """Return the context of each item by trace id, as of the tables' last refresh.
 
-    Label events and feedback are found by scanning few columns. Conversations are read only from
-    row groups that contain the start times of these traces.
+    Label events and feedback are found by scanning few columns. Conversations are those in force;
+    they are read only from row groups that contain the start times of these traces.
     """
     ids = pa.array([item.trace_id for item in items], pa.string())
     events = {item.trace_id: item.label_event_id for item in items}
@@ -71,10 +72,9 @@ def read_review_contexts(
     }
     starts = [context.label["trace_started_at"] for context in contexts.values()]
     known_starts = sorted({start for start in starts if start is not None})
-    for row in _rows(traces, _TRACE, ids, _started_at(known_starts)) if known_starts else []:
-        context = contexts.get(row["trace_id"])
-        if context and (context.trace is None or row["_offset"] < context.trace["_offset"]):
-            context.trace = row
+    for trace_id, row in _traces_in_force(traces, ids, known_starts).items():
+        if trace_id in contexts:
+            contexts[trace_id].trace = row
     feedback_rows: dict[str, list[ContextRow]] = defaultdict(list)
     since = _feedback_since(known_starts, complete=len(known_starts) == len(starts))
     for row in _rows(feedback, _FEEDBACK, ids, since):
@@ -85,6 +85,22 @@ def read_review_contexts(
                 rows, key=lambda row: (row["occurred_at"], row["feedback_id"])
             )
     return contexts
+
+
+def _traces_in_force(
+    traces: Table, ids: pa.Array, starts: Sequence[datetime]
+) -> dict[str, ContextRow]:
+    """Return the row in force of each trace; ``starts`` are those by which labels were decided."""
+    if starts and has_assembled_rows(traces):  # the row in force may have begun at another time
+        first, last = _day(starts[0]) - 2 * _DAY, _day(starts[-1]) + 2 * _DAY
+        near = (pc.field(PARTITION_COLUMN) >= first) & (pc.field(PARTITION_COLUMN) <= last)
+        counting = read_first_rows(traces, ids.to_pylist(), ("started_at",), near)
+        starts = sorted({row["started_at"] for row in counting.values()})
+    rows: dict[str, list[ContextRow]] = defaultdict(list)
+    for row in _rows(traces, _TRACE, ids, _started_at(starts)) if starts else []:
+        rows[row["trace_id"]].append(row)
+    chosen = {trace_id: choose_in_force(of_trace) for trace_id, of_trace in rows.items()}
+    return {trace_id: row for trace_id, row in chosen.items() if row is not None}
 
 
 def _rows(

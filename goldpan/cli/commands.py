@@ -207,6 +207,10 @@ COMMANDS: Final = GroupEntry(
                     "goldpan.cli.otel:explain",
                     "Show which field of a trace comes from where.",
                 ),
+                "reconcile": CommandEntry(
+                    "goldpan.cli.otel_reconcile:reconcile",
+                    "Assemble traces from all their spans, late ones included.",
+                ),
             },
         ),
         "contract": GroupEntry(

@@ -14,7 +14,7 @@ from goldpan.cli.main import EXIT_NO
 from goldpan.cli.progress import open_line_file
 from schemas.contract_export import CONTRACT_FORMATS, find_incompatibilities
 from schemas.errors import UsageError
-from schemas.record_batches import RecordKind
+from schemas.record_batches import SENT_KINDS, RecordKind
 
 _SHOWN: Final = 20
 
@@ -29,7 +29,7 @@ _SHOWN: Final = 20
 )
 @click.option(
     "--record",
-    type=click.Choice([kind.value for kind in RecordKind]),
+    type=click.Choice([kind.value for kind in SENT_KINDS]),
     default=RecordKind.TRACE.value,
     show_default=True,
     help="The record type of the files.",

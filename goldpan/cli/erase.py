@@ -15,7 +15,7 @@ from batch.erase.erasure import ErasureOutcome, LakeErasure
 from batch.erase.receipt import OUT_OF_REACH
 from batch.erase.scanner import ErasureScan
 from batch.release.publish.reference import parse_key
-from goldpan import erasure_setup, receipts, subject_ids
+from goldpan import erasure_setup, erasures_copy, receipts, subject_ids
 from goldpan.cli.context import CliContext, with_cli_context
 from goldpan.cli.formatting import format_count, format_micros, format_quantity
 from goldpan.cli.main import EXIT_NO
@@ -109,7 +109,7 @@ def run(  # noqa: PLR0913 - one argument per option
         ctx.exit(EXIT_NO)
     with show_progress(cli) as report:
         outcome = erasure_setup.set_up_erasure(cli.settings, request, report).run()
-        erasure_setup.copy_erasures(cli.settings)
+        erasures_copy.copy_erasures(cli.settings)
     receipt = json.loads(outcome.receipt)
     purged = {name: getattr(outcome.purged, name) for name in outcome.purged.__slots__}
     not_found = None if outcome.found_ids is None else _not_found(request, outcome.found_ids)

@@ -6,7 +6,7 @@ import click
 from rich.console import Console
 
 from batch.erase.erasure import ErasureOutcome
-from goldpan import erasure_setup
+from goldpan import erasure_setup, erasures_copy
 from goldpan.cli.context import CliContext, with_cli_context
 from goldpan.cli.erase import show_releases, show_tables, without_key
 from goldpan.cli.plain_console import styled
@@ -44,7 +44,7 @@ def apply(cli: CliContext, *, folder: str | None, lost: tuple[str, ...]) -> None
             settings = erasure_setup.without_erasures_copy(cli.settings)
             erasure = erasure_setup.set_up_erasure(settings, request, report, missed)
             outcome = erasure.run() if missed.finished else None
-    erasure_setup.copy_erasures(cli.settings)
+    erasures_copy.copy_erasures(cli.settings)
     receipt = json.loads(outcome.receipt) if outcome else None
     data = {
         "applied": missed.numbers,

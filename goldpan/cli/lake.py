@@ -9,7 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from goldpan import erasure_setup, key_check, wiring
+from goldpan import erasures_copy, key_check, wiring
 from goldpan.cli.context import CliContext, with_cli_context
 from goldpan.cli.formatting import format_bytes, format_count, format_time_cell
 from lake.key_checks import REDACTION_PURPOSE, SEALING_PURPOSE
@@ -39,7 +39,7 @@ def init(cli: CliContext, *, lost: tuple[str, ...]) -> None:
     Example:
       GOLDPAN_LAKE__URI=s3://bucket/lake goldpan lake init
     """
-    erasure_setup.create_erasures_copy(cli.settings)
+    erasures_copy.create_erasures_copy(cli.settings)
     lake = Lake(cli.settings.lake)
     created = lake.init(lost=lost)
     uri = cli.settings.lake.uri
@@ -68,6 +68,10 @@ def upgrade(cli: CliContext, *, dry_run: bool) -> None:
 
     def show(console: Console) -> None:
         for upgraded in added:
+            if upgraded.created:
+                done = "to be created" if dry_run else "created"
+                console.print(f"table {upgraded.table}: {done}")
+                continue
             columns = f"{'to be added' if dry_run else 'added'}: {', '.join(upgraded.columns)}"
             console.print(f"table {upgraded.table}: columns {columns}", soft_wrap=True)
         if not added:
@@ -75,7 +79,10 @@ def upgrade(cli: CliContext, *, dry_run: bool) -> None:
 
     data = {
         "dry_run": dry_run,
-        "added": {upgraded.table: list(upgraded.columns) for upgraded in added},
+        "created": [upgraded.table for upgraded in added if upgraded.created],
+        "added": {
+            upgraded.table: list(upgraded.columns) for upgraded in added if not upgraded.created
+        },
     }
     cli.answer(data, show)
 

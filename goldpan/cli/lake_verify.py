@@ -1,7 +1,7 @@
 """``goldpan lake verify``: prove that the tables are complete and unchanged."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -83,10 +83,11 @@ def verify(  # noqa: PLR0913 - one argument per option
 ) -> None:
     """Prove from the tables' logs that every record is in the lake exactly once.
 
-    For each partition, up to its position: offset ranges have no gap or overlap, and consumed =
-    stored + quarantined + dropped. Also lists the keys that rows were written with; with --deep,
-    how many values of each. With --kafka, also what the topics hold beyond the positions: a lag is
-    not an error, but records that Kafka deleted before they were read are.
+    For each partition, up to its position: offset ranges have no gap or overlap, and found =
+    stored + quarantined + dropped, where a record of spans holds many items. Also lists the keys
+    that rows were written with; with --deep, how many values of each. With --kafka, also what the
+    topics hold beyond the positions: a lag is not an error, but records that Kafka deleted before
+    they were read are.
 
     With --deep, each file is compared with the SHA-256 in its commit, and the hash chain of the
     redaction audit is checked. An interrupted run prints the time to continue from with --since.
@@ -216,8 +217,8 @@ def _key_text(key: key_check.RequiredKey) -> str:
     return f"key {key.key_id} ({key.purpose}){uses}{unknown}"
 
 
-_COLUMNS: Final = ("from", "to", "consumed", "stored", "quarantined")
-_OPTIONAL_COLUMNS: Final = ("dropped", "expired", "erased", "skipped")
+_COLUMNS: Final = ("from", "to", "consumed", "found", "stored", "quarantined")
+_OPTIONAL_COLUMNS: Final = ("dropped", "expired", "erased", "superseded", "skipped")
 """Columns that are shown only if they are not 0 everywhere."""
 
 
@@ -226,12 +227,14 @@ def show_report(
 ) -> None:
     """Print the proof of each partition, the topics' state, and the problems."""
     proofs = [(f"{proof.topic}/{proof.partition}", proof.to_json()) for proof in report.partitions]
-    optional = [name for name in _OPTIONAL_COLUMNS if any(proof[name] for _, proof in proofs)]
+    optional = [name for name in _OPTIONAL_COLUMNS if any(proof.get(name) for _, proof in proofs)]
     table = Table("partition", *_COLUMNS, *optional, box=box.SIMPLE_HEAD)
     for column in table.columns[1:]:
         column.justify = "right"
     for name, proof in proofs:
-        table.add_row(name, *(format_count(int(proof[key])) for key in (*_COLUMNS, *optional)))
+        table.add_row(
+            name, *(format_count(int(proof.get(key, 0))) for key in (*_COLUMNS, *optional))
+        )
     console.print(table)
     for line in _epochs_text(report.partitions):
         console.print(line, markup=False, soft_wrap=True)
@@ -246,8 +249,16 @@ def show_report(
         console.print(styled("red", "wrong", f": {problem}"), soft_wrap=True)
     if report.ok:
         console.print(styled("green", "ok", f": {_claim(report, topics)}"), soft_wrap=True)
-        if any(partition.expired or partition.erased for partition in report.partitions):
-            console.print("expired and erased records count as dropped")
+        for line in _removed_text(report.partitions):
+            console.print(line)
+
+
+def _removed_text(proofs: Sequence[PartitionProof]) -> Iterator[str]:
+    """Yield lines about the rows that count as dropped although they were in a table."""
+    if any(proof.expired or proof.erased for proof in proofs):
+        yield "expired and erased records count as dropped"
+    if any(proof.superseded for proof in proofs):
+        yield "superseded rows, which later revisions replace, count as dropped"
 
 
 def _epochs_text(proofs: Sequence[PartitionProof]) -> list[str]:

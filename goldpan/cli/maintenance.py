@@ -64,8 +64,9 @@ def compact_(
 ) -> None:
     """Merge the small files of past days into large ones, sorted so that queries skip data.
 
-    Safe while workers run, if run twice at once, and after a crash: the rows stay the same. Run
-    `goldpan lake vacuum` later to delete the old files.
+    Safe while workers run, if run twice at once, and after a crash: the rows stay the same, except
+    revisions of assembled traces that later ones have replaced. Run `goldpan lake vacuum` later to
+    delete the old files.
 
     \b
     Example:
@@ -119,6 +120,7 @@ def _compacted_json(compacted: CompactedBatch) -> dict[str, Any]:
     return _batch_json(compacted.batch) | {
         "new_bytes": new_bytes,
         "replaced": new_bytes is not None,
+        **({"superseded": compacted.superseded} if compacted.superseded else {}),
     }
 
 
@@ -146,6 +148,8 @@ def _show_compacted(console: Console, compacted: Sequence[CompactedBatch]) -> No
     replaced = [batch for batch in compacted if batch.bytes is not None]
     files = sum(len(batch.batch.files) for batch in replaced)
     console.print(f"merged {format_quantity(files, 'file')} into {format_count(len(replaced))}")
+    if superseded := sum(batch.superseded for batch in compacted):
+        console.print(f"left out {format_quantity(superseded, 'row')} of replaced revisions")
     if others := len(compacted) - len(replaced):
         batches = format_quantity(others, "batch", "batches")
         console.print(f"skipped {batches} that another compaction had replaced first")

@@ -23,6 +23,7 @@ from otel.explanation import (
     missing_fields,
 )
 from otel.formats import SIGNAL_FORMATS, SignalFormat, decode_signals
+from otel.missing_content import name_content_setting
 from schemas.errors import UsageError
 
 _SHOWN: Final = 20
@@ -152,6 +153,9 @@ def _show_trace(console: Console, trace: AssembledTrace, *, content: bool) -> No
     missing = missing_fields(trace)
     if missing:
         console.print(f"  {'not exported':16} {', '.join(missing)}")
+    if not trace.has_content:
+        settings = name_content_setting(trace.dialects)
+        console.print(f"  {'no texts':16} no model call has any; switch them on: {settings}")
     for reason in trace.incomplete:
         console.print(f"  {'incomplete':16} {reason}: {explain_incomplete(reason)}")
 

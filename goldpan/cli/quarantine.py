@@ -113,6 +113,7 @@ def _record_json(row: Mapping[str, Any]) -> dict[str, Any]:
         "topic": row["_topic"],
         "partition": row["_partition"],
         "offset": row["_offset"],
+        "index": row["_index"],
         "reason": row["reason"],
         "field": row["field"],
         "detail": row["detail"],
@@ -133,6 +134,8 @@ def _show_records(console: Console, records: list[dict[str, Any]], more: int) ->
     table.columns[3].justify = "right"
     for record in records:
         location = f"{record['topic']}/{record['partition']} @ {record['offset']}"
+        if record["index"] is not None:
+            location += f" #{record['index']}"
         sealed = "yes" if record["sealed"] else "no"
         size = format_bytes(record["size_bytes"])
         table.add_row(location, record["reason"], record["detail"], size, sealed)

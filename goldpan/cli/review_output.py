@@ -14,6 +14,7 @@ from batch.reviews.review_export import segment_json
 from goldpan.cli.formatting import format_time
 from goldpan.cli.plain_console import escape_controls, styled
 from schemas.times import format_rfc3339, from_micros
+from schemas.trace_in_force import IN_FORCE_COLUMNS
 
 QUESTION: Final = "Was the answer good (pass) or bad (fail)? If you cannot say: unknown."
 _MAX_CHARACTERS: Final = 2_000
@@ -85,7 +86,7 @@ def _signals(evidence: Iterable[ContextRow]) -> list[str]:
 
 
 def _conversation(trace: ContextRow) -> dict[str, Any]:
-    hidden = {"trace_id", "_offset", "segments", "app"}
+    hidden = {"segments", "app", *IN_FORCE_COLUMNS}
     return _json_values({name: value for name, value in trace.items() if name not in hidden})
 
 

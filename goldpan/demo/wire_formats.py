@@ -8,13 +8,13 @@ from typing import Any, Final
 import fastavro
 
 from schemas.contract import CONTRACTS
-from schemas.record_batches import RecordKind
+from schemas.record_batches import SENT_KINDS, RecordKind
 
 SCHEMA_IDS: Final = {RecordKind.TRACE: 1, RecordKind.FEEDBACK: 2}
 """The ids of the schemas in `schema_files`, as a registry would assign them."""
 
 _PARSED: Final = {
-    kind: fastavro.parse_schema(dict(CONTRACTS[kind.value].avro)) for kind in RecordKind
+    kind: fastavro.parse_schema(dict(CONTRACTS[kind.value].avro)) for kind in SENT_KINDS
 }
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from otel.json_documents import content_digest
 from otel.native.native_json import (
+    BodyOfOne,
     NativeBody,
     parse_body,
     read_optional,
@@ -55,6 +56,10 @@ _TRACE_COPIED: Final = {
 }
 
 
+_EVENT: Final = BodyOfOne(lambda event: {"batch": [event]})
+_SCORE: Final = BodyOfOne(lambda score: [score])
+
+
 def decode_langfuse(value: bytes, path: str) -> DecodedSignals:
     """Return the observations and scores of a request. ``path`` is the path of the HTTP call."""
     document = parse_body(value)
@@ -62,11 +67,11 @@ def decode_langfuse(value: bytes, path: str) -> DecodedSignals:
         return refuse_signals("not a Langfuse body: the JSON document cannot be parsed")
     if "scores" in path or isinstance(document, list):
         items = document if isinstance(document, list) else [document]
-        return NativeBody().add_feedback(items, _read_score).result()
+        return NativeBody(spans=_EVENT, feedback=_SCORE).add_feedback(items, _read_score).result()
     batch = document.get("batch") if isinstance(document, dict) else None
     if not isinstance(batch, list):
         return refuse_signals("not a Langfuse body: neither a batch nor scores")
-    body = NativeBody()
+    body = NativeBody(spans=_EVENT, feedback=_EVENT)
     for event in batch:
         kind = str(event.get("type", "")) if isinstance(event, dict) else ""
         if kind.startswith("score"):

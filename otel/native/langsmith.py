@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from otel.json_documents import load_json
 from otel.native.native_json import (
+    BodyOfOne,
     NativeBody,
     parse_body,
     read_optional,
@@ -30,6 +31,10 @@ _COPIED: Final = ("inputs", "outputs", "error")
 _RUN_TYPES: Final = {"parser": "chain", "prompt": "chain"}
 
 
+_POST: Final = BodyOfOne(lambda run: {"post": [run]}, "/runs/batch")
+_FEEDBACK: Final = BodyOfOne(lambda item: [item], "/feedback")
+
+
 def decode_langsmith(value: bytes, path: str, content_type: str) -> DecodedSignals:
     """Return the runs or the feedback of a request. ``path`` is the path of the HTTP call."""
     if "multipart/" in content_type.lower():
@@ -39,7 +44,8 @@ def decode_langsmith(value: bytes, path: str, content_type: str) -> DecodedSigna
         return refuse_signals("not a LangSmith body: the JSON document cannot be parsed")
     if "feedback" in path:
         items = document if isinstance(document, list) else [document]
-        return NativeBody().add_feedback(items, read_feedback).result()
+        body = NativeBody(spans=_POST, feedback=_FEEDBACK)
+        return body.add_feedback(items, read_feedback).result()
     return _decode_runs(document)
 
 
@@ -50,7 +56,7 @@ def _decode_runs(document: Any) -> DecodedSignals:
         document = {"post": document}
     if not isinstance(document, dict):
         return refuse_signals("not a LangSmith body: no list of runs")
-    body = NativeBody()
+    body = NativeBody(spans=_POST, feedback=_FEEDBACK)
     for key in ("post", "patch"):
         runs = document.get(key)
         body.add_spans(runs if isinstance(runs, list) else [], read_run)
@@ -145,7 +151,7 @@ def _decode_multipart(value: bytes, content_type: str) -> DecodedSignals:
         return refuse_signals("not a LangSmith body: the multipart body has no parts")
     runs: dict[tuple[str, str], dict[str, Any]] = {}
     feedback: list[Any] = []
-    bad_parts: list[str] = []
+    bad_parts: list[bytes] = []
     for part in message.iter_parts():
         name = str(part.get_param("name", "", header="content-disposition") or "")
         kind, _, rest = name.partition(".")
@@ -155,18 +161,18 @@ def _decode_multipart(value: bytes, content_type: str) -> DecodedSignals:
         try:
             document = load_json(_payload(part))
         except ValueError:
-            bad_parts.append("a part of the multipart body is not JSON")
+            bad_parts.append(_payload(part))
             continue
         if kind == "feedback":
             feedback.append(document)
         else:
             run = runs.setdefault((kind, run_id), {"id": run_id})
             run.update({part_field: document} if part_field else _as_dict(document))
-    body = NativeBody()
+    body = NativeBody(spans=_POST, feedback=_FEEDBACK)
     body.add_spans(list(runs.values()), read_run)
     body.add_feedback(feedback, read_feedback)
-    for reason in bad_parts:
-        body.reject(reason)
+    for payload in bad_parts:
+        body.reject("a part of the multipart body is not JSON", payload)
     return body.result()
 
 

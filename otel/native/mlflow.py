@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from otel.native.native_json import (
+    BodyOfOne,
     NativeBody,
     parse_body,
     read_optional,
@@ -39,7 +40,11 @@ def decode_mlflow(value: bytes) -> DecodedSignals:
     spans = data.get("spans") if isinstance(data, dict) else None
     assessments = info.get("assessments")
     reader = _TraceReader(info)
-    body = NativeBody()
+    bare = {key: value for key, value in info.items() if key != "assessments"}
+    body = NativeBody(
+        spans=BodyOfOne(lambda span: {"info": bare, "data": {"spans": [span]}}),
+        feedback=BodyOfOne(lambda item: {"info": {**bare, "assessments": [item]}, "data": {}}),
+    )
     body.add_spans(spans if isinstance(spans, list) else [], reader.read_span)
     body.add_feedback(assessments if isinstance(assessments, list) else [], reader.read_assessment)
     return body.result()

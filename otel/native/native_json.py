@@ -1,7 +1,10 @@
 """What the decoders of native bodies have in common: fields with checks, and rejected items."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final, Self
 
 from otel.json_documents import load_json
@@ -12,10 +15,22 @@ from schemas.times import to_micros
 MAX_ID: Final = 512
 
 
-class NativeBody:
-    """Collects the items of one body. An item that breaks a rule is rejected alone."""
+@dataclass(frozen=True, slots=True)
+class BodyOfOne:
+    """How a body that holds one item alone is written, and the path of the call it belongs to."""
 
-    def __init__(self) -> None:
+    write: Callable[[Any], Any]
+    path: str = ""
+
+
+class NativeBody:
+    """Collects the items of one body. An item that breaks a rule is rejected alone.
+
+    ``spans`` and ``feedback`` say how an item that is rejected is kept.
+    """
+
+    def __init__(self, *, spans: BodyOfOne, feedback: BodyOfOne) -> None:
+        self._of_span, self._of_feedback = spans, feedback
         self._spans: list[OtelSpan] = []
         self._feedback: list[ProductFeedback] = []
         self._rejected: list[RejectedItem] = []
@@ -26,7 +41,7 @@ class NativeBody:
     ) -> Self:
         """Read each item as a span."""
         for item in items:
-            self._add(item, read, self._spans)
+            self._add(item, read, self._spans, self._of_span)
         return self
 
     def add_feedback(
@@ -34,12 +49,12 @@ class NativeBody:
     ) -> Self:
         """Read each item as feedback."""
         for item in items:
-            self._add(item, read, self._feedback)
+            self._add(item, read, self._feedback, self._of_feedback)
         return self
 
-    def reject(self, reason: str) -> None:
-        """Count an item that could not even be separated."""
-        self._rejected.append(RejectedItem(self._index, reason))
+    def reject(self, reason: str, payload: bytes) -> None:
+        """Reject an item that is no document; ``payload`` is all that was sent of it."""
+        self._rejected.append(RejectedItem(self._index, reason, lambda: payload))
         self._index += 1
 
     def result(self) -> DecodedSignals:
@@ -50,12 +65,23 @@ class NativeBody:
             rejected=tuple(self._rejected),
         )
 
-    def _add(self, item: Any, read: Callable[[Mapping[str, Any], int], Any], to: list[Any]) -> None:
+    def _add(
+        self,
+        item: Any,
+        read: Callable[[Mapping[str, Any], int], Any],
+        to: list[Any],
+        alone: BodyOfOne,
+    ) -> None:
         try:
             to.append(read(_require_object(item), self._index))
         except InvalidItemError as error:
-            self._rejected.append(RejectedItem(self._index, str(error)))
+            write = partial(_write_alone, alone, item)
+            self._rejected.append(RejectedItem(self._index, str(error), write, alone.path))
         self._index += 1
+
+
+def _write_alone(alone: BodyOfOne, item: Any) -> bytes:
+    return json.dumps(alone.write(item), ensure_ascii=False).encode()
 
 
 def _require_object(item: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from otel.json_documents import content_digest
 from otel.native.native_json import (
+    BodyOfOne,
     NativeBody,
     parse_body,
     read_optional,
@@ -22,13 +23,17 @@ _TARGETS: Final[tuple[tuple[str, TargetKind], ...]] = (
 )
 
 
+_ANNOTATION: Final = BodyOfOne(lambda item: {"data": [item]})
+
+
 def decode_phoenix(value: bytes) -> DecodedSignals:
     """Return the annotations of a request."""
     document = parse_body(value)
     items = document.get("data") if isinstance(document, dict) else document
     if not isinstance(items, list):
         return refuse_signals("not a Phoenix body: no list of annotations in `data`")
-    return NativeBody().add_feedback(items, _read_annotation).result()
+    body = NativeBody(spans=_ANNOTATION, feedback=_ANNOTATION)
+    return body.add_feedback(items, _read_annotation).result()
 
 
 def _read_annotation(item: Mapping[str, Any], index: int) -> ProductFeedback:

@@ -19,9 +19,8 @@ def decode_traceloop(value: bytes) -> DecodedSignals:
     entity = _read_entity(document)
     tags = document.get("tags")
     if entity is None or not isinstance(tags, dict):
-        return DecodedSignals(
-            rejected=(RejectedItem(0, "the annotation has no entity id or no tags"),)
-        )
+        reason = "the annotation has no entity id or no tags"
+        return DecodedSignals(rejected=(RejectedItem(0, reason, lambda: value),))
     base = content_digest(document)
     actor = document.get("actor")
     actor = actor if isinstance(actor, dict) else {}

@@ -42,6 +42,7 @@ from redact.lexical.embedded_files import (
     is_encoded_file,
 )
 from redact.lexical.findings import Detector, PiiFinding
+from redact.lexical.given_names import is_full_name
 from redact.lexical.prose import is_prose
 from redact.policies.data_types import NUMBER_LIKE
 from redact.recognition.contacts.dialled_phones import is_north_american
@@ -157,6 +158,9 @@ class SegmentAnalyser:
                 leaf.kind == "string" and leaf.text[:1] in _OPENING and is_json_document(leaf.text)
             ):
                 inner[index] = self.analyse(leaf.text, depth=depth + 1)
+            elif leaf.kind == "key" and is_full_name(leaf.text):
+                findings[index] = [PiiFinding("PERSON", 0, len(leaf.text), SURE_SCORE)]
+                keyed.append(KeyedValue("PERSON", leaf.text, "", leaf.owner))
             elif leaf.text and not (leaf.kind == "number" and leaf.rule == HARMLESS):
                 free.append(index)
         learnt = extract_identities(keyed)

@@ -11,7 +11,11 @@ from schemas.record_batches import DecodedBatch, RecordKind
 
 ERASED_RULE: Final = "erased"
 """The name of the rule that drops such records."""
-_EVENT_TIME: Final = {RecordKind.TRACE: "started_at", RecordKind.FEEDBACK: "occurred_at"}
+_EVENT_TIME: Final = {
+    RecordKind.TRACE: "started_at",
+    RecordKind.FEEDBACK: "occurred_at",
+    RecordKind.SPAN: "started_at",
+}
 
 MarksByKey = Mapping[str, Sequence[str]]
 
@@ -89,16 +93,22 @@ class ErasureFilter:
     def without(self, decoded: DecodedBatch[Any]) -> tuple[DecodedBatch[Any], Counter[int]]:
         """Return a batch without the erased records, and their number by partition."""
         name = _EVENT_TIME[decoded.kind]
-        feedback = decoded.kind is RecordKind.FEEDBACK
-        rows = []
+        erased = []
         for at, record in enumerate(decoded.records):
             at_us = _time(getattr(record, name), decoded.raws[at].timestamp_ms)
-            if not (
-                self._is_of_trace(record.trace_id)
+            feedback_id = _feedback_id(decoded.kind, record)
+            if (
+                (record.trace_id and self._is_of_trace(record.trace_id))
                 or (record.user_id and self._is_of_user(record.user_id, at_us))
-                or (feedback and self._is_feedback(record.feedback_id))
+                or (feedback_id and self._is_feedback(feedback_id))
             ):
-                rows.append(at)
+                erased.append(at)
+        if erased and decoded.groups:
+            # One span names the person, and the others of its trace say what the person did.
+            traces = {decoded.groups[at] for at in erased} - {None}
+            erased += [at for at, trace in enumerate(decoded.groups) if trace in traces]
+        gone = frozenset(erased)
+        rows = [at for at in range(len(decoded)) if at not in gone]
         if len(rows) == len(decoded):
             return decoded, Counter()
         by_partition = Counter(decoded.partitions)
@@ -113,6 +123,13 @@ class ErasureFilter:
 
     def _is_feedback(self, feedback_id: str) -> bool:
         return any(feedback_mark(key, feedback_id) in marks for key, marks in self._feedback)
+
+
+def _feedback_id(kind: RecordKind, record: Any) -> str | None:
+    """Return the id of a feedback; None for anything else."""
+    if kind is RecordKind.SPAN:
+        return str(record.span_id) if record.record == "feedback" else None
+    return str(record.feedback_id) if kind is RecordKind.FEEDBACK else None
 
 
 NO_ERASURES: Final = ErasureFilter((), ())

@@ -41,10 +41,17 @@ class Sealer:
         batch = pa.RecordBatch.from_pylist(rows, schema=TABLES["quarantine"].arrow)
         return Redacted(batch, self._policy)
 
-    def open(
-        self, *, topic: str, partition: int, offset: int, sealed_payload: bytes, sealed_key_id: str
+    def open(  # noqa: PLR0913 - the coordinates, and the two columns of the payload
+        self,
+        *,
+        topic: str,
+        partition: int,
+        offset: int,
+        sealed_payload: bytes,
+        sealed_key_id: str,
+        item: int | None = None,
     ) -> bytes:
-        """Return the original value of a record.
+        """Return the original value of a record, or of one ``item`` of it.
 
         Raises:
             UsageError: the payload was sealed with another key, or for another record.
@@ -62,7 +69,7 @@ class Sealer:
         nonce, sealed = sealed_payload[:_NONCE_BYTES], sealed_payload[_NONCE_BYTES:]
         try:
             return AESGCM(self._seal_key.secret).decrypt(
-                nonce, sealed, _coordinates(topic, partition, offset)
+                nonce, sealed, _coordinates(topic, partition, offset, item)
             )
         except (InvalidTag, ValueError):
             raise UsageError(
@@ -94,6 +101,7 @@ class Sealer:
             "_ingested_at": ingested_at,
             "_schema": rejected.schema_id,
             "_policy": self._policy,
+            "_index": raw.item,
             "event_date": event.date(),
         }
 
@@ -106,7 +114,8 @@ class Sealer:
         value = rejected.raw.value
         if self._seal_key is None or value is None:
             return None
-        where = _coordinates(rejected.topic, rejected.raw.partition, rejected.raw.offset)
+        raw = rejected.raw
+        where = _coordinates(rejected.topic, raw.partition, raw.offset, raw.item)
         nonce = hmac.digest(self._seal_key.secret, where + b"\0" + value, "sha256")[:_NONCE_BYTES]
         return nonce + AESGCM(self._seal_key.secret).encrypt(nonce, value, where)
 
@@ -116,5 +125,6 @@ def fingerprint(key: bytes, value: bytes) -> str:
     return hmac.digest(key, value, "sha256")[:16].hex()
 
 
-def _coordinates(topic: str, partition: int, offset: int) -> bytes:
-    return f"{topic}/{partition}/{offset}".encode()
+def _coordinates(topic: str, partition: int, offset: int, item: int | None) -> bytes:
+    place = "" if item is None else f"/{item}"
+    return f"{topic}/{partition}/{offset}{place}".encode()

@@ -10,6 +10,7 @@ import msgspec
 
 from redact.field_keys.key_meaning import HARMLESS, NO_MEANING, KeyMeaning, NamedHolder, read_key
 from redact.field_keys.key_words import load_key_words
+from redact.field_keys.telemetry_keys import TELEMETRY_TYPES
 from redact.policies.policy import KeyRules
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -83,14 +84,16 @@ class KeyBook:
     def named(self, name: str) -> FieldKey:
         """Return the meaning of a key, given unescaped.
 
-        A policy rule without a star decides first, then a personal rule with a star, then words
-        that name a personal datum, then a harmless rule with a star.
+        A policy rule without a star decides first, then a personal rule with a star, then the names
+        of telemetry, then words that name a personal datum, then a harmless rule with a star.
         """
         meaning = NO_MEANING if self._words is None else read_key(name, self._words)
         spelt = _spelt(name)
         rule = self._exact.get(spelt, self._exact.get(spelt.replace("_", "")))
         if rule is None:
             rule = _first(self._personal, spelt)
+        if rule is None and self._words is not None:
+            rule = TELEMETRY_TYPES.get(name.lower())
         if rule is None and not meaning.rule:
             rule = _first(self._harmless, spelt)
         if rule is not None:

@@ -8,6 +8,18 @@ _ACCOUNTS: Final = frozenset(
         *("postgres", "mysql", "redis", "mongodb", "elasticsearch", "kafka", "zookeeper", "git"),
         *("ubuntu", "debian", "centos", "fedora", "ec2-user", "azureuser", "vagrant", "docker"),
         *("jenkins", "gitlab-runner", "appuser", "oracle", "sshd", "systemd-network", "sysadmin"),
+        *(
+            "runner",
+            "circleci",
+            "travis",
+            "vsts",
+            "vscode",
+            "codespace",
+            "gitpod",
+            "coder",
+            "jovyan",
+        ),
+        *("sagemaker-user", "linuxbrew", "airflow", "hadoop", "spark", "node", "python", "site"),
         *("github-actions", "dependabot", "dependabot[bot]", "localsystem", "superuser"),
     ]
 )

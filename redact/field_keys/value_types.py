@@ -380,6 +380,17 @@ def _is_group(value: FieldValue) -> bool:
     return not value.is_number and value.letters > 0 and len(value.text) <= LONGEST_NAME
 
 
+def _is_host(value: FieldValue) -> bool:
+    """Return whether a value is the name of a machine, not the number of a container or process."""
+    return bool(value.letters) and _CONTAINER.fullmatch(value.text) is None
+
+
+_CONTAINER = re.compile(
+    r"[0-9a-f]{12,64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|localhost(?:\.localdomain)?",
+    re.IGNORECASE,
+)
+
+
 _SHAPES: dict[str, Callable[[FieldValue], bool]] = {
     "PERSON": is_person_name,
     "EMAIL_ADDRESS": _is_email,
@@ -399,6 +410,7 @@ _SHAPES: dict[str, Callable[[FieldValue], bool]] = {
     "UK_NHS": _number_check(9, 10, 0),
     "MEDICAL_LICENSE": _number_check(3, 16, 8),
     "MEDICAL_RECORD": _number_check(2, 24, 14),
+    "HOST": _is_host,
     "IP_ADDRESS": _is_ip,
     "MAC_ADDRESS": _is_mac,
     "SECRET": _is_secret,

@@ -27,6 +27,10 @@ _ANNOUNCED = 0.9
 """The minimum score of a name announced by the words around it."""
 
 
+_NAMES_WITH_SIGNS = frozenset({"USER_ID", "HOST"})
+"""Types whose values are searched for without a digit too, if they are no plain word."""
+
+
 class KeyedValue(NamedTuple):
     """A value that its key makes personal.
 
@@ -93,12 +97,28 @@ def identities_from_user_id(user_id: str) -> frozenset[IdentityValue]:
     return frozenset(learnt)
 
 
+@lru_cache(maxsize=4096)
+def identities_from_user(user_id: str) -> frozenset[IdentityValue]:
+    """Return the identities of the user that a span names: as above, and also of a short id.
+
+    A short id (``42``) is searched for as the whole value of a JSON string only.
+    """
+    return identities_from_user_id(user_id) | {IdentityValue("USER_ID", user_id)}
+
+
+def is_short_id(identity: IdentityValue) -> bool:
+    """Return whether an identity is a user id that is too short to be searched for as a word."""
+    return identity.type == "USER_ID" and len(identity.value) < _SHORTEST
+
+
 def identities_from_prose(text: str, findings: Iterable[PiiFinding]) -> frozenset[IdentityValue]:
     """Return the identities in prose: names and accounts, which are searched for elsewhere."""
     learnt: set[IdentityValue] = set()
     for finding in findings:
         if finding.type == "USER_ID":
-            learnt |= identities_from_user_id(finding.value or text[finding.start : finding.end])
+            user_id = finding.value or text[finding.start : finding.end]
+            if not user_id.isalpha():  # the name of a home folder may also be an everyday word
+                learnt |= identities_from_user_id(user_id)
         elif finding.type == "PERSON":
             value = (finding.value or text[finding.start : finding.end]).strip()
             if (
@@ -153,7 +173,7 @@ def _is_searchable(kind: str, value: str) -> bool:
         return False
     if kind == "EMAIL_ADDRESS":
         return "@" in value
-    return any(c.isdigit() for c in value) or (kind == "USER_ID" and not value.isalpha())
+    return any(c.isdigit() for c in value) or (kind in _NAMES_WITH_SIGNS and not value.isalpha())
 
 
 def _is_name(value: str) -> bool:

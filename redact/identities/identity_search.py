@@ -1,10 +1,11 @@
 """Searches a record's texts for its identities: in any case, possessive, and disguised."""
 
+import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import count
 
-from redact.identities.extraction import IdentityValue, join_persons
+from redact.identities.extraction import IdentityValue, is_short_id, join_persons
 from redact.identities.name_variants import (
     BIRTH_DATE,
     NameVariant,
@@ -110,6 +111,56 @@ class IdentityFinder:
                 self._seconds[word] = frozenset([variant.words[1] for variant in of_word])
 
 
+class ShortIdFinder(IdentityFinder):
+    """Searches texts for a user id of few characters, which may also be a number or a word.
+
+    It counts as a whole text, and as a JSON string: one character or a number of up to three digits
+    only under a key that names a user.
+    """
+
+    def __init__(self, learnt: IdentityValue) -> None:
+        super().__init__(learnt)
+        self._id = learnt.value.lower()
+        self._in_json = re.compile(
+            rf'(?:"([^"\\]{{1,120}})\\*"[ ]?:[ ]?)?\\*"({re.escape(self._id)})\\*"(?![ ]?:)'
+        )
+        shortest = _SHORTEST_NUMBER if self._id.isdecimal() else _SHORTEST_WORD
+        self._any_key = len(self._id) >= shortest
+
+    @property
+    def cues(self) -> list[str]:
+        """Return the id itself."""
+        return [self._id]
+
+    def search(self, text: str, lowered: str) -> list[PiiFinding]:
+        """Return the occurrences as whole values."""
+        del text
+        if lowered == self._id:
+            return [self._found(0, len(lowered))]
+        return [
+            self._found(*match.span(2))
+            for match in self._in_json.finditer(lowered)
+            if self._any_key or (match[1] and _OF_USER.search(match[1]))
+        ]
+
+    def _found(self, start: int, end: int) -> PiiFinding:
+        return PiiFinding(self.learnt.type, start, end, _SCORE, self.learnt.value)
+
+
+_SHORTEST_WORD = 2
+_SHORTEST_NUMBER = 4
+"""Shortest user ids that count under any key: of letters, of digits."""
+
+_OF_USER = re.compile(
+    r"user|customer|member|account|client|person|owner|actor|author|subject|patient|employee"
+    r"|\buid|principal"
+)
+
+
+def _build_finder(learnt: IdentityValue) -> IdentityFinder:
+    return ShortIdFinder(learnt) if is_short_id(learnt) else IdentityFinder(learnt)
+
+
 class RecordIdentities:
     """All identities of one record: ``finders``, always in the same order.
 
@@ -145,7 +196,7 @@ def _by_serial(finder: IdentityFinder) -> int:
 
 
 # About the identities in some minutes of conversations: together they take about 12 MB.
-_finder = lru_cache(maxsize=4_096)(IdentityFinder)
+_finder = lru_cache(maxsize=4_096)(_build_finder)
 identities_of = lru_cache(maxsize=1_024)(RecordIdentities)
 """Return the finders of a record's identities; cached."""
 

@@ -4,6 +4,7 @@ The list (`given_names.txt`, in lower case and without diacritics) is drawn from
 Faker (MIT, see `given_names.LICENSE`), without names that are everyday words.
 """
 
+import re
 from importlib import resources
 from typing import Final
 
@@ -27,3 +28,16 @@ def is_given_name(word: str) -> bool:
     """Return whether a word is a given name; some words are names only with a capital."""
     folded = strip_diacritics(word).lower().strip(".")
     return folded in _NAMES or (folded in _WORDS_TOO and word[:1].isupper())
+
+
+_CAPITAL: Final = r"[^\W\d_a-z]"
+_FULL_NAME: Final = re.compile(
+    rf"({_CAPITAL}[^\W\d_]{{1,24}})(?:-{_CAPITAL}[^\W\d_]{{1,24}})?"
+    rf"(?:[ ]{_CAPITAL}(?:\.|[^\W\d_]{{0,24}}(?:['\u2019-][^\W\d_]{{2,24}})?)){{1,3}}"
+)
+
+
+def is_full_name(text: str) -> bool:
+    """Return whether a text is a given name, which is no word, with a surname, in capitals."""
+    match = _FULL_NAME.fullmatch(text)
+    return match is not None and is_given_name(match[1].lower())

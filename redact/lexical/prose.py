@@ -23,7 +23,7 @@ _FEWEST_SPACES: Final = 2
 
 def is_prose(text: str, key: str) -> bool:
     """Return whether ``text``, a string under ``key`` (empty for none), may be a sentence."""
-    last_word = key.rpartition(".")[2].rpartition("_")[2].lower()
+    last_word = key.removesuffix(".value").rpartition(".")[2].rpartition("_")[2].lower()
     if last_word in _TEXT_KEYS:
         return _LETTER.search(text) is not None
     return text.count(" ") >= _FEWEST_SPACES and _LOWER.search(text) is not None

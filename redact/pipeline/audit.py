@@ -46,7 +46,10 @@ class AuditCount(msgspec.Struct, frozen=True, gc=False):
 
 
 class AuditEntry(msgspec.Struct, frozen=True, gc=False):
-    """What was done to one record. ``kept`` counts the findings left unchanged, if requested."""
+    """What was done to one record, or to one ``item`` of it.
+
+    ``kept`` counts the findings left unchanged, if requested.
+    """
 
     topic: str
     partition: int
@@ -55,6 +58,7 @@ class AuditEntry(msgspec.Struct, frozen=True, gc=False):
     characters: int
     positions: tuple[AuditReplacement, ...]
     kept: tuple[AuditCount, ...] = ()
+    item: int | None = None
 
     @property
     def counts(self) -> list[AuditCount]:
@@ -98,6 +102,7 @@ def build_audit_rows(
             "characters_scanned": entry.characters,
             "counts": counts,
             "positions": entry.positions,
+            "_index": entry.item,
         }
         chain = chain_hash(row, previous)
         rows.append(
@@ -115,8 +120,11 @@ def chain_start(topic: str, starts: Mapping[int, int]) -> str:
 def chain_hash(row: Mapping[str, Any], previous: str) -> str:
     """Return the hash of a row (without `previous`, `chain` and the date) and the previous hash.
 
-    It is SHA-256 over both as JSON, with sorted names and without white space.
+    It is SHA-256 over both as JSON, with sorted names and without white space. ``_index`` is left
+    out where it is null: rows of before it existed have none.
     """
+    if row.get("_index") is None:
+        row = {name: value for name, value in row.items() if name != "_index"}
     return _hash([previous, row])
 
 
@@ -150,6 +158,7 @@ def _record_batch(
         pa.repeat(pa.scalar(ingested_at, TIMESTAMP_US), count),
         pa.nulls(count, pa.string()),
         pa.repeat(pa.scalar(policy, pa.string()), count),
+        pa.array([entry.item for entry in entries], pa.int32()),
     ]
     day = day_of_micros(ingested_at)
     dates = pa.repeat(pa.scalar(day, pa.date32()), count)

@@ -1,10 +1,10 @@
 """Redacts decoded records field by field, by class; a record that fails is rejected.
 
 For each batch: (1) collect the slots that hold text; (2) analyse each segment, or reuse its cached
-analysis; (3) collect the identities that the record states; (4) render each segment with both;
-(5) scan the output once more, and render it again with the residual findings; (6) turn the records
-into rows. If any step fails, for whatever reason, the record is rejected: neither its text nor the
-text of the exception passes.
+analysis; (3) collect the identities that the record states, or all items of its trace in the same
+Kafka record; (4) render each segment with both; (5) scan the output once more, and render it again
+with the residual findings; (6) turn the records into rows. If any step fails, for whatever reason,
+the record is rejected: neither its text nor the text of the exception passes.
 """
 
 from collections import Counter
@@ -18,18 +18,23 @@ from redact.analysis.segments import SegmentFailure, TextSegment
 from redact.crypto.keys import Keys
 from redact.crypto.sealing import fingerprint
 from redact.field_keys.key_book import KeyBook
-from redact.identities.extraction import IdentityValue, identities_from_user_id, merge_identities
-from redact.identities.identity_search import RecordIdentities, identities_of
+from redact.identities.extraction import (
+    IdentityValue,
+    identities_from_user,
+    identities_from_user_id,
+    merge_identities,
+)
 from redact.lexical.findings import PiiFinding
 from redact.pipeline.audit import AuditCount, AuditEntry, AuditReplacement
 from redact.pipeline.field_walker import FieldWalker, MapSlot, RecordSlots
+from redact.pipeline.group_rendering import GroupRenderer, RecordDraft, group_rows
 from redact.pipeline.identifiers import IdentifierRedactor
 from redact.pipeline.redactor import FOUND_BY_PROOF, RedactionOutcome
 from redact.pipeline.segmenter import SEGMENT_CACHE_BYTES, AnalysedSegment, Segmenter
 from redact.pipeline.stored_fields import JOIN_KEYS, StoredFieldScanner
 from redact.pipeline.watchdog import StalledError
 from redact.policies.policy import FieldClass, RedactionPolicy
-from redact.rendering.renderer import KEEP_OPERATOR, RenderedReplacement, RenderedSegment
+from redact.rendering.renderer import KEEP_OPERATOR, RenderedReplacement
 from redact.rendering.residual_scan import RESIDUAL_SCAN_BYTES, ResidualScanner
 from redact.screening.free_text import load_names_stage
 from schemas.columns import record_batch
@@ -39,14 +44,14 @@ from schemas.redacted import Redacted
 
 
 class _Work(msgspec.Struct, gc=False):
-    """One record in progress: its slots, and its segments among those of the batch."""
+    """One record in progress: its slots, and its texts as a draft."""
 
-    record: Any
     slots: RecordSlots
     maps: list[tuple[MapSlot, FieldClass]]
-    segments: list[TextSegment]
+    draft: RecordDraft
     failure: SegmentFailure | None = None
     field: str | None = None
+    replaced: Sequence[AuditReplacement] = ()
     kept: tuple[AuditCount, ...] = ()
 
 
@@ -86,7 +91,6 @@ class PolicyRedactor:
         self.book = KeyBook(policy.keys)
         self.segmenter = Segmenter(policy, keys, self.book, stage, report=report)
         self._identifiers = IdentifierRedactor(self.segmenter.pseudonyms, policy.segments.allow)
-        self._scanner = ResidualScanner(policy, keys.cache, self.book)
         self._writers_read = frozenset(policy.names.read)
         self._stored_fields = StoredFieldScanner(
             self.segmenter.detector,
@@ -95,6 +99,9 @@ class PolicyRedactor:
             denied=bool(policy.deny),
         )
         self._found_by_proof: Counter[str] = Counter()
+        self._groups = GroupRenderer(
+            self.segmenter, ResidualScanner(policy, keys.cache, self.book), self._found_by_proof
+        )
         self._walkers = {kind: FieldWalker(kind.value) for kind in RecordKind}
         self.memory_bytes = SEGMENT_CACHE_BYTES + RESIDUAL_SCAN_BYTES
         self._counts = {"records": 0, "rejected": 0, "findings": 0}
@@ -125,18 +132,20 @@ class PolicyRedactor:
         """Redact the records of a batch in place. Rejected records must not be used."""
         walker = self._walkers[decoded.kind]
         works = [self._collect(walker, record) for record in decoded.records]
-        analysed = iter(self.segmenter.analyse([s for work in works for s in work.segments]))
+        analysed = iter(self.segmenter.analyse([s for work in works for s in work.draft.segments]))
+        for work in works:
+            work.draft.analysed = [next(analysed) for _ in work.draft.segments]
         self._scan_stored_fields(works)
+        for group in group_rows(decoded):
+            self._finish([works[row] for row in group], of_items=bool(decoded.groups))
         outcome = RedactedBatch([], [], [])
         for index, work in enumerate(works):
-            own = [next(analysed) for _ in work.segments]
-            positions = self._finish(work, own)
             if work.failure is not None:
                 outcome.rejected.append(_reject(decoded, index, work))
                 continue
             outcome.passed.append(index)
             if self._audit:
-                outcome.audit.append(self._audit_entry(decoded, index, work, positions))
+                outcome.audit.append(self._audit_entry(decoded, index, work))
         self._counts["records"] += len(decoded)
         self._counts["rejected"] += len(outcome.rejected)
         return outcome
@@ -154,14 +163,13 @@ class PolicyRedactor:
         analysis = analysed.analysis
         if isinstance(analysis, SegmentFailure):
             return analysis
-        rendered, identities, left = self._render_and_scan(
-            [segment], [analysed], ["redact_json"], "", analysis.learnt
-        )
-        if left:
-            return SegmentFailure(QuarantineReason.RESIDUAL_PII, min(left))
+        draft = RecordDraft([segment], [analysed], ["redact_json"], "")
+        self._groups.render([draft], analysis.learnt, lambda _draft, work: work())
+        if draft.left:
+            return _residual(draft)
         renderer = self.segmenter.renderer("redact_json", "")
-        findings = renderer.reported(segment.text, analysis, identities.finders)
-        return RedactedText(rendered[0].text, findings, rendered[0].replaced)
+        findings = renderer.reported(segment.text, analysis, draft.identities.finders)
+        return RedactedText(draft.rendered[0].text, findings, draft.rendered[0].replaced)
 
     def _collect(self, walker: FieldWalker, record: Any) -> _Work:
         """Collect the segments of a record: its texts, then its maps as JSON."""
@@ -172,7 +180,8 @@ class PolicyRedactor:
         ]
         free = "attributes" in self._writers_read
         segments += [TextSegment(_as_json(slot), free=free) for slot, _ in maps]
-        return _Work(record, slots, maps, segments)
+        classes = [slot.field_class for slot in slots.texts] + [c for _, c in maps]
+        return _Work(slots, maps, RecordDraft(segments, (), classes, getattr(record, "app", "")))
 
     def _scan_stored_fields(self, works: Sequence[_Work]) -> None:
         """Scan the stored fields of a batch together; a failed group is left to each record."""
@@ -184,113 +193,82 @@ class PolicyRedactor:
             except Exception:  # noqa: BLE001, S112  # each record meets it again, and fails closed
                 continue
 
-    def _finish(self, work: _Work, analysed: Sequence[AnalysedSegment]) -> list[AuditReplacement]:
-        """Put the redacted segments in place; on failure set ``work.failure``."""
-        for index, segment in enumerate(analysed):
-            if isinstance(segment.analysis, SegmentFailure):
-                work.failure, work.field = segment.analysis, _path(work, index)
-                return []
+    def _finish(self, group: Sequence[_Work], *, of_items: bool) -> None:
+        """Put the redacted segments of a group in place; on failure set ``failure``."""
+        learn = identities_from_user if of_items else identities_from_user_id
+        learnt = merge_identities([part for work in group for part in _identities(work, learn)])
+        sound = {id(work.draft): work for work in group if not _has_failed(work)}
+
+        def attempt(draft: RecordDraft, step: Callable[[], None]) -> None:
+            self._attempt(sound[id(draft)], step)
+
+        self._groups.render([work.draft for work in sound.values()], learnt, attempt)
+        for work in sound.values():
+            self._attempt(work, partial(self._replace, work))
+
+    def _attempt(self, work: _Work, step: Callable[[], None]) -> None:
+        """Run a step for a record that has not failed; if it raises, the record has failed."""
+        if work.failure is not None:
+            return
         try:
-            return self._replace(work, analysed)
+            step()
         except (MemoryError, StalledError):
             raise
         except Exception as error:  # noqa: BLE001  # fail closed, whatever it was
             work.failure = SegmentFailure(QuarantineReason.REDACTION_FAILED, type(error).__name__)
-            return []
 
-    def _replace(self, work: _Work, analysed: Sequence[AnalysedSegment]) -> list[AuditReplacement]:
-        slots, record = work.slots, work.record
-        app = getattr(record, "app", "")
-        classes = [slot.field_class for slot in slots.texts] + [c for _, c in work.maps]
-        rendered, identities, left = self._render_and_scan(
-            work.segments, analysed, classes, app, _record_identities(slots, analysed)
+    def _replace(self, work: _Work) -> None:
+        slots, draft = work.slots, work.draft
+        if draft.left:
+            work.failure = _residual(draft)
+            return
+        personal = self.segmenter.watched(
+            lambda: self._stored_fields.personal(slots, draft.identities)
         )
-        if left:
-            work.failure = SegmentFailure(QuarantineReason.RESIDUAL_PII, min(left))
-            return []
-        personal = self.segmenter.watched(lambda: self._stored_fields.personal(slots, identities))
         refused = [each for each in personal if each.name in JOIN_KEYS]
         if refused:
             work.failure, work.field = _personal_id(refused[0].type), refused[0].path
-            return []
+            return
         hashed = self._stored_fields.replace(personal)
-        outputs = [each.text for each in rendered]
+        outputs = [each.text for each in draft.rendered]
         for slot, text in zip(slots.texts, outputs, strict=False):
             setattr(slot.owner, slot.name, text)
         for (map_slot, _), text in zip(work.maps, outputs[len(slots.texts) :], strict=True):
             setattr(map_slot.owner, map_slot.name, msgspec.json.decode(text, type=dict[str, str]))
-        self._identifiers.replace(slots, self.segmenter.scope(app))
-        self._counts["findings"] += sum([len(each.replaced) for each in rendered])
+        self._identifiers.replace(slots, self.segmenter.scope(draft.app))
+        self._counts["findings"] += sum([len(each.replaced) for each in draft.rendered])
         if not self._audit:
-            return []
+            return
         if self._report:
-            work.kept = self._count_kept(work.segments, analysed, classes, app, identities)
+            work.kept = self._count_kept(draft)
         replaced = [
             AuditReplacement(
                 path, replacement.type, replacement.operator, replacement.start, replacement.end
             )
-            for index, output in enumerate(rendered)
+            for index, output in enumerate(draft.rendered)
             if output.replaced
             for path in (_path(work, index),)
             for replacement in output.replaced
         ]
-        return replaced + hashed
+        work.replaced = replaced + hashed
 
-    def _count_kept(
-        self,
-        segments: Sequence[TextSegment],
-        analysed: Sequence[AnalysedSegment],
-        classes: Sequence[FieldClass],
-        app: str,
-        identities: RecordIdentities,
-    ) -> tuple[AuditCount, ...]:
+    def _count_kept(self, draft: RecordDraft) -> tuple[AuditCount, ...]:
         """Count the findings in the segments of a record that are kept, by type."""
         kept: Counter[str] = Counter()
-        for segment, each, field_class in zip(segments, analysed, classes, strict=True):
+        finders = draft.identities.finders
+        for segment, each, field_class in zip(
+            draft.segments, draft.analysed, draft.classes, strict=True
+        ):
             if not isinstance(each.analysis, SegmentFailure):
-                renderer = self.segmenter.renderer(field_class, app)
-                kept.update(renderer.kept_types(segment.text, each.analysis, identities.finders))
+                renderer = self.segmenter.renderer(field_class, draft.app)
+                kept.update(renderer.kept_types(segment.text, each.analysis, finders))
         return tuple(AuditCount(kind, KEEP_OPERATOR, count) for kind, count in sorted(kept.items()))
-
-    def _render_and_scan(
-        self,
-        segments: Sequence[TextSegment],
-        analysed: Sequence[AnalysedSegment],
-        classes: Sequence[FieldClass],
-        app: str,
-        learnt: frozenset[IdentityValue],
-    ) -> tuple[list[RenderedSegment], RecordIdentities, frozenset[str]]:
-        """Render segments and scan the output, twice if something is left in it.
-
-        Return them with the identities used, and the types still left after the second scan.
-        """
-
-        def rendered(identities: RecordIdentities) -> list[RenderedSegment]:
-            return [
-                self.segmenter.render(segment.text, each, identities, field_class, app)
-                for segment, each, field_class in zip(segments, analysed, classes, strict=True)
-            ]
-
-        def left(output: Sequence[RenderedSegment]) -> frozenset[IdentityValue]:
-            return self._scanner.left([each.text for each in output], learnt, rules)
-
-        rules = self.segmenter.renderer("redact", app).rules
-        identities = identities_of(learnt)
-        output = rendered(identities)
-        missed = left(output)
-        if not missed:
-            return output, identities, frozenset()
-        self._found_by_proof.update([each.type for each in missed])
-        identities = identities_of(learnt | missed)
-        output = rendered(identities)
-        return output, identities, frozenset([each.type for each in left(output)])
 
     def _audit_entry(
         self,
         decoded: DecodedBatch[Any],
         index: int,
         work: _Work,
-        positions: Sequence[AuditReplacement],
     ) -> AuditEntry:
         value = decoded.raws[index].value
         return AuditEntry(
@@ -298,9 +276,10 @@ class PolicyRedactor:
             partition=decoded.partitions[index],
             offset=decoded.offsets[index],
             fingerprint=None if value is None else fingerprint(self._keys.fingerprint, value),
-            characters=sum([len(segment.text) for segment in work.segments]),
-            positions=tuple(positions),
+            characters=sum([len(segment.text) for segment in work.draft.segments]),
+            positions=tuple(work.replaced),
             kept=work.kept,
+            item=decoded.raws[index].item,
         )
 
 
@@ -313,21 +292,32 @@ def _path(work: _Work, index: int) -> str:
     return texts[index].path if index < len(texts) else work.maps[index - len(texts)][0].path
 
 
-def _record_identities(
-    slots: RecordSlots, analysed: Sequence[AnalysedSegment]
-) -> frozenset[IdentityValue]:
-    return merge_identities(
-        [
-            segment.analysis.learnt
-            for segment in analysed
-            if not isinstance(segment.analysis, SegmentFailure)
-        ]
-        + [identities_from_user_id(slot.value) for slot in slots.ids]
-    )
+def _has_failed(work: _Work) -> bool:
+    """Return whether the analysis of a segment failed; then the record has failed."""
+    for index, segment in enumerate(work.draft.analysed):
+        if isinstance(segment.analysis, SegmentFailure):
+            work.failure, work.field = segment.analysis, _path(work, index)
+            return True
+    return False
+
+
+def _identities(
+    work: _Work, learn: Callable[[str], frozenset[IdentityValue]]
+) -> list[frozenset[IdentityValue]]:
+    """Return the identities that a record states, text by text."""
+    return [
+        segment.analysis.learnt
+        for segment in work.draft.analysed
+        if not isinstance(segment.analysis, SegmentFailure)
+    ] + [learn(slot.value) for slot in work.slots.ids]
 
 
 def _as_json(slot: MapSlot) -> str:
     return msgspec.json.encode(getattr(slot.owner, slot.name)).decode()
+
+
+def _residual(draft: RecordDraft) -> SegmentFailure:
+    return SegmentFailure(QuarantineReason.RESIDUAL_PII, min(each.type for each in draft.left))
 
 
 def _personal_id(kind: str) -> SegmentFailure:

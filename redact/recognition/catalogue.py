@@ -40,6 +40,7 @@ from redact.recognition.persons.birth_dates import (
     BirthDateRecogniser,
     WrittenDateRecogniser,
 )
+from redact.recognition.persons.home_folders import HomeFolderRecogniser
 from redact.recognition.persons.person_phrases import (
     AccountRecogniser,
     AgeRecogniser,
@@ -166,6 +167,7 @@ def build_recognisers(
         LabelledNameRecogniser(),
         GreetedNameRecogniser(),
         AccountRecogniser(),
+        HomeFolderRecogniser(),
         AgeRecogniser(),
         VendorKeyRecogniser(keys),
         VendorContextRecogniser(keys),

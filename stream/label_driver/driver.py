@@ -117,7 +117,10 @@ class LabelDriver:
         """Add rows that are in the lake now."""
         if not self.positions.pairs and not self.rebuild.running:
             return
-        kind = next(kind for kind, topic in self.positions.topics.items() if topic == flush.topic)
+        kinds = [kind for kind, topic in self.positions.topics.items() if topic == flush.topic]
+        if not kinds:
+            return  # a topic of spans
+        kind = kinds[0]
         ends = {item.partition: item.end for item in flush.primary.ranges}
         rows = _join_columns(flush.rows, JOIN_COLUMNS[kind])
         self.rebuild.add_later((kind, rows, ends))

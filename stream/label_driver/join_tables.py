@@ -12,6 +12,7 @@ from labels.join import JOIN_COLUMNS, WrittenEvent
 from lake.fences import RELABEL_FENCE
 from lake.ledger import SourcePartition
 from lake.table_log import (
+    ASSEMBLY_SEQUENCE,
     RECONCILE_SEQUENCE,
     adopted_app,
     event_time_app,
@@ -70,12 +71,15 @@ class JoinTables:
         """Return the join's columns of the rows of partitions, from the day of ``since`` on.
 
         Rows of an earlier incarnation of the topic come before all others, whatever their offset.
+        Rows that were assembled from spans are left out: a batch job decides their labels.
         """
         table = self.primary[kind]
         where = pc.field("event_date") >= pa.scalar(day_of_micros(since), pa.date32())
         where &= pc.field("_partition").isin(list(partitions))
         adopted = table.txn_version(adopted_app(self.topics[kind]))
-        batches = table.batches(JOIN_COLUMNS[kind], where, rows=READ_ROWS, ahead=1)
+        columns = (*JOIN_COLUMNS[kind], "_topic")
+        read = table.batches(columns, where, rows=READ_ROWS, ahead=1)
+        batches = (_from_topics(batch).select(JOIN_COLUMNS[kind]) for batch in read)
         return batches if adopted is None else (_before_all(b, adopted) for b in batches)
 
     def written_events(self, partitions: Sequence[int], since: int) -> Iterator[list[WrittenEvent]]:
@@ -126,6 +130,11 @@ class JoinTables:
             return 0
         times = [files[f"max.{name}"].cast(pa.int64()) for name in ("started_at", "_ingested_at")]
         return int(pc.max(pc.min_element_wise(*times)).as_py() or 0)
+
+
+def _from_topics(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return the rows that are records of a topic."""
+    return batch.filter(pc.not_equal(batch.column("_topic"), ASSEMBLY_SEQUENCE))
 
 
 def _before_all(batch: pa.RecordBatch, adopted: int) -> pa.RecordBatch:

@@ -7,7 +7,7 @@ from typing import Final
 import pyarrow as pa
 
 from labels.join import LabelJoin
-from schemas.record_batches import RecordKind
+from schemas.record_batches import SENT_KINDS, RecordKind
 from stream.copartition import CopartitionCheck
 from stream.label_driver.observer import KEYS, PARTITION_COUNTS, LabelObserver
 
@@ -39,9 +39,9 @@ class JoinTopicCheck:
     def check_counts(self) -> bool:
         """Return whether the topics have equally many partitions; RetryableError without Kafka."""
         counts = self.count_partitions()
-        traces, feedback = (counts[kind] for kind in RecordKind)
+        traces, feedback = (counts[kind] for kind in SENT_KINDS)
         if traces != feedback:
-            details = [d for kind in RecordKind for d in (self.topics[kind], counts[kind])]
+            details = [d for kind in SENT_KINDS for d in (self.topics[kind], counts[kind])]
             self._fail(PARTITION_COUNTS, _COUNTS.format(*details))
             return False
         if self._copartition is None or self._copartition.partitions != traces:

@@ -81,6 +81,7 @@ def build_label_rows(
         pa.repeat(pa.scalar(ingested_at, TIMESTAMP_US), rows),
         pa.repeat(pa.scalar(CONTRACTS[LABEL_CONTRACT].fingerprint, pa.string()), rows),
         pa.repeat(pa.scalar(policy, pa.string()), rows),
+        pa.nulls(rows, pa.int32()),
     ]
     table = TABLES[LABELS_TABLE_NAME]
     day = columns[table.arrow.get_field_index(table.event_time)].cast(pa.date32())

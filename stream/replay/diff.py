@@ -24,11 +24,15 @@ from stream.replay.table_pair import TablePair, select_replaced
 
 COMPARED_OFFSETS = 4_096
 """Offsets compared at once: some tens of megabytes of rows."""
-_UNCOMPARED = frozenset({"_topic", "_partition", "_offset", "_ingested_at", "_policy", EVENT_DATE})
+_UNCOMPARED = frozenset(
+    {"_topic", "_partition", "_offset", "_index", "_ingested_at", "_policy", EVENT_DATE}
+)
+RowKey = tuple[int, int | None, str]
+"""Offset, index and policy of a row of one partition."""
 KEEP_OPERATOR = "keep"
 """The operator of findings that the policy leaves unchanged."""
 
-_FINDINGS = ("_offset", "_policy", "_ingested_at", "counts")
+_FINDINGS = ("_offset", "_index", "_policy", "_ingested_at", "counts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,31 +139,30 @@ class ReplayComparison:
         self, window: ReplaySpan, before: pa.Table, after: pa.Table, difference: ReplayDifference
     ) -> None:
         counts_of = self._findings(self.live_audit, window)
-        for offset, policy in _pairs(before):
-            counts = counts_of.get((offset, policy))
+        for key in _keys(before):
+            counts = counts_of.get(key)
             difference.unaudited += counts is None
             difference.before.update(counts or {})
         counts_of = self._findings(self.staged_audit, window)
-        for pair in _pairs(after):
-            difference.after.update(counts_of.get(pair, {}))
+        for key in _keys(after):
+            difference.after.update(counts_of.get(key, {}))
 
-    def _findings(
-        self, audit: Table | None, window: ReplaySpan
-    ) -> dict[tuple[int, str], Mapping[str, int]]:
-        """Return the findings of rows by offset and policy; the last of several counts."""
+    def _findings(self, audit: Table | None, window: ReplaySpan) -> dict[RowKey, Mapping[str, int]]:
+        """Return the findings of rows by offset, index and policy; the last of several counts."""
         if audit is None:
             return {}
         rows = audit.read(_FINDINGS, self._within(window), texts={"_topic": self.plan.topic})
         rows = rows.sort_by([("_ingested_at", "ascending")])
         return {
-            (row["_offset"], row["_policy"]): count_by_type(row["counts"])
+            (row["_offset"], row["_index"], row["_policy"]): count_by_type(row["counts"])
             for row in rows.to_pylist()
         }
 
     def _rows(self, table: Table, window: ReplaySpan, both: OffsetSet) -> pa.Table:
         columns = [name for name in TABLES[table.name].arrow.names if name != EVENT_DATE]
         rows = table.read(columns, self._within(window), texts={"_topic": self.plan.topic})
-        return rows.filter(pa.array(both.mask(rows))).sort_by("_offset")
+        place = [("_offset", "ascending"), ("_index", "ascending")]
+        return rows.filter(pa.array(both.mask(rows))).sort_by(place)
 
     def _within(self, window: ReplaySpan) -> pc.Expression:
         return (
@@ -197,8 +200,9 @@ def _sample(partition: int, before: pa.Table, after: pa.Table, at: int) -> Chang
     return ChangedRow(partition, old["_offset"], values)
 
 
-def _pairs(rows: pa.Table) -> Iterator[tuple[int, str]]:
-    return zip(rows["_offset"].to_pylist(), rows["_policy"].to_pylist(), strict=True)
+def _keys(rows: pa.Table) -> Iterator[RowKey]:
+    columns = (rows[name].to_pylist() for name in ("_offset", "_index", "_policy"))
+    return zip(*columns, strict=True)
 
 
 def count_by_type(counts: Sequence[Mapping[str, Any]]) -> Counter[str]:

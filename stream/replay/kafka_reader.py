@@ -118,7 +118,7 @@ class KafkaReader:
         for message in messages:
             error = message.error()
             if error is None:
-                raws.append(to_raw(message))
+                raws.append(to_raw(message, headers=True))
             elif error.code() == KafkaError._PARTITION_EOF:
                 ends[source_of(message)] = message.offset()
             elif is_offset_reset(error):

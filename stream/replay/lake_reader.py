@@ -8,7 +8,7 @@ makes sense. Placeholders are recognised and kept.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Final
 
 import msgspec
@@ -30,7 +30,10 @@ from stream.replay.replay_range import PartitionBounds, ReplayRange, ReplaySpan,
 
 OFFSETS_READ: Final = 1_024
 """Offsets whose rows are read at once."""
+SPAN_OFFSETS_READ: Final = 32
+"""The same for topics of spans, whose records hold many rows."""
 _NO_END: Final = 2**62
+_PLACE: Final = ("_partition", "_offset", "_index")
 
 
 class LakeReader:
@@ -56,7 +59,9 @@ class LakeReader:
         self._next: dict[SourcePartition, int] = {}
         self._left: Iterator[RawRecord] = iter(())
         self._ends: dict[SourcePartition, int] = {}
-        self._schemas: dict[tuple[int, int], str] = {}
+        self._schemas: dict[tuple[int, ...], str] = {}
+        self._kind = kind
+        self._window = SPAN_OFFSETS_READ if kind is RecordKind.SPAN else OFFSETS_READ
 
     def assign(self, starts: Mapping[SourcePartition, int]) -> None:
         """Read these partitions from these offsets, one after the other."""
@@ -74,42 +79,54 @@ class LakeReader:
 
     def read(self, limit: int) -> ReplayBatch:
         """Return the next rows as records. Raises RetryableError if the lake is unavailable."""
-        raws = list(islice(self._left, limit))
+        raws = self._take(limit)
         if raws or self._ends:
-            ends, self._ends = ({}, self._ends) if len(raws) == limit else (self._ends, {})
+            ends, self._ends = ({}, self._ends) if len(raws) >= limit else (self._ends, {})
             return ReplayBatch(raws, ends)
         if not self._next:
             return ReplayBatch()
         source, start = next(iter(self._next.items()))
-        self._window(source, start)
-        self._next[source] = start + OFFSETS_READ
+        self._read_window(source, start)
+        self._next[source] = start + self._window
         return self.read(limit)
+
+    def _take(self, limit: int) -> list[RawRecord]:
+        """Return the next rows, up to ``limit`` and on to the last item of their record."""
+        raws = list(islice(self._left, limit))
+        for raw in self._left if raws else ():
+            if raw.offset != raws[-1].offset:
+                self._left = chain([raw], self._left)
+                break
+            raws.append(raw)
+        return raws
 
     def decode(
         self, topic: str, messages: Sequence[RawRecord]
     ) -> tuple[DecodedBatch[Any], list[RejectedRecord]]:
         """Decode rows; each keeps the schema that its record was written with."""
         decoded, rejected = self._decoder.decode(topic, messages)
-        decoded.schema_ids = [
-            self._schemas[coordinates]
-            for coordinates in zip(decoded.partitions, decoded.offsets, strict=True)
-        ]
+        decoded.schema_ids = [self._schemas[raw[0], raw[1], raw.item] for raw in decoded.raws]
+        if self._kind is RecordKind.SPAN:
+            decoded.indexes = [raw.item or 0 for raw in decoded.raws]
+            decoded.groups = [record.trace_id for record in decoded.records]
         return decoded, rejected
 
-    def _window(self, source: SourcePartition, start: int) -> None:
-        condition = (pc.field("_offset") >= start) & (pc.field("_offset") < start + OFFSETS_READ)
+    def _read_window(self, source: SourcePartition, start: int) -> None:
+        condition = (pc.field("_offset") >= start) & (pc.field("_offset") < start + self._window)
         condition &= (pc.field("_partition") == source.partition) & self._since
-        columns = ["_partition", "_offset", "_schema", *(field.name for field in self._fields)]
+        columns = [*_PLACE, "_schema", *(field.name for field in self._fields)]
         rows = self._table.read(columns, condition, texts={"_topic": self._topic})
-        records = rows.sort_by("_offset").to_pylist()
-        self._schemas = {(row["_partition"], row["_offset"]): row["_schema"] for row in records}
+        order = [("_offset", "ascending"), ("_index", "ascending")]
+        records = rows.sort_by(order).to_pylist()
+        self._schemas = {tuple(row[name] for name in _PLACE): row["_schema"] for row in records}
         self._left = iter([self._record(row) for row in records])
-        self._ends = {source: start + OFFSETS_READ}
+        self._ends = {source: start + self._window}
 
     def _record(self, row: Mapping[str, Any]) -> RawRecord:
         body = {field.name: _plain(field.type, row[field.name]) for field in self._fields}
         value = msgspec.json.encode(body)
-        return RawRecord(row["_partition"], row["_offset"], -1, None, value)
+        partition, offset, item = (row[name] for name in _PLACE)
+        return RawRecord(partition, offset, -1, None, value, item=item)
 
 
 def _plain(kind: FieldType, value: Any) -> Any:

@@ -1,11 +1,12 @@
 """Sets of offsets, and which offsets of a replay's ranges a table holds.
 
-A million offsets take a megabyte, whatever the size of the rows.
+A million offsets take a megabyte, whatever the size of the rows. In a topic of spans a member is an
+item of a record, or a record that is in quarantine as one; a million of these take eight.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -16,11 +17,14 @@ import pyarrow.compute as pc
 
 from lake.quarantine import ingested_since
 from lake.tables import FILE_COLUMN, Table
-from schemas.arrow import EVENT_DATE
+from schemas.arrow import EVENT_DATE, SPANS_TABLE
 from stream.replay.plan import ReplayPlan
 
 Flags = npt.NDArray[np.bool_]
-_COLUMNS = ("_topic", "_partition", "_offset", FILE_COLUMN)
+Numbers = npt.NDArray[np.int64]
+_COLUMNS = ("_topic", "_partition", "_offset", "_index", FILE_COLUMN)
+_PLACES = 2**17
+"""More than a record has items: see `stream.signal_decoder.MOST_ROW_BYTES`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,9 @@ class OffsetSet:
 
     @classmethod
     def none(cls, plan: ReplayPlan) -> "OffsetSet":
-        """Return the empty set for a plan's ranges."""
+        """Return the empty set for a plan's ranges, of items if its records hold items."""
+        if plan.table == SPANS_TABLE:
+            return ItemSet.of_plan(plan)
         starts = {span.partition: span.start for span in plan.spans}
         return cls(starts, {s.partition: np.zeros(s.offsets, np.bool_) for s in plan.spans})
 
@@ -64,12 +70,6 @@ class OffsetSet:
         """Return the number of offsets by partition."""
         return {partition: int(flags.sum()) for partition, flags in self.flags.items()}
 
-    def offsets(self, partition: int, limit: int) -> list[int]:
-        """Return up to ``limit`` first offsets of a partition."""
-        return [
-            int(at) + self.starts[partition] for at in self.flags[partition].nonzero()[0][:limit]
-        ]
-
     def _inside(self, rows: Any) -> list[tuple[int, Any, Any]]:
         partitions = np.asarray(rows["_partition"])
         offsets = np.asarray(rows["_offset"])
@@ -83,6 +83,67 @@ class OffsetSet:
     def _with(self, other: "OffsetSet", join: Callable[[Flags, Flags], Flags]) -> "OffsetSet":
         joined = {p: join(flags, other.flags[p]) for p, flags in self.flags.items()}
         return OffsetSet(self.starts, joined)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemSet(OffsetSet):
+    """A set of items: their numbers by partition, sorted.
+
+    The number of an item counts the places from the start of the partition's range; a whole record
+    has the place before its first item.
+    """
+
+    numbers: dict[int, Numbers] = field(default_factory=dict)
+    ends: Mapping[int, int] = field(default_factory=dict)
+
+    @classmethod
+    def of_plan(cls, plan: ReplayPlan) -> "ItemSet":
+        """Return the empty set for a plan's ranges."""
+        empty = {span.partition: np.zeros(0, np.int64) for span in plan.spans}
+        starts = {span.partition: span.start for span in plan.spans}
+        return cls(starts, {}, empty, {span.partition: span.end for span in plan.spans})
+
+    def add(self, rows: Any) -> None:
+        """Add the coordinates of rows; those outside of the ranges are ignored."""
+        for partition, numbers, _ in self._inside(rows):
+            self.numbers[partition] = np.union1d(self.numbers[partition], numbers)
+
+    def mask(self, rows: Any) -> Flags:
+        """Return for each row whether its coordinates are in the set."""
+        selected = np.zeros(len(rows), np.bool_)
+        for partition, numbers, inside in self._inside(rows):
+            selected[inside] = np.isin(numbers, self.numbers[partition], assume_unique=False)
+        return selected
+
+    def __and__(self, other: OffsetSet) -> OffsetSet:
+        return self._combine(other, np.intersect1d)
+
+    def __or__(self, other: OffsetSet) -> OffsetSet:
+        return self._combine(other, np.union1d)
+
+    def __sub__(self, other: OffsetSet) -> OffsetSet:
+        return self._combine(other, np.setdiff1d)
+
+    def counts(self) -> dict[int, int]:
+        """Return the number of members by partition."""
+        return {partition: len(numbers) for partition, numbers in self.numbers.items()}
+
+    def _inside(self, rows: Any) -> list[tuple[int, Any, Any]]:
+        partitions, offsets = np.asarray(rows["_partition"]), np.asarray(rows["_offset"])
+        places = np.asarray(pc.add(pc.fill_null(rows["_index"].cast("int64"), -1), 1))
+        selected = []
+        for partition, start in self.starts.items():
+            inside = (partitions == partition) & (offsets >= start)
+            inside &= offsets < self.ends[partition]
+            numbers = (offsets[inside] - start) * _PLACES + places[inside]
+            selected.append((partition, numbers, inside))
+        return selected
+
+    def _combine(self, other: OffsetSet, join: Callable[..., Numbers]) -> "ItemSet":
+        if not isinstance(other, ItemSet):
+            raise TypeError("items are not compared with records")
+        joined = {p: join(numbers, other.numbers[p]) for p, numbers in self.numbers.items()}
+        return ItemSet(self.starts, {}, joined, self.ends)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +192,7 @@ def scan_range(
                 members.add(rows.filter(pc.less(rows.column(EVENT_DATE), since)))
         for path in pc.unique(rows.column(FILE_COLUMN)).to_pylist():
             of_file = rows.filter(pc.equal(rows.column(FILE_COLUMN), path))
-            files[path].append(of_file.select(["_partition", "_offset"]))
+            files[path].append(of_file.select(["_partition", "_offset", "_index"]))
         if "sealed_key_id" in columns:
             sealed.add(rows.filter(pc.is_valid(rows.column("sealed_key_id"))))
     return RangeContents(offsets, sealed, trimmed, expired, files)

@@ -11,7 +11,7 @@ from stream.replay.offset_set import build_range_filter, match_rows
 from stream.replay.plan import ReplayPlan
 from stream.replay.table_pair import TablePair, select_replaced
 
-_WHERE = ("_topic", "_partition", "_offset", "_ingested_at")
+_WHERE = ("_topic", "_partition", "_offset", "_index", "_ingested_at")
 
 
 @dataclass(frozen=True, slots=True)

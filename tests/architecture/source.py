@@ -8,7 +8,19 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("goldpan", "stream", "batch", "labels", "redact", "lake", "decode", "otel", "schemas")
+ROOMS = (
+    "goldpan",
+    "stream",
+    "batch",
+    "assembly",
+    "judges",
+    "labels",
+    "redact",
+    "lake",
+    "decode",
+    "otel",
+    "schemas",
+)
 
 
 @cache

@@ -21,13 +21,14 @@ from lake.parquet import encode_files
 from lake.retry import Retry
 from lake.table_commit import CommitContext, Move, TableCommit
 from lake.table_layouts import TABLE_LAYOUTS
-from lake.table_log import position_app
+from lake.table_log import ASSEMBLY_SEQUENCE, position_app
 from lake.tables import Lake
 from lake.verify import verify_lake
 from redact.pipeline.derived_rows import box_derived_rows
 from schemas.arrow import TABLES
-from schemas.columns import TABLE_OF_KIND, record_arrays
-from schemas.record_batches import RecordKind
+from schemas.assembly_columns import AssemblyFacts
+from schemas.columns import TABLE_OF_KIND, record_arrays, record_batch
+from schemas.record_batches import SENT_KINDS, DecodedBatch, RecordKind
 from schemas.records import Feedback, Label, LabelEvent, Trace
 from schemas.redacted import Redacted
 from tests.labels.kit import NOW, kind_of, policy, rows
@@ -75,7 +76,7 @@ def put(
     lake: Lake, records: Sequence[Trace | Feedback], *, partition: int = 0, ingested: int = NOW
 ) -> None:
     """Append records to their tables as a worker does, one commit a table."""
-    for kind in RecordKind:
+    for kind in SENT_KINDS:
         batch = [record for record in records if kind_of(record) is kind]
         if batch:
             table = lake.table(TABLE_OF_KIND[kind])
@@ -90,8 +91,39 @@ def put(
             append(lake, table.name, Redacted(arrow, "p"), source, start)
 
 
-def append(
-    lake: Lake, name: str, batch: Redacted[pa.RecordBatch], source: SourcePartition, start: int
+def put_assembled(
+    lake: Lake,
+    assembled: Sequence[tuple[Trace, AssemblyFacts]],
+    *,
+    shard: int = 0,
+    ingested: int = NOW,
+) -> None:
+    """Append assembled traces as the assembly does, in one commit of a shard."""
+    source = SourcePartition(ASSEMBLY_SEQUENCE, shard)
+    table, count = lake.table("traces"), len(assembled)
+    table.refresh()
+    start = table.positions([source])[source] or 0
+    decoded = DecodedBatch(
+        kind=RecordKind.TRACE,
+        topic=source.topic,
+        records=[msgspec.structs.replace(trace) for trace, _ in assembled],
+        partitions=[shard] * count,
+        offsets=list(range(start, start + count)),
+        schema_ids=["0" * 16] * count,
+        raws=[],
+        assembly=[facts for _, facts in assembled],
+    )
+    batch = record_batch(RecordKind.TRACE, decoded, ingested_at=ingested, policy="p")
+    append(lake, "traces", Redacted(batch, "p"), source, start, EntryKind.ASSEMBLE)
+
+
+def append(  # noqa: PLR0917 - what a commit consists of
+    lake: Lake,
+    name: str,
+    batch: Redacted[pa.RecordBatch],
+    source: SourcePartition,
+    start: int,
+    kind: EntryKind = EntryKind.FLUSH,
 ) -> None:
     """Append rows to a table and move the position of their source."""
     table, count = lake.table(name), batch.value.num_rows
@@ -104,7 +136,9 @@ def append(
     commit(
         table,
         TableCommit(
-            entry=LedgerEntry(EntryKind.FLUSH, [span], {source.topic: HERE}),
+            entry=LedgerEntry(
+                kind, [span], {source.topic: HERE} if kind is EntryKind.FLUSH else {}
+            ),
             token=start + 1,
             moves=[Move(position_app(source), start or None, start + count)],
             adds=files,
@@ -116,7 +150,7 @@ def append(
 def worked(lake: Lake, scales: LabelScorer, *, now: int = NOW, window: int | None = None) -> None:
     """Write the labels that a worker writes who reads the whole lake once."""
     join = LabelJoin(scales, window=window)
-    for kind in RecordKind:
+    for kind in SENT_KINDS:
         table = lake.table(TABLE_OF_KIND[kind])
         table.refresh()
         for batch in table.batches(JOIN_COLUMNS[kind]):
@@ -143,6 +177,7 @@ def add_labels(lake: Lake, events: Sequence[LabelEvent]) -> None:
             pa.array([NOW] * count, pa.timestamp("us", "UTC")),
             pa.array(["0" * 16] * count),
             pa.array(["p"] * count),
+            pa.nulls(count, pa.int32()),
             columns[_SCHEMA.get_field_index("decided_at")].cast(pa.date32()),
         ],
         schema=_SCHEMA,

@@ -11,15 +11,10 @@ from typing import Any
 import pytest
 from confluent_kafka.schema_registry import Schema, SchemaReference, SchemaRegistryClient
 
+from decode.configured_schemas import open_schema_source
 from decode.decoder import Decoder
-from decode.schema_sources import (
-    FolderSource,
-    MissingSchema,
-    RegistryError,
-    RegistrySource,
-    SchemaSource,
-    open_schema_source,
-)
+from decode.registry_source import RegistrySource
+from decode.schema_sources import FolderSource, MissingSchema, RegistryError, SchemaSource
 from schemas.contract import CONTRACTS, schema_fingerprint
 from schemas.errors import FatalError, RetryableError, UsageError
 from schemas.reasons import QuarantineReason
@@ -27,7 +22,7 @@ from schemas.record_batches import RawRecord, RecordKind
 from tests.make.records import encode_json, trace
 from tests.make.wire import framed, single_object
 from tests.servers.ports import free_port
-from tests.servers.registry import SchemaRegistry
+from tests.servers.registry import SharedRegistry
 
 TRACE = CONTRACTS["trace"].avro
 OTHER: Any = {"type": "record", "name": "Other", "fields": [{"name": "a", "type": "int"}]}
@@ -279,7 +274,7 @@ def subject() -> str:
     return f"subject-{uuid.uuid4().hex}"
 
 
-def test_a_real_registry_gives_the_schema(registry: SchemaRegistry, subject: str) -> None:
+def test_a_real_registry_gives_the_schema(registry: SharedRegistry, subject: str) -> None:
     """A registered contract is found by its id, another id is a miss."""
     client = SchemaRegistryClient({"url": registry.url})
     schema_id = client.register_schema(subject, Schema(json.dumps(TRACE), "AVRO"))
@@ -292,14 +287,14 @@ def test_a_real_registry_gives_the_schema(registry: SchemaRegistry, subject: str
 
 
 @pytest.mark.parametrize("path", ["/apis/ccompat/v77", "/apis", "/health/no"])
-def test_a_wrong_path_of_a_real_registry(registry: SchemaRegistry, path: str) -> None:
+def test_a_wrong_path_of_a_real_registry(registry: SharedRegistry, path: str) -> None:
     """It answers 404 there too; whether it knows the schema is another question."""
     root = registry.url.partition("/apis")[0]
     with pytest.raises(RegistryError, match="check that it is"):
         _source(f"{root}{path}").by_id(1)
 
 
-def test_a_schema_with_references_is_put_together(registry: SchemaRegistry, subject: str) -> None:
+def test_a_schema_with_references_is_put_together(registry: SharedRegistry, subject: str) -> None:
     """A schema that refers to another subject is read with what it refers to."""
     client = SchemaRegistryClient({"url": registry.url})
     whole = json.loads(json.dumps(TRACE))
@@ -313,7 +308,7 @@ def test_a_schema_with_references_is_put_together(registry: SchemaRegistry, subj
     assert _decode(source, framed(trace(1), TRACE, schema_id)) == (1, [])
 
 
-def test_references_of_references_are_put_together(registry: SchemaRegistry, subject: str) -> None:
+def test_references_of_references_are_put_together(registry: SharedRegistry, subject: str) -> None:
     """Whatever refers to what, at any depth, and also where two refer to the same."""
     client = SchemaRegistryClient({"url": registry.url})
     whole = json.loads(json.dumps(TRACE))

@@ -13,14 +13,14 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from schemas.contract import CONTRACTS, Avsc
-from schemas.record_batches import RecordKind
+from schemas.record_batches import SENT_KINDS, RecordKind
 from tests.faults.scene import Scene
 from tests.make.records import encode_json, feedback, person, trace
 from tests.make.wire import framed, single_object
 from tests.servers.fixtures import StartWorker
 from tests.servers.kafka import Kafka
 from tests.servers.ports import free_port
-from tests.servers.registry import SchemaRegistry
+from tests.servers.registry import SharedRegistry
 from tests.servers.s3 import S3
 from tests.servers.topic_io import Record, produce
 
@@ -100,14 +100,14 @@ def test_all_wire_formats_with_schemas_from_a_folder(worker_scene: Scene, tmp_pa
     assert_formats(worker_scene, ids)
 
 
-def test_all_wire_formats_with_a_registry(worker_scene: Scene, registry: SchemaRegistry) -> None:
+def test_all_wire_formats_with_a_registry(worker_scene: Scene, registry: SharedRegistry) -> None:
     """The same with the ids that a real registry gives."""
     client = SchemaRegistryClient({"url": registry.url})
     ids = {
         kind: client.register_schema(
             f"{kind}-{uuid.uuid4().hex}", Schema(_text(CONTRACTS[kind].avro), "AVRO")
         )
-        for kind in RecordKind
+        for kind in SENT_KINDS
     }
     worker_scene.more = {"kafka__schema_registry_url": registry.url}
     assert_formats(worker_scene, ids)

@@ -9,8 +9,9 @@ from tests.kill_harness import KILLED
 
 LIMITS = {"stricter": (1_000_000, SHORT_LIMIT), "laxer": (SHORT_LIMIT, 1_000_000)}
 LABELS = {FlushStep.LABELS_WRITTEN, FlushStep.LABELS_COMMITTED, FlushStep.LABELS_PRODUCED}
-RARE = {FlushStep.CLAIMED, FlushStep.AUDIT_COMMITTED, *LABELS}
-"""Steps that not every flush takes; tests below, in ``test_audit`` and ``test_labels`` do."""
+ASSEMBLY = {step for step in FlushStep if step.startswith("assembly_")}
+RARE = {FlushStep.CLAIMED, FlushStep.AUDIT_COMMITTED, *LABELS, *ASSEMBLY}
+"""Steps that not every flush takes; tests below and those of their parts do."""
 BETWEEN = (FlushStep.QUARANTINE_COMMITTED, FlushStep.PRIMARY_COMMITTED)
 
 

@@ -15,7 +15,7 @@ from labels.join import DecidedLabel, LabelJoin
 from labels.policy import LabelPolicy, parse_label_policies
 from labels.scorer import LabelScorer
 from schemas.columns import record_batch
-from schemas.record_batches import DecodedBatch, RecordKind
+from schemas.record_batches import SENT_KINDS, DecodedBatch, RecordKind
 from schemas.records import Feedback, LabelEvent, Trace
 
 START = 1_793_491_200_000_000  # 2026-11-01T00:00:00Z
@@ -211,7 +211,7 @@ class Worker:
         self.join = LabelJoin(self.scorer, window=self.window)
         self.read = defaultdict(int, self.stored)
         for partition in range(self.partitions):
-            decided = {kind: self.labelled.get((kind, partition), 0) for kind in RecordKind}
+            decided = {kind: self.labelled.get((kind, partition), 0) for kind in SENT_KINDS}
             rebuild(
                 self.join,
                 {partition: decided},

@@ -95,7 +95,7 @@ def test_a_summary_counts_by_reason() -> None:
 
 def test_records_are_taken_out_once(quarantine_table: Table) -> None:
     """Those that are not there any more are not counted again, and no commit is made for none."""
-    wanted = [(0, 1), (1, 0), (1, 9)]
+    wanted = [(0, 1, None), (1, 0, None), (1, 9, None)]
     assert (
         remove_quarantined(
             quarantine_table, "llm.feedback", wanted, commit_context(new_token=lambda: 1)
@@ -146,7 +146,7 @@ def test_a_lost_reply_is_settled_by_the_token(quarantine_table: Table) -> None:
     quarantine_table.handle = handle  # type: ignore[assignment]
     assert (
         remove_quarantined(
-            quarantine_table, "llm.feedback", [(0, 1)], commit_context(new_token=lambda: 1)
+            quarantine_table, "llm.feedback", [(0, 1, None)], commit_context(new_token=lambda: 1)
         )
         == 1
     )
@@ -164,14 +164,19 @@ def test_another_re_drive_at_the_same_time_is_fenced(
 
     def overtake() -> None:
         assert (
-            remove_quarantined(other, "llm.feedback", [(0, 1)], commit_context(new_token=lambda: 2))
+            remove_quarantined(
+                other, "llm.feedback", [(0, 1, None)], commit_context(new_token=lambda: 2)
+            )
             == 1
         )
 
     quarantine_table.handle = LostReply(quarantine_table.handle, overtake)  # type: ignore[assignment]
     with pytest.raises(FencedError):
         remove_quarantined(
-            quarantine_table, "llm.feedback", [(0, 1), (0, 2)], commit_context(new_token=lambda: 1)
+            quarantine_table,
+            "llm.feedback",
+            [(0, 1, None), (0, 2, None)],
+            commit_context(new_token=lambda: 1),
         )
     assert offsets(other) == [0, 2]
 
@@ -186,7 +191,7 @@ def test_a_file_that_was_compacted_meanwhile_is_looked_at_again(
     quarantine_table.handle = handle  # type: ignore[assignment]
     assert (
         remove_quarantined(
-            quarantine_table, "llm.feedback", [(0, 1)], commit_context(new_token=lambda: 1)
+            quarantine_table, "llm.feedback", [(0, 1, None)], commit_context(new_token=lambda: 1)
         )
         == 1
     )
@@ -196,7 +201,7 @@ def test_a_file_that_was_compacted_meanwhile_is_looked_at_again(
 def test_the_file_that_is_left_holds_text_as_any_reader_expects_it(quarantine_table: Table) -> None:
     """A condition on text finds its rows without their being read first."""
     remove_quarantined(
-        quarantine_table, "llm.feedback", [(0, 1)], commit_context(new_token=lambda: 1)
+        quarantine_table, "llm.feedback", [(0, 1, None)], commit_context(new_token=lambda: 1)
     )
     quarantine_table.refresh()
     dataset = quarantine_table.handle.to_pyarrow_dataset()

@@ -65,7 +65,9 @@ def test_records_are_taken_out_of_a_quarantine_on_s3(lake_on_s3: Lake) -> None:
     table = lake_on_s3.table("quarantine")
     append(table, None, 3)
     append(table, 3, 6, token=2)
-    taken = remove_quarantined(table, TOPIC, [(0, 1), (0, 9)], commit_context(new_token=lambda: 1))
+    taken = remove_quarantined(
+        table, TOPIC, [(0, 1, None), (0, 9, None)], commit_context(new_token=lambda: 1)
+    )
     assert taken == 1
     assert offsets(table) == [0, 2, 3, 4, 5]
 

@@ -260,3 +260,17 @@ def test_a_long_chain_of_spans_is_assembled_in_linear_time() -> None:
     trace = assemble(*spans)
     assert trace.row is not None
     assert trace.span_count == 20_000
+
+
+def test_a_call_that_three_instrumentations_saw_counts_once() -> None:
+    """What only the outermost one says is in the row too."""
+    outermost = chat(2, 1, attributes={"gen_ai.response.model": "m-3"})
+    inner = chat(4, 3, attributes={"gen_ai.usage.input_tokens": 5})
+    row = row_of(root(), outermost, chat(3, 2), inner)
+    assert (row["input_tokens"], row["model_version"]) == (5, "m-3")
+
+
+def test_spans_nested_twenty_thousand_deep_in_one_another() -> None:
+    """Each of them a model call: they are one call."""
+    row = row_of(*(chat(n, n - 1 or None) for n in range(1, 20_000)))
+    assert row["response"] == "hi"

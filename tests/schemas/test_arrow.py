@@ -9,18 +9,28 @@ from schemas.contract import CONTRACTS
 
 
 def test_the_tables_are_those_of_the_design() -> None:
-    """Six tables, each partitioned by the day of the event."""
-    assert set(TABLES) == {"traces", "feedback", "labels", "quarantine", "redactions", "reviews"}
+    """Seven tables, each partitioned by the day of the event."""
+    assert set(TABLES) == {
+        "traces",
+        "feedback",
+        "labels",
+        "quarantine",
+        "redactions",
+        "reviews",
+        "otel_spans",
+    }
     assert {table.partition_by for table in TABLES.values()} == {("event_date",)}
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_columns_are_record_then_provenance_then_day(name: str) -> None:
-    """No field of the contract is missing from its table, and provenance is never null."""
+def test_columns_are_record_then_provenance_then_own_then_day(name: str) -> None:
+    """No field of the contract is missing from its table, and a row always has coordinates."""
     table = TABLES[name]
     fields = [field.name for field in CONTRACTS[table.record].fields]
-    assert table.arrow.names == [*fields, *PROVENANCE.names, "event_date"]
-    assert [name for name in PROVENANCE.names if PROVENANCE.field(name).nullable] == ["_schema"]
+    assert table.arrow.names == [*fields, *PROVENANCE.names, *table.own.names, "event_date"]
+    nullable = [name for name in PROVENANCE.names if PROVENANCE.field(name).nullable]
+    assert nullable == ["_schema", "_index"]
+    assert all(field.nullable for field in table.own)
     assert pa.types.is_timestamp(table.arrow.field(table.event_time).type)
 
 

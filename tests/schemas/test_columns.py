@@ -1,6 +1,7 @@
 """Columns hold exactly what the records hold, in exactly the schema of the table."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -11,14 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.arrow import PROVENANCE, TABLES, TIMESTAMP_US, record_schema
+from schemas.assembly_columns import ASSEMBLY_COLUMNS, AssemblyFacts
 from schemas.columns import TABLE_OF_KIND, record_arrays, record_batch
 from schemas.contract import CONTRACTS
-from schemas.record_batches import DecodedBatch, RecordKind
-from schemas.records import Feedback, LabelEvent, Trace
+from schemas.record_batches import SENT_KINDS, DecodedBatch, RawRecord, RecordKind
+from schemas.records import Feedback, LabelEvent, StoredSpan, Trace
 from tests.make.records import LARGE, STARTED_AT, feedback, trace
 from tests.make.strategies import records
 
-TYPES = {"trace": Trace, "feedback": Feedback, "label_event": LabelEvent}
+TYPES = {
+    "trace": Trace,
+    "feedback": Feedback,
+    "label_event": LabelEvent,
+    "otel_span": StoredSpan,
+}
 NOW = STARTED_AT + 5
 
 
@@ -40,7 +47,7 @@ def _expected(name: str, made: Sequence[msgspec.Struct]) -> pa.RecordBatch:
     plain = [msgspec.to_builtins(record) for record in made]
     for record in plain:
         for field in ("segments", "attributes"):
-            if field in record:
+            if isinstance(record.get(field), dict):
                 record[field] = list(record[field].items())
     return pa.RecordBatch.from_pylist(plain, schema=record_schema(CONTRACTS[name]))
 
@@ -67,7 +74,7 @@ def test_blocks_leave_no_seam(rows: int) -> None:
     assert batch.equals(_expected("trace", made))
 
 
-@pytest.mark.parametrize("kind", list(RecordKind))
+@pytest.mark.parametrize("kind", list(SENT_KINDS))
 @pytest.mark.parametrize("rows", [0, 7])
 def test_a_batch_has_exactly_the_columns_of_its_table(kind: RecordKind, rows: int) -> None:
     """Names, types, nullability and order are those of the table, also with no row at all."""
@@ -95,7 +102,40 @@ def test_rows_say_where_they_came_from() -> None:
         "_ingested_at": pa.scalar(NOW, TIMESTAMP_US).as_py(),
         "_schema": "0000000000000002",
         "_policy": "p1",
+        "_index": None,
     }
+
+
+def test_assembled_traces_fill_the_columns_beside_the_contract() -> None:
+    """One entry for each row, also after some rows were left out; without entries all is null."""
+    facts = [
+        AssemblyFacts(revision=1, mapping="m-1"),
+        AssemblyFacts(2, "m-2", ("root_missing",), True, 0.25, "trace-0"),
+    ]
+    plain = _decoded(RecordKind.TRACE, [trace(0), trace(1)])
+    raws = [RawRecord(0, 0, -1, None, None)] * 2
+    decoded = replace(plain, topic="#assembly", raws=raws, assembly=facts)
+    columns = ["trace_id", *ASSEMBLY_COLUMNS.names]
+    expected = [
+        dict(zip(columns, ("trace-0", 1, None, [], None, None, "m-1"), strict=True)),
+        dict(
+            zip(
+                columns,
+                ("trace-1", 2, "trace-0", ["root_missing"], True, 0.25, "m-2"),
+                strict=True,
+            )
+        ),
+    ]
+
+    def rows(batch: DecodedBatch[Any]) -> list[dict[str, Any]]:
+        made = record_batch(RecordKind.TRACE, batch, ingested_at=NOW, policy="p")
+        return made.select(columns).to_pylist()
+
+    assert rows(decoded) == expected
+    assert rows(decoded.subset([1])) == expected[1:]
+    assert [set(row.values()) - {row["trace_id"]} for row in rows(plain)] == [{None}, {None}]
+    with pytest.raises(ValueError, match="1 entries for 2 rows"):
+        rows(replace(decoded, assembly=facts[:1]))
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from schemas.records import (
     Feedback,
     LabelEvent,
     Message,
+    StoredSpan,
     Trace,
 )
 from tests.make.records import encode_json, trace
@@ -25,6 +26,7 @@ TYPES: dict[str, type[msgspec.Struct]] = {
     "trace": Trace,
     "feedback": Feedback,
     "label_event": LabelEvent,
+    "otel_span": StoredSpan,
 }
 
 

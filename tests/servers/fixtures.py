@@ -10,11 +10,12 @@ import pytest
 
 from tests.partners.environment import Partners, prepare_partners
 from tests.partners.promptfoo import Promptfoo, prepare_promptfoo
-from tests.servers.kafka import Kafka, make_kafka, prepare_kafka
+from tests.servers.kafka import Kafka, make_kafka, prepare_kafka, shared_kafka
 from tests.servers.mock_kafka import MockKafka
-from tests.servers.registry import SchemaRegistry, registry_jars
+from tests.servers.registry import SchemaRegistry, SharedRegistry, registry_jars, shared_registry
 from tests.servers.s3 import S3, make_s3, prepare_s3
 from tests.servers.s3_faults import FaultyS3
+from tests.servers.shared import run_folder
 from tests.servers.unavailable import ServerUnavailableError
 from tests.servers.worker import Worker
 
@@ -87,7 +88,11 @@ def kafka_parts() -> Path | None:
 @pytest.fixture(scope="session")
 def kafka(kafka_parts: Path | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
     """One broker for all tests. Take new topics (``kafka.new_topic``) and groups in each test."""
-    broker = make_kafka(kafka_parts, tmp_path_factory.mktemp("kafka"), {})
+    if kafka_parts is not None:
+        with shared_kafka(kafka_parts, run_folder(tmp_path_factory)) as shared:
+            yield shared
+        return
+    broker = make_kafka(None, tmp_path_factory.mktemp("kafka"), {})
     try:
         yield broker.start()
     finally:
@@ -166,13 +171,10 @@ def registry_parts() -> Path:
 @pytest.fixture(scope="session")
 def registry(
     registry_parts: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[SchemaRegistry]:
+) -> Iterator[SharedRegistry]:
     """One schema registry for all tests. Take subjects of its own in each test."""
-    server = SchemaRegistry(registry_parts, tmp_path_factory.mktemp("registry"))
-    try:
-        yield server.start()
-    finally:
-        server.kill()
+    with shared_registry(registry_parts, run_folder(tmp_path_factory)) as shared:
+        yield shared
 
 
 @pytest.fixture

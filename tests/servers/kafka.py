@@ -2,8 +2,9 @@
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -18,6 +19,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 from tests.servers.container import docker_answers, pull
 from tests.servers.kafka_container import KafkaContainer, kafka_image
 from tests.servers.kafka_process import KafkaProcess, kafka_jars
+from tests.servers.shared import SharedFolder, shared_server
 from tests.servers.unavailable import ServerUnavailableError
 
 _READY_SECONDS = 90
@@ -71,6 +73,42 @@ def make_kafka(jars: Path | None, folder: Path, properties: Mapping[str, str]) -
     if jars is not None:
         return Kafka(KafkaProcess(jars, folder, properties))
     return Kafka(KafkaContainer(properties))
+
+
+class SharedNode:
+    """A broker that the other test processes of a run use too."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self.bootstrap = bootstrap
+        self.data: Path | None = None
+        self.alive = True
+
+    def start(self) -> None:
+        """It runs already."""
+
+    def stop(self) -> None:
+        """Raises RuntimeError."""
+        raise RuntimeError("other tests use this broker: a test that stops one takes `own_kafka`")
+
+    def kill(self) -> None:
+        """Raises RuntimeError."""
+        self.stop()
+
+    def tail(self) -> str:
+        """Where its log is."""
+        return "its log is kafka/kafka.log in the temporary folder of the run"
+
+
+@contextmanager
+def shared_kafka(jars: Path, run: Path) -> Iterator["Kafka"]:
+    """The broker of the run with the temporary folder ``run``."""
+
+    def start(folder: SharedFolder) -> tuple[str, object]:
+        broker = Kafka(KafkaProcess(jars, folder.path, {}, folder.keeper)).start()
+        return broker.bootstrap, broker
+
+    with shared_server(run / "kafka", start) as bootstrap:
+        yield Kafka(SharedNode(bootstrap))
 
 
 class Kafka:

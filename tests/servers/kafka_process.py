@@ -4,7 +4,7 @@ import re
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.servers.cache import cached
@@ -14,6 +14,8 @@ from tests.servers.process import ChildProcess
 
 _POM = Path(__file__).with_name("pom.xml")
 _PURPOSE = "a real Kafka"
+_LIGHT = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+"""The second compiler would take more time than it saves in the life of a test broker."""
 
 
 def kafka_version() -> str:
@@ -38,7 +40,13 @@ class KafkaProcess:
     ``properties`` come on top of those below, and win.
     """
 
-    def __init__(self, jars: Path, folder: Path, properties: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        jars: Path,
+        folder: Path,
+        properties: Mapping[str, str],
+        keeper: Sequence[str] = (),
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / "kafka.log"
         self.data = folder / "data"
@@ -47,9 +55,9 @@ class KafkaProcess:
         self._config = folder / "server.properties"
         lines = _listeners(port, controller_port, self.data) | broker_properties() | {**properties}
         self._config.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
-        self._java = [java(_PURPOSE), "-XX:+UseSerialGC", "-cp", f"{jars}/*"]
+        self._java = [java(_PURPOSE), *_LIGHT, "-cp", f"{jars}/*"]
         self._child = ChildProcess(
-            [*self._java, "-Xmx512m", "kafka.Kafka", str(self._config)], out=self.log
+            [*self._java, "kafka.Kafka", str(self._config)], out=self.log, keeper=keeper
         )
 
     @property

@@ -13,6 +13,7 @@ class ChildProcess:
     """A command that can be started, signalled, killed and started again.
 
     ``out`` and ``err`` are files that are appended to; without ``err`` both streams go to ``out``.
+    With a ``keeper`` (see ``tests.servers.shared``) the command may outlive this test process.
     """
 
     def __init__(
@@ -23,8 +24,10 @@ class ChildProcess:
         err: Path | None = None,
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
+        keeper: Sequence[str] = (),
     ) -> None:
-        self.command = list(command)
+        self.command = [*keeper, *command]
+        self._kept = bool(keeper)
         self._out, self._err, self._env, self._cwd = out, err, env, cwd
         self._process: subprocess.Popen[bytes] | None = None
         self._watched = False
@@ -60,8 +63,9 @@ class ChildProcess:
                 cwd=self._cwd,
                 start_new_session=True,
             )
-        self._watched = True
-        reaper().watch(self.pid)
+        if not self._kept:
+            self._watched = True
+            reaper().watch(self.pid)
 
     def wait(self, timeout: float) -> int:
         """Wait for the end and give the exit code; raises TimeoutError with the end of the log."""

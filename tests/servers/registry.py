@@ -4,12 +4,16 @@ import tarfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.servers.cache import cached
 from tests.servers.java import copy_archive, java
 from tests.servers.ports import free_port
 from tests.servers.process import ChildProcess
+from tests.servers.shared import SharedFolder, shared_server
 
 VERSION = "3.0.9"
 
@@ -35,7 +39,7 @@ def _unpack(folder: Path) -> None:
 class SchemaRegistry:
     """The registry with its schemas in ``folder``. Started again, it has the same port and ids."""
 
-    def __init__(self, jars: Path, folder: Path) -> None:
+    def __init__(self, jars: Path, folder: Path, keeper: Sequence[str] = ()) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         address, port = "127.0.0.1", free_port()
         self.url = f"http://{address}:{port}/apis/ccompat/v7"
@@ -49,7 +53,10 @@ class SchemaRegistry:
         program = ["-jar", str(jars / f"apicurio-registry-app-{VERSION}-runner.jar")]
         settings = [f"-D{name}={value}" for name, value in options.items()]
         self._child = ChildProcess(
-            [java(_PURPOSE), *light, *settings, *program], out=folder / "registry.log", cwd=folder
+            [java(_PURPOSE), *light, *settings, *program],
+            out=folder / "registry.log",
+            cwd=folder,
+            keeper=keeper,
         )
 
     def start(self) -> "SchemaRegistry":
@@ -83,3 +90,21 @@ class SchemaRegistry:
                 return bool(reply.status == 200)
         except (urllib.error.URLError, OSError):
             return False
+
+
+class SharedRegistry(NamedTuple):
+    """A registry that the other test processes of a run use too."""
+
+    url: str
+
+
+@contextmanager
+def shared_registry(jars: Path, run: Path) -> Iterator[SharedRegistry]:
+    """The registry of the run with the temporary folder ``run``."""
+
+    def start(folder: SharedFolder) -> tuple[str, object]:
+        server = SchemaRegistry(jars, folder.path, folder.keeper).start()
+        return server.url, server
+
+    with shared_server(run / "registry", start) as url:
+        yield SharedRegistry(url)

@@ -9,7 +9,7 @@ from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerialize
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 from confluent_kafka.serialization import MessageField, SerializationContext
 
-from tests.servers.registry import SchemaRegistry
+from tests.servers.registry import SchemaRegistry, SharedRegistry
 
 
 def record(*fields: dict[str, object]) -> str:
@@ -21,7 +21,7 @@ A: dict[str, object] = {"name": "a", "type": "string"}
 B: dict[str, object] = {"name": "b", "type": ["null", "int"], "default": None}
 
 
-def test_avro_makes_the_round_trip(registry: SchemaRegistry) -> None:
+def test_avro_makes_the_round_trip(registry: SharedRegistry) -> None:
     """Five bytes of header with an id that another client can resolve."""
     context = SerializationContext(f"topic-{uuid.uuid4().hex}", MessageField.VALUE)
     writer = SchemaRegistryClient({"url": registry.url})
@@ -34,7 +34,7 @@ def test_avro_makes_the_round_trip(registry: SchemaRegistry) -> None:
     assert [field["name"] for field in known["fields"]] == ["a"]
 
 
-def test_an_incompatible_schema_is_refused(registry: SchemaRegistry) -> None:
+def test_an_incompatible_schema_is_refused(registry: SharedRegistry) -> None:
     """Versions count up, and what old readers could not read is refused."""
     client = SchemaRegistryClient({"url": registry.url})
     subject = f"subject-{uuid.uuid4().hex}"

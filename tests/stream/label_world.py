@@ -21,7 +21,7 @@ from lake.table_log import position_app
 from lake.table_writer import FlushPart, TableWriter
 from lake.verify_labels import find_label_problems, find_label_row_problems
 from schemas.errors import FencedError
-from schemas.record_batches import RecordKind
+from schemas.record_batches import SENT_KINDS, RecordKind
 from schemas.records import Feedback, LabelEvent, Trace
 from schemas.redacted import Redacted
 from stream.buffer import Flush
@@ -42,7 +42,7 @@ from tests.lake.kit import commit_context, patience
 from tests.stream.kit import Recorder
 from tests.stream.protocol.simulated import SimulatedLake
 
-TOPICS = {kind: f"llm.{kind}" for kind in RecordKind}
+TOPICS = {kind: f"llm.{kind}" for kind in SENT_KINDS}
 TABLES = {RecordKind.TRACE: "traces", RecordKind.FEEDBACK: "feedback"}
 PARTITIONS = 2
 HERE = {topic: Incarnation("cluster", topic) for topic in TOPICS.values()}
@@ -241,7 +241,7 @@ def finish(world: World) -> None:
     last = Worker(world)
     last.take(range(PARTITIONS))
     last.turn()
-    for kind in RecordKind:
+    for kind in SENT_KINDS:
         last.flush(kind, 10**6)
     last.label()
 

@@ -59,7 +59,7 @@ def test_every_table_goes_on_where_the_new_topic_begins(half_flushed_lake: Lake)
         assert table.positions([SOURCE, OTHER]) == {SOURCE: 2, OTHER: 0}
         assert table.incarnation_version(TOPIC) == ANEW.version()
     taken, _ = take_over(half_flushed_lake, incarnation=ANEW).take([SOURCE])
-    assert (taken[0].range.next, taken[0].in_quarantine) == (2, frozenset())
+    assert (taken[0].range.next, taken[0].in_quarantine) == (2, {})
     assert verify_lake(half_flushed_lake, deep=True).problems == []
 
 

@@ -18,7 +18,7 @@ from lake.fences import ERASURE_FENCE
 from lake.ledger import SourcePartition
 from schemas.arrow import TABLES
 from schemas.errors import FatalError, RetryableError
-from schemas.record_batches import RecordKind
+from schemas.record_batches import SENT_KINDS, RecordKind
 from schemas.records import Feedback, LabelEvent, Trace
 from tests.labels.kit import feedback, labels, partition_of, policy, told, trace
 from tests.labels.worlds import records
@@ -41,7 +41,7 @@ def happen(world: World, moves: int) -> None:
             worker.take(random.choice([[0], [1], [0, 1]]))
         if random.random() < 0.8:
             worker.turn()
-        for kind in random.sample(list(RecordKind), random.randrange(3)):
+        for kind in random.sample(list(SENT_KINDS), random.randrange(3)):
             worker.flush(kind, random.randrange(1, 5))
         if random.random() < 0.15:
             haunt(world)
@@ -100,7 +100,7 @@ def made(*made_records: Trace | Feedback, **more: Any) -> tuple[World, Worker]:
 
 def flush_all(worker: Worker) -> None:
     """Bring all records into the lake."""
-    for kind in RecordKind:
+    for kind in SENT_KINDS:
         worker.flush(kind, 1000)
 
 

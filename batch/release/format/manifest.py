@@ -122,9 +122,13 @@ PopulationFacts = TypedDict(
         "audit": NotRequired[AuditFacts],
         "sent_again_otherwise": NotRequired[int],
         "warnings": NotRequired[list[str]],
+        "represents": NotRequired[float],
     },
 )
-"""The traces that a release speaks for. Releases of earlier versions did not count all of it."""
+"""The traces that a release speaks for. Releases of earlier versions did not count all of it.
+
+``represents`` is how many traces these stand for, where a part of them was kept at random.
+"""
 
 
 class StratumFacts(TypedDict):
@@ -142,6 +146,7 @@ class StratumFacts(TypedDict):
     out_of_reach: int
     cluster_probability: float | None
     erased: NotRequired[int]
+    represents: NotRequired[float]
 
 
 class DesignFacts(TypedDict):

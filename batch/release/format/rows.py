@@ -12,9 +12,18 @@ from typing import Any, Final, TypedDict, cast
 
 import pyarrow as pa
 
-from schemas.arrow import EVENT_DATE, TABLES, TIMESTAMP_US
+from schemas.arrow import TIMESTAMP_US, record_schema
+from schemas.contract import CONTRACTS
 
-_TRACE: Final = [field for field in TABLES["traces"].arrow if field.name != EVENT_DATE]
+_COORDINATES: Final = [
+    pa.field("_topic", pa.string(), nullable=False),
+    pa.field("_partition", pa.int32(), nullable=False),
+    pa.field("_offset", pa.int64(), nullable=False),
+    pa.field("_ingested_at", TIMESTAMP_US, nullable=False),
+    pa.field("_schema", pa.string()),
+    pa.field("_policy", pa.string(), nullable=False),
+]
+_TRACE: Final = [*record_schema(CONTRACTS["trace"]), *_COORDINATES]
 _JUDGEMENT: Final = [
     pa.field("label", pa.string(), nullable=False),
     pa.field("expected_response", pa.string()),

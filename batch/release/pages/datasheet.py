@@ -10,6 +10,7 @@ from typing import Final
 
 from batch.release.format.manifest import (
     ANY_LABEL,
+    PopulationFacts,
     PreviousFacts,
     ReleaseFacts,
     StratumFacts,
@@ -172,13 +173,26 @@ def _design(facts: ReleaseFacts) -> list[Block]:
             f"{how}. Within a stratum a keyed hash with seed {spec['seed']} decides, so the same "
             "lake gives the same rows. `weight` is the number of these traces that a row "
             "represents: use it to estimate anything about them; leave it out to compare two "
-            "systems on these rows."
+            f"systems on these rows.{_kept_at_random(facts['population'])}"
         ),
         Grid(
             ("stratum", "traces", f"{spec['one_per']}s", "drawn", "duplicates", "rows", "chance"),
             rows[: _SHOWN * 5],
         ),
     ]
+
+
+def _kept_at_random(population: PopulationFacts) -> str:
+    """Say what the weights add up to, where traces were sampled before they were stored."""
+    represents = population.get("represents")
+    if represents is None:
+        return ""
+    return (
+        " A part of the traces was kept at random before they were stored (head or tail sampling "
+        "of OpenTelemetry). The weights count the others too, by the inverse of the probability "
+        f"with which each trace was kept: they add up to about {represents:.0f} traces. "
+        "`inclusion_probability` includes that probability."
+    )
 
 
 def _labels(facts: ReleaseFacts, rows: Rows) -> list[Block]:
@@ -215,13 +229,17 @@ def _production_share(strata: Sequence[StratumFacts], sample: Rows, label: str) 
     The counts of strata are those of the selection in the lake, without sampling error.
     """
     if strata and "label" in strata[0]["values"]:
-        traces = sum(s["traces"] for s in strata if s["values"]["label"] == label)
-        total = sum(s["traces"] for s in strata)
+        traces = sum(_represented(s) for s in strata if s["values"]["label"] == label)
+        total = sum(_represented(s) for s in strata)
         return f"{traces / total:.1%} (counted)" if traces else _NOTHING
     estimate = _estimate(sample, lambda row: row["label"] == label)
     if estimate is None:
         return _NOTHING
     return f"{estimate.mean:.1%} ({estimate.low:.1%} to {estimate.high:.1%})"
+
+
+def _represented(stratum: StratumFacts) -> float:
+    return stratum.get("represents", stratum["traces"])
 
 
 def _estimate(sample: Rows, holds: Callable[[ReleaseRow], bool]) -> WeightedMean | None:

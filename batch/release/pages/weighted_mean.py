@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from labels.binomial_interval import beta_quantile
+from labels.student import t_quantile
 
 
 class WeightedValue(NamedTuple):
@@ -78,12 +78,3 @@ def _variance(rows: Sequence[WeightedValue]) -> float:
         (1 - row.probability) * (row.weight * (row.value - mean) / (1 - row.weight / total)) ** 2
         for row in rows
     ) * ((n - 1) / n)
-
-
-def t_quantile(share: float, freedom: float) -> float:
-    """Return the quantile of Student's t, for a share above one half.
-
-    By its relation to the beta distribution: t² / (f + t²) has Beta(1/2, f/2) (DLMF 8.17).
-    """
-    x = beta_quantile(2 * share - 1, 0.5, freedom / 2)
-    return math.sqrt(freedom * x / (1 - x))

@@ -68,6 +68,9 @@ def _population(selection: Selection, spec: SpecFacts) -> PopulationFacts:
         "refused_by_redaction_policy": selection.refused,
         "is": population_name(spec),
     }
+    represented = sum(draw.stratum.represented for draw in selection.draws)
+    if represented != counted["traces"]:
+        counted["represents"] = round(represented, 6)
     return {**counted, **selection.population.to_json()}
 
 
@@ -89,7 +92,7 @@ def _mark(trace_id: str, release: str, key: bytes) -> str:
 
 def _stratum(draw: StratumDraw, out_of_reach: Mapping[str, int]) -> StratumFacts:
     stratum = draw.stratum
-    return {
+    facts: StratumFacts = {
         "name": stratum_name(stratum.values),
         "values": dict(stratum.values),
         "traces": stratum.traces,
@@ -102,3 +105,6 @@ def _stratum(draw: StratumDraw, out_of_reach: Mapping[str, int]) -> StratumFacts
         "out_of_reach": out_of_reach.get(stratum.text, 0),
         "cluster_probability": len(draw.drawn) / draw.free if draw.free else None,
     }
+    if stratum.represented != stratum.traces:
+        facts["represents"] = round(stratum.represented, 6)
+    return facts

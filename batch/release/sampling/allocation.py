@@ -20,12 +20,20 @@ class Stratum:
     """A stratum: its text, its values by column, the number of its traces and of its cells.
 
     A cell is the part of one cluster (conversation, user, or trace) that is in the stratum.
+    ``represents``: how many traces those stand for, where a part of them was kept at random; None
+    if as many as there are.
     """
 
     text: str
     values: Mapping[str, str | None]
     traces: int
     cells: int
+    represents: float | None = None
+
+    @property
+    def represented(self) -> float:
+        """Return how many traces the stratum stands for."""
+        return self.traces if self.represents is None else self.represents
 
 
 def allocate_rows(strata: Sequence[Stratum], size: int, rule: AllocationRule) -> dict[str, int]:

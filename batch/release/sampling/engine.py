@@ -6,14 +6,16 @@ its memory limit.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self, TypedDict, cast
 
 import duckdb
 import ibis
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from batch.assembled_rows import LATER_REVISION, has_assembled_rows
 from batch.bounded_duckdb import connect_duckdb
 from batch.release.sampling import selection_query
 from batch.release.sampling.allocation import Stratum
@@ -22,11 +24,13 @@ from batch.release.sampling.row_fetcher import RowCoordinates
 from batch.release.sampling.spec import ReleaseSpec
 from batch.release.sampling.stratified_draw import CellSize, SamplingCell
 from lake.snapshot import TableSnapshot
-from schemas.arrow import TABLES, TIMESTAMP_US
+from schemas.arrow import EVENT_DATE, TABLES, TIMESTAMP_US
 from schemas.errors import FatalError, UsageError
 from schemas.times import shift_day
+from schemas.trace_in_force import IN_FORCE_COLUMNS, in_force_sql
 
 CELL_TABLE: Final = "cells"
+SENT_TRACES: Final = "sent_traces"
 SYNTHETIC_TABLE: Final = "synthetic_rows"
 _CLOCK_DAYS: Final = 2  # a label is older than its trace only if a clock is wrong
 
@@ -34,9 +38,10 @@ _CLOCK_DAYS: Final = 2  # a label is older than its trace only if a clock is wro
 def unbound_table(name: str) -> Any:
     """Return a table of the lake as an Ibis table that is not bound to an engine.
 
-    ``all_…`` is the same table, not limited to the window.
+    ``all_…`` is the same table, not limited to the window. ``sent_traces`` has also the rows of
+    traces that are not in force.
     """
-    schema = TABLES[name.removeprefix("all_")].arrow
+    schema = TABLES[name.removeprefix("all_").removeprefix("sent_")].arrow
     return ibis.table({field.name: _ibis_type(field.type) for field in schema}, name=name)
 
 
@@ -56,6 +61,7 @@ _PLAIN_TYPES: Final = {
     pa.int32(): "int32",
     pa.int64(): "int64",
     pa.float64(): "float64",
+    pa.bool_(): "boolean",
     pa.date32(): "date",
     TIMESTAMP_US: "timestamp('UTC', 6)",
 }
@@ -78,6 +84,8 @@ CELL_SCHEMA: Final = ibis.schema(
         "_topic": "string",
         "_partition": "int32",
         "_offset": "int64",
+        "sampling_probability": "float64",
+        "represents": "int64",
         "draw": "string",
     }
 )
@@ -128,12 +136,59 @@ class SelectionEngine:
         if labels.as_of is not None:
             until = shift_day(labels.as_of.date(), _CLOCK_DAYS)
             label_days = shift_day(first, -_CLOCK_DAYS), until
-        self._connection.register("traces", traces.dataset((first, last)))
+        self._register_traces(traces, (first, last))
         self._connection.register("labels", labels.dataset(label_days))
         self._connection.register("all_traces", traces.dataset())
         self._connection.register("all_labels", labels.dataset())
         self._spec = spec
         self._cells = ibis.table(CELL_SCHEMA, name=CELL_TABLE)
+
+    def _register_traces(self, traces: TableSnapshot, days: tuple[date, date]) -> None:
+        """Register the traces of the window's days; the rows in force only, if any was assembled.
+
+        Rows that came as records only are chosen by the selection, among those of the window.
+        """
+        window = traces.dataset(days)
+        self._connection.register(SENT_TRACES, window)
+        if not has_assembled_rows(traces):
+            self._connection.register("traces", window)
+            return
+        day, revision = pc.field(EVENT_DATE), pc.field("revision")
+        elsewhere = (day < days[0]) | (day > days[1])
+        outranking = revision.is_null() | LATER_REVISION
+        others = traces.dataset().filter(elsewhere & outranking)
+        self._connection.register("other_traces", others)
+        names = ", ".join(IN_FORCE_COLUMNS)
+        self._run(
+            f"""
+            CREATE TEMP TABLE several AS
+            SELECT {names}, true AS inside FROM {SENT_TRACES}
+            WHERE trace_id IN (
+                SELECT trace_id FROM {SENT_TRACES} GROUP BY trace_id HAVING count(*) > 1
+                UNION SELECT trace_id FROM other_traces WHERE trace_id IN (
+                    SELECT trace_id FROM {SENT_TRACES})
+            ) OR duplicate_of IS NOT NULL
+            """  # noqa: S608 - names of this program
+        )
+        self._run(
+            f"""
+            INSERT INTO several SELECT {names}, false FROM other_traces
+            WHERE trace_id IN (SELECT trace_id FROM several)
+            """  # noqa: S608
+        )
+        self._run(
+            f"""
+            CREATE TEMP TABLE not_in_force AS
+            SELECT * FROM several WHERE inside
+            EXCEPT SELECT *, true FROM ({in_force_sql("several", names)})
+            """  # noqa: S608
+        )
+        self._run(
+            f"""
+            CREATE TEMP VIEW traces AS SELECT * FROM {SENT_TRACES}
+            ANTI JOIN not_in_force USING (trace_id, _topic, _partition, _offset)
+            """  # noqa: S608
+        )
 
     def __enter__(self) -> Self:
         query = ibis.to_sql(cells_expression(self._spec), dialect="duckdb")
@@ -152,6 +207,7 @@ class SelectionEngine:
                 stratum_values(row["stratum"], columns),
                 int(row["traces"]),
                 int(row["cells"]),
+                int(row["represents"]) / selection_query.SAMPLING_UNITS,
             )
             for row in self.ask(selection_query.strata(self._cells))
         ]

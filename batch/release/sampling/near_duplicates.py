@@ -6,17 +6,21 @@ missed. The first step searches from 0.7 of the threshold, to miss few.
 
 A shingle is a run of tokens of one message: words, single letters of scripts without spaces between
 words, and signs such as emoji. Punctuation counts if a message holds nothing else.
+
+datasketch is loaded with the first rule: it brings SciPy, a quarter of the start of a command.
 """
 
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
-
-from datasketch import MinHash, MinHashLSH
+from importlib import import_module
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from batch.release.format.rows import TraceFields
 from batch.release.sampling.spec import NearDuplicateRule
+
+if TYPE_CHECKING:
+    from datasketch import MinHash, MinHashLSH
 
 _UNSPACED: Final = (  # Thai, Lao, Tibetan, Myanmar, Khmer, kana, Han
     "\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff"
@@ -91,19 +95,22 @@ class MinHashSketches:
 
     def __init__(self, rule: NearDuplicateRule) -> None:
         self.rule = rule
-        first = MinHashLSH(threshold=rule.threshold * _SEARCH_FROM, num_perm=rule.permutations)
+        self._library = import_module("datasketch")
+        first = self._library.MinHashLSH(
+            threshold=rule.threshold * _SEARCH_FROM, num_perm=rule.permutations
+        )
         self._bands = (first.b, first.r)  # computed by integration, which is slow
         self._sketches: dict[str, tuple[frozenset[str], MinHash]] = {}
 
-    def empty_index(self) -> MinHashLSH:
+    def empty_index(self) -> "MinHashLSH":
         """Return an index for these sketches."""
-        return MinHashLSH(num_perm=self.rule.permutations, params=self._bands)
+        return self._library.MinHashLSH(num_perm=self.rule.permutations, params=self._bands)
 
-    def of(self, trace_id: str, texts: Sequence[str]) -> tuple[frozenset[str], MinHash]:
+    def of(self, trace_id: str, texts: Sequence[str]) -> tuple[frozenset[str], "MinHash"]:
         """Return the shingles of a trace's texts and their MinHash."""
         if trace_id not in self._sketches:
             runs = shingles(texts, self.rule.shingle)
-            sketch = MinHash(num_perm=self.rule.permutations, seed=_SEED)
+            sketch = self._library.MinHash(num_perm=self.rule.permutations, seed=_SEED)
             sketch.update_batch([shingle.encode() for shingle in sorted(runs)])
             self._sketches[trace_id] = runs, sketch
         return self._sketches[trace_id]

@@ -12,8 +12,9 @@ from typing import Any, Final
 from batch.release.format.manifest import ANY_LABEL, FailureRateFacts, PopulationCounts
 from batch.release.sampling import population_queries
 from batch.release.sampling.columns import NUMBER_COLUMNS, SEGMENT_PREFIX, is_segment, needs_label
-from batch.release.sampling.engine import SelectionEngine, unbound_table
+from batch.release.sampling.engine import SENT_TRACES, SelectionEngine, unbound_table
 from batch.release.sampling.spec import ReleaseSpec
+from batch.release.sampling.stratified_draw import LEAST_PROBABILITY
 from labels.failure_rate import AuditedTrace, estimate_failure_rate
 
 _FIXED_VALUES: Final[Mapping[str, Sequence[str]]] = {
@@ -75,15 +76,15 @@ def count_population(spec: ReleaseSpec, engine: SelectionEngine) -> Population:
     traces, labels = unbound_table("traces"), unbound_table("labels")
     counted = engine.ask(population_queries.count_by_label(spec, traces, labels))
     rows = engine.ask(population_queries.count_audited(spec, traces, labels))
-    rows.sort(key=lambda row: (row["audit_probability"], row["failed"], row["passed"]))
-    changed = 0
-    if engine.ask(population_queries.resent_traces(spec, traces).limit(1)):
-        changed = engine.ask(population_queries.count_changed_resends(spec, traces))[0]["traces"]
+    rows.sort(key=lambda row: (_probability(row), row["failed"], row["passed"]))
+    changed, sent = 0, unbound_table(SENT_TRACES)
+    if engine.ask(population_queries.resent_traces(spec, sent).limit(1)):
+        changed = engine.ask(population_queries.count_changed_resends(spec, sent))[0]["traces"]
     return Population(
         labels=dict(sorted((row["label"], int(row["traces"])) for row in counted)),
         drawn=sum(int(row["traces"]) for row in rows),
         audit=[
-            AuditedTrace(bool(row["failed"]), row["audit_probability"])
+            AuditedTrace(bool(row["failed"]), _probability(row))
             for row in rows
             if bool(row["failed"]) != bool(row["passed"])  # both: the reviewers disagree
             for _ in range(int(row["traces"]))
@@ -91,6 +92,12 @@ def count_population(spec: ReleaseSpec, engine: SelectionEngine) -> Population:
         changed_resends=int(changed),
         warnings=unmatched_names(spec, engine),
     )
+
+
+def _probability(row: Mapping[str, Any]) -> float:
+    """Return with which probability a trace was kept before it was stored, and then audited."""
+    kept, audited = row["sampling_probability"], float(row["audit_probability"])
+    return audited if kept is None else audited * max(kept, LEAST_PROBABILITY)
 
 
 def unmatched_names(spec: ReleaseSpec, engine: SelectionEngine) -> list[str]:

@@ -30,16 +30,19 @@ FAILED: Final = "review_fail"
 PASSED: Final = "review_pass"
 
 
-def fitting_traces(spec: ReleaseSpec, traces: Any) -> Any:
-    """Return the ids of the traces that fit regardless of their label, each once."""
+def fitting_traces(spec: ReleaseSpec, traces: Any, *more: str) -> Any:
+    """Return the ids of the traces that fit regardless of their label, each once.
+
+    ``more`` are further columns, whose value is the same in all rows of a trace.
+    """
     columns = [c for c in spec.where if not needs_label(c)]
-    fixed = ["trace_id", "started_at", "event_date", "_policy"]
+    fixed = ["trace_id", "started_at", "event_date", "_policy", *more]
     read = in_window(spec, traces.select(*dict.fromkeys([*fixed, *stored_columns(columns)])))
     conditions = [meets_condition(column_expression(read, c), spec.where[c]) for c in columns]
     if spec.redaction_policies != "any":
         conditions.append(read["_policy"].isin(spec.redaction_policies))
     fitting = read.filter(*conditions) if conditions else read
-    return fitting.select("trace_id").distinct()
+    return fitting.select("trace_id", *more).distinct()
 
 
 def count_by_label(spec: ReleaseSpec, traces: Any, labels: Any) -> Any:
@@ -55,9 +58,11 @@ def count_by_label(spec: ReleaseSpec, traces: Any, labels: Any) -> Any:
 def count_audited(spec: ReleaseSpec, traces: Any, labels: Any) -> Any:
     """Return how many of the fitting traces the audit drew, by its probability and the verdict.
 
-    ``failed`` and ``passed`` say whether a review in force has that verdict.
+    ``failed`` and ``passed`` say whether a review in force has that verdict,
+    ``sampling_probability`` with which probability the trace was kept before it was stored.
     """
     columns = (*LABEL_COLUMNS, "audit_probability", "evidence")
+    kept = fitting_traces(spec, traces, "sampling_probability").rename(kept_trace_id="trace_id")
     drawn = labels.select(*columns).filter(labels.route == "audit")
     last = labels_in_force(drawn.filter(drawn.audit_probability > 0))
     kinds = last.evidence.filter(lambda item: item["weight"] != 0).map(lambda item: item["kind"])
@@ -67,14 +72,15 @@ def count_audited(spec: ReleaseSpec, traces: Any, labels: Any) -> Any:
         failed=kinds.contains(FAILED),
         passed=kinds.contains(PASSED),
     )
-    fitting = judged.semi_join(fitting_traces(spec, traces), "trace_id")
-    keys = ["audit_probability", "failed", "passed"]
+    fitting = judged.inner_join(kept, judged.trace_id == kept.kept_trace_id)
+    keys = ["audit_probability", "sampling_probability", "failed", "passed"]
     return fitting.group_by(keys).aggregate(traces=lambda t: t.count())
 
 
 def resent_traces(spec: ReleaseSpec, traces: Any) -> Any:
-    """Return the ids of the traces of the window that were sent more than once."""
-    rows = in_window(spec, traces.select("trace_id", "started_at", "event_date"))
+    """Return the ids of the traces of the window that were sent more than once, as records."""
+    sent = traces.filter(traces.revision.isnull())
+    rows = in_window(spec, sent.select("trace_id", "started_at", "event_date"))
     counted = rows.group_by("trace_id").aggregate(times=rows.count())
     return counted.filter(counted.times > 1).select("trace_id")
 
@@ -83,7 +89,7 @@ def count_changed_resends(spec: ReleaseSpec, traces: Any) -> Any:
     """Return how many traces of the window were sent again with another status, answer or input."""
     compared = ["status", "response", "error_message", "finish_reason"]
     columns = ["trace_id", "started_at", "event_date", *compared, "messages"]
-    rows = in_window(spec, traces.select(*columns))
+    rows = in_window(spec, traces.filter(traces.revision.isnull()).select(*columns))
     again = rows.semi_join(resent_traces(spec, traces), "trace_id")
     kinds = again.messages.length().nunique() + again.started_at.nunique()
     for name in compared:

@@ -198,15 +198,16 @@ def _weights(draws: Sequence[StratumDraw]) -> dict[str, float]:
     """Return the weight of each row: its own and its duplicates', scaled to its stratum.
 
     The number of traces in a stratum is known, so the weights of its rows are scaled to add up to
-    it (post-stratification, Särndal et al. 1992, ch. 7).
+    it (post-stratification, Särndal et al. 1992, ch. 7). Where only a part of the traces was kept
+    at random, it is the estimate from all that were kept.
     """
     weights: dict[str, float] = {}
     for draw in draws:
-        own = {drawn.cell.trace_id: drawn.weight for drawn in draw.drawn if drawn.same_as is None}
+        own = {d.cell.trace_id: d.represents for d in draw.drawn if d.same_as is None}
         for drawn in draw.drawn:
             if drawn.same_as in own:
-                own[drawn.same_as] += drawn.weight
-        scale = draw.stratum.traces / (sum(own.values()) or 1.0)
+                own[drawn.same_as] += drawn.represents
+        scale = draw.stratum.represented / (sum(own.values()) or 1.0)
         weights |= {row: weight * scale for row, weight in own.items()}
     return weights
 

@@ -3,10 +3,10 @@
 The order is that of md5 over the seed and an id, as lower-case hex digits compared as text: the
 same on every engine. The query has four steps:
 
-    candidates    traces that the spec allows, each trace id once, with the label event in force
+    candidates    traces in force that the spec allows, with the label event in force
     cells         the traces of a conversation (or user, or trace) in one stratum: their number, and
                   the one that represents them (the first by its hash)
-    strata        the number of traces and of cells of each stratum
+    strata        the number of traces and of cells of each stratum, and what they represent
     first cells   the cells whose hash is below a limit, few enough to be read one by one
 """
 
@@ -23,10 +23,14 @@ from batch.release.sampling.columns import (
     stratum_text,
 )
 from batch.release.sampling.spec import NumberRange, ReleaseSpec
+from batch.release.sampling.stratified_draw import LEAST_PROBABILITY
+from schemas.trace_in_force import IN_FORCE_COLUMNS
 
 COORDINATES: Final = ("_topic", "_partition", "_offset")
+SAMPLING_UNITS: Final = 2**20
+"""The units of ``represents``: a trace that was kept for certain stands for as many."""
 HASH_DIGITS: Final = 32
-_KEYS: Final = ("trace_id", "session_id", "user_id", *COORDINATES)
+_KEYS: Final = ("trace_id", "session_id", "user_id", *COORDINATES, "sampling_probability")
 _CELL: Final = ("stratum", "cluster")
 
 
@@ -37,7 +41,7 @@ def md5(text: str) -> str:  # type: ignore[empty-body]
 
 def trace_columns(spec: ReleaseSpec) -> list[str]:
     """Return the columns of table ``traces`` that the selection reads."""
-    fixed = [*_KEYS, "started_at", "event_date", "_policy"]
+    fixed = [*_KEYS, *IN_FORCE_COLUMNS, "started_at", "event_date", "_policy"]
     return list(dict.fromkeys([*fixed, *stored_columns(spec.columns)]))
 
 
@@ -64,9 +68,12 @@ def labels_in_force(labels: Any) -> Any:
 
 
 def candidates(spec: ReleaseSpec, traces: Any, labels: Any) -> Any:
-    """Return the traces that the spec allows, with stratum, cluster and hash."""
+    """Return the traces that the spec allows, with stratum, cluster and hash.
+
+    ``traces`` may hold several rows of a trace, if all of them are in the window.
+    """
     read = traces.select(*trace_columns(spec))
-    joined = _joined(spec, _once(in_window(spec, read)), labels.select(*LABEL_COLUMNS))
+    joined = _joined(spec, in_force(in_window(spec, read)), labels.select(*LABEL_COLUMNS))
     allowed = _allowed(spec, joined)
     return allowed.select(
         *_KEYS,
@@ -79,28 +86,47 @@ def candidates(spec: ReleaseSpec, traces: Any, labels: Any) -> Any:
 def cells(spec: ReleaseSpec, candidates: Any) -> Any:
     """Return one row per cluster and stratum with candidates; ``traces`` counts them.
 
-    ``draw`` orders the cells of a stratum.
+    ``represents`` is how many traces they stand for, in `SAMPLING_UNITS`: a trace that was kept
+    with a probability stands for 1 / probability. ``draw`` orders the cells of a stratum.
     """
+    candidates = candidates.mutate(represents=_sampling_units(candidates.sampling_probability))
     if spec.one_per == "trace":
         grouped = candidates.mutate(traces=ibis.literal(1, "int64"))
     else:
         # One struct, not one column each: engines keep the inputs of an ordered aggregate.
         keys = ibis.struct({name: candidates[name] for name in _KEYS})
         by_cell = candidates.group_by(_CELL).aggregate(
-            traces=candidates.count(), first=keys.argmin(candidates.h)
+            traces=candidates.count(),
+            represents=candidates.represents.sum(),
+            first=keys.argmin(candidates.h),
         )
-        grouped = by_cell.select(*_CELL, "traces", **{name: by_cell.first[name] for name in _KEYS})
+        grouped = by_cell.select(
+            *_CELL, "traces", "represents", **{name: by_cell.first[name] for name in _KEYS}
+        )
     drawn_by = ibis.literal(f"{spec.seed}:cell:").concat(grouped.stratum, ":", grouped.cluster)
-    return grouped.select(*_CELL, "traces", *_KEYS, draw=md5(drawn_by))
+    return grouped.select(*_CELL, "traces", "represents", *_KEYS, draw=md5(drawn_by))
+
+
+def _sampling_units(probability: Any) -> Any:
+    """Return how many traces a trace stands for, as a whole number of units.
+
+    Whole numbers add up to the same in any order.
+    """
+    units = SAMPLING_UNITS / ibis.greatest(probability, ibis.literal(LEAST_PROBABILITY))
+    whole = (units + 0.5).floor().cast("int64")
+    return ibis.ifelse(probability.isnull(), ibis.literal(SAMPLING_UNITS, "int64"), whole)
 
 
 def strata(cells: Any) -> Any:
-    """Return the number of traces and of cells of each stratum."""
-    return cells.group_by("stratum").aggregate(traces=cells.traces.sum(), cells=cells.count())
+    """Return the number of traces and of cells of each stratum, and what they represent."""
+    return cells.group_by("stratum").aggregate(
+        traces=cells.traces.sum(), cells=cells.count(), represents=cells.represents.sum()
+    )
 
 
 def first_cells(cells: Any, limits: Mapping[str, str | None]) -> Any:
     """Return the cells whose ``draw`` is below the limit of their stratum; None means no limit."""
+    cells = cells.drop("represents")
     conditions = [
         (cells.stratum == name) & (True if limit is None else cells.draw < limit)
         for name, limit in limits.items()
@@ -122,7 +148,7 @@ def labels_of(labels: Any, trace_ids: Sequence[str]) -> Any:
 def named_traces(spec: ReleaseSpec, traces: Any) -> Any:
     """Return the traces that a spec names, whatever their time, each once."""
     selected = traces.filter(traces.trace_id.isin(list(spec.named)))
-    rows = _once(selected.select(*_KEYS, "_policy"))
+    rows = in_force(selected.select(*dict.fromkeys([*_KEYS, *IN_FORCE_COLUMNS]), "_policy"))
     return rows.select(*_KEYS, "_policy", cluster=_cluster(spec, rows))
 
 
@@ -163,12 +189,17 @@ def in_window(spec: ReleaseSpec, traces: Any) -> Any:
     )
 
 
-def _once(traces: Any) -> Any:
-    """Return each trace id once: the first in its partition if it was sent twice."""
-    order = [traces["_offset"].asc(), traces["_topic"].asc(), traces["_partition"].asc()]
+def in_force(traces: Any) -> Any:
+    """Return the rows in force (`schemas.trace_in_force`), among all rows of their traces."""
+    order = [
+        traces.revision.desc(nulls_first=True),
+        traces["_offset"].asc(),
+        traces["_topic"].asc(),
+        traces["_partition"].asc(),
+    ]
     rank = ibis.row_number().over(ibis.window(group_by=traces.trace_id, order_by=order))
     ranked = traces.mutate(rank=rank)
-    return ranked.filter(ranked.rank == 0).drop("rank")
+    return ranked.filter(ranked.rank == 0, ranked.duplicate_of.isnull()).drop("rank")
 
 
 def _joined(spec: ReleaseSpec, traces: Any, labels: Any) -> Any:

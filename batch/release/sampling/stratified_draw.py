@@ -12,8 +12,10 @@ traces: d_h of the A_h cells that were still free were drawn, and the cell has M
 which was picked. The product corrects for the cells whose cluster a rarer stratum had taken: each
 factor is the inverse of the chance that it was left. So each step preserves the expectation, and
 the Horvitz-Thompson total is unbiased (Särndal, Swensson and Wretman 1992, ch. 9 on drawing in
-phases). Where a rarer stratum took *all* of its clusters, their other cells could not be drawn;
-such traces are counted as out of reach, and the rest of their stratum represents them.
+phases). A trace that a sampler kept with probability p before it was stored (column
+``sampling_probability``) represents 1 / p times as many, for the same reason. Where a rarer stratum
+took *all* of its clusters, their other cells could not be drawn; such traces are counted as out of
+reach, and the rest of their stratum represents them.
 
 A drawn row whose text is a near-duplicate of an included one makes room for another. Its weight is
 added to that one if both are of one stratum, or else to the rows of its own stratum.
@@ -22,9 +24,12 @@ added to that one if both are of one stratum, or else to the rows of its own str
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from batch.release.sampling.allocation import Stratum
+
+LEAST_PROBABILITY: Final = 2.0**-30
+"""A trace that was kept with a lower probability counts as if it had this one."""
 
 NearDuplicateFinder = Callable[[str], str | None]
 """Returns the included row that a drawn trace is a near-duplicate of; None includes the trace."""
@@ -44,6 +49,7 @@ class SamplingCell:
     partition: int
     offset: int
     draw: str
+    sampling_probability: float | None = None
 
 
 class CellSize(NamedTuple):
@@ -59,7 +65,7 @@ class DrawnCell:
     """A cell that was drawn.
 
     ``same_as`` is the trace that it is a near-duplicate of, None if it is included. ``weight`` is
-    the number of traces that it represents by the design.
+    the number of stored traces that it represents by the design.
     """
 
     cell: SamplingCell
@@ -68,8 +74,19 @@ class DrawnCell:
 
     @property
     def probability(self) -> float:
-        """Return the probability with which this trace was drawn."""
-        return 1 / self.weight
+        """Return the probability with which this trace was kept and drawn."""
+        return self.kept / self.weight
+
+    @property
+    def kept(self) -> float:
+        """Return the probability with which this trace was kept before it was stored."""
+        kept = self.cell.sampling_probability
+        return 1.0 if kept is None else max(kept, LEAST_PROBABILITY)
+
+    @property
+    def represents(self) -> float:
+        """Return how many traces it represents: those that were not kept too."""
+        return self.weight / self.kept
 
 
 @dataclass(slots=True)

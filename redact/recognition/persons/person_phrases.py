@@ -228,12 +228,6 @@ class AccountRecogniser(PatternRecognizer):
             r"(?=[\w.@-]{0,40}[0-9_])[\w][\w.@-]{2,40}[\w]",
             0.7,
         ),
-        Pattern(
-            "Home folder",
-            r"(?<=(?:/home/|/Users/|\bUsers\\{1,2}))[A-Za-z]{2,20}(?:[. ][A-Za-z]{2,20}){1,2}"
-            r"(?=[/\\])",
-            0.7,
-        ),
     )
 
     def __init__(self) -> None:

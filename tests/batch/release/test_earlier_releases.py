@@ -38,9 +38,12 @@ from batch.release.sampling.synthetic_rows import SyntheticOffer
 from lake.config import LakeSettings
 from lake.objects import FolderStore
 from lake.snapshot import open_snapshot
+from lake.table_layouts import TABLE_LAYOUTS
 from lake.tables import Lake
+from lake.upgrade import upgrade_lake
 from redact.crypto.signing import Signer
 from tests.batch.release.kit import open_repository
+from tests.lake.kit import patience
 
 KEPT = Path(__file__).parents[2] / "data" / "releases"
 GOLDEN = KEPT / "releases" / "golden"
@@ -113,10 +116,14 @@ def test_an_earlier_release_verifies(release: Published) -> None:
 
 @pytest.fixture(scope="module")
 def earlier_lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
-    """A copy of the lake that the earlier releases were built from."""
+    """A copy of the lake that the earlier releases were built from, upgraded to this version."""
     folder = tmp_path_factory.mktemp("earlier") / "lake"
     shutil.copytree(KEPT / "lake", folder)
-    return Lake(LakeSettings(uri=str(folder)))
+    lake = Lake(LakeSettings(uri=str(folder)))
+    others = [name for name in TABLE_LAYOUTS if not (folder / name).exists()]
+    lake.init(others, lost=others)
+    upgrade_lake(lake, patience())
+    return lake
 
 
 def synthetic_offer() -> SyntheticOffer:

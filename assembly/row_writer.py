@@ -1,0 +1,249 @@
+"""Turns assembled traces into rows of ``traces``, and commits those that say something new.
+
+A row is redacted as a whole, although its spans were redacted when they were read: what one span
+teaches counts for all texts of the row.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import msgspec
+import pyarrow as pa
+
+from assembly.shard_sequences import NumberedShardRows, ShardSequences
+from assembly.stored_traces import StoredTrace, digest_rows
+from lake.fences import ERASURE_FENCE
+from lake.table_log import ASSEMBLY_SEQUENCE
+from otel.assembly import AssembledTrace
+from otel.open_traces import shard_of
+from redact.crypto.erasure_filter import ErasureFilter
+from redact.pipeline.assembled_rows import RowNumbers, number_assembled_rows
+from redact.pipeline.redactor import RedactionOutcome, Redactor
+from schemas.assembly_columns import AssemblyFacts
+from schemas.contract import CONTRACTS
+from schemas.record_batches import DecodedBatch, RawRecord, RecordKind
+from schemas.record_rules import normalize_start
+from schemas.records import Trace
+from schemas.redacted import Redacted
+
+INVALID_ROW: Final = "the row breaks a rule of the contract"
+ERASED: Final = "an erased person's"
+NOT_REDACTED: Final = "the row could not be redacted"
+
+
+class RowRedactor(Protocol):
+    """Redacts rows whose texts were redacted before, span by span."""
+
+    def redact_again(self, decoded: DecodedBatch[Trace], *, ingested_at: int) -> RedactionOutcome:
+        """Redact rows as wholes; stand-ins and pseudonyms of the first pass stay as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatedRedaction:
+    """Redacts rows once more as if they had not been redacted: stand-ins are recognised."""
+
+    redactor: Redactor
+
+    def redact_again(self, decoded: DecodedBatch[Trace], *, ingested_at: int) -> RedactionOutcome:
+        """Redact rows as wholes; see `RowRedactor`."""
+        return self.redactor.redact(decoded, ingested_at=ingested_at)
+
+
+class Tombstones(Protocol):
+    """The tombstones that are applied: the newest one, and the filter of them all."""
+
+    newest: int
+    kept_out: ErasureFilter
+
+    def reload(self) -> bool:
+        """Load new tombstones; return whether there were any."""
+
+
+@dataclass
+class BuiltRows:
+    """Redacted rows of traces, in the order of ``trace_ids``, with the hash of their content.
+
+    ``refused`` says for the others why they have no row.
+    """
+
+    rows: Redacted[pa.RecordBatch] | None = None
+    trace_ids: list[str] = field(default_factory=list)
+    digests: list[bytes] = field(default_factory=list)
+    duplicates: Mapping[str, str | None] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RowOutcome:
+    """What became of an assembled trace: its stored row, and whether it was written now."""
+
+    trace: AssembledTrace
+    stored: StoredTrace | None
+    written: bool
+    refused: str | None
+
+    @property
+    def kind(self) -> str:
+        """Whether the row is ``new``, ``revised`` or ``unchanged``."""
+        if self.stored is None or not self.written:
+            return "unchanged"
+        return "new" if self.stored.revision == 1 else "revised"
+
+
+@dataclass
+class RowWriter:
+    """Writes the rows of assembled traces under the sequences of their shards."""
+
+    sequences: ShardSequences
+    redactor: RowRedactor
+    tombstones: Tombstones
+    now_us: Callable[[], int]
+
+    def build(
+        self, traces: Sequence[AssembledTrace], duplicates: Mapping[str, str | None]
+    ) -> BuiltRows:
+        """Return the redacted rows of traces; ``duplicates`` has the trace each one repeats."""
+        built = BuiltRows(duplicates=duplicates)
+        valid: list[tuple[AssembledTrace, Trace]] = []
+        for trace in traces:
+            record = _to_record(trace)
+            if record is not None:
+                valid.append((trace, record))
+            elif trace.row is not None:
+                built.refused[trace.trace_id] = INVALID_ROW
+        decoded = _decoded(valid, duplicates)
+        if self.tombstones.kept_out:
+            kept, _ = self.tombstones.kept_out.without(decoded)
+            left = {record.trace_id for record in kept.records}
+            gone = (t.trace_id for t, _ in valid if t.trace_id not in left)
+            built.refused.update(dict.fromkeys(gone, ERASED))
+            decoded = kept
+        if not len(decoded):
+            return built
+        outcome = self.redactor.redact_again(decoded, ingested_at=self.now_us())
+        names = {raw.offset: traces_id for raw, traces_id in _names(decoded)}
+        built.refused.update((names[item.raw.offset], NOT_REDACTED) for item in outcome.rejected)
+        built.rows = outcome.rows
+        built.trace_ids = outcome.rows.value["trace_id"].to_pylist()
+        built.digests = digest_rows(outcome.rows.value)
+        return built
+
+    def write(
+        self,
+        traces: Sequence[AssembledTrace],
+        built: BuiltRows,
+        known: Mapping[str, StoredTrace],
+        marks: Mapping[int, int],
+    ) -> list[RowOutcome]:
+        """Commit the rows that differ from those in ``known``, and move marks.
+
+        Raises FencedError if another owner has written to a shard, or if somebody was erased since
+        the tombstones were loaded: then nothing was written. Otherwise as `lake.commit.commit`.
+        """
+        numbers, stored = self._number(built, known)
+        self.commit(built, numbers, marks)
+        return _outcomes(traces, built, numbers, stored)
+
+    def compare(
+        self,
+        traces: Sequence[AssembledTrace],
+        built: BuiltRows,
+        known: Mapping[str, StoredTrace],
+    ) -> list[RowOutcome]:
+        """Return what `write` would do, and write nothing."""
+        return _outcomes(traces, built, *self._number(built, known))
+
+    def _number(
+        self, built: BuiltRows, known: Mapping[str, StoredTrace]
+    ) -> tuple[list[RowNumbers], dict[str, StoredTrace]]:
+        """Return the numbers of the rows that differ, and what is stored of all rows then."""
+        at = dict(self.sequences.positions)
+        numbers: list[RowNumbers] = []
+        stored: dict[str, StoredTrace] = {}
+        places = {trace_id: place for place, trace_id in enumerate(built.trace_ids)}
+        for trace_id in sorted(places):
+            before, digest = known.get(trace_id), built.digests[places[trace_id]]
+            if before is not None and before.digest == digest:
+                stored[trace_id] = before
+                continue
+            shard, revision = shard_of(trace_id), before.revision + 1 if before else 1
+            numbers.append(RowNumbers(places[trace_id], shard, at[shard], revision))
+            at[shard] += 1
+            stored[trace_id] = StoredTrace(
+                trace_id, revision, digest, 0, built.duplicates.get(trace_id)
+            )
+        return numbers, stored
+
+    def commit(
+        self, built: BuiltRows, numbers: Sequence[RowNumbers], marks: Mapping[int, int]
+    ) -> None:
+        """Commit numbered rows and marks; see `write`."""
+        rows = None
+        if numbers and built.rows is not None:
+            ordered = sorted(numbers, key=lambda each: (each.shard, each.number))
+            counts: dict[int, int] = {}
+            for each in ordered:
+                counts[each.shard] = counts.get(each.shard, 0) + 1
+            rows = NumberedShardRows(number_assembled_rows(built.rows, ordered), counts)
+        self.sequences.commit(rows, marks, [ERASURE_FENCE.guard(self.tombstones.newest)])
+
+
+def _outcomes(
+    traces: Sequence[AssembledTrace],
+    built: BuiltRows,
+    numbers: Sequence[RowNumbers],
+    stored: Mapping[str, StoredTrace],
+) -> list[RowOutcome]:
+    written = {built.trace_ids[each.row] for each in numbers}
+    return [
+        RowOutcome(
+            trace,
+            stored.get(trace.trace_id),
+            trace.trace_id in written,
+            trace.reason or built.refused.get(trace.trace_id),
+        )
+        for trace in traces
+    ]
+
+
+def _to_record(trace: AssembledTrace) -> Trace | None:
+    """Return the row as a record of the contract; None if there is none, or if it breaks a rule."""
+    if trace.row is None:
+        return None
+    try:
+        record = msgspec.convert(dict(trace.row), Trace)
+    except (msgspec.ValidationError, ValueError):
+        return None
+    return None if normalize_start(record) else record
+
+
+def _decoded(
+    valid: Sequence[tuple[AssembledTrace, Trace]], duplicates: Mapping[str, str | None]
+) -> DecodedBatch[Trace]:
+    """Return records as a batch. Their numbers are provisional: their places in it."""
+    count = len(valid)
+    return DecodedBatch(
+        kind=RecordKind.TRACE,
+        topic=ASSEMBLY_SEQUENCE,
+        records=[record for _, record in valid],
+        partitions=[0] * count,
+        offsets=list(range(count)),
+        schema_ids=[CONTRACTS["trace"].fingerprint] * count,
+        raws=[RawRecord(0, number, -1, None, None) for number in range(count)],
+        assembly=[
+            AssemblyFacts(
+                revision=1,
+                mapping=trace.mapping,
+                incomplete=trace.incomplete,
+                sampling_probability=trace.sampling_probability,
+                duplicate_of=duplicates.get(trace.trace_id),
+            )
+            for trace, _ in valid
+        ],
+    )
+
+
+def _names(decoded: DecodedBatch[Trace]) -> list[tuple[RawRecord, str]]:
+    ids = [record.trace_id for record in decoded.records]
+    return list(zip(decoded.raws, ids, strict=True))

@@ -1,0 +1,209 @@
+"""Assembles traces again from all their spans: those that came after the worker's term, and any.
+
+The function is the worker's, and so are the sequences: a row that a job writes fences a worker that
+knows less, which reads the lake again. It is the authority after anything unforeseen, and over an
+unchanged lake it writes nothing. It also marks traces that account for model calls which another
+trace accounts for: a question of all traces together, which no worker can answer.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any, Final
+
+from assembly.row_writer import RowOutcome, RowWriter
+from assembly.span_arrivals import find_arrivals, read_arrival_columns
+from assembly.stored_traces import StoredTrace, read_stored_traces
+from assembly.trace_assembler import TraceAssembler
+from assembly.trace_rows import read_trace_rows
+from batch.progress import ReportProgress, no_progress
+from lake.live_files import list_live_files
+from lake.table_commit import CommitContext
+from lake.tables import Table
+from otel.assembly import AssembledTrace
+from otel.call_accounts import TraceAccount
+from otel.duplicate_traces import find_duplicates
+from otel.open_traces import ASSEMBLY_SHARDS, AssemblyTerms, OpenTraces
+from otel.row_reasons import name_row_reason
+from schemas.errors import FatalError, FencedError
+
+PORTION_ROWS: Final = 20_000
+ATTEMPTS: Final = 20
+"""How often rows are numbered again because a worker was faster."""
+MARGIN: Final = timedelta(days=1)
+"""Spans of a trace, and its row, may lie under the days beside those that are asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class TraceRequest:
+    """Which traces: those with a span that began since a day (UTC), or all of them."""
+
+    since: date | None = None
+    dry_run: bool = False
+
+    @property
+    def days(self) -> tuple[date, date] | None:
+        """The days of rows and spans to read, None for all."""
+        return None if self.since is None else (self.since - MARGIN, date.max)
+
+
+@dataclass(slots=True)
+class TraceReport:
+    """The result: traces by what became of them, those without a row by reason, and open ones."""
+
+    traces: int = 0
+    rows: Counter[str] = field(default_factory=Counter)
+    without_row: Counter[str] = field(default_factory=Counter)
+    still_open: int = 0
+    duplicates: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as the command prints it."""
+        return {
+            "traces": self.traces,
+            **{kind: self.rows[kind] for kind in ("new", "revised", "unchanged")},
+            "duplicates": self.duplicates,
+            "still_open": self.still_open,
+            "without_row": dict(sorted(self.without_row.items())),
+        }
+
+
+@dataclass
+class TraceReconciler:
+    """Runs the job on one lake. ``terms`` are the worker's: traces that are not due are left."""
+
+    spans: Table
+    writer: RowWriter
+    assembler: TraceAssembler
+    terms: AssemblyTerms
+    context: CommitContext
+    now_us: Callable[[], int]
+    portion_rows: int = PORTION_ROWS
+
+    @property
+    def traces(self) -> Table:
+        """The table of traces."""
+        return self.writer.sequences.table
+
+    def run(self, request: TraceRequest, progress: ReportProgress = no_progress) -> TraceReport:
+        """Assemble the traces, and write the rows that differ.
+
+        Raises FatalError if workers are faster all the time, or if the lake fails for too long.
+        """
+        retry = self.context.retry
+        report, accounts = TraceReport(), dict[str, TraceAccount]()
+        retry.call("reading the tombstones", self.writer.tombstones.reload)
+        retry.call("reading table traces", self.traces.refresh)
+        self.writer.sequences.load(range(ASSEMBLY_SHARDS))
+        stored = retry.call("reading table traces", lambda: self._read_stored(None, request))
+        state, paths = retry.call("reading the spans", lambda: self._read_arrivals(request))
+        total, now_us = state.open_count, self.now_us()
+        while due := state.take_due(now_us, max_rows=self.portion_rows):
+            progress("traces", report.traces, total)
+            files = {paths[number] for t in due for number in state.traces[t].files}
+            traces = retry.call(
+                "reading the spans", lambda due=due, files=files: self._assemble(due, files)
+            )
+            accounts |= {t.trace_id: t.account for t in traces if t.account is not None}
+            own = {t.trace_id: stored[t.trace_id] for t in traces if t.trace_id in stored}
+            self._count(report, self._write(traces, own, {}, request))
+            for trace_id in due:
+                state.close(trace_id, revision=None)
+            report.traces += len(due)
+        report.still_open = state.open_count
+        progress("traces", total, total)
+        self._mark_duplicates(request, report, accounts, state, paths)
+        return report
+
+    def _read_arrivals(self, request: TraceRequest) -> tuple[OpenTraces, dict[int, str]]:
+        """Return the traces of the days as open ones, and the paths of their files by number."""
+        self.spans.refresh()
+        state, paths = OpenTraces(self.terms), dict[int, str]()
+        asked: set[str] = set()
+        for number, file in enumerate(list_live_files(self.spans)):
+            if request.since is not None and file.day < request.since - MARGIN:
+                continue
+            paths[number] = file.path
+            rows = read_arrival_columns(self.spans, file.path)
+            for arrival in find_arrivals(rows, version=0, file=number):
+                state.add(arrival)
+                if request.since is None or file.day >= request.since:
+                    asked.add(arrival.trace_id)
+        for trace_id in state.traces.keys() - asked:
+            state.close(trace_id, revision=None)
+        return state, paths
+
+    def _assemble(self, trace_ids: Sequence[str], files: set[str]) -> list[AssembledTrace]:
+        rows = read_trace_rows(self.spans, files, trace_ids)
+        return [self.assembler.assemble(t, rows[t]) for t in trace_ids if t in rows]
+
+    def _read_stored(
+        self, trace_ids: Sequence[str] | None, request: TraceRequest
+    ) -> dict[str, StoredTrace]:
+        return read_stored_traces(self.traces, trace_ids, request.days)
+
+    def _write(
+        self,
+        traces: Sequence[AssembledTrace],
+        stored: Mapping[str, StoredTrace],
+        duplicates: Mapping[str, str | None],
+        request: TraceRequest,
+    ) -> list[RowOutcome]:
+        """Write the rows that differ; again with what is stored then if a worker was faster."""
+        for _ in range(ATTEMPTS):
+            marks = {t: each.duplicate_of for t, each in stored.items()} | dict(duplicates)
+            built = self.writer.build(traces, marks)
+            try:
+                if request.dry_run:
+                    return self.writer.compare(traces, built, stored)
+                return self.writer.write(traces, built, stored, {})
+            except FencedError:
+                retry = self.context.retry
+                retry.call("reading the tombstones", self.writer.tombstones.reload)
+                retry.call("reading table traces", self.traces.refresh)
+                self.writer.sequences.load(range(ASSEMBLY_SHARDS))
+                ids = [trace.trace_id for trace in traces]
+                stored = retry.call(
+                    "reading table traces", lambda ids=ids: self._read_stored(ids, request)
+                )
+        raise FatalError(
+            f"other writers were faster during each of {ATTEMPTS} attempts: run this again"
+        )
+
+    def _mark_duplicates(
+        self,
+        request: TraceRequest,
+        report: TraceReport,
+        accounts: Mapping[str, TraceAccount],
+        state: OpenTraces,
+        paths: Mapping[int, str],
+    ) -> None:
+        """Write revisions of traces whose mark has changed."""
+        duplicates = find_duplicates(accounts.values())
+        report.duplicates = len(duplicates)
+        retry = self.context.retry
+        retry.call("reading table traces", self.traces.refresh)
+        stored = retry.call("reading table traces", lambda: self._read_stored(None, request))
+        changed = [
+            trace_id
+            for trace_id in accounts
+            if trace_id in stored and stored[trace_id].duplicate_of != duplicates.get(trace_id)
+        ]
+        for at in range(0, len(changed), self.portion_rows):
+            portion = changed[at : at + self.portion_rows]
+            files = {paths[number] for t in portion for number in state.traces[t].files}
+            traces = retry.call(
+                "reading the spans", lambda ids=portion, files=files: self._assemble(ids, files)
+            )
+            own = {t: stored[t] for t in portion}
+            self._write(traces, own, {t: duplicates.get(t) for t in portion}, request)
+
+    @staticmethod
+    def _count(report: TraceReport, outcomes: Sequence[RowOutcome]) -> None:
+        for outcome in outcomes:
+            if outcome.stored is None:
+                reason = name_row_reason(outcome.trace) or outcome.refused or "erased"
+                report.without_row[reason] += 1
+            else:
+                report.rows[outcome.kind] += 1

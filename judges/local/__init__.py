@@ -1,0 +1,1 @@
+"""A learnt judge that needs no server: small, weak, and measured."""

@@ -1,0 +1,1 @@
+"""Metrics of answers by layer: retrieval, generation, agent, operations. One module a layer."""

@@ -1,0 +1,77 @@
+"""Metrics that are a judge's verdicts, taken at its word, with the range that the rest allows."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from judges.metrics.metric import (
+    LeftOut,
+    MeasuredRow,
+    MetricEstimate,
+    MetricIdentity,
+    MetricVerdict,
+    mean_metric,
+)
+from judges.outcome import JudgeAnswer
+from judges.ways import WayKind
+from judges.weighted_rows import row_arrays
+
+_LEFT_OUT: dict[str, LeftOut] = {
+    "unknown": "unknown",
+    "error": "error",
+    "not_applicable": "not_applicable",
+}
+
+
+class WrongWayError(ValueError):
+    """A metric is to be measured by verdicts of a way that cannot know it."""
+
+
+def judged_metric(
+    identity: MetricIdentity,
+    rows: Iterable[MeasuredRow],
+    judge: str,
+    *,
+    never_by: Sequence[WayKind] = (),
+    confidence: float = 0.95,
+) -> MetricEstimate:
+    """Return the weighted share of pass ÷ (pass + fail) of a judge's verdicts.
+
+    Raises WrongWayError if one of them was given by a way of ``never_by``.
+    """
+    held = list(rows)
+    for row in held:
+        verdict = row.verdicts.get(judge)
+        if verdict is not None and verdict.way in never_by:
+            raise WrongWayError(f"{identity.name} is never measured by a {verdict.way}")
+
+    def value_of(row: MeasuredRow) -> float | LeftOut:
+        return verdict_value(row.verdicts.get(judge))
+
+    estimate = mean_metric(identity, held, value_of, confidence=confidence)
+    answers = [
+        (row, verdict.answer)
+        for row in held
+        if (verdict := row.verdicts.get(judge)) is not None
+        and verdict.answer.outcome != "not_applicable"
+    ]
+    return _with_range(estimate, answers)
+
+
+def verdict_value(verdict: MetricVerdict | None) -> float | LeftOut:
+    """Return 1 for a pass, 0 for a fail, and the reason to leave a row out for the rest."""
+    if verdict is None:
+        return "not_judged"
+    outcome = verdict.answer.outcome
+    return _LEFT_OUT.get(outcome) or float(outcome == "pass")
+
+
+def _with_range(
+    estimate: MetricEstimate, answers: Sequence[tuple[MeasuredRow, JudgeAnswer]]
+) -> MetricEstimate:
+    weight = row_arrays(row.weighted for row, _ in answers).weight
+    total = float(weight.sum())
+    if not total:
+        return estimate
+    sure = sum(w for w, (_, a) in zip(weight.tolist(), answers, strict=True) if a.outcome == "pass")
+    bad = sum(w for w, (_, a) in zip(weight.tolist(), answers, strict=True) if a.outcome == "fail")
+    return replace(estimate, least=sure / total, most=1 - bad / total)

@@ -1,0 +1,53 @@
+"""A weighted share of rows, with an interval that clusters widen."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from judges.effective_interval import effective_interval
+from judges.weighted_rows import FloatArray, RowArrays, design_effect
+
+
+@dataclass(frozen=True, slots=True)
+class RateEstimate:
+    """A weighted share of rows, with its interval; None without rows.
+
+    ``effective`` is the size of a simple sample of the same precision, ``design_effect`` that of
+    the clusters.
+    """
+
+    estimate: float | None
+    low: float | None
+    high: float | None
+    effective: float
+    design_effect: float
+
+
+def rate_of_values(rows: RowArrays, values: FloatArray, confidence: float = 0.95) -> RateEstimate:
+    """Return the weighted mean of values from 0 to 1, with the interval of Korn and Graubard.
+
+    Survey Methodology 24, 1998. With n the rows (Kish's effective size (sum w)² / sum w², over the
+    design effect of clusters) and m = (n mean + 1) / (n + 2), the variance is
+
+        (n · mean of (x - m)² + m² + (1 - m)²) / ((n + 2) (n + 1))
+
+    that of the values and of one 0 and one 1 more: m (1 - m) / (n + 1) if all are 0 or 1. Student's
+    t has as many degrees of freedom as clusters, less one.
+    """
+    if not len(values):
+        return RateEstimate(None, None, None, 0.0, 1.0)
+    total = float(rows.weight.sum())
+    mean = min(1.0, float(rows.weight @ values) / total)
+    effect = design_effect(rows, values - mean)
+    size = total**2 / float(np.sum(rows.weight**2)) / effect
+    smoothed = (mean * size + 1) / (size + 2)
+    spread = float(rows.weight @ (values - smoothed) ** 2) / total
+    squares = size * spread + smoothed**2 + (1 - smoothed) ** 2
+    interval = effective_interval(
+        mean,
+        smoothed=smoothed,
+        variance=squares / ((size + 2) * (size + 1)),
+        freedom=len(np.unique(rows.cluster)) - 1,
+        confidence=confidence,
+    )
+    return RateEstimate(mean, interval.low, interval.high, interval.effective, effect)

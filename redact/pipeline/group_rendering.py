@@ -1,0 +1,100 @@
+"""Renders the segments of records that learn from each other, and scans the output once more.
+
+What one record of a group teaches (a name, an account) is replaced in all of them. A group is one
+record of the contract, or the items of one trace in one Kafka record.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import msgspec
+
+from redact.analysis.segments import TextSegment
+from redact.identities.extraction import NO_IDENTITIES, IdentityValue
+from redact.identities.identity_search import RecordIdentities, identities_of
+from redact.pipeline.segmenter import AnalysedSegment, Segmenter
+from redact.policies.policy import FieldClass
+from redact.rendering.renderer import RenderedSegment
+from redact.rendering.residual_scan import ResidualScanner
+from schemas.record_batches import DecodedBatch
+
+NOTHING_KNOWN = identities_of(NO_IDENTITIES)
+
+
+class RecordDraft(msgspec.Struct, gc=False):
+    """The segments of one record, before and after they are rendered.
+
+    ``left`` holds the values that the last scan found in ``rendered``.
+    """
+
+    segments: Sequence[TextSegment]
+    analysed: Sequence[AnalysedSegment]
+    classes: Sequence[FieldClass]
+    app: str
+    identities: RecordIdentities = NOTHING_KNOWN
+    rendered: Sequence[RenderedSegment] = ()
+    left: frozenset[IdentityValue] = NO_IDENTITIES
+
+
+class GroupRenderer:
+    """Renders groups of records; ``found`` counts the values that only the scan found, by type."""
+
+    def __init__(self, segmenter: Segmenter, scanner: ResidualScanner, found: Counter[str]) -> None:
+        self._segmenter = segmenter
+        self._scanner = scanner
+        self._found = found
+
+    def render(
+        self,
+        drafts: Sequence[RecordDraft],
+        learnt: frozenset[IdentityValue],
+        attempt: Callable[[RecordDraft, Callable[[], None]], None],
+    ) -> None:
+        """Render the drafts with the identities ``learnt``, twice if the scan finds something.
+
+        ``attempt`` runs the work on a draft and handles its errors.
+        """
+
+        def render_all(identities: RecordIdentities) -> frozenset[IdentityValue]:
+            for draft in drafts:
+                attempt(draft, partial(self._render, draft, identities, learnt))
+            return NO_IDENTITIES.union(*[draft.left for draft in drafts])
+
+        missed = render_all(identities_of(learnt))
+        if missed:
+            self._found.update([each.type for each in missed])
+            render_all(identities_of(learnt | missed))
+
+    def _render(
+        self,
+        draft: RecordDraft,
+        identities: RecordIdentities,
+        learnt: frozenset[IdentityValue],
+    ) -> None:
+        segmenter = self._segmenter
+        draft.rendered = [
+            segmenter.render(segment.text, analysed, identities, field_class, draft.app)
+            for segment, analysed, field_class in zip(
+                draft.segments, draft.analysed, draft.classes, strict=True
+            )
+        ]
+        draft.identities = identities
+        rules = segmenter.renderer("redact", draft.app).rules
+        draft.left = self._scanner.left([each.text for each in draft.rendered], learnt, rules)
+
+
+def group_rows(decoded: DecodedBatch[object]) -> list[list[int]]:
+    """Return the rows of a batch in groups of those that learn from each other.
+
+    Rows learn from each other if partition, offset and group are the same, and the group is known.
+    """
+    rows = range(len(decoded))
+    if not decoded.groups:
+        return [[row] for row in rows]
+    groups: dict[object, list[int]] = {}
+    for row in rows:
+        group = decoded.groups[row]
+        where = decoded.partitions[row], decoded.offsets[row]
+        groups.setdefault(row if group is None else (*where, group), []).append(row)
+    return list(groups.values())

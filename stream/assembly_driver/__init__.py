@@ -1,0 +1,1 @@
+"""Runs the assembly stage in the worker: its thread, its share of the work, what it reports."""

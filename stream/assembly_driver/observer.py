@@ -1,0 +1,70 @@
+"""Metrics and log events about the assembly in the worker."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from assembly.row_writer import ERASED, INVALID_ROW, NOT_REDACTED, RowOutcome
+from otel.row_reasons import name_row_reason
+from stream.assembly_driver.content_watch import ContentWatch, has_content
+from stream.events import EventLog
+from stream.metrics import Metrics
+
+REFUSED: Final = {INVALID_ROW: "invalid", NOT_REDACTED: "not_redacted", ERASED: "erased"}
+"""Names of why a row was not written although the trace has one."""
+
+
+@dataclass
+class AssemblyObserver:
+    """Reports on the assembly as metrics and log events. ``now_us`` is the wall clock."""
+
+    metrics: Metrics
+    log: EventLog
+    now_us: Callable[[], int]
+    content: ContentWatch = field(default_factory=ContentWatch)
+
+    def assembled(self, outcomes: Sequence[RowOutcome]) -> None:
+        """Report traces that were assembled and committed."""
+        counts: Counter[str] = Counter()
+        without: Counter[str] = Counter()
+        incomplete: Counter[str] = Counter()
+        empty = 0
+        for outcome in outcomes:
+            if outcome.stored is None:
+                without[name_row_reason(outcome.trace) or REFUSED[outcome.refused or ERASED]] += 1
+                continue
+            counts[outcome.kind] += 1
+            if outcome.written:
+                incomplete.update(outcome.trace.incomplete)
+                empty += not has_content(outcome.trace)
+                if (found := self.content.add(outcome.trace)) is not None:
+                    self.without_content(*found)
+        for kind, count in counts.items():
+            self.metrics.count("assembled_traces", kind, by=count)
+        for reason, count in without.items():
+            self.metrics.count("traces_without_row", reason, by=count)
+        for reason, count in incomplete.items():
+            self.metrics.count("incomplete_traces", reason, by=count)
+        self.metrics.count("traces_without_content", by=empty)
+        self.log.info("traces_assembled", **counts, without_row=without.total())
+
+    def open_traces(self, count: int, oldest_us: int | None) -> None:
+        """Set the gauges of what is open."""
+        age = 0.0 if oldest_us is None else max(0, self.now_us() - oldest_us) / 1e6
+        self.metrics.set("open_traces", count)
+        self.metrics.set("oldest_open_trace_seconds", age)
+
+    def rebuilt(self, shards: Collection[int], reason: str) -> None:
+        """Report that the state was read back from the lake."""
+        self.metrics.count("assembly_rebuilds", reason)
+        self.log.info("assembly_rebuilt", shards=sorted(shards), why=reason)
+
+    def without_content(self, app: str, setting: str) -> None:
+        """Warn that an application exports no content at all."""
+        self.log.warning("no_content_exported", app=app, setting=setting)
+
+    def conclude(self) -> None:
+        """Warn of applications that have shown no content until the worker ends."""
+        for app, setting in self.content.conclude():
+            self.without_content(app, setting)

@@ -1,0 +1,1 @@
+"""Trains the judges that are shipped with goldpan."""
