@@ -53,11 +53,18 @@ _DISGUISED: Final = re.compile(
 """Disguises of a key, its sign or its value: escapes, entities, invisible characters."""
 
 
-def find_keyed_values(text: str, book: KeyBook) -> tuple[list[KeyedFinding], list[HarmlessSpan]]:
+KeyedFindings = tuple[Sequence[KeyedFinding], Sequence[HarmlessSpan]]
+
+
+def find_keyed_values(text: str, book: KeyBook) -> KeyedFindings:
     """Return the personal values in a text, and the spans of the values of harmless keys.
 
     A text with disguises is read both raw and normalised: each may find more.
     """
+    return _find_in_short(text, book) if len(text) <= _LONGEST_KNOWN else _find(text, book)
+
+
+def _find(text: str, book: KeyBook) -> KeyedFindings:
     keyed, harmless = _read_raw(text, book)
     normal = normalise(text) if _may_be_disguised(text) else None
     if normal is not None:
@@ -67,6 +74,11 @@ def find_keyed_values(text: str, book: KeyBook) -> tuple[list[KeyedFinding], lis
             if span not in spans:
                 keyed.append(each._replace(finding=each.finding.at(*span)))
     return keyed, harmless
+
+
+_LONGEST_KNOWN: Final = 60
+_find_in_short = lru_cache(maxsize=4_096)(_find)
+"""Short strings of JSON come again in other documents: states, codes, towns."""
 
 
 def _may_be_disguised(text: str) -> bool:
