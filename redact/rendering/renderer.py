@@ -92,7 +92,7 @@ class SegmentRenderer:
         by_place = sorted(named, key=_by_start)
         starts = [finding.start for finding in by_place]
         for mark in _marks(text, analysis.marks, names, named):
-            new = self._render_mark(mark, _names_within(text, mark, names, by_place, starts))
+            new = self._render_mark(mark, names_within(text, mark, names, by_place, starts))
             if new.text == mark.text:
                 continue
             written = json_literal(new.text, ascii_only=ascii_only)
@@ -265,7 +265,7 @@ def _by_start(finding: PiiFinding) -> int:
     return finding.start
 
 
-def _names_within(
+def names_within(
     text: str,
     mark: MarkedLiteral,
     names: Sequence[IdentityFinder],

@@ -62,13 +62,14 @@ def results(policy: str, schema: str, records: Sequence[dict[str, Any]]) -> list
     if schema == "text":
         return list(map(repr, _line_redactor(policy).lines(map(json.dumps, records))))
     batch = decoded(records, RecordKind(schema))
-    outcome = _redactor(policy).redact(batch, ingested_at=NOW)
+    outcome = audited_redactor(policy).redact(batch, ingested_at=NOW)
     rows = [json.dumps(row, default=str) for row in outcome.rows.value.to_pylist()]
     return [*rows, *map(repr, outcome.audit), *map(repr, outcome.rejected)]
 
 
 @lru_cache
-def _redactor(policy: str) -> PolicyRedactor:
+def audited_redactor(policy: str) -> PolicyRedactor:
+    """Return the redactor of a policy, with its caches."""
     return PolicyRedactor(load_policy(policy), KEYS, audit=True)
 
 
