@@ -12,6 +12,9 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
 	--no-emit-find-links --python-version 3.11 --custom-compile-command "make lock"
 PROJECT := pyproject.toml --group build
 
+# Tests start hundreds of processes: without bytecode each of them would compile goldpan again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help venv demo test lint bench chaos lock clean
 
 help:

@@ -6,7 +6,7 @@ teaches counts for all texts of the row.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 import pyarrow as pa
@@ -35,7 +35,7 @@ NOT_REDACTED: Final = "the row could not be redacted"
 class RowRedactor(Protocol):
     """Redacts rows whose texts were redacted before, span by span."""
 
-    def redact_again(self, decoded: DecodedBatch[Trace], *, ingested_at: int) -> RedactionOutcome:
+    def redact_again(self, decoded: DecodedBatch[Any], *, ingested_at: int) -> RedactionOutcome:
         """Redact rows as wholes; stand-ins and pseudonyms of the first pass stay as they are."""
 
 
@@ -45,7 +45,7 @@ class RepeatedRedaction:
 
     redactor: Redactor
 
-    def redact_again(self, decoded: DecodedBatch[Trace], *, ingested_at: int) -> RedactionOutcome:
+    def redact_again(self, decoded: DecodedBatch[Any], *, ingested_at: int) -> RedactionOutcome:
         """Redact rows as wholes; see `RowRedactor`."""
         return self.redactor.redact(decoded, ingested_at=ingested_at)
 
@@ -236,6 +236,7 @@ def _decoded(
                 revision=1,
                 mapping=trace.mapping,
                 incomplete=trace.incomplete,
+                cost_computed=trace.cost_computed,
                 sampling_probability=trace.sampling_probability,
                 duplicate_of=duplicates.get(trace.trace_id),
             )

@@ -4,9 +4,9 @@ The mark of a shard says up to which version of ``otel_spans`` everything is ass
 later versions are open; rows of earlier ones are remembered if they arrived within the term.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,6 +23,10 @@ _INTAKE_US: Final = 3_600_000_000
 """Rows are committed at most this long after they arrived, or their worker has ended."""
 
 
+TakeRows: TypeAlias = Callable[[str, pa.Table, int], None]
+"""Takes the path of a file, its columns, and since when its rows arrived that count."""
+
+
 @dataclass(frozen=True, slots=True)
 class _OpenFiles:
     """The files with rows above the lowest mark, by path.
@@ -35,12 +39,17 @@ class _OpenFiles:
 
 
 def rebuild_shards(
-    spans: Table, marks: Mapping[int, int | None], terms: AssemblyTerms, now_us: int
+    spans: Table,
+    marks: Mapping[int, int | None],
+    terms: AssemblyTerms,
+    now_us: int,
+    take: TakeRows,
 ) -> tuple[dict[int, OpenTraces], SpanVersions]:
     """Return the states of shards as of the newest version, and what follows that version.
 
-    ``marks`` by shard, None if it has none. Rows above a mark are left to the caller, which takes
-    them from the versions. Raises RetryableError or FatalError if the lake cannot be read.
+    ``marks`` by shard, None if it has none. ``take`` gets each file that was read. Rows above a
+    mark are left to the caller, which takes them from the versions. Raises RetryableError or
+    FatalError if the lake cannot be read.
     """
     spans.refresh()
     newest = spans.handle.version()
@@ -63,6 +72,7 @@ def rebuild_shards(
         bound = window_us if version is None else since_us
         if newest_us >= bound:
             rows, number = read_arrival_columns(spans, path), versions.register(path)
+            take(path, rows, bound)
             for arrival in find_arrivals(rows, version=version or 0, file=number, since_us=bound):
                 shard = shard_of(arrival.trace_id)
                 if shard in states:

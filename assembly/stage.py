@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Final, Protocol
 
+from assembly.feedback_stage import FeedbackStage
 from assembly.row_writer import BuiltRows, RowOutcome, RowWriter
 from assembly.shard_rebuild import NOTHING_READ, rebuild_shards
 from assembly.span_arrivals import find_arrivals, read_arrival_columns
@@ -75,6 +76,7 @@ class AssemblyStage:
     writer: RowWriter
     terms: AssemblyTerms
     observer: StageObserver
+    feedback: FeedbackStage
     now_us: Callable[[], int]
     monotonic: Callable[[], float]
     stop_requested: Callable[[], bool] = lambda: False
@@ -113,10 +115,13 @@ class AssemblyStage:
         """
         if not self._shards:
             return True
-        if self._versions is None or self.open_count or self._late:
+        if self._versions is None or self.open_count or self._late or self.feedback.untried:
             return False
-        self.spans.refresh()
-        return self._versions.read == self.spans.handle.version()
+        return self._versions.read == self.newest_version()
+
+    def tried_feedback(self) -> bool:
+        """Return whether no feedback waits for its first try."""
+        return not self.feedback.untried
 
     def newest_version(self) -> int:
         """Return the newest version of ``otel_spans``; RetryableError if it cannot be read."""
@@ -146,6 +151,7 @@ class AssemblyStage:
             self._follow()
             self._assemble_due(everything=everything)
             self._search_late(everything=everything)
+            self.feedback.resolve(self._is_open, everything=marking)
             self._move_marks(at_once=marking)
             self._tidy()
         except FencedError:
@@ -181,6 +187,7 @@ class AssemblyStage:
             if rows >= READ_ROWS or self.open_count >= self.max_traces or self.stop_requested():
                 break
             columns = read_arrival_columns(self.spans, file.path)
+            self.feedback.take(file.path, columns)
             for arrival in find_arrivals(columns, version=file.version, file=file.number):
                 state = self._states.get(shard_of(arrival.trace_id))
                 if state is not None:
@@ -197,7 +204,10 @@ class AssemblyStage:
         self.traces.refresh()
         self.writer.sequences.load(self._shards)
         marks = self.writer.sequences.marks
-        self._states, self._versions = rebuild_shards(self.spans, marks, self.terms, self.now_us())
+        self.feedback.begin(self._shards)
+        self._states, self._versions = rebuild_shards(
+            self.spans, marks, self.terms, self.now_us(), self.feedback.take
+        )
         self._built_at = self._versions.seen
         self._late = {}
         self.observer.rebuilt(self._shards, self._why)
@@ -221,6 +231,12 @@ class AssemblyStage:
             if left <= 0:
                 break
         return due
+
+    def _is_open(self, trace_id: str) -> bool:
+        """Return whether a trace may still get a row, as far as this owner knows."""
+        states = self._states.get(shard_of(trace_id))
+        state = None if states is None else states.traces.get(trace_id)
+        return state is not None and state.open
 
     def _state_of(self, trace_id: str) -> OpenTraces:
         return self._states[shard_of(trace_id)]

@@ -21,7 +21,11 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from batch.superseded_rows import LatestRevisions, read_latest_revisions
+from batch.superseded_rows import (
+    LatestRevisions,
+    find_outdated_files,
+    read_latest_revisions,
+)
 from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange
 from lake.live_files import LiveFile, concat_rows, list_live_files, read_file_rows, rewrite_rows
 from lake.rewrite import FileReplacedError, replace_files
@@ -77,6 +81,9 @@ def plan_compaction(
 ) -> list[CompactionBatch]:
     """Return what to compact in the days before ``before``, as of the newest version.
 
+    Several small files of a day are merged; one alone is written again only if it holds rows that
+    later revisions have replaced.
+
     Raises RetryableError or FatalError if the lake does not answer.
     """
     table.refresh()
@@ -86,12 +93,13 @@ def plan_compaction(
         if file.day < before and file.bytes < _LARGE_ENOUGH * target_bytes
     ]
     small_files.sort(key=lambda file: (file.day, file.path))
-    return [
+    batches = [
         CompactionBatch(table.name, day, files)
         for day, of_day in groupby(small_files, key=lambda file: file.day)
         for files in _group_files(list(of_day), target_bytes)
-        if len(files) > 1
     ]
+    outdated = find_outdated_files(table, [b.day for b in batches if len(b.files) == 1])
+    return [b for b in batches if len(b.files) > 1 or b.files[0].path in outdated]
 
 
 def _group_files(files: Sequence[LiveFile], target_bytes: int) -> Iterator[list[LiveFile]]:

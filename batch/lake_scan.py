@@ -27,7 +27,7 @@ from lake.retry import Retry
 from lake.tables import Lake, Table
 from redact.reports.leftovers import LeftoverFinder, RecordLeftovers
 from schemas.arrow import PRIMARY_TABLES
-from schemas.record_batches import SENT_KINDS, RecordKind
+from schemas.record_batches import RecordKind
 
 UNREADABLE: Final = "unreadable"
 """The reason of rows that are no longer valid records of the contract."""
@@ -215,7 +215,7 @@ class LakeScanner:
     ) -> list[list[RecordLeftovers]]:
         """Return the leftovers in each row, by its records."""
         by_row: list[list[RecordLeftovers]] = [[] for _ in rows]
-        by_kind: dict[RecordKind, list[tuple[int, Any]]] = {kind: [] for kind in SENT_KINDS}
+        by_kind: dict[RecordKind, list[tuple[int, Any]]] = {kind: [] for kind in RecordKind}
         for index, row in enumerate(rows):
             records = _wrap(row, source)
             if records is None:
@@ -270,7 +270,7 @@ def _wrap(row: StoredRow, source: _RowSource) -> list[CarrierRecord] | None:
 def _extend_topic(
     topics: dict[tuple[str, str], TopicExtent], table: str, row: Mapping[str, Any]
 ) -> None:
-    """Record that a row has findings, if it can be replayed."""
-    if table in PRIMARY_TABLES:
+    """Record that a row has findings, if it can be replayed: if it came from a topic."""
+    if table in PRIMARY_TABLES and not row["_topic"].startswith("#"):
         offset = row["_offset"]
         topics.setdefault((table, row["_topic"]), TopicExtent(offset, offset)).extend(offset)

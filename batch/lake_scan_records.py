@@ -1,7 +1,8 @@
 """Wraps stored rows of tables and releases into records that redaction can process.
 
-Traces and feedback become what they were. The texts and ids of other rows are put into fields of a
-trace or of feedback that the policy treats alike: a reviewer's comment becomes a comment.
+Traces, feedback and spans become what they were. The texts and ids of other rows are put into
+fields of a trace or of feedback that the policy treats alike: a reviewer's comment becomes a
+comment.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -9,9 +10,9 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from schemas.arrow import LABELS_TABLE, QUARANTINE_TABLE, REVIEWS_TABLE
+from schemas.arrow import LABELS_TABLE, QUARANTINE_TABLE, REVIEWS_TABLE, SPANS_TABLE
 from schemas.record_batches import RecordKind
-from schemas.records import Feedback, Message, Trace
+from schemas.records import Feedback, Message, StoredSpan, Trace
 
 PLACEHOLDER_ID: Final = "-"
 _ANY_TIME: Final = 1_000_000_000_000_000  # redaction ignores times
@@ -45,6 +46,10 @@ def _trace(row: StoredRow) -> Iterator[CarrierRecord]:
 
 def _feedback(row: StoredRow) -> Iterator[CarrierRecord]:
     yield CarrierRecord(RecordKind.FEEDBACK, _convert(row, Feedback))
+
+
+def _span(row: StoredRow) -> Iterator[CarrierRecord]:
+    yield CarrierRecord(RecordKind.SPAN, _convert(row, StoredSpan))
 
 
 def _label(row: StoredRow) -> Iterator[CarrierRecord]:
@@ -105,6 +110,7 @@ def _quarantined(row: StoredRow) -> Iterator[CarrierRecord]:
 _WRAPPERS: Final[Mapping[str, Callable[[StoredRow], Iterator[CarrierRecord]]]] = {
     "traces": _trace,
     "feedback": _feedback,
+    SPANS_TABLE: _span,
     LABELS_TABLE: _label,
     REVIEWS_TABLE: _review,
     QUARANTINE_TABLE: _quarantined,
@@ -128,6 +134,6 @@ def _convert(row: StoredRow, kind: type[msgspec.Struct]) -> Any:
     """Return a row as a record of a kind. Columns that its file lacks count as empty."""
     fields = {name: row[name] for name in kind.__struct_fields__ if row.get(name) is not None}
     for name in ("segments", "attributes"):
-        if name in fields:
+        if name in fields and not isinstance(fields[name], str):
             fields[name] = dict(fields[name])
     return msgspec.convert(fields, kind)

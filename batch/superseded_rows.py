@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from batch.assembled_rows import LATER_REVISION, has_assembled_rows
 from lake.parquet import PARTITION_COLUMN
-from lake.tables import Table
+from lake.tables import FILE_COLUMN, Table
 
 _TRACES: Final = "traces"
 _NEAR: Final = timedelta(days=2)  # a revision may lie under another day than the one it replaces
@@ -28,10 +28,10 @@ class LatestRevisions:
     trace_ids: pa.Array
     revisions: pa.Array
 
-    def find_superseded(self, rows: pa.Table) -> pa.ChunkedArray:
+    def find_superseded(self, rows: pa.Table | pa.RecordBatch) -> pa.ChunkedArray | pa.Array:
         """Return which rows of a table a later revision replaces."""
         if not len(self.trace_ids):
-            return pa.chunked_array([pa.array([False] * len(rows), pa.bool_())])
+            return pa.array([False] * rows.num_rows, pa.bool_())
         places = pc.index_in(rows["trace_id"], value_set=self.trace_ids)
         latest = pc.take(self.revisions, places)
         return pc.fill_null(pc.less(rows["revision"], latest), False)  # noqa: FBT003 - a value
@@ -51,3 +51,17 @@ def read_latest_revisions(table: Table, days: Collection[date]) -> LatestRevisio
         return LatestRevisions(pa.array([], pa.string()), pa.array([], pa.int64()))
     rows = pa.Table.from_batches(parts).group_by("trace_id").aggregate([("revision", "max")])
     return LatestRevisions(rows["trace_id"].combine_chunks(), rows["revision_max"].combine_chunks())
+
+
+def find_outdated_files(table: Table, days: Collection[date]) -> set[str]:
+    """Return the files of some days that hold rows which later revisions replace; else as above."""
+    latest = read_latest_revisions(table, days)
+    if not len(latest.trace_ids):
+        return set()
+    of_days = pc.field(PARTITION_COLUMN).isin(pa.array(sorted(set(days)), pa.date32()))
+    assembled = of_days & pc.field("revision").is_valid()
+    return {
+        path
+        for batch in table.batches(("trace_id", "revision", FILE_COLUMN), assembled)
+        for path in batch.filter(latest.find_superseded(batch)).column(FILE_COLUMN).to_pylist()
+    }

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from assembly.feedback_targets import TargetFinder
+from assembly.feedback_writer import FeedbackWriter
 from assembly.row_writer import RepeatedRedaction, RowWriter
 from assembly.shard_sequences import ShardSequences
 from assembly.trace_assembler import TraceAssembler
@@ -9,11 +11,14 @@ from batch.labels.calibrator import Calibrator
 from batch.labels.reconciler import Reconciler
 from batch.labels.scorer_loader import load_configured_policy, load_scorer
 from batch.reviews.queue_service import ReviewQueueService
+from batch.trace_assembly.row_check import RowCheck
 from batch.trace_assembly.trace_reconciler import TraceReconciler
 from goldpan import wiring
+from goldpan.otel_setup import make_assembly_rules
 from goldpan.settings import Settings
 from lake.table_commit import CommitContext
 from lake.tables import Lake
+from otel.open_traces import AssemblyTerms
 from redact.crypto.keys import load_keys
 from redact.crypto.pseudonyms import Pseudonyms
 from redact.policies.policy import load_policy
@@ -35,22 +40,46 @@ def set_up_reconciler(settings: Settings) -> Reconciler:
     return Reconciler(lake, load_scorer(settings.labels, lake.location), job_context())
 
 
-def set_up_trace_reconciler(settings: Settings) -> TraceReconciler:
-    """Return the job that assembles traces from all their spans."""
+def set_up_trace_reconciler(
+    settings: Settings, terms: AssemblyTerms | None = None
+) -> TraceReconciler:
+    """Return the job that assembles traces from all their spans.
+
+    ``terms`` say which traces are due, by default the worker's.
+    """
     lake, context = Lake(settings.lake), job_context()
     wiring.refuse_other_keys(settings, lake)
-    writer = RowWriter(
-        ShardSequences(lake.table("traces"), context),
-        RepeatedRedaction(wiring.load_row_redactor(settings.redact)),
-        wiring.open_erasures(settings),
-        wiring.now_us,
-    )
+    spans, traces = lake.table(SPANS_TABLE), lake.table("traces")
+    redactor = RepeatedRedaction(wiring.load_row_redactor(settings.redact))
+    tombstones = wiring.open_erasures(settings)
     return TraceReconciler(
+        spans=spans,
+        writer=RowWriter(ShardSequences(traces, context), redactor, tombstones, wiring.now_us),
+        feedback=FeedbackWriter(
+            TargetFinder(spans, traces),
+            ShardSequences(lake.table("feedback"), context),
+            redactor,
+            tombstones,
+            wiring.now_us,
+            settings.otel.scales(),
+        ),
+        assembler=TraceAssembler(make_assembly_rules(settings)),
+        terms=terms or settings.assembly.terms(),
+        context=context,
+        now_us=wiring.now_us,
+    )
+
+
+def set_up_row_check(settings: Settings, lake: Lake) -> RowCheck:
+    """Return the check of assembled rows; UsageError if no redaction key is set."""
+    redactor = wiring.load_row_redactor(settings.redact)
+    sequences = ShardSequences(lake.table("traces"), job_context())
+    tombstones = wiring.open_erasures(settings)
+    return RowCheck(
         lake.table(SPANS_TABLE),
-        writer,
-        TraceAssembler(),
-        settings.assembly.terms(),
-        context,
+        RowWriter(sequences, RepeatedRedaction(redactor), tombstones, wiring.now_us),
+        TraceAssembler(make_assembly_rules(settings)),
+        redactor.policy_hash,
         wiring.now_us,
     )
 

@@ -186,6 +186,7 @@ def make_assembly_setup(settings: Settings) -> AssemblySetup | None:
         terms=settings.assembly.terms(),
         redactor=RepeatedRedaction(redactor),
         rules=make_assembly_rules(settings),
+        scales=settings.otel.scales(),
         memory_bytes=redactor.memory_bytes,
     )
 
@@ -323,7 +324,10 @@ def _make_redrive_decoder(settings: Settings, topic: str) -> RecordDecoder:
 def make_signal_decoder(settings: Settings, signal_format: SignalFormat) -> SignalDecoder:
     """Return the decoder of topics of spans with a format."""
     return SignalDecoder(
-        signal_format, max_record_bytes=settings.stream.max_record_bytes, now_us=now_us
+        signal_format,
+        max_record_bytes=settings.stream.max_record_bytes,
+        now_us=now_us,
+        extra=settings.otel.extra_fields(),
     )
 
 

@@ -17,20 +17,28 @@ class EffectiveInterval(NamedTuple):
 
 
 def effective_interval(
-    share: float, *, smoothed: float, variance: float, freedom: float, confidence: float = 0.95
+    share: float,
+    *,
+    smoothed: float,
+    variance: float,
+    freedom: float | None = None,
+    confidence: float = 0.95,
 ) -> EffectiveInterval:
     """Return the interval of Korn and Graubard (Survey Methodology 24, 1998) around a share.
 
     It is that of Clopper and Pearson on the effective size s (1 - s) / variance - 1, where s is
     the ``smoothed`` share, (c + 1) / (n + 2) in a simple sample, of which ``variance`` is
-    s (1 - s) / (n + 1): the effective size is then n. It is multiplied by (z / t)², where t has
-    ``freedom`` degrees of freedom. A variance of 0 means that nothing was sampled.
+    s (1 - s) / (n + 1): the effective size is then n. Where the variance is estimated by more than
+    the share itself it has ``freedom`` degrees of freedom, and the size is multiplied by (z / t)².
+    A variance of 0 means that nothing was sampled.
     """
     if variance <= 0:
         return EffectiveInterval(share, share, math.inf)
     size = max(smoothed * (1 - smoothed) / variance - 1, 1e-6)
     tail = (1 + confidence) / 2
-    t = t_quantile(tail, max(1.0, freedom))
-    reduced = size * (NormalDist().inv_cdf(tail) / t) ** 2
+    reduced = size
+    if freedom is not None:
+        t = t_quantile(tail, max(1.0, freedom))
+        reduced *= (NormalDist().inv_cdf(tail) / t) ** 2
     low, high = clopper_pearson(share * reduced, reduced, confidence)
     return EffectiveInterval(low, high, size)

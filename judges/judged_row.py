@@ -7,12 +7,16 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from schemas.records import Message, ToolCall, Trace
+from schemas.records import EARLIEST_MICROS, Message, ToolCall, Trace
 from schemas.times import to_micros
 
 USER_ROLE: Final = "user"
 TOOL_ROLES: Final = ("tool", "function")
 INSTRUCTION_ROLES: Final = ("system", "developer")
+
+
+_UNSAID: Final[Mapping[str, Any]] = {"app": "", "status": "ok", "started_at": EARLIEST_MICROS}
+"""What a row from elsewhere may leave out, though each trace has it."""
 
 
 class BadRowError(ValueError):
@@ -24,12 +28,13 @@ class JudgedRow:
     """A row to be judged.
 
     ``expected_response`` and ``expected_documents`` (ids of documents) are only known of rows of a
-    release; None where nobody said.
+    release; None where nobody said. ``revision`` is that of an assembled trace.
     """
 
     trace: Trace
     expected_response: str | None = None
     expected_documents: tuple[str, ...] | None = None
+    revision: int | None = None
 
     @property
     def turns(self) -> list[Message]:
@@ -65,9 +70,11 @@ class JudgedRow:
 def judged_row_of(row: Mapping[str, Any]) -> JudgedRow:
     """Return a row of table ``traces``, of a release or of a file of JSON lines.
 
-    Columns that it lacks count as empty; a map may be a mapping or pairs. Raises BadRowError.
+    Columns that it lacks count as empty, so that an answer from elsewhere can be judged too: it
+    needs a ``trace_id``. A map may be a mapping or pairs. Raises BadRowError.
     """
-    fields = {name: row[name] for name in Trace.__struct_fields__ if row.get(name) is not None}
+    fields = dict(_UNSAID)
+    fields |= {name: row[name] for name in Trace.__struct_fields__ if row.get(name) is not None}
     try:
         for name in ("segments", "attributes"):
             if name in fields:
@@ -84,6 +91,7 @@ def judged_row_of(row: Mapping[str, Any]) -> JudgedRow:
             trace,
             msgspec.convert(expected, str | None),
             None if documents is None else tuple(msgspec.convert(documents, list[str])),
+            msgspec.convert(row.get("revision"), int | None),
         )
     except msgspec.ValidationError as error:
         # The text of the error has the path of the field after the reason, and no values.

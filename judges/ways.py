@@ -42,9 +42,8 @@ LocalModelName: TypeAlias = Literal["task_success"]
 
 DEFAULT_URL_ENV: Final = "GOLDPAN_JUDGES__URL"
 _FLOATING: Final = frozenset({"latest", "newest", "current", "rolling", "nightly", "auto"})
-_LOCAL_TOPIC: Final = re.compile(
-    r"succe(?:ed|ss)|task|solve|resolv|accomplish|complete|done|outcome|goal"
-)
+_TASK_NAME: Final = re.compile(r"task|succe(?:ed|ss)|solve|resolv|accomplish|outcome|goal")
+_TASK: Final = re.compile(r"\btasks?\b")
 _MEANING: Final = re.compile(
     r"faithful|ground(?:ed|ing)|hallucin|supported|entail|contradict|relevan|helpful|factual"
 )
@@ -160,8 +159,11 @@ class LocalWay(DocumentPart):
         return "local"
 
     def misfit(self, name: str, asks: str) -> str | None:
-        """Return why this model cannot answer a judge, or None."""
-        if _LOCAL_TOPIC.search(f"{name} {asks}".casefold()):
+        """Return why this model cannot answer a judge, or None.
+
+        The judge's name must speak of success, or its question of a task.
+        """
+        if _TASK_NAME.search(name) or _TASK.search(asks.casefold()):
             return None
         return f"the local model {self.local} knows whether a task was done, and not what this asks"
 

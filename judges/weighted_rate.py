@@ -31,8 +31,8 @@ def rate_of_values(rows: RowArrays, values: FloatArray, confidence: float = 0.95
 
         (n · mean of (x - m)² + m² + (1 - m)²) / ((n + 2) (n + 1))
 
-    that of the values and of one 0 and one 1 more: m (1 - m) / (n + 1) if all are 0 or 1. Student's
-    t has as many degrees of freedom as clusters, less one.
+    that of the values and of one 0 and one 1 more: m (1 - m) / (n + 1) if all are 0 or 1. Where
+    rows are in clusters, t has as many degrees of freedom as there are clusters, less one.
     """
     if not len(values):
         return RateEstimate(None, None, None, 0.0, 1.0)
@@ -43,11 +43,12 @@ def rate_of_values(rows: RowArrays, values: FloatArray, confidence: float = 0.95
     smoothed = (mean * size + 1) / (size + 2)
     spread = float(rows.weight @ (values - smoothed) ** 2) / total
     squares = size * spread + smoothed**2 + (1 - smoothed) ** 2
+    clusters = len(np.unique(rows.cluster))
     interval = effective_interval(
         mean,
         smoothed=smoothed,
         variance=squares / ((size + 2) * (size + 1)),
-        freedom=len(np.unique(rows.cluster)) - 1,
+        freedom=clusters - 1 if clusters < len(values) else None,
         confidence=confidence,
     )
     return RateEstimate(mean, interval.low, interval.high, interval.effective, effect)

@@ -72,8 +72,6 @@ class AssembledTrace:
     sampling_probability: float | None = None
     cost_computed: bool | None = None
     """Whether a price table gave the cost or a part of it; None if the row has no cost."""
-    unrecognised: int = 0
-    """How many spans no dialect recognises."""
     has_content: bool = True
     """False if there are model calls and none of them has a text."""
     account: TraceAccount | None = None

@@ -36,7 +36,7 @@ def read_capture(content: bytes) -> Iterator[CapturedRecord]:
     line is the value of a record. A file that is not text is one record.
     Raises CaptureFileError.
     """
-    content = _decompress(content)
+    content = unpack_content(content)
     if not content.strip():
         raise CaptureFileError("the file is empty")
     if not content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")) or b"\x00" in content:
@@ -50,7 +50,11 @@ def read_capture(content: bytes) -> Iterator[CapturedRecord]:
             yield _read_line(line, number)
 
 
-def _decompress(content: bytes) -> bytes:
+def unpack_content(content: bytes) -> bytes:
+    """Return the content of a file, unpacked if it is compressed with gzip.
+
+    Raises CaptureFileError.
+    """
     if not content.startswith(GZIP_MAGIC):
         return content
     try:

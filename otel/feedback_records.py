@@ -11,10 +11,11 @@ from otel.assembly import AssembledTrace
 from otel.feedback_scale import DEFAULT_SCALES, FeedbackScale, scale_feedback
 from otel.signals import OtelSpan, ProductFeedback
 
-_ENTITY_KEYS: Final = (
+ENTITY_KEYS: Final = (
     "traceloop.association.properties.chat_id",
     "traceloop.association.properties.entity_id",
 )
+"""Attributes in which an application names what its feedback refers to."""
 _ACTORS: Final = {
     "human": "end_user",
     "user": "end_user",
@@ -52,7 +53,7 @@ def collect_targets(
     entities: dict[str, tuple[int, str]] = {}
     for span in spans:
         by_span[span.span_id] = span.trace_id
-        for key in _ENTITY_KEYS:
+        for key in ENTITY_KEYS:
             entity = span.attributes.get(key)
             if isinstance(entity, str):
                 latest = (span.start_ns, span.trace_id)

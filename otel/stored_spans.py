@@ -279,8 +279,8 @@ def _restore_log(row: Mapping[str, Any]) -> OtelLog:
 
 def _restore_feedback(row: Mapping[str, Any]) -> ProductFeedback:
     document = _read_object(row["attributes"])
-    filled = (kind for kind, column in _TARGET_COLUMNS.items() if row[column])
-    kind: TargetKind = document.get("target_kind") or next(filled, "entity")
+    filled = [kind for kind, column in _TARGET_COLUMNS.items() if row[column]]
+    kind: TargetKind = document.get("target_kind") or (filled[0] if filled else "entity")
     target = row[_TARGET_COLUMNS[kind]] if kind in _TARGET_COLUMNS else document.get("target_id")
     return ProductFeedback(
         feedback_id=row["span_id"],

@@ -40,7 +40,8 @@ class AssemblyFacts(NamedTuple):
     """The values of an assembled trace in these columns.
 
     ``revision`` counts from 1. ``incomplete`` names reasons, never content. ``duplicate_of`` is a
-    trace id. ``sampling_probability`` is in (0, 1].
+    trace id. ``sampling_probability`` is in (0, 1]. ``taught`` are the marks in the column of that
+    name of the trace's spans; they are for redaction and not stored.
     """
 
     revision: int
@@ -49,6 +50,7 @@ class AssemblyFacts(NamedTuple):
     cost_computed: bool | None = None
     sampling_probability: float | None = None
     duplicate_of: str | None = None
+    taught: Sequence[str] = ()
 
 
 def assembly_arrays(facts: Sequence[AssemblyFacts], rows: int) -> list[pa.Array]:

@@ -193,6 +193,7 @@ class StoredSpan(Record, kw_only=True):
     body: str | None = None
     dropped_attributes: Count = 0
     part: SpanPart = "whole"
+    taught: str | None = None
 
 
 class Evidence(Record, kw_only=True):

@@ -30,7 +30,8 @@ ITEM_COORDINATES: Final = "_topic, _partition, _offset, _index"
 TABLE_KEYS: Final[Mapping[str, tuple[str, str]]] = {
     "traces": (
         COORDINATES,
-        "`trace_id` names the call. An application may send it twice: the lowest `_offset` counts.",
+        "`trace_id` names the call. It may have several rows: see [the trace in force]"
+        "(query.md#before-you-query).",
     ),
     "feedback": (
         COORDINATES,

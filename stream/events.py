@@ -62,6 +62,8 @@ WORKER_EVENTS: Mapping[str, str] = {
     "or unchanged, and how many traces have no row.",
     "assembly_rebuilt": "The state of the assembly was read back from the lake: at the start, "
     "after a rebalance, or because another worker or an erasure came first.",
+    "feedback_resolved": "Feedback of products became records of `feedback`; says how much waits "
+    "for its trace, and how much was left to `goldpan otel reconcile`.",
     "no_content_exported": "An application exports no messages and no answers; says which of its "
     "settings turns that on.",
     "waiting_for_partitions": "This worker's share is in the lake. It shows which partitions are "

@@ -315,6 +315,21 @@ WORKER_METRICS: Sequence[MetricSpec] = (
         "Rows written without any text of the conversation: the application exports none.",
     ),
     MetricSpec(
+        "goldpan_waiting_feedback",
+        MetricKind.GAUGE,
+        "Feedback of products whose trace is not known yet.",
+    ),
+    MetricSpec(
+        "goldpan_resolved_feedback_total",
+        MetricKind.COUNTER,
+        "Feedback of products that became a record of `feedback`.",
+    ),
+    MetricSpec(
+        "goldpan_feedback_left_to_batch_total",
+        MetricKind.COUNTER,
+        "Feedback whose trace was not found within the term; for `goldpan otel reconcile`.",
+    ),
+    MetricSpec(
         "goldpan_assembly_rebuilds_total",
         MetricKind.COUNTER,
         "How often the state of the assembly was read back from the lake, by reason.",

@@ -7,10 +7,8 @@ from confluent_kafka import KafkaError, TopicPartition
 from lake.ledger import Incarnation, SourcePartition
 from schemas.errors import RetryableError
 from schemas.record_batches import RawRecord
-from stream.client_errors import ClientErrors
-from stream.cluster import Cluster
 from stream.config import KafkaSettings
-from stream.kafka_client import admin_properties, make_consumer
+from stream.direct_clients import connect_directly
 from stream.messages import to_raw
 
 FETCH_QUEUE_BYTES = 8 * 2**20
@@ -24,15 +22,8 @@ class RecordFetcher:
     """
 
     def __init__(self, settings: KafkaSettings, *, monotonic: Callable[[], float]) -> None:
-        self.errors = ClientErrors()
-        self._cluster = Cluster(
-            admin_properties(settings), bootstrap_servers=settings.bootstrap_servers
-        )
-        self._consumer = make_consumer(
-            settings,
-            fetch_queue=FETCH_QUEUE_BYTES,
-            errors=self.errors,
-            group=f"{settings.group_id}-fetch",
+        self._cluster, self._consumer, self.errors = connect_directly(
+            settings, "fetch", fetch_queue=FETCH_QUEUE_BYTES
         )
         self._monotonic = monotonic
 

@@ -69,9 +69,11 @@ class RedriveAttempt:
     erased: ErasureFilter
     ingested_at: int
 
-    def run(self, raws: Sequence[RawRecord], wanted: Iterable[ItemCoordinates]) -> AttemptedRows:
-        """Try these rows. A raw record may hold more items than are wanted of it."""
-        units = frozenset(wanted)
+    def run(
+        self, raws: Sequence[RawRecord], coordinates: Iterable[ItemCoordinates]
+    ) -> AttemptedRows:
+        """Try the rows with these coordinates. A raw record may hold more items than those."""
+        units = frozenset(coordinates)
         first = self._try(raws, units)
         half = self._half_passed(first)
         if not half:

@@ -1,5 +1,7 @@
 """Counts the values of a period with DuckDB, reading each needed column and day once.
 
+Traces are those in force: a trace that came twice, or was assembled again, counts once.
+
 Memory is limited to what DuckDB is given; it spills the rest to the caller's folder. Labels are
 counted as they were some days after the trace's day, equally for every day. Otherwise the newest
 days, which still wait for feedback, would always look different.
@@ -15,6 +17,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from batch.assembled_rows import has_assembled_rows
 from batch.bounded_duckdb import connect_duckdb
 from batch.drift.tally import (
     BANDS_PER_OCTAVE,
@@ -34,6 +37,11 @@ from batch.drift.tally import (
     FeatureValues,
     TallyCell,
 )
+from batch.traces_in_force_view import (
+    REPEATING_TRACES,
+    create_plain_traces_view,
+    create_traces_view,
+)
 from lake.parquet import PARTITION_COLUMN
 from lake.snapshot import TableSnapshot, open_snapshot
 from lake.tables import Lake
@@ -46,7 +54,7 @@ MAX_VALUES: Final = 50
 """How many values of a category, and keys of segments, are counted separately."""
 
 _CLOCKS: Final = 2  # a label is younger than its trace, unless clocks are wrong
-_TABLES: Final = ("traces", "labels", "quarantine", "redactions")
+_TABLES: Final = ("labels", "quarantine", "redactions")
 _DAY: Final = f"datediff('day', DATE '1970-01-01', {PARTITION_COLUMN})"
 _DAY_US: Final = 86_400_000_000
 _ORDERED: Final = ", ".join(f"'{name}'" for name in (*NUMERIC_FEATURES, P_FAIL_FEATURE))
@@ -76,6 +84,9 @@ class PeriodCounts:
     def __enter__(self) -> Self:
         for name in _TABLES:
             self._connection.register(name, self._dataset(open_snapshot(self._lake, name)))
+        traces = open_snapshot(self._lake, "traces")
+        view = create_traces_view if has_assembled_rows(traces) else create_plain_traces_view
+        view(self._connection, traces, (self._days.first, self._days.last), self._run)
         self._run(
             "CREATE TEMP TABLE counted (day BIGINT, feature VARCHAR, value VARCHAR, n DOUBLE)"
         )
@@ -139,7 +150,8 @@ class PeriodCounts:
             WITH known AS (
                 SELECT trace_id, label, p_fail, revision, decided_at, label_event_id,
                        epoch_us(trace_started_at) // {_DAY_US} AS day
-                FROM labels WHERE trace_started_at IS NOT NULL),
+                FROM labels WHERE trace_started_at IS NOT NULL
+                      AND trace_id NOT IN (SELECT trace_id FROM {REPEATING_TRACES})),
             in_force AS (
                 SELECT day, arg_max(struct_pack(label, p_fail),
                                     struct_pack(revision, decided_at, label_event_id)) AS event

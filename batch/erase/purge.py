@@ -30,10 +30,10 @@ from schemas.arrow import TABLES
 
 _MAX_PASSES: Final = 5  # running workers keep writing files
 _DATA_FILE: Final = re.compile(
-    r"(?:replays/[^/]+/)?(?P<table>[a-z]+)/event_date=[^/]+/[^/]+\.parquet"
+    r"(?:replays/[^/]+/)?(?P<table>[a-z_]+)/event_date=[^/]+/[^/]+\.parquet"
 )
 _CHECKPOINT: Final = re.compile(rf"{LOG_FOLDER}/(\d{{20}})\.checkpoint\.parquet")
-_LOG_FILE: Final = re.compile(rf"(?:replays/[^/]+/)?(?P<table>[a-z]+)/{LOG_FOLDER}/.*")
+_LOG_FILE: Final = re.compile(rf"(?:replays/[^/]+/)?(?P<table>[a-z_]+)/{LOG_FOLDER}/.*")
 _Result = TypeVar("_Result")
 
 

@@ -27,9 +27,15 @@ from lake.tombstones import Tombstone
 from redact.crypto.keys import Keys
 from redact.crypto.signing import public_keys
 from redact.crypto.subjects import user_mark
+from schemas.arrow import SPANS_TABLE
 from schemas.errors import UsageError
 
-_USER_COLUMNS: Final = {"traces": "user_id", "feedback": "user_id", "reviews": "reviewer"}
+_USER_COLUMNS: Final = {
+    "traces": "user_id",
+    "feedback": "user_id",
+    SPANS_TABLE: "user_id",
+    "reviews": "reviewer",
+}
 _PSEUDONYM: Final = re.compile(r"[A-Za-z0-9_-]{1,16}:([a-z2-7]{12})")
 
 

@@ -1,13 +1,14 @@
 """Scans all tables for rows to erase, and collects the further ids that it finds.
 
-The scan begins with rows that carry the persons' ids: their traces and feedback. Next are texts of
-other persons that mention them, then rows derived from all those. Quarantine and the audit come
-last, because they are matched by coordinates. One file is in memory at a time. Files never
-change, so a file without matches is read again only once more ids are known.
+The scan begins with rows that carry the persons' ids: their traces and feedback, with all revisions
+and spans of these traces, and the traces that repeat them. Next are texts of other persons that
+mention them, then rows derived from all those. Quarantine and the audit come last, because they are
+matched by coordinates. One file is in memory at a time. Files never change, so a file without
+matches is read again only once more ids are known.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -190,6 +191,7 @@ class ErasureScanner:
         """Add the ids of the persons' traces and feedback, and those in tombstones."""
         traces, feedback = set[str](), set[str]()
         mentioning_traces, mentioning_feedback = set[str](), set[str]()
+        repeats = set[tuple[str, str]]()
         for table_set, table in self._each([*PRIMARY_TABLES, *DERIVED_TABLES]):
             self._progress(f"ids of {table_set.path_of(table.name)}", 0, 0)
 
@@ -201,12 +203,15 @@ class ErasureScanner:
                     if table.name in _OF_TRACES:
                         traces.update(_distinct(trace_ids.filter(own)))
                     mentioning_traces.update(scope.marks.match_traces(_distinct(trace_ids)))
+                    if table.name == "traces":
+                        repeats.update(_repeats(batch))
                     if table.name == "feedback":
                         ids = batch.column("feedback_id")
                         feedback.update(ids.filter(own).to_pylist())
                         mentioning_feedback.update(scope.marks.match_feedback(_distinct(ids)))
 
             self._retry.call(f"reading table {table.name}", read_ids)
+        traces = _with_repeats(traces | scope.traces, repeats)
         return scope.with_ids(
             traces=traces,
             feedback=feedback,
@@ -304,7 +309,28 @@ class ErasureScanner:
 def _id_columns(table: str) -> list[str]:
     if table == "feedback":
         return ["trace_id", "user_id", "feedback_id"]
+    if table == "traces":
+        return ["trace_id", "user_id", "duplicate_of"]
     return ["trace_id", "user_id"] if table in _OF_TRACES else ["trace_id"]
+
+
+def _repeats(batch: pa.RecordBatch) -> Iterator[tuple[str, str]]:
+    """Yield the traces that repeat another one, each with that one."""
+    rows = batch.filter(batch.column("duplicate_of").is_valid())
+    yield from zip(
+        rows.column("trace_id").to_pylist(), rows.column("duplicate_of").to_pylist(), strict=True
+    )
+
+
+def _with_repeats(traces: set[str], repeats: Collection[tuple[str, str]]) -> set[str]:
+    """Return traces with all that stand for the same calls."""
+    known: set[str] = set()
+    while traces != known:
+        known = traces
+        traces = known | {
+            trace_id for pair in repeats if known.intersection(pair) for trace_id in pair
+        }
+    return traces
 
 
 def _match_users(batch: pa.RecordBatch, scope: ErasureScope) -> pa.Array:

@@ -9,30 +9,30 @@ trace accounts for: a question of all traces together, which no worker can answe
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, Final
 
+from assembly.feedback_writer import FeedbackWriter
 from assembly.row_writer import RowOutcome, RowWriter
-from assembly.span_arrivals import find_arrivals, read_arrival_columns
 from assembly.stored_traces import StoredTrace, read_stored_traces
 from assembly.trace_assembler import TraceAssembler
-from assembly.trace_rows import read_trace_rows
 from batch.progress import ReportProgress, no_progress
-from lake.live_files import list_live_files
+from batch.trace_assembly.span_index import MARGIN, PORTION_ROWS, SpanIndex, read_span_index
 from lake.table_commit import CommitContext
 from lake.tables import Table
 from otel.assembly import AssembledTrace
 from otel.call_accounts import TraceAccount
 from otel.duplicate_traces import find_duplicates
-from otel.open_traces import ASSEMBLY_SHARDS, AssemblyTerms, OpenTraces
+from otel.open_traces import ASSEMBLY_SHARDS, AssemblyTerms
 from otel.row_reasons import name_row_reason
+from otel.signals import ProductFeedback
 from schemas.errors import FatalError, FencedError
 
-PORTION_ROWS: Final = 20_000
 ATTEMPTS: Final = 20
 """How often rows are numbered again because a worker was faster."""
-MARGIN: Final = timedelta(days=1)
-"""Spans of a trace, and its row, may lie under the days beside those that are asked for."""
+_ALWAYS_SLOWER: Final = (
+    f"other writers were faster during each of {ATTEMPTS} attempts: run this again"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,8 @@ class TraceReport:
     without_row: Counter[str] = field(default_factory=Counter)
     still_open: int = 0
     duplicates: int = 0
+    feedback: int = 0
+    feedback_without_trace: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as the command prints it."""
@@ -65,6 +67,8 @@ class TraceReport:
             **{kind: self.rows[kind] for kind in ("new", "revised", "unchanged")},
             "duplicates": self.duplicates,
             "still_open": self.still_open,
+            "feedback": self.feedback,
+            "feedback_without_trace": self.feedback_without_trace,
             "without_row": dict(sorted(self.without_row.items())),
         }
 
@@ -75,6 +79,7 @@ class TraceReconciler:
 
     spans: Table
     writer: RowWriter
+    feedback: FeedbackWriter
     assembler: TraceAssembler
     terms: AssemblyTerms
     context: CommitContext
@@ -97,46 +102,26 @@ class TraceReconciler:
         retry.call("reading table traces", self.traces.refresh)
         self.writer.sequences.load(range(ASSEMBLY_SHARDS))
         stored = retry.call("reading table traces", lambda: self._read_stored(None, request))
-        state, paths = retry.call("reading the spans", lambda: self._read_arrivals(request))
-        total, now_us = state.open_count, self.now_us()
-        while due := state.take_due(now_us, max_rows=self.portion_rows):
+        index = retry.call(
+            "reading the spans", lambda: read_span_index(self.spans, self.terms, request.since)
+        )
+        total = index.state.open_count
+        for due in index.portions(self.now_us(), rows=self.portion_rows):
             progress("traces", report.traces, total)
-            files = {paths[number] for t in due for number in state.traces[t].files}
-            traces = retry.call(
-                "reading the spans", lambda due=due, files=files: self._assemble(due, files)
-            )
+            traces = retry.call("reading the spans", lambda due=due: self._assemble(index, due))
             accounts |= {t.trace_id: t.account for t in traces if t.account is not None}
             own = {t.trace_id: stored[t.trace_id] for t in traces if t.trace_id in stored}
             self._count(report, self._write(traces, own, {}, request))
-            for trace_id in due:
-                state.close(trace_id, revision=None)
             report.traces += len(due)
-        report.still_open = state.open_count
+        report.still_open = index.state.open_count
         progress("traces", total, total)
-        self._mark_duplicates(request, report, accounts, state, paths)
+        self._mark_duplicates(request, report, accounts, index)
+        if not request.dry_run:
+            self._resolve_feedback(list(index.feedback.values()), request, report)
         return report
 
-    def _read_arrivals(self, request: TraceRequest) -> tuple[OpenTraces, dict[int, str]]:
-        """Return the traces of the days as open ones, and the paths of their files by number."""
-        self.spans.refresh()
-        state, paths = OpenTraces(self.terms), dict[int, str]()
-        asked: set[str] = set()
-        for number, file in enumerate(list_live_files(self.spans)):
-            if request.since is not None and file.day < request.since - MARGIN:
-                continue
-            paths[number] = file.path
-            rows = read_arrival_columns(self.spans, file.path)
-            for arrival in find_arrivals(rows, version=0, file=number):
-                state.add(arrival)
-                if request.since is None or file.day >= request.since:
-                    asked.add(arrival.trace_id)
-        for trace_id in state.traces.keys() - asked:
-            state.close(trace_id, revision=None)
-        return state, paths
-
-    def _assemble(self, trace_ids: Sequence[str], files: set[str]) -> list[AssembledTrace]:
-        rows = read_trace_rows(self.spans, files, trace_ids)
-        return [self.assembler.assemble(t, rows[t]) for t in trace_ids if t in rows]
+    def _assemble(self, index: SpanIndex, trace_ids: Sequence[str]) -> list[AssembledTrace]:
+        return index.assemble(trace_ids, self.assembler)
 
     def _read_stored(
         self, trace_ids: Sequence[str] | None, request: TraceRequest
@@ -167,17 +152,14 @@ class TraceReconciler:
                 stored = retry.call(
                     "reading table traces", lambda ids=ids: self._read_stored(ids, request)
                 )
-        raise FatalError(
-            f"other writers were faster during each of {ATTEMPTS} attempts: run this again"
-        )
+        raise FatalError(_ALWAYS_SLOWER)
 
     def _mark_duplicates(
         self,
         request: TraceRequest,
         report: TraceReport,
         accounts: Mapping[str, TraceAccount],
-        state: OpenTraces,
-        paths: Mapping[int, str],
+        index: SpanIndex,
     ) -> None:
         """Write revisions of traces whose mark has changed."""
         duplicates = find_duplicates(accounts.values())
@@ -192,12 +174,34 @@ class TraceReconciler:
         ]
         for at in range(0, len(changed), self.portion_rows):
             portion = changed[at : at + self.portion_rows]
-            files = {paths[number] for t in portion for number in state.traces[t].files}
-            traces = retry.call(
-                "reading the spans", lambda ids=portion, files=files: self._assemble(ids, files)
-            )
+            traces = retry.call("reading the spans", lambda ids=portion: self._assemble(index, ids))
             own = {t: stored[t] for t in portion}
             self._write(traces, own, {t: duplicates.get(t) for t in portion}, request)
+
+    def _resolve_feedback(
+        self, feedback: Sequence[ProductFeedback], request: TraceRequest, report: TraceReport
+    ) -> None:
+        """Write the records of feedback whose traces are known now."""
+        retry, writer = self.context.retry, self.feedback
+        for at in range(0, len(feedback), self.portion_rows):
+            portion = feedback[at : at + self.portion_rows]
+            for _ in range(ATTEMPTS):
+                for table in (self.traces, writer.sequences.table):
+                    retry.call(f"reading table {table.name}", table.refresh)
+                writer.sequences.load(range(ASSEMBLY_SHARDS))
+                try:
+                    outcome = retry.call(
+                        "resolving feedback",
+                        lambda portion=portion: writer.write(portion, request.days),
+                    )
+                except FencedError:
+                    retry.call("reading the tombstones", writer.tombstones.reload)
+                    continue
+                report.feedback += len(outcome.written)
+                report.feedback_without_trace += len(outcome.waiting)
+                break
+            else:
+                raise FatalError(_ALWAYS_SLOWER)
 
     @staticmethod
     def _count(report: TraceReport, outcomes: Sequence[RowOutcome]) -> None:

@@ -432,6 +432,62 @@ _LABELLED = Row(
     ),
 )
 
+_ASSEMBLED = Row(
+    "Assembly of traces",
+    (
+        Panel(
+            "Open traces",
+            "Traces with spans that no assembly has seen yet.",
+            (Query(f"sum(goldpan_open_traces{{{_WORKER}}})", "open"),),
+        ),
+        Panel(
+            "Oldest open trace",
+            "By worker. A ticket above 65 minutes.",
+            (Query(f"goldpan_oldest_open_trace_seconds{{{_WORKER}}}", "{{instance}}"),),
+            unit="s",
+            bad=3900,
+        ),
+        Panel(
+            "Assembled traces",
+            "New rows, revised ones, and traces whose row did not change.",
+            (
+                Query(
+                    _rate("goldpan_assembled_traces_total", "outcome", selector=_WORKER),
+                    "{{outcome}}",
+                ),
+            ),
+            unit="cps",
+        ),
+        Panel(
+            "Traces without a row",
+            "By reason; health checks and tools alone are normal.",
+            (
+                Query(
+                    _rate("goldpan_traces_without_row_total", "reason", selector=_WORKER),
+                    "{{reason}}",
+                ),
+            ),
+            unit="cps",
+        ),
+        Panel(
+            "Incomplete rows",
+            "By what they lack; a row may lack several things.",
+            (
+                Query(
+                    _rate("goldpan_incomplete_traces_total", "reason", selector=_WORKER),
+                    "{{reason}}",
+                ),
+            ),
+            unit="cps",
+        ),
+        Panel(
+            "Feedback that waits for its trace",
+            "In the worker; after the term it is left to `goldpan otel reconcile`.",
+            (Query(f"sum(goldpan_waiting_feedback{{{_WORKER}}})", "waiting"),),
+        ),
+    ),
+)
+
 _REVIEWED = Row(
     "Review queue",
     (
@@ -530,7 +586,7 @@ LABELS = Dashboard(
     "How good traces were, how fast that is known, what waits for review, and the results.",
     "goldpan_join_partitions",
     ("namespace",),
-    (_LABELLED, _REVIEWED, _LAKE),
+    (_ASSEMBLED, _LABELLED, _REVIEWED, _LAKE),
 )
 
 DASHBOARDS = (OPERATIONS, QUALITY, LABELS)

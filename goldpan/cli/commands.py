@@ -81,6 +81,10 @@ COMMANDS: Final = GroupEntry(
                     "goldpan.cli.lake_scan:scan",
                     "Find stored personal data that today's policy would replace.",
                 ),
+                "views": CommandEntry(
+                    "goldpan.cli.lake_views:views",
+                    "Write SQL for views of spans and traces.",
+                ),
                 "metrics": CommandEntry(
                     "goldpan.cli.lake_metrics:metrics",
                     "Print metrics of tables, releases and drift.",
@@ -200,6 +204,9 @@ COMMANDS: Final = GroupEntry(
             },
         ),
         "drift": CommandEntry("goldpan.cli.drift:drift", "Detect drift in production traffic."),
+        "import": CommandEntry(
+            "goldpan.cli.import_files:import_", "Take exports of a tracing product into the lake."
+        ),
         "otel": GroupEntry(
             "Explain what becomes of OpenTelemetry traces.",
             {

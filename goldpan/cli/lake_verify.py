@@ -12,7 +12,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from goldpan import audit_rules, head_files, key_check, topic_coverage, wiring
+from batch.trace_assembly.row_check import RowCheckReport
+from goldpan import audit_rules, head_files, jobs, key_check, topic_coverage, wiring
 from goldpan.cli.context import CliContext, with_cli_context
 from goldpan.cli.formatting import format_count, format_quantity
 from goldpan.cli.main import EXIT_NO
@@ -21,6 +22,7 @@ from goldpan.cli.plain_console import styled
 from goldpan.cli.progress import show_progress
 from goldpan.cli.time_options import TimeParam
 from goldpan.topic_coverage import TopicCoverage
+from lake.table_log import ASSEMBLY_SEQUENCE
 from lake.tables import Lake
 from lake.verify import VerifyReport, verify_lake
 from lake.verify_files import DeepOptions
@@ -89,8 +91,9 @@ def verify(  # noqa: PLR0913 - one argument per option
     topics hold beyond the positions: a lag is not an error, but records that Kafka deleted before
     they were read are.
 
-    With --deep, each file is compared with the SHA-256 in its commit, and the hash chain of the
-    redaction audit is checked. An interrupted run prints the time to continue from with --since.
+    With --deep, each file is compared with the SHA-256 in its commit, the hash chain of the
+    redaction audit is checked, and traces are assembled again from their spans, if the redaction
+    key is set. An interrupted run prints the time to continue from with --since.
 
     Exit code 1 if anything is wrong; 3 if the lake is unreachable, after what was found so far.
 
@@ -128,6 +131,8 @@ def verify(  # noqa: PLR0913 - one argument per option
     if report.unfinished is not None and not (report.problems or report.partitions):
         raise FatalError(report.unfinished)  # there are no results to show
     report = _with_problems(report, earlier.problems if earlier else ())
+    assembled = _check_assembled(cli, lake, report) if deep else None
+    report = _with_problems(report, assembled.problems if assembled else ())
     required_keys = _required_keys(cli, lake, report, count=deep)
     readable = set(PRIMARY_TABLES) <= set(report.versions)
     topics = check_topics(lake, report) if check_topics and readable else None
@@ -135,7 +140,8 @@ def verify(  # noqa: PLR0913 - one argument per option
     head = head_files.sign_head(report.head, keys) if report.head and report.ok else None
     if head_file is not None and head is not None:
         head_files.write_head(head_file, head)
-    proof = _LakeProof(report, required_keys, topics, head, earlier if report.ok else None)
+    continued = earlier if report.ok else None
+    proof = _LakeProof(report, required_keys, topics, head, continued, assembled)
     cli.answer(proof.to_json(), lambda console: _show_proof(console, proof, head_before, head_file))
     if report.unfinished is not None:
         raise FatalError(report.unfinished)
@@ -152,12 +158,15 @@ class _LakeProof:
     topics: TopicCoverage | None
     head: dict[str, Any] | None
     continued: head_files.SignedHead | None
+    assembled: RowCheckReport | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON that `goldpan lake verify --json` prints."""
         data = self.report.to_json()
         if self.required_keys:
             data["keys"] = [key.to_json() for key in self.required_keys]
+        if self.assembled:
+            data["assembled"] = self.assembled.to_json()
         if self.topics:
             data |= self.topics.to_json()
         if self.head:
@@ -172,6 +181,8 @@ def _show_proof(
     console: Console, proof: _LakeProof, head_before: Path | None, head_file: Path | None
 ) -> None:
     show_report(console, proof.report, proof.topics)
+    if proof.assembled is not None:
+        console.print(_assembled_text(proof.assembled), markup=False, soft_wrap=True)
     for key in proof.required_keys:
         console.print(_key_text(key), markup=False, soft_wrap=True)
     if proof.continued is not None:
@@ -196,6 +207,26 @@ def _signed_text(head: head_files.SignedHead) -> str:
 
 def _with_problems(report: VerifyReport, more: Sequence[str]) -> VerifyReport:
     return replace(report, problems=[*report.problems, *more])
+
+
+def _check_assembled(cli: CliContext, lake: Lake, report: VerifyReport) -> RowCheckReport | None:
+    """Compare assembled rows with their spans; None if there are none, or if a key is missing.
+
+    A lake that is wrong in another way might be unreadable: it is not read again.
+    """
+    if not report.ok or all(p.topic != ASSEMBLY_SEQUENCE for p in report.partitions):
+        return None
+    try:
+        check = jobs.set_up_row_check(cli.settings, lake)
+    except UsageError:
+        return None  # without the key of the redaction policy no row can be made again
+    return wiring.make_retry().call("comparing assembled rows", check.run)
+
+
+def _assembled_text(assembled: RowCheckReport) -> str:
+    """Return a line about assembled rows, by what was found of them."""
+    counts = [f"{count} {state.replace('_', ' ')}" for state, count in assembled.rows.items()]
+    return f"assembled rows against their spans: {', '.join(sorted(counts)) or 'none'}"
 
 
 def _required_keys(

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 from rich.console import Console
@@ -11,19 +11,16 @@ from rich.console import Console
 from goldpan.cli.context import CliContext, with_cli_context
 from goldpan.cli.formatting import format_quantity
 from goldpan.cli.main import EXIT_NO
-from goldpan.cli.plain_console import escape_controls
+from goldpan.cli.otel_trace import explain_stored_trace, show_trace
 from otel.assembly import AssembledTrace
 from otel.capture_files import CaptureFileError, read_capture
 from otel.explanation import (
     SignalsExplanation,
     describe_feedback,
     describe_trace,
-    explain_incomplete,
     explain_signals,
-    missing_fields,
 )
 from otel.formats import SIGNAL_FORMATS, SignalFormat, decode_signals
-from otel.missing_content import name_content_setting
 from schemas.errors import UsageError
 
 _SHOWN: Final = 20
@@ -34,9 +31,10 @@ _SHOWN: Final = 20
     "files",
     nargs=-1,
     required=True,
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    metavar="FILE...",
-    help="Captured records, bodies as JSON lines, or one OTLP request; gzip is unpacked.",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="TRACE_ID|FILE...",
+    help="The id of one trace of the lake; or files with captured records, bodies as JSON lines, "
+    "or one OTLP request; gzip is unpacked.",
 )
 @click.option(
     "--format",
@@ -67,7 +65,10 @@ def explain(
     trace_ids: tuple[str, ...],
     show_content: bool,
 ) -> None:
-    """Show how traces would be assembled, and which field comes from where.
+    """Show how traces are assembled, and which field comes from where.
+
+    With the id of a trace: from its spans in the lake, as they are now, beside the row that is
+    stored. An id that is also the name of a file here means the file.
 
     All files are read together, so logs can stand in another file than their spans. A line with
     `value_b64` is a captured Kafka record with its headers; any other line is the value of a
@@ -78,7 +79,14 @@ def explain(
     Example:
       goldpan otel explain spans.jsonl logs.jsonl.gz
       goldpan otel explain --format langsmith runs.jsonl
+      goldpan otel explain 4bf92f3577b34da6a3ce929d0e0e4736
     """
+    missing = [file for file in files if not file.exists()]
+    if missing:
+        if len(files) > 1 or len(missing[0].parts) > 1:
+            raise UsageError(f"{missing[0]}: there is no such file")
+        explain_stored_trace(cli, str(missing[0]), content=show_content)
+        return
     explanation = _explain_files(files, signal_format)
     traces = [t for t in explanation.traces if not trace_ids or t.trace_id in trace_ids]
     if trace_ids and not traces:
@@ -125,7 +133,7 @@ def _show(
     content: bool,
 ) -> None:
     for trace in traces[:_SHOWN]:
-        _show_trace(console, trace, content=content)
+        show_trace(console, trace, content=content)
     if len(traces) > _SHOWN:
         console.print(f"… and {format_quantity(len(traces) - _SHOWN, 'more trace')}; see --json")
     console.print(
@@ -139,27 +147,3 @@ def _show(
         console.print(f"  feedback without a trace: {count} ({reason})")
     for line, index, reason in explanation.rejected[:_SHOWN]:
         console.print(f"  line {line}, item {index}: {reason}")
-
-
-def _show_trace(console: Console, trace: AssembledTrace, *, content: bool) -> None:
-    dialects = ", ".join(trace.dialects) or "no dialect"
-    outcome = "a row" if trace.row is not None else f"no row: {trace.reason}"
-    name = escape_controls(trace.trace_id)
-    console.print(f"{name}  {format_quantity(trace.span_count, 'span')}, {dialects}: {outcome}")
-    for field, origin in sorted(trace.origins.items()):
-        value = f"  {_shorten(trace.row[field])}" if content and trace.row is not None else ""
-        place = escape_controls(f"{origin.place} (span {origin.span_id})")
-        console.print(f"  {field:16} {place}{value}")
-    missing = missing_fields(trace)
-    if missing:
-        console.print(f"  {'not exported':16} {', '.join(missing)}")
-    if not trace.has_content:
-        settings = name_content_setting(trace.dialects)
-        console.print(f"  {'no texts':16} no model call has any; switch them on: {settings}")
-    for reason in trace.incomplete:
-        console.print(f"  {'incomplete':16} {reason}: {explain_incomplete(reason)}")
-
-
-def _shorten(value: Any) -> str:
-    text = escape_controls(str(value))
-    return text if len(text) <= 200 else f"{text[:200]}…"

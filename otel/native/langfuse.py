@@ -1,10 +1,12 @@
-"""Decodes Langfuse's bodies: batches of the ingestion API, and scores.
+"""Decodes Langfuse's bodies: batches of the ingestion API, scores, and what it exports.
+
+An export holds traces with their observations and scores, or each of these on its own.
 
 Observations of the ingestion API are sent as ``create`` and ``update``; each gives a fragment of
 one span.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from otel.json_documents import content_digest
@@ -69,8 +71,10 @@ def decode_langfuse(value: bytes, path: str) -> DecodedSignals:
         items = document if isinstance(document, list) else [document]
         return NativeBody(spans=_EVENT, feedback=_SCORE).add_feedback(items, _read_score).result()
     batch = document.get("batch") if isinstance(document, dict) else None
-    if not isinstance(batch, list):
-        return refuse_signals("not a Langfuse body: neither a batch nor scores")
+    if not isinstance(batch, list) and isinstance(document, dict):
+        batch = list(_read_export(document))
+    if not batch and not (isinstance(document, dict) and isinstance(document.get("batch"), list)):
+        return refuse_signals("not a Langfuse body: no batch, scores, trace or observation")
     body = NativeBody(spans=_EVENT, feedback=_EVENT)
     for event in batch:
         kind = str(event.get("type", "")) if isinstance(event, dict) else ""
@@ -83,6 +87,23 @@ def decode_langfuse(value: bytes, path: str) -> DecodedSignals:
         else:
             body.add_spans([event], _read_observation)
     return body.result()
+
+
+def _read_export(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the events that would have sent an exported trace, observation or score."""
+    if "traceId" in document or ("sessionId" in document and "name" in document and (
+        "value" in document or "stringValue" in document
+    )):  # fmt: skip
+        is_score = "startTime" not in document
+        yield {"type": "score" if is_score else "observation", "body": dict(document)}
+    elif "id" in document and ("timestamp" in document or "observations" in document):
+        parts = {name: document.get(name) for name in ("observations", "scores")}
+        yield {"type": "trace", "body": {k: v for k, v in document.items() if k not in parts}}
+        for name, items in parts.items():
+            for item in items if isinstance(items, list) else ():
+                if isinstance(item, dict):
+                    body = {"traceId": document["id"], **item}
+                    yield {"type": "score" if name == "scores" else "observation", "body": body}
 
 
 def _read_score_event(event: Mapping[str, Any], index: int) -> ProductFeedback:
@@ -154,9 +175,17 @@ def _read_trace(event: Mapping[str, Any], index: int) -> OtelSpan:
         parent_span_id=None,
         name=read_optional(body, "name") or "",
         start_ns=read_time(body.get("timestamp") or event.get("timestamp")),
-        end_ns=0,
+        end_ns=_read_end(body),
         attributes=attributes,
         scope="langfuse.native",
         fragment=True,
         index=index,
     )
+
+
+def _read_end(trace: Mapping[str, Any]) -> int:
+    """Return the end of an exported trace: its start and its latency in seconds."""
+    start, latency = read_time(trace.get("timestamp")), trace.get("latency")
+    if not start or isinstance(latency, bool) or not isinstance(latency, int | float):
+        return 0
+    return start + int(latency * 1e9) if 0 <= latency < 1e9 else 0

@@ -42,11 +42,16 @@ def decode_langsmith(value: bytes, path: str, content_type: str) -> DecodedSigna
     document = parse_body(value)
     if document is None:
         return refuse_signals("not a LangSmith body: the JSON document cannot be parsed")
-    if "feedback" in path:
+    if "feedback" in path or _is_feedback(document):
         items = document if isinstance(document, list) else [document]
         body = NativeBody(spans=_POST, feedback=_FEEDBACK)
         return body.add_feedback(items, read_feedback).result()
     return _decode_runs(document)
+
+
+def _is_feedback(document: Any) -> bool:
+    """Return whether an exported object is feedback: it has a key, and it is no run."""
+    return isinstance(document, dict) and "key" in document and "run_type" not in document
 
 
 def _decode_runs(document: Any) -> DecodedSignals:

@@ -14,6 +14,7 @@ from redact.crypto.keys import Keys
 from redact.lexical.embedded_files import FILE_TYPE, describe_file
 
 _BODY, _CHECK = 9, 3
+_MARK = 12
 PLACEHOLDER = re.compile(rf"<([A-Z][A-Z_]{{1,39}}):([a-z2-7]{{{_BODY + _CHECK}}})>")
 
 _MAX_TOKENS = 10_000
@@ -66,6 +67,10 @@ class Pseudonyms:
     def is_token(self, token: str) -> bool:
         """Return whether a token was made under this key."""
         return len(token) == _BODY + _CHECK and self._with_check(token[:_BODY]) == token
+
+    def word_mark(self, words: str) -> str:
+        """Return a keyed hash of some words, which is no token of a value."""
+        return _base32(self._digest(f"word\0{words}".encode("utf-8", "surrogatepass")), _MARK)
 
     def own_placeholders(self, text: str) -> list[tuple[int, int]]:
         """Return the spans of placeholders in a text that were made under this key."""

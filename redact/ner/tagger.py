@@ -17,11 +17,12 @@ from redact.ner.model_format import read_model, softmax
 from redact.ner.pieces import WordPieces
 from redact.ner.reader import NamedSpan, group_texts
 from redact.ner.spans import names_of
-from redact.ner.windows import Positions, WindowCache
+from redact.ner.windows import CacheSizes, Positions, WindowCache
 from redact.ner.words import Floats, LaidOutTexts, TextWord, WordRows
 
 KIND = "tagger-1"
 _TINY = np.float32(1e-5)
+_SIZES = CacheSizes()
 _ROWS = 16
 """Rows side by side. With more rows, or rows below each other, OpenBLAS sums some of them in
 another order, depending on position."""
@@ -112,9 +113,9 @@ class Tagger:
             state[gaps] = 0
         return self._chances_of(_surroundings(state, 1, around))
 
-    def windows(self) -> WindowCache:
+    def windows(self, sizes: CacheSizes = _SIZES) -> WindowCache:
         """Return a cache of the layers and of the probabilities, which computes the same rows."""
-        cache = WindowCache()
+        cache = WindowCache(sizes)
         for step, layer in zip(self._steps, self._layers, strict=True):
             cache.add_layer(step, self.width, partial(_deepened, layer))
         cache.add_result(1, self.tags, self._chances_around)
@@ -130,24 +131,24 @@ class Tagger:
 
 
 class TaggerReader:
-    """Reads texts with a tagger, with bounded caches of words."""
+    """Reads texts with a tagger, with bounded caches of ``words`` and of ``windows``."""
 
-    def __init__(self, tagger: Tagger) -> None:
+    def __init__(self, tagger: Tagger, sizes: CacheSizes = _SIZES) -> None:
         self._tagger = tagger
-        self._words = WordRows(tagger.vectors, tagger.width)
-        self._windows = tagger.windows()
-        self._cleared = self._words.cleared
+        self.words = WordRows(tagger.vectors, tagger.width, sizes.words)
+        self.windows = tagger.windows(sizes)
+        self._cleared = self.words.cleared
 
     def names(self, texts: Sequence[str]) -> list[list[NamedSpan]]:
         """Return the names in each text, in order; see :class:`redact.ner.reader.NameReader`."""
         return [found for some in group_texts(texts) for found in self._some(some)]
 
     def _some(self, texts: Sequence[str]) -> Iterator[list[NamedSpan]]:
-        numbers = self._words.numbers(texts)
-        if self._words.cleared != self._cleared:
-            self._windows.clear()
-            self._cleared = self._words.cleared
-        windows = self._windows.rows(numbers, self._words.table)
+        numbers = self.words.numbers(texts)
+        if self.words.cleared != self._cleared:
+            self.windows.clear()
+            self._cleared = self.words.cleared
+        windows = self.windows.rows(numbers, self.words.table)
         for text, chances in zip(texts, windows, strict=True):
             yield names_of(text, chances, self._tagger.labels, self._tagger.outside)
 

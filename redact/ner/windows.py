@@ -6,20 +6,27 @@ after a template. The first layers, which see the fewest words, compute the fewe
 """
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from redact.ner.words import Floats
+from redact.ner.words import MOST_WORDS, Floats
 
-_MOST_STATES = 8_192
-"""Rows of each layer; there are several, and they are wide."""
-_MOST_WINDOWS = 32_768
 _STEP = np.dtype(np.uint32).itemsize
 
 Positions = npt.NDArray[np.intp]
 ComputeRows = Callable[[Floats, Positions], Floats]
 """Computes the rows of a level from the table of the level below, and three rows of it for each."""
+
+
+class CacheSizes(NamedTuple):
+    """The rows that a tagger's caches hold, unless one text has more."""
+
+    words: int = MOST_WORDS
+    states: int = 8_192
+    """Rows of each layer; there are several, and they are wide."""
+    windows: int = 32_768
 
 
 class WindowLevel:
@@ -81,17 +88,18 @@ class WindowCache:
     Words are numbers above 0, whose meaning is fixed until :meth:`clear` is called.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sizes: CacheSizes) -> None:
         self.levels: list[WindowLevel] = []
+        self._sizes = sizes
         self._reach = 0
 
     def add_layer(self, step: int, width: int, compute: ComputeRows) -> None:
         """Add a level, the result of a layer."""
-        self._add(step, width, _MOST_STATES, compute)
+        self._add(step, width, self._sizes.states, compute)
 
     def add_result(self, step: int, width: int, compute: ComputeRows) -> None:
         """Add the last level."""
-        self._add(step, width, _MOST_WINDOWS, compute)
+        self._add(step, width, self._sizes.windows, compute)
 
     def _add(self, step: int, width: int, capacity: int, compute: ComputeRows) -> None:
         self._reach += step

@@ -7,7 +7,7 @@ a stretch without white space are cached by the stretch, because most stretches 
 
 import re
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,8 @@ _WORD = re.compile(rf"{_LETTERS_OR_DIGITS}|.", re.DOTALL)
 _WORD_OF_TEXT = re.compile(rf"{_LETTERS_OR_DIGITS}|\S")
 """The same for a whole text, where white space separates words."""
 
-_MOST_WORDS = 16_384
+MOST_WORDS: Final = 16_384
+"""The words that the cache holds, unless more come at once."""
 
 NO_GAP, START, SPACE, WIDE, LINE, BLANK_LINE = range(6)
 GAPS = 6
@@ -110,12 +111,18 @@ def _gap(space: str) -> int:
 class WordRows:
     """Lays texts out as rows of vectors; ``vectors`` computes those of words.
 
-    ``cleared`` counts how often the cache was cleared.
+    ``cleared`` counts how often the cache, which holds ``capacity`` words, was cleared.
     """
 
-    def __init__(self, vectors: Callable[[Sequence[TextWord]], Floats], width: int) -> None:
+    def __init__(
+        self,
+        vectors: Callable[[Sequence[TextWord]], Floats],
+        width: int,
+        capacity: int = MOST_WORDS,
+    ) -> None:
         self._vectors = vectors
         self._width = width
+        self._capacity = capacity
         self.cleared = -1
         self._clear(0)
 
@@ -123,6 +130,11 @@ class WordRows:
     def table(self) -> Floats:
         """Return the vectors by number; the first one is empty."""
         return self._table
+
+    @property
+    def stretches(self) -> int:
+        """Return how many stretches the cache holds."""
+        return len(self._known)
 
     def numbers(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the numbers, above 0, of the words of texts.
@@ -149,7 +161,7 @@ class WordRows:
     def _clear(self, room: int) -> None:
         """Clear the cache, and make room for ``room`` words; the first row stays empty."""
         self._known: dict[tuple[int, str], list[int]] = {}
-        self._table = np.zeros((1 + max(_MOST_WORDS, room), self._width), np.float32)
+        self._table = np.zeros((1 + max(self._capacity, room), self._width), np.float32)
         self._used = 1
         self.cleared += 1
 

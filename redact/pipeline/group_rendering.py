@@ -25,13 +25,15 @@ NOTHING_KNOWN = identities_of(NO_IDENTITIES)
 class RecordDraft(msgspec.Struct, gc=False):
     """The segments of one record, before and after they are rendered.
 
-    ``left`` holds the values that the last scan found in ``rendered``.
+    With ``again`` they were redacted before. ``left`` holds the values that the last scan found in
+    ``rendered``.
     """
 
     segments: Sequence[TextSegment]
     analysed: Sequence[AnalysedSegment]
     classes: Sequence[FieldClass]
     app: str
+    again: bool = False
     identities: RecordIdentities = NOTHING_KNOWN
     rendered: Sequence[RenderedSegment] = ()
     left: frozenset[IdentityValue] = NO_IDENTITIES
@@ -74,7 +76,12 @@ class GroupRenderer:
     ) -> None:
         segmenter = self._segmenter
         draft.rendered = [
-            segmenter.render(segment.text, analysed, identities, field_class, draft.app)
+            segmenter.render(
+                segment.text,
+                analysed,
+                identities,
+                segmenter.numbered_renderer(field_class, draft.app, again=draft.again),
+            )
             for segment, analysed, field_class in zip(
                 draft.segments, draft.analysed, draft.classes, strict=True
             )

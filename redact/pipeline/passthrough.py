@@ -19,6 +19,10 @@ class PassthroughRedactor:
         batch = record_batch(decoded.kind, decoded, ingested_at=ingested_at, policy="off")
         return RedactionOutcome(Redacted(batch, "off"), [])
 
+    def redact_again(self, decoded: DecodedBatch[Any], *, ingested_at: int) -> RedactionOutcome:
+        """Return all records as rows."""
+        return self.redact(decoded, ingested_at=ingested_at)
+
     def statistics(self) -> dict[str, int]:
         """Return an empty mapping: nothing is counted."""
         return {}

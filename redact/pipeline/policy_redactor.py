@@ -22,8 +22,10 @@ from redact.identities.extraction import (
     IdentityValue,
     identities_from_user,
     identities_from_user_id,
+    join_persons,
     merge_identities,
 )
+from redact.identities.taught_values import TaughtValues, mark_identities
 from redact.lexical.findings import PiiFinding
 from redact.pipeline.audit import AuditCount, AuditEntry, AuditReplacement
 from redact.pipeline.field_walker import FieldWalker, MapSlot, RecordSlots
@@ -31,6 +33,7 @@ from redact.pipeline.group_rendering import GroupRenderer, RecordDraft, group_ro
 from redact.pipeline.identifiers import IdentifierRedactor
 from redact.pipeline.redactor import FOUND_BY_PROOF, RedactionOutcome
 from redact.pipeline.segmenter import SEGMENT_CACHE_BYTES, AnalysedSegment, Segmenter
+from redact.pipeline.stand_in_shield import StandInShield
 from redact.pipeline.stored_fields import JOIN_KEYS, StoredFieldScanner
 from redact.pipeline.watchdog import StalledError
 from redact.policies.policy import FieldClass, RedactionPolicy
@@ -44,11 +47,16 @@ from schemas.redacted import Redacted
 
 
 class _Work(msgspec.Struct, gc=False):
-    """One record in progress: its slots, and its texts as a draft."""
+    """One record in progress: its slots, and its texts as a draft.
 
+    ``shield`` is there if the record was redacted before.
+    """
+
+    record: Any
     slots: RecordSlots
     maps: list[tuple[MapSlot, FieldClass]]
     draft: RecordDraft
+    shield: StandInShield | None = None
     failure: SegmentFailure | None = None
     field: str | None = None
     replaced: Sequence[AuditReplacement] = ()
@@ -99,6 +107,7 @@ class PolicyRedactor:
             denied=bool(policy.deny),
         )
         self._found_by_proof: Counter[str] = Counter()
+        self._taught = TaughtValues(self.segmenter.pseudonyms.word_mark)
         self._groups = GroupRenderer(
             self.segmenter, ResidualScanner(policy, keys.cache, self.book), self._found_by_proof
         )
@@ -121,23 +130,40 @@ class PolicyRedactor:
 
     def redact(self, decoded: DecodedBatch[Any], *, ingested_at: int) -> RedactionOutcome:
         """Redact a batch; see :class:`Redactor`."""
-        redacted = self.in_place(decoded)
+        return self._outcome(decoded, self.in_place(decoded), ingested_at)
+
+    def redact_again(self, decoded: DecodedBatch[Any], *, ingested_at: int) -> RedactionOutcome:
+        """Redact records that were made from redacted rows; see :class:`Redactor`."""
+        redacted = self.in_place(decoded, again=True)
+        return self._outcome(decoded, redacted, ingested_at)
+
+    def _outcome(
+        self, decoded: DecodedBatch[Any], redacted: RedactedBatch, ingested_at: int
+    ) -> RedactionOutcome:
         passed = decoded if not redacted.rejected else decoded.subset(redacted.passed)
         batch = record_batch(decoded.kind, passed, ingested_at=ingested_at, policy=self.policy_hash)
         return RedactionOutcome(
             Redacted(batch, self.policy_hash), redacted.rejected, redacted.audit
         )
 
-    def in_place(self, decoded: DecodedBatch[Any]) -> RedactedBatch:
-        """Redact the records of a batch in place. Rejected records must not be used."""
+    def in_place(self, decoded: DecodedBatch[Any], *, again: bool = False) -> RedactedBatch:
+        """Redact the records of a batch in place. Rejected records must not be used.
+
+        With ``again`` they were made from redacted rows: stand-ins and pseudonyms in them stay.
+        """
         walker = self._walkers[decoded.kind]
-        works = [self._collect(walker, record) for record in decoded.records]
+        prints = [_print_of(record) for record in decoded.records] if again and self._audit else []
+        works = [self._collect(walker, record, again=again) for record in decoded.records]
         analysed = iter(self.segmenter.analyse([s for work in works for s in work.draft.segments]))
         for work in works:
             work.draft.analysed = [next(analysed) for _ in work.draft.segments]
         self._scan_stored_fields(works)
         for group in group_rows(decoded):
-            self._finish([works[row] for row in group], of_items=bool(decoded.groups))
+            self._finish(
+                [works[row] for row in group],
+                of_items=bool(decoded.groups),
+                taught=[decoded.assembly[row].taught for row in group if decoded.assembly],
+            )
         outcome = RedactedBatch([], [], [])
         for index, work in enumerate(works):
             if work.failure is not None:
@@ -145,7 +171,8 @@ class PolicyRedactor:
                 continue
             outcome.passed.append(index)
             if self._audit:
-                outcome.audit.append(self._audit_entry(decoded, index, work))
+                original = prints[index] if prints else decoded.raws[index].value
+                outcome.audit.append(self._audit_entry(decoded, index, work, original))
         self._counts["records"] += len(decoded)
         self._counts["rejected"] += len(outcome.rejected)
         return outcome
@@ -171,7 +198,7 @@ class PolicyRedactor:
         findings = renderer.reported(segment.text, analysis, draft.identities.finders)
         return RedactedText(draft.rendered[0].text, findings, draft.rendered[0].replaced)
 
-    def _collect(self, walker: FieldWalker, record: Any) -> _Work:
+    def _collect(self, walker: FieldWalker, record: Any, *, again: bool) -> _Work:
         """Collect the segments of a record: its texts, then its maps as JSON."""
         slots = walker.slots(record)
         maps = [(slot, slot.field_class) for slot in slots.maps if slot.field_class]
@@ -181,7 +208,11 @@ class PolicyRedactor:
         free = "attributes" in self._writers_read
         segments += [TextSegment(_as_json(slot), free=free) for slot, _ in maps]
         classes = [slot.field_class for slot in slots.texts] + [c for _, c in maps]
-        return _Work(slots, maps, RecordDraft(segments, (), classes, getattr(record, "app", "")))
+        shield = StandInShield(self.segmenter.pseudonyms) if again else None
+        if shield is not None:
+            segments = [shield.covered_segment(segment) for segment in segments]
+        draft = RecordDraft(segments, (), classes, getattr(record, "app", ""), again)
+        return _Work(record, slots, maps, draft, shield)
 
     def _scan_stored_fields(self, works: Sequence[_Work]) -> None:
         """Scan the stored fields of a batch together; a failed group is left to each record."""
@@ -193,10 +224,24 @@ class PolicyRedactor:
             except Exception:  # noqa: BLE001, S112  # each record meets it again, and fails closed
                 continue
 
-    def _finish(self, group: Sequence[_Work], *, of_items: bool) -> None:
-        """Put the redacted segments of a group in place; on failure set ``failure``."""
+    def _finish(
+        self, group: Sequence[_Work], *, of_items: bool, taught: Sequence[Sequence[str]]
+    ) -> None:
+        """Put the redacted segments of a group in place; on failure set ``failure``.
+
+        ``taught`` are marks of what other rows taught, record by record.
+        """
         learn = identities_from_user if of_items else identities_from_user_id
         learnt = merge_identities([part for work in group for part in _identities(work, learn)])
+        shield = group[0].shield
+        if shield is not None:
+            texts = [segment.text for work in group for segment in work.draft.segments]
+            learnt = frozenset([v for v in learnt if shield.names_somebody(v.value, texts)])
+            learnt |= self._taught.find([mark for marks in taught for mark in marks], texts)
+        if of_items:
+            marks = mark_identities(join_persons(learnt), self.segmenter.pseudonyms.word_mark)
+            for work in group:
+                work.record.taught = marks
         sound = {id(work.draft): work for work in group if not _has_failed(work)}
 
         def attempt(draft: RecordDraft, step: Callable[[], None]) -> None:
@@ -230,12 +275,14 @@ class PolicyRedactor:
             work.failure, work.field = _personal_id(refused[0].type), refused[0].path
             return
         hashed = self._stored_fields.replace(personal)
+        if work.shield is not None:
+            draft.rendered = [work.shield.uncover(each) for each in draft.rendered]
         outputs = [each.text for each in draft.rendered]
         for slot, text in zip(slots.texts, outputs, strict=False):
             setattr(slot.owner, slot.name, text)
         for (map_slot, _), text in zip(work.maps, outputs[len(slots.texts) :], strict=True):
             setattr(map_slot.owner, map_slot.name, msgspec.json.decode(text, type=dict[str, str]))
-        self._identifiers.replace(slots, self.segmenter.scope(draft.app))
+        self._identifiers.replace(slots, self.segmenter.scope(draft.app), again=draft.again)
         self._counts["findings"] += sum([len(each.replaced) for each in draft.rendered])
         if not self._audit:
             return
@@ -269,8 +316,8 @@ class PolicyRedactor:
         decoded: DecodedBatch[Any],
         index: int,
         work: _Work,
+        value: bytes | None,
     ) -> AuditEntry:
-        value = decoded.raws[index].value
         return AuditEntry(
             topic=decoded.topic,
             partition=decoded.partitions[index],
@@ -310,6 +357,11 @@ def _identities(
         for segment in work.draft.analysed
         if not isinstance(segment.analysis, SegmentFailure)
     ] + [learn(slot.value) for slot in work.slots.ids]
+
+
+def _print_of(record: Any) -> bytes:
+    """Return what the fingerprint of a record is made of if no producer has sent it."""
+    return msgspec.json.encode(record)
 
 
 def _as_json(slot: MapSlot) -> str:

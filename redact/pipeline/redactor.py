@@ -46,5 +46,12 @@ class Redactor(Protocol):
         ``ingested_at`` in microseconds since 1970 (UTC).
         """
 
+    def redact_again(self, decoded: DecodedBatch[Any], *, ingested_at: int) -> RedactionOutcome:
+        """Redact records that were made from redacted rows, such as assembled traces.
+
+        Stand-ins and pseudonyms in them stay as they are. What any text of a record teaches, and
+        what its spans taught (``decoded.assembly``), counts for all of it.
+        """
+
     def statistics(self) -> dict[str, int]:
         """Return counters since the start: records, findings, cache look-ups of segments."""

@@ -29,7 +29,12 @@ from redact.lexical.findings import NamesStage, PiiFinding
 from redact.pipeline.watchdog import StalledError, Watchdog
 from redact.policies.policy import FieldClass, RedactionPolicy
 from redact.recognition.policy_detector import PolicyDetector
-from redact.rendering.renderer import RenderedSegment, SegmentRenderer, find_names_in_segment
+from redact.rendering.renderer import (
+    RenderedSegment,
+    SecondPassRenderer,
+    SegmentRenderer,
+    find_names_in_segment,
+)
 from redact.screening.free_text import FreeTextNames
 from schemas.reasons import QuarantineReason
 
@@ -103,7 +108,7 @@ class Segmenter:
         self._free_text = FreeTextNames(names, policy.replaced_types())
         self.cache: SegmentCache[AnalysedSegment] = SegmentCache(SEGMENT_CACHE_BYTES)
         self._output_hits = self._output_misses = 0
-        self._renderers: dict[tuple[FieldClass, str], tuple[int, SegmentRenderer]] = {}
+        self._renderers: dict[tuple[FieldClass, str, bool], tuple[int, SegmentRenderer]] = {}
         self._allowed = frozenset(word.casefold() for word in policy.allow)
 
     def statistics(self) -> Mapping[str, int]:
@@ -146,11 +151,10 @@ class Segmenter:
         text: str,
         analysed: AnalysedSegment,
         names: RecordIdentities,
-        field_class: FieldClass,
-        app: str,
+        numbered_renderer: tuple[int, SegmentRenderer],
     ) -> RenderedSegment:
         """Return a segment redacted with the record's identities; it must not be a failure."""
-        serial, renderer = self._renderer(field_class, app)
+        serial, renderer = numbered_renderer
         asked = -(serial << 64 | names.serial)
         rendered = analysed.outputs.get(asked)
         if rendered is not None:
@@ -215,7 +219,7 @@ class Segmenter:
 
     def renderer(self, field_class: FieldClass, app: str) -> SegmentRenderer:
         """Return the renderer of a class of fields in an app."""
-        return self._renderer(field_class, app)[1]
+        return self.numbered_renderer(field_class, app)[1]
 
     def _attempt(self, segment: TextSegment) -> SegmentAnalysis | SegmentFailure:
         def analysed() -> SegmentAnalysis:
@@ -253,12 +257,19 @@ class Segmenter:
             analysed.analysis.drop_prose()
         self.cache.store(analysed.key, analysed, _weight(analysed.analysis))
 
-    def _renderer(self, field_class: FieldClass, app: str) -> tuple[int, SegmentRenderer]:
+    def numbered_renderer(
+        self, field_class: FieldClass, app: str, *, again: bool = False
+    ) -> tuple[int, SegmentRenderer]:
+        """Return the renderer of a class of fields in an app, and its number.
+
+        With ``again`` it renders texts that were redacted before.
+        """
         scope = self.scope(app)
-        who = (field_class, app if scope or app in self._policy.apps else "")
+        who = (field_class, app if scope or app in self._policy.apps else "", again)
         cached = self._renderers.get(who)
         if cached is None:
-            renderer = SegmentRenderer(
+            build = SecondPassRenderer if again else SegmentRenderer
+            renderer = build(
                 self._policy.rules(field_class, app),
                 self._operators,
                 self.pseudonyms,

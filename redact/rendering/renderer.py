@@ -116,7 +116,7 @@ class SegmentRenderer:
         named: Sequence[PiiFinding],
         quotes: Mapping[int, str],
     ) -> RenderedSegment:
-        selected = self.select(text, merge_named(findings, named))
+        selected = self.select(text, merge_named(self.usable(text, findings), named))
         if not selected:
             return RenderedSegment(text, ())
         pieces: list[str] = []
@@ -135,6 +135,11 @@ class SegmentRenderer:
             copied = finding.end
         pieces.append(text[copied:])
         return RenderedSegment("".join(pieces), tuple(replaced))
+
+    def usable(self, text: str, findings: Sequence[PiiFinding]) -> Sequence[PiiFinding]:
+        """Return the findings of the analysis of a text that may be replaced: here, all."""
+        del text
+        return findings
 
     def reported(
         self, text: str, analysis: SegmentAnalysis, names: Sequence[IdentityFinder]
@@ -198,6 +203,24 @@ class SegmentRenderer:
         if selected and "<" in text and (own := self._pseudonyms.own_placeholders(text)):
             selected = _cut_own(selected, own)
         return selected
+
+
+class SecondPassRenderer(SegmentRenderer):
+    """Renders texts that were redacted before: no finding that touches a stand-in counts.
+
+    The first pass judged the text around a stand-in with the value in its place.
+    """
+
+    def usable(self, text: str, findings: Sequence[PiiFinding]) -> Sequence[PiiFinding]:
+        """Return the findings that neither overlap nor touch a stand-in."""
+        own = self._pseudonyms.own_placeholders(text) if findings else []
+        if not own:
+            return findings
+        return [
+            finding
+            for finding in findings
+            if not any(finding.start <= end and begin <= finding.end for begin, end in own)
+        ]
 
 
 def merge_named(findings: Sequence[PiiFinding], named: Sequence[PiiFinding]) -> list[PiiFinding]:

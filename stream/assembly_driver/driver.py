@@ -102,7 +102,8 @@ class AssemblyDriver:
         self.stage.own(self._shards)
         self.stage.cycle(marking=asked)
         if self._goal is not None and not self._answered:
-            self._answered = self.stage.assembled_version() >= self._goal
+            assembled = self.stage.assembled_version() >= self._goal
+            self._answered = assembled and self.stage.tried_feedback()
 
 
 class NoAssembly:

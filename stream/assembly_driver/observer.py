@@ -5,9 +5,11 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from assembly.feedback_writer import FeedbackOutcome
 from assembly.row_writer import ERASED, INVALID_ROW, NOT_REDACTED, RowOutcome
+from otel.assembly import AssembledTrace
+from otel.missing_content import ContentWatch
 from otel.row_reasons import name_row_reason
-from stream.assembly_driver.content_watch import ContentWatch, has_content
 from stream.events import EventLog
 from stream.metrics import Metrics
 
@@ -37,9 +39,8 @@ class AssemblyObserver:
             counts[outcome.kind] += 1
             if outcome.written:
                 incomplete.update(outcome.trace.incomplete)
-                empty += not has_content(outcome.trace)
-                if (found := self.content.add(outcome.trace)) is not None:
-                    self.without_content(*found)
+                empty += not outcome.trace.has_content
+                self._watch_content(outcome.trace)
         for kind, count in counts.items():
             self.metrics.count("assembled_traces", kind, by=count)
         for reason, count in without.items():
@@ -60,11 +61,19 @@ class AssemblyObserver:
         self.metrics.count("assembly_rebuilds", reason)
         self.log.info("assembly_rebuilt", shards=sorted(shards), why=reason)
 
-    def without_content(self, app: str, setting: str) -> None:
-        """Warn that an application exports no content at all."""
-        self.log.warning("no_content_exported", app=app, setting=setting)
+    def feedback(self, outcome: FeedbackOutcome, left: int, waiting: int) -> None:
+        """Report what became of feedback."""
+        self.metrics.count("resolved_feedback", by=len(outcome.written))
+        self.metrics.count("feedback_left_to_batch", by=left)
+        self.metrics.set("waiting_feedback", waiting)
+        if outcome.written or left:
+            self.log.info(
+                "feedback_resolved", records=len(outcome.written), waiting=waiting, left=left
+            )
 
-    def conclude(self) -> None:
-        """Warn of applications that have shown no content until the worker ends."""
-        for app, setting in self.content.conclude():
-            self.without_content(app, setting)
+    def _watch_content(self, trace: AssembledTrace) -> None:
+        """Warn once of an application that exports no content at all."""
+        observation = trace.content_observation
+        setting = None if observation is None else self.content.observe(observation)
+        if observation is not None and setting is not None:
+            self.log.warning("no_content_exported", app=observation.app, setting=setting)

@@ -3,10 +3,13 @@
 import secrets
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
+from assembly.feedback_stage import FeedbackStage
+from assembly.feedback_targets import TargetFinder
+from assembly.feedback_writer import FeedbackWriter
 from assembly.row_writer import RowRedactor, RowWriter
 from assembly.shard_sequences import ShardSequences
 from assembly.stage import AssemblyStage
@@ -17,6 +20,7 @@ from lake.retry import Retry
 from lake.table_commit import CommitContext
 from lake.tables import Lake
 from otel.assembly_rules import DEFAULT_RULES, AssemblyRules
+from otel.feedback_scale import DEFAULT_SCALES, FeedbackScale
 from otel.open_traces import AssemblyTerms
 from schemas.arrow import SPANS_TABLE
 from stream.applied_tombstones import AppliedTombstones
@@ -60,6 +64,7 @@ class AssemblySetup:
     terms: AssemblyTerms
     redactor: RowRedactor
     rules: AssemblyRules = DEFAULT_RULES
+    scales: Mapping[str, FeedbackScale] = field(default_factory=lambda: DEFAULT_SCALES)
     memory_bytes: int = 0
 
     def driver(self, around: AssemblySurroundings) -> AssemblyDriver:
@@ -75,13 +80,26 @@ class AssemblySetup:
         writer = RowWriter(
             ShardSequences(traces, context, report), self.redactor, around.tombstones(own), _now_us
         )
+        spans = own.table(SPANS_TABLE)
+        feedback_writer = FeedbackWriter(
+            TargetFinder(spans, traces),
+            ShardSequences(own.table("feedback"), context),
+            self.redactor,
+            writer.tombstones,
+            _now_us,
+            self.scales,
+        )
+        feedback = FeedbackStage(
+            spans, feedback_writer, self.terms, around.observer, _now_us, time.monotonic
+        )
         stage = AssemblyStage(
-            spans=own.table(SPANS_TABLE),
+            spans=spans,
             traces=traces,
             assembler=TraceAssembler(self.rules),
             writer=writer,
             terms=self.terms,
             observer=around.observer,
+            feedback=feedback,
             now_us=_now_us,
             monotonic=time.monotonic,
             stop_requested=stopping.is_set,

@@ -14,10 +14,9 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from lake.ledger import Incarnation, SourcePartition
 from schemas.errors import FatalError, RetryableError
 from schemas.record_batches import RawRecord
-from stream.client_errors import ClientErrors
-from stream.cluster import REQUEST_TIMEOUT_SECONDS, Cluster
+from stream.cluster import REQUEST_TIMEOUT_SECONDS
 from stream.config import KafkaSettings
-from stream.kafka_client import admin_properties, make_consumer
+from stream.direct_clients import connect_directly
 from stream.messages import is_offset_reset, source_of, to_partitions, to_raw
 from stream.replay.replay_range import PartitionBounds
 
@@ -50,15 +49,8 @@ class KafkaReader:
 
     def __init__(self, settings: KafkaSettings, topic: str, *, fetch_queue: int) -> None:
         self._topic = topic
-        self.errors = ClientErrors()
-        self._cluster = Cluster(
-            admin_properties(settings), bootstrap_servers=settings.bootstrap_servers
-        )
-        self._consumer = make_consumer(
-            settings,
-            fetch_queue=fetch_queue,
-            errors=self.errors,
-            group=f"{settings.group_id}-replay",
+        self._cluster, self._consumer, self.errors = connect_directly(
+            settings, "replay", fetch_queue=fetch_queue
         )
 
     def close(self) -> None:

@@ -59,7 +59,7 @@ class LakeReader:
         self._next: dict[SourcePartition, int] = {}
         self._left: Iterator[RawRecord] = iter(())
         self._ends: dict[SourcePartition, int] = {}
-        self._schemas: dict[tuple[int, ...], str] = {}
+        self._schemas: dict[tuple[int, int, int | None], str] = {}
         self._kind = kind
         self._window = SPAN_OFFSETS_READ if kind is RecordKind.SPAN else OFFSETS_READ
 
@@ -118,7 +118,9 @@ class LakeReader:
         rows = self._table.read(columns, condition, texts={"_topic": self._topic})
         order = [("_offset", "ascending"), ("_index", "ascending")]
         records = rows.sort_by(order).to_pylist()
-        self._schemas = {tuple(row[name] for name in _PLACE): row["_schema"] for row in records}
+        self._schemas = {
+            (row["_partition"], row["_offset"], row["_index"]): row["_schema"] for row in records
+        }
         self._left = iter([self._record(row) for row in records])
         self._ends = {source: start + self._window}
 

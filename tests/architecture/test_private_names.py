@@ -10,10 +10,6 @@ ALLOWED = {
     "re._parser": "the standard library has no public parser of regular expressions",
 }
 """Private names that tests use, each with the reason."""
-ALLOWED_FILES = {
-    "tests/redact/test_cheap_looks.py": "turns each check before the slow ones off, one by one",
-    "tests/redact/test_ner_reader.py": "the sizes of the tagger's caches are constants, and unseen",
-}
 NAMED_TUPLE = frozenset({"_asdict", "_fields", "_make", "_replace"})
 REFLECTION = frozenset({"setattr", "getattr", "delattr", "hasattr", "patch"})
 
@@ -65,7 +61,6 @@ def test_no_test_uses_a_private_name_of_the_product() -> None:
     uses = [
         f"{file.relative_to(ROOT)}:{line}: {text}"
         for file in sorted((ROOT / "tests").rglob("*.py"))
-        if str(file.relative_to(ROOT)) not in ALLOWED_FILES
         for line, text in private_uses(ast.parse(file.read_text(encoding="utf-8")))
     ]
     assert uses == []

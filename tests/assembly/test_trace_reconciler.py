@@ -4,11 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from assembly.feedback_targets import TargetFinder
+from assembly.feedback_writer import FeedbackWriter
 from assembly.row_writer import RowWriter
 from assembly.shard_sequences import ShardSequences
 from assembly.trace_assembler import TraceAssembler
 from batch.trace_assembly.trace_reconciler import TraceReconciler, TraceRequest
 from schemas.times import day_of_micros
+from tests.assembly.test_feedback import vote
 from tests.assembly.world import TERMS, NoTombstones, PlainRedactor, World
 from tests.lake.kit import open_lake
 from tests.otel.make_spans import START, TRACE, chat, span
@@ -17,11 +20,21 @@ from tests.otel.make_spans import START, TRACE, chat, span
 def make_job(world: World, **more: int) -> TraceReconciler:
     """Return the job on a world's lake."""
     lake = open_lake(world.folder)
-    sequences = ShardSequences(lake.table("traces"), world.context())
-    writer = RowWriter(sequences, PlainRedactor(), NoTombstones(), lambda: world.now_us)
-    spans = lake.table("otel_spans")
+    spans, traces = lake.table("otel_spans"), lake.table("traces")
+    tools = (PlainRedactor(), NoTombstones(), lambda: world.now_us)
     return TraceReconciler(
-        spans, writer, TraceAssembler(), TERMS, world.context(), lambda: world.now_us, **more
+        spans,
+        RowWriter(ShardSequences(traces, world.context()), *tools),
+        FeedbackWriter(
+            TargetFinder(spans, traces),
+            ShardSequences(lake.table("feedback"), world.context()),
+            *tools,
+        ),
+        TraceAssembler(),
+        TERMS,
+        world.context(),
+        lambda: world.now_us,
+        **more,
     )
 
 
@@ -108,3 +121,14 @@ def test_days_limit_what_is_read(tmp_path: Path, days: int) -> None:
     today = day_of_micros(START // 1000)
     report = make_job(world).run(TraceRequest(since=today.replace(day=today.day + days)))
     assert report.traces == 1 - days
+
+
+def test_feedback_that_waited_too_long_is_resolved(tmp_path: Path) -> None:
+    """Once, and with the trace that came after the worker gave up."""
+    world = World(tmp_path)
+    world.arrive(vote("trace", TRACE))
+    world.arrive(span(1), chat(2, 1), after=5_000)
+    world.now_us += TERMS.idle_us
+    assert make_job(world).run(TraceRequest()).feedback == 1
+    assert make_job(world).run(TraceRequest()).feedback == 0
+    assert [row["trace_id"] for row in world.rows("feedback")] == [TRACE]

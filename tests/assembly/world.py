@@ -6,6 +6,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from assembly.feedback_stage import FeedbackStage
+from assembly.feedback_targets import TargetFinder
+from assembly.feedback_writer import FeedbackOutcome, FeedbackWriter
 from assembly.row_writer import RowOutcome, RowWriter
 from assembly.shard_sequences import ShardSequences
 from assembly.stage import AssemblyStage
@@ -15,8 +18,9 @@ from lake.table_commit import CommitContext, Move
 from lake.table_log import position_app
 from lake.table_writer import FlushPart, TableWriter
 from lake.tables import Lake
+from otel.assembly_rules import DEFAULT_RULES
 from otel.open_traces import ASSEMBLY_SHARDS, AssemblyTerms
-from otel.signals import DecodedSignals, OtelSpan
+from otel.signals import DecodedSignals, OtelLog, OtelSpan, ProductFeedback
 from otel.stored_spans import to_stored_spans
 from redact.crypto.erasure_filter import NO_ERASURES, ErasureFilter
 from redact.pipeline.passthrough import PassthroughRedactor
@@ -62,6 +66,9 @@ class Reports:
     outcomes: list[RowOutcome] = field(default_factory=list)
     rebuilds: list[str] = field(default_factory=list)
     open: int = 0
+    resolved: list[str] = field(default_factory=list)
+    left: int = 0
+    waiting: int = 0
 
     def assembled(self, outcomes: Sequence[RowOutcome]) -> None:
         """Keep outcomes."""
@@ -71,6 +78,12 @@ class Reports:
         """Keep the number of open traces."""
         del oldest_us
         self.open = count
+
+    def feedback(self, outcome: FeedbackOutcome, left: int, waiting: int) -> None:
+        """Keep what became of feedback."""
+        self.resolved += outcome.written
+        self.left += left
+        self.waiting = waiting
 
     def rebuilt(self, shards: Collection[int], reason: str) -> None:
         """Keep the reason."""
@@ -99,9 +112,10 @@ class World:
         """Let one record with spans and logs arrive, ``after`` seconds."""
         self.now_us += round(after * SECOND_US)
         spans = tuple(item for item in items if isinstance(item, OtelSpan))
-        logs = tuple(item for item in items if not isinstance(item, OtelSpan))
+        logs = tuple(item for item in items if isinstance(item, OtelLog))
+        feedback = tuple(item for item in items if isinstance(item, ProductFeedback))
         stored = to_stored_spans(
-            DecodedSignals(spans, logs), "otlp", fallback_us=self.now_us, most_bytes=2**40
+            DecodedSignals(spans, logs, feedback), "otlp", fallback_us=self.now_us, most_bytes=2**40
         )
         self.store([row for _, row in stored.rows])
 
@@ -119,7 +133,7 @@ class World:
             indexes=list(range(at)),
         )
         batch = PassthroughRedactor().redact(decoded, ingested_at=self.now_us).rows
-        source = SourceRange(TOPIC, partition, offset, offset + 1, offset, offset, 1, at)
+        source = SourceRange(TOPIC, partition, offset, offset + 1, offset, offset, 1, at, found=at)
         table = open_lake(self.folder).table("otel_spans")
         writer = TableWriter(table, self.context())
         app = position_app(source.source)
@@ -141,27 +155,42 @@ class World:
         reports = Reports()
         traces = lake.table("traces")
         reached = more.pop("reached", lambda _step: None)
+        rules = more.pop("rules", DEFAULT_RULES)
         sequences = ShardSequences(traces, self.context(), reached)
+        tombstones = NoTombstones()
+        spans = lake.table("otel_spans")
+        feedback_writer = FeedbackWriter(
+            TargetFinder(spans, traces),
+            ShardSequences(lake.table("feedback"), self.context()),
+            PlainRedactor(),
+            tombstones,
+            lambda: self.now_us,
+        )
+        seconds = lambda: self.now_us / SECOND_US  # noqa: E731 - a clock
+        feedback = FeedbackStage(
+            spans, feedback_writer, terms, reports, lambda: self.now_us, seconds
+        )
         stage = AssemblyStage(
-            spans=lake.table("otel_spans"),
+            feedback=feedback,
+            spans=spans,
             traces=traces,
-            assembler=TraceAssembler(),
-            writer=RowWriter(sequences, PlainRedactor(), NoTombstones(), lambda: self.now_us),
+            assembler=TraceAssembler(rules),
+            writer=RowWriter(sequences, PlainRedactor(), tombstones, lambda: self.now_us),
             terms=terms,
             observer=reports,
             now_us=lambda: self.now_us,
-            monotonic=lambda: self.now_us / SECOND_US,
+            monotonic=seconds,
             reached=reached,
             **more,
         )
         stage.own(frozenset(shards))
         return StageInTest(stage, reports, self)
 
-    def rows(self) -> list[dict[str, Any]]:
-        """Return all assembled rows, in order of shard and number."""
-        table = open_lake(self.folder).table("traces")
+    def rows(self, name: str = "traces") -> list[dict[str, Any]]:
+        """Return all rows of a table, in order of shard and number."""
+        table = open_lake(self.folder).table(name)
         table.refresh()
-        batches = table.batches(TABLES["traces"].arrow.names)
+        batches = table.batches(TABLES[name].arrow.names)
         rows = [row for batch in batches for row in batch.to_pylist()]
         return sorted(rows, key=lambda row: (row["_partition"], row["_offset"]))
 

@@ -25,11 +25,11 @@ from lake.table_log import ASSEMBLY_SEQUENCE, position_app
 from lake.tables import Lake
 from lake.verify import verify_lake
 from redact.pipeline.derived_rows import box_derived_rows
-from schemas.arrow import TABLES
+from schemas.arrow import SPANS_TABLE, TABLES
 from schemas.assembly_columns import AssemblyFacts
 from schemas.columns import TABLE_OF_KIND, record_arrays, record_batch
 from schemas.record_batches import SENT_KINDS, DecodedBatch, RecordKind
-from schemas.records import Feedback, Label, LabelEvent, Trace
+from schemas.records import Feedback, Label, LabelEvent, StoredSpan, Trace
 from schemas.redacted import Redacted
 from tests.labels.kit import NOW, kind_of, policy, rows
 from tests.lake.kit import HERE, commit_context, patience
@@ -117,6 +117,36 @@ def put_assembled(
     append(lake, "traces", Redacted(batch, "p"), source, start, EntryKind.ASSEMBLE)
 
 
+def put_spans(
+    lake: Lake,
+    spans: Sequence[StoredSpan],
+    *,
+    topic: str = "otlp_spans",
+    partition: int = 0,
+    ingested: int = NOW,
+) -> None:
+    """Append spans as a worker does: all of them came in one Kafka record."""
+    source = SourcePartition(topic, partition)
+    table, count = lake.table(SPANS_TABLE), len(spans)
+    table.refresh()
+    start = table.positions([source])[source] or 0
+    decoded = DecodedBatch(
+        kind=RecordKind.SPAN,
+        topic=topic,
+        records=[msgspec.structs.replace(span) for span in spans],
+        partitions=[partition] * count,
+        offsets=[start] * count,
+        schema_ids=["0" * 16] * count,
+        raws=[],
+        indexes=list(range(count)),
+    )
+    batch = Redacted(record_batch(RecordKind.SPAN, decoded, ingested_at=ingested, policy="p"), "p")
+    span = SourceRange(
+        *source, start, start + 1, start, start, consumed=1, stored=count, found=count
+    )
+    _commit(lake, SPANS_TABLE, batch, span, EntryKind.FLUSH)
+
+
 def append(  # noqa: PLR0917 - what a commit consists of
     lake: Lake,
     name: str,
@@ -126,10 +156,17 @@ def append(  # noqa: PLR0917 - what a commit consists of
     kind: EntryKind = EntryKind.FLUSH,
 ) -> None:
     """Append rows to a table and move the position of their source."""
-    table, count = lake.table(name), batch.value.num_rows
+    count = batch.value.num_rows
     span = SourceRange(
         *source, start, start + count, start, start + count - 1, consumed=count, stored=count
     )
+    _commit(lake, name, batch, span, kind)
+
+
+def _commit(
+    lake: Lake, name: str, batch: Redacted[pa.RecordBatch], span: SourceRange, kind: EntryKind
+) -> None:
+    table, source, start = lake.table(name), span.source, span.start
     files = encode_files([batch], ranges=[span], layout=TABLE_LAYOUTS[name])
     for file in files:
         table.files.put(file.path, file.data)
@@ -140,7 +177,7 @@ def append(  # noqa: PLR0917 - what a commit consists of
                 kind, [span], {source.topic: HERE} if kind is EntryKind.FLUSH else {}
             ),
             token=start + 1,
-            moves=[Move(position_app(source), start or None, start + count)],
+            moves=[Move(position_app(source), start or None, span.end)],
             adds=files,
         ),
         commit_context(),

@@ -19,12 +19,13 @@ from redact.pipeline.policy_redactor import PolicyRedactor
 from redact.policies.policy import load_policy, parse_policy
 from redact.reports.leftovers import LeftoverFinder
 from schemas.arrow import TABLES
+from schemas.assembly_columns import AssemblyFacts
 from schemas.record_batches import RecordKind
-from schemas.records import Feedback, Trace
+from schemas.records import Feedback, StoredSpan, StoredSpanEvent, Trace
 from schemas.redacted import Redacted
-from tests.batch.kit import append, new_lake
+from tests.batch.kit import append, new_lake, put_assembled, put_spans
 from tests.batch.release.kit import built, open_repository
-from tests.labels.kit import NOW, feedback, rows, trace
+from tests.labels.kit import NOW, START, feedback, rows, trace
 from tests.lake.kit import patience
 from tests.redact.kit import KEYS, decoded
 
@@ -93,6 +94,37 @@ def test_counts_by_table_day_and_policy(tmp_path: Path, finder: LeftoverFinder) 
     assert report.types() == {"EMAIL_ADDRESS": 4, "US_SSN": 1}
     assert not report.ok
     assert "ann" not in json.dumps(report_json(report, None))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"attributes": json.dumps({"input": json.dumps({"email": MAIL})})},
+        {"attributes": json.dumps({MAIL: 1})},
+        {"resource": json.dumps({"host.name": MAIL})},
+        {"name": f"mail to {MAIL}"},
+        {
+            "events": [
+                StoredSpanEvent(name="said", time_unix_nano=1, attributes=f'{{"a": "{MAIL}"}}')
+            ]
+        },
+        {"body": json.dumps([MAIL])},
+        {"user_id": "u-10"},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_spans_are_looked_into(
+    tmp_path: Path, finder: LeftoverFinder, fields: dict[str, Any]
+) -> None:
+    """Every text of a span, and what was assembled from it; only the topic of spans is replayed."""
+    lake = new_lake(tmp_path / "lake")
+    span = {"record": "span", "format": "otlp", "trace_id": "t", "span_id": "s", **fields}
+    put_spans(lake, [StoredSpan(started_at=START, **span)])
+    put_assembled(lake, [(said("t", f"ask {MAIL}"), AssemblyFacts(1, "m"))])
+    report = scanned(lake, tmp_path / "releases", finder)
+    found = [(place.table, counts.rows_found) for place, counts in report.findings()]
+    assert found == [("otel_spans", 1), ("traces", 1)]
+    assert set(report.topics) == {("otel_spans", "otlp_spans")}
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from tests.servers.s3 import S3
 from tests.servers.s3_faults import Fault, FaultyS3
 from tests.servers.topic_io import Record
 from tests.servers.unavailable import ServerUnavailableError
-from tests.servers.worker import Worker, run_goldpan, settings
+from tests.servers.worker import Worker, call_goldpan, settings
 
 TRACES, FEEDBACK = "llm.traces", "llm.feedback"
 RULES = ROOT / "deploy" / "observability" / "rules.yaml"
@@ -90,7 +90,7 @@ class Watched:
 
     def run(self, *command: str) -> None:
         """Run a command of goldpan on the lake of the worker."""
-        done = run_goldpan(self.env, *command)
+        done = call_goldpan(self.env, *command)
         assert done.returncode == 0, done.stderr
 
     def produce_weeks(self) -> None:

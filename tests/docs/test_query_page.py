@@ -14,7 +14,9 @@ import pytest
 from deltalake import DeltaTable
 
 from goldpan.cli.main import run_command
-from tests.batch.kit import new_lake, put
+from schemas.assembly_columns import AssemblyFacts
+from schemas.trace_in_force import choose_in_force, in_force_sql
+from tests.batch.kit import new_lake, put, put_assembled
 from tests.batch.test_reconcile import world
 from tests.docs.pages import code_blocks, read_page
 from tests.labels.kit import trace
@@ -41,9 +43,17 @@ def _python(word: str) -> str:
 def query_lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A lake with ids that were sent twice, and labels of several revisions."""
     folder = tmp_path_factory.mktemp("query")
-    put(
-        new_lake(folder / "lake", world(60)),
-        [trace("t1", app="another"), trace("t2", app="another")],
+    lake = new_lake(folder / "lake", world(60))
+    put(lake, [trace("t1", app="another"), trace("t2", app="another")])
+    put_assembled(
+        lake,
+        [
+            (trace("t3", app="of-spans"), AssemblyFacts(1, "m")),
+            (trace("o1", app="of-spans"), AssemblyFacts(2, "m", ["root_missing"])),
+            (trace("o1", at=90_000, app="first"), AssemblyFacts(1, "m")),
+            (trace("o2", app="of-spans"), AssemblyFacts(1, "m")),
+            (trace("o2", app="of-spans"), AssemblyFacts(2, "m", duplicate_of="o1")),
+        ],
     )
     policy = folder / "policy.yaml"
     with pytest.MonkeyPatch.context() as env:
@@ -64,11 +74,12 @@ def _rows(table: str) -> list[dict[str, Any]]:
 
 def _expected() -> list[list[Any]]:
     """Return what the page's query must find, counted in Python from the rules of the page."""
-    traces: dict[str, dict[str, Any]] = {}
+    by_trace: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in _rows("traces"):
-        before = traces.setdefault(row["trace_id"], row)
-        if row["_offset"] < before["_offset"]:
-            traces[row["trace_id"]] = row
+        by_trace[row["trace_id"]].append(row)
+    chosen = {trace_id: choose_in_force(rows) for trace_id, rows in by_trace.items()}
+    traces = {trace_id: row for trace_id, row in chosen.items() if row is not None}
+    assert {row["app"] for row in traces.values()} == {"shop", "of-spans"}
     labels: dict[str, dict[str, Any]] = {}
     for row in _rows("labels"):
         rank = (row["revision"], row["decided_at"], row["label_event_id"])
@@ -126,14 +137,36 @@ def test_the_other_engines(
     assert _same(rows, _expected())
 
 
-@pytest.mark.parametrize("number", range(1, len(SQL)))
+@pytest.mark.parametrize("number", range(2, len(SQL)))
 @pytest.mark.usefixtures("query_lake")
 def test_a_question(number: int) -> None:
     """Each further query is one of the contract's columns."""
     with duckdb.connect() as connection:
         for name in TABLES:
             connection.register(name, DeltaTable(f"lake/{name}").to_pyarrow_dataset())
+        connection.execute(SQL[1])
         connection.sql(SQL[number]).fetchall()
+
+
+@pytest.mark.usefixtures("query_lake")
+def test_the_view_of_traces_in_force() -> None:
+    """It is the rule that the rest of goldpan has."""
+    with duckdb.connect() as connection:
+        connection.register("traces", DeltaTable("lake/traces").to_pyarrow_dataset())
+        connection.execute(SQL[1])
+        columns = "trace_id, revision, _offset"
+        found = connection.sql(f"SELECT {columns} FROM trace").fetchall()  # noqa: S608
+        expected = connection.sql(in_force_sql("traces", columns)).fetchall()
+    assert sorted(map(str, found)) == sorted(map(str, expected))
+
+
+@pytest.mark.usefixtures("query_lake")
+def test_the_commands_of_the_page() -> None:
+    """Each writes its views."""
+    [shell] = [block.text for block in BLOCKS if block.language == "shell"]
+    for line in shell.splitlines():
+        assert run_command(line.split()[1:]) == 0, line
+    assert "_trace_unified" in Path("views.sql").read_text()
 
 
 @pytest.mark.usefixtures("query_lake")
@@ -146,6 +179,6 @@ def test_the_lake_as_it_was() -> None:
 
 def test_every_snippet_of_the_page_is_run() -> None:
     """The tests above cover all blocks: SQL for the engines, further questions, and Python."""
-    assert {block.language for block in BLOCKS} == {"sql", "python"}
+    assert {block.language for block in BLOCKS} == {"sql", "python", "shell"}
     assert len(PYTHON) == 5
     assert re.search(r"docs/test_query_page", read_page("docs/query.md"))

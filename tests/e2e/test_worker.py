@@ -45,10 +45,11 @@ def test_kafka_to_a_folder(worker_scene: Scene, protocol: str) -> None:
     worker_scene.assert_exactly_once()
 
 
-def test_kafka_to_s3(kafka: Kafka, s3: S3, start_worker: StartWorker) -> None:
+@pytest.mark.parametrize("times", [1, pytest.param(3, marks=pytest.mark.chaos)])
+def test_kafka_to_s3(kafka: Kafka, s3: S3, start_worker: StartWorker, times: int) -> None:
     """The same to a bucket."""
     scene = Scene(kafka, s3.new_lake(), start_worker, outside=s3.env())
-    for _ in range(2):
+    for _ in range(times):
         scene.produce(200)
         scene.catch_up()
     scene.assert_exactly_once()

@@ -28,7 +28,7 @@ from tests.servers.lake_reader import LakeReader
 from tests.servers.mock_kafka import MockKafka
 from tests.servers.ports import free_port
 from tests.servers.topic_io import Record, produce
-from tests.servers.worker import Worker, run_goldpan, settings
+from tests.servers.worker import Worker, call_goldpan, settings
 
 TRACES, FEEDBACK = "canary.traces", "canary.feedback"
 
@@ -123,7 +123,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
         worker.sigkill()
         kafka.close()
     result.said |= {"out": worker.out_text(), "err": worker.log_text()}
-    listed = run_goldpan(env, "quarantine", "list", "--json")
+    listed = call_goldpan(env, "quarantine", "list", "--json")
     result.said |= {"list": listed.stdout, "list, aside": listed.stderr}
     return result
 

@@ -17,7 +17,7 @@ from tests.faults.scene import Scene
 from tests.labels.kit import feedback, labels, told, trace
 from tests.servers.kafka import unique
 from tests.servers.topic_io import Record, produce
-from tests.servers.worker import run_goldpan
+from tests.servers.worker import call_goldpan
 
 PRESET = "chat_support"
 SCALES = LabelScorer(load_label_policy(PRESET))
@@ -82,7 +82,7 @@ class LabelScene(Scene):
 
     def reconcile(self) -> dict[str, LabelEvent]:
         """Let the batch job add what is missing; return the labels in force then, by trace."""
-        done = run_goldpan(self.env(), "labels", "reconcile", "--json")
+        done = call_goldpan(self.env(), "labels", "reconcile", "--json")
         assert done.returncode == 0, done.stderr
         assert self.witness.problems() == []
         return events_in_force(self.written())

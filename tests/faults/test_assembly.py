@@ -3,15 +3,17 @@
 The rows in force always equal those of spans that arrive in order, at once and undisturbed.
 """
 
+import json
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from otel.assembly_rules import AssemblyRules, read_own_prices
 from otel.formats import decode_signals
 from otel.signals import OtelSpan
 from stream.failpoints import FlushStep
@@ -20,6 +22,7 @@ from tests.faults.span_scene import SpanScene, encode_spans, make_traces
 from tests.kill_harness import KILLED
 from tests.servers.fixtures import StartWorker
 from tests.servers.kafka import Kafka
+from tests.servers.worker import run_goldpan
 
 STEPS = (FlushStep.ASSEMBLY_READ, FlushStep.ASSEMBLY_WRITTEN, FlushStep.ASSEMBLY_COMMITTED)
 DEADLINE = 60.0
@@ -37,7 +40,7 @@ def undisturbed(folder: Path, spans: Iterable[OtelSpan]) -> dict[str, dict[str, 
     decoded = decode_signals("otlp", encode_spans(once.values()), ())
     world = World(folder)
     world.arrive(*decoded.spans)
-    world.stage().finish()
+    world.stage(rules=AssemblyRules(prices=read_own_prices())).finish()
     return world.in_force()
 
 
@@ -64,6 +67,19 @@ def test_spans_become_traces(span_scene: SpanScene) -> None:
     worker = span_scene.catch_up()
     assert worker.logs("traces_assembled"), worker.tail()
     assert_as_undisturbed(span_scene)
+    env = span_scene.env()
+    proof = answer(env, "lake", "verify", "--deep")
+    assert (proof["ok"], proof["assembled"]["equal"]) == (True, 10)
+    assert answer(env, "otel", "reconcile")["unchanged"] == 10
+    shown = answer(env, "otel", "explain", f"{2:032x}")
+    assert (shown["has_row"], shown["stored"]["revision"], shown["stored_rows"]) == (True, 1, 3)
+
+
+def answer(env: Mapping[str, str], *command: str) -> Any:
+    """Return what a command answers as JSON."""
+    done = run_goldpan(env, *command, "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)
 
 
 def test_shuffled_split_and_sent_twice_with_late_spans(span_scene: SpanScene) -> None:

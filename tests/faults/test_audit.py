@@ -1,5 +1,7 @@
 """The audit of redaction tells of each stored record once, whenever a worker dies."""
 
+from pathlib import Path
+
 import pytest
 
 from redact.pipeline.audit import chain_hash
@@ -12,9 +14,11 @@ OUTSIDE_THE_CHAIN = {"previous", "chain", "event_date", "_schema"}
 
 
 @pytest.mark.parametrize("step", COMMITS)
-def test_killed_between_commits(scene: Scene, step: FlushStep) -> None:
+def test_killed_between_commits(scene: Scene, step: FlushStep, tmp_path: Path) -> None:
     """No row of the audit is missing or doubled after a crash, and its chain holds."""
-    scene.more = {"redact__policy": "strict"}
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("name: mails\nentities:\n  EMAIL_ADDRESS: {}\nnames: {model: none}\n")
+    scene.more = {"redact__policy": str(policy)}
     scene.produce(60)
     worker = scene.start(stream__fail_at=str(step))
     assert worker.wait() == KILLED, worker.tail()

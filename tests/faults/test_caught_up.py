@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import Consumer
 
 from tests.faults.scene import Scene
-from tests.servers.worker import Worker, run_goldpan
+from tests.servers.worker import Worker, call_goldpan
 
 SECONDS = 60.0
 
@@ -54,7 +54,7 @@ def share(member: Consumer, worker: Worker) -> None:
 
 def verified(scene: Scene) -> Any:
     """What ``lake verify --kafka`` says."""
-    return json.loads(run_goldpan(scene.env(), "lake", "verify", "--kafka", "--json").stdout)
+    return json.loads(call_goldpan(scene.env(), "lake", "verify", "--kafka", "--json").stdout)
 
 
 @pytest.mark.parametrize("protocol", ["classic", "consumer"])

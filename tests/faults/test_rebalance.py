@@ -65,10 +65,10 @@ class Storm:
 
 
 @pytest.fixture
-def storms(other_kafka: Kafka, tmp_path: Path, start_worker: StartWorker) -> list[Storm]:
+def storms(kafka: Kafka, tmp_path: Path, start_worker: StartWorker) -> list[Storm]:
     """One for each group protocol, on a broker that notices a dead worker soon."""
     scenes = [
-        Scene(other_kafka, tmp_path / protocol, start_worker, more=protocol_settings(protocol))
+        Scene(kafka, tmp_path / protocol, start_worker, more=protocol_settings(protocol))
         for protocol in ("classic", "consumer")
     ]
     return [Storm(scene, random.Random(1)) for scene in scenes]  # noqa: S311  (repeatable)

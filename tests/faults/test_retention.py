@@ -7,7 +7,7 @@ import pytest
 
 from tests.faults.scene import Scene
 from tests.servers.topic_io import Coordinate
-from tests.servers.worker import Worker, run_goldpan
+from tests.servers.worker import Worker, call_goldpan
 
 SETTING = "GOLDPAN_STREAM__ON_LOST_OFFSETS=skip"
 SETTLE_SECONDS = 1.0
@@ -52,7 +52,7 @@ def test_deleted_while_no_worker_ran(scene: Scene, keep: int) -> None:
     scene.produce(200)
     gone = delete(scene, keep)
     assert_refused(scene, scene.start("--until-caught-up"))
-    proof = run_goldpan(scene.env(), "lake", "verify", "--kafka", "--json")
+    proof = call_goldpan(scene.env(), "lake", "verify", "--kafka", "--json")
     lost = {one["topic"]: one["lost"] for one in json.loads(proof.stdout)["kafka"] if one["lost"]}
     assert (proof.returncode, set(lost)) == (1, {scene.traces_topic})
     worker = scene.catch_up(stream__on_lost_offsets="skip")

@@ -178,11 +178,12 @@ def test_killed_before_the_answer(breakable_s3: Broken, path: str) -> None:
     breakable_s3.scene.assert_exactly_once()
 
 
-def test_server_dies(kafka: Kafka, own_s3: S3, start_worker: StartWorker) -> None:
+@pytest.mark.parametrize("times", [1, pytest.param(3, marks=pytest.mark.chaos)])
+def test_server_dies(kafka: Kafka, own_s3: S3, start_worker: StartWorker, times: int) -> None:
     """A server that is killed in mid-run and comes back: the worker has waited for it."""
     scene = Scene(kafka, own_s3.new_lake(), start_worker, outside=own_s3.env())
     worker = scene.start()
-    for round_ in (1, 2):
+    for round_ in range(1, times + 1):
         scene.produce(50)
         worker.wait_for_log("flush_committed", count=2 * round_)
         own_s3.kill()

@@ -17,7 +17,7 @@ from tests.servers.s3 import S3
 from tests.servers.s3_faults import Fault, FaultyS3
 from tests.servers.worker import Worker
 
-SHORT_SECONDS = 20.0
+SHORT_SECONDS = 10.0
 LONG_SECONDS = float(os.environ.get("TEST_CHAOS_SECONDS", "600"))
 END_SECONDS = 120.0
 FAILED = 3
@@ -195,7 +195,7 @@ def assert_sound(soak: Soak) -> None:
 
 @pytest.mark.parametrize("soak", ["classic"], indirect=True)
 def test_a_short_soak(soak: Soak) -> None:
-    """Forty seconds of it."""
+    """Ten seconds of it."""
     soak.run(SHORT_SECONDS)
     assert_sound(soak)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from stream.failpoints import FlushStep
-from tests.e2e.span_scene import SpanScene, captured_records, plain_span, request_of
+from tests.e2e.item_scene import ItemScene, captured_records, plain_span, request_of
 from tests.faults.test_kill import BETWEEN, RARE
 from tests.kill_harness import KILLED
 from tests.servers.fixtures import StartWorker
@@ -16,14 +16,14 @@ TRAFFIC = captured_records("openinference_openai_0.1.66.spans.otlp_proto.jsonl.g
 
 
 @pytest.fixture
-def killed_spans(kafka: Kafka, tmp_path: Path) -> SpanScene:
+def killed_spans(kafka: Kafka, tmp_path: Path) -> ItemScene:
     """A scene with traffic in which every tenth record has a bad span between good ones."""
-    scene = SpanScene(kafka.bootstrap, tmp_path, more={"kafka__group_id": unique("spans")})
+    scene = ItemScene(kafka.bootstrap, tmp_path, more={"kafka__group_id": unique("spans")})
     produce(scene, kafka.new_topic("otlp-faults", 2), 60)
     return scene
 
 
-def produce(scene: SpanScene, topic: str, count: int) -> None:
+def produce(scene: ItemScene, topic: str, count: int) -> None:
     """Produce captured records, and records with a bad span or that cannot be read."""
     records = []
     for i, record in enumerate(TRAFFIC[:count]):
@@ -38,7 +38,7 @@ def produce(scene: SpanScene, topic: str, count: int) -> None:
 
 @pytest.mark.parametrize("step", [step for step in FlushStep if step not in RARE])
 def test_spans_survive_a_kill_at_a_step(
-    killed_spans: SpanScene, start_worker: StartWorker, step: FlushStep
+    killed_spans: ItemScene, start_worker: StartWorker, step: FlushStep
 ) -> None:
     """The next worker finds in the tables where to go on; no item is lost or doubled."""
     (topic,) = killed_spans.sources
@@ -54,7 +54,7 @@ def test_spans_survive_a_kill_at_a_step(
 @pytest.mark.parametrize("step", BETWEEN)
 @pytest.mark.parametrize("limits", [(10**6, 30), (30, 10**6)])
 def test_the_next_worker_decides_otherwise_about_spans(
-    killed_spans: SpanScene, start_worker: StartWorker, step: FlushStep, limits: tuple[int, int]
+    killed_spans: ItemScene, start_worker: StartWorker, step: FlushStep, limits: tuple[int, int]
 ) -> None:
     """With another size limit after the kill, each item is in one place, and found once."""
     before, after = ({"GOLDPAN_STREAM__MAX_RECORD_BYTES": str(limit)} for limit in limits)
@@ -76,7 +76,7 @@ def test_the_next_worker_decides_otherwise_about_spans(
 
 @pytest.mark.chaos
 def test_two_workers_share_unkeyed_topics(
-    killed_spans: SpanScene, start_worker: StartWorker, kafka: Kafka
+    killed_spans: ItemScene, start_worker: StartWorker, kafka: Kafka
 ) -> None:
     """Spans of one trace lie in several partitions; a rebalance in mid-trace doubles nothing."""
     topic = kafka.new_topic("otlp-shared", 4)

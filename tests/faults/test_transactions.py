@@ -189,19 +189,19 @@ def compact(scene: Scene) -> None:
     raise AssertionError("the topic was not compacted")
 
 
-def test_a_compacted_topic(other_kafka: Kafka, tmp_path: Path, start_worker: StartWorker) -> None:
+def test_a_compacted_topic(kafka: Kafka, tmp_path: Path, start_worker: StartWorker) -> None:
     """Offsets that compaction has emptied are skipped offsets; what is left is in the lake."""
-    scene = Scene(other_kafka, tmp_path / "lake", start_worker)
-    scene.traces_topic = other_kafka.new_topic("compacted", 1, COMPACTED)
+    scene = Scene(kafka, tmp_path / "lake", start_worker)
+    scene.traces_topic = kafka.new_topic("compacted", 1, COMPACTED)
     for _ in range(2):
-        scene.traces += produce(other_kafka.bootstrap, scene.traces_topic, traces(0, 50))
+        scene.traces += produce(kafka.bootstrap, scene.traces_topic, traces(0, 50))
         compact(scene)
         scene.catch_up()
     # Compaction may go on meanwhile: what was there all the time is in, what was gone is not.
     witness = scene.witness
     stored = [*witness.places("traces", scene.traces_topic).elements()]
     stored += witness.places("quarantine", scene.traces_topic).elements()
-    assert set(still_there(other_kafka, scene.traces_topic)) <= set(stored)
+    assert set(still_there(kafka, scene.traces_topic)) <= set(stored)
     assert witness.skipped(scene.traces_topic) == len(scene.traces) - len(stored) > 0
     scene.traces = [Coordinate(*place) for place in stored]
     scene.assert_exactly_once()

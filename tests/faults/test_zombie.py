@@ -40,6 +40,8 @@ AT_ODDS = [
     for step in (FlushStep.PRIMARY_WRITTEN, FlushStep.QUARANTINE_COMMITTED)
     for limits in ((LAX, SHORT_LIMIT), (SHORT_LIMIT, LAX))
 ]
+AT_ODDS_EACH_WAY = [AT_ODDS[0], AT_ODDS[-1]]
+"""At either step, and either of the two is the stricter."""
 
 
 @dataclass
@@ -114,7 +116,11 @@ def make_zombie(kafka: Kafka, tmp_path: Path, start_worker: StartWorker) -> Make
 
 @pytest.mark.parametrize(
     "stops",
-    [pytest.param(ALIKE, id="alike", marks=pytest.mark.chaos), pytest.param(AT_ODDS, id="at odds")],
+    [
+        pytest.param(ALIKE, id="alike", marks=pytest.mark.chaos),
+        pytest.param(AT_ODDS_EACH_WAY, id="at odds"),
+        pytest.param(AT_ODDS, id="at odds, all", marks=pytest.mark.chaos),
+    ],
 )
 def test_stopped_at_a_step(make_zombie: MakeZombie, stops: list[Stop]) -> None:
     """What it had under way is refused, also where it and the new owner judge a record otherwise.

@@ -12,7 +12,7 @@ from goldpan.demo.wire_formats import encode_json
 from lake.config import LakeSettings
 from lake.tables import Lake
 from tests.architecture.source import ROOT
-from tests.servers.worker import environment, run_goldpan, settings
+from tests.servers.worker import call_goldpan, environment, run_goldpan, settings
 
 PAGE = (ROOT / "docs/replay.md").read_text(encoding="utf-8")
 COLUMNS = ("_partition", "_offset", "trace_id", "_schema", "_policy", "started_at")
@@ -66,7 +66,7 @@ def test_stored_rows_are_redacted_again(tmp_path: Path) -> None:
     done = run_goldpan(env, *command, f"--policy={policy}")
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
-    assert run_goldpan(env, "replay", "promote", said["name"]).returncode == 0
+    assert call_goldpan(env, "replay", "promote", said["name"]).returncode == 0
     after = Lake(LakeSettings(uri=env["GOLDPAN_LAKE__URI"])).table("traces").read(COLUMNS)
     assert (
         set(after["_policy"].to_pylist()) == {said["policy"]} != set(before["_policy"].to_pylist())
@@ -74,5 +74,5 @@ def test_stored_rows_are_redacted_again(tmp_path: Path) -> None:
     keys = [(name, "ascending") for name in COLUMNS[:2]]
     unchanged = ["trace_id", "_partition", "_offset", "_schema", "started_at"]
     assert after.sort_by(keys).select(unchanged) == before.sort_by(keys).select(unchanged)
-    assert run_goldpan(env, "lake", "verify", "--deep").returncode == 0
+    assert call_goldpan(env, "lake", "verify", "--deep").returncode == 0
     del broker

@@ -14,7 +14,7 @@ from goldpan.demo.broker import EmbeddedBroker
 from goldpan.demo.traffic import load_shipped_conversations, make_feedback, make_traces
 from goldpan.demo.wire_formats import encode_framed_avro, encode_json, schema_files
 from schemas.record_batches import RecordKind
-from tests.servers.worker import Worker, run_goldpan, settings
+from tests.servers.worker import Worker, call_goldpan, run_goldpan, settings
 
 TRACES, FEEDBACK = "llm.traces", "llm.feedback"
 START = 1_790_000_000_000_000
@@ -47,12 +47,12 @@ def _broker(encode: Callable[[RecordKind, Any], bytes]) -> tuple[EmbeddedBroker,
 
 def _rows(env: Env) -> dict[str, int]:
     """Count the rows of all tables but that of labels, which has tests of its own."""
-    tables = json.loads(run_goldpan(env, "lake", "tables", "--json").stdout)["tables"]
+    tables = json.loads(call_goldpan(env, "lake", "tables", "--json").stdout)["tables"]
     return {table["name"]: table["rows"] for table in tables if table["name"] != "labels"}
 
 
 def _verified(env: Env) -> list[dict[str, Any]]:
-    done = run_goldpan(env, "lake", "verify", "--deep", "--json")
+    done = call_goldpan(env, "lake", "verify", "--deep", "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     partitions: list[dict[str, Any]] = json.loads(done.stdout)["partitions"]
     return partitions
@@ -98,7 +98,7 @@ def test_what_lacked_a_schema_is_redriven_once_it_is_there(tmp_path: Path) -> No
     env = settings(broker.address, tmp_path / "lake")
     assert run_goldpan(env, *CATCH_UP).returncode == 0
     assert _rows(env) == {"traces": 0, "feedback": 0, **NOBODY, "quarantine": traces + feedback}
-    listed = json.loads(run_goldpan(env, "quarantine", "list", "--json").stdout)["groups"]
+    listed = json.loads(call_goldpan(env, "quarantine", "list", "--json").stdout)["groups"]
     assert {(g["topic"], g["reason"], g["records"]) for g in listed} == {
         (TRACES, "unknown_schema", traces),
         (FEEDBACK, "unknown_schema", feedback),
@@ -109,13 +109,13 @@ def test_what_lacked_a_schema_is_redriven_once_it_is_there(tmp_path: Path) -> No
         (tmp_path / "schemas" / name).write_text(text)
     env["GOLDPAN_KAFKA__SCHEMAS_DIR"] = str(tmp_path / "schemas")
     redrive = ("quarantine", "redrive", "--json")
-    tried = json.loads(run_goldpan(env, *redrive, "--dry-run").stdout)
+    tried = json.loads(call_goldpan(env, *redrive, "--dry-run").stdout)
     assert [(t["tried"], t["stored"]) for t in tried["topics"]] == [(traces,) * 2, (feedback,) * 2]
     assert _rows(env)["traces"] == 0
 
     assert run_goldpan(env, *redrive).returncode == 0
     assert _rows(env) == {"traces": traces, "feedback": feedback, **NOBODY}
-    again = json.loads(run_goldpan(env, *redrive).stdout)
+    again = json.loads(call_goldpan(env, *redrive).stdout)
     assert [t["tried"] for t in again["topics"]] == [0, 0]
     assert all(p["quarantined"] == 0 for p in _verified(env))
     del broker
@@ -135,9 +135,9 @@ def test_another_cluster_is_adopted_only_when_told(
     assert "goldpan stream adopt --topic" in stopped.stderr
     assert _rows(moved)["traces"] == traces
 
-    unasked = run_goldpan(moved, "stream", "adopt", "--topic", TRACES)
+    unasked = call_goldpan(moved, "stream", "adopt", "--topic", TRACES)
     assert (unasked.returncode, "--yes" in unasked.stderr) == (2, True)
-    wrong = run_goldpan(moved, "stream", "adopt", "--topic", "other", "--yes")
+    wrong = call_goldpan(moved, "stream", "adopt", "--topic", "other", "--yes")
     assert (wrong.returncode, "not a configured topic" in wrong.stderr) == (2, True)
 
     for topic in (TRACES, FEEDBACK):
@@ -146,6 +146,6 @@ def test_another_cluster_is_adopted_only_when_told(
         assert {one["after"] for one in json.loads(told.stdout)["moved"]} == {0}
     assert run_goldpan(moved, *CATCH_UP).returncode == 0
     assert _rows(moved) == {"traces": 2 * traces, "feedback": 2 * feedback, **NOBODY}
-    done = run_goldpan(moved, "lake", "verify", "--json")
+    done = call_goldpan(moved, "lake", "verify", "--json")
     assert done.returncode == 0, done.stdout
     del other

@@ -98,12 +98,12 @@ def test_a_check_never_answers_what_it_cannot_know() -> None:
 
 
 def test_the_local_model_answers_its_own_question_alone() -> None:
-    """It knows whether a task was done, and a judge of politeness is another."""
+    """It knows whether a task was done, and a judge of completeness is another."""
     text = "judge: {}\nversion: 1\nasks: {}\nby: [{{local: task_success}}]\n"
     done = parse_judge(text.format("task_success", "The task was done."), "judge.yaml")
     assert [way.kind for way in done.answerable] == ["local"]
     with pytest.raises(UsageError, match="knows whether a task was done"):
-        parse_judge(text.format("politeness", "The answer is polite."), "judge.yaml")
+        parse_judge(text.format("completeness", "The answer is complete."), "judge.yaml")
 
 
 def test_the_first_configured_way_answers() -> None:

@@ -330,3 +330,14 @@ def test_columns_that_are_missing_or_null_count_as_empty() -> None:
     assert judged.trace.segments == {}
     assert judged.question is None
     assert judged.tool_calls == []
+
+
+def test_an_answer_from_elsewhere_can_be_judged() -> None:
+    """A line with an id, messages and a response is enough; times may be RFC 3339."""
+    line = {"trace_id": "t", "messages": [{"role": "user", "content": "Hi?"}], "response": "Hi."}
+    for more in ({}, {"started_at": "2026-11-01T10:00:00.000000Z", "status": "ok", "app": "a"}):
+        assert isinstance(
+            ask(judge_of("question, response"), judged_row_of(line | more)), JudgeQuestion
+        )
+    with pytest.raises(BadRowError, match="trace_id"):
+        judged_row_of({"response": "Hi."})

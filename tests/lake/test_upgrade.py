@@ -1,6 +1,7 @@
 """Tables of an older version get the columns that they lack, beside whoever uses them."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -8,18 +9,22 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
+from batch.compaction import compact_batches, plan_compaction
 from goldpan.cli.main import run_command
 from lake.config import LakeSettings
+from lake.ledger import SourcePartition
 from lake.live_files import list_live_files, read_file_rows, rewrite_rows
 from lake.schema_check import missing_columns
 from lake.table_layouts import TABLE_LAYOUTS
 from lake.tables import Lake
 from lake.upgrade import AddedColumns, upgrade_lake
 from schemas.arrow import TABLES
+from schemas.assembly_columns import ASSEMBLY_COLUMNS, AssemblyFacts
 from schemas.errors import FatalError
-from tests.batch.kit import put
-from tests.labels.kit import trace
-from tests.lake.kit import patience
+from schemas.redacted import Redacted
+from tests.batch.kit import append, put, put_assembled
+from tests.labels.kit import rows, trace
+from tests.lake.kit import commit_context, patience
 
 NEW = {
     "traces": ("app_version", "cost_usd"),
@@ -95,10 +100,37 @@ def test_rows_of_before_are_read_and_written_again(tmp_path: Path) -> None:
     bare = old.rows.drop_columns(["app_version", "cost_usd"])
     path = tmp_path / "traces" / file.path
     pq.write_table(bare, path)
-    rows = read_file_rows(table, file)
-    assert rows.rows.schema == schema
-    assert rows.rows["app_version"].null_count == 2
-    assert rewrite_rows(table, rows, instead_of=[file], retry=patience()).rows == 2
+    found = read_file_rows(table, file)
+    assert found.rows.schema == schema
+    assert found.rows["app_version"].null_count == 2
+    assert rewrite_rows(table, found, instead_of=[file], retry=patience()).rows == 2
+
+
+def test_a_worker_of_the_version_before_writes_on(tmp_path: Path) -> None:
+    """Its files lack the new columns; its rows have null there, also after they were compacted."""
+    older(tmp_path)
+    lake = Lake(LakeSettings(uri=str(tmp_path)))
+    upgrade_lake(lake, patience())
+    source = SourcePartition("llm.traces", 0)
+    for start, trace_id in enumerate(("t-1", "t-2")):
+        made = rows([trace(trace_id)], start=start)
+        at = made.schema.get_field_index("_topic")
+        before = made.set_column(at, made.schema.field(at), pa.array([source.topic]))
+        before = before.drop_columns([*ASSEMBLY_COLUMNS.names, "_index"])
+        append(lake, "traces", Redacted(before, "p"), source, start)
+    put_assembled(lake, [(trace("t-3"), AssemblyFacts(1, "m", sampling_probability=0.5))])
+    table = lake.table("traces")
+    columns = ["trace_id", "revision", "incomplete", "sampling_probability", "_index"]
+    expected = [("t-1", *[None] * 4), ("t-2", *[None] * 4), ("t-3", 1, [], 0.5, None)]
+
+    def stored() -> list[tuple[object, ...]]:
+        table.refresh()
+        return sorted(tuple(row.values()) for row in table.read(columns).to_pylist())
+
+    assert stored() == expected
+    batches = plan_compaction(table, before=date(2027, 1, 1))
+    assert [done.superseded for done in compact_batches(table, batches, commit_context())] == [0]
+    assert stored() == expected
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,7 @@ def test_a_sound_lake(flushed_lake: Lake) -> None:
             "from": 0,
             "to": 10,
             "consumed": 10,
+            "found": 10,
             "stored": 7,
             "quarantined": 3,
             "dropped": 0,

@@ -40,16 +40,21 @@ def test_mlflow_gives_the_same_traces_both_ways() -> None:
 
 Signal = TypeVar("Signal", OtelSpan, OtelLog)
 
-TRACES = [
-    (source, encoding, trace_id)
-    for source, encoding in CAPTURES
-    for trace_id, trace in assemble_capture(source, encoding).items()
-    if trace.span_count > 1
-]
+
+def captured_traces() -> st.SearchStrategy[tuple[str, str, str]]:
+    """Draw a captured trace of several spans: its source, its format and its id."""
+    return st.sampled_from(
+        [
+            (source, encoding, trace_id)
+            for source, encoding in CAPTURES
+            for trace_id, trace in assemble_capture(source, encoding).items()
+            if trace.span_count > 1
+        ]
+    )
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.sampled_from(TRACES), st.data())
+@given(st.deferred(captured_traces), st.data())
 def test_order_duplicates_and_records_change_nothing(
     trace: tuple[str, str, str], data: st.DataObject
 ) -> None:

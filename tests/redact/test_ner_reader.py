@@ -13,6 +13,7 @@ from redact.ner import windows, words
 from redact.ner.model_files import FOLDERS, SHIPPED
 from redact.ner.pieces import WordPieces
 from redact.ner.tagger import Tagger, TaggerReader
+from redact.ner.windows import CacheSizes
 from tests.redact.test_ner_stage import PERSONS
 
 _PIECES = st.one_of(
@@ -139,32 +140,25 @@ def test_a_word_falls_into_the_longest_known_pieces() -> None:
     assert pieces.of("m" * 500) == [0]
 
 
-def test_words_are_forgotten_when_there_are_many(
-    tagger: Tagger, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_words_are_forgotten_when_there_are_many(tagger: Tagger) -> None:
     """However many words pass: the table stays as large as it is, and the names stay the same."""
-    monkeypatch.setattr(words, "_MOST_WORDS", 300)
-    reader = TaggerReader(tagger)
+    reader = TaggerReader(tagger, CacheSizes(words=300))
     random = Random(3)  # noqa: S311  # not for secrets
     texts = [
         " ".join([*("".join(random.choices("abcdefg", k=6)) for _ in range(20)), PERSONS[n][0]])
         for n in range(40)
     ]
     found = [reader.names([text])[0] for text in texts]
-    assert len(reader._words._table) == 301
-    assert len(reader._words._known) <= 300
-    monkeypatch.undo()
+    assert len(reader.words.table) == 301
+    assert reader.words.stretches <= 300
     assert found == TaggerReader(tagger).names(texts)
 
 
-def test_a_text_longer_than_the_memory_is_read_whole(
-    tagger: Tagger, reader: TaggerReader, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_text_longer_than_the_memory_is_read_whole(tagger: Tagger, reader: TaggerReader) -> None:
     """More new words at once than are remembered: they are read together, then forgotten."""
     text = " ".join(f"word{number} {PERSONS[number % 40][0]}" for number in range(60))
     expected = reader.names([text])
-    monkeypatch.setattr(words, "_MOST_WORDS", 100)
-    assert TaggerReader(tagger).names([text]) == expected
+    assert TaggerReader(tagger, CacheSizes(words=100)).names([text]) == expected
 
 
 def test_a_text_that_differs_by_a_word_is_read_around_it(
@@ -226,17 +220,14 @@ def test_rows_are_not_remembered_if_computing_fails(
 
 
 def test_windows_are_forgotten_when_there_are_many_and_with_their_words(
-    tagger: Tagger, reader: TaggerReader, monkeypatch: pytest.MonkeyPatch
+    tagger: Tagger, reader: TaggerReader
 ) -> None:
     """The memory keeps its size, and names are those of a reader that remembers more."""
     texts = _messages()[::9]
     expected = reader.names(texts)
-    monkeypatch.setattr(windows, "_MOST_WINDOWS", 150)
-    monkeypatch.setattr(windows, "_MOST_STATES", 90)
-    monkeypatch.setattr(words, "_MOST_WORDS", 400)
-    small = TaggerReader(tagger)
+    small = TaggerReader(tagger, CacheSizes(words=400, states=90, windows=150))
     assert [small.names([text])[0] for text in [*texts, *texts]] == [*expected, *expected]
     longest = max(len(words.word_spans(text)) for text in texts)
-    sizes = [len(level.table) - 1 for level in small._windows.levels]
+    sizes = [len(level.table) - 1 for level in small.windows.levels]
     assert max(sizes[:-1]) <= max(longest, 90)
     assert 150 <= sizes[-1] <= max(longest, 150)

@@ -102,7 +102,7 @@ def broker_properties() -> dict[str, str]:
 
     Session time-outs may be short, so that a test can let one pass; a broker that was killed is
     fenced soon, because it cannot register again before. Where a log starts after records were
-    deleted is written down soon, so that it survives a kill.
+    deleted is written down soon, so that it survives a kill. A topic is compacted soon.
     """
     return {
         "auto.create.topics.enable": "false",
@@ -114,6 +114,7 @@ def broker_properties() -> dict[str, str]:
         "group.consumer.session.timeout.ms": "6000",
         "group.initial.rebalance.delay.ms": "0",
         "group.min.session.timeout.ms": "1000",
+        "log.cleaner.backoff.ms": "500",
         "log.flush.start.offset.checkpoint.interval.ms": "500",
         "log.retention.check.interval.ms": "1000",
         "message.max.bytes": str(16 * 1024 * 1024),

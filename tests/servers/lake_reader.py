@@ -13,7 +13,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
-from tests.servers.worker import run_goldpan
+from tests.servers.worker import call_goldpan
 
 Place = tuple[int, int]
 """Partition and offset of a record in its topic."""
@@ -65,7 +65,7 @@ class LakeReader:
 
     def verify(self) -> subprocess.CompletedProcess[str]:
         """Run ``goldpan lake verify --json``; what it says is on ``stdout``."""
-        return run_goldpan(self._env, "lake", "verify", "--json")
+        return call_goldpan(self._env, "lake", "verify", "--json")
 
     def assert_exactly_once(
         self,

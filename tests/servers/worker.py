@@ -1,6 +1,7 @@
 """goldpan as a process: started with an environment of its own, watched through its log."""
 
 import base64
+import io
 import json
 import os
 import signal
@@ -8,9 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, Protocol
+from unittest.mock import patch
 
+from goldpan.cli.main import run_command
 from tests.servers.mock_kafka import QUICK, MockKafka
 from tests.servers.process import ChildProcess
 
@@ -84,6 +88,21 @@ def run_goldpan(
         timeout=timeout,
         check=False,
     )
+
+
+def call_goldpan(env: Mapping[str, str], *args: str) -> subprocess.CompletedProcess[str]:
+    """As `run_goldpan`, in this process: a command's libraries take a second or two to load.
+
+    For what a test looks at with goldpan. A command that is itself the test runs as a process.
+    """
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        patch.dict(os.environ, environment(env), clear=True),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        code = run_command(args)
+    return subprocess.CompletedProcess(args, code, out.getvalue(), err.getvalue())
 
 
 class Worker:

@@ -15,6 +15,7 @@ from lake.tombstones import open_tombstones
 from schemas.errors import FatalError, FencedError, RetryableError
 from stream.adaptive_batch import AdaptiveBatch
 from stream.applied_tombstones import AppliedTombstones
+from stream.assembly_driver.driver import NoAssembly
 from stream.backoff import WaitLimits
 from stream.buffer import Flush, TopicBuffer
 from stream.catch_up import CatchUp
@@ -257,6 +258,7 @@ class Loop:
             ),
             retry=patience(),
             label_driver=NoLabels(),
+            assembly=NoAssembly(),
             erasures=self.erasures,
             reached=lambda _step: None,
             stop_requested=lambda: False,

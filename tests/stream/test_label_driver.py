@@ -52,7 +52,7 @@ def happen(world: World, moves: int) -> None:
         assert world.problems() == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(records(), st.integers(0, 10**6))
 def test_any_order_batching_crash_and_hand_over_gives_the_same_labels(
     world_records: Sequence[Trace | Feedback], seed: int

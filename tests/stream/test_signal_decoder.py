@@ -17,7 +17,7 @@ from schemas.reasons import QuarantineReason
 from schemas.record_batches import DECODED_BEFORE, DecodedBatch, RawRecord, RejectedRecord
 from stream.kept_signals import KeptSignalDecoder
 from stream.signal_decoder import MOST_ROW_BYTES, SignalDecoder
-from tests.e2e.span_scene import FILES, captured_records, plain_span, request_of
+from tests.e2e.item_scene import FILES, captured_records, plain_span, request_of
 from tests.servers.topic_io import Record
 
 NOW = 1_795_000_000_000_000

@@ -13,9 +13,8 @@ from typing import Any, Final, NamedTuple, Self, TypedDict, cast
 import duckdb
 import ibis
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from batch.assembled_rows import LATER_REVISION, has_assembled_rows
+from batch.assembled_rows import has_assembled_rows
 from batch.bounded_duckdb import connect_duckdb
 from batch.release.sampling import selection_query
 from batch.release.sampling.allocation import Stratum
@@ -23,14 +22,13 @@ from batch.release.sampling.columns import stratum_values
 from batch.release.sampling.row_fetcher import RowCoordinates
 from batch.release.sampling.spec import ReleaseSpec
 from batch.release.sampling.stratified_draw import CellSize, SamplingCell
+from batch.traces_in_force_view import STORED_TRACES, create_traces_view
 from lake.snapshot import TableSnapshot
-from schemas.arrow import EVENT_DATE, TABLES, TIMESTAMP_US
+from schemas.arrow import TABLES, TIMESTAMP_US
 from schemas.errors import FatalError, UsageError
 from schemas.times import shift_day
-from schemas.trace_in_force import IN_FORCE_COLUMNS, in_force_sql
 
 CELL_TABLE: Final = "cells"
-SENT_TRACES: Final = "sent_traces"
 SYNTHETIC_TABLE: Final = "synthetic_rows"
 _CLOCK_DAYS: Final = 2  # a label is older than its trace only if a clock is wrong
 
@@ -38,10 +36,10 @@ _CLOCK_DAYS: Final = 2  # a label is older than its trace only if a clock is wro
 def unbound_table(name: str) -> Any:
     """Return a table of the lake as an Ibis table that is not bound to an engine.
 
-    ``all_…`` is the same table, not limited to the window. ``sent_traces`` has also the rows of
-    traces that are not in force.
+    ``all_…`` is the same table, not limited to the window. ``stored_…`` has also the
+    rows that are not in force.
     """
-    schema = TABLES[name.removeprefix("all_").removeprefix("sent_")].arrow
+    schema = TABLES[name.removeprefix("all_").removeprefix("stored_")].arrow
     return ibis.table({field.name: _ibis_type(field.type) for field in schema}, name=name)
 
 
@@ -148,47 +146,12 @@ class SelectionEngine:
 
         Rows that came as records only are chosen by the selection, among those of the window.
         """
-        window = traces.dataset(days)
-        self._connection.register(SENT_TRACES, window)
-        if not has_assembled_rows(traces):
-            self._connection.register("traces", window)
+        if has_assembled_rows(traces):
+            create_traces_view(self._connection, traces, days, self._run)
             return
-        day, revision = pc.field(EVENT_DATE), pc.field("revision")
-        elsewhere = (day < days[0]) | (day > days[1])
-        outranking = revision.is_null() | LATER_REVISION
-        others = traces.dataset().filter(elsewhere & outranking)
-        self._connection.register("other_traces", others)
-        names = ", ".join(IN_FORCE_COLUMNS)
-        self._run(
-            f"""
-            CREATE TEMP TABLE several AS
-            SELECT {names}, true AS inside FROM {SENT_TRACES}
-            WHERE trace_id IN (
-                SELECT trace_id FROM {SENT_TRACES} GROUP BY trace_id HAVING count(*) > 1
-                UNION SELECT trace_id FROM other_traces WHERE trace_id IN (
-                    SELECT trace_id FROM {SENT_TRACES})
-            ) OR duplicate_of IS NOT NULL
-            """  # noqa: S608 - names of this program
-        )
-        self._run(
-            f"""
-            INSERT INTO several SELECT {names}, false FROM other_traces
-            WHERE trace_id IN (SELECT trace_id FROM several)
-            """  # noqa: S608
-        )
-        self._run(
-            f"""
-            CREATE TEMP TABLE not_in_force AS
-            SELECT * FROM several WHERE inside
-            EXCEPT SELECT *, true FROM ({in_force_sql("several", names)})
-            """  # noqa: S608
-        )
-        self._run(
-            f"""
-            CREATE TEMP VIEW traces AS SELECT * FROM {SENT_TRACES}
-            ANTI JOIN not_in_force USING (trace_id, _topic, _partition, _offset)
-            """  # noqa: S608
-        )
+        window = traces.dataset(days)
+        self._connection.register(STORED_TRACES, window)
+        self._connection.register("traces", window)
 
     def __enter__(self) -> Self:
         query = ibis.to_sql(cells_expression(self._spec), dialect="duckdb")

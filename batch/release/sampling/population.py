@@ -12,9 +12,10 @@ from typing import Any, Final
 from batch.release.format.manifest import ANY_LABEL, FailureRateFacts, PopulationCounts
 from batch.release.sampling import population_queries
 from batch.release.sampling.columns import NUMBER_COLUMNS, SEGMENT_PREFIX, is_segment, needs_label
-from batch.release.sampling.engine import SENT_TRACES, SelectionEngine, unbound_table
+from batch.release.sampling.engine import SelectionEngine, unbound_table
 from batch.release.sampling.spec import ReleaseSpec
 from batch.release.sampling.stratified_draw import LEAST_PROBABILITY
+from batch.traces_in_force_view import STORED_TRACES
 from labels.failure_rate import AuditedTrace, estimate_failure_rate
 
 _FIXED_VALUES: Final[Mapping[str, Sequence[str]]] = {
@@ -77,7 +78,7 @@ def count_population(spec: ReleaseSpec, engine: SelectionEngine) -> Population:
     counted = engine.ask(population_queries.count_by_label(spec, traces, labels))
     rows = engine.ask(population_queries.count_audited(spec, traces, labels))
     rows.sort(key=lambda row: (_probability(row), row["failed"], row["passed"]))
-    changed, sent = 0, unbound_table(SENT_TRACES)
+    changed, sent = 0, unbound_table(STORED_TRACES)
     if engine.ask(population_queries.resent_traces(spec, sent).limit(1)):
         changed = engine.ask(population_queries.count_changed_resends(spec, sent))[0]["traces"]
     return Population(

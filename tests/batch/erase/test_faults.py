@@ -15,7 +15,7 @@ from tests.batch.kill_jobs import killable
 from tests.batch.kit import open_lake
 from tests.edges.search import marks_in_folder
 
-SAMPLED = 26
+SAMPLED = 52
 """Of so many steps one is tried in every run of the tests; all of them in `make chaos`."""
 PARTS = 4
 

@@ -1,6 +1,7 @@
 """What the tests of retention share: a lake with planted texts in every table, and runs over it."""
 
 import itertools
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -23,7 +24,7 @@ from lake.table_layouts import TABLE_LAYOUTS
 from lake.table_log import REVIEW_SEQUENCE, position_app
 from lake.tables import Lake
 from redact.pipeline.audit import chain_hash, chain_start
-from schemas.arrow import AUDIT_TABLE, TABLES, TIMESTAMP_US
+from schemas.arrow import AUDIT_TABLE, SPANS_TABLE, TABLES, TIMESTAMP_US
 from schemas.redacted import Redacted
 from tests.lake.kit import commit_context, patience
 
@@ -39,6 +40,7 @@ tables:
   quarantine: {rows: 19, sealed: 17}
   redactions: {rows: 19}
   reviews: {rows: 19, text: 17}
+  otel_spans: {rows: 19, text: 17, pseudonyms: 18}
 """
 """On TODAY: of 1 November nothing is left, of the 2nd neither texts nor users, of the 3rd no texts,
 and from the 4th on everything is."""
@@ -118,6 +120,36 @@ def feedback(day: int) -> list[dict[str, Any]]:
     ]
 
 
+def spans(day: int) -> list[dict[str, Any]]:
+    """Return the spans of one Kafka record, with a text in every place that takes one."""
+    text = said(day, "text")
+    document = json.dumps({text: text})
+    return [
+        {
+            "record": "span",
+            "format": "otlp",
+            "trace_id": f"t-{day}-0",
+            "span_id": f"s-{day}-{n}",
+            "user_id": said(day, "user"),
+            "name": text,
+            "started_at": _micros(day) + n,
+            "status_code": 2,
+            "status_message": text,
+            "scope": text,
+            "trace_state": text,
+            "resource": document,
+            "attributes": document,
+            "events": [{"name": text, "time_unix_nano": 1, "attributes": document}],
+            "links": [{"trace_id": "t", "span_id": "s", "attributes": document}],
+            "body": document,
+            "dropped_attributes": 0,
+            "part": "whole",
+            "_index": n,
+        }
+        for n in range(2)
+    ]
+
+
 def labels(day: int, number: int) -> list[dict[str, Any]]:
     """Return a label event of a day."""
     return [
@@ -168,6 +200,11 @@ def add_day(lake: Lake, day: int) -> None:
         span = SourceRange(*source, start, end, start, end - 1, len(rows) + 1, quarantined=1)
         commit_rows(lake, "quarantine", [sealed], replace(span, consumed=1, first=end - 1), end - 1)
         commit_rows(lake, table, rows, replace(span, stored=len(rows)), start)
+    spans_here = SourcePartition("llm.spans", 0)
+    start, end = _next(lake, SPANS_TABLE, spans_here, 1)
+    span = SourceRange(*spans_here, start, end, start, start, consumed=1, stored=2, found=2)
+    commit_rows(lake, "quarantine", [], replace(span, stored=0, found=None, consumed=0), start)
+    commit_rows(lake, SPANS_TABLE, spans(day), span, start)
     commented = {"expected_response": said(day, "text"), "comment": said(day, "text")}
     review: dict[str, Any] = {"review_id": f"r-{day}", "trace_id": f"t-{day}-0", "step": "review"}
     review |= {"reviewer": "ann", "occurred_at": at, "verdict": "fail"}
@@ -217,7 +254,7 @@ def commit_rows(
             **{k: list(v.items()) if isinstance(v, dict) else v for k, v in row.items()},
             "_topic": span.topic,
             "_partition": span.partition,
-            "_offset": first + number,
+            "_offset": first + (0 if "_index" in row else number),
             "_policy": "p",
         }
         for number, row in enumerate(rows)

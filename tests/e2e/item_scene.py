@@ -74,7 +74,7 @@ def plain_span(number: int, trace: int = 1, **parts: Any) -> Span:
 
 
 @dataclass
-class SpanScene:
+class ItemScene:
     """A broker with topics of spans, a lake, and what was produced."""
 
     bootstrap: str
@@ -88,7 +88,12 @@ class SpanScene:
     @property
     def env(self) -> dict[str, str]:
         """Return the settings of a worker that reads the topics."""
-        more: dict[str, object] = {"kafka__sources": self.sources, **self.more}
+        more: dict[str, object] = {
+            "kafka__sources": self.sources,
+            "assembly__quiet_seconds": 1,
+            "assembly__idle_seconds": 1,
+            **self.more,
+        }
         return settings(self.bootstrap, self.folder / "lake", **more)
 
     @property
@@ -154,6 +159,8 @@ class SpanScene:
         body = self.verified("--deep")
         sums: Counter[str] = Counter()
         for partition in body["partitions"]:
+            if partition["topic"] not in self.sources:
+                continue  # a sequence of the assembly
             for name in ("found", "stored", "quarantined", "dropped"):
                 sums[name] += partition[name]
             assert partition["consumed"] + partition["skipped"] == (

@@ -1,0 +1,129 @@
+"""Writes the records of resolved feedback to ``feedback``, each feedback once."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from assembly.feedback_targets import Days, TargetFinder, is_one_of
+from assembly.row_writer import RowRedactor, Tombstones
+from assembly.shard_sequences import NumberedShardRows, ShardSequences
+from lake.fences import ERASURE_FENCE
+from lake.table_log import ASSEMBLY_SEQUENCE
+from otel.feedback_records import resolve_feedback
+from otel.feedback_scale import DEFAULT_SCALES, FeedbackScale
+from otel.open_traces import shard_of
+from otel.signals import ProductFeedback
+from redact.pipeline.assembled_rows import RowNumbers, number_assembled_rows
+from schemas.contract import CONTRACTS
+from schemas.record_batches import DecodedBatch, RawRecord, RecordKind
+from schemas.record_rules import normalize_feedback
+from schemas.records import Feedback
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackOutcome:
+    """Ids of feedback by what became of it: written now, there before or refused, and waiting."""
+
+    written: tuple[str, ...]
+    settled: tuple[str, ...]
+    waiting: tuple[str, ...]
+
+
+@dataclass
+class FeedbackWriter:
+    """Resolves feedback to its traces and writes the records.
+
+    A row is numbered in the shard of the feedback's target as the product names it, so that one
+    owner writes it, whatever trace that turns out to be.
+    """
+
+    finder: TargetFinder
+    sequences: ShardSequences
+    redactor: RowRedactor
+    tombstones: Tombstones
+    now_us: Callable[[], int]
+    scales: Mapping[str, FeedbackScale] = field(default_factory=lambda: DEFAULT_SCALES)
+
+    def write(
+        self,
+        feedback: Sequence[ProductFeedback],
+        days: Days,
+        is_open: Callable[[str], bool] = lambda _trace_id: False,
+    ) -> FeedbackOutcome:
+        """Write the records of feedback whose traces have rows, as of the last refreshes.
+
+        ``days`` are those of the traces, ``is_open`` as in `TargetFinder.find`. Raises FencedError
+        if another owner has written, or if somebody was erased; otherwise as `lake.commit.commit`.
+        """
+        present = self._read_present([each.feedback_id for each in feedback])
+        missing = [each for each in feedback if each.feedback_id not in present]
+        targets, waiting = self.finder.find(missing, days, is_open)
+        records: list[tuple[ProductFeedback, Feedback]] = []
+        settled, unresolved = list(present), list(waiting)
+        for each in missing:
+            if each.feedback_id in waiting:
+                continue
+            resolved = resolve_feedback(each, targets, self.scales)
+            if resolved.record is None:
+                unresolved.append(each.feedback_id)
+            elif (record := _to_record(resolved.record)) is None:
+                settled.append(each.feedback_id)
+            else:
+                records.append((each, record))
+        written = self._commit(records)
+        settled += [f.feedback_id for f, _ in records if f.feedback_id not in written]
+        return FeedbackOutcome(tuple(written), tuple(settled), tuple(unresolved))
+
+    def _read_present(self, feedback_ids: Sequence[str]) -> set[str]:
+        """Return which of the ids the table has already."""
+        condition = is_one_of("feedback_id", feedback_ids)
+        found: set[str] = set()
+        for batch in self.sequences.table.batches(("feedback_id",), condition):
+            found.update(batch["feedback_id"].to_pylist())
+        return found
+
+    def _commit(self, records: Sequence[tuple[ProductFeedback, Feedback]]) -> set[str]:
+        decoded = _decoded([record for _, record in records])
+        if self.tombstones.kept_out:
+            decoded, _ = self.tombstones.kept_out.without(decoded)
+        if not len(decoded):
+            return set()
+        outcome = self.redactor.redact_again(decoded, ingested_at=self.now_us())
+        ids = outcome.rows.value["feedback_id"].to_pylist()
+        shards = {f.feedback_id: shard_of(f.target_id) for f, _ in records}
+        at, numbers = dict(self.sequences.positions), []
+        counts: dict[int, int] = {}
+        for row, feedback_id in sorted(enumerate(ids), key=lambda item: shards[item[1]]):
+            shard = shards[feedback_id]
+            numbers.append(RowNumbers(row, shard, at[shard], None))
+            at[shard] += 1
+            counts[shard] = counts.get(shard, 0) + 1
+        if numbers:
+            rows = number_assembled_rows(outcome.rows, numbers)
+            guards = [ERASURE_FENCE.guard(self.tombstones.newest)]
+            self.sequences.commit(NumberedShardRows(rows, counts), {}, guards)
+        return set(ids)
+
+
+def _to_record(values: Mapping[str, Any]) -> Feedback | None:
+    """Return a record of the contract, None if it breaks a rule."""
+    try:
+        record = msgspec.convert(dict(values), Feedback)
+    except (msgspec.ValidationError, ValueError):
+        return None
+    return None if normalize_feedback(record) else record
+
+
+def _decoded(records: Sequence[Feedback]) -> DecodedBatch[Feedback]:
+    count = len(records)
+    return DecodedBatch(
+        kind=RecordKind.FEEDBACK,
+        topic=ASSEMBLY_SEQUENCE,
+        records=list(records),
+        partitions=[0] * count,
+        offsets=list(range(count)),
+        schema_ids=[CONTRACTS["feedback"].fingerprint] * count,
+        raws=[RawRecord(0, number, -1, None, None) for number in range(count)],
+    )

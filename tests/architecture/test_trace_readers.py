@@ -1,0 +1,133 @@
+"""Every module that names table ``traces`` is known, and how it takes the rows of a trace."""
+
+import ast
+
+import pytest
+
+from tests.architecture.source import ROOMS, ROOT
+
+IN_FORCE = {
+    "batch/drift/period_counts.py": "counts the view of the traces in force",
+    "batch/erase/relabel.py": "decides labels by the join, which knows the rule",
+    "batch/labels/calibrator.py": "reads through BucketEvidence, and the join knows the rule",
+    "batch/labels/reconciler.py": "reads through BucketEvidence, and the join knows the rule",
+    "batch/release/sampling/engine.py": "registers the view of the traces in force",
+    "batch/release/sampling/population.py": "counts the view; resent records are counted as such",
+    "batch/reviews/queue_service.py": "leaves traces out that repeat others",
+    "goldpan/cli/release.py": "opens the snapshot for the selection",
+    "goldpan/cli/review.py": "shows the context that read_review_contexts chooses",
+    "goldpan/replay_labels.py": "decides labels by the join, which knows the rule",
+    "lake/trace_views.py": "writes views of the traces in force",
+    "stream/label_driver/setup.py": "joins records only; of those the first counts",
+}
+"""Takes the row in force of each trace (`schemas.trace_in_force`)."""
+
+HIGHEST_REVISION = {
+    "assembly/lake_explanation.py": "shows the assembled row of a trace",
+    "assembly/stored_traces.py": "compares with the row that was assembled last",
+    "batch/trace_assembly/row_check.py": "makes assembled rows again from their spans",
+    "batch/trace_assembly/trace_reconciler.py": "assembles again",
+    "goldpan/jobs.py": "opens the table for the jobs that assemble",
+    "stream/assembly_driver/setup.py": "assembles",
+}
+"""Takes the assembled row that was written last, whether it is in force or not."""
+
+ALL_ROWS = {
+    "batch/compaction.py": "keeps all rows but revisions that later ones have replaced",
+    "batch/erase/erasure.py": "erases all rows of a trace",
+    "batch/erase/holdings.py": "shows what an erasure would remove",
+    "batch/erase/reapply.py": "erases all rows of a trace",
+    "batch/erase/removal.py": "erases all rows of a trace",
+    "batch/erase/scanner.py": "finds all rows of a trace, and those that repeat it",
+    "batch/lake_scan.py": "looks into everything that is stored",
+    "batch/lake_scan_records.py": "looks into everything that is stored",
+    "batch/retention/plan.py": "every row expires by its own day",
+    "batch/retention/run.py": "every row expires by its own day",
+    "batch/superseded_rows.py": "finds the revisions that compaction leaves out",
+    "goldpan/cli/demo_output.py": "counts stored rows",
+    "goldpan/cli/lake_verify.py": "every row is accounted for",
+    "goldpan/demo/outcome.py": "counts stored rows and placeholders in them",
+    "goldpan/demo/run.py": "counts stored rows",
+    "goldpan/key_check.py": "samples pseudonyms",
+    "lake/cut.py": "every row is accounted for",
+    "lake/verify.py": "every row is accounted for",
+}
+"""Takes every row that is stored, by coordinates or as a whole."""
+
+NO_ROWS = {
+    "batch/release/erasure/erase.py": "fences",
+    "batch/release/format/lineage.py": "the name of an input",
+    "batch/release/format/manifest.py": "a count in a manifest",
+    "batch/release/pages/datasheet.py": "a count, and a word",
+    "batch/release/pages/failure_rate.py": "a word",
+    "batch/release/pages/gaps.py": "a count, and a word",
+    "batch/release/publish/build.py": "fences",
+    "batch/release/publish/facts.py": "a count in a manifest",
+    "batch/release/sampling/selection.py": "columns of synthetic rows",
+    "batch/release/sampling/selection_query.py": "has the rule for Ibis; names a count",
+    "goldpan/cli/import_files.py": "a key of its output",
+    "goldpan/cli/otel.py": "a key of its output",
+    "goldpan/cli/release_output.py": "a count, and a word",
+    "goldpan/cli/replay_output.py": "a word",
+    "goldpan/demo/traffic.py": "the seed of made traffic",
+    "goldpan/line_redaction.py": "the columns of a record",
+    "labels/difference.py": "a count",
+    "lake/table_layouts.py": "how the table is encoded",
+    "lake/tables.py": "opens tables",
+    "lake/tombstones.py": "a key of a tombstone",
+    "schemas/arrow.py": "the columns of the table",
+    "schemas/columns.py": "the columns of the table",
+    "schemas/table_keys.py": "the keys of the table",
+    "stream/source_topics.py": "the table of a topic",
+}
+"""Names the table, or uses the word, without reading a row."""
+
+KNOWN = {**IN_FORCE, **HIGHEST_REVISION, **ALL_ROWS, **NO_ROWS}
+_CONSTANTS = frozenset({"PRIMARY_TABLES", "TABLE_OF_KIND", "TRACES_TABLE"})
+
+
+def _names_the_table(text: str) -> bool:
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Constant) and node.value == "traces":
+            return True
+        if isinstance(node, ast.Name) and node.id in _CONSTANTS:
+            return True
+    return False
+
+
+def test_each_module_that_names_the_table_is_known() -> None:
+    """A new reader of traces has to say here which rows of a trace it takes."""
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for room in ROOMS
+        for path in (ROOT / room).rglob("*.py")
+        if _names_the_table(path.read_text(encoding="utf-8"))
+    }
+    assert found == KNOWN.keys()
+
+
+def test_no_module_is_known_twice() -> None:
+    """A module takes rows in one way."""
+    parts = (IN_FORCE, HIGHEST_REVISION, ALL_ROWS, NO_ROWS)
+    assert sum(map(len, parts)) == len(KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("module", "word"),
+    [
+        ("labels/join_rows.py", "precedence_numbers"),
+        ("labels/join_partition.py", "_REPEATS"),
+        ("batch/labels/evidence_reader.py", "filter_traces"),
+        ("batch/drift/period_counts.py", "create_traces_view"),
+        ("batch/release/sampling/engine.py", "create_traces_view"),
+        ("batch/release/sampling/selection_query.py", "in_force("),
+        ("batch/reviews/open_items.py", "read_repeating_traces"),
+        ("batch/reviews/review_context.py", "choose_in_force"),
+        ("batch/traces_in_force_view.py", "in_force_sql"),
+        ("lake/trace_views.py", "in_force_sql"),
+        ("stream/label_driver/join_tables.py", "ASSEMBLY_SEQUENCE"),
+    ],
+)
+def test_readers_use_the_one_rule(module: str, word: str) -> None:
+    """What reads traces for others goes through `schemas.trace_in_force`."""
+    assert word in (ROOT / module).read_text(encoding="utf-8")

@@ -1,0 +1,194 @@
+"""`goldpan lake views`: SQL that shows spans and traces by the names that Databricks gives them."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from deltalake import DeltaTable
+
+from goldpan.cli.main import run_command
+from lake.snapshot import open_snapshot
+from lake.tables import Lake
+from lake.trace_views import SOURCE_TABLES, VIEW_DIALECTS, write_views
+from schemas.assembly_columns import AssemblyFacts
+from schemas.records import StoredSpan, StoredSpanEvent, StoredSpanLink
+from tests.batch.kit import new_lake, put, put_assembled, put_spans
+from tests.labels.kit import START, feedback, trace
+from tests.partners.environment import Partners
+
+Row = dict[str, Any]
+SPAN_COLUMNS = {
+    "record_id",
+    "time",
+    "date",
+    "trace_id",
+    "span_id",
+    "trace_state",
+    "parent_span_id",
+    "name",
+    "start_time_unix_nano",
+    "end_time_unix_nano",
+    "attributes",
+    "dropped_attributes_count",
+    "events",
+    "links",
+    "status",
+    "resource",
+    "instrumentation_scope",
+}
+TRACE_COLUMNS = {
+    "trace_id",
+    "client_request_id",
+    "request_time",
+    "state",
+    "execution_duration_ms",
+    "request",
+    "response",
+    "trace_metadata",
+    "tags",
+    "spans",
+    "assessments",
+}
+"""The columns as Databricks documents them, as far as a lake has their content."""
+
+
+def span(trace_id: str, span_id: str, at: int, **more: Any) -> StoredSpan:
+    """A span of OTLP that began some milliseconds after the start of the tests."""
+    start = START * 1000 + at * 1_000_000
+    times = {"start_time_unix_nano": start, "end_time_unix_nano": start + 500_000}
+    fields = {"record": "span", "format": "otlp", "attributes": '{"a.b": 1}', **times, **more}
+    return StoredSpan(trace_id=trace_id, span_id=span_id, started_at=START + at * 1000, **fields)
+
+
+@pytest.fixture(scope="module")
+def viewed_lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """Two assembled traces with their spans, some of them twice, and a trace that came whole."""
+    lake = new_lake(tmp_path_factory.mktemp("views") / "lake")
+    event = StoredSpanEvent(name="exception", time_unix_nano=7, attributes='{"x": "y"}')
+    link = StoredSpanLink(trace_id="b", span_id="b1", attributes="{}")
+    spans = [
+        span("a", "a2", 5, parent_span_id="a1", status_code=2, status_message="no", events=[event]),
+        span("a", "a1", 0, links=[link], resource='{"service.name": "shop"}', scope="sdk"),
+        span("b", "b1", 2),
+        span("a", "a1", 0, links=[link], resource='{"service.name": "shop"}', scope="sdk"),
+        StoredSpan(record="log", format="otlp", trace_id="a", span_id="a1", started_at=START),
+    ]
+    put_spans(lake, spans)
+    put_spans(lake, [span("b", "b1", 2, part="fragment", name="begun", end_time_unix_nano=None)])
+    put_assembled(
+        lake,
+        [
+            (trace("a", response="old"), AssemblyFacts(1, "m")),
+            (trace("a", response="new", user_id="k:u", latency_ms=3.5), AssemblyFacts(2, "m")),
+            (trace("b", response="twice"), AssemblyFacts(1, "m", duplicate_of="a")),
+        ],
+    )
+    put(lake, [trace("c", status="error", attributes={"k": "v"}), feedback("f", "a")])
+    return lake
+
+
+@pytest.fixture
+def connection(viewed_lake: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
+    """DuckDB, with the tables of the lake by their names, and the views."""
+    with duckdb.connect() as opened:
+        for name in SOURCE_TABLES:
+            table = DeltaTable(viewed_lake.location.table_uri(name))
+            opened.register(name, table.to_pyarrow_dataset())
+        opened.execute(write_views("duckdb"))
+        yield opened
+
+
+def rows(connection: duckdb.DuckDBPyConnection, view: str) -> list[Row]:
+    """Return the rows of a view as Python values."""
+    return connection.sql(f"SELECT * FROM {view} ORDER BY ALL").to_arrow_table().to_pylist()  # noqa: S608
+
+
+def test_each_span_is_one_row(connection: duckdb.DuckDBPyConnection) -> None:
+    """Whether it was sent twice or in parts; log records are none."""
+    found = {row["span_id"]: row for row in rows(connection, "_otel_spans")}
+    assert len(rows(connection, "_otel_spans")) == len(found) == 3
+    assert all(set(row) == SPAN_COLUMNS for row in found.values())
+    failed = found["a2"]
+    assert failed["status"] == {"message": "no", "code": "STATUS_CODE_ERROR"}
+    assert json.loads(failed["attributes"]) == {"a.b": 1}
+    assert [(e["name"], json.loads(e["attributes"])) for e in failed["events"]] == [
+        ("exception", {"x": "y"})
+    ]
+    assert json.loads(found["a1"]["resource"]["attributes"]) == {"service.name": "shop"}
+    assert found["a1"]["instrumentation_scope"] == {"name": "sdk"}
+    assert [link["span_id"] for link in found["a1"]["links"]] == ["b1"]
+    assert found["b1"]["end_time_unix_nano"] is not None
+    assert len({row["record_id"] for row in found.values()}) == 3
+
+
+def test_each_trace_in_force_is_one_row(connection: duckdb.DuckDBPyConnection) -> None:
+    """With its spans in order and the feedback on it."""
+    found = {row["trace_id"]: row for row in rows(connection, "_trace_unified")}
+    assert set(found) == {"a", "c"}
+    assert all(set(row) == TRACE_COLUMNS for row in found.values())
+    whole = found["a"]
+    assert (whole["response"], whole["state"], whole["execution_duration_ms"]) == ("new", "OK", 3.5)
+    assert [each["span_id"] for each in whole["spans"]] == ["a1", "a2"]
+    assert dict(whole["trace_metadata"])["mlflow.trace.user"] == "k:u"
+    [assessment] = whole["assessments"]
+    assert (assessment["assessment_name"], assessment["feedback"]) == ("thumbs", {"value": -1.0})
+    assert (found["c"]["state"], found["c"]["spans"]) == ("ERROR", None)
+    assert dict(found["c"]["trace_metadata"])["k"] == "v"
+
+
+def test_a_file_for_duckdb_reads_the_tables_of_the_lake(
+    viewed_lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its statements parse, name the three tables, and then the two views."""
+    monkeypatch.setenv("GOLDPAN_LAKE__URI", viewed_lake.location.uri)
+    out = tmp_path / "views.sql"
+    arguments = ["lake", "views", "--for", "duckdb", "--prefix", "goldpan", "--out", str(out)]
+    assert run_command(arguments) == 0
+    text = out.read_text()
+    assert len(duckdb.extract_statements(text)) == 5
+    for name in SOURCE_TABLES:
+        assert f"delta_scan('{viewed_lake.location.table_uri(name)}')" in text
+    assert "VIEW goldpan_otel_spans" in text
+    assert "VIEW goldpan_trace_unified" in text
+
+
+@pytest.mark.parametrize("dialect", VIEW_DIALECTS)
+def test_the_statements_name_the_schema_everywhere(
+    dialect: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The views read the tables and the other view of the same schema."""
+    arguments = ["lake", "views", "--for", dialect, "--schema", "main.traces", "--without-tables"]
+    assert run_command(arguments) == 0
+    text = capsys.readouterr().out
+    assert text.count("CREATE OR REPLACE") == 2
+    for name in ("main.traces.otel_spans", "main.traces.feedback", "main.traces._otel_spans"):
+        assert f"FROM {name}" in text
+    assert run_command(["lake", "views", "--for", dialect, "--prefix", "a;b"]) == 2
+
+
+def test_spark_shows_the_same(viewed_lake: Lake, partners: Partners, tmp_path: Path) -> None:
+    """The two views, as statements for Spark, over the same files."""
+    if shutil.which("java") is None:
+        pytest.skip("Spark needs Java")
+    views = {
+        name: {
+            "base": viewed_lake.location.table_uri(name),
+            "files": open_snapshot(viewed_lake, name).handle.file_uris(),
+        }
+        for name in SOURCE_TABLES
+    }
+    made = write_views("spark").split(";\n")[:2]
+    counts = "SELECT span_id, status.code FROM _otel_spans ORDER BY span_id"
+    order = "SELECT trace_id, state, response, to_json(spans.span_id), size(assessments) "
+    queries = [*made, counts, f"{order} FROM _trace_unified ORDER BY trace_id"]
+    job = tmp_path / "job.json"
+    job.write_text(json.dumps({"views": views, "queries": queries}))
+    *_, spans, traces = partners.run("run_spark.py", job, cwd=tmp_path)
+    assert [row[0] for row in spans] == ["a1", "a2", "b1"]
+    assert spans[1][1] == "STATUS_CODE_ERROR"
+    assert traces[0] == ["a", "OK", "new", '["a1","a2"]', 1]
+    assert traces[1][:3] == ["c", "ERROR", None]
