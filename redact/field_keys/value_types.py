@@ -6,7 +6,6 @@ strict one if it is vague. A value whose shape is clearly that of another type g
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
 
 from redact.field_keys.dummy_values import has_only_ordinary_words, is_dummy_value
 from redact.field_keys.person_values import CAMEL_CASE, LONGEST_NAME, FieldValue, is_person_name
