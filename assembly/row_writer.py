@@ -19,7 +19,7 @@ from otel.assembly import AssembledTrace
 from otel.open_traces import shard_of
 from redact.crypto.erasure_filter import ErasureFilter
 from redact.pipeline.assembled_rows import RowNumbers, number_assembled_rows
-from redact.pipeline.redactor import RedactionOutcome, Redactor
+from redact.pipeline.redactor import RedactionOutcome
 from schemas.assembly_columns import AssemblyFacts
 from schemas.contract import CONTRACTS
 from schemas.record_batches import DecodedBatch, RawRecord, RecordKind
@@ -37,17 +37,6 @@ class RowRedactor(Protocol):
 
     def redact_again(self, decoded: DecodedBatch[Any], *, ingested_at: int) -> RedactionOutcome:
         """Redact rows as wholes; stand-ins and pseudonyms of the first pass stay as they are."""
-
-
-@dataclass(frozen=True, slots=True)
-class RepeatedRedaction:
-    """Redacts rows once more as if they had not been redacted: stand-ins are recognised."""
-
-    redactor: Redactor
-
-    def redact_again(self, decoded: DecodedBatch[Any], *, ingested_at: int) -> RedactionOutcome:
-        """Redact rows as wholes; see `RowRedactor`."""
-        return self.redactor.redact(decoded, ingested_at=ingested_at)
 
 
 class Tombstones(Protocol):
@@ -239,6 +228,7 @@ def _decoded(
                 cost_computed=trace.cost_computed,
                 sampling_probability=trace.sampling_probability,
                 duplicate_of=duplicates.get(trace.trace_id),
+                taught=trace.taught,
             )
             for trace, _ in valid
         ],

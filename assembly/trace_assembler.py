@@ -27,7 +27,11 @@ class TraceAssembler:
         reasons = {*assembled.incomplete}
         reasons |= {SPANS_LEFT_OUT} if stored.cut else set()
         reasons |= {SPANS_UNREADABLE} if unreadable else set()
-        return replace(assembled, incomplete=tuple(sorted(reasons)) if assembled.row else ())
+        return replace(
+            assembled,
+            incomplete=tuple(sorted(reasons)) if assembled.row else (),
+            taught=tuple(sorted({row["taught"] for row in stored.rows if row.get("taught")})),
+        )
 
 
 def read_signals(rows: Iterable[StoredRow]) -> tuple[list[OtelSpan], list[OtelLog], int]:

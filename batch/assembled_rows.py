@@ -43,15 +43,15 @@ def read_first_rows(
     traces: Table,
     trace_ids: Collection[str],
     columns: Collection[str] = (),
-    where: pc.Expression | None = None,
+    days: pc.Expression | None = None,
 ) -> Mapping[str, Mapping[str, Any]]:
     """Return the row that counts for each of these traces, as of the table's last refresh.
 
     The rows have ``columns`` besides those of the rule. One with ``duplicate_of`` is not in force.
-    ``where`` restricts what is read, besides later revisions. RetryableError as `lake.tables`.
+    ``days`` restricts what is read, besides later revisions. RetryableError as `lake.tables`.
     """
     ids = pa.array(sorted(trace_ids), pa.string())
-    condition = None if where is None else where | LATER_REVISION
+    condition = None if days is None else days | LATER_REVISION
     names = list(dict.fromkeys([*IN_FORCE_COLUMNS, *columns]))
     parts = [
         batch.filter(pc.is_in(batch.column("trace_id"), value_set=ids))

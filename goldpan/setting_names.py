@@ -71,9 +71,7 @@ def check_environment(model: type[BaseModel], environ: Mapping[str, str]) -> Non
         if leaf is None:
             raise UsageError(f"{name} is not a setting{_suggestion(upper, known)}")
         if leaf.is_mapping and not _is_json_object(value):
-            raise UsageError(
-                f'{name} must be a JSON object, such as {{"security.protocol": "SSL"}}.'
-            )
+            raise UsageError(f'{name} must be a JSON object, such as {{"name": "value"}}.')
 
 
 def _is_ignored(name: str) -> bool:

@@ -47,6 +47,7 @@ EARLIEST_NS: Final = 946_684_800 * 10**9
 LATEST_NS: Final = 4_102_444_800 * 10**9
 """The contract takes event times from 2000 to 2099."""
 
+_UNNAMED: Final = "unknown_service"
 _ROOT_ROLES: Final = frozenset({"agent", "chain"})
 _INPUT_KEYS: Final = ("message", "input", "question", "query", "prompt", "user_message", "text")
 _OUTPUT_KEYS: Final = ("answer", "output", "response", "result", "text", "content")
@@ -74,6 +75,8 @@ class AssembledTrace:
     """Whether a price table gave the cost or a part of it; None if the row has no cost."""
     has_content: bool = True
     """False if there are model calls and none of them has a text."""
+    taught: tuple[str, ...] = ()
+    """The marks that stored spans carry, for the redaction of the row."""
     account: TraceAccount | None = None
     """What its model calls have in common with those of a duplicate; None without a row."""
 
@@ -259,9 +262,10 @@ class _Assembly:
         carriers += [call.view for call in self.calls[:1]]
         carriers += self.by_importance
         row: dict[str, Any] = {"app": None, "environment": None, "app_version": None}
-        for name in ("app", "environment", "app_version"):
+        names: tuple[FieldName, ...] = ("app", "environment", "app_version")
+        for name in names:
             for view in carriers:
-                reading = view.read_text(name)
+                reading = _read_setting(view, name)
                 if reading is not None:
                     row[name] = self._take(name, reading.value, reading)
                     break
@@ -400,6 +404,14 @@ class _Assembly:
             if cost.is_partial:
                 self.incomplete.add("cost_missing")
         return row
+
+
+def _read_setting(view: SpanView, name: FieldName) -> Reading | None:
+    """Return a field of the application; the SDK's name for one without a name does not count."""
+    for reading in view.read_all(name):
+        if isinstance(reading.value, str) and not reading.value.startswith(_UNNAMED):
+            return reading
+    return None
 
 
 def _to_contract(message: ChatMessage) -> dict[str, Any]:

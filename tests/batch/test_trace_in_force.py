@@ -1,5 +1,6 @@
 """Every reader of traces takes the rows in force, whatever their days and contents."""
 
+import shutil
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -20,12 +21,13 @@ from tests.batch.kit import (
     labels_of,
     means,
     new_lake,
+    open_lake,
     put,
     put_assembled,
     reconciled,
 )
 from tests.batch.release.kit import drafted, selected
-from tests.labels.kit import DAY, SECOND, feedback, trace
+from tests.labels.kit import DAY, SECOND, feedback, told, trace
 
 DAY_SECONDS = DAY // SECOND
 MIDNIGHT = 2 * DAY_SECONDS
@@ -263,3 +265,28 @@ def test_compaction_drops_the_revisions_that_were_replaced(spanned_lake: Lake) -
     assert (
         list(compact_batches(table, plan_compaction(table, before=date(2027, 1, 1)), means())) == []
     )
+
+
+def test_a_revision_that_comes_while_a_day_is_compacted(spanned_lake: Lake) -> None:
+    """The rows that were planned to go, go; the new one is in force, and the proof holds."""
+    table = spanned_lake.table("traces")
+    batches = plan_compaction(table, before=date(2027, 1, 1))
+    run = compact_batches(table, batches, means(first_token=2_000))
+    done = [next(run)]
+    put_assembled(spanned_lake, [(of("late-root", "fourth", MIDNIGHT - 8), version(4))])
+    done += run
+    assert sum(batch.superseded for batch in done) == 4
+    assert problems(spanned_lake) == []
+    contents = responses(selected(spanned_lake, **PLAIN).rows)
+    assert contents == {**CONTENTS, "late-root": "fourth"}
+
+
+@pytest.mark.parametrize("each", [1, 3])
+def test_buckets_change_no_label(spanned_lake: Lake, each: int, tmp_path: Path) -> None:
+    """All rows of a trace are decided together, however few traces are read at once."""
+    copy = tmp_path / "copy"
+    shutil.copytree(tmp_path / "lake", copy)
+    reconciled(spanned_lake)
+    other = open_lake(copy)
+    reconciled(other, each=each)
+    assert told(labels_of(other)) == told(labels_of(spanned_lake))

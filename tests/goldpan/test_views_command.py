@@ -60,7 +60,7 @@ def span(trace_id: str, span_id: str, at: int, **more: Any) -> StoredSpan:
     """A span of OTLP that began some milliseconds after the start of the tests."""
     start = START * 1000 + at * 1_000_000
     times = {"start_time_unix_nano": start, "end_time_unix_nano": start + 500_000}
-    fields = {"record": "span", "format": "otlp", "attributes": '{"a.b": 1}', **times, **more}
+    fields: Row = {"record": "span", "format": "otlp", "attributes": '{"a.b": 1}', **times, **more}
     return StoredSpan(trace_id=trace_id, span_id=span_id, started_at=START + at * 1000, **fields)
 
 

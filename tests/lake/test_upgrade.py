@@ -1,5 +1,6 @@
 """Tables of an older version get the columns that they lack, beside whoever uses them."""
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
@@ -15,7 +16,7 @@ from lake.config import LakeSettings
 from lake.ledger import SourcePartition
 from lake.live_files import list_live_files, read_file_rows, rewrite_rows
 from lake.schema_check import missing_columns
-from lake.table_layouts import TABLE_LAYOUTS
+from lake.table_layouts import LATER_TABLES, TABLE_LAYOUTS
 from lake.tables import Lake
 from lake.upgrade import AddedColumns, upgrade_lake
 from schemas.arrow import TABLES
@@ -153,3 +154,52 @@ def test_what_cannot_be_added_changes_nothing(tmp_path: Path, change: object, sa
     with pytest.raises(FatalError, match=says):
         upgrade_lake(lake, patience())
     assert missing_columns(lake.handle("feedback"), TABLES["feedback"].arrow)
+
+
+def _before_spans(folder: Path) -> Lake:
+    """A lake of the version that knew no spans, with a row in it."""
+    for name, schema in TABLES.items():
+        if name not in LATER_TABLES:
+            columns = [field for field in schema.arrow if field.name != "_index"]
+            DeltaTable.create(
+                str(folder / name), pa.schema(columns), name=name, partition_by=["event_date"]
+            )
+    return Lake(LakeSettings(uri=str(folder)))
+
+
+def test_a_table_that_came_later_is_created_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A dry run tells it and creates none; afterwards the lake is whole."""
+    _before_spans(tmp_path)
+    monkeypatch.setenv("GOLDPAN_LAKE__URI", str(tmp_path))
+    for options, told in (
+        (["--dry-run"], "table otel_spans: to be created"),
+        ([], "table otel_spans: created"),
+        ([], "all tables have the columns of this version"),
+    ):
+        assert run_command(["lake", "upgrade", *options]) == 0
+        assert told in capsys.readouterr().out
+        assert (tmp_path / "otel_spans").exists() == ("--dry-run" not in options)
+    lake = Lake(LakeSettings(uri=str(tmp_path)))
+    put(lake, [trace("t-1")])
+    assert lake.init() == []
+    assert lake.table("otel_spans").row_count() == 0
+
+
+def test_a_table_that_was_lost_is_not_made_again(tmp_path: Path) -> None:
+    """The other tables have the columns that came with it, so it was there."""
+    lake = Lake(LakeSettings(uri=str(tmp_path)))
+    lake.init()
+    put(lake, [trace("t-1")])
+    shutil.rmtree(tmp_path / "otel_spans")
+    for use in (lambda one: upgrade_lake(one, patience()), Lake.init):
+        with pytest.raises(FatalError, match=r"no table otel_spans.*restore it from a copy"):
+            use(Lake(LakeSettings(uri=str(tmp_path))))
+
+
+def test_a_used_lake_of_before_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    """A worker that may create tables creates none in it: it must be upgraded first."""
+    lake = _before_spans(tmp_path)
+    with pytest.raises(FatalError, match=r"lacks _index.*goldpan lake upgrade"):
+        lake.init()

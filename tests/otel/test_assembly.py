@@ -274,3 +274,10 @@ def test_spans_nested_twenty_thousand_deep_in_one_another() -> None:
     """Each of them a model call: they are one call."""
     row = row_of(*(chat(n, n - 1 or None) for n in range(1, 20_000)))
     assert row["response"] == "hi"
+
+
+def test_a_service_without_a_name_is_called_by_its_project() -> None:
+    """The SDK writes `unknown_service` where nothing was set."""
+    resource = {"service.name": "unknown_service:python", "openinference.project.name": "bot"}
+    assert row_of(chat(1, resource=resource))["app"] == "bot"
+    assert row_of(chat(1, resource={"service.name": "unknown_service"}))["app"] == "unknown"

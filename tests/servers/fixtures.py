@@ -12,6 +12,7 @@ from tests.partners.environment import Partners, prepare_partners
 from tests.partners.promptfoo import Promptfoo, prepare_promptfoo
 from tests.servers.kafka import Kafka, make_kafka, prepare_kafka, shared_kafka
 from tests.servers.mock_kafka import MockKafka
+from tests.servers.otel_collector import OtelCollector, collector_binary
 from tests.servers.registry import SchemaRegistry, SharedRegistry, registry_jars, shared_registry
 from tests.servers.s3 import S3, make_s3, prepare_s3
 from tests.servers.s3_faults import FaultyS3
@@ -23,6 +24,7 @@ _NEEDS: dict[str, tuple[str, Callable[[], object]]] = {
     "kafka_parts": ("kafka", prepare_kafka),
     "s3_parts": ("s3", prepare_s3),
     "registry_parts": ("registry", registry_jars),
+    "collector_parts": ("collector", collector_binary),
     "partners": ("partners", prepare_partners),
     "promptfoo": ("partners", prepare_promptfoo),
 }
@@ -32,6 +34,7 @@ _NEEDS: dict[str, tuple[str, Callable[[], object]]] = {
 def pytest_configure(config: pytest.Config) -> None:
     """Make the markers known that are not in the settings."""
     config.addinivalue_line("markers", "registry: needs a real schema registry (Java with Maven)")
+    config.addinivalue_line("markers", "collector: needs an OpenTelemetry Collector (Go)")
     config.addinivalue_line("markers", "partners: needs the tools of requirements/partners.lock")
 
 
@@ -157,6 +160,33 @@ def faulty_s3(s3: S3) -> Iterator[FaultyS3]:
     """A way to the shared S3 server on which the test can break requests."""
     with FaultyS3(s3.endpoint) as proxy:
         yield proxy
+
+
+@pytest.fixture(scope="session")
+def collector_parts() -> Path:
+    """A Collector's program, or a skip that says what is missing."""
+    try:
+        return collector_binary()
+    except ServerUnavailableError as why:
+        missing("collector", why)
+
+
+@pytest.fixture
+def start_collector(
+    collector_parts: Path, tmp_path: Path
+) -> Iterator[Callable[[str], OtelCollector]]:
+    """Start a Collector with a configuration; it ends with the test."""
+    started: list[OtelCollector] = []
+
+    def start(config: str) -> OtelCollector:
+        folder = tmp_path / f"collector-{len(started)}"
+        started.append(OtelCollector(collector_parts, config, folder))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for collector in started:
+        collector.stop()
 
 
 @pytest.fixture(scope="session")

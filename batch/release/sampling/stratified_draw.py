@@ -75,10 +75,10 @@ class DrawnCell:
     @property
     def probability(self) -> float:
         """Return the probability with which this trace was kept and drawn."""
-        return self.kept / self.weight
+        return self.kept_probability / self.weight
 
     @property
-    def kept(self) -> float:
+    def kept_probability(self) -> float:
         """Return the probability with which this trace was kept before it was stored."""
         kept = self.cell.sampling_probability
         return 1.0 if kept is None else max(kept, LEAST_PROBABILITY)
@@ -86,7 +86,7 @@ class DrawnCell:
     @property
     def represents(self) -> float:
         """Return how many traces it represents: those that were not kept too."""
-        return self.weight / self.kept
+        return self.weight / self.kept_probability
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from lake.tables import Lake
+from lake.verify import verify_lake
 from schemas.assembly_columns import AssemblyFacts
 from schemas.records import StoredSpan, StoredSpanEvent
 from tests.batch.erase.world import (
@@ -29,7 +30,12 @@ WORDS = [PERSON, NICKNAME, USER, TOKEN, *OWN[:2], TWIN, "mentions-mia"]
 
 def span(trace_id: str, span_id: str, **more: Any) -> StoredSpan:
     """A span, whose user only the root says."""
-    fields = {"record": "span", "format": "otlp", "start_time_unix_nano": START * 1000, **more}
+    fields: dict[str, Any] = {
+        "record": "span",
+        "format": "otlp",
+        "start_time_unix_nano": START * 1000,
+        **more,
+    }
     return StoredSpan(trace_id=trace_id, span_id=span_id, started_at=START, **fields)
 
 
@@ -76,6 +82,8 @@ def test_nothing_of_the_person_is_left_in_any_byte(spans_lake: Lake, tmp_path: P
     assert marks_in_folder(tmp_path, WORDS) == []
     assert ids(spans_lake, "otel_spans") == ["of-another"] * 2
     assert ids(spans_lake, "traces") == ["of-another"]
+    found = verify_lake(open_lake(spans_lake.location.uri), deep=True).problems
+    assert [problem for problem in found if "position in quarantine" not in problem] == []
 
 
 def test_what_is_shown_is_what_would_go(spans_lake: Lake) -> None:

@@ -14,6 +14,8 @@ from lake.table_layouts import TABLE_LAYOUTS
 from lake.table_log import RETENTION_KEY
 from lake.tables import Lake
 from lake.verify import verify_lake
+from schemas.assembly_columns import AssemblyFacts
+from tests.batch.kit import put_assembled
 from tests.batch.retention.kit import (
     TODAY,
     add_day,
@@ -27,6 +29,7 @@ from tests.batch.retention.kit import (
     texts_on_disk,
     versions,
 )
+from tests.labels.kit import trace
 from tests.lake.kit import commit_context, patience
 
 KEPT = {said(day, what) for day in (3, 4, 5) for what in ("text", "user", "sealed")}
@@ -103,6 +106,20 @@ def test_every_law_holds_and_verify_says_where_rows_went(six_days: Lake) -> None
     traces, feedback = told["llm.traces"], told["llm.feedback"]
     assert (traces.consumed, traces.stored, traces.quarantined, traces.expired) == (24, 15, 5, 4)
     assert (feedback.stored, feedback.quarantined, feedback.expired) == (10, 5, 3)
+
+
+def test_assembled_rows_expire_by_their_own_days(six_days: Lake) -> None:
+    """Every revision, whichever is in force; the proof counts them for their shard."""
+    facts = [AssemblyFacts(revision, "m") for revision in (1, 2)]
+    put_assembled(six_days, [(trace("old"), each) for each in facts])
+    put_assembled(six_days, [(trace("new", at=4 * 86_400), facts[0])], shard=3)
+    carried_out(six_days)
+    left = [row for row in table_rows(six_days, "traces") if row["revision"]]
+    assert [row["trace_id"] for row in left] == ["new"]
+    report = verify_lake(open_lake(six_days.location.uri), deep=True)
+    assert report.problems == []
+    counts = {p.partition: (p.stored, p.expired) for p in report.partitions if p.topic[0] == "#"}
+    assert counts == {0: (0, 2), 3: (1, 0)}
 
 
 def test_a_second_run_changes_nothing(six_days: Lake) -> None:
