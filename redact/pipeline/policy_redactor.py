@@ -31,6 +31,7 @@ from redact.pipeline.audit import AuditCount, AuditEntry, AuditReplacement
 from redact.pipeline.field_walker import FieldWalker, MapSlot, RecordSlots
 from redact.pipeline.group_rendering import GroupRenderer, RecordDraft, group_rows
 from redact.pipeline.identifiers import IdentifierRedactor
+from redact.pipeline.record_app import app_of
 from redact.pipeline.redactor import FOUND_BY_PROOF, RedactionOutcome
 from redact.pipeline.segmenter import SEGMENT_CACHE_BYTES, AnalysedSegment, Segmenter
 from redact.pipeline.stand_in_shield import StandInShield
@@ -107,6 +108,8 @@ class PolicyRedactor:
             denied=bool(policy.deny),
         )
         self._found_by_proof: Counter[str] = Counter()
+        apps_differ = policy.scope == "app" or bool(policy.apps)
+        self._app = app_of if apps_differ else lambda record: getattr(record, "app", "")
         self._taught = TaughtValues(self.segmenter.pseudonyms.word_mark)
         self._groups = GroupRenderer(
             self.segmenter, ResidualScanner(policy, keys.cache, self.book), self._found_by_proof
@@ -211,7 +214,7 @@ class PolicyRedactor:
         shield = StandInShield(self.segmenter.pseudonyms) if again else None
         if shield is not None:
             segments = [shield.covered_segment(segment) for segment in segments]
-        draft = RecordDraft(segments, (), classes, getattr(record, "app", ""), again)
+        draft = RecordDraft(segments, (), classes, self._app(record), again)
         return _Work(record, slots, maps, draft, shield)
 
     def _scan_stored_fields(self, works: Sequence[_Work]) -> None:
