@@ -42,7 +42,7 @@ ALL_ROWS = {
     "batch/lake_scan.py": "looks into everything that is stored",
     "batch/lake_scan_records.py": "looks into everything that is stored",
     "batch/retention/plan.py": "every row expires by its own day",
-    "batch/retention/run.py": "every row expires by its own day",
+    "batch/retention/run.py": "rows expire by their day, with the revisions they replaced",
     "batch/superseded_rows.py": "finds the revisions that compaction leaves out",
     "goldpan/cli/demo_output.py": "counts stored rows",
     "goldpan/cli/lake_verify.py": "every row is accounted for",
