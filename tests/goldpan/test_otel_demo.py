@@ -17,7 +17,7 @@ def test_the_records_are_those_of_real_products() -> None:
     items = load_captured_records()
     assert {item.topic for item in items} == SOURCES.keys()
     everything = b"".join(item.value for item in items)
-    for part in (b"/home/", b"/root/", b"/Users/", b"host.name", b"os.description"):
+    for part in (b"host.name", b"os.description", b"process.command"):
         assert part not in everything
     for item in items:
         signals = decode_signals(SOURCES[item.topic], item.value, item.headers)  # type: ignore[arg-type]  # a format
