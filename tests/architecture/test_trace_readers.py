@@ -18,7 +18,6 @@ IN_FORCE = {
     "goldpan/demo/otel_run.py": "counts the traces in force by mask_in_force",
     "goldpan/cli/release.py": "opens the snapshot for the selection",
     "goldpan/cli/review.py": "shows the context that read_review_contexts chooses",
-    "goldpan/demo/otel_run.py": "shows the traces in force",
     "goldpan/replay_labels.py": "decides labels by the join, which knows the rule",
     "lake/trace_views.py": "writes views of the traces in force",
     "stream/label_driver/setup.py": "joins records only; of those the first counts",
