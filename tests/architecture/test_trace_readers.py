@@ -14,7 +14,6 @@ IN_FORCE = {
     "batch/release/sampling/engine.py": "registers the view of the traces in force",
     "batch/release/sampling/population.py": "counts the view; resent records are counted as such",
     "batch/reviews/queue_service.py": "leaves traces out that repeat others",
-    "goldpan/cli/otel_demo_output.py": "shows what the demo has counted",
     "goldpan/demo/otel_run.py": "counts the traces in force by mask_in_force",
     "goldpan/cli/release.py": "opens the snapshot for the selection",
     "goldpan/cli/review.py": "shows the context that read_review_contexts chooses",
