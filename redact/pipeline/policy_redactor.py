@@ -109,7 +109,7 @@ class PolicyRedactor:
         )
         self._found_by_proof: Counter[str] = Counter()
         apps_differ = policy.scope == "app" or bool(policy.apps)
-        self._app = app_of if apps_differ else lambda record: getattr(record, "app", "")
+        self._app: Callable[[Any], str] = app_of if apps_differ else _app_field
         self._taught = TaughtValues(self.segmenter.pseudonyms.word_mark)
         self._groups = GroupRenderer(
             self.segmenter, ResidualScanner(policy, keys.cache, self.book), self._found_by_proof
@@ -360,6 +360,10 @@ def _identities(
         for segment in work.draft.analysed
         if not isinstance(segment.analysis, SegmentFailure)
     ] + [learn(slot.value) for slot in work.slots.ids]
+
+
+def _app_field(record: Any) -> str:
+    return str(getattr(record, "app", ""))
 
 
 def _print_of(record: Any) -> bytes:

@@ -33,16 +33,6 @@ def test_an_open_trace_takes_less_than_a_kilobyte() -> None:
     assert sizes[1] < 1.5 * sizes[0]
 
 
-def test_the_queues_hold_one_entry_for_each_trace() -> None:
-    """Whatever arrives: a trace that goes on and on is looked at once for each arrival at most."""
-    state = OpenTraces(AssemblyTerms(quiet_us=10, idle_us=100))
-    for at_us in range(5_000):
-        state.add(TraceArrival("t", at_us, at_us, 1, at_us, at_us, 0, ended=True))
-        state.next_due_us()
-    assert len(state._due) == 1
-    assert len(state._waiting) == 1
-
-
 @pytest.mark.parametrize("count", [1, 10, 100, 1_000])
 def test_all_spans_of_a_trace_are_read_and_assembled(tmp_path: Path, count: int) -> None:
     """A trace of any usual size becomes one row from all of its spans."""

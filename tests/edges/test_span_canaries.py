@@ -41,12 +41,14 @@ def filled_lake(tmp_path_factory: pytest.TempPathFactory) -> FilledLake:
         "GOLDPAN_REDACT__KEY": base64.b64encode(bytes(range(32))).decode(),
     }
     bad = folder / "bad.jsonl"
-    run = {"id": "x" * 600, "name": SET_ASIDE, "run_type": "llm"}
-    bad.write_text(json.dumps({"post": [run]}) + "\n", encoding="utf-8")
+    span = {"traceId": "ab", "spanId": "cd", "name": SET_ASIDE}
+    request = {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}
+    bad.write_text(json.dumps(request) + "\n", encoding="utf-8")
     words = {SET_ASIDE}
-    commands = [["lake", "init"], ["import", "--format", "langsmith", str(bad)]]
+    commands = [["lake", "init"]]
     for source, form, pattern in SOURCES:
         files = sorted(str(path) for path in FOLDER.glob(f"{source}{pattern}"))
+        files += [str(bad)] if form == "otlp" else []
         commands.append(["import", "--format", form, *files])
         words |= planted(source)
     commands.append(["otel", "reconcile", "--days", "3650"])
