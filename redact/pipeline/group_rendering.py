@@ -25,15 +25,15 @@ NOTHING_KNOWN = identities_of(NO_IDENTITIES)
 class RecordDraft(msgspec.Struct, gc=False):
     """The segments of one record, before and after they are rendered.
 
-    With ``again`` they were redacted before. ``left`` holds the values that the last scan found in
-    ``rendered``.
+    ``redacted_before`` says whether they are the output of an earlier pass. ``left`` holds the
+    values that the last scan found in ``rendered``.
     """
 
     segments: Sequence[TextSegment]
     analysed: Sequence[AnalysedSegment]
     classes: Sequence[FieldClass]
     app: str
-    again: bool = False
+    redacted_before: bool = False
     identities: RecordIdentities = NOTHING_KNOWN
     rendered: Sequence[RenderedSegment] = ()
     left: frozenset[IdentityValue] = NO_IDENTITIES
@@ -80,7 +80,9 @@ class GroupRenderer:
                 segment.text,
                 analysed,
                 identities,
-                segmenter.numbered_renderer(field_class, draft.app, again=draft.again),
+                segmenter.numbered_renderer(
+                    field_class, draft.app, redacted_before=draft.redacted_before
+                ),
             )
             for segment, analysed, field_class in zip(
                 draft.segments, draft.analysed, draft.classes, strict=True
