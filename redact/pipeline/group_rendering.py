@@ -40,12 +40,15 @@ class RecordDraft(msgspec.Struct, gc=False):
 
 
 class GroupRenderer:
-    """Renders groups of records; ``found`` counts the values that only the scan found, by type."""
+    """Renders groups of records; ``found_by_scan`` counts, by type, the
+    values that only the scan found."""
 
-    def __init__(self, segmenter: Segmenter, scanner: ResidualScanner, found: Counter[str]) -> None:
+    def __init__(
+        self, segmenter: Segmenter, scanner: ResidualScanner, found_by_scan: Counter[str]
+    ) -> None:
         self._segmenter = segmenter
         self._scanner = scanner
-        self._found = found
+        self._found_by_scan = found_by_scan
 
     def render(
         self,
@@ -65,7 +68,7 @@ class GroupRenderer:
 
         missed = render_all(identities_of(learnt))
         if missed:
-            self._found.update([each.type for each in missed])
+            self._found_by_scan.update([each.type for each in missed])
             render_all(identities_of(learnt | missed))
 
     def _render(

