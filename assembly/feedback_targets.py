@@ -1,5 +1,6 @@
 """Finds in the lake what feedback is about: a trace, a span, a session, or an entity."""
 
+import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -24,7 +25,7 @@ Days: TypeAlias = tuple[date, date] | None
 
 _FEEDBACK: Final = "feedback"
 _BATCH_ROWS: Final = 65_536
-_ENTITY_MARK: Final = '"traceloop.association.properties.'
+_ENTITY_MARK: Final = "|".join(f'"{re.escape(key)}"' for key in ENTITY_KEYS)
 
 
 def has_feedback(rows: pa.Table) -> bool:
@@ -119,7 +120,7 @@ class TargetFinder:
         latest: dict[str, tuple[int, str]] = {}
         if not entity_ids:
             return {}
-        marked = pc.match_substring(pc.field("attributes"), _ENTITY_MARK)
+        marked = pc.match_substring_regex(pc.field("attributes"), _ENTITY_MARK)
         columns = ("record", "trace_id", "started_at", "attributes")
         for row in _rows(self.spans, columns, _within(marked, days)):
             if row["record"] == _FEEDBACK or row["trace_id"] is None:

@@ -1,9 +1,10 @@
 """Feedback in log records: the event ``gen_ai.evaluation.result`` of OpenTelemetry."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
-from typing import Final
+from typing import Any, Final
 
+from otel.application_names import APPLICATION_FIELDS
 from otel.json_documents import content_digest
 from otel.signals import OtelLog, ProductFeedback, TargetKind
 
@@ -13,7 +14,7 @@ EVALUATION_EVENT: Final = "gen_ai.evaluation.result"
 def read_evaluations(logs: Iterable[OtelLog]) -> list[ProductFeedback]:
     """Return the feedback in log records; its id is a hash of the record, so copies share it.
 
-    The target is the trace of the record, else the session it names.
+    The target is the trace of the record, else the response it names, else the session.
     """
     found = {}
     for log in logs:
@@ -27,7 +28,7 @@ def _read_evaluation(log: OtelLog) -> ProductFeedback | None:
     body = log.body if isinstance(log.body, dict) else {}
     values = {**body, **log.attributes}
     name = values.get("gen_ai.evaluation.name")
-    target = _read_target(log, values.get("gen_ai.conversation.id"))
+    target = _read_target(log, values)
     if not isinstance(name, str) or target is None:
         return None
     score = values.get("gen_ai.evaluation.score.value")
@@ -45,7 +46,12 @@ def _read_evaluation(log: OtelLog) -> ProductFeedback | None:
     )
 
 
-def _read_target(log: OtelLog, session: object) -> tuple[TargetKind, str] | None:
+def _read_target(log: OtelLog, values: Mapping[str, Any]) -> tuple[TargetKind, str] | None:
     if log.trace_id is not None:
         return "trace", log.trace_id
-    return ("session", session) if isinstance(session, str) and session else None
+    response = values.get("gen_ai.response.id")
+    if isinstance(response, str) and response:
+        return "entity", response
+    sessions = (values.get(source.key) for source in APPLICATION_FIELDS["session_id"])
+    session = next((each for each in sessions if isinstance(each, str) and each), None)
+    return None if session is None else ("session", session)

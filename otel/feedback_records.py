@@ -14,8 +14,9 @@ from otel.signals import OtelSpan, ProductFeedback
 ENTITY_KEYS: Final = (
     "traceloop.association.properties.chat_id",
     "traceloop.association.properties.entity_id",
+    "gen_ai.response.id",
 )
-"""Attributes in which an application names what its feedback refers to."""
+"""Attributes of a span that feedback can refer to: an application's own ids, or a response's."""
 _ACTORS: Final = {
     "human": "end_user",
     "user": "end_user",

@@ -83,7 +83,10 @@ def convert_attributes(pairs: Iterable[KeyValue]) -> dict[str, Any]:
 
 
 def convert_value(value: AnyValue) -> Any:
-    """Return an attribute value as JSON could hold it; bytes become base64 text."""
+    """Return an attribute value as JSON could hold it.
+
+    Bytes that are UTF-8 become that text, so that redaction reads it; others become base64.
+    """
     kind = value.WhichOneof("value")
     if kind is None:
         return None
@@ -92,8 +95,15 @@ def convert_value(value: AnyValue) -> Any:
     if kind == "array_value":
         return [convert_value(item) for item in value.array_value.values]
     if kind == "bytes_value":
-        return base64.b64encode(value.bytes_value).decode("ascii")
+        return _read_bytes(value.bytes_value)
     return getattr(value, kind)
+
+
+def _read_bytes(value: bytes) -> str:
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return base64.b64encode(value).decode("ascii")
 
 
 def _read_id(value: bytes, length: int, name: str) -> str:

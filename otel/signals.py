@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Attributes = Mapping[str, Any]
-"""Values are what JSON can hold; bytes are base64 text."""
+"""Values are what JSON can hold; bytes that are no text are base64."""
 
 TargetKind = Literal["trace", "span", "session", "entity"]
 

@@ -34,15 +34,16 @@ TARGETS = {
 ATTRIBUTES = {"session.id": "s1", "traceloop.association.properties.chat_id": "c1"}
 
 
-@pytest.mark.parametrize("kind", TARGETS)
-def test_feedback_finds_its_trace(tmp_path: Path, kind: str) -> None:
-    """Whether the product names the trace, a span, the session or an entity."""
+@pytest.mark.parametrize(("kind", "target"), [*TARGETS.items(), ("entity", "resp-1")])
+def test_feedback_finds_its_trace(tmp_path: Path, kind: str, target: str) -> None:
+    """Whether the product names the trace, a span, the session, an entity or a response."""
     world = World(tmp_path)
     stage = world.stage()
-    world.arrive(vote(kind, TARGETS[kind]))
+    world.arrive(vote(kind, target))
     stage.wait(6)
     assert (world.rows("feedback"), stage.reports.waiting) == ([], 1)
-    world.arrive(span(1, attributes=ATTRIBUTES), chat(2, 1))
+    response = {"gen_ai.response.id": "resp-1"}
+    world.arrive(span(1, attributes=ATTRIBUTES), chat(2, 1, attributes=response))
     for _ in range(4):
         stage.wait(10)
     (row,) = world.rows("feedback")

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from decode.contract_check import check_lines
+from otel.evaluation_logs import EVALUATION_EVENT, read_evaluations
 from otel.explanation import SignalsExplanation, explain_signals
 from otel.feedback_records import FeedbackTargets, collect_targets, resolve_feedback
 from otel.feedback_scale import scale_feedback
-from otel.signals import ProductFeedback, TargetKind
+from otel.signals import OtelLog, ProductFeedback, TargetKind
 from schemas.record_batches import RecordKind
 from tests.otel.captures import read_records, read_truth
 from tests.otel.make_spans import START, TRACE, assemble, chat
@@ -100,6 +101,32 @@ def test_each_kind_of_target_is_resolved(kind: TargetKind, target: str) -> None:
     assert resolved.record["trace_id"] == TRACE
     unknown = resolve_feedback(feedback(kind, "nowhere"), targets())
     assert (unknown.record, unknown.reason) == (None, f"its {kind} is not known")
+
+
+@pytest.mark.parametrize(
+    ("attributes", "kind"),
+    [
+        ({"gen_ai.response.id": "x"}, "entity"),
+        ({"gen_ai.response.id": "x", "session.id": "s"}, "entity"),
+        ({"gen_ai.conversation.id": "x"}, "session"),
+        ({"session.id": "x"}, "session"),
+        ({"thread_id": "x", "gen_ai.response.id": ""}, "session"),
+    ],
+)
+def test_an_evaluation_without_a_span_names_a_response_or_a_session(
+    attributes: dict[str, str], kind: TargetKind
+) -> None:
+    """The conventions name the response where the context of the span is gone."""
+    named = {"gen_ai.evaluation.name": "thumbs", **attributes}
+    event = OtelLog(None, None, EVALUATION_EVENT, START, None, named)
+    (found,) = read_evaluations([event])
+    assert (found.target_kind, found.target_id) == (kind, "x")
+
+
+def test_an_evaluation_that_names_nothing_is_no_feedback() -> None:
+    """Nothing is guessed."""
+    event = OtelLog(None, None, EVALUATION_EVENT, START, None, {"gen_ai.evaluation.name": "x"})
+    assert read_evaluations([event]) == []
 
 
 def test_a_session_means_its_last_trace_before_the_feedback() -> None:

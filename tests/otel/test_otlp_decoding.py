@@ -5,6 +5,7 @@ import resource
 import tracemalloc
 
 import pytest
+from google.protobuf.json_format import MessageToDict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -159,6 +160,24 @@ def test_a_span_that_is_not_utf8_is_set_aside_alone() -> None:
     decoded = decode_otlp(value.replace("b\u00e4d!".encode(), b"b\xff\xffd!"))
     assert [span.name for span in decoded.spans] == ["good", "fine"]
     assert [item.index for item in decoded.rejected] == [1]
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [("Grüße an mia@example.com".encode(), "Grüße an mia@example.com"), (b"\xff\xfe", "//4=")],
+)
+def test_bytes_that_are_text_are_read_as_text(value: bytes, read: str) -> None:
+    """Redaction does not look into base64, so goldpan makes none of a text."""
+    sent = request("a")
+    attribute = sent.resource_spans[0].scope_spans[0].spans[0].attributes.add(key="raw")
+    attribute.value.array_value.values.add(bytes_value=value)
+    as_json = json.loads(_to_json(sent))
+    as_json["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["attributes"] = [
+        MessageToDict(attribute)
+    ]
+    for record in (sent.SerializeToString(), json.dumps(as_json).encode()):
+        (decoded,) = decode_otlp(record).spans
+        assert decoded.attributes["raw"] == [read]
 
 
 def test_values_nested_too_deeply_cost_one_span() -> None:
