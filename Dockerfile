@@ -23,6 +23,7 @@ COPY labels labels
 COPY redact redact
 COPY lake lake
 COPY decode decode
+COPY assembly assembly
 COPY otel otel
 COPY schemas schemas
 RUN /opt/goldpan/bin/python -m pip install --no-build-isolation --no-deps . \

@@ -72,7 +72,7 @@ class FeedbackStage:
         Raises as `FeedbackWriter.write`.
         """
         now_us, began = self.now_us(), self.monotonic()
-        due = self._queue.due(now_us, everything=everything)
+        due = self._queue.take_due(now_us, everything=everything)
         if not due or (began < self._search_after and not everything):
             return
         for table in (self.spans, self.writer.finder.traces, self.writer.sequences.table):

@@ -128,7 +128,7 @@ class TargetFinder:
             attributes = _object(row["attributes"])
             for key in ENTITY_KEYS:
                 entity = attributes.get(key)
-                if entity in entity_ids:
+                if isinstance(entity, str) and entity in entity_ids:
                     this = to_micros(row["started_at"]), row["trace_id"]
                     latest[entity] = max(latest.get(entity, this), this)
         return {entity: trace_id for entity, (_, trace_id) in latest.items()}

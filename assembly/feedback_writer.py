@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from assembly.feedback_targets import Days, TargetFinder, is_one_of
-from assembly.row_writer import RowRedactor, Tombstones
+from assembly.row_writer import LoadedTombstones, RowRedactor
 from assembly.shard_sequences import NumberedShardRows, ShardSequences
 from lake.fences import ERASURE_FENCE
 from lake.table_log import ASSEMBLY_SEQUENCE
@@ -42,7 +42,7 @@ class FeedbackWriter:
     finder: TargetFinder
     sequences: ShardSequences
     redactor: RowRedactor
-    tombstones: Tombstones
+    tombstones: LoadedTombstones
     now_us: Callable[[], int]
     scales: Mapping[str, FeedbackScale] = field(default_factory=lambda: DEFAULT_SCALES)
 

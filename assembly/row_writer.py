@@ -19,7 +19,7 @@ from otel.assembly import AssembledTrace
 from otel.open_traces import shard_of
 from redact.crypto.erasure_filter import ErasureFilter
 from redact.pipeline.assembled_rows import RowNumbers, number_assembled_rows
-from redact.pipeline.redactor import RedactionOutcome, Redactor
+from redact.pipeline.redactor import RedactionOutcome
 from schemas.assembly_columns import AssemblyFacts
 from schemas.contract import CONTRACTS
 from schemas.record_batches import DecodedBatch, RawRecord, RecordKind
@@ -39,18 +39,7 @@ class RowRedactor(Protocol):
         """Redact rows as wholes; stand-ins and pseudonyms of the first pass stay as they are."""
 
 
-@dataclass(frozen=True, slots=True)
-class RepeatedRedaction:
-    """Redacts rows once more with the worker's redactor."""
-
-    redactor: Redactor
-
-    def redact_again(self, decoded: DecodedBatch[Any], *, ingested_at: int) -> RedactionOutcome:
-        """Redact rows as wholes; see `RowRedactor`."""
-        return self.redactor.redact_again(decoded, ingested_at=ingested_at)
-
-
-class Tombstones(Protocol):
+class LoadedTombstones(Protocol):
     """The tombstones that are applied: the newest one, and the filter of them all."""
 
     newest: int
@@ -97,7 +86,7 @@ class RowWriter:
 
     sequences: ShardSequences
     redactor: RowRedactor
-    tombstones: Tombstones
+    tombstones: LoadedTombstones
     now_us: Callable[[], int]
 
     def build(
@@ -133,15 +122,15 @@ class RowWriter:
         self,
         traces: Sequence[AssembledTrace],
         built: BuiltRows,
-        known: Mapping[str, StoredTrace],
+        stored_before: Mapping[str, StoredTrace],
         marks: Mapping[int, int],
     ) -> list[RowOutcome]:
-        """Commit the rows that differ from those in ``known``, and move marks.
+        """Commit the rows that differ from those in ``stored_before``, and move marks.
 
         Raises FencedError if another owner has written to a shard, or if somebody was erased since
         the tombstones were loaded: then nothing was written. Otherwise as `lake.commit.commit`.
         """
-        numbers, stored = self._number(built, known)
+        numbers, stored = self._number(built, stored_before)
         self.commit(built, numbers, marks)
         return _outcomes(traces, built, numbers, stored)
 
@@ -149,13 +138,13 @@ class RowWriter:
         self,
         traces: Sequence[AssembledTrace],
         built: BuiltRows,
-        known: Mapping[str, StoredTrace],
+        stored_before: Mapping[str, StoredTrace],
     ) -> list[RowOutcome]:
         """Return what `write` would do, and write nothing."""
-        return _outcomes(traces, built, *self._number(built, known))
+        return _outcomes(traces, built, *self._number(built, stored_before))
 
     def _number(
-        self, built: BuiltRows, known: Mapping[str, StoredTrace]
+        self, built: BuiltRows, stored_before: Mapping[str, StoredTrace]
     ) -> tuple[list[RowNumbers], dict[str, StoredTrace]]:
         """Return the numbers of the rows that differ, and what is stored of all rows then."""
         at = dict(self.sequences.positions)
@@ -163,7 +152,7 @@ class RowWriter:
         stored: dict[str, StoredTrace] = {}
         places = {trace_id: place for place, trace_id in enumerate(built.trace_ids)}
         for trace_id in sorted(places):
-            before, digest = known.get(trace_id), built.digests[places[trace_id]]
+            before, digest = stored_before.get(trace_id), built.digests[places[trace_id]]
             if before is not None and before.digest == digest:
                 stored[trace_id] = before
                 continue

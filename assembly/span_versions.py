@@ -96,8 +96,9 @@ class SpanVersions:
                 if not self._numbers[path]:
                     del self._numbers[path]
 
-    def known(self) -> int:
-        """Return how many files are known."""
+    @property
+    def file_count(self) -> int:
+        """The number of files that are known."""
         return len(self._paths)
 
     def _move(self, removed: Collection[str], added: Collection[str]) -> None:

@@ -27,7 +27,7 @@ from assembly.span_arrivals import find_arrivals, read_arrival_columns
 from assembly.span_versions import RewrittenBeforeReadError, SpanVersions
 from assembly.stored_traces import StoredTrace, read_stored_traces
 from assembly.trace_assembler import TraceAssembler
-from assembly.trace_rows import TraceRows, find_trace_rows, read_trace_rows
+from assembly.trace_rows import SpanRows, find_trace_rows, read_trace_rows
 from lake.table_log import assembly_mark_app
 from lake.tables import Table
 from otel.assembly import AssembledTrace
@@ -252,7 +252,7 @@ class AssemblyStage:
         self._commit(due, rows, searched=False)
 
     def _commit(
-        self, trace_ids: Sequence[str], rows: Mapping[str, TraceRows], *, searched: bool
+        self, trace_ids: Sequence[str], rows: Mapping[str, SpanRows], *, searched: bool
     ) -> None:
         traces = [self.assembler.assemble(t, rows[t]) for t in trace_ids if t in rows]
         known, late = self._known(traces, searched=searched)
@@ -386,7 +386,7 @@ class AssemblyStage:
         for state in self._states.values():
             state.forget(now_us, keep=keep)
         versions = self._versions
-        if versions is not None and versions.known() > FILES_TO_SWEEP:
+        if versions is not None and versions.file_count > FILES_TO_SWEEP:
             used = {n for s in self._states.values() for t in s.traces.values() for n in t.files}
             versions.forget(used)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from assembly.trace_rows import StoredRow, TraceRows
+from assembly.trace_rows import SpanRows, StoredRow
 from otel.assembly import AssembledTrace, assemble_trace
 from otel.assembly_rules import DEFAULT_RULES, AssemblyRules
 from otel.signals import OtelLog, OtelSpan
@@ -20,7 +20,7 @@ class TraceAssembler:
 
     rules: AssemblyRules = DEFAULT_RULES
 
-    def assemble(self, trace_id: str, stored: TraceRows) -> AssembledTrace:
+    def assemble(self, trace_id: str, stored: SpanRows) -> AssembledTrace:
         """Return the row of a trace from all its rows."""
         spans, logs, unreadable = read_signals(stored.rows)
         assembled = assemble_trace(trace_id, spans, logs, self.rules)

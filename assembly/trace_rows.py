@@ -13,13 +13,14 @@ import pyarrow.parquet as pq
 
 from lake.parquet import PARTITION_COLUMN
 from lake.tables import Table
-from otel.span_selection import ItemKey, SpanSelection
+from otel.span_selection import MAX_ITEMS, ItemKey, SpanSelection
 from schemas.arrow import PROVENANCE, SPANS_TABLE, TABLES
 from schemas.times import to_micros
 
 StoredRow: TypeAlias = Mapping[str, Any]
 """A row of ``otel_spans``: its columns by name."""
 
+MOST_ITEMS: Final = MAX_ITEMS
 _BATCH_ROWS: Final = 4_096
 _UNREAD: Final = frozenset({PARTITION_COLUMN, "_schema", "_policy"})
 _COLUMNS: Final = tuple(n for n in TABLES[SPANS_TABLE].arrow.names if n not in _UNREAD)
@@ -28,7 +29,7 @@ _BODY: Final = ("attributes", "resource", "body")
 
 
 @dataclass(frozen=True)
-class TraceRows:
+class SpanRows:
     """The rows of one trace. ``cut``: it has so many that some were left out."""
 
     rows: tuple[StoredRow, ...]
@@ -37,7 +38,7 @@ class TraceRows:
 
 def read_trace_rows(
     table: Table, paths: Iterable[str], trace_ids: Collection[str]
-) -> dict[str, TraceRows]:
+) -> dict[str, SpanRows]:
     """Return the rows of traces in files, by trace id; those without any row are not in it.
 
     Raises RetryableError or FatalError if the store cannot be read.
@@ -49,7 +50,7 @@ def read_trace_rows(
 
 def find_trace_rows(
     table: Table, trace_ids: Collection[str], days: tuple[date, date] | None
-) -> dict[str, TraceRows]:
+) -> dict[str, SpanRows]:
     """Return the rows of traces that began on these days (both included), wherever they are.
 
     As of the table's last refresh; reads the trace ids of all these days. None: of all days.
@@ -62,17 +63,19 @@ def find_trace_rows(
     return collect_rows(table.batches(_COLUMNS, condition, rows=_BATCH_ROWS))
 
 
-def collect_rows(batches: Iterable[pa.RecordBatch]) -> dict[str, TraceRows]:
+def collect_rows(batches: Iterable[pa.RecordBatch]) -> dict[str, SpanRows]:
     """Return rows by trace. Of a trace with very many rows its first and last ones are kept."""
     selections: dict[str, SpanSelection[StoredRow]] = {}
     for batch in batches:
         for row in batch.to_pylist():
             selection = selections.get(row["trace_id"])
             if selection is None:
-                selection = selections[row["trace_id"]] = SpanSelection(_key_of)
+                selection = selections[row["trace_id"]] = SpanSelection(
+                    _key_of, max_items=MOST_ITEMS
+                )
             selection.add(row, _size_of(row))
     return {
-        trace_id: TraceRows(tuple(selection), selection.cut)
+        trace_id: SpanRows(tuple(selection), selection.cut)
         for trace_id, selection in selections.items()
     }
 

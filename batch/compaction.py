@@ -102,6 +102,16 @@ def plan_compaction(
     return [b for b in batches if len(b.files) > 1 or b.files[0].path in outdated]
 
 
+def plan_outdated_files(table: Table, first: date, last: date) -> list[CompactionBatch]:
+    """Return the files of some days (both included) that hold rows which later revisions replace.
+
+    As of the table's last refresh; errors as `plan_compaction`.
+    """
+    files = [file for file in list_live_files(table) if first <= file.day <= last]
+    outdated = find_outdated_files(table, {file.day for file in files})
+    return [CompactionBatch(table.name, f.day, [f]) for f in files if f.path in outdated]
+
+
 def _group_files(files: Sequence[LiveFile], target_bytes: int) -> Iterator[list[LiveFile]]:
     """Yield files in groups of up to ``target_bytes`` each."""
     group: list[LiveFile] = []

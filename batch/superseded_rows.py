@@ -18,7 +18,8 @@ from lake.parquet import PARTITION_COLUMN
 from lake.tables import FILE_COLUMN, Table
 
 _TRACES: Final = "traces"
-_NEAR: Final = timedelta(days=2)  # a revision may lie under another day than the one it replaces
+NEAR_DAYS: Final = timedelta(days=2)
+"""How far a revision may be, in days of the event, from the one that it replaces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def read_latest_revisions(table: Table, days: Collection[date]) -> LatestRevisio
     parts: list[pa.RecordBatch] = []
     if table.name == _TRACES and days and has_assembled_rows(table):
         day = pc.field(PARTITION_COLUMN)
-        near = (day >= min(days) - _NEAR) & (day <= max(days) + _NEAR)
+        near = (day >= min(days) - NEAR_DAYS) & (day <= max(days) + NEAR_DAYS)
         parts = list(table.batches(("trace_id", "revision"), near & LATER_REVISION))
     if not parts:
         return LatestRevisions(pa.array([], pa.string()), pa.array([], pa.int64()))

@@ -94,7 +94,7 @@ def measure(
 ) -> CoverageFigures:
     """Return the figures of an estimate over many draws of reviews, the same for each estimate."""
     rng, size = np.random.default_rng(seed), len(known.good)
-    p_fail = known.p_fail or [None] * size
+    p_fail: Sequence[float | None] = known.p_fail or [None] * size
     arrays = unit_arrays(
         JudgedUnit(o, p_fail=p) for o, p in zip(known.outcomes, p_fail, strict=True)
     )

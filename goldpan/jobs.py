@@ -4,7 +4,7 @@ from typing import Final
 
 from assembly.feedback_targets import TargetFinder
 from assembly.feedback_writer import FeedbackWriter
-from assembly.row_writer import RepeatedRedaction, RowWriter
+from assembly.row_writer import RowWriter
 from assembly.shard_sequences import ShardSequences
 from assembly.trace_assembler import TraceAssembler
 from batch.labels.calibrator import Calibrator
@@ -50,7 +50,7 @@ def set_up_trace_reconciler(
     lake, context = Lake(settings.lake), job_context()
     wiring.refuse_other_keys(settings, lake)
     spans, traces = lake.table(SPANS_TABLE), lake.table("traces")
-    redactor = RepeatedRedaction(wiring.load_row_redactor(settings.redact))
+    redactor = wiring.load_row_redactor(settings.redact)
     tombstones = wiring.open_erasures(settings)
     return TraceReconciler(
         spans=spans,
@@ -77,7 +77,7 @@ def set_up_row_check(settings: Settings, lake: Lake) -> RowCheck:
     tombstones = wiring.open_erasures(settings)
     return RowCheck(
         lake.table(SPANS_TABLE),
-        RowWriter(sequences, RepeatedRedaction(redactor), tombstones, wiring.now_us),
+        RowWriter(sequences, redactor, tombstones, wiring.now_us),
         TraceAssembler(make_assembly_rules(settings)),
         redactor.policy_hash,
         wiring.now_us,

@@ -16,7 +16,6 @@ from importlib.metadata import version
 
 import structlog
 
-from assembly.row_writer import RepeatedRedaction
 from batch.labels.policy_registry import POLICY_FOLDER as POLICIES
 from batch.labels.policy_registry import register_policy
 from batch.labels.scorer_loader import load_configured_policy, load_scorer
@@ -184,7 +183,7 @@ def make_assembly_setup(settings: Settings) -> AssemblySetup | None:
     return AssemblySetup(
         topic=next(iter(settings.kafka.sources)),
         terms=settings.assembly.terms(),
-        redactor=RepeatedRedaction(redactor),
+        redactor=redactor,
         rules=make_assembly_rules(settings),
         scales=settings.otel.scales(),
         memory_bytes=redactor.memory_bytes,

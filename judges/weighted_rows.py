@@ -30,9 +30,9 @@ class RowArrays:
     weight: FloatArray
     cluster: IndexArray
 
-    def subset(self, kept: MaskArray) -> "RowArrays":
-        """Return the rows where ``kept`` is true."""
-        return RowArrays(self.weight[kept], self.cluster[kept])
+    def subset(self, mask: MaskArray) -> "RowArrays":
+        """Return the rows where ``mask`` is true."""
+        return RowArrays(self.weight[mask], self.cluster[mask])
 
 
 def row_arrays(rows: Iterable[WeightedRow]) -> RowArrays:

@@ -140,7 +140,8 @@ class JoinPartition:
     def is_in_force(self, rows: RowNumbers, precedence: IntArray) -> BoolArray:
         """Return for each row whether the record with this precedence is in force for it."""
         counts = np.equal(self._traces["precedence"][rows], precedence)
-        return counts & (self._traces["flags"][rows] & _REPEATS == 0)
+        in_force: BoolArray = counts & (self._traces["flags"][rows] & _REPEATS == 0)
+        return in_force
 
     def written_mark_of(self, row: int) -> int:
         """Return the mark of the event written last for the trace (see `labels.written_marks`)."""

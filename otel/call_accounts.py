@@ -115,18 +115,18 @@ def _user_texts(messages: Sequence[ChatMessage]) -> list[str]:
     return [(m.content or "").strip() for m in messages if m.role == "user"]
 
 
-def is_same_process(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def is_same_process(resource: Mapping[str, Any], compared: Mapping[str, Any]) -> bool:
     """Return whether two resources are certainly those of one process.
 
     An attribute that names a process decides, and so does a process id with its host. Where the
     two share no such attribute, the service has to be named by both, and nothing may differ.
     """
-    decisions = [_equal(one, other, (key,)) for key in PROCESS_KEYS]
-    decisions += [_equal(one, other, ("process.pid", host)) for host in _HOST_KEYS]
+    decisions = [_equal(resource, compared, (key,)) for key in PROCESS_KEYS]
+    decisions += [_equal(resource, compared, ("process.pid", host)) for host in _HOST_KEYS]
     decided = [decision for decision in decisions if decision is not None]
     if decided:
         return all(decided)
-    services = [_equal(one, other, (key,)) for key in _SERVICE_KEYS]
+    services = [_equal(resource, compared, (key,)) for key in _SERVICE_KEYS]
     return services[0] is True and False not in services
 
 

@@ -43,7 +43,7 @@ class FeedbackQueue:
         if len(self.waiting) > MAX_WAITING:
             del self.waiting[next(iter(self.waiting))]
 
-    def due(self, now_us: int, *, everything: bool = False) -> list[ProductFeedback]:
+    def take_due(self, now_us: int, *, everything: bool = False) -> list[ProductFeedback]:
         """Return the feedback whose trace is to be looked for now.
 
         ``everything``: also what was tried before and is to be tried again later.

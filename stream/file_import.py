@@ -11,13 +11,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Final, Protocol
+from typing import Final
 
+from assembly.row_writer import LoadedTombstones
 from lake.ledger import Incarnation, SourcePartition
 from lake.retry import Retry
 from lake.table_commit import CommitContext
 from lake.tables import Lake
-from redact.crypto.erasure_filter import ErasureFilter
 from schemas.arrow import AUDIT_TABLE, QUARANTINE_TABLE, SPANS_TABLE
 from schemas.errors import FatalError, FencedError, UsageError
 from schemas.record_batches import RawRecord
@@ -32,16 +32,6 @@ from stream.take_over import TakeOver
 IMPORT_PREFIX: Final = "#import/"
 ATTEMPTS: Final = 20
 """How often a file is begun again because another importer, or an erasure, was faster."""
-
-
-class Tombstones(Protocol):
-    """The tombstones of the lake; see `stream.applied_tombstones.AppliedTombstones`."""
-
-    newest: int
-    kept_out: ErasureFilter
-
-    def reload(self) -> bool:
-        """Load new ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +81,7 @@ class FileImport:
     decoder: SignalDecoder
     intake: Intake
     runner: RecordFlushRunner
-    tombstones: Tombstones
+    tombstones: LoadedTombstones
     retry: Retry
     context: CommitContext
     audited: bool

@@ -106,7 +106,9 @@ def divide_traces(
 
 def _session_buckets(traces: Table, extent: ScanExtent, seed: str, count: int) -> SessionBuckets:
     """Return the bucket of each trace that has a session, taken from its row in force."""
-    keys, sessions, precedence = [], [], []
+    keys: list[npt.NDArray[np.uint64]] = []
+    sessions: list[npt.NDArray[np.uint64]] = []
+    precedence: list[IntArray] = []
     columns = ("trace_id", "session_id", "revision", "_offset")
     for batch in traces.batches(columns, extent.filter_traces(traces)):
         with_session = batch.filter(pc.is_valid(batch.column("session_id")))
@@ -116,8 +118,8 @@ def _session_buckets(traces: Table, extent: ScanExtent, seed: str, count: int) -
         precedence.append(precedence_numbers(with_session.column("_offset").to_numpy(), revisions))
     if not keys:
         return np.zeros(0, np.uint64), np.zeros(0, np.uint16)
-    key, session, first = map(np.concatenate, (keys, sessions, precedence))
-    order = np.lexsort((first, key))
+    key, session = np.concatenate(keys), np.concatenate(sessions)
+    order = np.lexsort((np.concatenate(precedence), key))
     is_first = np.ones(len(order), np.bool_)
     is_first[1:] = key[order][1:] != key[order][:-1]
     first_rows = order[is_first]

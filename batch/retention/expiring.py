@@ -110,7 +110,7 @@ def read_coordinates(table: Table, files: Sequence[LiveFile]) -> pa.Table:
 
     Files that are no longer in the table, as of its last refresh, are skipped.
     """
-    columns = ["_topic", "_partition", "_offset", "_ingested_at"]
+    columns = ["_topic", "_partition", "_offset", "_index", "_ingested_at"]
     schema = pa.schema([TABLES[table.name].arrow.field(column) for column in columns])
     parts = [rows.select(columns) for rows in _read_columns(table, files, columns)]
     return pa.Table.from_batches(parts).cast(schema) if parts else schema.empty_table()

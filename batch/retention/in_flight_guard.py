@@ -93,19 +93,27 @@ class InFlightGuard:
     def _has_shared_rows(
         self, other: Table, source: SourcePartition, rows: pa.Table, adopted: int
     ) -> bool:
-        """Return whether another table holds one of the rows, of the same topic incarnation."""
+        """Return whether another table holds one of the rows, of the same topic incarnation.
+
+        The items of a record may lie in both tables, each in one. A record that is in quarantine
+        as one is in flight if the other table has any item of it.
+        """
         if not len(rows):
             return False
         ends = pc.min_max(rows["_offset"])
         offset = pc.field("_offset")
         near_rows = (offset >= ends["min"]) & (offset <= ends["max"]) & ingested_since(adopted)
         near_rows &= pc.field("_partition") == source.partition
-        offsets = rows["_offset"].combine_chunks()
-        return any(
-            pc.any(pc.is_in(offsets_here, value_set=offsets), min_count=0).as_py()
-            for batch in other.batches(["_topic", "_offset"], near_rows)
-            for offsets_here in [batch.filter(pc.equal(batch["_topic"], source.topic))["_offset"]]
-        )
+        own = _places(rows)
+        whole = {offset for offset, item in own if item is None}
+        offsets = {offset for offset, _ in own}
+        for batch in other.batches(["_topic", "_offset", "_index"], near_rows):
+            there = _places(batch.filter(pc.equal(batch["_topic"], source.topic)))
+            if not own.isdisjoint(there):
+                return True
+            if any(offset in (offsets if item is None else whole) for offset, item in there):
+                return True
+        return False
 
     def _refuse_promotion(self, topics: Iterable[str]) -> None:
         for topic in topics:
@@ -126,6 +134,11 @@ class InFlightGuard:
             guards=guards,
         )
         commit(table, change, self.context)
+
+
+def _places(rows: pa.Table | pa.RecordBatch) -> set[tuple[int, int | None]]:
+    """Return offset and index of each row."""
+    return set(zip(rows["_offset"].to_pylist(), rows["_index"].to_pylist(), strict=True))
 
 
 def _group_by_source(rows: pa.Table) -> Mapping[SourcePartition, pa.Table]:

@@ -5,6 +5,8 @@
 2. Where rows expire, fence writers that are moving them (`batch.retention.in_flight_guard`).
 3. Day by day, the oldest first: remove the files with expired rows, and rewrite the files with
    expired values without these, one file in memory at a time. One commit per day.
+   Of table ``traces``, revisions of later days that an expiring row has replaced go first:
+   otherwise they would be in force once it is gone (`schemas.trace_in_force`).
 4. Repeat until nothing expires: late rows or another program's files may have been added.
 
 Each commit is a compare-and-swap on the removed files (`lake.rewrite`), so workers can append at
@@ -21,12 +23,15 @@ from datetime import date
 from functools import partial
 from typing import Final
 
+from batch.compaction import compact_batches, plan_outdated_files
 from batch.retention.expiring import ExpiringDay, find_expiring
 from batch.retention.in_flight_guard import InFlightGuard
 from batch.retention.values import clear_values
+from batch.superseded_rows import NEAR_DAYS
 from lake.commit import commit
 from lake.ledger import EntryKind, LedgerEntry, SourceRange
 from lake.live_files import LiveFile, StoredRows, UploadedFile, read_file_rows, rewrite_rows
+from lake.retention_horizon import ROWS_PART
 from lake.rewrite import replace_files
 from lake.table_commit import CommitContext, Guard, Move, TableCommit
 from lake.table_log import RETENTION_KEY, retention_app
@@ -85,6 +90,7 @@ class RetentionRun:
                 break
             if not self.record_horizon(expiring):
                 continue
+            self._drop_replaced_revisions(expiring)
             waiting = [day for day in expiring if self.is_in_flight(day)]
             ready = [day for day in expiring if day not in waiting]
             if not ready:
@@ -101,6 +107,17 @@ class RetentionRun:
             )
         if done:
             self.context.retry.call(f"checkpointing table {self.table.name}", self._checkpoint)
+
+    def _drop_replaced_revisions(self, expiring: Sequence[ExpiringDay]) -> None:
+        """Leave out rows of the first days to keep that rows of expiring days have replaced."""
+        if not any(day.removes_rows for day in expiring):
+            return
+        first = self.until[ROWS_PART]
+        what = f"reading table {self.table.name}"
+        step = partial(plan_outdated_files, self.table, first, first + NEAR_DAYS)
+        batches = self.context.retry.call(what, step)
+        for _ in compact_batches(self.table, batches, self.context):
+            pass
 
     def record_horizon(self, expiring: list[ExpiringDay]) -> bool:
         """Record in the log what is about to expire; return False if another run was faster."""

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from typing import Any, Final
 
 from assembly.feedback_writer import FeedbackWriter
@@ -108,7 +109,7 @@ class TraceReconciler:
         total = index.state.open_count
         for due in index.portions(self.now_us(), rows=self.portion_rows):
             progress("traces", report.traces, total)
-            traces = retry.call("reading the spans", lambda due=due: self._assemble(index, due))
+            traces = retry.call("reading the spans", partial(self._assemble, index, due))
             accounts |= {t.trace_id: t.account for t in traces if t.account is not None}
             own = {t.trace_id: stored[t.trace_id] for t in traces if t.trace_id in stored}
             self._count(report, self._write(traces, own, {}, request))
@@ -150,7 +151,7 @@ class TraceReconciler:
                 self.writer.sequences.load(range(ASSEMBLY_SHARDS))
                 ids = [trace.trace_id for trace in traces]
                 stored = retry.call(
-                    "reading table traces", lambda ids=ids: self._read_stored(ids, request)
+                    "reading table traces", partial(self._read_stored, ids, request)
                 )
         raise FatalError(_ALWAYS_SLOWER)
 
@@ -174,7 +175,7 @@ class TraceReconciler:
         ]
         for at in range(0, len(changed), self.portion_rows):
             portion = changed[at : at + self.portion_rows]
-            traces = retry.call("reading the spans", lambda ids=portion: self._assemble(index, ids))
+            traces = retry.call("reading the spans", partial(self._assemble, index, portion))
             own = {t: stored[t] for t in portion}
             self._write(traces, own, {t: duplicates.get(t) for t in portion}, request)
 
@@ -192,7 +193,7 @@ class TraceReconciler:
                 try:
                     outcome = retry.call(
                         "resolving feedback",
-                        lambda portion=portion: writer.write(portion, request.days),
+                        partial(writer.write, portion, request.days),
                     )
                 except FencedError:
                     retry.call("reading the tombstones", writer.tombstones.reload)

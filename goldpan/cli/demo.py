@@ -17,7 +17,9 @@ from goldpan import child_process
 from goldpan.cli.context import CliContext, with_cli_context
 from goldpan.cli.demo_output import outcome_json, show_outcome
 from goldpan.cli.main import EXIT_NO
+from goldpan.cli.otel_demo_output import otel_outcome_json, show_otel_outcome
 from goldpan.cli.progress import show_progress
+from goldpan.demo.otel_run import run_otel_demo
 from goldpan.demo.outcome import read_outcome
 from goldpan.demo.run import DemoFolder, run_demo
 from goldpan.demo.script import write_script
@@ -34,17 +36,31 @@ SEED: Final = 7
     metavar="DIR",
     help="Keep the lake in this folder (created if missing).",
 )
+@click.option(
+    "--source",
+    type=click.Choice(["records", "otel"]),
+    default="records",
+    show_default=True,
+    help="Records of the contract, or captured OpenTelemetry traffic.",
+)
 @with_cli_context
 @click.pass_context
-def demo(ctx: click.Context, cli: CliContext, *, keep: Path | None) -> None:
+def demo(ctx: click.Context, cli: CliContext, *, keep: Path | None, source: str) -> None:
     """Run the whole pipeline: embedded Kafka broker, real conversations, worker and lake.
 
     Needs no Kafka, no Docker and no network. Some records are broken on purpose.
 
+    With `--source otel` the traffic is spans, logs, runs and feedback as OpenTelemetry's Collector,
+    MLflow, LangSmith and Phoenix send them: the worker assembles them to traces.
+
     \b
     Example:
       goldpan demo --keep ./goldpan-demo
+      goldpan demo --source otel
     """
+    if source == "otel":
+        _demo_otel(ctx, cli, keep)
+        return
     started = time.monotonic()
     with _folder(keep) as folder, show_progress(cli) as report:
         demo_folder = DemoFolder(folder.resolve())
@@ -62,6 +78,22 @@ def demo(ctx: click.Context, cli: CliContext, *, keep: Path | None) -> None:
         _show_next_commands(console, keep)
 
     cli.answer(outcome_json(outcome, seconds=seconds, folder=str(keep) if keep else None), show)
+    if not outcome.report.ok:
+        ctx.exit(EXIT_NO)
+
+
+def _demo_otel(ctx: click.Context, cli: CliContext, keep: Path | None) -> None:
+    started = time.monotonic()
+    with _folder(keep) as folder, show_progress(cli) as report:
+        outcome = run_otel_demo(DemoFolder(folder.resolve()), report)
+    seconds = time.monotonic() - started
+
+    def show(console: Console) -> None:
+        show_otel_outcome(console, outcome)
+        _show_next_commands(console, keep)
+
+    folder_name = str(keep) if keep else None
+    cli.answer(otel_outcome_json(outcome, seconds=seconds, folder=folder_name), show)
     if not outcome.report.ok:
         ctx.exit(EXIT_NO)
 

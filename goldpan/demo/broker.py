@@ -3,7 +3,7 @@
 It creates topics on demand, with four partitions of at most 5 MiB each, and ends with its client.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from confluent_kafka import Producer
@@ -38,7 +38,14 @@ class EmbeddedBroker:
         """Create a topic by requesting its metadata."""
         self._client.list_topics(topic, timeout=ANSWER_SECONDS)
 
-    def send(self, topic: str, key: str, value: bytes | None, on_delivered: OnDelivered) -> None:
+    def send(
+        self,
+        topic: str,
+        key: str | None,
+        value: bytes | None,
+        on_delivered: OnDelivered,
+        headers: Sequence[tuple[str, bytes]] = (),
+    ) -> None:
         """Send one record; ``on_delivered`` is called from a later `send` or `flush`."""
 
         def delivered(error: Any, message: Any) -> None:
@@ -46,7 +53,9 @@ class EmbeddedBroker:
                 raise FatalError(f"the embedded broker refused a record ({error.name()})")
             on_delivered(message.partition(), message.offset())
 
-        self._client.produce(topic, value=value, key=key, on_delivery=delivered)
+        self._client.produce(
+            topic, value=value, key=key, headers=list(headers), on_delivery=delivered
+        )
         self._client.poll(0)
 
     def flush(self) -> None:

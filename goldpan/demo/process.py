@@ -14,16 +14,21 @@ from goldpan.setting_names import PREFIX
 from schemas.errors import FatalError
 
 
+def worker_environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a child process: ours, with these settings and no others."""
+    inherited = {name: v for name, v in os.environ.items() if not name.startswith(PREFIX)}
+    return {**child_process.child_environment(inherited), **settings}
+
+
 class WorkerProcess:
     """A worker that runs for a ``with`` block; ``log`` is the file of its standard error."""
 
-    def __init__(self, environment: Mapping[str, str], log: Path) -> None:
-        inherited = {name: v for name, v in os.environ.items() if not name.startswith(PREFIX)}
+    def __init__(self, environment: Mapping[str, str], log: Path, *options: str) -> None:
         self._log = log
         with log.open("wb") as out:
             self._process = subprocess.Popen(  # noqa: S603 - our own command
-                child_process.child_command("stream", "run"),
-                env={**child_process.child_environment(inherited), **environment},
+                child_process.child_command("stream", "run", *options),
+                env=worker_environment(environment),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=out,
@@ -52,6 +57,15 @@ class WorkerProcess:
     def has_logged(self, event: str) -> bool:
         """Return whether the worker has logged an event of that name."""
         return any(_event(line) == event for line in self._log.read_text().splitlines())
+
+    def finish(self, seconds: float) -> None:
+        """Wait until the worker has ended; raise FatalError if it takes longer or fails."""
+        try:
+            code = self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise FatalError(f"the worker had not caught up after {seconds:g} s") from None
+        if code:
+            raise FatalError(f"the worker ended with {code}: {self._last_log_line()}")
 
     def stop(self, seconds: float) -> None:
         """Stop the worker in order; raise FatalError if it does not stop or fails."""

@@ -127,14 +127,14 @@ class RatioInterval(NamedTuple):
 
 
 def ratio_of_totals(
-    rows: RowArrays, above: FloatArray, below: FloatArray, confidence: float = 0.95
+    rows: RowArrays, numerator: FloatArray, denominator: FloatArray, confidence: float = 0.95
 ) -> RatioInterval:
     """Return the ratio of the weighted totals of two values, with Fieller's interval.
 
     The limits are where (A - r B)² = t² Var(A - r B), with variances of cluster totals and t of as
-    many degrees of freedom as clusters, less one. Without a positive total below there is none.
+    many degrees of freedom as clusters, less one. Without a positive denominator there is none.
     """
-    a, b = (cluster_sums(rows.weight * values, rows.cluster) for values in (above, below))
+    a, b = (cluster_sums(rows.weight * values, rows.cluster) for values in (numerator, denominator))
     total_a, total_b, count = float(a.sum()), float(b.sum()), len(a)
     if total_b <= 0:
         return RatioInterval(None, None, None)

@@ -70,15 +70,11 @@ def decode_langfuse(value: bytes, path: str) -> DecodedSignals:
     if "scores" in path:
         items = document if isinstance(document, list) else [document]
         return NativeBody(spans=_EVENT, feedback=_SCORE).add_feedback(items, _read_score).result()
-    batch = document.get("batch") if isinstance(document, dict) else None
-    if isinstance(document, list):
-        batch = [event for item in document for event in _read_listed(item)]
-    elif not isinstance(batch, list) and isinstance(document, dict):
-        batch = list(_read_export(document))
-    if not batch and not (isinstance(document, dict) and isinstance(document.get("batch"), list)):
+    events = _read_events(document)
+    if events is None:
         return refuse_signals("not a Langfuse body: no batch, scores, trace or observation")
     body = NativeBody(spans=_EVENT, feedback=_EVENT)
-    for event in batch:
+    for event in events:
         kind = str(event.get("type", "")) if isinstance(event, dict) else ""
         if kind.startswith("score"):
             body.add_feedback([event], _read_score_event)
@@ -89,6 +85,16 @@ def decode_langfuse(value: bytes, path: str) -> DecodedSignals:
         else:
             body.add_spans([event], _read_observation)
     return body.result()
+
+
+def _read_events(document: Any) -> list[Any] | None:
+    """Return the events of a batch, or those of an export; None if it is neither."""
+    if isinstance(document, list):
+        return [event for item in document for event in _read_listed(item)] or None
+    if not isinstance(document, dict):
+        return None
+    batch = document.get("batch")
+    return batch if isinstance(batch, list) else list(_read_export(document)) or None
 
 
 def _read_listed(item: object) -> list[dict[str, Any]]:

@@ -53,11 +53,18 @@ _DISGUISED: Final = re.compile(
 """Disguises of a key, its sign or its value: escapes, entities, invisible characters."""
 
 
-def find_keyed_values(text: str, book: KeyBook) -> tuple[list[KeyedFinding], list[HarmlessSpan]]:
+KeyedFindings = tuple[Sequence[KeyedFinding], Sequence[HarmlessSpan]]
+
+
+def find_keyed_values(text: str, book: KeyBook) -> KeyedFindings:
     """Return the personal values in a text, and the spans of the values of harmless keys.
 
     A text with disguises is read both raw and normalised: each may find more.
     """
+    return _find_in_short(text, book) if len(text) <= _LONGEST_KNOWN else _find(text, book)
+
+
+def _find(text: str, book: KeyBook) -> KeyedFindings:
     keyed, harmless = _read_raw(text, book)
     normal = normalise(text) if _may_be_disguised(text) else None
     if normal is not None:
@@ -67,6 +74,11 @@ def find_keyed_values(text: str, book: KeyBook) -> tuple[list[KeyedFinding], lis
             if span not in spans:
                 keyed.append(each._replace(finding=each.finding.at(*span)))
     return keyed, harmless
+
+
+_LONGEST_KNOWN: Final = 60
+_find_in_short = lru_cache(maxsize=4_096)(_find)
+"""Short strings of JSON come again in other documents: states, codes, towns."""
 
 
 def _may_be_disguised(text: str) -> bool:
@@ -88,12 +100,29 @@ def _read_raw(text: str, book: KeyBook) -> tuple[list[KeyedFinding], list[Harmle
         if key.rule == HARMLESS:
             if is_short_value(pair.value) and not _ends_a_name(text, pair):
                 harmless.append(HarmlessSpan(pair.start, pair.end, names_version(pair.key)))
-        elif key.rule is not None:
+        elif key.rule is not None and not (key.rule == "SECRET" and _is_remark(text, pair)):
             value = _typed_value(pair, key, shown.get(pair.owner, ""))
             if value is not None:
                 finding = PiiFinding(value.type, pair.start, pair.end, SURE_SCORE, value.value)
                 keyed.append(KeyedFinding(finding, value, pair.quote))
     return keyed, harmless
+
+
+def _is_remark(text: str, pair: KeyValuePair) -> bool:
+    """Return whether a word in round brackets is said in place of a value: `(hidden)`."""
+    return (
+        pair.value.lower() in _REMARKS
+        and text[pair.start - 1 : pair.start] == "("
+        and text[pair.end : pair.end + 1] == ")"
+    )
+
+
+_REMARKS: Final = frozenset(
+    [
+        *("hidden", "masked", "redacted", "removed", "omitted", "withheld", "suppressed", "unset"),
+        *("encrypted", "unchanged", "concealed", "protected", "verborgen", "oculto", "nascosto"),
+    ]
+)
 
 
 def names_version(key: str) -> bool:

@@ -7,6 +7,7 @@ so it can be cached. Names that the record states elsewhere are added when the s
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -247,11 +248,29 @@ def read_keyed_leaf(leaf: JsonLeaf) -> KeyedValue | None:
     """Return the value of a leaf with the type that its key names, None if it does not fit."""
     if not leaf.rule or leaf.kind == "key":
         return None
-    value = read_undisguised(leaf.text)
-    if repeats_key(leaf.key, value):
+    read = _read_short_value if len(leaf.text) <= _LONGEST_KNOWN else _read_value
+    typed = read(leaf.rule, leaf.key, leaf.text, leaf.certain, leaf.kind == "number")
+    return None if typed is None else KeyedValue(*typed, leaf.part, leaf.owner)
+
+
+def _read_value(
+    rule: str,
+    key: str,
+    text: str,
+    certain: bool,  # noqa: FBT001  # a cached function
+    is_number: bool,  # noqa: FBT001
+) -> tuple[str, str] | None:
+    """Return the type and the value of a text under a key, None if it does not fit."""
+    value = read_undisguised(text)
+    if repeats_key(key, value):
         return None
-    kind = type_of_value(leaf.rule, value, certain=leaf.certain, is_number=leaf.kind == "number")
-    return None if kind is None else KeyedValue(kind, value, leaf.part, leaf.owner)
+    kind = type_of_value(rule, value, certain=certain, is_number=is_number)
+    return None if kind is None else (kind, value)
+
+
+_LONGEST_KNOWN = 120
+_read_short_value = lru_cache(maxsize=4_096)(_read_value)
+"""The same values come again in the results of other calls: names, towns, states."""
 
 
 def _is_prose(leaf: JsonLeaf) -> bool:

@@ -21,6 +21,7 @@ _ACCOUNTS: Final = frozenset(
         ),
         *("sagemaker-user", "linuxbrew", "airflow", "hadoop", "spark", "node", "python", "site"),
         *("github-actions", "dependabot", "dependabot[bot]", "localsystem", "superuser"),
+        *("shared", "public", "default"),  # folders of everybody beside those of users
     ]
 )
 

@@ -6,7 +6,6 @@ strict one if it is vague. A value whose shape is clearly that of another type g
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
 
 from redact.field_keys.dummy_values import has_only_ordinary_words, is_dummy_value
 from redact.field_keys.person_values import CAMEL_CASE, LONGEST_NAME, FieldValue, is_person_name
@@ -60,11 +59,6 @@ def type_of_value(
     text = value.strip()
     if not text or len(text) > _LONGEST_VALUE:
         return None
-    typed = _type_of_short if len(text) <= _LONGEST_KNOWN else _type_of_text
-    return typed(rule, text, certain, is_number)
-
-
-def _type_of_text(rule: str, text: str, certain: bool, is_number: bool) -> str | None:  # noqa: FBT001  # cached
     if not is_number and is_dummy_value(text, rule, certain=certain):
         return None
     digits, letters = sum(map(str.isdigit, text)), sum(map(str.isalpha, text))
@@ -78,10 +72,6 @@ def _type_of_text(rule: str, text: str, certain: bool, is_number: bool) -> str |
         return rule if certain or digits else None
     return rule if check(counted) else None
 
-
-_LONGEST_KNOWN = 120
-_type_of_short = lru_cache(maxsize=4_096)(_type_of_text)
-"""The same values come again in the results of other calls: names, towns, states."""
 
 _AS_THEY_ARE = frozenset({"SECRET", "IP_ADDRESS", "MAC_ADDRESS", "DATE_OF_BIRTH", "CRYPTO"})
 """Types whose values never count as another type."""

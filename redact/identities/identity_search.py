@@ -67,19 +67,19 @@ class IdentityFinder:
         self._marks: dict[str, frozenset[str]] = {}
         self._seconds: dict[str, frozenset[str]] = {}
         self._unspelt = learnt.value if learnt.type == BIRTH_DATE else ""
+        self._cues: tuple[str, ...] = ()
         self._add(list_variants(learnt))
 
     @property
-    def cues(self) -> list[str]:
+    def cues(self) -> Sequence[str]:
         """Return words such that at least one occurs wherever the value does."""
-        cues = frozenset[str]().union(*self._marks.values())
-        return [*cues, self._unspelt[:4]] if self._unspelt else list(cues)
+        return self._cues
 
     def search(self, text: str, lowered: str) -> list[PiiFinding]:
         """Return the occurrences; ``lowered`` is the text in lower case, of the same length."""
         if self._unspelt and _year_ends(text, self._unspelt[:4]):
-            self._add(list_date_variants(self._unspelt))
-            self._unspelt = ""
+            unspelt, self._unspelt = self._unspelt, ""
+            self._add(list_date_variants(unspelt))
         findings: list[PiiFinding] = []
         for word, variants in self._by_word.items():
             if word not in lowered:
@@ -109,6 +109,8 @@ class IdentityFinder:
             self._marks[word] = frozenset([max(variant.words, key=len) for variant in of_word])
             if len(word) <= _INITIAL and all(len(variant.words) > 1 for variant in of_word):
                 self._seconds[word] = frozenset([variant.words[1] for variant in of_word])
+        cues = frozenset[str]().union(*self._marks.values())
+        self._cues = (*cues, self._unspelt[:4]) if self._unspelt else tuple(cues)
 
 
 class ShortIdFinder(IdentityFinder):

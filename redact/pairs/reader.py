@@ -4,6 +4,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
+from typing import Final
 
 from redact.pairs.assignments import read_assignments
 from redact.pairs.columns import has_columns, read_columns, read_options
@@ -22,8 +23,8 @@ _SIGNS = (
     *("=", "<", "\t", "  ", " -", "--", "...", "('", '("'),
     *("define ", "ENV ", "Env ", "env ", "_header ", "_param ", "LIKE ", "like ", "entry ", "[1] "),
 )
-_SIGNS_IN_LINES = (",", "|", ";", "\u2502")
-_SIGNS_BEYOND_ASCII = ("\uff1a", " \u2013", " \u2014", " \u2192")
+_SIGNS_IN_LINES: Final[tuple[str, ...]] = (",", "|", ";", "\u2502")
+_SIGNS_BEYOND_ASCII: Final[tuple[str, ...]] = ("\uff1a", " \u2013", " \u2014", " \u2192")
 _COLON = re.compile(r":(?![0-9])|(?<![0-9]):")
 """A colon that is not part of a time of day. Every key with a value has it or one of the signs."""
 _QUOTED_COLON = re.compile(r"""["'](?:\s{0,40}+(?::|=>)|\]\s{0,5}+=)""")
@@ -81,12 +82,9 @@ def may_hold_pairs(text: str) -> bool:
             return True
     if ":" in text and _COLON.search(text) is not None:
         return True
-    if "\n" in text:
-        others = _SIGNS_IN_LINES
-    elif _may_insert(text):
+    if "\n" not in text and _may_insert(text):
         return True
-    else:
-        others = ()
+    others = _SIGNS_IN_LINES if "\n" in text else ()
     if not text.isascii():
         others += _SIGNS_BEYOND_ASCII
     return any([sign in text for sign in others])  # noqa: C419  # faster so

@@ -161,6 +161,8 @@ class _Table:
         if first in _PLAIN_HEADS or (second in _VALUE_HEADS and (keys or alone)):
             return True
         if not first or len(self._names) == 2:
+            if first and _is_code(second) and not any(map(_has_digit, [r[0] for r in self.rows])):
+                return True
             return keys and not (first and is_field_name(second))
         return False
 
@@ -211,6 +213,23 @@ class _Table:
 
 _MOST_DIGITS = 4
 """Maximum digits of a key; one with more is a code."""
+
+
+def _is_code(name: str) -> bool:
+    """Return whether what stands in the place of a heading is a value: a long code."""
+    return (
+        len(name) >= _SHORTEST_CODE
+        and " " not in name
+        and any(map(str.isdigit, name))
+        and any(map(str.isalpha, name))
+    )
+
+
+_SHORTEST_CODE = 12
+
+
+def _has_digit(cell: TableCell) -> bool:
+    return any(map(str.isdigit, cell.value))
 
 
 def _by_first(cells: list[TableCell], first: int) -> Iterator[KeyValuePair]:

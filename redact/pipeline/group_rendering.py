@@ -25,27 +25,30 @@ NOTHING_KNOWN = identities_of(NO_IDENTITIES)
 class RecordDraft(msgspec.Struct, gc=False):
     """The segments of one record, before and after they are rendered.
 
-    With ``again`` they were redacted before. ``left`` holds the values that the last scan found in
-    ``rendered``.
+    ``redacted_before`` says whether they are the output of an earlier pass. ``left`` holds the
+    values that the last scan found in ``rendered``.
     """
 
     segments: Sequence[TextSegment]
     analysed: Sequence[AnalysedSegment]
     classes: Sequence[FieldClass]
     app: str
-    again: bool = False
+    redacted_before: bool = False
     identities: RecordIdentities = NOTHING_KNOWN
     rendered: Sequence[RenderedSegment] = ()
     left: frozenset[IdentityValue] = NO_IDENTITIES
 
 
 class GroupRenderer:
-    """Renders groups of records; ``found`` counts the values that only the scan found, by type."""
+    """Renders groups of records; ``found_by_scan`` counts, by type, the
+    values that only the scan found."""
 
-    def __init__(self, segmenter: Segmenter, scanner: ResidualScanner, found: Counter[str]) -> None:
+    def __init__(
+        self, segmenter: Segmenter, scanner: ResidualScanner, found_by_scan: Counter[str]
+    ) -> None:
         self._segmenter = segmenter
         self._scanner = scanner
-        self._found = found
+        self._found_by_scan = found_by_scan
 
     def render(
         self,
@@ -65,7 +68,7 @@ class GroupRenderer:
 
         missed = render_all(identities_of(learnt))
         if missed:
-            self._found.update([each.type for each in missed])
+            self._found_by_scan.update([each.type for each in missed])
             render_all(identities_of(learnt | missed))
 
     def _render(
@@ -80,7 +83,9 @@ class GroupRenderer:
                 segment.text,
                 analysed,
                 identities,
-                segmenter.numbered_renderer(field_class, draft.app, again=draft.again),
+                segmenter.numbered_renderer(
+                    field_class, draft.app, redacted_before=draft.redacted_before
+                ),
             )
             for segment, analysed, field_class in zip(
                 draft.segments, draft.analysed, draft.classes, strict=True

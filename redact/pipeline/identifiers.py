@@ -19,29 +19,30 @@ class IdentifierRedactor:
         self._pseudonyms = pseudonyms
         self._readable = frozenset(readable)
 
-    def replace(self, slots: RecordSlots, scope: str, *, again: bool = False) -> None:
+    def replace(self, slots: RecordSlots, scope: str, *, redacted_before: bool = False) -> None:
         """Replace the identifiers of a record in place.
 
-        With ``again`` they were replaced before; then those that are pseudonyms stay.
+        With ``redacted_before`` they were replaced before; then those that are pseudonyms stay.
         """
         for slot in slots.maps:
             if slot.field_class is None:
                 value = getattr(slot.owner, slot.name)
-                new_values = self._hash_segments(value, scope, again=again)
+                new_values = self._hash_segments(value, scope, redacted_before=redacted_before)
                 setattr(slot.owner, slot.name, new_values)
         for id_slot in slots.ids:
-            if again and _PSEUDONYM.fullmatch(id_slot.value):
+            if redacted_before and _PSEUDONYM.fullmatch(id_slot.value):
                 continue
             new = self._pseudonyms.identifier("USER_ID", id_slot.value, scope)
             setattr(id_slot.owner, id_slot.name, new)
 
     def _hash_segments(
-        self, segments: dict[str, str], scope: str, *, again: bool
+        self, segments: dict[str, str], scope: str, *, redacted_before: bool
     ) -> dict[str, str]:
         """Hash segment values that are not on the list, and keys that are not plain words."""
         return {
             key if _PLAIN_KEY.fullmatch(key) else self._hash(key, scope): value
-            if value.casefold() in self._readable or (again and _PSEUDONYM.fullmatch(value))
+            if value.casefold() in self._readable
+            or (redacted_before and _PSEUDONYM.fullmatch(value))
             else self._hash(f"{key}={value}", scope)
             for key, value in segments.items()
         }

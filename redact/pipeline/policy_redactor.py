@@ -31,6 +31,7 @@ from redact.pipeline.audit import AuditCount, AuditEntry, AuditReplacement
 from redact.pipeline.field_walker import FieldWalker, MapSlot, RecordSlots
 from redact.pipeline.group_rendering import GroupRenderer, RecordDraft, group_rows
 from redact.pipeline.identifiers import IdentifierRedactor
+from redact.pipeline.record_app import app_of
 from redact.pipeline.redactor import FOUND_BY_PROOF, RedactionOutcome
 from redact.pipeline.segmenter import SEGMENT_CACHE_BYTES, AnalysedSegment, Segmenter
 from redact.pipeline.stand_in_shield import StandInShield
@@ -107,6 +108,8 @@ class PolicyRedactor:
             denied=bool(policy.deny),
         )
         self._found_by_proof: Counter[str] = Counter()
+        apps_differ = policy.scope == "app" or bool(policy.apps)
+        self._app: Callable[[Any], str] = app_of if apps_differ else _app_field
         self._taught = TaughtValues(self.segmenter.pseudonyms.word_mark)
         self._groups = GroupRenderer(
             self.segmenter, ResidualScanner(policy, keys.cache, self.book), self._found_by_proof
@@ -134,7 +137,7 @@ class PolicyRedactor:
 
     def redact_again(self, decoded: DecodedBatch[Any], *, ingested_at: int) -> RedactionOutcome:
         """Redact records that were made from redacted rows; see :class:`Redactor`."""
-        redacted = self.in_place(decoded, again=True)
+        redacted = self.in_place(decoded, redacted_before=True)
         return self._outcome(decoded, redacted, ingested_at)
 
     def _outcome(
@@ -146,14 +149,24 @@ class PolicyRedactor:
             Redacted(batch, self.policy_hash), redacted.rejected, redacted.audit
         )
 
-    def in_place(self, decoded: DecodedBatch[Any], *, again: bool = False) -> RedactedBatch:
+    def in_place(
+        self, decoded: DecodedBatch[Any], *, redacted_before: bool = False
+    ) -> RedactedBatch:
         """Redact the records of a batch in place. Rejected records must not be used.
 
-        With ``again`` they were made from redacted rows: stand-ins and pseudonyms in them stay.
+        With ``redacted_before`` they were made from redacted rows: their stand-ins and pseudonyms
+        stay.
         """
         walker = self._walkers[decoded.kind]
-        prints = [_print_of(record) for record in decoded.records] if again and self._audit else []
-        works = [self._collect(walker, record, again=again) for record in decoded.records]
+        prints = (
+            [_print_of(record) for record in decoded.records]
+            if redacted_before and self._audit
+            else []
+        )
+        works = [
+            self._collect(walker, record, redacted_before=redacted_before)
+            for record in decoded.records
+        ]
         analysed = iter(self.segmenter.analyse([s for work in works for s in work.draft.segments]))
         for work in works:
             work.draft.analysed = [next(analysed) for _ in work.draft.segments]
@@ -198,7 +211,7 @@ class PolicyRedactor:
         findings = renderer.reported(segment.text, analysis, draft.identities.finders)
         return RedactedText(draft.rendered[0].text, findings, draft.rendered[0].replaced)
 
-    def _collect(self, walker: FieldWalker, record: Any, *, again: bool) -> _Work:
+    def _collect(self, walker: FieldWalker, record: Any, *, redacted_before: bool) -> _Work:
         """Collect the segments of a record: its texts, then its maps as JSON."""
         slots = walker.slots(record)
         maps = [(slot, slot.field_class) for slot in slots.maps if slot.field_class]
@@ -208,10 +221,10 @@ class PolicyRedactor:
         free = "attributes" in self._writers_read
         segments += [TextSegment(_as_json(slot), free=free) for slot, _ in maps]
         classes = [slot.field_class for slot in slots.texts] + [c for _, c in maps]
-        shield = StandInShield(self.segmenter.pseudonyms) if again else None
+        shield = StandInShield(self.segmenter.pseudonyms) if redacted_before else None
         if shield is not None:
             segments = [shield.covered_segment(segment) for segment in segments]
-        draft = RecordDraft(segments, (), classes, getattr(record, "app", ""), again)
+        draft = RecordDraft(segments, (), classes, self._app(record), redacted_before)
         return _Work(record, slots, maps, draft, shield)
 
     def _scan_stored_fields(self, works: Sequence[_Work]) -> None:
@@ -282,7 +295,9 @@ class PolicyRedactor:
             setattr(slot.owner, slot.name, text)
         for (map_slot, _), text in zip(work.maps, outputs[len(slots.texts) :], strict=True):
             setattr(map_slot.owner, map_slot.name, msgspec.json.decode(text, type=dict[str, str]))
-        self._identifiers.replace(slots, self.segmenter.scope(draft.app), again=draft.again)
+        self._identifiers.replace(
+            slots, self.segmenter.scope(draft.app), redacted_before=draft.redacted_before
+        )
         self._counts["findings"] += sum([len(each.replaced) for each in draft.rendered])
         if not self._audit:
             return
@@ -357,6 +372,10 @@ def _identities(
         for segment in work.draft.analysed
         if not isinstance(segment.analysis, SegmentFailure)
     ] + [learn(slot.value) for slot in work.slots.ids]
+
+
+def _app_field(record: Any) -> str:
+    return str(getattr(record, "app", ""))
 
 
 def _print_of(record: Any) -> bytes:

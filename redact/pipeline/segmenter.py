@@ -258,17 +258,17 @@ class Segmenter:
         self.cache.store(analysed.key, analysed, _weight(analysed.analysis))
 
     def numbered_renderer(
-        self, field_class: FieldClass, app: str, *, again: bool = False
+        self, field_class: FieldClass, app: str, *, redacted_before: bool = False
     ) -> tuple[int, SegmentRenderer]:
         """Return the renderer of a class of fields in an app, and its number.
 
-        With ``again`` it renders texts that were redacted before.
+        With ``redacted_before`` it renders texts that were redacted before.
         """
         scope = self.scope(app)
-        who = (field_class, app if scope or app in self._policy.apps else "", again)
+        who = (field_class, app if scope or app in self._policy.apps else "", redacted_before)
         cached = self._renderers.get(who)
         if cached is None:
-            build = SecondPassRenderer if again else SegmentRenderer
+            build = SecondPassRenderer if redacted_before else SegmentRenderer
             renderer = build(
                 self._policy.rules(field_class, app),
                 self._operators,

@@ -60,6 +60,7 @@ from redact.recognition.secrets.option_secrets import (
     AuthorisationRecogniser,
     CookieRecogniser,
     OptionPasswordRecogniser,
+    SplitKeyRecogniser,
     UrlPasswordRecogniser,
 )
 from redact.recognition.secrets.private_keys import PrivateKeyRecogniser
@@ -180,6 +181,7 @@ def build_recognisers(
         UrlPasswordRecogniser(),
         CookieRecogniser(),
         OptionPasswordRecogniser(),
+        SplitKeyRecogniser(),
         AnnouncedCodeRecogniser(),
         *([HostRecogniser(domains)] if domains else []),
         *([SocialSecurityRecogniser()] if "us" in policy.countries else []),

@@ -89,9 +89,10 @@ class SegmentRenderer:
         parts: list[tuple[int, int, str]] = []
         replaced: list[RenderedReplacement] = []
         grown = 0
-        starts = sorted([finding.start for finding in named])
+        by_place = sorted(named, key=_by_start)
+        starts = [finding.start for finding in by_place]
         for mark in _marks(text, analysis.marks, names, named):
-            new = self._render_mark(mark, names if _may_contain(text, mark, starts) else ())
+            new = self._render_mark(mark, names_within(text, mark, names, by_place, starts))
             if new.text == mark.text:
                 continue
             written = json_literal(new.text, ascii_only=ascii_only)
@@ -283,14 +284,32 @@ def _marks(
     return [by_start[start] for start in sorted(by_start)]
 
 
-def _may_contain(text: str, mark: MarkedLiteral, starts: Sequence[int]) -> bool:
-    """Return whether a literal may contain an identity, by its sorted positions in the text.
+def _by_start(finding: PiiFinding) -> int:
+    return finding.start
 
-    Behind escapes the positions differ.
+
+def names_within(
+    text: str,
+    mark: MarkedLiteral,
+    names: Sequence[IdentityFinder],
+    named: Sequence[PiiFinding],
+    starts: Sequence[int],
+) -> Sequence[IdentityFinder]:
+    """Return the identities that a literal may contain, by the findings in the text around it.
+
+    ``named`` are these findings, and ``starts`` their positions, in order. A plain literal has no
+    other identities in it than those found there. Behind escapes the positions differ.
     """
-    at = bisect_left(starts, mark.start)
-    inside = at < len(starts) and starts[at] < mark.end
-    return inside or text.find("\\", mark.start, mark.end) >= 0
+    if text.find("\\", mark.start, mark.end) >= 0:
+        return names
+    first = bisect_left(starts, mark.start)
+    last = bisect_left(starts, mark.end, first)
+    if first == last:
+        return ()
+    if not mark.text.isascii() or any([sign in mark.text for sign in "+%&"]):  # noqa: C419  # faster so
+        return names
+    found = {(finding.type, finding.value) for finding in named[first:last]}
+    return [name for name in names if (name.learnt.type, name.learnt.value) in found]
 
 
 def _all_within(starts: Sequence[int], marks: Sequence[MarkedLiteral]) -> bool:

@@ -118,7 +118,13 @@ def test_spans_are_looked_into(
 ) -> None:
     """Every text of a span, and what was assembled from it; only the topic of spans is replayed."""
     lake = new_lake(tmp_path / "lake")
-    span = {"record": "span", "format": "otlp", "trace_id": "t", "span_id": "s", **fields}
+    span: dict[str, Any] = {
+        "record": "span",
+        "format": "otlp",
+        "trace_id": "t",
+        "span_id": "s",
+        **fields,
+    }
     put_spans(lake, [StoredSpan(started_at=START, **span)])
     put_assembled(lake, [(said("t", f"ask {MAIL}"), AssemblyFacts(1, "m"))])
     report = scanned(lake, tmp_path / "releases", finder)

@@ -12,7 +12,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 
 from otel.capture_files import read_capture
 from otel.formats import SignalFormat, decode_signals
-from otel.stored_spans import to_stored_spans
+from otel.stored_spans import RowsTooLargeError, to_stored_spans
 from schemas.records import EARLIEST_MICROS
 from tests.otel.captures import FOLDER
 from tests.servers.lake_reader import LakeReader
@@ -119,7 +119,11 @@ class ItemScene:
         if not signals.readable:
             self.set_aside[*place, None] += 1
             return
-        rows = to_stored_spans(signals, form, fallback_us=EARLIEST_MICROS, most_bytes=2**25)
+        try:
+            rows = to_stored_spans(signals, form, fallback_us=EARLIEST_MICROS, most_bytes=2**25)
+        except RowsTooLargeError:
+            self.set_aside[*place, None] += 1
+            return
         for index, row in rows.rows:
             self.stored[Item(*place, index, row.record, row.trace_id, row.span_id)] += 1
         refused = [index for index, _, _ in rows.refused] + [r.index for r in signals.rejected]

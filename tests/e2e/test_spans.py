@@ -3,11 +3,15 @@
 import base64
 import gzip
 import json
+import random
 from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans
 
 from tests.e2e.item_scene import FILES, ItemScene, captured_records, plain_span, request_of
 from tests.servers.fixtures import StartWorker
@@ -153,3 +157,42 @@ def test_an_erased_persons_spans_leave_and_stay_out(
     assert {(item.offset, item.place) for item in item_scene.found()} == {(0, 1), (2, 3)}
     (proof,) = [p for p in item_scene.verified("--deep")["partitions"] if p["topic"] == topic]
     assert (proof["found"], proof["stored"], proof["erased"]) == (8, 2, 3)
+
+
+def test_damaged_and_hostile_records_end_in_quarantine(
+    item_scene: ItemScene, kafka: Kafka, start_worker: StartWorker
+) -> None:
+    """Truncated, bit-flipped, huge by declaration, huge as rows: no crash, bounded memory."""
+    draw = random.Random(11)  # noqa: S311 - damage that is the same in each run
+    good = captured_records(FILES[0][0], 20)
+    records = list(good)
+    for number in range(150):
+        value = bytearray(draw.choice(good).value or b"")
+        if number % 2:
+            del value[draw.randrange(len(value)) :]
+        for _ in range(draw.randrange(1, 5)):
+            if value:
+                value[draw.randrange(len(value))] ^= 1 << draw.randrange(8)
+        records.append(Record(None, bytes(value), number % 2))
+    resource = Resource(attributes=[KeyValue(key="r", value=AnyValue(string_value="x" * 200_000))])
+    scope = ScopeSpans(spans=[plain_span(n + 1) for n in range(9_000)])
+    hostile = ExportTraceServiceRequest(
+        resource_spans=[ResourceSpans(resource=resource, scope_spans=[scope])]
+    ).SerializeToString()
+    attributes = [KeyValue(key=f"k{n}", value=AnyValue(int_value=n)) for n in range(10_000)]
+    declared = b"\x0a\x80\xc2\xd7\x2f"  # a field of 100,000,000 bytes, of which none follows
+    records += [
+        *(Record(None, hostile, 0) for _ in range(10)),
+        Record(None, declared, 1),
+        Record(None, request_of([plain_span(1, attributes=attributes), plain_span(2, 1)]), 1),
+    ]
+    item_scene.produce(kafka.new_topic("otlp-hostile", 2), "otlp", records)
+    item_scene.more["stream__memory_bytes"] = "512MiB"
+    worker = start_worker(item_scene.env)
+    worker.wait_until(item_scene.all_in, what="done with what was damaged")
+    peak = Path(f"/proc/{worker.pid}/status").read_text()
+    worker.sigterm()
+    worker.finish()
+    item_scene.assert_exactly_once()
+    (line,) = [line for line in peak.splitlines() if line.startswith("VmHWM")]
+    assert int(line.split()[1]) < 900 * 1024, line

@@ -24,7 +24,7 @@ from tests.servers.worker import Worker, settings
 
 def encode_spans(spans: Iterable[OtelSpan]) -> bytes:
     """Return spans as one OTLP request in protobuf, each under a resource of its own."""
-    return ExportTraceServiceRequest(
+    request = ExportTraceServiceRequest(
         resource_spans=[
             ResourceSpans(
                 resource=Resource(attributes=_attributes(each.resource)),
@@ -34,7 +34,8 @@ def encode_spans(spans: Iterable[OtelSpan]) -> bytes:
             )
             for each in spans
         ]
-    ).SerializeToString()
+    )
+    return bytes(request.SerializeToString())
 
 
 def _encode(each: OtelSpan) -> Span:
@@ -104,7 +105,7 @@ class SpanScene:
 
     def catch_up(self, **more: object) -> Worker:
         """Let a new worker bring everything into the lake and assemble it."""
-        worker = self.start("--until-caught-up", **more)
+        worker = self.start("--until-caught-up", name=None, **more)
         worker.finish()
         return worker
 

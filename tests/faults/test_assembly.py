@@ -29,7 +29,7 @@ DEADLINE = 60.0
 
 
 @pytest.fixture
-def span_scene(kafka: Kafka, tmp_path: Path, start_worker: StartWorker) -> SpanScene:
+def assembly_scene(kafka: Kafka, tmp_path: Path, start_worker: StartWorker) -> SpanScene:
     """A topic of spans on the shared broker, and a lake in a folder."""
     return SpanScene(kafka, tmp_path, start_worker)
 
@@ -61,13 +61,13 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
-def test_spans_become_traces(span_scene: SpanScene) -> None:
+def test_spans_become_traces(assembly_scene: SpanScene) -> None:
     """From OTLP on Kafka to rows of traces; nothing is open when the worker ends."""
-    span_scene.produce(*make_traces(10))
-    worker = span_scene.catch_up()
+    assembly_scene.produce(*make_traces(10))
+    worker = assembly_scene.catch_up()
     assert worker.logs("traces_assembled"), worker.tail()
-    assert_as_undisturbed(span_scene)
-    env = span_scene.env()
+    assert_as_undisturbed(assembly_scene)
+    env = assembly_scene.env()
     proof = answer(env, "lake", "verify", "--deep")
     assert (proof["ok"], proof["assembled"]["equal"]) == (True, 10)
     assert answer(env, "otel", "reconcile")["unchanged"] == 10
@@ -82,58 +82,58 @@ def answer(env: Mapping[str, str], *command: str) -> Any:
     return json.loads(done.stdout)
 
 
-def test_shuffled_split_and_sent_twice_with_late_spans(span_scene: SpanScene) -> None:
+def test_shuffled_split_and_sent_twice_with_late_spans(assembly_scene: SpanScene) -> None:
     """In any order over both partitions, with copies, and with spans that come after the rows."""
     draw = random.Random(7)  # noqa: S311 - reproducible
     spans = [span for trace in make_traces(30) for span in trace]
     spans += draw.sample(spans, 20)
     draw.shuffle(spans)
     early, late = spans[:70], spans[70:]
-    span_scene.produce(*(early[at : at + 4] for at in range(0, len(early), 4)))
-    span_scene.catch_up()
-    span_scene.produce(*(late[at : at + 3] for at in range(0, len(late), 3)))
-    span_scene.catch_up()
-    assert_as_undisturbed(span_scene)
-    assert max(row["revision"] for row in span_scene.rows("traces")) == 2
+    assembly_scene.produce(*(early[at : at + 4] for at in range(0, len(early), 4)))
+    assembly_scene.catch_up()
+    assembly_scene.produce(*(late[at : at + 3] for at in range(0, len(late), 3)))
+    assembly_scene.catch_up()
+    assert_as_undisturbed(assembly_scene)
+    assert max(row["revision"] for row in assembly_scene.rows("traces")) == 2
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_killed_at_a_step_of_the_assembly(span_scene: SpanScene, step: FlushStep) -> None:
+def test_killed_at_a_step_of_the_assembly(assembly_scene: SpanScene, step: FlushStep) -> None:
     """The next worker assembles what is missing, and nothing twice."""
     spans = [span for trace in make_traces(20) for span in trace]
     random.Random(3).shuffle(spans)  # noqa: S311 - reproducible
-    span_scene.produce(*(spans[at : at + 5] for at in range(0, len(spans), 5)))
-    worker = span_scene.start(stream__fail_at=f"{step}:1")
+    assembly_scene.produce(*(spans[at : at + 5] for at in range(0, len(spans), 5)))
+    worker = assembly_scene.start(stream__fail_at=f"{step}:1")
     assert worker.wait() == KILLED, worker.tail()
-    span_scene.catch_up()
-    assert_as_undisturbed(span_scene)
+    assembly_scene.catch_up()
+    assert_as_undisturbed(assembly_scene)
 
 
-def test_two_workers_and_a_rebalance_in_mid_trace(span_scene: SpanScene) -> None:
+def test_two_workers_and_a_rebalance_in_mid_trace(assembly_scene: SpanScene) -> None:
     """Spans without keys lie in partitions of two workers; one joins late, and one is killed."""
     traces = make_traces(40)
     parts = [[span] for trace in traces for span in trace]
     random.Random(5).shuffle(parts)  # noqa: S311 - reproducible
-    first = span_scene.start(name="first")
+    first = assembly_scene.start(name="first")
     first.wait_for_log("partitions_assigned")
-    span_scene.produce(*parts[:30])
-    second = span_scene.start(name="second")
+    assembly_scene.produce(*parts[:30])
+    second = assembly_scene.start(name="second")
     second.wait_for_log("partitions_assigned")
-    span_scene.produce(*parts[30:70])
+    assembly_scene.produce(*parts[30:70])
     wait_until(lambda: bool(second.logs("traces_assembled")))
     first.sigkill()
-    span_scene.produce(*parts[70:])
-    span_scene.catch_up()
+    assembly_scene.produce(*parts[70:])
+    assembly_scene.catch_up()
     assert second.alive
-    assert_as_undisturbed(span_scene)
+    assert_as_undisturbed(assembly_scene)
 
 
-def test_a_root_that_never_ends_and_one_that_never_comes(span_scene: SpanScene) -> None:
+def test_a_root_that_never_ends_and_one_that_never_comes(assembly_scene: SpanScene) -> None:
     """Their traces wait for the idle period and say what is missing."""
     whole = make_traces(2, first=2)
     root, *calls = make_traces(1, first=12)[0]
     begun = [replace(root, end_ns=0), *calls]
-    span_scene.produce(*whole, begun, make_traces(1, first=11)[0])
-    span_scene.catch_up()
-    reasons = {row["trace_id"][-2:]: row["incomplete"] for row in span_scene.rows("traces")}
+    assembly_scene.produce(*whole, begun, make_traces(1, first=11)[0])
+    assembly_scene.catch_up()
+    reasons = {row["trace_id"][-2:]: row["incomplete"] for row in assembly_scene.rows("traces")}
     assert reasons == {"02": [], "03": [], "0c": ["root_not_ended"], "0b": ["root_missing"]}

@@ -306,7 +306,14 @@ def test_probabilities_of_tokens_are_used_where_there_are_some() -> None:
     content = '{"verdict":"pass"}'
     said = reply(CHAT, chat_body(content, logprobs={"content": tokens})).answer
     assert said.p_fail == pytest.approx(0.2, abs=1e-3)
-    for other in (None, {"content": None}, {"content": [{}]}, {"content": tokens[:3]}, 5):
+    others: tuple[Any, ...] = (
+        None,
+        {"content": None},
+        {"content": [{}]},
+        {"content": tokens[:3]},
+        5,
+    )
+    for other in others:
         assert reply(CHAT, chat_body(content, logprobs=other)).answer.p_fail is None
 
 

@@ -74,6 +74,27 @@ def test_the_judge_at_its_word_is_often_wrong() -> None:
     assert sum(covered) / len(covered) < 0.5
 
 
+def test_the_estimate_by_hand() -> None:
+    """Shares of good reviewed rows in each stratum, times the strata's shares of judged rows."""
+    reviewed: list[tuple[JudgeOutcome, bool, int]] = [
+        ("pass", True, 18),
+        ("pass", False, 2),
+        ("fail", True, 3),
+        ("fail", False, 7),
+    ]
+    units = [JudgedUnit(o, good, 0.1) for o, good, count in reviewed for _ in range(count)]
+    units += [JudgedUnit("pass")] * 220 + [JudgedUnit("fail")] * 50
+    rate = estimate(units)
+    assert rate.estimate == pytest.approx(0.8 * 0.9 + 0.2 * 0.3)
+    assert [(s.outcomes, s.reviews) for s in rate.strata] == [(("pass",), 20), (("fail",), 10)]
+    assert [s.share for s in rate.strata] == pytest.approx([0.8, 0.2])
+    # q = 19/22 and 4/12; q (1 - q) / (n + 1), times the squares of the shares and 1 - f.
+    variance = 0.9 * (0.64 * (19 / 22) * (3 / 22) / 21 + 0.04 * (4 / 12) * (8 / 12) / 11)
+    smoothed = 0.8 * 19 / 22 + 0.2 * 4 / 12
+    assert rate.effective == pytest.approx(smoothed * (1 - smoothed) / variance - 1)
+    assert rate.freedom == 28
+
+
 @pytest.mark.parametrize("good", [0.5, 0.85, 0.97])
 def test_abstaining_and_errors_move_nothing(good: float) -> None:
     """Rows without a verdict are strata of their own: the estimate stays on the truth."""
@@ -307,7 +328,7 @@ def test_as_judged_shows_what_the_rest_allows() -> None:
     ]
     rate = judged_rate(rows, drawn=8)
     assert rate.estimate == pytest.approx(4 / 5)
-    assert (rate.least, rate.most) == (pytest.approx(4 / 8), pytest.approx(7 / 8))
+    assert [rate.least, rate.most] == pytest.approx([4 / 8, 7 / 8])
     assert rate.to_json()["outcomes"]["pending"] == 2
     assert rate.counts.drawn == 8
     nothing = judged_rate([(JudgeAnswer("not_applicable"), WeightedRow())])

@@ -11,7 +11,7 @@ from judges.definition import (
     load_judge,
     parse_judge,
 )
-from judges.ways import CheckWay, DecisionWay, is_floating
+from judges.ways import ChatWay, CheckWay, DecisionWay, is_floating
 from schemas.errors import UsageError
 from tests.judges.kit import DEFINITION, definition
 
@@ -179,6 +179,7 @@ def test_examples_lie_beside_the_file(tmp_path: Path) -> None:
     examples.write_text('{"question": "q", "response": "r", "verdict": "pass"}\n\n')
     judge = load_judge(file)
     way = judge.by[1]
+    assert isinstance(way, ChatWay)
     assert way.examples[0].verdict == "pass"
     assert judge.digest_of_way(way) != definition().digest_of_way(definition().by[1])
     examples.write_text('{"question": "q", "verdict": "pass"}\n{"question": \n')

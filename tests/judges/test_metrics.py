@@ -114,7 +114,7 @@ def test_generation_takes_the_judge_at_its_word_and_shows_the_range() -> None:
     ]
     found = faithfulness(rows)
     assert found.estimate == pytest.approx(2 / 3)
-    assert (found.least, found.most) == (pytest.approx(2 / 5), pytest.approx(4 / 5))
+    assert [found.least, found.most] == pytest.approx([2 / 5, 4 / 5])
     assert found.rows == 2
     assert found.left_out == {"error": 1, "not_applicable": 1, "not_judged": 1, "unknown": 1}
     assert found.rows + sum(found.left_out.values()) == len(rows)
@@ -211,7 +211,8 @@ def test_retries_count_where_they_are_recorded() -> None:
     """A row of which nobody knows is left out."""
     rows = [MeasuredRow(row(), retried=retried) for retried in (True, False, False, None)]
     found = retry_rate(rows)
-    assert (found.estimate, found.left_out) == (pytest.approx(1 / 3), {"not_recorded": 1})
+    assert found.estimate == pytest.approx(1 / 3)
+    assert found.left_out == {"not_recorded": 1}
 
 
 def test_errors_are_weighted() -> None:

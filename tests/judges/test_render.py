@@ -166,7 +166,7 @@ def test_the_oldest_turns_are_cut_and_counted() -> None:
 
 def test_evidence_is_never_cut() -> None:
     """A row that does not fit without its oldest turns is an error, and no shorter question."""
-    long = {
+    long: dict[str, dict[str, Any]] = {
         "response": {"response": "x" * 9_000},
         "retrieved": {"retrieved": [{"document_id": "d", "text": "y" * 9_000}]},
         "question": {"messages": [{"role": "user", "content": "z" * 9_000}]},
@@ -213,13 +213,13 @@ def test_no_text_leaves_the_data(field: str) -> None:
     for text in injections(fence):
         tried += 1
         stored = text.encode("utf-8", "replace").decode()
-        fields = {
+        places: dict[str, dict[str, Any]] = {
             "question": {"messages": [{"role": "user", "content": stored}]},
             "response": {"response": stored},
             "retrieved": {"retrieved": [{"document_id": "d", "text": stored}]},
             "tool_calls": {"tool_calls": [call("t", stored, result=stored)]},
-        }[field]
-        question = question_of(judge, row(**fields))
+        }
+        question = question_of(judge, row(**places[field]))
         _keeps_its_shape(question, field, stored)
     assert tried >= 200
 

@@ -122,7 +122,11 @@ def test_a_worker_of_the_version_before_writes_on(tmp_path: Path) -> None:
     put_assembled(lake, [(trace("t-3"), AssemblyFacts(1, "m", sampling_probability=0.5))])
     table = lake.table("traces")
     columns = ["trace_id", "revision", "incomplete", "sampling_probability", "_index"]
-    expected = [("t-1", *[None] * 4), ("t-2", *[None] * 4), ("t-3", 1, [], 0.5, None)]
+    expected: list[tuple[object, ...]] = [
+        ("t-1", *[None] * 4),
+        ("t-2", *[None] * 4),
+        ("t-3", 1, [], 0.5, None),
+    ]
 
     def stored() -> list[tuple[object, ...]]:
         table.refresh()

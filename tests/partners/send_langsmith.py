@@ -9,7 +9,7 @@ ANSWER = {"role": "assistant", "content": "It arrives tomorrow."}
 client = Client()
 
 
-@traceable(run_type="llm", name="ChatOpenAI", client=client)
+@traceable(run_type="llm", name="ChatOpenAI", client=client)  # type: ignore[untyped-decorator]  # the SDK is not installed here
 def chat(messages: list[dict[str, str]]) -> dict[str, Any]:
     """Return what a model would answer."""
     assert messages

@@ -1,11 +1,16 @@
 """Cheap checks before the work: where they say no, the work finds nothing."""
 
+import json
+from collections.abc import Sequence
 from random import Random
 
 import pytest
 import regex
 from presidio_analyzer import Pattern
 
+from redact.analysis.segments import MarkedLiteral
+from redact.identities.identity_search import IdentityFinder
+from redact.lexical.findings import PiiFinding
 from redact.pairs import read_pairs, reader
 from redact.recognition.contacts.dialled_phones import (
     GluedPhoneRecogniser,
@@ -13,7 +18,10 @@ from redact.recognition.contacts.dialled_phones import (
     max_dialled_digits,
 )
 from redact.recognition.persons.person_phrases import GreetedNameRecogniser
+from redact.rendering import renderer
 from redact.screening import ner_gate
+from tests.redact.equality import audited_redactor, hostile, results
+from tests.redact.kit import minimal
 
 _NUMBERS = (
     "2024-05-11T", "2024-05-11", "T06:00", "212", "555", "0187", "(212) ", "+1 ", "+49", ".", " ",
@@ -116,3 +124,72 @@ def test_the_gate_of_the_model_is_the_same_without_its_checks(
     monkeypatch.setattr(ner_gate, "ASCII_CAPITAL", ner_gate.CAPITAL)
     assert checked == results()
     assert 500 < sum(needed for _, needed in checked) < len(texts) - 500
+
+
+_PROFILE = {
+    "first_name": "Ana", "last_name": "Lopez", "dob": "1990-05-17", "email": "ana.lopez@x.example",
+    "user_id": "ana_lopez_3668", "address": {"address1": "12 Elm Street", "zip": "60601"},
+}  # fmt: skip
+_STATED = (
+    "Ana Lopez", "ana", "LOPEZ", "Lopez, Ana", "A. Lopez", "ana_lopez_3668", "1990-05-17", "1990",
+    "17 May 1990", "May 17, 1990", "Ana+Lopez", "name=Ana+Lopez", "Ana%20Lopez", "Ana&nbsp;Lopez",
+    "\u0130ana", "Ana\u200bLopez", "Elm Street", "12 elm street", "60601", "Anastasia", "'s", "s",
+    " ", ", ", ". ", "-", ":", "\n", '"', "\\", "x", "?q=", "&", "{", "}", "5",
+)  # fmt: skip
+
+
+def _nested(random: Random, depth: int = 2) -> object:
+    """Return a document with forms of the profile's values in its keys, strings and numbers."""
+    if not depth or random.random() < 0.4:
+        text = "".join(random.choice(_STATED) for _ in range(random.randrange(5)))
+        return random.choice([text, text, json.dumps({"inner": text}), 1990, 60601, 3668])
+    if random.random() < 0.5:
+        return [_nested(random, depth - 1) for _ in range(random.randrange(4))]
+    return {
+        random.choice(("note", "id", "Ana Lopez", "k")) + str(number): _nested(random, depth - 1)
+        for number in range(random.randrange(4))
+    }
+
+
+def test_a_literal_holds_no_other_identities_than_those_found_around_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Documents are redacted as if each identity of the record were searched in each literal."""
+    random = Random(8)  # noqa: S311  # not for secrets
+    records = [
+        minimal(
+            messages=[
+                {"role": "tool", "content": json.dumps(_PROFILE)},
+                {"role": "tool", "content": json.dumps([_nested(random, 3), number])},
+            ]
+        )
+        for number in range(150)
+    ]
+    found = results("strict", "trace", records)
+
+    def any_name(
+        text: str,
+        mark: MarkedLiteral,
+        names: Sequence[IdentityFinder],
+        named: Sequence[PiiFinding],
+        starts: Sequence[int],
+    ) -> Sequence[IdentityFinder]:
+        inside = any(mark.start <= start < mark.end for start in starts)
+        return names if inside or "\\" in text[mark.start : mark.end] else ()
+
+    monkeypatch.setattr(renderer, "names_within", any_name)
+    audited_redactor.cache_clear()
+    assert found == results("strict", "trace", records)
+    assert sum("PERSON" in result for result in found) > 40
+
+
+def test_a_result_does_not_depend_on_what_was_read_before() -> None:
+    """Caches of texts, values and words give what the work itself would have given."""
+    random = Random(9)  # noqa: S311  # not for secrets
+    records = [
+        minimal(trace_id=str(number), messages=[{"role": "user", "content": hostile(random)}])
+        for number in range(60)
+    ]
+    alone = [results("strict", "trace", [record]) for record in records[::-1]][::-1]
+    again = [results("strict", "trace", [record]) for record in records]
+    assert alone == again

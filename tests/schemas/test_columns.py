@@ -129,7 +129,7 @@ def test_assembled_traces_fill_the_columns_beside_the_contract() -> None:
 
     def rows(batch: DecodedBatch[Any]) -> list[dict[str, Any]]:
         made = record_batch(RecordKind.TRACE, batch, ingested_at=NOW, policy="p")
-        return made.select(columns).to_pylist()
+        return list(made.select(columns).to_pylist())
 
     assert rows(decoded) == expected
     assert rows(decoded.subset([1])) == expected[1:]

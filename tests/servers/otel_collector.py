@@ -86,8 +86,7 @@ class OtelCollector:
         return self._child.tail()
 
     def _answers(self) -> bool:
-        headers = {"content-type": "application/json"}
         try:
-            return httpx.post(f"{self.endpoint}/v1/traces", content=b"{}", headers=headers).is_success
+            return httpx.post(f"{self.endpoint}/v1/traces", json={}).is_success
         except httpx.HTTPError:
             return False

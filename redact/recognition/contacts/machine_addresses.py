@@ -41,6 +41,8 @@ _PRODUCTS = (
 _OF_VERSION = re.compile(
     rf"(?:(?:(?<![A-Za-z])|(?<=\\[nrt]))(?:{_PRODUCTS})(?:[ +](?:is|was|to|from|no\.?|number))?"
     r"[ +]?[:=]?[ ]?v?"
+    r"|(?<![A-Za-z])(?:versions?|ver|v|rev|revision|release|build|firmware)"
+    r"(?:[;\n+]|%(?:20|0[AaDd]|2[Bb]|3[AaBbDd])){1,3}v?"
     r"|(?<![A-Za-z])(?:version|build|release|revision|firmware|upgrade|update)[ ]?\(v?"
     r"|[A-Za-z0-9](?:/|%2[Ff])v?"
     r"|(?<![A-Za-z])v|(?:==|>=|<=|~=|~>|\^|(?<!~)~)[ ]?|[A-Za-z]@v?|[A-Za-z]-v?|"

@@ -1,7 +1,7 @@
-"""Finds user names in the paths of home folders: `/home/mia_li/app`, `C:\\Users\\mia.li`.
+"""Finds user names in the paths of home folders: `/home/<user>/app`, `C:\\Users\\<user>`.
 
 Such paths are in resource attributes, commands and stack traces. A path of a web site can look the
-same (`GET /home/garden/tools`), so the text before it counts.
+same (`GET /home/<page>/tools`), so the text before it counts.
 """
 
 import re

@@ -101,4 +101,19 @@ class OptionPasswordRecogniser(AnnouncedSecretRecogniser):
         return is_metavar or is_dummy_secret(value) or reads_like_prose(value)
 
 
+class SplitKeyRecogniser(AnnouncedSecretRecogniser):
+    """Finds the rest of a key whose first letters are a string of their own: `'sk-' + '...'`."""
+
+    EXPRESSIONS = (
+        r"(?<=([\"'])(?:sk-(?:[a-z]{2,8}[0-9]{0,2}-){0,3}|gh[pousr]_|github_pat_|gl[a-z]{2,4}-"
+        r"|xox[a-z]-|hf_|[prs]k_(?:live|test)_|npm_|pypi-|dop_v1_|shpat_|AKIA|AIza|SG\.)"
+        r"\1[ ]{0,2}[+.&]?\s{0,4}\1)"
+        r"(?=[A-Za-z_.-]{0,40}[0-9])(?=[0-9_.-]{0,40}[A-Za-z])[\w.+/=-]{12,400}(?=[\"'])",
+    )
+
+    def invalidate_result(self, pattern_text: str) -> bool:
+        """Refuse references and words."""
+        return is_dummy_secret(pattern_text) or reads_like_words(pattern_text)
+
+
 _METAVARS = ("pass", "pwd", "text", "string", "secret", "token", "value")

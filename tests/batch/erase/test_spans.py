@@ -30,7 +30,12 @@ WORDS = [PERSON, NICKNAME, USER, TOKEN, *OWN[:2], TWIN, "mentions-mia"]
 
 def span(trace_id: str, span_id: str, **more: Any) -> StoredSpan:
     """A span, whose user only the root says."""
-    fields = {"record": "span", "format": "otlp", "start_time_unix_nano": START * 1000, **more}
+    fields: dict[str, Any] = {
+        "record": "span",
+        "format": "otlp",
+        "start_time_unix_nano": START * 1000,
+        **more,
+    }
     return StoredSpan(trace_id=trace_id, span_id=span_id, started_at=START, **fields)
 
 

@@ -122,6 +122,21 @@ def test_assembled_rows_expire_by_their_own_days(six_days: Lake) -> None:
     assert counts == {0: (0, 2), 3: (1, 0)}
 
 
+def test_a_revision_that_was_replaced_is_not_in_force_again(six_days: Lake) -> None:
+    """It goes with the row that replaced it, although its own day is kept."""
+    late = [trace("over-midnight", at=at * 86_400, response=str(at)) for at in (2, 1)]
+    facts = [AssemblyFacts(revision, "m") for revision in (1, 2)]
+    put_assembled(six_days, list(zip(late, facts, strict=True)))
+    carried_out(six_days)
+    assert "over-midnight" in {row["trace_id"] for row in table_rows(six_days, "traces")}
+    expired = carried_out(six_days, "tables: {traces: {rows: 18}}")
+    assert [done.day.day for done in expired] == [2]
+    assert "over-midnight" not in {row["trace_id"] for row in table_rows(six_days, "traces")}
+    report = verify_lake(open_lake(six_days.location.uri), deep=True)
+    assert report.problems == []
+    assert carried_out(six_days, "tables: {traces: {rows: 18}}") == []
+
+
 def test_a_second_run_changes_nothing(six_days: Lake) -> None:
     """No version is made, by the same plan or by one that keeps more."""
     carried_out(six_days)
