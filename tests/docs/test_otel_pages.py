@@ -32,6 +32,11 @@ ATTRIBUTES = {
     "llm.input_messages": [{"message.role": "user", "message.content": "hello"}],
     "llm.output_messages": [{"message.role": "assistant", "message.content": "hi"}],
 }
+FEEDBACK = {"id": "f-1", "run_id": "r-1", "key": "user_thumb", "score": 1}
+ANNOTATION = {
+    "span_id": CONTEXT["span_id"], "name": "user_thumb",
+    "annotator_kind": "HUMAN", "result": {"label": "up", "score": 1},
+}  # fmt: skip
 CAPTURE = Path(__file__).parents[1] / "data" / "otel"
 
 
@@ -43,23 +48,18 @@ def _mlflow_trace() -> dict[str, Any]:
     return body
 
 
-def exported(product: str, file: str) -> list[Any]:
+def exported(product: str, file: str) -> list[dict[str, Any]]:
     """Return what a product exports to a file that its page names."""
-    return {
-        ("langfuse", "scores.jsonl"): lambda: [SCORE],
-        ("langsmith", "runs.jsonl"): lambda: [RUN],
-        ("langsmith", "feedback.jsonl"): lambda: [
-            {"id": "f-1", "run_id": "r-1", "key": "user_thumb", "score": 1}
-        ],
-        ("mlflow", "traces.jsonl"): lambda: [_mlflow_trace()],
-        ("phoenix", "spans.jsonl"): lambda: [
-            {**SPAN, "context": CONTEXT, "attributes": ATTRIBUTES}
-        ],
-        ("phoenix", "annotations.jsonl"): lambda: [
-            {"data": [{"span_id": CONTEXT["span_id"], "name": "user_thumb",
-                       "annotator_kind": "HUMAN", "result": {"label": "up", "score": 1}}]}
-        ],
-    }[product, file]()  # fmt: skip
+    if product == "mlflow":
+        return [_mlflow_trace()]
+    documents: dict[tuple[str, str], dict[str, Any]] = {
+        ("langfuse", "scores.jsonl"): SCORE,
+        ("langsmith", "runs.jsonl"): RUN,
+        ("langsmith", "feedback.jsonl"): FEEDBACK,
+        ("phoenix", "spans.jsonl"): {**SPAN, "context": CONTEXT, "attributes": ATTRIBUTES},
+        ("phoenix", "annotations.jsonl"): {"data": [ANNOTATION]},
+    }
+    return [documents[product, file]]
 
 
 def commands(page: str) -> list[list[str]]:
