@@ -1,7 +1,9 @@
 """CPU time of the assembly by the spans of a trace, and of its index by open traces.
 
-``python -m benchmarks.assembly_growth [--open 1000000]`` prints microseconds of CPU per span (read from the lake,
-assembled, redacted by the policy `off`, committed) and per arrival of the index.
+    python -m benchmarks.assembly_growth [--open 1000000]
+
+It prints microseconds of CPU per span (read from the lake, assembled, redacted by the policy `off`,
+committed) and per arrival of the index.
 """
 
 import tempfile
