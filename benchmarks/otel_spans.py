@@ -29,7 +29,7 @@ import click
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
-from benchmarks.redaction import KEYS, NOW, audited, policy
+from benchmarks.redaction import KEYS, NOW, audit_all, policy
 from otel.capture_files import read_capture
 from redact.pipeline.passthrough import PassthroughRedactor
 from redact.pipeline.policy_redactor import PolicyRedactor
@@ -136,15 +136,13 @@ def paths(model: str) -> Mapping[str, Callable[[Sequence[RawRecord]], object]]:
         "and columns, redaction off": lambda records: [
             off.redact(batch, ingested_at=NOW) for batch in decode(records)
         ],
-        "and redaction, no model": lambda records: [
-            audited(plain, batch) for batch in decode(records)
-        ],
+        "and redaction, no model": lambda records: audit_all(plain, decode(records)),
     }
     if model != "none":
         named = PolicyRedactor(policy(model), KEYS, audit=True)
-        compared[f"and redaction, model {model}"] = lambda records: [
-            audited(named, batch) for batch in decode(records)
-        ]
+        compared[f"and redaction, model {model}"] = lambda records: audit_all(
+            named, decode(records)
+        )
     return compared
 
 
