@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from otel.assembly import assemble_trace
 from otel.signals import DecodedSignals
-from otel.stored_spans import from_stored_spans
 from redact.crypto.pseudonyms import Pseudonyms
 from redact.identities.extraction import IdentityValue
 from redact.identities.taught_values import TaughtValues, mark_identities
@@ -33,6 +32,7 @@ from tests.otel.planted_values import (
     redacted_rows,
     secret_part,
 )
+from tests.otel.stored_rows import from_stored_spans
 from tests.redact.kit import KEYS, NOW
 
 EVERYTHING = sorted({*CAPTURES, *((s, e) for s in OTLP_SOURCES for e in ENCODINGS)})
