@@ -39,7 +39,7 @@ def read_capture(content: bytes) -> Iterator[CapturedRecord]:
     content = unpack_content(content)
     if not content.strip():
         raise CaptureFileError("the file is empty")
-    if not content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")) or b"\x00" in content:
+    if not _is_text(content):
         yield CapturedRecord(1, content)
         return
     if _is_document(content):
@@ -65,6 +65,19 @@ def unpack_content(content: bytes) -> bytes:
     if len(unpacked) > MAX_FILE_BYTES:
         raise CaptureFileError(f"the file is larger than {MAX_FILE_BYTES} bytes when unpacked")
     return unpacked
+
+
+def _is_text(content: bytes) -> bool:
+    """Return whether the file is JSON; its first line may be something else, such as a notice."""
+    if b"\x00" in content:
+        return False
+    if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")):
+        return True
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return any(line.lstrip().startswith(b"{") for line in content.split(b"\n"))
 
 
 def _is_document(content: bytes) -> bool:

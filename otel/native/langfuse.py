@@ -67,10 +67,10 @@ def decode_langfuse(value: bytes, path: str) -> DecodedSignals:
     document = parse_body(value)
     if document is None:
         return refuse_signals("not a Langfuse body: the JSON document cannot be parsed")
-    if "scores" in path or isinstance(document, list):
+    if "scores" in path:
         items = document if isinstance(document, list) else [document]
         return NativeBody(spans=_EVENT, feedback=_SCORE).add_feedback(items, _read_score).result()
-    events = _read_events(document) if isinstance(document, dict) else None
+    events = _read_events(document)
     if events is None:
         return refuse_signals("not a Langfuse body: no batch, scores, trace or observation")
     body = NativeBody(spans=_EVENT, feedback=_EVENT)
@@ -87,10 +87,20 @@ def decode_langfuse(value: bytes, path: str) -> DecodedSignals:
     return body.result()
 
 
-def _read_events(document: Mapping[str, Any]) -> list[Any] | None:
+def _read_events(document: Any) -> list[Any] | None:
     """Return the events of a batch, or those of an export; None if it is neither."""
+    if isinstance(document, list):
+        return [event for item in document for event in _read_listed(item)] or None
+    if not isinstance(document, dict):
+        return None
     batch = document.get("batch")
     return batch if isinstance(batch, list) else list(_read_export(document)) or None
+
+
+def _read_listed(item: object) -> list[dict[str, Any]]:
+    """Return the events of an item of an array: an exported trace or observation, else a score."""
+    events = list(_read_export(item)) if isinstance(item, dict) else []
+    return events or [{"type": "score", "body": item}]
 
 
 def _read_export(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

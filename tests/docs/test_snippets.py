@@ -25,9 +25,24 @@ TESTS = {
         "python": "tests/goldpan/test_erase_command.py",
     },
     "docs/labels.md": {"sh": "tests/batch/test_pages.py"},
-    "docs/otel.md": {"sh": "tests/goldpan/test_otel_command.py"},
+    "docs/otel.md": {
+        "sh": "tests/goldpan/test_otel_command.py",
+        "yaml": "tests/e2e/test_otel_collector.py",
+    },
+    **{
+        f"docs/otel/{product}.md": {"sh": "tests/docs/test_otel_pages.py"}
+        for product in (
+            "langfuse",
+            "langsmith",
+            "mlflow",
+            "opentelemetry",
+            "phoenix",
+            "traceloop",
+        )
+    },
     "docs/proofs.md": {"sh": "tests/goldpan/test_verify_command.py"},
     "docs/query.md": {
+        "shell": "tests/docs/test_query_page.py",
         "sql": "tests/docs/test_query_page.py",
         "python": "tests/docs/test_query_page.py",
     },

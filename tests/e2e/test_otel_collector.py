@@ -1,4 +1,7 @@
-"""What a real OpenTelemetry SDK sends through a real Collector and Kafka becomes rows of traces."""
+"""What a real OpenTelemetry SDK sends through a real Collector and Kafka becomes rows of traces.
+
+The Collector is built from its sources, which takes minutes of two cores: `make chaos` runs this.
+"""
 
 import subprocess
 from collections.abc import Callable
@@ -43,6 +46,7 @@ def of_topics(config: str, kafka: Kafka, spans: str, logs: str) -> str:
     return config.replace("otlp_spans", spans).replace("otlp_logs", logs)
 
 
+@pytest.mark.chaos
 def test_the_configuration_of_the_page_is_valid(collector_parts: Path, tmp_path: Path) -> None:
     """Keyed and unkeyed, to the Collector itself."""
     for config in (page_config(), without_keys(page_config())):
@@ -119,6 +123,7 @@ ROW = ("trace_id", "session_id", "app", "app_version", "status", "error_type", "
        "incomplete", "model_requested")  # fmt: skip
 
 
+@pytest.mark.chaos
 @pytest.mark.parametrize("keyed", [True, False])
 def test_turns_of_an_application_become_rows(
     kafka: Kafka, start_collector: StartCollector, start_worker: StartWorker, tmp_path: Path,
@@ -151,6 +156,7 @@ def test_turns_of_an_application_become_rows(
             assert row["cost_usd"] == pytest.approx(1000 * 0.15e-6 + 500 * 0.6e-6)
 
 
+@pytest.mark.chaos
 @pytest.mark.parametrize("product", ["langfuse", "mlflow", "langsmith"])
 def test_the_settings_of_a_products_page_send_its_traffic_here(
     kafka: Kafka, start_collector: StartCollector, start_worker: StartWorker, partners: Partners,

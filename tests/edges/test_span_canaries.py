@@ -1,6 +1,7 @@
 """Nothing personal of captured traffic is in a file of the lake: spans, traces, quarantine, audit.
 
 Captures are imported and assembled, with a span that is set aside; then every byte is searched.
+`tests/goldpan/test_otel_demo.py` searches less in `make test`.
 """
 
 import base64
@@ -16,6 +17,7 @@ from tests.otel.captures import FOLDER, read_truth
 from tests.otel.planted_values import planted
 from tests.servers.lake_reader import LakeReader
 
+pytestmark = pytest.mark.chaos
 SOURCES = (
     ("otel_openai_v2_2.0b0_events", "otlp", "*.otlp_proto.jsonl.gz"),
     ("mlflow_3.17.2", "mlflow", "*.native_mlflow.json.jsonl.gz"),

@@ -23,6 +23,7 @@ from tests.kill_harness import KILLED
 from tests.servers.fixtures import StartWorker
 from tests.servers.kafka import Kafka
 from tests.servers.worker import run_goldpan
+from tests.short_versions import short
 
 STEPS = (FlushStep.ASSEMBLY_READ, FlushStep.ASSEMBLY_WRITTEN, FlushStep.ASSEMBLY_COMMITTED)
 DEADLINE = 60.0
@@ -97,7 +98,7 @@ def test_shuffled_split_and_sent_twice_with_late_spans(assembly_scene: SpanScene
     assert max(row["revision"] for row in assembly_scene.rows("traces")) == 2
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", short(STEPS, STEPS[1:2]))
 def test_killed_at_a_step_of_the_assembly(assembly_scene: SpanScene, step: FlushStep) -> None:
     """The next worker assembles what is missing, and nothing twice."""
     spans = [span for trace in make_traces(20) for span in trace]

@@ -11,6 +11,7 @@ from tests.kill_harness import KILLED
 from tests.servers.fixtures import StartWorker
 from tests.servers.kafka import Kafka, unique
 from tests.servers.topic_io import Record
+from tests.short_versions import short
 
 TRAFFIC = captured_records("openinference_openai_0.1.66.spans.otlp_proto.jsonl.gz", 60)
 
@@ -36,7 +37,10 @@ def produce(scene: ItemScene, topic: str, count: int) -> None:
     scene.produce(topic, "otlp", records)
 
 
-@pytest.mark.parametrize("step", [step for step in FlushStep if step not in RARE])
+@pytest.mark.parametrize(
+    "step",
+    short([step for step in FlushStep if step not in RARE], [FlushStep.QUARANTINE_COMMITTED]),
+)
 def test_spans_survive_a_kill_at_a_step(
     killed_spans: ItemScene, start_worker: StartWorker, step: FlushStep
 ) -> None:
@@ -51,8 +55,10 @@ def test_spans_survive_a_kill_at_a_step(
     killed_spans.assert_exactly_once()
 
 
-@pytest.mark.parametrize("step", BETWEEN)
-@pytest.mark.parametrize("limits", [(10**6, 30), (30, 10**6)])
+@pytest.mark.parametrize("step", short(BETWEEN, [FlushStep.QUARANTINE_COMMITTED]))
+@pytest.mark.parametrize(
+    "limits", [(10**6, 30), pytest.param((30, 10**6), marks=pytest.mark.chaos)]
+)
 def test_the_next_worker_decides_otherwise_about_spans(
     killed_spans: ItemScene, start_worker: StartWorker, step: FlushStep, limits: tuple[int, int]
 ) -> None:

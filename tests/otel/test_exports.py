@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from otel.assembly import AssembledTrace, assemble_trace
+from otel.capture_files import read_capture
 from otel.formats import SignalFormat, decode_signals
 from otel.signals import DecodedSignals
 from otel.trace_sets import group_by_trace
@@ -53,6 +54,28 @@ def test_langfuse_exports_observations_and_scores_on_their_own() -> None:
     assert len(signals[1].feedback) == 1
     assert not decode("langfuse", {"hello": 1})[0].readable
     assert not decode("langfuse", "text")[0].readable
+
+
+def test_langfuse_exports_arrays() -> None:
+    """A trace in an array is a trace, although it has a session and a name as scores have."""
+    (signals,) = decode("langfuse", [TRACE, SCORE, {**SCORE, "traceId": None, "sessionId": "s-9"}])
+    assert assemble([signals]).row == assemble(decode("langfuse", TRACE)).row
+    assert [item.target_id for item in signals.feedback] == ["t-1", "t-1", "s-9"]
+    (empty,) = decode("langfuse", [{**TRACE, "observations": [], "scores": []}, 7])
+    assert (len(empty.spans), empty.feedback) == (1, ())
+    assert [item.index for item in empty.rejected] == [1]
+
+
+def test_a_line_that_is_no_record_costs_itself_only() -> None:
+    """Also the first one, which a tool may have written as a notice."""
+    content = b'Exporting 2 traces\n{"id": 1}\n\n{"id": 2}\n'
+    assert [(each.line, each.value) for each in read_capture(content)] == [
+        (1, b"Exporting 2 traces"),
+        (2, b'{"id": 1}'),
+        (4, b'{"id": 2}'),
+    ]
+    for other in (b"no record\n", b"\x0a\xff\n{", b"\n\x00\n{"):
+        assert [each.value for each in read_capture(other)] == [other]
 
 
 def test_langsmith_exports_runs_and_feedback() -> None:
