@@ -17,6 +17,7 @@ from otel.json_documents import parse_object
 from otel.missing_content import ContentObservation, has_content
 from otel.model_calls import ModelCall, find_model_calls
 from otel.retrieved_documents import read_documents
+from otel.root_choice import narrow_to_turn
 from otel.sampling import read_sampling_probability
 from otel.signals import OtelLog, OtelSpan
 from otel.span_errors import SpanError, find_error
@@ -28,6 +29,7 @@ from otel.trace_costs import find_cost
 INCOMPLETE_REASONS: Final[Mapping[str, str]] = {
     "root_missing": "the root span is not there",
     "root_not_ended": "the root span has no end time",
+    "other_roots": "the trace has several roots: the row is that of one of them",
     "parents_missing": "a span has a parent that is not there, below an existing root",
     "cyclic_parents": "spans are their own ancestors",
     "model_calls_missing": "an agent, chain or workflow without its model call",
@@ -101,18 +103,27 @@ def assemble_trace(
 @dataclass
 class _Assembly:
     trace_id: str
-    tree: SpanTree
+    whole: SpanTree
     rules: AssemblyRules
     origins: dict[str, FieldOrigin] = field(default_factory=dict)
     incomplete: set[str] = field(default_factory=set)
     cost_computed: bool | None = None
 
     @cached_property
-    def views(self) -> dict[str, SpanView]:
+    def all_views(self) -> dict[str, SpanView]:
         return {
-            span_id: SpanView(span, self.tree.logs.get(span_id, ()), self.rules.extra)
-            for span_id, span in self.tree.spans.items()
+            span_id: SpanView(span, self.whole.logs.get(span_id, ()), self.rules.extra)
+            for span_id, span in self.whole.spans.items()
         }
+
+    @cached_property
+    def tree(self) -> SpanTree:
+        """The spans of the turn that the row is of."""
+        return narrow_to_turn(self.whole, self.all_views)
+
+    @cached_property
+    def views(self) -> dict[str, SpanView]:
+        return {span_id: self.all_views[span_id] for span_id in self.tree.spans}
 
     @cached_property
     def calls(self) -> list[ModelCall]:
@@ -139,7 +150,7 @@ class _Assembly:
             incomplete=tuple(sorted(self.incomplete)) if row else (),
             origins=dict(self.origins) if row else {},
             dialects=tuple(sorted(names)),
-            span_count=len(self.views),
+            span_count=len(self.whole.spans),
             mapping=self.rules.mapping,
             cost_computed=self.cost_computed,
             sampling_probability=read_sampling_probability(
@@ -206,6 +217,8 @@ class _Assembly:
         return row
 
     def _check_tree(self) -> None:
+        if self.tree is not self.whole:
+            self.incomplete.add("other_roots")
         if self.tree.root is None:
             self.incomplete.add("root_missing")
         else:

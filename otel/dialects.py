@@ -9,7 +9,7 @@ from otel.dialect import Dialect, FieldName, RoleRule, SpanRole
 from otel.signals import OtelSpan
 from otel.sources import Source, attribute, bodies, group, log_attribute
 
-MAPPING_VERSION: Final = "1"
+MAPPING_VERSION: Final = "2"
 """Changes with every change of a mapping or of the assembly that can change a row."""
 
 Fields = Mapping[FieldName, tuple[Source, ...]]
