@@ -21,7 +21,7 @@ from otel.root_choice import narrow_to_turn
 from otel.sampling import read_sampling_probability
 from otel.signals import OtelLog, OtelSpan
 from otel.span_errors import SpanError, find_error
-from otel.span_tree import SpanTree, build_tree
+from otel.span_tree import SpanTree, build_tree, is_event_time
 from otel.span_view import FieldOrigin, Reading, SpanView
 from otel.tool_runs import find_tool_runs
 from otel.trace_costs import find_cost
@@ -44,10 +44,6 @@ INCOMPLETE_REASONS: Final[Mapping[str, str]] = {
     "spans_unreadable": "a stored span of the trace cannot be read",
 }
 """Why a row may lack something, by the name in the column ``incomplete``."""
-
-EARLIEST_NS: Final = 946_684_800 * 10**9
-LATEST_NS: Final = 4_102_444_800 * 10**9
-"""The contract takes event times from 2000 to 2099."""
 
 _UNNAMED: Final = "unknown_service"
 _ROOT_ROLES: Final = frozenset({"agent", "chain"})
@@ -163,7 +159,7 @@ class _Assembly:
     def _find_reason(self) -> str | None:
         if not self.views:
             return "no span of this trace is there"
-        if not EARLIEST_NS <= self._start_ns() < LATEST_NS:
+        if not is_event_time(self._start_ns()):
             return "no span has a start time between 2000 and 2099"
         if self.calls:
             return None

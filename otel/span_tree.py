@@ -3,9 +3,19 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from typing import Final
 
 from otel.json_documents import write_sorted_json
 from otel.signals import OtelLog, OtelSpan, SpanStatus
+
+EARLIEST_NS: Final = 946_684_800 * 10**9
+LATEST_NS: Final = 4_102_444_800 * 10**9
+"""The contract takes event times from 2000 to 2099."""
+
+
+def is_event_time(time_ns: int) -> bool:
+    """Return whether the contract takes a time, in nanoseconds since 1970, as that of an event."""
+    return EARLIEST_NS <= time_ns < LATEST_NS
 
 
 @dataclass(frozen=True)
@@ -49,17 +59,36 @@ def _order(span: OtelSpan) -> tuple[int, int, str]:
 def _merge(parts: Sequence[OtelSpan]) -> OtelSpan:
     """Return one span for all that have its id: later parts fill and overwrite earlier ones.
 
-    Parts are put in an order that depends on their content only.
+    Parts are put in an order that depends on their content only. A time outside the contract yields
+    to one within it, and the part that has it to the others.
     """
     if len(parts) == 1 and not parts[0].fragment:
         return parts[0]
     distinct = {write_sorted_json(asdict(replace(part, index=0))): part for part in parts}
     ordered = [distinct[key] for key in sorted(distinct)]
-    ordered.sort(key=lambda part: part.end_ns)
+    ordered.sort(key=lambda part: (_has_valid_times(part), part.end_ns))
+    starts_well = any(is_event_time(part.start_ns) for part in ordered)
+    ends_well = any(is_event_time(part.end_ns) for part in ordered)
+    ordered = [_without_bad_times(part, starts_well, ends_well) for part in ordered]
     merged = ordered[0]
     for part in ordered[1:]:
         merged = _overlay(merged, part)
     return replace(merged, fragment=False)
+
+
+def _has_valid_times(part: OtelSpan) -> bool:
+    """Return whether no time of a part is outside the contract; 0 is a time that is not known."""
+    return all(not time or is_event_time(time) for time in (part.start_ns, part.end_ns))
+
+
+def _without_bad_times(part: OtelSpan, starts_well: bool, ends_well: bool) -> OtelSpan:
+    if _has_valid_times(part):
+        return part
+    return replace(
+        part,
+        start_ns=0 if starts_well and not is_event_time(part.start_ns) else part.start_ns,
+        end_ns=0 if ends_well and not is_event_time(part.end_ns) else part.end_ns,
+    )
 
 
 def _overlay(old: OtelSpan, new: OtelSpan) -> OtelSpan:
