@@ -1,8 +1,8 @@
 """Checks assembled rows against their spans: each must be what its spans give.
 
 A row of another version of the mapping, or of another redaction policy, cannot be made again here:
-it is counted. So is a row with younger spans that would change it: the worker or the job will. A row
-whose spans give no row any more stays in force, and is counted too: no job would change it.
+it is counted. So is a row with younger spans that would change it: the worker or the job will.
+A row whose spans give no row any more stays in force, and is counted too: no job would change it.
 """
 
 from collections import Counter
