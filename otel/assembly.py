@@ -38,7 +38,7 @@ INCOMPLETE_REASONS: Final[Mapping[str, str]] = {
     "response_missing": "a call ended regularly and its answer was not exported",
     "tokens_missing": "some model calls that answered say no tokens",
     "cost_missing": "the cost of some model calls that answered is not known",
-    "attributes_dropped": "the SDK dropped attributes of a span",
+    "attributes_dropped": "the SDK dropped attributes of a span, or an id was too long",
     "attributes_cut": "the JSON of an attribute ends in the middle",
     "spans_left_out": "there are too many spans: those in the middle are left out",
     "spans_unreadable": "a stored span of the trace cannot be read",
