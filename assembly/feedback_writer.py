@@ -1,5 +1,6 @@
 """Writes the records of resolved feedback to ``feedback``, each feedback once."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,6 +8,13 @@ from typing import Any
 import msgspec
 
 from assembly.feedback_targets import Days, TargetFinder, is_one_of
+from assembly.refusals import (
+    ERASED,
+    NOT_ALLOWED,
+    AssemblyRefusal,
+    refuse_breach,
+    refuse_rejected,
+)
 from assembly.row_writer import LoadedTombstones, RowRedactor
 from assembly.shard_sequences import NumberedShardRows, ShardSequences
 from lake.fences import ERASURE_FENCE
@@ -24,11 +32,15 @@ from schemas.records import Feedback
 
 @dataclass(frozen=True, slots=True)
 class FeedbackOutcome:
-    """Ids of feedback by what became of it: written now, there before or refused, and waiting."""
+    """Ids of feedback by what became of it: written now, there before or refused, and waiting.
+
+    ``refused`` counts what was refused, by reason: it stays in ``otel_spans`` only.
+    """
 
     written: tuple[str, ...]
     settled: tuple[str, ...]
     waiting: tuple[str, ...]
+    refused: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -62,19 +74,23 @@ class FeedbackWriter:
         targets, waiting = self.finder.find(missing, days, is_open)
         records: list[tuple[ProductFeedback, Feedback]] = []
         settled, unresolved = list(present), list(waiting)
+        refused: Counter[str] = Counter()
         for each in missing:
             if each.feedback_id in waiting:
                 continue
             resolved = resolve_feedback(each, targets, self.scales)
             if resolved.record is None:
                 unresolved.append(each.feedback_id)
-            elif (record := _to_record(resolved.record)) is None:
+                continue
+            record = _to_record(resolved.record)
+            if isinstance(record, AssemblyRefusal):
+                refused[record.reason] += 1
                 settled.append(each.feedback_id)
             else:
                 records.append((each, record))
-        written = self._commit(records)
+        written = self._commit(records, refused)
         settled += [f.feedback_id for f, _ in records if f.feedback_id not in written]
-        return FeedbackOutcome(tuple(written), tuple(settled), tuple(unresolved))
+        return FeedbackOutcome(tuple(written), tuple(settled), tuple(unresolved), refused)
 
     def _read_present(self, feedback_ids: Sequence[str]) -> set[str]:
         """Return which of the ids the table has already."""
@@ -84,13 +100,18 @@ class FeedbackWriter:
             found.update(batch["feedback_id"].to_pylist())
         return found
 
-    def _commit(self, records: Sequence[tuple[ProductFeedback, Feedback]]) -> set[str]:
+    def _commit(
+        self, records: Sequence[tuple[ProductFeedback, Feedback]], refused: Counter[str]
+    ) -> set[str]:
+        """Return the ids of what was written; count what was refused."""
         decoded = _decoded([record for _, record in records])
         if self.tombstones.kept_out:
             decoded, _ = self.tombstones.kept_out.without(decoded)
+            refused[ERASED] += len(records) - len(decoded)
         if not len(decoded):
             return set()
         outcome = self.redactor.redact_again(decoded, ingested_at=self.now_us())
+        refused.update([refuse_rejected(each).reason for each in outcome.rejected])
         ids = outcome.rows.value["feedback_id"].to_pylist()
         shards = {f.feedback_id: shard_of(f.target_id) for f, _ in records}
         at, numbers = dict(self.sequences.positions), []
@@ -107,13 +128,14 @@ class FeedbackWriter:
         return set(ids)
 
 
-def _to_record(values: Mapping[str, Any]) -> Feedback | None:
-    """Return a record of the contract, None if it breaks a rule."""
+def _to_record(values: Mapping[str, Any]) -> Feedback | AssemblyRefusal:
+    """Return a record of the contract, or which rule it breaks."""
     try:
         record = msgspec.convert(dict(values), Feedback)
     except (msgspec.ValidationError, ValueError):
-        return None
-    return None if normalize_feedback(record) else record
+        return NOT_ALLOWED
+    breach = normalize_feedback(record)
+    return record if breach is None else refuse_breach(breach)
 
 
 def _decoded(records: Sequence[Feedback]) -> DecodedBatch[Feedback]:

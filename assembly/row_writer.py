@@ -6,11 +6,18 @@ teaches counts for all texts of the row.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import msgspec
 import pyarrow as pa
 
+from assembly.refusals import (
+    NOT_ALLOWED,
+    OF_ERASED,
+    AssemblyRefusal,
+    refuse_breach,
+    refuse_rejected,
+)
 from assembly.shard_sequences import NumberedShardRows, ShardSequences
 from assembly.stored_traces import StoredTrace, digest_rows
 from lake.fences import ERASURE_FENCE
@@ -26,10 +33,6 @@ from schemas.record_batches import DecodedBatch, RawRecord, RecordKind
 from schemas.record_rules import normalize_start
 from schemas.records import Trace
 from schemas.redacted import Redacted
-
-INVALID_ROW: Final = "the row breaks a rule of the contract"
-ERASED: Final = "an erased person's"
-NOT_REDACTED: Final = "the row could not be redacted"
 
 
 class RowRedactor(Protocol):
@@ -60,17 +63,20 @@ class BuiltRows:
     trace_ids: list[str] = field(default_factory=list)
     digests: list[bytes] = field(default_factory=list)
     duplicates: Mapping[str, str | None] = field(default_factory=dict)
-    refused: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, AssemblyRefusal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class RowOutcome:
-    """What became of an assembled trace: its stored row, and whether it was written now."""
+    """What became of an assembled trace: its stored row, and whether it was written now.
+
+    ``refused`` says why it was not written although the trace has a row.
+    """
 
     trace: AssembledTrace
     stored: StoredTrace | None
     written: bool
-    refused: str | None
+    refused: AssemblyRefusal | None
 
     @property
     def kind(self) -> str:
@@ -96,23 +102,27 @@ class RowWriter:
         built = BuiltRows(duplicates=duplicates)
         valid: list[tuple[AssembledTrace, Trace]] = []
         for trace in traces:
-            record = _to_record(trace)
-            if record is not None:
+            if trace.row is None:
+                continue
+            record = _to_record(trace.row)
+            if isinstance(record, AssemblyRefusal):
+                built.refused[trace.trace_id] = record
+            else:
                 valid.append((trace, record))
-            elif trace.row is not None:
-                built.refused[trace.trace_id] = INVALID_ROW
         decoded = _decoded(valid, duplicates)
         if self.tombstones.kept_out:
             kept, _ = self.tombstones.kept_out.without(decoded)
             left = {record.trace_id for record in kept.records}
             gone = (t.trace_id for t, _ in valid if t.trace_id not in left)
-            built.refused.update(dict.fromkeys(gone, ERASED))
+            built.refused.update(dict.fromkeys(gone, OF_ERASED))
             decoded = kept
         if not len(decoded):
             return built
         outcome = self.redactor.redact_again(decoded, ingested_at=self.now_us())
         names = {raw.offset: traces_id for raw, traces_id in _names(decoded)}
-        built.refused.update((names[item.raw.offset], NOT_REDACTED) for item in outcome.rejected)
+        built.refused.update(
+            (names[item.raw.offset], refuse_rejected(item)) for item in outcome.rejected
+        )
         built.rows = outcome.rows
         built.trace_ids = outcome.rows.value["trace_id"].to_pylist()
         built.digests = digest_rows(outcome.rows.value)
@@ -190,21 +200,20 @@ def _outcomes(
             trace,
             stored.get(trace.trace_id),
             trace.trace_id in written,
-            trace.reason or built.refused.get(trace.trace_id),
+            built.refused.get(trace.trace_id),
         )
         for trace in traces
     ]
 
 
-def _to_record(trace: AssembledTrace) -> Trace | None:
-    """Return the row as a record of the contract; None if there is none, or if it breaks a rule."""
-    if trace.row is None:
-        return None
+def _to_record(row: Mapping[str, Any]) -> Trace | AssemblyRefusal:
+    """Return a row as a record of the contract, or which rule it breaks."""
     try:
-        record = msgspec.convert(dict(trace.row), Trace)
+        record = msgspec.convert(dict(row), Trace)
     except (msgspec.ValidationError, ValueError):
-        return None
-    return None if normalize_start(record) else record
+        return NOT_ALLOWED
+    breach = normalize_start(record)
+    return record if breach is None else refuse_breach(breach)
 
 
 def _decoded(

@@ -7,7 +7,7 @@ assembly then finds the pseudonym in the column.
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -88,16 +88,6 @@ def from_stored_span(row: Mapping[str, Any]) -> OtelSpan | OtelLog | ProductFeed
     if row["record"] == "log":
         return _restore_log(row)
     return _restore_feedback(row) if row["record"] == "feedback" else _restore_span(row)
-
-
-def from_stored_spans(rows: Iterable[Mapping[str, Any]]) -> DecodedSignals:
-    """Return the items of many rows, of one trace or of several."""
-    items = [from_stored_span(row) for row in rows]
-    return DecodedSignals(
-        spans=tuple(item for item in items if isinstance(item, OtelSpan)),
-        logs=tuple(item for item in items if isinstance(item, OtelLog)),
-        feedback=tuple(item for item in items if isinstance(item, ProductFeedback)),
-    )
 
 
 @dataclass(slots=True)

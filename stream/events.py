@@ -60,10 +60,14 @@ WORKER_EVENTS: Mapping[str, str] = {
     "labels_left_to_batch": "The two topics cannot be joined here; use `goldpan labels reconcile`.",
     "traces_assembled": "Traces were assembled from their spans: how many rows are new, revised "
     "or unchanged, and how many traces have no row.",
+    "rows_refused": "Assembled rows were not written: they break a rule of the contract, or could "
+    "not be redacted. Says the reason, and names traces by a hash; see [refused rows]"
+    "(#refused-rows).",
     "assembly_rebuilt": "The state of the assembly was read back from the lake: at the start, "
     "after a rebalance, or because another worker or an erasure came first.",
     "feedback_resolved": "Feedback of products became records of `feedback`; says how much waits "
-    "for its trace, and how much was left to `goldpan otel reconcile`.",
+    "for its trace, how much was left to `goldpan otel reconcile`, and what was refused, by "
+    "reason.",
     "no_content_exported": "An application exports no messages and no answers; says which of its "
     "settings turns that on.",
     "waiting_for_partitions": "This worker's share is in the lake. It shows which partitions are "

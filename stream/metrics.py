@@ -330,6 +330,14 @@ WORKER_METRICS: Sequence[MetricSpec] = (
         "Feedback whose trace was not found within the term; for `goldpan otel reconcile`.",
     ),
     MetricSpec(
+        "goldpan_refused_feedback_total",
+        MetricKind.COUNTER,
+        "Feedback that stays in `otel_spans`: it breaks a rule of the contract, could not be "
+        "redacted, or is an erased person's.",
+        ("reason",),
+        known_labels={"reason": ("out_of_range", "invalid", "residual_pii", "erased")},
+    ),
+    MetricSpec(
         "goldpan_assembly_rebuilds_total",
         MetricKind.COUNTER,
         "How often the state of the assembly was read back from the lake, by reason.",

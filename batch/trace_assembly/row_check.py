@@ -34,13 +34,19 @@ _SHOWN: Final = 5
 
 @dataclass(slots=True)
 class RowCheckReport:
-    """Rows by their state, and one sentence for what is wrong."""
+    """Rows by their state, and one sentence for what is wrong.
+
+    ``not_checked`` says why no row was compared, if none was.
+    """
 
     rows: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
+    not_checked: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the counts as `goldpan lake verify --json` prints them."""
+        """Return the counts as `goldpan lake verify --json` prints them, or why there are none."""
+        if self.not_checked is not None:
+            return {"not_checked": self.not_checked}
         return {state: self.rows[state] for state in ROW_STATES}
 
 

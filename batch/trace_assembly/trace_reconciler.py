@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, Final
 
 from assembly.feedback_writer import FeedbackWriter
+from assembly.refusals import ERASED, AssemblyRefusal, mark_trace
 from assembly.row_writer import RowOutcome, RowWriter
 from assembly.stored_traces import StoredTrace, read_stored_traces
 from assembly.trace_assembler import TraceAssembler
@@ -60,6 +61,8 @@ class TraceReport:
     duplicates: int = 0
     feedback: int = 0
     feedback_without_trace: int = 0
+    feedback_refused: Counter[str] = field(default_factory=Counter)
+    refused_rows: dict[str, AssemblyRefusal] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as the command prints it."""
@@ -70,7 +73,12 @@ class TraceReport:
             "still_open": self.still_open,
             "feedback": self.feedback,
             "feedback_without_trace": self.feedback_without_trace,
+            "feedback_refused": dict(sorted(self.feedback_refused.items())),
             "without_row": dict(sorted(self.without_row.items())),
+            "refused_rows": [
+                {"trace": mark_trace(trace_id), "reason": each.reason, "detail": each.detail}
+                for trace_id, each in sorted(self.refused_rows.items())
+            ],
         }
 
 
@@ -200,6 +208,7 @@ class TraceReconciler:
                     continue
                 report.feedback += len(outcome.written)
                 report.feedback_without_trace += len(outcome.waiting)
+                report.feedback_refused.update(+Counter(outcome.refused))
                 break
             else:
                 raise FatalError(_ALWAYS_SLOWER)
@@ -208,7 +217,10 @@ class TraceReconciler:
     def _count(report: TraceReport, outcomes: Sequence[RowOutcome]) -> None:
         for outcome in outcomes:
             if outcome.stored is None:
-                reason = name_row_reason(outcome.trace) or outcome.refused or "erased"
-                report.without_row[reason] += 1
+                refusal = outcome.refused
+                kind = ERASED if refusal is None else refusal.kind
+                report.without_row[name_row_reason(outcome.trace) or kind] += 1
+                if refusal is not None and refusal.kind != ERASED:
+                    report.refused_rows[outcome.trace.trace_id] = refusal
             else:
                 report.rows[outcome.kind] += 1

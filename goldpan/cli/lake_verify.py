@@ -92,8 +92,9 @@ def verify(  # noqa: PLR0913 - one argument per option
     they were read are.
 
     With --deep, each file is compared with the SHA-256 in its commit, the hash chain of the
-    redaction audit is checked, and traces are assembled again from their spans, if the redaction
-    key is set. An interrupted run prints the time to continue from with --since.
+    redaction audit is checked, and traces are assembled again from their spans. That needs the
+    redaction key: without it the answer says that they were not compared. An interrupted run prints
+    the time to continue from with --since.
 
     Exit code 1 if anything is wrong; 3 if the lake is unreachable, after what was found so far.
 
@@ -210,7 +211,7 @@ def _with_problems(report: VerifyReport, more: Sequence[str]) -> VerifyReport:
 
 
 def _check_assembled(cli: CliContext, lake: Lake, report: VerifyReport) -> RowCheckReport | None:
-    """Compare assembled rows with their spans; None if there are none, or if a key is missing.
+    """Compare assembled rows with their spans; None if there are none.
 
     A lake that is wrong in another way might be unreadable: it is not read again.
     """
@@ -218,13 +219,15 @@ def _check_assembled(cli: CliContext, lake: Lake, report: VerifyReport) -> RowCh
         return None
     try:
         check = jobs.set_up_row_check(cli.settings, lake)
-    except UsageError:
-        return None  # without the key of the redaction policy no row can be made again
+    except UsageError as error:
+        return RowCheckReport(not_checked=str(error))  # such as: there is no redaction key
     return wiring.make_retry().call("comparing assembled rows", check.run)
 
 
 def _assembled_text(assembled: RowCheckReport) -> str:
     """Return a line about assembled rows, by what was found of them."""
+    if assembled.not_checked is not None:
+        return f"assembled rows were not compared with their spans: {assembled.not_checked}"
     counts = [f"{count} {state.replace('_', ' ')}" for state, count in assembled.rows.items()]
     return f"assembled rows against their spans: {', '.join(sorted(counts)) or 'none'}"
 

@@ -1,5 +1,7 @@
 """``goldpan otel reconcile``: assemble traces from all their spans, late ones included."""
 
+from typing import Final
+
 import click
 from rich.console import Console
 
@@ -10,6 +12,8 @@ from goldpan.cli.context import CliContext, with_cli_context
 from goldpan.cli.formatting import format_quantity
 from goldpan.cli.labels import with_extent
 from goldpan.cli.progress import show_progress
+
+_SHOWN: Final = 10  # refused rows; --json has all
 
 
 @click.command()
@@ -47,5 +51,9 @@ def _show(console: Console, report: TraceReport) -> None:
         console.print(f"{format_quantity(report.feedback, 'row')} of feedback written")
     for reason, count in sorted(report.without_row.items()):
         console.print(f"  without a row: {count} ({reason})")
+    for each in report.to_json()["refused_rows"][:_SHOWN]:
+        console.print(f"  refused: trace {each['trace']} ({each['reason']}): {each['detail']}")
+    for reason, count in sorted(report.feedback_refused.items()):
+        console.print(f"  feedback refused: {count} ({reason})")
     if report.still_open:
         console.print(f"  still open, left to the worker: {report.still_open}")

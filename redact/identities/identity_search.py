@@ -53,8 +53,32 @@ class SearchableText:
         return findings
 
 
+class _Variants:
+    """The variants of a value by their first words, and what tells quickly that one may occur.
+
+    It is never changed, so that threads can share it.
+    """
+
+    __slots__ = ("by_word", "cues", "seconds")
+
+    def __init__(self, variants: Iterable[NameVariant]) -> None:
+        self.by_word: dict[str, list[NameVariant]] = {}
+        self.seconds: dict[str, frozenset[str]] = {}
+        marks: set[str] = set()
+        for variant in variants:
+            if variant.words:
+                self.by_word.setdefault(variant.words[0], []).append(variant)
+        for word, of_word in self.by_word.items():
+            of_word.sort(key=lambda variant: -sum(map(len, variant.words)))
+            # The longest word of each: `Lovelace` is rarer than the `a` of `A Lovelace`.
+            marks.update([max(variant.words, key=len) for variant in of_word])
+            if len(word) <= _INITIAL and all(len(variant.words) > 1 for variant in of_word):
+                self.seconds[word] = frozenset([variant.words[1] for variant in of_word])
+        self.cues = tuple(marks)
+
+
 class IdentityFinder:
-    """Searches texts for one identity.
+    """Searches texts for one identity; threads share it.
 
     Nothing is compiled, because each record may have values of its own: a variant is searched for
     by its first word, and compared further only where that occurs. ``serial`` identifies a finder.
@@ -63,28 +87,24 @@ class IdentityFinder:
     def __init__(self, learnt: IdentityValue) -> None:
         self.learnt = learnt
         self.serial = next(_SERIALS)
-        self._by_word: dict[str, list[NameVariant]] = {}
-        self._marks: dict[str, frozenset[str]] = {}
-        self._seconds: dict[str, frozenset[str]] = {}
+        self._variants = _Variants(list_variants(learnt))
         self._unspelt = learnt.value if learnt.type == BIRTH_DATE else ""
-        self._cues: tuple[str, ...] = ()
-        self._add(list_variants(learnt))
 
     @property
     def cues(self) -> Sequence[str]:
         """Return words such that at least one occurs wherever the value does."""
-        return self._cues
+        unspelt = self._unspelt  # before the variants, see `_variants_for`
+        cues = self._variants.cues
+        return (*cues, unspelt[:4]) if unspelt else cues
 
     def search(self, text: str, lowered: str) -> list[PiiFinding]:
         """Return the occurrences; ``lowered`` is the text in lower case, of the same length."""
-        if self._unspelt and _year_ends(text, self._unspelt[:4]):
-            unspelt, self._unspelt = self._unspelt, ""
-            self._add(list_date_variants(unspelt))
+        variants = self._variants_for(text)
         findings: list[PiiFinding] = []
-        for word, variants in self._by_word.items():
+        for word, of_word in variants.by_word.items():
             if word not in lowered:
                 continue
-            seconds = self._seconds.get(word)
+            seconds = variants.seconds.get(word)
             positions = (
                 _positions_of_initial(lowered, word, seconds)
                 if seconds
@@ -92,25 +112,21 @@ class IdentityFinder:
             )
             for at in positions:
                 if at == 0 or not are_joined(text[at - 1], text[at]):
-                    end = _longest_match(text, lowered, at, variants)
+                    end = _longest_match(text, lowered, at, of_word)
                     if end:
                         findings.append(
                             PiiFinding(self.learnt.type, at, end, _SCORE, self.learnt.value)
                         )
         return findings
 
-    def _add(self, variants: Iterable[NameVariant]) -> None:
-        for variant in variants:
-            if variant.words:
-                self._by_word.setdefault(variant.words[0], []).append(variant)
-        for word, of_word in self._by_word.items():
-            of_word.sort(key=lambda variant: -sum(map(len, variant.words)))
-            # The longest word of each: `Lovelace` is rarer than the `a` of `A Lovelace`.
-            self._marks[word] = frozenset([max(variant.words, key=len) for variant in of_word])
-            if len(word) <= _INITIAL and all(len(variant.words) > 1 for variant in of_word):
-                self._seconds[word] = frozenset([variant.words[1] for variant in of_word])
-        cues = frozenset[str]().union(*self._marks.values())
-        self._cues = (*cues, self._unspelt[:4]) if self._unspelt else tuple(cues)
+    def _variants_for(self, text: str) -> _Variants:
+        """Return the variants to search for; those of a date are listed when its year occurs."""
+        unspelt = self._unspelt
+        if unspelt and _year_ends(text, unspelt[:4]):
+            # In this order: a thread that finds nothing left to list finds the new variants too.
+            self._variants = _Variants([*list_variants(self.learnt), *list_date_variants(unspelt)])
+            self._unspelt = ""
+        return self._variants
 
 
 class ShortIdFinder(IdentityFinder):

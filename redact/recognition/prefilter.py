@@ -34,18 +34,42 @@ class _Compiled(NamedTuple):
     always: frozenset[int]
 
 
+class _Scanner:
+    """The databases of one prefilter, each with working memory (scratch) of its own.
+
+    A process compiles a database once, but hyperscan allows only one scan at a time with the same
+    scratch, and it releases Python's lock: two threads would disturb each other.
+    """
+
+    def __init__(self, compiled: _Compiled) -> None:
+        self.always = compiled.always
+        self._databases = [(each, each.scratch.clone()) for each in compiled.databases]
+
+    def hits(self, data: bytes) -> set[int]:
+        """Return the indices of the expressions that may match."""
+        hits = set(self.always)
+
+        def hit(index: int, _from: int, _to: int, _flags: int, _context: object) -> None:
+            hits.add(index)
+
+        for database, scratch in self._databases:
+            database.scan(data, match_event_handler=hit, scratch=scratch)
+        return hits
+
+
 class Prefilter:
     """A prefilter for expressions of the module ``regex``, each with its flags.
 
     Compilation takes seconds. It happens once per process for the same expressions; for non-ASCII
-    texts it happens on the first of them.
+    texts it happens on the first of them. A prefilter is for one thread at a time; several
+    prefilters may work in as many threads.
     """
 
     def __init__(self, expressions: Sequence[tuple[str, int]]) -> None:
         self._all = list(range(len(expressions)))
         self._expressions = tuple(expressions)
-        self._ascii = _databases(self._expressions, TextDialect.ASCII)
-        self._shadow: _Compiled | None = None
+        self._ascii = _Scanner(_databases(self._expressions, TextDialect.ASCII))
+        self._shadow: _Scanner | None = None
 
     @property
     def always(self) -> frozenset[int]:
@@ -55,24 +79,18 @@ class Prefilter:
     def candidates(self, text: str) -> list[int]:
         """Return the indices of the expressions that may match in ``text``, in order."""
         if text.isascii():
-            compiled, data = self._ascii, text.encode("ascii")
+            scanner, data = self._ascii, text.encode("ascii")
         elif _ODD.search(text):
             return self._all
         else:
-            compiled = self._beyond_ascii()
+            scanner = self._beyond_ascii()
             data = _FOREIGN.sub("\xff", text).encode("latin-1")
-        hits: set[int] = set(compiled.always)
-
-        def hit(index: int, _from: int, _to: int, _flags: int, _context: object) -> None:
-            hits.add(index)
-
-        for database in compiled.databases:
-            database.scan(data, match_event_handler=hit)
+        hits = scanner.hits(data)
         return sorted(hits) if hits else []
 
-    def _beyond_ascii(self) -> _Compiled:
+    def _beyond_ascii(self) -> _Scanner:
         if self._shadow is None:
-            self._shadow = _databases(self._expressions, TextDialect.SHADOW)
+            self._shadow = _Scanner(_databases(self._expressions, TextDialect.SHADOW))
         return self._shadow
 
 

@@ -6,15 +6,16 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from assembly.feedback_writer import FeedbackOutcome
-from assembly.row_writer import ERASED, INVALID_ROW, NOT_REDACTED, RowOutcome
+from assembly.refusals import ERASED, AssemblyRefusal, mark_trace
+from assembly.row_writer import RowOutcome
 from otel.assembly import AssembledTrace
 from otel.missing_content import ContentWatch
 from otel.row_reasons import name_row_reason
 from stream.events import EventLog
 from stream.metrics import Metrics
 
-REFUSED: Final = {INVALID_ROW: "invalid", NOT_REDACTED: "not_redacted", ERASED: "erased"}
-"""Names of why a row was not written although the trace has one."""
+SHOWN: Final = 5
+"""Refused traces that one log event names."""
 
 
 @dataclass
@@ -31,10 +32,15 @@ class AssemblyObserver:
         counts: Counter[str] = Counter()
         without: Counter[str] = Counter()
         incomplete: Counter[str] = Counter()
+        refused: dict[AssemblyRefusal, list[str]] = {}
         empty = 0
         for outcome in outcomes:
             if outcome.stored is None:
-                without[name_row_reason(outcome.trace) or REFUSED[outcome.refused or ERASED]] += 1
+                refusal = outcome.refused
+                kind = ERASED if refusal is None else refusal.kind
+                without[name_row_reason(outcome.trace) or kind] += 1
+                if refusal is not None and refusal.kind != ERASED:
+                    refused.setdefault(refusal, []).append(mark_trace(outcome.trace.trace_id))
                 continue
             counts[outcome.kind] += 1
             if outcome.written:
@@ -49,6 +55,14 @@ class AssemblyObserver:
             self.metrics.count("incomplete_traces", reason, by=count)
         self.metrics.count("traces_without_content", by=empty)
         self.log.info("traces_assembled", **counts, without_row=without.total())
+        for refusal, traces in refused.items():
+            self.log.warning(
+                "rows_refused",
+                reason=refusal.reason,
+                detail=refusal.detail,
+                rows=len(traces),
+                traces=traces[:SHOWN],
+            )
 
     def open_traces(self, count: int, oldest_us: int | None) -> None:
         """Set the gauges of what is open."""
@@ -66,9 +80,16 @@ class AssemblyObserver:
         self.metrics.count("resolved_feedback", by=len(outcome.written))
         self.metrics.count("feedback_left_to_batch", by=left)
         self.metrics.set("waiting_feedback", waiting)
-        if outcome.written or left:
+        refused = +Counter(outcome.refused)
+        for reason, count in refused.items():
+            self.metrics.count("refused_feedback", reason, by=count)
+        if outcome.written or left or refused:
             self.log.info(
-                "feedback_resolved", records=len(outcome.written), waiting=waiting, left=left
+                "feedback_resolved",
+                records=len(outcome.written),
+                waiting=waiting,
+                left=left,
+                refused=dict(refused),
             )
 
     def _watch_content(self, trace: AssembledTrace) -> None:

@@ -95,10 +95,11 @@ def test_feedback_without_a_trace_is_left_to_the_job(tmp_path: Path) -> None:
 
 
 def test_feedback_is_refused_where_a_rule_is_broken(tmp_path: Path) -> None:
-    """It stays among the spans."""
+    """It stays among the spans, and is counted by its reason."""
     world = World(tmp_path)
     stage = world.stage()
     world.arrive(span(1), chat(2, 1), replace(vote("trace", TRACE), time_ns=1_000_000))
     stage.wait(6)
     assert world.rows("feedback") == []
     assert stage.reports.waiting == 0
+    assert stage.reports.refused == {"invalid": 1}

@@ -6,7 +6,7 @@ import pytest
 
 from assembly.feedback_targets import TargetFinder
 from assembly.feedback_writer import FeedbackWriter
-from assembly.row_writer import RowWriter
+from assembly.row_writer import RowRedactor, RowWriter
 from assembly.shard_sequences import ShardSequences
 from assembly.trace_assembler import TraceAssembler
 from batch.trace_assembly.trace_reconciler import TraceReconciler, TraceRequest
@@ -17,11 +17,11 @@ from tests.lake.kit import open_lake
 from tests.otel.make_spans import START, TRACE, chat, span
 
 
-def make_job(world: World, **more: int) -> TraceReconciler:
+def make_job(world: World, redactor: RowRedactor | None = None, **more: int) -> TraceReconciler:
     """Return the job on a world's lake."""
     lake = open_lake(world.folder)
     spans, traces = lake.table("otel_spans"), lake.table("traces")
-    tools = (PlainRedactor(), NoTombstones(), lambda: world.now_us)
+    tools = (redactor or PlainRedactor(), NoTombstones(), lambda: world.now_us)
     return TraceReconciler(
         spans,
         RowWriter(ShardSequences(traces, world.context()), *tools),

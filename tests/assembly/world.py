@@ -1,5 +1,6 @@
 """A lake with spans that arrive, and assembly stages on it, with a clock that tests move."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -9,7 +10,7 @@ from typing import Any
 from assembly.feedback_stage import FeedbackStage
 from assembly.feedback_targets import TargetFinder
 from assembly.feedback_writer import FeedbackOutcome, FeedbackWriter
-from assembly.row_writer import RowOutcome, RowWriter
+from assembly.row_writer import LoadedTombstones, RowOutcome, RowRedactor, RowWriter
 from assembly.shard_sequences import ShardSequences
 from assembly.stage import AssemblyStage
 from assembly.trace_assembler import TraceAssembler
@@ -67,6 +68,7 @@ class Reports:
     rebuilds: list[str] = field(default_factory=list)
     open: int = 0
     resolved: list[str] = field(default_factory=list)
+    refused: Counter[str] = field(default_factory=Counter)
     left: int = 0
     waiting: int = 0
 
@@ -82,6 +84,7 @@ class Reports:
     def feedback(self, outcome: FeedbackOutcome, left: int, waiting: int) -> None:
         """Keep what became of feedback."""
         self.resolved += outcome.written
+        self.refused.update(outcome.refused)
         self.left += left
         self.waiting = waiting
 
@@ -157,12 +160,13 @@ class World:
         reached = more.pop("reached", lambda _step: None)
         rules = more.pop("rules", DEFAULT_RULES)
         sequences = ShardSequences(traces, self.context(), reached)
-        tombstones = NoTombstones()
+        tombstones: LoadedTombstones = more.pop("tombstones", NoTombstones())
+        redactor: RowRedactor = more.pop("redactor", PlainRedactor())
         spans = lake.table("otel_spans")
         feedback_writer = FeedbackWriter(
             TargetFinder(spans, traces),
             ShardSequences(lake.table("feedback"), self.context()),
-            PlainRedactor(),
+            redactor,
             tombstones,
             lambda: self.now_us,
         )
@@ -175,7 +179,7 @@ class World:
             spans=spans,
             traces=traces,
             assembler=TraceAssembler(rules),
-            writer=RowWriter(sequences, PlainRedactor(), tombstones, lambda: self.now_us),
+            writer=RowWriter(sequences, redactor, tombstones, lambda: self.now_us),
             terms=terms,
             observer=reports,
             now_us=lambda: self.now_us,

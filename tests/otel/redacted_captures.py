@@ -6,12 +6,13 @@ from typing import Any
 
 from otel.assembly import AssembledTrace, assemble_trace
 from otel.signals import DecodedSignals
-from otel.stored_spans import from_stored_spans, to_stored_spans
+from otel.stored_spans import to_stored_spans
 from otel.trace_sets import group_by_trace
 from schemas.contract import CONTRACTS
 from schemas.record_batches import DecodedBatch, RawRecord, RecordKind
 from schemas.records import EARLIEST_MICROS
 from tests.otel.captures import read_records
+from tests.otel.stored_rows import from_stored_spans
 from tests.redact.kit import redactor
 
 _SCHEMA = CONTRACTS[RecordKind.SPAN].fingerprint

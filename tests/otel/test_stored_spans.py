@@ -26,7 +26,6 @@ from otel.stored_spans import (
     RowsTooLargeError,
     StorableSignals,
     from_stored_span,
-    from_stored_spans,
     to_stored_spans,
 )
 from otel.trace_sets import group_by_trace
@@ -34,6 +33,7 @@ from schemas.records import EARLIEST_MICROS, INT64_MAX, StoredSpan
 from tests.make.strategies import TEXT
 from tests.otel.captures import CAPTURES, assemble_capture, read_records
 from tests.otel.make_spans import assemble, chat, row_of
+from tests.otel.stored_rows import from_stored_spans
 
 FALLBACK = EARLIEST_MICROS + 5
 _IDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)

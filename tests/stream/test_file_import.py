@@ -155,6 +155,30 @@ def test_the_command_imports_a_file_once(
     assert "@example.org" not in str(rows)
 
 
+def test_without_the_key_verify_says_that_rows_were_not_compared(
+    import_lake: Lake,
+    export: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In text and in JSON; with the key it compares them."""
+    assert run_command(["import", "--format", "langsmith", str(export)]) in {0, 1}
+    assert places(import_lake, "traces")
+    answers = []
+    for env in ("set", "unset"):
+        if env == "unset":
+            monkeypatch.delenv("GOLDPAN_REDACT__KEY")
+        for form in ([], ["--json"]):
+            capsys.readouterr()
+            assert run_command(["lake", "verify", "--deep", *form]) == 0
+            answers.append(capsys.readouterr().out)
+    with_key, without_key = json.loads(answers[1])["assembled"], json.loads(answers[3])["assembled"]
+    assert "assembled rows against their spans: 3 equal" in answers[0]
+    assert with_key["equal"] == 3
+    assert "assembled rows were not compared with their spans: No redaction key" in answers[2]
+    assert "GOLDPAN_REDACT__KEY" in without_key["not_checked"]
+
+
 def test_what_was_imported_is_assembled_after_a_crash(
     import_lake: Lake, export: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
