@@ -1,5 +1,7 @@
 """Metrics on a topic of spans are set aside as one record, and are never stored as spans."""
 
+from typing import Any
+
 import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
@@ -19,7 +21,7 @@ from otel.otlp import decode_otlp
 from tests.otel.make_spans import request
 
 POINT = NumberDataPoint(time_unix_nano=0x2020202020202020, as_int=7)
-KINDS = {
+KINDS: dict[str, dict[str, Any]] = {
     "sum": {"sum": Sum(data_points=[POINT], is_monotonic=True)},
     "gauge": {"gauge": Gauge(data_points=[POINT])},
     "histogram": {"histogram": Histogram(data_points=[HistogramDataPoint(count=3)])},
@@ -41,7 +43,7 @@ def test_metrics_are_one_refused_record(kind: str, name: str, description: str) 
     assert [item.reason for item in decoded.rejected] == [
         "not an OTLP request of traces or logs: it holds metrics"
     ]
-    assert decoded.spans == decoded.logs == ()
+    assert (decoded.spans, decoded.logs) == ((), ())
 
 
 def test_spans_without_times_are_spans() -> None:
