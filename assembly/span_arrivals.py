@@ -32,6 +32,9 @@ _AGGREGATES: Final = (
 _FEEDBACK: Final = "feedback"
 _COMPLETE_FORMAT: Final = "mlflow"
 """A record of this format holds a whole trace and is final."""
+_PARTS_END_FORMAT: Final = "langfuse"
+_ROOT_PREFIX: Final = "trace:"
+"""The spans of this format name the trace itself so, after this prefix, as their root."""
 
 
 def read_arrival_columns(table: Table, path: str) -> pa.Table:
@@ -58,11 +61,20 @@ def find_arrivals(
         of_trace = pc.and_(of_trace, pc.greater_equal(arrived, since_us))
     spans = pc.is_in(rows["record"], value_set=pa.array(["span", "run"]))
     has_end = pc.greater(pc.fill_null(rows["end_time_unix_nano"], 0), 0)
+    # A native trace of Langfuse has no end of its own: an observation just below it, with an end,
+    # is its sign. Where another one is still open, what comes later makes a revision.
+    below_root = pc.equal(
+        rows["parent_span_id"], pc.binary_join_element_wise(_ROOT_PREFIX, rows["trace_id"], "")
+    )
+    of_native = pc.and_(pc.equal(rows["format"], _PARTS_END_FORMAT), below_root)
+    is_root = pc.or_(
+        pc.is_null(rows["parent_span_id"]), pc.fill_null(of_native, pa.scalar(value=False))
+    )
     facts = {
         "trace_id": rows["trace_id"],
         "arrived": arrived,
         "start": rows["started_at"].cast(pa.int64()),
-        "ended": pc.and_(pc.and_(spans, pc.is_null(rows["parent_span_id"])), has_end),
+        "ended": pc.and_(pc.and_(spans, is_root), has_end),
         "complete": pc.equal(rows["format"], _COMPLETE_FORMAT),
     }
     groups = (

@@ -11,6 +11,8 @@ ALL = (
     ("worker", "the worker without redaction, compared with bare consuming and the plain loop"),
     ("scaling", "one worker process compared with two"),
     ("decoding", "the cost of decoding a record, by wire format"),
+    ("otel_spans", "the path of an OpenTelemetry span compared with bare parsing"),
+    ("assembly_growth", "assembling traces, by spans a trace and by open traces"),
     ("commits", "requests and CPU time of a commit, by partitions and versions"),
     ("memory", "peak memory by partitions and records"),
     ("redaction", "redaction compared with stock Presidio, and its cost in the worker"),

@@ -17,10 +17,11 @@ from otel.json_documents import parse_object
 from otel.missing_content import ContentObservation, has_content
 from otel.model_calls import ModelCall, find_model_calls
 from otel.retrieved_documents import read_documents
+from otel.root_choice import narrow_to_turn
 from otel.sampling import read_sampling_probability
 from otel.signals import OtelLog, OtelSpan
 from otel.span_errors import SpanError, find_error
-from otel.span_tree import SpanTree, build_tree
+from otel.span_tree import SpanTree, build_tree, is_event_time
 from otel.span_view import FieldOrigin, Reading, SpanView
 from otel.tool_runs import find_tool_runs
 from otel.trace_costs import find_cost
@@ -28,6 +29,7 @@ from otel.trace_costs import find_cost
 INCOMPLETE_REASONS: Final[Mapping[str, str]] = {
     "root_missing": "the root span is not there",
     "root_not_ended": "the root span has no end time",
+    "other_roots": "the trace has several roots: the row is that of one of them",
     "parents_missing": "a span has a parent that is not there, below an existing root",
     "cyclic_parents": "spans are their own ancestors",
     "model_calls_missing": "an agent, chain or workflow without its model call",
@@ -36,16 +38,12 @@ INCOMPLETE_REASONS: Final[Mapping[str, str]] = {
     "response_missing": "a call ended regularly and its answer was not exported",
     "tokens_missing": "some model calls that answered say no tokens",
     "cost_missing": "the cost of some model calls that answered is not known",
-    "attributes_dropped": "the SDK dropped attributes of a span",
+    "attributes_dropped": "the SDK dropped attributes of a span, or an id was too long",
     "attributes_cut": "the JSON of an attribute ends in the middle",
     "spans_left_out": "there are too many spans: those in the middle are left out",
     "spans_unreadable": "a stored span of the trace cannot be read",
 }
 """Why a row may lack something, by the name in the column ``incomplete``."""
-
-EARLIEST_NS: Final = 946_684_800 * 10**9
-LATEST_NS: Final = 4_102_444_800 * 10**9
-"""The contract takes event times from 2000 to 2099."""
 
 _UNNAMED: Final = "unknown_service"
 _ROOT_ROLES: Final = frozenset({"agent", "chain"})
@@ -101,18 +99,27 @@ def assemble_trace(
 @dataclass
 class _Assembly:
     trace_id: str
-    tree: SpanTree
+    whole: SpanTree
     rules: AssemblyRules
     origins: dict[str, FieldOrigin] = field(default_factory=dict)
     incomplete: set[str] = field(default_factory=set)
     cost_computed: bool | None = None
 
     @cached_property
-    def views(self) -> dict[str, SpanView]:
+    def all_views(self) -> dict[str, SpanView]:
         return {
-            span_id: SpanView(span, self.tree.logs.get(span_id, ()), self.rules.extra)
-            for span_id, span in self.tree.spans.items()
+            span_id: SpanView(span, self.whole.logs.get(span_id, ()), self.rules.extra)
+            for span_id, span in self.whole.spans.items()
         }
+
+    @cached_property
+    def tree(self) -> SpanTree:
+        """The spans of the turn that the row is of."""
+        return narrow_to_turn(self.whole, self.all_views)
+
+    @cached_property
+    def views(self) -> dict[str, SpanView]:
+        return {span_id: self.all_views[span_id] for span_id in self.tree.spans}
 
     @cached_property
     def calls(self) -> list[ModelCall]:
@@ -139,7 +146,7 @@ class _Assembly:
             incomplete=tuple(sorted(self.incomplete)) if row else (),
             origins=dict(self.origins) if row else {},
             dialects=tuple(sorted(names)),
-            span_count=len(self.views),
+            span_count=len(self.whole.spans),
             mapping=self.rules.mapping,
             cost_computed=self.cost_computed,
             sampling_probability=read_sampling_probability(
@@ -152,7 +159,7 @@ class _Assembly:
     def _find_reason(self) -> str | None:
         if not self.views:
             return "no span of this trace is there"
-        if not EARLIEST_NS <= self._start_ns() < LATEST_NS:
+        if not is_event_time(self._start_ns()):
             return "no span has a start time between 2000 and 2099"
         if self.calls:
             return None
@@ -206,6 +213,8 @@ class _Assembly:
         return row
 
     def _check_tree(self) -> None:
+        if self.tree is not self.whole:
+            self.incomplete.add("other_roots")
         if self.tree.root is None:
             self.incomplete.add("root_missing")
         else:

@@ -11,6 +11,7 @@ from io import BytesIO
 from typing import Any, Final
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
+_UTF_16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 MAX_FILE_BYTES: Final = 512 * 2**20
 """Largest file after decompression."""
 
@@ -39,6 +40,8 @@ def read_capture(content: bytes) -> Iterator[CapturedRecord]:
     content = unpack_content(content)
     if not content.strip():
         raise CaptureFileError("the file is empty")
+    if content.startswith(_UTF_16_MARKS):
+        raise CaptureFileError("the file is UTF-16: save it as UTF-8")
     if not _is_text(content):
         yield CapturedRecord(1, content)
         return

@@ -9,7 +9,7 @@ from otel.dialect import Dialect, FieldName, RoleRule, SpanRole
 from otel.signals import OtelSpan
 from otel.sources import Source, attribute, bodies, group, log_attribute
 
-MAPPING_VERSION: Final = "1"
+MAPPING_VERSION: Final = "2"
 """Changes with every change of a mapping or of the assembly that can change a row."""
 
 Fields = Mapping[FieldName, tuple[Source, ...]]
@@ -362,11 +362,14 @@ LANGSMITH: Final = Dialect(
                         attribute("gen_ai.completion", "id")),
         "input_tokens": (attribute("outputs", "usage_metadata.input_tokens"),
                          attribute("langsmith.metadata.usage_metadata", "input_tokens"),
-                         attribute("gen_ai.usage.input_tokens")),
+                         attribute("gen_ai.usage.input_tokens"),
+                         attribute("prompt_tokens")),
         "output_tokens": (attribute("outputs", "usage_metadata.output_tokens"),
                           attribute("langsmith.metadata.usage_metadata", "output_tokens"),
-                          attribute("gen_ai.usage.output_tokens")),
-        "cost_usd": (attribute("outputs", "usage_metadata.total_cost"),),
+                          attribute("gen_ai.usage.output_tokens"),
+                          attribute("completion_tokens")),
+        "cost_usd": (attribute("outputs", "usage_metadata.total_cost"),
+                     attribute("total_cost")),
         "messages": (attribute("inputs"), attribute("gen_ai.prompt")),
         "response": (attribute("outputs"), attribute("gen_ai.completion")),
         "tool_call_id": (attribute("langsmith.metadata.tool_call_id"),),

@@ -6,7 +6,11 @@ from functools import partial
 from typing import Any, TypeVar
 
 from google.protobuf.message import DecodeError, Message
+from google.protobuf.unknown_fields import UnknownFieldSet
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
@@ -45,7 +49,10 @@ def decode_protobuf(value: bytes) -> DecodedSignals:
     refused whole.
     """
     traces = _parse(ExportTraceServiceRequest, value)
-    if traces is not None and _holds_spans(traces):
+    timed = traces is not None and _holds_spans(traces, _has_time)
+    if not timed and _holds_metrics(value):
+        return refuse_signals("not an OTLP request of traces or logs: it holds metrics")
+    if traces is not None and (timed or _holds_spans(traces, _looks_like_span)):
         return _convert(_walk_traces(traces), convert_span, "span")
     logs = _parse(ExportLogsServiceRequest, value)
     if logs is not None and _holds_logs(logs):
@@ -138,9 +145,9 @@ def _walk_items(envelope: Any, kind: type[Message]) -> Iterator[_Placed]:
                 yield _Placed(_parse(kind, item), resource, scope, sent)
 
 
-def _holds_spans(request: ExportTraceServiceRequest) -> bool:
+def _holds_spans(request: ExportTraceServiceRequest, accepts: Callable[[Span], bool]) -> bool:
     return any(
-        _looks_like_span(span)
+        accepts(span)
         for group in request.resource_spans
         for scoped in group.scope_spans
         for span in scoped.spans[:1]
@@ -156,6 +163,29 @@ def _holds_logs(request: ExportLogsServiceRequest) -> bool:
     )
 
 
+def _holds_metrics(value: bytes) -> bool:
+    """Return whether a request without a span that has a time is one of metrics.
+
+    The name and the description of a metric stand where a span has its ids, and its data are other
+    messages. The times of a span, and the first field of a log record, are unknown to a metric.
+    """
+    request = _parse(ExportMetricsServiceRequest, value)
+    if request is None:
+        return False
+    metrics = [
+        metric
+        for group in request.resource_metrics
+        for scoped in group.scope_metrics
+        for metric in scoped.metrics
+    ]
+    has_data = any(metric.WhichOneof("data") is not None for metric in metrics)
+    return has_data and all(metric.name and not len(UnknownFieldSet(metric)) for metric in metrics)
+
+
+def _has_time(span: Span) -> bool:
+    return bool(span.start_time_unix_nano or span.end_time_unix_nano)
+
+
 def _is_span(item: bytes) -> bool:
     span = _parse(Span, item)
     return span is not None and _looks_like_span(span)
@@ -168,7 +198,7 @@ def _is_log(item: bytes) -> bool:
 
 def _looks_like_span(span: Span) -> bool:
     """Return whether a parsed item is a span: fields 1 and 7 have other types in a log record."""
-    return bool(span.trace_id or span.start_time_unix_nano or span.end_time_unix_nano)
+    return bool(span.trace_id) or _has_time(span)
 
 
 def _looks_like_log(log: LogRecord) -> bool:

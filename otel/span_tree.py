@@ -3,9 +3,22 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from typing import Final
 
 from otel.json_documents import write_sorted_json
 from otel.signals import OtelLog, OtelSpan, SpanStatus
+
+EARLIEST_NS: Final = 946_684_800 * 10**9
+LATEST_NS: Final = 4_102_444_800 * 10**9
+"""The contract takes event times from 2000 to 2099."""
+
+NATIVE_LANGFUSE: Final = "langfuse.native"
+"""The scope of what Langfuse's ingestion API sent."""
+
+
+def is_event_time(time_ns: int) -> bool:
+    """Return whether the contract takes a time, in nanoseconds since 1970, as that of an event."""
+    return EARLIEST_NS <= time_ns < LATEST_NS
 
 
 @dataclass(frozen=True)
@@ -32,7 +45,7 @@ def build_tree(spans: Iterable[OtelSpan], logs: Iterable[OtelLog]) -> SpanTree:
     parts: dict[str, list[OtelSpan]] = {}
     for span in spans:
         parts.setdefault(span.span_id, []).append(span)
-    merged = sorted((_merge(group) for group in parts.values()), key=_order)
+    merged = _end_native_roots(sorted((_merge(group) for group in parts.values()), key=_order))
     by_id = {span.span_id: span for span in merged}
     orphans = {
         span.span_id
@@ -42,6 +55,23 @@ def build_tree(spans: Iterable[OtelSpan], logs: Iterable[OtelLog]) -> SpanTree:
     return SpanTree(by_id, _group_logs(logs), frozenset(orphans), _find_cyclic(by_id))
 
 
+def _end_native_roots(spans: Sequence[OtelSpan]) -> Sequence[OtelSpan]:
+    """Return the spans, with the end of a trace of Langfuse's ingestion API: that of its last part.
+
+    Its body has no end of its own. As long as an observation is open, the trace is too.
+    """
+    parts = [span for span in spans if span.scope == NATIVE_LANGFUSE and span.parent_span_id]
+    if not parts or not all(span.end_ns for span in parts):
+        return spans
+    end_ns = max(span.end_ns for span in parts)
+    return [
+        replace(span, end_ns=end_ns)
+        if span.scope == NATIVE_LANGFUSE and span.parent_span_id is None and not span.end_ns
+        else span
+        for span in spans
+    ]
+
+
 def _order(span: OtelSpan) -> tuple[int, int, str]:
     return span.start_ns, span.end_ns, span.span_id
 
@@ -49,17 +79,37 @@ def _order(span: OtelSpan) -> tuple[int, int, str]:
 def _merge(parts: Sequence[OtelSpan]) -> OtelSpan:
     """Return one span for all that have its id: later parts fill and overwrite earlier ones.
 
-    Parts are put in an order that depends on their content only.
+    Parts are put in an order that depends on their content only. A time outside the contract yields
+    to one within it, and the part that has it to the others.
     """
     if len(parts) == 1 and not parts[0].fragment:
         return parts[0]
     distinct = {write_sorted_json(asdict(replace(part, index=0))): part for part in parts}
     ordered = [distinct[key] for key in sorted(distinct)]
-    ordered.sort(key=lambda part: part.end_ns)
+    ordered.sort(key=lambda part: (_has_valid_times(part), part.end_ns))
+    starts_well = any(is_event_time(part.start_ns) for part in ordered)
+    ends_well = any(is_event_time(part.end_ns) for part in ordered)
+    ordered = [_without_bad_times(part, start=starts_well, end=ends_well) for part in ordered]
     merged = ordered[0]
     for part in ordered[1:]:
         merged = _overlay(merged, part)
     return replace(merged, fragment=False)
+
+
+def _has_valid_times(part: OtelSpan) -> bool:
+    """Return whether no time of a part is outside the contract; 0 is a time that is not known."""
+    return all(not time or is_event_time(time) for time in (part.start_ns, part.end_ns))
+
+
+def _without_bad_times(part: OtelSpan, *, start: bool, end: bool) -> OtelSpan:
+    """Return a part with its start and its end only if they are valid, where that is asked for."""
+    if _has_valid_times(part):
+        return part
+    return replace(
+        part,
+        start_ns=0 if start and not is_event_time(part.start_ns) else part.start_ns,
+        end_ns=0 if end and not is_event_time(part.end_ns) else part.end_ns,
+    )
 
 
 def _overlay(old: OtelSpan, new: OtelSpan) -> OtelSpan:

@@ -19,6 +19,10 @@ _EVENT_ROLES: Final = {
     "gen_ai.assistant.message": "assistant",
     "gen_ai.tool.message": "tool",
 }
+ID_FIELDS: Final[tuple[FieldName, ...]] = ("session_id", "user_id")
+MAX_ID: Final = 512
+"""The longest id that the tables take, in characters."""
+
 ExtraFields = Mapping[FieldName, tuple[Source, ...]]
 
 
@@ -93,12 +97,20 @@ class SpanView:
             return self.span.user_id
         return self.span.session_id if name == "session_id" else None
 
-    def read_text(self, name: FieldName) -> Reading | None:
-        """Return a field as text: numbers are written out, other values do not count."""
+    def read_text(self, name: FieldName, too_long: list[str] | None = None) -> Reading | None:
+        """Return a field as text: numbers are written out; blanks and other values do not count.
+
+        Nor does an id of a session or a user that is longer than the tables take: it is added to
+        ``too_long``, if that is given.
+        """
         for reading in self.read_all(name):
-            value = reading.value
-            if isinstance(value, str | int | float) and not isinstance(value, bool):
-                return Reading(str(value), reading.origin)
+            text = _to_text(reading.value, is_id=name in ID_FIELDS)
+            if text is None:
+                continue
+            if name not in ID_FIELDS or len(text) <= MAX_ID:
+                return Reading(text, reading.origin)
+            if too_long is not None:
+                too_long.append(text)
         return None
 
     def read_number(self, name: FieldName) -> Reading | None:
@@ -141,6 +153,16 @@ class SpanView:
 
     def _decode(self, value: Any) -> Any:
         return parse_json(value) if self.dialect.json_values else value
+
+
+def _to_text(value: Any, *, is_id: bool) -> str | None:
+    """Return a text or a number as text; a whole number as an id has no decimal point."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    if is_id and isinstance(value, float) and value.is_integer():
+        return f"{value:.0f}"
+    text = str(value)
+    return text if text.strip() else None
 
 
 def _to_number(value: Any) -> float | int | None:

@@ -26,7 +26,7 @@ from otel.signals import (
     SpanStatus,
     TargetKind,
 )
-from otel.span_view import ExtraFields, SpanView
+from otel.span_view import MAX_ID, ExtraFields, SpanView
 from schemas.reasons import QuarantineReason
 from schemas.record_rules import RuleBreach
 from schemas.records import (
@@ -40,7 +40,6 @@ from schemas.records import (
 
 LOG_WITHOUT_SPAN: Final = "log_without_span"
 """The rule that drops log records that belong to no span and are no feedback."""
-MAX_ID: Final = 512
 ROW_OVERHEAD: Final = 1_000
 """What a row counts beside its text, about: a record may hold many spans without any text."""
 
@@ -147,14 +146,15 @@ class _RowWriter:
     def _store_span(self, span: OtelSpan) -> StoredSpan:
         view = SpanView(span, extra=self.extra)
         self.found.unrecognised += view.dialect is UNKNOWN
+        too_long: list[str] = []
         return StoredSpan(
             record="span" if self.signal_format == "otlp" else "run",
             format=self.signal_format,
             trace_id=span.trace_id,
             span_id=span.span_id,
             parent_span_id=span.parent_span_id,
-            session_id=_read_text(view, "session_id"),
-            user_id=_read_text(view, "user_id"),
+            session_id=_read_id(view, "session_id", too_long),
+            user_id=_read_id(view, "user_id", too_long),
             name=span.name,
             started_at=_event_time(span.start_ns, self.fallback_us),
             start_time_unix_nano=span.start_ns or None,
@@ -164,7 +164,7 @@ class _RowWriter:
             scope=span.scope,
             trace_state=span.trace_state or None,
             resource=self._write_resource(span.resource),
-            attributes=_write(span.attributes),
+            attributes=_leave_out(too_long, _write(span.attributes)),
             events=[
                 StoredSpanEvent(
                     name=e.name, time_unix_nano=e.time_ns, attributes=_write(e.attributes)
@@ -177,7 +177,7 @@ class _RowWriter:
                 )
                 for link in span.links
             ],
-            dropped_attributes=span.dropped_attributes,
+            dropped_attributes=span.dropped_attributes + len(too_long),
             part="fragment" if span.fragment else "whole",
         )
 
@@ -186,20 +186,21 @@ class _RowWriter:
             log.trace_id or "", log.span_id or "", None, "", 0, 0, log.attributes, log.resource
         )
         view = SpanView(carrier, extra=self.extra)
+        too_long: list[str] = []
         return StoredSpan(
             record="log",
             format=self.signal_format,
             trace_id=log.trace_id,
             span_id=log.span_id,
-            session_id=_read_text(view, "session_id"),
-            user_id=_read_text(view, "user_id"),
+            session_id=_read_id(view, "session_id", too_long),
+            user_id=_read_id(view, "user_id", too_long),
             name=log.event_name,
             started_at=_event_time(log.time_ns, self.fallback_us),
             start_time_unix_nano=log.time_ns or None,
             scope=log.scope,
             resource=self._write_resource(log.resource),
-            attributes=_write(log.attributes),
-            body=None if log.body is None else _write(log.body),
+            attributes=_leave_out(too_long, _write(log.attributes)),
+            body=None if log.body is None else _leave_out(too_long, _write(log.body)),
         )
 
     def _store_feedback(self, feedback: ProductFeedback) -> StoredSpan:
@@ -287,9 +288,16 @@ def _restore_feedback(row: Mapping[str, Any]) -> ProductFeedback:
     )
 
 
-def _read_text(view: SpanView, name: FieldName) -> str | None:
-    reading = view.read_text(name)
+def _read_id(view: SpanView, name: FieldName, too_long: list[str]) -> str | None:
+    reading = view.read_text(name, too_long)
     return None if reading is None else str(reading.value)
+
+
+def _leave_out(too_long: Sequence[str], document: str) -> str:
+    """Return a JSON document without ids that no column can hold: redaction would not know them."""
+    for text in too_long:
+        document = document.replace(_JSON.encode(text)[1:-1], "")
+    return document
 
 
 def _event_time(time_ns: int, fallback_us: int) -> int:

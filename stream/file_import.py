@@ -20,6 +20,7 @@ from lake.table_commit import CommitContext
 from lake.tables import Lake
 from schemas.arrow import AUDIT_TABLE, QUARANTINE_TABLE, SPANS_TABLE
 from schemas.errors import FatalError, FencedError, UsageError
+from schemas.reasons import QuarantineReason
 from schemas.record_batches import RawRecord
 from schemas.times import from_micros
 from stream.buffer import Flush, TopicBuffer
@@ -32,6 +33,7 @@ from stream.take_over import TakeOver
 IMPORT_PREFIX: Final = "#import/"
 ATTEMPTS: Final = 20
 """How often a file is begun again because another importer, or an erasure, was faster."""
+_RAISE_LIMIT: Final = "Raise GOLDPAN_STREAM__MAX_RECORD_BYTES, or write one item per line."
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +92,24 @@ class FileImport:
     def find_first_day(self, file: ImportedFile) -> date | None:
         """Return the day (UTC) of the earliest item; None if no record has one.
 
-        Raises UsageError if no record of the file can be read: it has another format.
+        Raises UsageError if no record of the file can be read: it has another format, or its
+        records are too large.
         """
         first: int | None = None
-        refused = Counter[str]()
+        refused, too_large = Counter[str](), 0
         for raw in file.records:
             decoded, rejected = self.decoder.decode(file.source.topic, [raw])
             times = [record.started_at for record in decoded.records]
             first = min([*times, *([] if first is None else [first])], default=None)
-            refused.update(item.detail for item in rejected if item.raw.item is None)
+            whole = [item for item in rejected if item.raw.item is None]
+            refused.update(item.detail for item in whole)
+            too_large += sum(item.reason is QuarantineReason.TOO_LARGE for item in whole)
         if file.records and sum(refused.values()) == len(file.records):
             reason = refused.most_common(1)[0][0]
-            raise UsageError(f"no record can be read: {reason} Choose another --format.")
+            advice = (
+                _RAISE_LIMIT if 2 * too_large > len(file.records) else "Choose another --format."
+            )
+            raise UsageError(f"no record can be read: {reason} {advice}")
         return None if first is None else from_micros(first).date()
 
     def run(self, file: ImportedFile) -> ImportReport:

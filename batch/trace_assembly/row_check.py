@@ -2,6 +2,7 @@
 
 A row of another version of the mapping, or of another redaction policy, cannot be made again here:
 it is counted. So is a row with younger spans that would change it: the worker or the job will.
+A row whose spans give no row any more stays in force, and is counted too: no job would change it.
 """
 
 from collections import Counter
@@ -25,8 +26,9 @@ OLDER_MAPPING: Final = "older_mapping"
 OTHER_POLICY: Final = "other_policy"
 BEHIND: Final = "behind"
 WITHOUT_SPANS: Final = "without_spans"
+KEPT: Final = "kept"
 DIFFERENT: Final = "different"
-ROW_STATES: Final = (EQUAL, OLDER_MAPPING, OTHER_POLICY, BEHIND, WITHOUT_SPANS, DIFFERENT)
+ROW_STATES: Final = (EQUAL, OLDER_MAPPING, OTHER_POLICY, BEHIND, WITHOUT_SPANS, KEPT, DIFFERENT)
 _SHOWN: Final = 5
 
 
@@ -95,11 +97,14 @@ def _check(check: RowCheck) -> RowCheckReport:
         ids = [trace_id for trace_id in due if trace_id in stored]
         assembled = index.assemble(ids, assembler)
         built = writer.build(assembled, {t: stored[t].duplicate_of for t in ids})
+        kept = {trace.trace_id for trace in assembled if trace.row is None}
         digests = dict(zip(built.trace_ids, built.digests, strict=True))
         for trace_id in ids:
             row, last_us = stored[trace_id], index.state.traces[trace_id].last_us
             if digests.get(trace_id) == row.digest:
                 report.rows[EQUAL] += 1
+            elif trace_id in kept:
+                report.rows[KEPT] += 1
             elif last_us >= row.written_us:
                 report.rows[BEHIND] += 1
             else:

@@ -37,6 +37,7 @@ class FileOutcome:
     required=True,
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     metavar="FILE...",
+    help="The files, as JSON lines; may be compressed with gzip.",
 )
 @click.option(
     "--format",

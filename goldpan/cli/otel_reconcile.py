@@ -47,6 +47,8 @@ def _show(console: Console, report: TraceReport) -> None:
     )
     if report.duplicates:
         console.print(f"{format_quantity(report.duplicates, 'trace')} repeat another one")
+    if report.feedback:
+        console.print(f"{format_quantity(report.feedback, 'row')} of feedback written")
     for reason, count in sorted(report.without_row.items()):
         console.print(f"  without a row: {count} ({reason})")
     for each in report.to_json()["refused_rows"][:_SHOWN]:

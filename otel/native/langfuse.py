@@ -28,6 +28,7 @@ from otel.signals import (
     TargetKind,
     refuse_signals,
 )
+from otel.span_tree import NATIVE_LANGFUSE
 
 _TARGETS: Final[tuple[tuple[str, TargetKind], ...]] = (
     ("observationId", "span"),
@@ -157,15 +158,18 @@ def _read_observation(event: Mapping[str, Any], index: int) -> OtelSpan:
     if metadata is not None:
         attributes["langfuse.observation.metadata"] = metadata
     trace_id = require_text(body, "traceId")
+    start_ns, end_ns = read_time(body.get("startTime")), read_time(body.get("endTime"))
+    if kind == "event":
+        end_ns = end_ns or start_ns  # an event is a point in time: it is never open
     return OtelSpan(
         trace_id=trace_id,
         span_id=require_text(body, "id"),
         parent_span_id=read_optional(body, "parentObservationId") or f"trace:{trace_id}",
         name=read_optional(body, "name") or "",
-        start_ns=read_time(body.get("startTime")),
-        end_ns=read_time(body.get("endTime")),
+        start_ns=start_ns,
+        end_ns=end_ns,
         attributes=attributes,
-        scope="langfuse.native",
+        scope=NATIVE_LANGFUSE,
         status=SpanStatus(2 if body.get("level") == "ERROR" else 0),
         fragment=True,
         index=index,
@@ -191,7 +195,7 @@ def _read_trace(event: Mapping[str, Any], index: int) -> OtelSpan:
         start_ns=read_time(body.get("timestamp") or event.get("timestamp")),
         end_ns=_read_end(body),
         attributes=attributes,
-        scope="langfuse.native",
+        scope=NATIVE_LANGFUSE,
         fragment=True,
         index=index,
     )

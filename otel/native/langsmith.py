@@ -28,6 +28,8 @@ from otel.signals import (
 )
 
 _COPIED: Final = ("inputs", "outputs", "error")
+_USAGE: Final = ("prompt_tokens", "completion_tokens", "total_cost")
+"""Sums that an exported run has; 0 where LangSmith knows none."""
 _RUN_TYPES: Final = {"parser": "chain", "prompt": "chain"}
 
 
@@ -85,6 +87,7 @@ def read_run(run: Mapping[str, Any], index: int) -> OtelSpan:
     }
     run_type = read_optional(run, "run_type")
     attributes |= {key: run[key] for key in _COPIED if run.get(key) is not None}
+    attributes |= {key: run[key] for key in _USAGE if run.get(key)}
     if run_type:
         attributes["langsmith.span.kind"] = _RUN_TYPES.get(run_type, run_type)
     project = read_optional(run, "session_name")

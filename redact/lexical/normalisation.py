@@ -16,14 +16,16 @@ from urllib.parse import unquote_to_bytes
 from redact.lexical.findings import PiiFinding
 
 _UNIT = re.compile(
-    r"\\{1,4}u[0-9a-fA-F]{4}(?:\\{1,4}u[dD][c-fC-F][0-9a-fA-F]{2})?"
-    r"|\\{1,4}x[0-9a-fA-F]{2}"
-    r"|\\{1,4}[nrt]"
-    r"|(?:%(?:25){0,3}[0-9A-Fa-f]{2})+"
-    r"|&(?:amp;){0,3}(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,8});"
-    r"|(?<=[^\s+=])\+{1,4}(?=[^\s+])"
-    r"|(?:[^\x00-\x7f]|(?<=[0-9A-Za-z@.+-])[\u0300-\u036f\u20dd-\u20e0])+"
+    r"[\\%&+\x80-\U0010ffff](?:"
+    r"(?<=\\)\\{0,3}(?:u[0-9a-fA-F]{4}(?:\\{1,4}u[dD][c-fC-F][0-9a-fA-F]{2})?"
+    r"|x[0-9a-fA-F]{2}|[nrt])"
+    r"|(?<=%)(?:25){0,3}[0-9A-Fa-f]{2}(?:%(?:25){0,3}[0-9A-Fa-f]{2})*"
+    r"|(?<=&)(?:amp;){0,3}(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,8});"
+    r"|(?<=[^\s+=]\+)\+{0,3}(?=[^\s+])"
+    r"|(?<=[^\x00-\x7f])[^\x00-\x7f]*)"
 )
+"""An escape, an entity, a plus sign or a run of letters beyond ASCII. Its first character is a set
+of its own, for which `re` skips through a text; the alternatives look back at it."""
 _FORM = re.compile(
     r"(?:(?<=[?&])|\A|(?:(?<=: )|(?<=\n))(?=[^\s&]{3,400}&))"
     r"[\w.%~-]{1,60}=[^\s&#\"'<>+=]{1,200}\+[^\s&#\"'<>]{1,2000}"

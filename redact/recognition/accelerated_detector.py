@@ -223,6 +223,11 @@ def _first_of(words: tuple[str, ...], lowered: str) -> int:
 
 
 def _matches(search: PatternSearch, text: str, seconds: float) -> Iterator[Any]:
+    recogniser = search.recogniser
+    if not search.mark and isinstance(recogniser, JudgedRecogniser):
+        for start, end in recogniser.stretches(text):
+            yield from search.pattern.finditer(text, start, end, timeout=seconds)
+        return
     if not search.mark:
         yield from search.pattern.finditer(text, timeout=seconds)
         return

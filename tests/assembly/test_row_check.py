@@ -7,6 +7,7 @@ import pytest
 from assembly.trace_assembler import TraceAssembler
 from batch.trace_assembly import row_check
 from batch.trace_assembly.row_check import RowCheck, RowCheckReport
+from batch.trace_assembly.trace_reconciler import TraceRequest
 from lake.verify import verify_lake
 from otel.assembly_rules import AssemblyRules, read_own_prices
 from tests.assembly.test_trace_reconciler import make_job
@@ -46,6 +47,7 @@ def test_an_untouched_lake_is_sound(assembled_world: World) -> None:
         "other_policy": 0,
         "behind": 0,
         "without_spans": 0,
+        "kept": 0,
         "different": 0,
     }
 
@@ -68,3 +70,17 @@ def test_a_row_that_is_not_what_its_spans_give_is_a_problem(
     (problem,) = check(assembled_world).problems
     assert "2 assembled rows" in problem
     assert "f" * 32 in problem
+
+
+def test_a_row_whose_spans_give_none_any_more_is_kept_and_not_behind(tmp_path: Path) -> None:
+    """A late root from 1970 leaves the trace without a time: the row stays, and both jobs agree."""
+    world = World(tmp_path)
+    stage = world.stage()
+    world.arrive(chat(2, 1))
+    stage.wait(40)
+    world.arrive(span(1, start_ns=5, end_ns=9), after=10)
+    stage.finish()
+    report = make_job(world).run(TraceRequest())
+    assert report.without_row == {"no_time": 1}
+    assert check(world).rows == {"kept": 1}
+    assert check(world).problems == []

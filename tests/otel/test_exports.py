@@ -140,3 +140,23 @@ def test_a_span_that_phoenix_exports_without_ids_is_rejected_alone() -> None:
     assert [(item.index, item.reason) for item in decoded.rejected] == [(0, "trace_id is missing")]
     assert [span.index for span in decoded.spans] == [1]
     assert not decode("phoenix", {"hello": 1})[0].readable
+
+
+def test_langsmith_exports_the_usage_of_a_run() -> None:
+    """It counts where `usage_metadata` says none; 0 is a sum that LangSmith does not know."""
+    run = {"id": "r-1", "trace_id": "r-1", "run_type": "llm", "name": "ChatOpenAI",
+           "start_time": "2026-11-21T10:00:00Z", "end_time": "2026-11-21T10:00:01Z",
+           "inputs": {"messages": [{"role": "user", "content": "hello"}]},
+           "outputs": {"choices": [{"message": {"role": "assistant", "content": "hi"}}]},
+           "prompt_tokens": 3, "completion_tokens": 4, "total_cost": "0.0005"}  # fmt: skip
+    row = assemble(decode("langsmith", run)).row
+    assert row is not None
+    assert (row["input_tokens"], row["output_tokens"], row["cost_usd"]) == (3, 4, 0.0005)
+    own = {"choices": [{"message": {"role": "assistant", "content": "hi"}}],
+           "usage_metadata": {"input_tokens": 30, "output_tokens": 40}}  # fmt: skip
+    row = assemble(decode("langsmith", run | {"outputs": own})).row
+    assert row is not None
+    assert (row["input_tokens"], row["output_tokens"]) == (30, 40)
+    row = assemble(decode("langsmith", run | {"prompt_tokens": 0, "total_cost": None})).row
+    assert row is not None
+    assert (row["input_tokens"], row["cost_usd"]) == (None, None)

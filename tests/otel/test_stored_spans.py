@@ -32,6 +32,7 @@ from otel.trace_sets import group_by_trace
 from schemas.records import EARLIEST_MICROS, INT64_MAX, StoredSpan
 from tests.make.strategies import TEXT
 from tests.otel.captures import CAPTURES, assemble_capture, read_records
+from tests.otel.make_spans import assemble, chat, row_of
 from tests.otel.stored_rows import from_stored_spans
 
 FALLBACK = EARLIEST_MICROS + 5
@@ -173,7 +174,6 @@ def test_log_records_of_no_span_are_dropped_by_name() -> None:
         ({"end_ns": 2**64 - 1}, "end_time_unix_nano"),
         ({"status": SpanStatus(-1)}, "status_code"),
         ({"events": (SpanEvent("e", 2**63, {}),)}, "events[].time_unix_nano"),
-        ({"attributes": {"user.id": "u" * 600}}, "user_id"),
     ],
 )
 def test_what_the_table_cannot_hold_is_refused_alone(change: dict[str, Any], field: str) -> None:
@@ -187,6 +187,34 @@ def test_what_the_table_cannot_hold_is_refused_alone(change: dict[str, Any], fie
     ((index, _, breach),) = found.refused
     assert (index, breach.field) == (0, field)
     assert field in breach.detail
+
+
+@pytest.mark.parametrize("key", ["user.id", "session.id"])
+def test_an_id_that_is_too_long_is_left_out(key: str) -> None:
+    """The span stays, without the id in any attribute; the row says that something is missing."""
+    long = 'é"' * 300
+    call = chat(1, attributes={key: long, "note": f"of {long}", "tool.args": "{}"})
+    (row,) = _rows(DecodedSignals(spans=(call,)))
+    assert (row["user_id"], row["session_id"], row["dropped_attributes"]) == (None, None, 1)
+    assert '"note":"of "' in row["attributes"]
+    restored = from_stored_span(row)
+    assert isinstance(restored, OtelSpan)
+    trace = assemble(restored)
+    assert trace.row is not None
+    assert (trace.row["user_id"], trace.row["session_id"]) == (None, None)
+    assert trace.incomplete == ("attributes_dropped",)
+
+
+@pytest.mark.parametrize(
+    ("value", "user"),
+    [(" \t", "other"), (7.0, "7"), (1042.5, "1042.5"), (7, "7"), (" u ", " u "), (True, "other")],
+)
+def test_a_user_is_no_blank_and_a_whole_number_has_no_point(value: object, user: str) -> None:
+    """What is blank yields to the next name of the user."""
+    call = chat(1, attributes={"user.id": value, "enduser.id": "other"})
+    (row,) = _rows(DecodedSignals(spans=(call,)))
+    assert row["user_id"] == user
+    assert row_of(call)["user_id"] == user
 
 
 def test_numbers_that_json_lacks_become_text() -> None:

@@ -209,3 +209,24 @@ def _empty(folder: Path) -> Path:
     file = folder / "empty.jsonl"
     file.write_bytes(b"\n")
     return file
+
+
+def test_a_file_of_lines_that_are_too_long_names_the_setting(
+    import_lake: Lake,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Another format would not help; UTF-16 is named too."""
+    del import_lake
+    monkeypatch.setenv("GOLDPAN_STREAM__MAX_RECORD_BYTES", "2000")
+    file = tmp_path / "long.jsonl"
+    line = json.dumps(_line(0) | {"note": "x" * 3_000})
+    file.write_text(line + "\n", encoding="utf-8")
+    assert run_command(["import", "--format", "langsmith", str(file)]) == 2
+    error = capsys.readouterr().err
+    assert "GOLDPAN_STREAM__MAX_RECORD_BYTES" in error.replace("\n", "")
+    assert "--format" not in error
+    file.write_text(line, encoding="utf-16")
+    with pytest.raises(UsageError, match="UTF-16"):
+        read_import_file(file)

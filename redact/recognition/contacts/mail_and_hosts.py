@@ -10,6 +10,7 @@ from presidio_analyzer import Pattern, PatternRecognizer
 
 from redact.recognition.matching.edges import LEFT
 from redact.recognition.matching.judged_matches import JudgedRecogniser, JudgedSpan
+from redact.recognition.matching.lazy_patterns import compile_expression
 
 _SNAPSHOT = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
 """The packaged list of suffixes: a network request would leak what is being read."""
@@ -164,6 +165,7 @@ DISGUISED_MAIL_EXPRESSION = (
     rf"{LEFT}{_PART}(?:{_LOCAL_DOT}{_PART}){{0,4}}{_AT}"
     rf"(?:{_PART}{_DOT}){{1,4}}{_ENDS}(?![A-Za-z0-9]|[ ]?\()"
 )
+_MIDDLE = rf"{_AT}{_PART}{_DOT}"
 _WORDY = re.compile(r"[ ](?:at|\u00e4t|arroba|chiocciola|arobase|ma\u0142pa)[ ]", re.IGNORECASE)
 _ORDINARY = re.compile(
     r"(?:"
@@ -193,6 +195,15 @@ class DisguisedMailRecogniser(JudgedRecogniser):
             patterns=[Pattern("Disguised mail", DISGUISED_MAIL_EXPRESSION, 0.75)],
             name="DisguisedMail",
         )
+
+    def stretches(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield the lines with the middle of such an address, from its `at` to its first `dot`."""
+        middle = compile_expression(_MIDDLE, int(self.global_regex_flags or 0))
+        found = middle.search(text)
+        while found is not None:
+            end = text.find("\n", found.end()) + 1 or len(text)
+            yield text.rfind("\n", 0, found.start()) + 1, end
+            found = middle.search(text, end)
 
     def judge(self, text: str, match: Any) -> Iterator[JudgedSpan]:
         """Yield the match unless it is an ordinary address, or a sentence."""

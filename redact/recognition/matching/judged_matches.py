@@ -36,6 +36,13 @@ class JudgedRecogniser(GatedRecogniser):
 
     mark = ""
 
+    def stretches(self, text: str) -> Iterable[tuple[int, int]]:
+        """Return the parts of a text to search, in order; no match is outside of them.
+
+        A part ends with whole lines, and the lines in it are all that its matches depend on.
+        """
+        return ((0, len(text)),)
+
     def judge(self, text: str, match: Any) -> Iterable[JudgedSpan]:
         """Return the spans of ``text`` that count, for one match of one pattern."""
         raise NotImplementedError

@@ -6,7 +6,7 @@ number of something else.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,6 +89,13 @@ class LabelledNumberRecogniser(JudgedRecogniser):
             name=f"Labelled {kind}",
         )
 
+    def stretches(self, text: str) -> Iterable[tuple[int, int]]:
+        """Return the lines with a digit, each with the line before it.
+
+        A name is within one line, and its digit is on that line or on the next.
+        """
+        return lines_near_digits(text)
+
     def judge(self, text: str, match: Any) -> Iterator[JudgedSpan]:
         """Yield the number without its name."""
         row, follows = self._rows[match.re.pattern]
@@ -105,6 +112,24 @@ class LabelledNumberRecogniser(JudgedRecogniser):
         if row.check is None or row.check(value):
             yield *number.span("v"), LABELLED_SCORE
             yield from _further_numbers(text, number.end("v"), value)
+
+
+def lines_near_digits(text: str) -> list[tuple[int, int]]:
+    """Return the stretches of lines that have a digit (0 to 9), or that precede such a line."""
+    stretches: list[tuple[int, int]] = []
+    digit = _DIGIT.search(text)
+    while digit is not None:
+        line = text.rfind("\n", 0, digit.start())
+        start = text.rfind("\n", 0, line) + 1 if line > 0 else 0
+        end = text.find("\n", digit.start()) + 1 or len(text)
+        if stretches and start < stretches[-1][1]:
+            start = stretches.pop()[0]
+        stretches.append((start, end))
+        digit = _DIGIT.search(text, end)
+    return stretches
+
+
+_DIGIT = re.compile("[0-9]")
 
 
 def _further_numbers(text: str, position: int, first: str) -> Iterator[JudgedSpan]:
