@@ -100,14 +100,15 @@ class SpanView:
     def read_text(self, name: FieldName, too_long: list[str] | None = None) -> Reading | None:
         """Return a field as text: numbers are written out; blanks and other values do not count.
 
-        Nor does an id of a session or a user that is longer than the tables take: it is added to
-        ``too_long``, if that is given.
+        Nor does the id of a session that is longer than the tables take: it is added to
+        ``too_long``, if that is given. The id of a user stays, so that its span is set aside:
+        redaction can search for no id that it does not know.
         """
         for reading in self.read_all(name):
             text = _to_text(reading.value, is_id=name in ID_FIELDS)
             if text is None:
                 continue
-            if name not in ID_FIELDS or len(text) <= MAX_ID:
+            if name != "session_id" or len(text) <= MAX_ID:
                 return Reading(text, reading.origin)
             if too_long is not None:
                 too_long.append(text)
