@@ -1,14 +1,13 @@
 """Erasing a person reaches every span and every revision of the person's traces, and no other."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from lake.tables import Lake
 from lake.verify import verify_lake
 from schemas.assembly_columns import AssemblyFacts
-from schemas.records import StoredSpan, StoredSpanEvent
+from schemas.records import StoredSpanEvent
 from tests.batch.erase.world import (
     NICKNAME,
     OWN,
@@ -18,25 +17,15 @@ from tests.batch.erase.world import (
     USER,
     erasure,
     person,
+    stored_span,
 )
 from tests.batch.kit import new_lake, open_lake, put_assembled, put_spans
 from tests.edges.search import marks_in_folder
-from tests.labels.kit import START, trace
+from tests.labels.kit import trace
 
 TWIN = "twin-of-mia"
 """The trace that another instrumentation made of the person's call, without saying whose it is."""
 WORDS = [PERSON, NICKNAME, USER, TOKEN, *OWN[:2], TWIN, "mentions-mia"]
-
-
-def span(trace_id: str, span_id: str, **more: Any) -> StoredSpan:
-    """A span, whose user only the root says."""
-    fields: dict[str, Any] = {
-        "record": "span",
-        "format": "otlp",
-        "start_time_unix_nano": START * 1000,
-        **more,
-    }
-    return StoredSpan(trace_id=trace_id, span_id=span_id, started_at=START, **fields)
 
 
 @pytest.fixture
@@ -47,14 +36,14 @@ def spans_lake(tmp_path: Path) -> Lake:
     put_spans(
         lake,
         [
-            span(OWN[0], "root", user_id=USER, attributes=f'{{"user.id": "{USER}"}}'),
-            span(OWN[0], "tool", events=[told]),
-            span(OWN[1], "alone", user_id=USER),
-            span(TWIN, "root", attributes=f'{{"input": "{NICKNAME}"}}'),
-            span("mentions-mia", "root", attributes=f'{{"about": "{PLACEHOLDER}"}}'),
-            span("mentions-mia", "child"),
-            span("of-another", "root", user_id=person("other-1")),
-            span("of-another", "child"),
+            stored_span(OWN[0], "root", user_id=USER, attributes=f'{{"user.id": "{USER}"}}'),
+            stored_span(OWN[0], "tool", events=[told]),
+            stored_span(OWN[1], "alone", user_id=USER),
+            stored_span(TWIN, "root", attributes=f'{{"input": "{NICKNAME}"}}'),
+            stored_span("mentions-mia", "root", attributes=f'{{"about": "{PLACEHOLDER}"}}'),
+            stored_span("mentions-mia", "child"),
+            stored_span("of-another", "root", user_id=person("other-1")),
+            stored_span("of-another", "child"),
         ],
     )
     put_assembled(

@@ -25,10 +25,10 @@ from redact.crypto.pseudonyms import Pseudonyms
 from redact.crypto.sealing import Sealer
 from redact.pipeline.audit import AuditEntry, AuditReplacement, build_audit_rows, chain_start
 from schemas.record_batches import RawRecord, RejectedRecord
-from schemas.records import Feedback, Message, Trace
+from schemas.records import Feedback, Message, StoredSpan, Trace
 from schemas.redacted import Redacted
 from tests.batch.kit import SCALES, TOPICS, Clock, desk, judge, open_lake, put, reconciled
-from tests.labels.kit import DAY, NOW, feedback, kind_of, trace
+from tests.labels.kit import DAY, NOW, START, feedback, kind_of, trace
 from tests.lake.kit import HERE, commit_context, patience
 
 PERSON: Final = "mia-4711"
@@ -124,6 +124,17 @@ def new_world(uri: Path | str, **more: Any) -> Lake:
     review(lake)
     reconciled(lake, SCALES, clock=Clock(NOW + DAY))
     return lake
+
+
+def stored_span(trace_id: str, span_id: str, **more: Any) -> StoredSpan:
+    """Return a row of a span; its user, if it says one, is a pseudonym."""
+    fields: dict[str, Any] = {
+        "record": "span",
+        "format": "otlp",
+        "start_time_unix_nano": START * 1000,
+        **more,
+    }
+    return StoredSpan(trace_id=trace_id, span_id=span_id, started_at=START, **fields)
 
 
 def flush(lake: Lake, some: Sequence[Trace | Feedback]) -> None:
