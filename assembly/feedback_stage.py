@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from assembly.feedback_targets import has_feedback, read_feedback
 from assembly.feedback_writer import FeedbackOutcome, FeedbackWriter
+from assembly.time_share import TimeShare
 from lake.tables import Table
 from otel.open_traces import AssemblyTerms, shard_of
 from otel.waiting_feedback import FeedbackQueue
@@ -18,8 +19,6 @@ LOOK_BACK: Final = timedelta(days=2)
 """How long before a feedback its trace may have begun; the job looks further."""
 OLDEST_US: Final = 7 * 86_400_000_000
 """Feedback that says an earlier time is taken to be this old; the job looks further."""
-SEARCH_SHARE: Final = 10
-"""Searches take at most one part in so many of the stage's time."""
 
 
 class FeedbackObserver(Protocol):
@@ -41,11 +40,12 @@ class FeedbackStage:
     monotonic: Callable[[], float]
     _shards: frozenset[int] = frozenset()
     _queue: FeedbackQueue = field(init=False)
-    _search_after: float = 0.0
+    _searches: TimeShare = field(init=False)
 
     def __post_init__(self) -> None:
         """Begin with nothing."""
         self._queue = FeedbackQueue(self.terms)
+        self._searches = TimeShare(self.monotonic)
 
     def begin(self, shards: Collection[int]) -> None:
         """Forget what waits, and own these shards; as of the table's newest version."""
@@ -71,17 +71,17 @@ class FeedbackStage:
 
         Raises as `FeedbackWriter.write`.
         """
-        now_us, began = self.now_us(), self.monotonic()
+        now_us = self.now_us()
         due = self._queue.take_due(now_us, everything=everything)
-        if not due or (began < self._search_after and not everything):
+        if not due or (self._searches.spent and not everything):
             return
-        for table in (self.spans, self.writer.finder.traces, self.writer.sequences.table):
-            table.refresh()
-        oldest_us = min([each.time_ns // 1000 or now_us for each in due])
-        oldest_us = min(max(oldest_us, now_us - OLDEST_US), now_us)
-        days = day_of_micros(oldest_us) - LOOK_BACK, day_of_micros(now_us) + timedelta(days=1)
-        outcome = self.writer.write(due, days, is_open)
-        self._queue.resolved([*outcome.written, *outcome.settled])
-        left = self._queue.failed(outcome.waiting, now_us)
-        self.observer.feedback(outcome, len(left), len(self._queue.waiting))
-        self._search_after = self.monotonic() + SEARCH_SHARE * (self.monotonic() - began)
+        with self._searches.use():
+            for table in (self.spans, self.writer.finder.traces, self.writer.sequences.table):
+                table.refresh()
+            oldest_us = min([each.time_ns // 1000 or now_us for each in due])
+            oldest_us = min(max(oldest_us, now_us - OLDEST_US), now_us)
+            days = day_of_micros(oldest_us) - LOOK_BACK, day_of_micros(now_us) + timedelta(days=1)
+            outcome = self.writer.write(due, days, is_open)
+            self._queue.resolved([*outcome.written, *outcome.settled])
+            left = self._queue.failed(outcome.waiting, now_us)
+            self.observer.feedback(outcome, len(left), len(self._queue.waiting))

@@ -3,30 +3,23 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-import msgspec
-
+from assembly.contract_records import convert_values, make_batch
 from assembly.feedback_targets import Days, TargetFinder, is_one_of
 from assembly.refusals import (
     ERASED,
-    NOT_ALLOWED,
     AssemblyRefusal,
-    refuse_breach,
     refuse_rejected,
 )
 from assembly.row_writer import LoadedTombstones, RowRedactor
-from assembly.shard_sequences import NumberedShardRows, ShardSequences
+from assembly.shard_sequences import ShardSequences, number_shard_rows
 from lake.fences import ERASURE_FENCE
-from lake.table_log import ASSEMBLY_SEQUENCE
 from otel.feedback_records import resolve_feedback
 from otel.feedback_scale import DEFAULT_SCALES, FeedbackScale
 from otel.open_traces import shard_of
 from otel.signals import ProductFeedback
-from redact.pipeline.assembled_rows import RowNumbers, number_assembled_rows
-from schemas.contract import CONTRACTS
-from schemas.record_batches import DecodedBatch, RawRecord, RecordKind
-from schemas.record_rules import normalize_feedback
+from redact.pipeline.assembled_rows import RowNumbers
+from schemas.record_batches import RecordKind
 from schemas.records import Feedback
 
 
@@ -82,7 +75,7 @@ class FeedbackWriter:
             if resolved.record is None:
                 unresolved.append(each.feedback_id)
                 continue
-            record = _to_record(resolved.record)
+            record = convert_values(RecordKind.FEEDBACK, Feedback, resolved.record)
             if isinstance(record, AssemblyRefusal):
                 refused[record.reason] += 1
                 settled.append(each.feedback_id)
@@ -104,7 +97,7 @@ class FeedbackWriter:
         self, records: Sequence[tuple[ProductFeedback, Feedback]], refused: Counter[str]
     ) -> set[str]:
         """Return the ids of what was written; count what was refused."""
-        decoded = _decoded([record for _, record in records])
+        decoded = make_batch(RecordKind.FEEDBACK, [record for _, record in records])
         if self.tombstones.kept_out:
             decoded, _ = self.tombstones.kept_out.without(decoded)
             refused[ERASED] += len(records) - len(decoded)
@@ -115,37 +108,11 @@ class FeedbackWriter:
         ids = outcome.rows.value["feedback_id"].to_pylist()
         shards = {f.feedback_id: shard_of(f.target_id) for f, _ in records}
         at, numbers = dict(self.sequences.positions), []
-        counts: dict[int, int] = {}
-        for row, feedback_id in sorted(enumerate(ids), key=lambda item: shards[item[1]]):
+        for row, feedback_id in enumerate(ids):
             shard = shards[feedback_id]
             numbers.append(RowNumbers(row, shard, at[shard], None))
             at[shard] += 1
-            counts[shard] = counts.get(shard, 0) + 1
         if numbers:
-            rows = number_assembled_rows(outcome.rows, numbers)
-            guards = [ERASURE_FENCE.guard(self.tombstones.newest)]
-            self.sequences.commit(NumberedShardRows(rows, counts), {}, guards)
+            rows = number_shard_rows(outcome.rows, numbers)
+            self.sequences.commit(rows, {}, [ERASURE_FENCE.guard(self.tombstones.newest)])
         return set(ids)
-
-
-def _to_record(values: Mapping[str, Any]) -> Feedback | AssemblyRefusal:
-    """Return a record of the contract, or which rule it breaks."""
-    try:
-        record = msgspec.convert(dict(values), Feedback)
-    except (msgspec.ValidationError, ValueError):
-        return NOT_ALLOWED
-    breach = normalize_feedback(record)
-    return record if breach is None else refuse_breach(breach)
-
-
-def _decoded(records: Sequence[Feedback]) -> DecodedBatch[Feedback]:
-    count = len(records)
-    return DecodedBatch(
-        kind=RecordKind.FEEDBACK,
-        topic=ASSEMBLY_SEQUENCE,
-        records=list(records),
-        partitions=[0] * count,
-        offsets=list(range(count)),
-        schema_ids=[CONTRACTS["feedback"].fingerprint] * count,
-        raws=[RawRecord(0, number, -1, None, None) for number in range(count)],
-    )

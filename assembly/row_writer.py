@@ -8,29 +8,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import msgspec
 import pyarrow as pa
 
+from assembly.contract_records import convert_values, make_batch
 from assembly.refusals import (
-    NOT_ALLOWED,
     OF_ERASED,
     AssemblyRefusal,
-    refuse_breach,
     refuse_rejected,
 )
-from assembly.shard_sequences import NumberedShardRows, ShardSequences
+from assembly.shard_sequences import ShardSequences, number_shard_rows
 from assembly.stored_traces import StoredTrace, digest_rows
 from lake.fences import ERASURE_FENCE
-from lake.table_log import ASSEMBLY_SEQUENCE
 from otel.assembly import AssembledTrace
 from otel.open_traces import shard_of
 from redact.crypto.erasure_filter import ErasureFilter
-from redact.pipeline.assembled_rows import RowNumbers, number_assembled_rows
+from redact.pipeline.assembled_rows import RowNumbers
 from redact.pipeline.redactor import RedactionOutcome
 from schemas.assembly_columns import AssemblyFacts
-from schemas.contract import CONTRACTS
 from schemas.record_batches import DecodedBatch, RawRecord, RecordKind
-from schemas.record_rules import normalize_start
 from schemas.records import Trace
 from schemas.redacted import Redacted
 
@@ -104,12 +99,16 @@ class RowWriter:
         for trace in traces:
             if trace.row is None:
                 continue
-            record = _to_record(trace.row)
+            record = convert_values(RecordKind.TRACE, Trace, trace.row)
             if isinstance(record, AssemblyRefusal):
                 built.refused[trace.trace_id] = record
             else:
                 valid.append((trace, record))
-        decoded = _decoded(valid, duplicates)
+        decoded = make_batch(
+            RecordKind.TRACE,
+            [record for _, record in valid],
+            [_facts(trace, duplicates.get(trace.trace_id)) for trace, _ in valid],
+        )
         if self.tombstones.kept_out:
             kept, _ = self.tombstones.kept_out.without(decoded)
             left = {record.trace_id for record in kept.records}
@@ -180,11 +179,7 @@ class RowWriter:
         """Commit numbered rows and marks; see `write`."""
         rows = None
         if numbers and built.rows is not None:
-            ordered = sorted(numbers, key=lambda each: (each.shard, each.number))
-            counts: dict[int, int] = {}
-            for each in ordered:
-                counts[each.shard] = counts.get(each.shard, 0) + 1
-            rows = NumberedShardRows(number_assembled_rows(built.rows, ordered), counts)
+            rows = number_shard_rows(built.rows, numbers)
         self.sequences.commit(rows, marks, [ERASURE_FENCE.guard(self.tombstones.newest)])
 
 
@@ -206,41 +201,15 @@ def _outcomes(
     ]
 
 
-def _to_record(row: Mapping[str, Any]) -> Trace | AssemblyRefusal:
-    """Return a row as a record of the contract, or which rule it breaks."""
-    try:
-        record = msgspec.convert(dict(row), Trace)
-    except (msgspec.ValidationError, ValueError):
-        return NOT_ALLOWED
-    breach = normalize_start(record)
-    return record if breach is None else refuse_breach(breach)
-
-
-def _decoded(
-    valid: Sequence[tuple[AssembledTrace, Trace]], duplicates: Mapping[str, str | None]
-) -> DecodedBatch[Trace]:
-    """Return records as a batch. Their numbers are provisional: their places in it."""
-    count = len(valid)
-    return DecodedBatch(
-        kind=RecordKind.TRACE,
-        topic=ASSEMBLY_SEQUENCE,
-        records=[record for _, record in valid],
-        partitions=[0] * count,
-        offsets=list(range(count)),
-        schema_ids=[CONTRACTS["trace"].fingerprint] * count,
-        raws=[RawRecord(0, number, -1, None, None) for number in range(count)],
-        assembly=[
-            AssemblyFacts(
-                revision=1,
-                mapping=trace.mapping,
-                incomplete=trace.incomplete,
-                cost_computed=trace.cost_computed,
-                sampling_probability=trace.sampling_probability,
-                duplicate_of=duplicates.get(trace.trace_id),
-                taught=trace.taught,
-            )
-            for trace, _ in valid
-        ],
+def _facts(trace: AssembledTrace, duplicate_of: str | None) -> AssemblyFacts:
+    return AssemblyFacts(
+        revision=1,
+        mapping=trace.mapping,
+        incomplete=trace.incomplete,
+        cost_computed=trace.cost_computed,
+        sampling_probability=trace.sampling_probability,
+        duplicate_of=duplicate_of,
+        taught=trace.taught,
     )
 
 

@@ -7,6 +7,7 @@ at or below it has been assembled.
 """
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -18,6 +19,7 @@ from lake.table_commit import CommitContext, Condition, Move, TableCommit
 from lake.table_log import ASSEMBLY_SEQUENCE, assembly_mark_app, position_app
 from lake.table_writer import TableWriter
 from lake.tables import Table
+from redact.pipeline.assembled_rows import RowNumbers, number_assembled_rows
 from schemas.errors import RetryableError
 from schemas.redacted import Redacted
 
@@ -28,6 +30,15 @@ class NumberedShardRows:
 
     rows: Redacted[pa.RecordBatch]
     counts: Mapping[int, int]
+
+
+def number_shard_rows(
+    rows: Redacted[pa.RecordBatch], numbers: Sequence[RowNumbers]
+) -> NumberedShardRows:
+    """Return the rows that have numbers, in the order of their shards and numbers."""
+    ordered = sorted(numbers, key=lambda each: (each.shard, each.number))
+    counts = Counter(each.shard for each in ordered)
+    return NumberedShardRows(number_assembled_rows(rows, ordered), counts)
 
 
 @dataclass

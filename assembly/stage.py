@@ -26,6 +26,7 @@ from assembly.shard_rebuild import NOTHING_READ, rebuild_shards
 from assembly.span_arrivals import find_arrivals, read_arrival_columns
 from assembly.span_versions import RewrittenBeforeReadError, SpanVersions
 from assembly.stored_traces import StoredTrace, read_stored_traces
+from assembly.time_share import TimeShare
 from assembly.trace_assembler import TraceAssembler
 from assembly.trace_rows import SpanRows, find_trace_rows, read_trace_rows
 from lake.table_log import assembly_mark_app
@@ -43,8 +44,6 @@ MARK_SECONDS: Final = 10.0
 """Marks move with the rows; without any, this often."""
 LOOK_BACK: Final = timedelta(days=1)
 """How far from the days of a trace's known spans its stored row and its other spans are sought."""
-SEARCH_SHARE: Final = 10
-"""Searches of late traces take at most one part in so many of the stage's time."""
 FILES_TO_SWEEP: Final = 2_000
 CLOCK_SKEW_US: Final = 300_000_000
 """How much the clock of an application may be ahead of a worker's."""
@@ -87,10 +86,14 @@ class AssemblyStage:
     _states: dict[int, OpenTraces] = field(default_factory=dict)
     _versions: SpanVersions | None = None
     _late: dict[str, int] = field(default_factory=dict)
-    _search_after: float = 0.0
     _marked_at: float = 0.0
     _why: str = "start"
     _built_at: int = -1
+    _searches: TimeShare = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin with no search behind it."""
+        self._searches = TimeShare(self.monotonic)
 
     def own(self, shards: Collection[int]) -> None:
         """Own these shards and no others from the next cycle on."""
@@ -262,23 +265,16 @@ class AssemblyStage:
             if trace_id in late:
                 self._late[trace_id] = late[trace_id]
             else:
-                self._close(trace_id, known)
+                self._close(trace_id, known.get(trace_id))
         outcomes = self.writer.write(traces, built, known, self._marks())
         for outcome in outcomes:
-            state = self._state_of(outcome.trace.trace_id)
             if outcome.stored is not None:
-                state.close(
-                    outcome.trace.trace_id,
-                    revision=outcome.stored.revision,
-                    digest=outcome.stored.digest,
-                    duplicate_of=outcome.stored.duplicate_of,
-                )
+                self._close(outcome.trace.trace_id, outcome.stored)
         self._marked_at = self.monotonic()
         self.observer.assembled(outcomes)
 
-    def _close(self, trace_id: str, known: Mapping[str, StoredTrace]) -> None:
-        """Close a trace before the commit: the marks go with it."""
-        stored = known.get(trace_id)
+    def _close(self, trace_id: str, stored: StoredTrace | None) -> None:
+        """Close a trace with its stored row. It happens before the commit: the marks go with it."""
         state = self._state_of(trace_id)
         if stored is None:
             state.close(trace_id, revision=None)
@@ -348,19 +344,17 @@ class AssemblyStage:
 
         A search reads the trace ids of whole days, so it may take only a share of the time.
         """
-        if not self._late or (self.monotonic() < self._search_after and not everything):
+        if not self._late or (self._searches.spent and not everything):
             return
-        began = self.monotonic()
-        self.spans.refresh()
-        today = day_of_micros(self.now_us())
-        first = day_of_micros(min(self._late.values())) - LOOK_BACK
-        trace_ids, self._late = list(self._late), {}
-        for at in range(0, len(trace_ids), self.cycle_rows):
-            portion = trace_ids[at : at + self.cycle_rows]
-            rows = find_trace_rows(self.spans, portion, (first, max(today, first)))
-            self._commit(portion, rows, searched=True)
-        took = self.monotonic() - began
-        self._search_after = self.monotonic() + SEARCH_SHARE * took
+        with self._searches.use():
+            self.spans.refresh()
+            today = day_of_micros(self.now_us())
+            first = day_of_micros(min(self._late.values())) - LOOK_BACK
+            trace_ids, self._late = list(self._late), {}
+            for at in range(0, len(trace_ids), self.cycle_rows):
+                portion = trace_ids[at : at + self.cycle_rows]
+                rows = find_trace_rows(self.spans, portion, (first, max(today, first)))
+                self._commit(portion, rows, searched=True)
 
     # -- marks ----------------------------------------------------------------------------------
 
