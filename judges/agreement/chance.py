@@ -46,12 +46,15 @@ def gwet_ac1(
     if not pairs:
         return None
     weight = np.ones(len(pairs)) if weights is None else np.array(weights, float)
-    weight = weight / weight.sum()
-    observed = float(weight @ np.array([first == second for first, second in pairs], float))
+    # The same sum above and below, so that full agreement is 1 to the last bit.
+    total = float(weight @ np.ones(len(pairs)))
+    observed = float(weight @ np.array([first == second for first, second in pairs], float)) / total
     categories = sorted({label for pair in pairs for label in pair})
     expected = 0.0
     for label in categories:
-        share = float(weight @ np.array([(a == label) + (b == label) for a, b in pairs]) / 2)
+        share = float(weight @ np.array([(a == label) + (b == label) for a, b in pairs])) / (
+            2 * total
+        )
         expected += share * (1 - share)
     expected /= max(1, len(categories) - 1)
     return (observed - expected) / (1 - expected)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from judges.agreement.alternative import ManyReviews, alternative_test
@@ -77,6 +77,7 @@ def test_chance_corrected_agreement_does_not_collapse() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("ab")), min_size=1))
+@example([("a", "a")] * 6)
 def test_ac1_is_symmetric_and_bounded(pairs: list[tuple[str, str]]) -> None:
     """Neither rater is the first, and 1 is full agreement."""
     value = gwet_ac1(pairs)

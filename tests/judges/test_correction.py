@@ -180,7 +180,6 @@ def test_weights_stand_for_production() -> None:
     assert naive_covered < 0.25 * 80
 
 
-@pytest.mark.chaos
 def test_clusters_widen_the_interval() -> None:
     """Rows of one conversation say the same: four of them are not four reviews."""
     covered, effects = 0, []
@@ -248,7 +247,6 @@ def test_bins_of_probability_can_be_the_strata() -> None:
     assert len(estimate(units).strata) == 5
 
 
-@pytest.mark.chaos
 def test_probabilities_tune_the_estimate() -> None:
     """A judge whose probabilities say much narrows the interval, another one is left out."""
     covered, widths, worth = 0, [], []

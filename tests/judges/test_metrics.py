@@ -284,7 +284,6 @@ def test_what_failed_is_paid_for_too() -> None:
     assert cost_per_success(never).estimate is None
 
 
-@pytest.mark.chaos
 def test_the_ratio_of_totals_covers_the_truth() -> None:
     """Fieller's interval, with clusters; open above where success may be zero."""
     covered, opened = 0, 0
@@ -319,7 +318,6 @@ def test_each_metric_has_segments() -> None:
     assert list(by_segment(rows, "model_version", error_rate)) == [""]
 
 
-@pytest.mark.chaos
 def test_means_of_values_between_0_and_1_cover_the_truth() -> None:
     """Reciprocal ranks are neither 0 nor 1 alone, and rows of a conversation belong together."""
     covered = 0
