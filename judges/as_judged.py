@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from judges.outcome import JudgeAnswer, OutcomeCounts
 from judges.weighted_rate import rate_of_values
-from judges.weighted_rows import WeightedRow, row_arrays
+from judges.weighted_rows import FloatArray, WeightedRow, row_arrays
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +67,33 @@ def judged_rate(
     arrays = row_arrays(row for _, row in held)
     outcome = np.array([answer.outcome for answer, _ in held], np.str_)
     passed, failed = outcome == "pass", outcome == "fail"
-    open_ones = (outcome == "unknown") | (outcome == "error")
     decided = arrays.subset(passed | failed)
-    weight = arrays.weight
-    applicable = float(weight[passed | failed | open_ones].sum())
-    sure = float(weight[passed].sum())
-    allowed = sure + float(weight[open_ones].sum())
+    least, most = undecided_range(outcome, arrays.weight)
     interval = rate_of_values(decided, passed[passed | failed].astype(float), confidence)
     return JudgedRate(
         estimate=interval.estimate,
         low=interval.low,
         high=interval.high,
-        least=sure / applicable if applicable else None,
-        most=allowed / applicable if applicable else None,
+        least=least,
+        most=most,
         confidence=confidence,
         effective=interval.effective,
         design_effect=interval.design_effect,
         counts=counts,
     )
+
+
+def undecided_range(
+    outcome: NDArray[np.str_], weight: FloatArray
+) -> tuple[float | None, float | None]:
+    """Return the shares of good rows if all of unknown and error are bad, and if all are good.
+
+    Rows that are not applicable are in neither; both are None where no row applies.
+    """
+    passed, failed = outcome == "pass", outcome == "fail"
+    open_ones = (outcome == "unknown") | (outcome == "error")
+    applicable = float(weight[passed | failed | open_ones].sum())
+    if not applicable:
+        return None, None
+    sure = float(weight[passed].sum())
+    return sure / applicable, (sure + float(weight[open_ones].sum())) / applicable

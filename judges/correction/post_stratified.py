@@ -28,9 +28,9 @@ from typing import Any, Final
 import numpy as np
 
 from judges.correction.strata import Stratum, merge_strata
-from judges.correction.units import JudgedUnit, UnitArrays, unit_arrays
+from judges.correction.units import JudgedUnit, UnitArrays, between_variance, unit_arrays
 from judges.effective_interval import effective_interval
-from judges.weighted_rows import FloatArray, IndexArray, cluster_sums, clustered_effect
+from judges.weighted_rows import FloatArray, IndexArray, clustered_effect
 
 _FEWEST: Final = 2
 """With fewer reviews there is no estimate."""
@@ -137,7 +137,7 @@ def _estimate(arrays: UnitArrays, strata: list[Stratum], confidence: float) -> C
     interval = effective_interval(
         estimate,
         smoothed=smoothed,
-        variance=within + _between(arrays, rates[of_unit], estimate),
+        variance=within + between_variance(arrays, rates[of_unit], estimate),
         freedom=freedom,
         confidence=confidence,
     )
@@ -170,13 +170,6 @@ def _stratum_numbers(arrays: UnitArrays, strata: list[Stratum]) -> IndexArray:
     names, places = np.unique(arrays.stratum, return_inverse=True)
     of_unit: IndexArray = np.array([numbers[name] for name in names.tolist()], np.int64)[places]
     return of_unit
-
-
-def _between(arrays: UnitArrays, values: FloatArray, mean: float) -> float:
-    """Return the variance of the judged rows' weighted mean, which are a sample of the rest."""
-    deviations = arrays.shares * (values - mean) * np.sqrt(1 - arrays.chance)
-    sums = cluster_sums(deviations, arrays.cluster)
-    return float(np.sum(sums**2)) * len(sums) / max(1, len(sums) - 1)
 
 
 def _gain(shares: FloatArray, smooth: FloatArray, sizes: FloatArray, smoothed: float) -> float:

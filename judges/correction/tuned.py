@@ -18,9 +18,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from judges.correction.units import JudgedUnit, UnitArrays, unit_arrays
+from judges.correction.units import JudgedUnit, UnitArrays, between_variance, unit_arrays
 from judges.effective_interval import effective_interval
-from judges.weighted_rows import FloatArray, cluster_sums, clustered_effect
+from judges.weighted_rows import FloatArray, clustered_effect
 
 _FEWEST: Final = 3
 
@@ -97,11 +97,13 @@ def tuned_rate_of_arrays(arrays: UnitArrays, *, confidence: float = 0.95) -> Tun
     effect = clustered_effect(shares * residual, cluster)
     unseen = float(shares @ (1 - arrays.review_chance))
     freedom = max(1, len(np.unique(cluster)) - 2)
+    scaled = tuning * judged
+    between = between_variance(arrays, scaled, float(arrays.shares @ scaled))
     inside = min(1.0, max(0.0, estimate))
     interval = effective_interval(
         inside,
         smoothed=min(max(smoothed + inside - mean_good, 1e-6), 1 - 1e-6),
-        variance=within * unseen * effect + _between(arrays, tuning * judged),
+        variance=within * unseen * effect + between,
         freedom=freedom,
         confidence=confidence,
     )
@@ -128,10 +130,3 @@ def _probability_of_good(arrays: UnitArrays, shares: FloatArray) -> FloatArray:
     known = ~np.isnan(judged[arrays.of_review])
     mean = float(shares[known] @ judged[arrays.of_review][known] / float(shares[known].sum()))
     return np.where(np.isnan(judged), mean, judged)
-
-
-def _between(arrays: UnitArrays, values: FloatArray) -> float:
-    """Return the variance of the judged rows' weighted mean, which are a sample of the rest."""
-    deviations = arrays.shares * (values - arrays.shares @ values) * np.sqrt(1 - arrays.chance)
-    sums = cluster_sums(deviations, arrays.cluster)
-    return float(np.sum(sums**2)) * len(sums) / max(1, len(sums) - 1)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from judges.outcome import JudgeOutcome
-from judges.weighted_rows import FloatArray, IndexArray, cluster_numbers, draw_chances
+from judges.weighted_rows import FloatArray, IndexArray, cluster_numbers, cluster_sums, draw_chances
 
 
 class JudgedUnit(NamedTuple):
@@ -89,3 +89,10 @@ def unit_arrays(units: Iterable[JudgedUnit]) -> UnitArrays:
         review_weight=1 / review_chance,
         review_chance=review_chance,
     )
+
+
+def between_variance(arrays: UnitArrays, values: FloatArray, mean: float) -> float:
+    """Return the variance of the judged rows' weighted mean, which are a sample of the rest."""
+    deviations = arrays.shares * (values - mean) * np.sqrt(1 - arrays.chance)
+    sums = cluster_sums(deviations, arrays.cluster)
+    return float(np.sum(sums**2)) * len(sums) / max(1, len(sums) - 1)

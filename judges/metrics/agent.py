@@ -1,10 +1,7 @@
 """Agent: tasks done, tool calls that were right, calls that users repeated."""
 
-import math
 from collections import Counter
 from collections.abc import Iterable
-
-import numpy as np
 
 from judges.checks.tool_calls import canonical_arguments, is_failed_call, is_valid_call
 from judges.checks.tool_schemas import tool_schemas
@@ -15,9 +12,9 @@ from judges.metrics.metric import (
     MetricEstimate,
     MetricIdentity,
     mean_metric,
+    share_metric,
 )
-from judges.weighted_rate import rate_of_values
-from judges.weighted_rows import WeightedRow, row_arrays
+from judges.weighted_rows import WeightedRow
 from schemas.records import ToolCall
 
 
@@ -53,18 +50,12 @@ def tool_call_accuracy(rows: Iterable[MeasuredRow], *, confidence: float = 0.95)
         cluster = row.weighted.cluster or f"row {at}"
         weights += [WeightedRow(row.weighted.probability, cluster)] * len(right)
         values += right
-    rate = rate_of_values(row_arrays(weights), np.array(values, float), confidence)
-    return MetricEstimate(
-        name="tool_call_accuracy",
-        layer="agent",
-        unit="share",
-        estimate=rate.estimate,
-        low=rate.low,
-        high=rate.high,
+    return share_metric(
+        MetricIdentity("tool_call_accuracy", "agent"),
+        weights,
+        values,
+        left_out,
         confidence=confidence,
-        rows=len(values),
-        left_out=dict(left_out),
-        effective=rate.effective if math.isfinite(rate.effective) else float(len(values)),
     )
 
 

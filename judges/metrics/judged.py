@@ -3,6 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+import numpy as np
+
+from judges.as_judged import undecided_range
 from judges.metrics.metric import (
     LeftOut,
     MeasuredRow,
@@ -11,7 +14,6 @@ from judges.metrics.metric import (
     MetricVerdict,
     mean_metric,
 )
-from judges.outcome import JudgeAnswer
 from judges.ways import WayKind
 from judges.weighted_rows import row_arrays
 
@@ -48,13 +50,11 @@ def judged_metric(
         return verdict_value(row.verdicts.get(judge))
 
     estimate = mean_metric(identity, held, value_of, confidence=confidence)
-    answers = [
-        (row, verdict.answer)
-        for row in held
-        if (verdict := row.verdicts.get(judge)) is not None
-        and verdict.answer.outcome != "not_applicable"
-    ]
-    return _with_range(estimate, answers)
+    answered = [(row, verdict) for row in held if (verdict := row.verdicts.get(judge)) is not None]
+    outcome = np.array([verdict.answer.outcome for _, verdict in answered], np.str_)
+    weight = row_arrays(row.weighted for row, _ in answered).weight
+    least, most = undecided_range(outcome, weight)
+    return replace(estimate, least=least, most=most)
 
 
 def verdict_value(verdict: MetricVerdict | None) -> float | LeftOut:
@@ -63,15 +63,3 @@ def verdict_value(verdict: MetricVerdict | None) -> float | LeftOut:
         return "not_judged"
     outcome = verdict.answer.outcome
     return _LEFT_OUT.get(outcome) or float(outcome == "pass")
-
-
-def _with_range(
-    estimate: MetricEstimate, answers: Sequence[tuple[MeasuredRow, JudgeAnswer]]
-) -> MetricEstimate:
-    weight = row_arrays(row.weighted for row, _ in answers).weight
-    total = float(weight.sum())
-    if not total:
-        return estimate
-    sure = sum(w for w, (_, a) in zip(weight.tolist(), answers, strict=True) if a.outcome == "pass")
-    bad = sum(w for w, (_, a) in zip(weight.tolist(), answers, strict=True) if a.outcome == "fail")
-    return replace(estimate, least=sure / total, most=1 - bad / total)

@@ -152,6 +152,18 @@ def mean_metric(
         else:
             measured.append(row.weighted)
             values.append(value)
+    return share_metric(identity, measured, values, left_out, confidence=confidence)
+
+
+def share_metric(
+    identity: MetricIdentity,
+    measured: Sequence[WeightedRow],
+    values: Sequence[float],
+    left_out: Mapping[LeftOut, int],
+    *,
+    confidence: float,
+) -> MetricEstimate:
+    """Return the weighted mean of values from 0 to 1; ``left_out`` counts what has none."""
     rate = rate_of_values(row_arrays(measured), np.array(values, float), confidence)
     return MetricEstimate(
         *identity,
