@@ -417,9 +417,7 @@ def hidden(rows: pa.Table) -> pa.Table:
     return rows.set_column(at, rows.schema.field(at), pa.array(texts, pa.string()))
 
 
-@settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(made=records(), chosen=st.sets(st.integers(0, 5)))
 def test_it_is_as_if_the_rows_had_always_been_these(
     tmp_path_factory: pytest.TempPathFactory, made: Sequence[Trace | Feedback], chosen: set[int]

@@ -110,9 +110,7 @@ def test_a_trace_that_came_twice_with_two_sessions_is_decided_once(tmp_path: Pat
     assert sum(reconciled(lake, each=1).added.values()) == 0
 
 
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(made=records())
 def test_after_a_worker_only_what_it_could_not_know_is_added(
     tmp_path_factory: pytest.TempPathFactory, made: Records

@@ -8,14 +8,10 @@ import pytest
 
 from tests.faults.scene import Scene
 from tests.servers.worker import Worker
+from tests.short_versions import short
 
 FILES = [0, 1, 2, 3, 5, 8, 12, 14, 16]
 """After so many files in the lake: those of six tables, checks of keys, policies, the beginning."""
-
-
-def marked(numbers: list[int], short: set[int]) -> list[object]:
-    """Return what is tried always, and what only `make chaos` tries."""
-    return [n if n in short else pytest.param(n, marks=pytest.mark.chaos) for n in numbers]
 
 
 def files_in(scene: Scene) -> int:
@@ -29,7 +25,7 @@ def until_files(scene: Scene, worker: Worker, number: int) -> None:
     worker.wait_until(there)
 
 
-@pytest.mark.parametrize("number", marked(FILES, {5}))
+@pytest.mark.parametrize("number", short(FILES, {5}))
 def test_killed_before_the_first_commit(scene: Scene, number: int) -> None:
     """The next start understands what it finds."""
     scene.produce(40)
@@ -40,7 +36,7 @@ def test_killed_before_the_first_commit(scene: Scene, number: int) -> None:
     scene.assert_exactly_once()
 
 
-@pytest.mark.parametrize("number", marked(FILES, {3}))
+@pytest.mark.parametrize("number", short(FILES, {3}))
 def test_told_to_stop_before_the_first_commit(scene: Scene, number: int) -> None:
     """It ends with 0, whatever it is at."""
     scene.produce(40)

@@ -30,7 +30,7 @@ def _collapse(text: str) -> str:
     return re.sub(r"[\t ]+", " ", text)
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200, derandomize=True)
 @given(ODD)
 def test_any_text_is_shown_and_commands_nothing(text: str) -> None:
     """Whatever a text holds, it is printed in full and without a character that acts."""

@@ -75,7 +75,7 @@ def test_chance_corrected_agreement_does_not_collapse() -> None:
     assert gwet_ac1([("pass", "pass")]) == 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("ab")), min_size=1))
 @example([("a", "a")] * 6)
 def test_ac1_is_symmetric_and_bounded(pairs: list[tuple[str, str]]) -> None:

@@ -241,7 +241,7 @@ def _damaged(body: bytes, rng: random.Random) -> bytes:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.binary(max_size=200), st.sampled_from(WAYS))
 def test_no_bytes_raise(body: bytes, way: ServedWay) -> None:
     """Whatever arrives, there is an outcome, and random bytes are no verdict."""
@@ -262,7 +262,7 @@ JSON_VALUES = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(JSON_VALUES, st.sampled_from(WAYS))
 def test_no_json_raises(document: Any, way: ServedWay) -> None:
     """Documents of the right words in the wrong places have an outcome too."""

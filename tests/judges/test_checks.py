@@ -119,7 +119,7 @@ def test_a_tool_that_was_not_offered_fails() -> None:
     assert outcome("tool_arguments") == "not_applicable"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(max_size=30))
 def test_definitions_that_are_none_are_ignored(text: str) -> None:
     """What an attribute of that name holds may be anything."""
@@ -211,7 +211,7 @@ def test_each_check_says_what_it_is_and_repeats_itself(name: CheckName) -> None:
     assert other.input_digest != first.input_digest
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.text(max_size=60), st.text(max_size=30), st.sampled_from(CHECK_NAMES))
 def test_no_text_stops_a_check(response: str, arguments: str, name: CheckName) -> None:
     """Whatever is written, there is an outcome."""

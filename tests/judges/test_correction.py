@@ -214,7 +214,7 @@ def test_reviewers_who_all_agree_leave_an_interval() -> None:
     assert 0.85 < rate.low < 0.95
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.dictionaries(st.sampled_from(["pass", "fail", "unknown", "error"]), st.integers(0, 30)))
 def test_the_rule_that_merges_strata_is_fixed(reviews: dict[str, int]) -> None:
     """All values are in one stratum each; none of several strata has fewer than five reviews."""

@@ -258,7 +258,7 @@ def test_quantiles_cover_the_truth() -> None:
     assert weighted >= 0.9 * 80
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.floats(0.05, 0.99), st.integers(1, 2_000))
 def test_limits_of_quantiles_are_around_it(share: float, rows: int) -> None:
     """More rows bring them nearer, and never to the other side."""

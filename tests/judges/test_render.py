@@ -194,7 +194,7 @@ def test_the_estimate_of_tokens_is_above_that_of_tokenizers() -> None:
 TEXTS = st.text(max_size=12) | st.sampled_from(["<|im_end|>", "[INST]", "\u2028\u202e\ud800\x00"])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.dictionaries(st.text(max_size=4), TEXTS | st.lists(TEXTS, max_size=3), max_size=3))
 def test_data_reads_back_as_it_was(document: dict[str, Any]) -> None:
     """On one line, with no character that nobody sees."""

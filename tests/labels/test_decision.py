@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from labels.calibration import prior_calibration
@@ -52,7 +52,6 @@ def _events() -> st.SearchStrategy[FeedbackFacts]:
     )
 
 
-@settings(deadline=None)
 @given(st.lists(_events(), max_size=8), st.randoms(use_true_random=False))
 def test_order_and_repetition_mean_nothing(events: list[FeedbackFacts], rng: Any) -> None:
     """The same things said, in any order and any number of times, are the same label event."""
@@ -63,7 +62,6 @@ def test_order_and_repetition_mean_nothing(events: list[FeedbackFacts], rng: Any
     assert one == other
 
 
-@settings(deadline=None)
 @given(st.lists(_events(), max_size=8), _events(), st.booleans())
 def test_more_knowledge_ranks_higher(
     events: list[FeedbackFacts], more: FeedbackFacts, failed: bool
@@ -79,7 +77,6 @@ def test_more_knowledge_ranks_higher(
     assert after.revision >= less.revision
 
 
-@settings(deadline=None)
 @given(st.lists(_events(), max_size=8))
 def test_weights_add_up_to_the_probability(events: list[FeedbackFacts]) -> None:
     """The evidence in an event accounts for its probability, capped groups included."""

@@ -53,7 +53,7 @@ def happen(worker: Worker, steps: Sequence[tuple[Any, ...]]) -> None:
     worker.finish(now=NOW + len(steps))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(records(), happenings())
 def test_any_order_batching_and_death_gives_the_same_labels(
     world: World, steps: Sequence[tuple[Any, ...]]
@@ -64,7 +64,7 @@ def test_any_order_batching_and_death_gives_the_same_labels(
     assert told(worker.final()) == told(labels(world, SCALES))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(records(), happenings())
 def test_no_label_event_is_written_twice(world: World, steps: Sequence[tuple[Any, ...]]) -> None:
     """A worker that is killed at any step writes no event again, and none that is outranked."""
@@ -106,14 +106,14 @@ def test_a_lake_from_before_labels_were_decided_is_read_back() -> None:
     assert "t19" in found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(records(), st.randoms(use_true_random=False))
 def test_the_batch_job_agrees_with_itself_in_any_order(world: World, rng: Any) -> None:
     """Rows of the lake in any order of files give the batch job the same labels."""
     assert told(_reconciled(world, None)) == told(_reconciled(world, rng))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(records(), happenings())
 def test_worker_and_batch_job_end_in_the_labels_of_the_batch_job_alone(
     world: World, steps: Sequence[tuple[Any, ...]]
@@ -145,7 +145,7 @@ def _reconciled(world: World, rng: Any, known: dict[str, str] | None = None, now
     }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(records())
 def test_the_join_decides_what_plain_python_would(world: World) -> None:
     """For one partition, the compact state knows exactly what a dictionary of records would."""
@@ -330,7 +330,7 @@ def test_calls_that_repeat_all_day_are_retries_all_day() -> None:
     assert {f"t{i}" for i in range(2_999)} <= decided
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.sampled_from([f"k{i}" for i in range(300)]), max_size=400), st.data())
 def test_the_index_is_a_dictionary(texts: list[str], data: st.DataObject) -> None:
     """Whatever is added, in whatever portions, is found at its row, and nothing else is."""

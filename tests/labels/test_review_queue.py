@@ -134,7 +134,7 @@ _STEP = st.tuples(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(_STEP, max_size=40), st.integers(1, 2))
 def test_no_item_is_judged_more_often_than_needed(
     steps: list[tuple[str, bool, Label]], asked: int

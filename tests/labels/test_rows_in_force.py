@@ -52,7 +52,7 @@ def one_row(
     return record_batch(RecordKind.TRACE, decoded, ingested_at=NOW, policy="p")
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(rows, st.randoms(use_true_random=False), st.integers(1, 5))
 def test_the_join_knows_what_the_rule_says(
     made: list[tuple[str, int | None, bool, bool, int]], rng: random.Random, size: int

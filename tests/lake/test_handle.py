@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from deltalake import CommitProperties, DeltaTable, Transaction
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lake.delta_log import commit_path
@@ -77,7 +77,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(steps, st.sampled_from([2, 5, 200]))
 def test_it_answers_as_delta_rs_does(history: list[tuple[str, Any]], ahead: int) -> None:
     """Whatever was committed, checkpointed and tidied away, by the time it is asked."""

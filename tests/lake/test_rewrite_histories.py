@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import pyarrow.compute as pc
 from deltalake.exceptions import CommitFailedError
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lake.ledger import EntryKind, LedgerEntry
@@ -123,7 +123,7 @@ class World:
         replace_files(table, wanted, commit_context())
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(st.lists(steps(2), min_size=2, max_size=7))
 def test_no_row_is_lost_doubled_or_brought_back(history: list[Step]) -> None:
     """Appends, compactions and erasures within one another, over a network that loses things."""

@@ -121,7 +121,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(VALUES)
 def test_any_value_is_read_without_a_crash(value: Any) -> None:
     """Whatever stands where: the messages are text, and their calls have names."""

@@ -171,7 +171,7 @@ TRACES = st.lists(st.lists(CALLS, min_size=0, max_size=3), max_size=9).map(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(TRACES, st.randoms(use_true_random=False))
 def test_the_answer_depends_on_the_set_of_traces(
     traces: list[TraceAccount], random: Random
@@ -189,7 +189,7 @@ def test_the_answer_depends_on_the_set_of_traces(
         assert _accounts_for(by_id[duplicate], [t for t in same if t.trace_id != duplicate])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(TRACES)
 def test_traces_of_another_time_or_process_change_nothing(traces: list[TraceAccount]) -> None:
     """A job that reads one more hour, or one more service, decides the same about these."""
@@ -200,7 +200,7 @@ def test_traces_of_another_time_or_process_change_nothing(traces: list[TraceAcco
     assert {k: v for k, v in found.items() if k in {t.trace_id for t in traces}} == expected
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(TRACES)
 def test_one_instrumentation_never_writes_duplicates(traces: list[TraceAccount]) -> None:
     """Equal calls of it are calls that were made."""

@@ -53,7 +53,7 @@ def captured_traces() -> st.SearchStrategy[tuple[str, str, str]]:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.deferred(captured_traces), st.data())
 def test_order_duplicates_and_records_change_nothing(
     trace: tuple[str, str, str], data: st.DataObject

@@ -48,7 +48,7 @@ def _assemble(decoded: DecodedSignals) -> None:
 SAMPLES = _samples()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from(SAMPLES), st.data())
 def test_truncated_records_do_not_crash(sample: bytes, data: st.DataObject) -> None:
     """A record that ends anywhere is read as far as its items are whole, or refused."""
@@ -58,7 +58,7 @@ def test_truncated_records_do_not_crash(sample: bytes, data: st.DataObject) -> N
     _assemble(decoded)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from(SAMPLES), st.data())
 def test_flipped_bits_do_not_crash(sample: bytes, data: st.DataObject) -> None:
     """Whatever bits are wrong, decoding and assembly end with values and reasons."""
@@ -71,7 +71,7 @@ def test_flipped_bits_do_not_crash(sample: bytes, data: st.DataObject) -> None:
     _assemble(decode_otlp(bytes(damaged)))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from(SIGNAL_FORMATS), st.binary(max_size=200), st.binary(max_size=40))
 def test_any_bytes_are_decoded_or_refused(
     signal_format: SignalFormat, value: bytes, header: bytes
@@ -98,7 +98,7 @@ DOCUMENTS = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(SIGNAL_FORMATS), DOCUMENTS)
 def test_any_json_is_decoded_or_refused(signal_format: SignalFormat, document: object) -> None:
     """Known names with values of any type do no harm, nor does the assembly of what they give."""

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assembly.contract_records import make_batch
 from otel.assembly import assemble_trace
 from otel.signals import DecodedSignals
 from redact.crypto.keys import Keys
@@ -44,7 +45,7 @@ ALWAYS = {*CAPTURES, *(("otel_openai_v2_2.0b0_events", encoding) for encoding in
 
 @pytest.mark.parametrize(
     ("source", "encoding"),
-    [pytest.param(*each, marks=() if each in ALWAYS else pytest.mark.chaos) for each in EVERYTHING],
+    short(EVERYTHING, ALWAYS),
 )
 def test_no_planted_value_of_a_capture_is_stored(source: str, encoding: str) -> None:
     """Of the values that the truth knows none is left in any column; 98 % of the decoys are."""
@@ -78,7 +79,7 @@ def _without_times(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     place=st.sampled_from(sorted(PLACES)),
     depth=st.integers(0, 3),
 )
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=80, derandomize=True)
 def test_a_personal_value_is_gone_from_every_place(value: str, place: str, depth: int) -> None:
     """Mail, numbers and users in paths: in attributes, names, events, links, keys, three deep."""
     rows = redacted_rows(PLACES[place](value, depth))
@@ -99,7 +100,7 @@ def test_a_personal_value_is_gone_from_every_place(value: str, place: str, depth
     ),
     depth=st.integers(0, 2),
 )
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, derandomize=True)
 def test_the_id_of_a_user_is_gone_wherever_it_stands(user: str, key: str, depth: int) -> None:
     """Whatever its form: the column has the pseudonym of a contract record, texts a stand-in."""
     marks = {"mlflow.spanType": "X"} if "mlflow" in key else {}
@@ -237,16 +238,7 @@ def test_rows_of_the_captures_are_unchanged_by_another_pass(source: str, encodin
 def _pass_twice(record: Trace, taught: tuple[str, ...]) -> None:
     texts = []
     for _ in range(2):
-        batch = DecodedBatch(
-            kind=RecordKind.TRACE,
-            topic="#assembly",
-            records=[record],
-            partitions=[0],
-            offsets=[0],
-            schema_ids=[""],
-            raws=[RawRecord(0, 0, -1, None, None)],
-            assembly=[AssemblyFacts(1, "m", taught=taught)],
-        )
+        batch = _assembled_batch(record, taught)
         before = set(_tokens(record))
         assert engine().redact_again(batch, ingested_at=NOW).rejected == []
         assert before <= set(_tokens(record))
@@ -312,13 +304,4 @@ def test_no_key_makes_stand_ins_that_look_personal(seed: int) -> None:
 
 
 def _assembled_batch(record: Trace, taught: tuple[str, ...]) -> DecodedBatch[Trace]:
-    return DecodedBatch(
-        kind=RecordKind.TRACE,
-        topic="#assembly",
-        records=[record],
-        partitions=[0],
-        offsets=[0],
-        schema_ids=[""],
-        raws=[RawRecord(0, 0, -1, None, None)],
-        assembly=[AssemblyFacts(1, "m", taught=taught)],
-    )
+    return make_batch(RecordKind.TRACE, [record], [AssemblyFacts(1, "m", taught=taught)])

@@ -131,14 +131,14 @@ def test_equal_on_fuzz() -> None:
             agree("".join(rng.choice(alphabet) for _ in range(rng.randrange(5, 90))))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.sampled_from(BITS) | st.text(max_size=6), max_size=8), st.sampled_from(" \n.:"))
 def test_equal_on_mixtures(bits: list[str], between: str) -> None:
     """Values, words of context and anything else, in any order."""
     agree(between.join(bits))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(range(130)), st.lists(st.sampled_from(BITS), max_size=5).map(" ".join))
 def test_prefilter_never_misses(number: int, text: str) -> None:
     """Where a pattern matches, the prefilter says that it may."""

@@ -58,7 +58,7 @@ def test_a_name_beyond_the_first_window_is_found(ensemble_reader: EnsembleReader
         assert name in [long[s.start : s.end] for s in spans]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(max_size=400))
 def test_any_text_is_read_and_names_lie_in_it_in_order(
     ensemble_reader: EnsembleReader, text: str

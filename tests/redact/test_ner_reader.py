@@ -75,7 +75,7 @@ def test_chances_are_the_same_to_the_last_bit_in_any_company(tagger: Tagger) -> 
         assert np.array_equal(alone, beside)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(_TEXTS, max_size=4))
 def test_any_text_is_read_and_names_lie_in_it_in_order(
     reader: TaggerReader, texts: list[str]

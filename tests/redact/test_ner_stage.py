@@ -241,7 +241,7 @@ def test_the_same_texts_give_the_same_findings(names: NerStage) -> None:
     assert names.find(texts) == names.find(texts) == NerStage().find(texts)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.text(max_size=300), max_size=4))
 def test_any_text_gives_findings_inside_it(names: NerStage, texts: list[str]) -> None:
     """Whatever the text, findings are ordered, disjoint, and hold more than white space."""

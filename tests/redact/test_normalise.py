@@ -1,7 +1,7 @@
 """Disguises are undone, and a finding in the result maps back to the right characters."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from redact.lexical.normalisation import normalise
@@ -48,7 +48,6 @@ def test_plain_text_needs_nothing() -> None:
     assert normalise("caf\u00e9 \u201cquoted\u201d") is None
 
 
-@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_places_lie_within_the_text_and_in_order(text: str) -> None:
     """Whatever the text, each stretch of the reading comes from a stretch of the text."""
@@ -66,7 +65,6 @@ def test_places_lie_within_the_text_and_in_order(text: str) -> None:
         assert 0 <= begin < end <= len(text)
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="ab@\\u0041x%25&;#\uff21\u200b\u0301", max_size=80))
 def test_hostile_mixtures_never_raise(text: str) -> None:
     """Broken escapes stay as they are."""

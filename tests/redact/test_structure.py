@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from redact.analysis.json_leaves import (
@@ -43,7 +43,6 @@ def shape(value: Any) -> Any:
     return [shape(inner) for inner in value] if isinstance(value, list) else ""
 
 
-@settings(deadline=None)
 @given(JSON, st.sampled_from([None, 2]), st.booleans())
 def test_json_stays_json_of_the_same_shape(value: Any, indent: int | None, escape: bool) -> None:
     """Whatever the document, its layout and its escapes."""
@@ -56,7 +55,6 @@ def test_json_stays_json_of_the_same_shape(value: Any, indent: int | None, escap
         assert canary not in out
 
 
-@settings(deadline=None)
 @given(JSON)
 def test_leaves_are_where_they_say(value: Any) -> None:
     """Each leaf's place holds a literal of its value."""
@@ -69,7 +67,6 @@ def test_leaves_are_where_they_say(value: Any) -> None:
         )
 
 
-@settings(deadline=None)
 @given(st.text(max_size=30), st.booleans())
 def test_origins_follow_escapes(text: str, ascii_only: bool) -> None:
     """There is one origin for each character of the value, in order, and one after the last."""

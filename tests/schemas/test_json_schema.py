@@ -39,7 +39,7 @@ def test_it_is_a_schema(kind: RecordKind) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_a_valid_record_is_valid(kind: RecordKind, data: st.DataObject) -> None:
     """Whatever the contract allows, the schema does."""
@@ -49,7 +49,7 @@ def test_a_valid_record_is_valid(kind: RecordKind, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_a_changed_record_is_judged_alike(kind: RecordKind, data: st.DataObject) -> None:
     """With a field taken away, added, or given an odd value, both say the same."""
@@ -64,7 +64,7 @@ def test_a_changed_record_is_judged_alike(kind: RecordKind, data: st.DataObject)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_a_changed_part_is_judged_alike(kind: RecordKind, data: st.DataObject) -> None:
     """The same one level deeper: in the items of lists and the values of maps."""

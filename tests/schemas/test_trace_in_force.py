@@ -104,7 +104,7 @@ keys = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(keys, max_size=30, unique_by=lambda row: tuple(map(str, row.values()))))
 def test_all_forms_choose_the_same_rows(rows: list[Row]) -> None:
     """Python, Arrow and SQL, for any rows in any order."""

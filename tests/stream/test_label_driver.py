@@ -52,7 +52,7 @@ def happen(world: World, moves: int) -> None:
         assert world.problems() == []
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(records(), st.integers(0, 10**6))
 def test_any_order_batching_crash_and_hand_over_gives_the_same_labels(
     world_records: Sequence[Trace | Feedback], seed: int
@@ -67,7 +67,7 @@ def test_any_order_batching_crash_and_hand_over_gives_the_same_labels(
 
 @pytest.mark.chaos
 @pytest.mark.timeout(1200)
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=800)
 @given(records(), st.integers(0, 10**6))
 def test_the_same_for_longer(world_records: Sequence[Trace | Feedback], seed: int) -> None:
     """More worlds, and more that befalls their workers."""

@@ -125,7 +125,7 @@ def test_a_person_in_no_release_changes_only_the_fence(
     assert after == contents(published_people)
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(data=st.data())
 def test_the_order_of_erasures_does_not_matter(
     published_people: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -172,7 +172,7 @@ def test_a_row_missing_without_a_note_is_detected(people_copy: Path) -> None:
         assert ERASURE_UNDER_WAY not in verdict.problems
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_any_changed_byte_of_an_erased_release_is_detected(
     published_people: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

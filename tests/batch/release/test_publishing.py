@@ -71,7 +71,7 @@ def test_the_folder_holds_what_the_design_says(published_release: Path) -> None:
     assert checked.returncode == 0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_any_changed_byte_is_detected(published_release: Path, data: st.DataObject) -> None:
     """Verification detects any byte of any file that is changed, removed or added."""

@@ -181,7 +181,7 @@ KEYS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(KEYS, KEYS)
 def test_no_group_is_on_both_sides(production: Any, more: Any) -> None:
     """Whatever rows share: drawn rows keep their sides, and no group is on both."""

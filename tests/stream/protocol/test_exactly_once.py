@@ -136,7 +136,6 @@ TestMoves = Moves.TestCase
 TestMoves.settings = settings(
     max_examples=40,
     stateful_step_count=30,
-    deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
 )
