@@ -8,7 +8,7 @@ not its rows, so a view shows the tables as they are when it is read.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from schemas.arrow import SPANS_TABLE
@@ -212,6 +212,19 @@ def _quoted(address: str) -> str:
     return address.replace("'", "''")
 
 
+_SPARK: Final = ViewDialect(
+    view="CREATE OR REPLACE TEMPORARY VIEW",
+    local_view="CREATE OR REPLACE TEMPORARY VIEW",
+    table=lambda name, at: (
+        f"CREATE OR REPLACE TEMPORARY VIEW {name} AS SELECT * FROM delta.`{at}`"  # noqa: S608 - the lake's address
+    ),
+    document=lambda text: text,
+    struct=_spark_struct,
+    mapped=lambda column, item: f"transform({column}, item -> {item})",
+    spans=_spark_spans,
+    metadata=_spark_metadata,
+    gathered=lambda item: f"collect_list({item})",
+)
 VIEW_DIALECTS: Final[Mapping[str, ViewDialect]] = {
     "duckdb": ViewDialect(
         view="CREATE OR REPLACE VIEW",
@@ -228,31 +241,15 @@ VIEW_DIALECTS: Final[Mapping[str, ViewDialect]] = {
         metadata=_duckdb_metadata,
         gathered=lambda item: f"list({item})",
     ),
-    "spark": ViewDialect(
-        view="CREATE OR REPLACE TEMPORARY VIEW",
-        local_view="CREATE OR REPLACE TEMPORARY VIEW",
-        table=lambda name, at: (
-            f"CREATE OR REPLACE TEMPORARY VIEW {name} AS SELECT * FROM delta.`{at}`"  # noqa: S608 - the lake's address
-        ),
-        document=lambda text: text,
-        struct=_spark_struct,
-        mapped=lambda column, item: f"transform({column}, item -> {item})",
-        spans=_spark_spans,
-        metadata=_spark_metadata,
-        gathered=lambda item: f"collect_list({item})",
-    ),
-    "databricks": ViewDialect(
+    "spark": _SPARK,
+    "databricks": replace(
+        _SPARK,
         view="CREATE OR REPLACE VIEW",
         local_view="CREATE OR REPLACE VIEW",
         table=lambda name, at: (
             f"CREATE TABLE IF NOT EXISTS {name} USING DELTA LOCATION '{_quoted(at)}'"
         ),
         document=lambda text: f"parse_json({text})",
-        struct=_spark_struct,
-        mapped=lambda column, item: f"transform({column}, item -> {item})",
-        spans=_spark_spans,
-        metadata=_spark_metadata,
-        gathered=lambda item: f"collect_list({item})",
     ),
 }
 """The databases that the views are written for."""

@@ -5,7 +5,7 @@ of coordinates become columns of the table.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Generic, NamedTuple, TypeVar
@@ -91,6 +91,11 @@ class DecodedBatch(Generic[RecordT]):
 
     def __len__(self) -> int:
         return len(self.records)
+
+    def coordinates(self) -> Iterator[tuple[int, int, int | None]]:
+        """Yield partition, offset and index of each row; the index of a whole record is None."""
+        indexes: Sequence[int | None] = self.indexes or [None] * len(self)
+        return zip(self.partitions, self.offsets, indexes, strict=True)
 
     def subset(self, rows: Sequence[int]) -> "DecodedBatch[RecordT]":
         """Return some of the rows, in the order given."""

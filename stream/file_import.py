@@ -8,7 +8,7 @@ positions again and goes on.
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
@@ -25,7 +25,7 @@ from schemas.record_batches import RawRecord
 from schemas.times import from_micros
 from stream.buffer import Flush, TopicBuffer
 from stream.flusher import RecordFlushRunner
-from stream.intake import Intake
+from stream.intake import Intake, split_by_bytes
 from stream.owned_partition import Assignment, OwnedPartition
 from stream.signal_decoder import SignalDecoder
 from stream.take_over import TakeOver
@@ -132,7 +132,7 @@ class FileImport:
         report = ImportReport(records=len(file.records), known=owned.range.next)
         assignment, buffer = Assignment(), TopicBuffer(file.source.topic)
         assignment.add([owned])
-        for part in _split(file.records[owned.range.next :], self.part_bytes):
+        for part in split_by_bytes(file.records[owned.range.next :], self.part_bytes):
             self.intake.take(part, assignment, buffer, 0.0)
             flush = buffer.seal(
                 [owned],
@@ -159,19 +159,6 @@ class FileImport:
         )
         (owned,), _ = take_over.take([file.source])
         return owned
-
-
-def _split(records: Sequence[RawRecord], part_bytes: int) -> Iterator[list[RawRecord]]:
-    part: list[RawRecord] = []
-    size = 0
-    for raw in records:
-        if part and size >= part_bytes:
-            yield part
-            part, size = [], 0
-        part.append(raw)
-        size += len(raw.value or b"")
-    if part:
-        yield part
 
 
 def _count(report: ImportReport, flush: Flush) -> None:

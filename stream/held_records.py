@@ -61,9 +61,7 @@ class HeldRecords:
         """Return rows and rejected items without those that quarantine holds."""
         if not self.held:
             return decoded, rejected
-        indexes: Sequence[int | None] = decoded.indexes or [None] * len(decoded)
-        where = zip(decoded.partitions, decoded.offsets, indexes, strict=True)
-        rows = [at for at, place in enumerate(where) if not self._holds(*place)]
+        rows = [at for at, place in enumerate(decoded.coordinates()) if not self._holds(*place)]
         decoded = decoded if len(rows) == len(decoded) else decoded.subset(rows)
         dropped = [item for item in decoded.dropped if not self._holds(*item[:3])]
         if len(dropped) < len(decoded.dropped):

@@ -103,7 +103,7 @@ class Intake:
         """
         if self.part_bytes is None:
             return self._take(batch, assignment, buffer, now)
-        parts = _split(batch, self.part_bytes)
+        parts = split_by_bytes(batch, self.part_bytes)
         return sum(self._take(part, assignment, buffer, now) for part in parts)
 
     def _take(
@@ -172,7 +172,7 @@ def _select_unread(
     return offsets, [raw for raw in batch if (raw.partition, raw.offset) in keep]
 
 
-def _split(batch: Sequence[RawRecord], part_bytes: int) -> Iterator[Sequence[RawRecord]]:
+def split_by_bytes(batch: Sequence[RawRecord], part_bytes: int) -> Iterator[Sequence[RawRecord]]:
     """Yield the records of a batch in parts of about this size, at least one record in each.
 
     Rows that are read back from the lake are items of records, which are not divided.

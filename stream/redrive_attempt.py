@@ -146,9 +146,7 @@ def _unit(
 
 
 def _units(decoded: DecodedBatch[Any], wanted: frozenset[ItemCoordinates]) -> list[ItemCoordinates]:
-    indexes: Sequence[int | None] = decoded.indexes or [None] * len(decoded)
-    where = zip(decoded.partitions, decoded.offsets, indexes, strict=True)
-    return [unit for place in where if (unit := _unit(*place, wanted))]
+    return [unit for place in decoded.coordinates() if (unit := _unit(*place, wanted))]
 
 
 def _units_of(rejected: RejectedRecord, wanted: frozenset[ItemCoordinates]) -> set[ItemCoordinates]:
@@ -165,9 +163,7 @@ def _units_of(rejected: RejectedRecord, wanted: frozenset[ItemCoordinates]) -> s
 def _only_wanted(
     decoded: DecodedBatch[Any], wanted: frozenset[ItemCoordinates]
 ) -> DecodedBatch[Any]:
-    indexes: Sequence[int | None] = decoded.indexes or [None] * len(decoded)
-    where = zip(decoded.partitions, decoded.offsets, indexes, strict=True)
-    rows = [at for at, place in enumerate(where) if _unit(*place, wanted)]
+    rows = [at for at, place in enumerate(decoded.coordinates()) if _unit(*place, wanted)]
     dropped = [d for d in decoded.dropped if _unit(d.partition, d.offset, d.item, wanted)]
     return replace(decoded.subset(rows), dropped=dropped)
 
