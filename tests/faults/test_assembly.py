@@ -5,8 +5,7 @@ The rows in force always equal those of spans that arrive in order, at once and 
 
 import json
 import random
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,6 @@ from tests.servers.worker import run_goldpan
 from tests.short_versions import short
 
 STEPS = (FlushStep.ASSEMBLY_READ, FlushStep.ASSEMBLY_WRITTEN, FlushStep.ASSEMBLY_COMMITTED)
-DEADLINE = 60.0
 
 
 @pytest.fixture
@@ -52,14 +50,6 @@ def assert_as_undisturbed(scene: SpanScene) -> None:
     expected = undisturbed(scene.folder / "control", scene.produced)
     assert scene.in_force() == expected
     assert len(expected) == len({span.trace_id for span in scene.produced})
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait for something that workers bring about."""
-    deadline = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def test_spans_become_traces(assembly_scene: SpanScene) -> None:
@@ -121,7 +111,7 @@ def test_two_workers_and_a_rebalance_in_mid_trace(assembly_scene: SpanScene) -> 
     second = assembly_scene.start(name="second")
     second.wait_for_log("partitions_assigned")
     assembly_scene.produce(*parts[30:70])
-    wait_until(lambda: bool(second.logs("traces_assembled")))
+    second.wait_for_log("traces_assembled")
     first.sigkill()
     assembly_scene.produce(*parts[70:])
     assembly_scene.catch_up()
