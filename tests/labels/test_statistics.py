@@ -89,8 +89,8 @@ def simulate(seed: int, policy: LabelPolicy) -> Run:
 def test_calibrated_labels_are_worth_their_reviews(seeds: int, bound: float) -> None:
     """They beat "a thumbs down is a fail" on Brier and on F1 of fail, in every simulation.
 
-    They abstain where nothing is known. Their probabilities are off by at most .05 on average, on
-    tasks that were not learnt from, and are over all no worse than the priors.
+    They abstain where nothing is known. Their probabilities are off by at most .05 on average (.06
+    of few simulations) on tasks that were not learnt from, and over all no worse than the priors.
     """
     runs = [simulate(seed, POLICY) for seed in range(seeds)]
     for run in runs:
