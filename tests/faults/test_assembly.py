@@ -153,7 +153,8 @@ The first is ten minutes under the defaults, a hundred times as fast.
 """
 
 
-@pytest.mark.parametrize("late", short(LATE, ["after the term"]))
+@pytest.mark.chaos
+@pytest.mark.parametrize("late", LATE)
 def test_the_root_comes_first_and_other_spans_ten_minutes_late(
     assembly_scene: SpanScene, late: str
 ) -> None:
