@@ -137,12 +137,13 @@ def _text(stream: IO[bytes]) -> str:
 # In the server
 
 
-def serve(connection: socket.socket, preload: Callable[[], None]) -> Callable[[], None] | None:
-    """Answer requests. Returns in each forked process what that has to become, else None."""
-    preload()
-    threads = [task.read_text().strip() for task in Path("/proc/self/task").glob("*/comm")]
-    if others := [name for name in threads if name != _ALLOCATOR][1:]:
-        raise RuntimeError(f"loading libraries started {others}: a fork would be unsafe")
+def serve(
+    connection: socket.socket, prepare: Callable[[Mapping[str, str]], None]
+) -> Callable[[], None] | None:
+    """Answer requests. Returns in each forked process what that has to become, else None.
+
+    ``prepare`` loads what a process with such an environment will need.
+    """
     while True:
         message, files, _flags, _address = socket.recv_fds(connection, _MESSAGE, 2)
         if not message:
@@ -151,13 +152,21 @@ def serve(connection: socket.socket, preload: Callable[[], None]) -> Callable[[]
         if "reap" in request:
             answer = os.waitstatus_to_exitcode(os.waitpid(request["reap"], 0)[1])
         else:
-            answer = os.fork()
+            prepare(request["env"])
+            answer = _fork()
             if not answer:
                 connection.close()
                 return functools.partial(_become, request, files)
             for file in files:
                 os.close(file)
         connection.send(str(answer).encode())
+
+
+def _fork() -> int:
+    threads = [task.read_text().strip() for task in Path("/proc/self/task").glob("*/comm")]
+    if others := [name for name in threads if name != _ALLOCATOR][1:]:
+        raise RuntimeError(f"loading libraries started {others}: a fork would be unsafe")
+    return os.fork()
 
 
 def _become(request: Mapping[str, Any], files: Sequence[int]) -> None:
