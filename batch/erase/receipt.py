@@ -76,8 +76,8 @@ def build_receipt(  # noqa: PLR0913 - one argument a part of the receipt
     """Return the content of a receipt.
 
     ``searched`` are the paths of the tables that were searched: those with no row of the person
-    are in it too, with counts of 0. ``lost_keys`` are the ids of redaction keys that are lost: rows written under them could not be
-    searched.
+    are in it too, with counts of 0. ``lost_keys`` are the ids of redaction keys that are lost: rows
+    written under them could not be searched.
     """
     lost = {"redaction_keys": sorted(lost_keys)} if lost_keys else {}
     tables = {path: _count_nothing() for path in searched}

@@ -161,7 +161,8 @@ def test_the_root_comes_first_and_other_spans_ten_minutes_late(
     """One worker runs all the time: it makes a row, and the next revision from all spans."""
     seconds, waits = LATE[late]
     traces = make_traces(10)
-    worker = assembly_scene.start(**{f"assembly__{name}": wait for name, wait in waits.items()})
+    settings: dict[str, Any] = {f"assembly__{name}": wait for name, wait in waits.items()}
+    worker = assembly_scene.start(**settings)
     worker.wait_for_log("partitions_assigned")
     for place in (0, 1):
         assembly_scene.produce(*([span] for trace in traces for span in trace[place : place + 1]))
