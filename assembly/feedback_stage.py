@@ -1,8 +1,8 @@
 """The part of the assembly that turns feedback into records, once their traces are known."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Final, Protocol
 
 import pyarrow as pa
@@ -12,13 +12,17 @@ from assembly.feedback_writer import FeedbackOutcome, FeedbackWriter
 from assembly.time_share import TimeShare
 from lake.tables import Table
 from otel.open_traces import AssemblyTerms, shard_of
+from otel.signals import ProductFeedback
+from otel.span_tree import is_event_time
 from otel.waiting_feedback import FeedbackQueue
 from schemas.times import day_of_micros
 
-LOOK_BACK: Final = timedelta(days=2)
-"""How long before a feedback its trace may have begun; the job looks further."""
-OLDEST_US: Final = 7 * 86_400_000_000
-"""Feedback that says an earlier time is taken to be this old; the job looks further."""
+LOOK_BACK: Final = 2
+"""How many days before a feedback its trace may have begun; the job looks further."""
+LOOK_AHEAD: Final = 1
+"""How many days after it: clocks differ, and some say local time."""
+MOST_DAYS: Final = 14
+"""Days that are read together, for the feedback of one search."""
 
 
 class FeedbackObserver(Protocol):
@@ -76,12 +80,38 @@ class FeedbackStage:
         if not due or (self._searches.spent and not everything):
             return
         with self._searches.use():
-            for table in (self.spans, self.writer.finder.traces, self.writer.sequences.table):
-                table.refresh()
-            oldest_us = min([each.time_ns // 1000 or now_us for each in due])
-            oldest_us = min(max(oldest_us, now_us - OLDEST_US), now_us)
-            days = day_of_micros(oldest_us) - LOOK_BACK, day_of_micros(now_us) + timedelta(days=1)
-            outcome = self.writer.write(due, days, is_open)
-            self._queue.resolved([*outcome.written, *outcome.settled])
-            left = self._queue.failed(outcome.waiting, now_us)
-            self.observer.feedback(outcome, len(left), len(self._queue.waiting))
+            for days, feedback in group_by_days(due, now_us):
+                for table in (self.spans, self.writer.finder.traces, self.writer.sequences.table):
+                    table.refresh()
+                outcome = self.writer.write(feedback, days, is_open)
+                self._queue.resolved([*outcome.written, *outcome.settled])
+                left = self._queue.failed(outcome.waiting, now_us)
+                self.observer.feedback(outcome, len(left), len(self._queue.waiting))
+                if not everything:
+                    break  # what is left stays due
+
+
+def group_by_days(
+    feedback: Iterable[ProductFeedback], now_us: int
+) -> Iterator[tuple[frozenset[date], list[ProductFeedback]]]:
+    """Yield feedback with the days on which its traces may have begun, a few days at once.
+
+    Feedback without a valid time is taken to be from now.
+    """
+    days: frozenset[date] = frozenset()
+    together: list[ProductFeedback] = []
+    for day, each in sorted(
+        ((_day_of(each, now_us), each) for each in feedback), key=lambda pair: pair[0]
+    ):
+        more = {day + timedelta(days=n) for n in range(-LOOK_BACK, LOOK_AHEAD + 1)}
+        if together and len(days | more) > MOST_DAYS:
+            yield days, together
+            days, together = frozenset(), []
+        days |= more
+        together.append(each)
+    if together:
+        yield days, together
+
+
+def _day_of(feedback: ProductFeedback, now_us: int) -> date:
+    return day_of_micros(feedback.time_ns // 1000 if is_event_time(feedback.time_ns) else now_us)

@@ -84,6 +84,23 @@ def test_a_session_means_its_last_trace_before_the_feedback(tmp_path: Path) -> N
     assert [row["trace_id"] for row in world.rows("feedback")] == [later]
 
 
+def test_feedback_of_long_ago_finds_its_trace_of_long_ago(tmp_path: Path) -> None:
+    """Traffic that is read again: its own time counts, not that of the worker; many days too."""
+    world = World(tmp_path)
+    world.arrive(span(1, attributes=ATTRIBUTES), chat(2, 1))
+    votes = [
+        vote("trace", TRACE, feedback_id=f"late-{n}", time_ns=START + n * 86_400 * SECOND)
+        for n in range(50)
+    ]
+    world.arrive(vote("session", "s1"), *votes, after=400 * 86_400)
+    stage = world.stage()
+    stage.finish()
+    written = {row["feedback_id"] for row in world.rows("feedback")}
+    assert {"f1", "late-0", "late-1", "late-2"} <= written
+    assert len(written) < 20
+    assert stage.reports.waiting + stage.reports.left == 51 - len(written)
+
+
 def test_feedback_without_a_trace_is_left_to_the_job(tmp_path: Path) -> None:
     """After the term it is tried no more."""
     world = World(tmp_path)
