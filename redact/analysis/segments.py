@@ -341,4 +341,4 @@ def _is_bare(finding: PiiFinding, value: str) -> bool:
         return False
     if finding.type == "PHONE_NUMBER" and is_north_american(value):
         return False
-    return not any(mark in value for mark in "+( ")
+    return not any(mark in value for mark in "+( _")

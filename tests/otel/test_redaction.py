@@ -114,6 +114,25 @@ def test_the_id_of_a_user_is_gone_wherever_it_stands(user: str, key: str, depth:
     assert f'"{user}"' not in all_text([{"a": r["attributes"]} for r in rows])
 
 
+@pytest.mark.parametrize("user", [1042771, "1042771"])
+def test_a_number_as_users_id_is_gone_under_any_key(user: Any) -> None:
+    """As a number and as a string, in other spans of its record and in the assembled row."""
+    said = json.dumps({"place": int(user), "list": [str(user)], "text": f"to {user}!"})
+    named = {"user.id": user, "openinference.span.kind": "CHAIN"}
+    rows = redacted_rows(
+        span(1, attributes=named), span(2, 1, attributes={"seen": said, "n": user})
+    )
+    assert "1042771" not in all_text([{"attributes": row["attributes"]} for row in rows])
+    elsewhere = redacted_rows(chat(3, 1, said=said, answer=f"Bye {user}"))
+    assert "1042771" in all_text(elsewhere)
+    [row] = (
+        engine()
+        .redact_again(_assembled([*rows, *elsewhere]), ingested_at=NOW)
+        .rows.value.to_pylist()
+    )
+    assert "1042771" not in all_text([{"messages": row["messages"], "response": row["response"]}])
+
+
 def test_spans_of_one_trace_learn_from_each_other_and_others_do_not() -> None:
     """A name that one span states is gone from the texts of its trace in the same record only."""
     stated = span(1, attributes={"app.tool.result": json.dumps({"full_name": "Zyta Qwirk"})})
