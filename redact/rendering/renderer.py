@@ -7,8 +7,6 @@ them. JSON leaves are written as literals at their original positions.
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 
-import msgspec
-
 from redact.analysis.json_leaves import (
     character_origins,
     find_literals,
@@ -16,7 +14,7 @@ from redact.analysis.json_leaves import (
     literal_value,
     splice,
 )
-from redact.analysis.segments import MarkedLiteral, SegmentAnalysis
+from redact.analysis.segment_parts import MarkedLiteral, SegmentAnalysis
 from redact.crypto.pseudonyms import Operator, Pseudonyms
 from redact.identities.identity_search import (
     IdentityFinder,
@@ -25,34 +23,13 @@ from redact.identities.identity_search import (
     ShortIdFinder,
     find_identities,
 )
-from redact.lexical.findings import PiiFinding, merge_overlaps
+from redact.lexical.findings import PiiFinding
+from redact.lexical.overlaps import merge_overlaps
 from redact.policies.policy import RedactionRule
+from redact.rendering.rendered import RenderedReplacement, RenderedSegment, shift_replacement
 
 KEEP_OPERATOR = "keep"
 _BREAK = "\0"
-
-
-class RenderedReplacement(msgspec.Struct, frozen=True, gc=False):
-    """One replacement: its type, operator and position in the output (in characters)."""
-
-    type: str
-    operator: str
-    start: int
-    end: int
-
-
-def shift_replacement(replaced: RenderedReplacement, by: int) -> RenderedReplacement:
-    """Return the same replacement ``by`` characters further on."""
-    return RenderedReplacement(
-        replaced.type, replaced.operator, replaced.start + by, replaced.end + by
-    )
-
-
-class RenderedSegment(msgspec.Struct, frozen=True, gc=False):
-    """A redacted segment and its replacements."""
-
-    text: str
-    replaced: tuple[RenderedReplacement, ...]
 
 
 class SegmentRenderer:

@@ -8,7 +8,7 @@ import pytest
 import regex
 from presidio_analyzer import Pattern
 
-from redact.analysis.segments import MarkedLiteral
+from redact.analysis.segment_parts import MarkedLiteral
 from redact.identities.identity_search import IdentityFinder
 from redact.lexical.findings import PiiFinding
 from redact.pairs import read_pairs, reader

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from redact.field_keys.key_book import KeyBook
-from redact.identities.extraction import IdentityValue
+from redact.identities.identity import IdentityValue
 from redact.pipeline.audit import build_audit_rows, chain_hash
 from redact.pipeline.jsonl import LineRedactor
 from redact.pipeline.policy_redactor import PolicyRedactor

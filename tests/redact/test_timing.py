@@ -2,7 +2,7 @@
 
 import pytest
 
-from redact.analysis.segments import SegmentAnalysis
+from redact.analysis.segment_parts import SegmentAnalysis
 from redact.crypto.keys import Keys
 from redact.lexical.findings import TextTimeoutError
 from redact.pipeline.policy_redactor import PolicyRedactor
