@@ -2,7 +2,8 @@
 
     python -m tests.redact.equality CHECKOUT [--combinations 4000] [--conversations FOLDER]
 
-CHECKOUT is a folder with the other version (`git worktree add --detach FOLDER COMMIT`). Records are
+CHECKOUT is a folder with the other version (`git worktree add --detach FOLDER COMMIT`), or with a
+compiled build of this one (`tests/redact/compiled.py`). Records are
 combinations of the leak hunt, real conversations, harmless texts, and hostile ones. Each version
 redacts all of them, in a process of its own. Compared are the stored rows with findings, the
 refusals, and the audit of each record. A change that only saves time must leave them all equal.
@@ -123,23 +124,30 @@ _PROFILE = json.dumps({"first_name": "Ana", "last_name": "Lopez", "dob": "1990-0
 
 
 def serve() -> None:
-    """Redact what standard input asks for, with the version that the process has loaded."""
+    """Redact what standard input asks for, with the version that the process has loaded.
+
+    The first line says which build of redaction that is, the others have the results.
+    """
+    build = sys.modules.get("redact.build")  # older versions have none
+    click.echo(json.dumps("pure" if build is None else build.loaded_build()))
     for line in sys.stdin:
         click.echo(json.dumps(results(*json.loads(line))))
 
 
-class _Version:
-    """A version of redaction, in a process of its own."""
+class OtherVersion:
+    """A version of redaction, in a process of its own. What it lacks comes from this version."""
 
-    def __init__(self, checkout: Path) -> None:
+    def __init__(self, checkout: Path, **more: str) -> None:
+        path = os.pathsep.join((str(checkout), str(_THIS_VERSION)))
         self._process = subprocess.Popen(
             [sys.executable, "-P", __file__, str(checkout), "--serve"],
             cwd=checkout,
-            env={**os.environ, "PYTHONPATH": str(checkout), "PYTHONHASHSEED": "0"},
+            env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": "0", **more},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
+        self.build = self._line()
 
     def ask(self, policy: str, schema: str, records: Sequence[dict[str, Any]]) -> None:
         """Send records."""
@@ -149,10 +157,13 @@ class _Version:
 
     def answer(self) -> list[str]:
         """Return what became of the records that were sent last."""
+        answered: list[str] = self._line()
+        return answered
+
+    def _line(self) -> Any:
         if self._process.stdout is None:
             raise TypeError
-        answered: list[str] = json.loads(self._process.stdout.readline())
-        return answered
+        return json.loads(self._process.stdout.readline())
 
     def end(self) -> None:
         """End the process."""
@@ -174,7 +185,8 @@ def main(
     if serves:
         serve()
         return
-    versions = [_Version(checkout.resolve()), _Version(_THIS_VERSION)]
+    versions = [OtherVersion(checkout.resolve()), OtherVersion(_THIS_VERSION)]
+    click.echo(f"builds: {versions[0].build} and {versions[1].build}")
     differ = 0
     for drawn_records in draw_all(seed, combinations, folder):
         waiting = iter(drawn_records.records)
