@@ -69,7 +69,7 @@ class SegmentRenderer:
         grown = 0
         by_place = sorted(named, key=_by_start)
         starts = [finding.start for finding in by_place]
-        plain = _is_plain(text, names)
+        plain = is_plain(text, names)
         for mark in _marks(text, analysis.marks, names, named):
             if plain:
                 inside = _shifted_into(mark, by_place, starts)
@@ -298,7 +298,7 @@ def names_within(
     return [name for name in names if (name.learnt.type, name.learnt.value) in found]
 
 
-def _is_plain(text: str, names: Sequence[IdentityFinder]) -> bool:
+def is_plain(text: str, names: Sequence[IdentityFinder]) -> bool:
     """Return whether an identity occurs in a literal of a JSON text just where it does in the text.
 
     This is not so behind escapes and other disguises, and for ids that count as a whole text.

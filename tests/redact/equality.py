@@ -24,6 +24,7 @@ import click
 
 from benchmarks import redaction
 from benchmarks.harmless import TEXTS
+from benchmarks.hostile_texts import hostile
 from redact.pipeline.jsonl import LineRedactor
 from redact.pipeline.policy_redactor import PolicyRedactor
 from redact.policies.policy import load_policy
@@ -34,19 +35,7 @@ from tests.redact.leaks import conversations, traces
 
 _THIS_VERSION = Path(__file__).parents[2]
 _BLOCK = 256
-_MOST_PIECES = 60
-_FLOOD = 4_000
 _MOST_SHOWN = 10
-_PIECES = (
-    "email", "Name", ":", ": ", "=", "12:30", "a@b.de", "'", '"', ",", ";", "\n", "|", "(", ")",
-    "values", "INSERT INTO t", "  ", " - ", "--", "...", "\t", "<b>", "</b>", "{", "}", "\uff1a",
-    "password", "Ana Lopez", "ana", "\\", "\\n", "\\u0041", "%41", "&amp;", "+", "521-43-8871",
-    "4111 1111 1111 1111", "DE89370400440532013000", "1990-05-17", "user_id", "mia_li_3668", "[1]",
-    "ISBN ", "25 years", "I'm ", "hello ", "sk-", "eyJ", "AKIA", "max_tokens", "KeyError", "```\n",
-    "\u200b", "\u00e9", "\u0130", "\U0001f600", "\uff11", "\u4e2d", "<PERSON:", ">", "0.5", "-7",
-    "+1 212 555 0187", "10.1.2.3", "https://x.example/?q=", "def f(x):\n", "\r\n", "null", "[", "]",
-    "version", "due_date", "Cabin: x", "x-api-key", "env ", "like ", "entry ", "\u2502", "\u2192",
-)  # fmt: skip
 
 
 class Drawn(NamedTuple):
@@ -77,21 +66,6 @@ def audited_redactor(policy: str) -> PolicyRedactor:
 @lru_cache
 def _line_redactor(policy: str) -> LineRedactor:
     return LineRedactor(load_policy(policy), KEYS)
-
-
-def hostile(random: Random) -> str:
-    """Return signs, keys and values in any order, with pieces repeated."""
-    pieces = [random.choice(_PIECES) for _ in range(random.randrange(1, _MOST_PIECES))]
-    if random.random() < _SHARE_OF_FLOODS:
-        flood = random.choice(_PIECES)
-        pieces.insert(len(pieces) // 2, flood * (_FLOOD // len(flood)))
-    gaps = random.choice((("",), ("", " "), ("", " ", "\n"), (" ",)))
-    text = "".join(piece + random.choice(gaps) for piece in pieces)
-    return json.dumps({random.choice(_PIECES): text}) if random.random() < _SHARE_OF_JSON else text
-
-
-_SHARE_OF_FLOODS = 0.05
-_SHARE_OF_JSON = 0.25
 
 
 def draw_all(seed: int, combinations: int, folder: Path | None) -> Iterator[Drawn]:
