@@ -3,7 +3,7 @@
     python -m tests.redact.equality CHECKOUT [--combinations 4000] [--conversations FOLDER]
 
 CHECKOUT is a folder with the other version (`git worktree add --detach FOLDER COMMIT`), or with a
-compiled build of this one (`tests/redact/compiled.py`). Records are
+compiled build of this one (`tests/servers/compiled_build.py`). Records are
 combinations of the leak hunt, real conversations, harmless texts, and hostile ones. Each version
 redacts all of them, in a process of its own. Compared are the stored rows with findings, the
 refusals, and the audit of each record. A change that only saves time must leave them all equal.

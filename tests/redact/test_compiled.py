@@ -1,7 +1,6 @@
 """The compiled build of redaction: the same results as the pure one, and a process that answers."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,18 +9,17 @@ import pytest
 
 from redact.build import SWITCH
 from tests.architecture.source import ROOT
-from tests.redact.compiled import make_site
 from tests.redact.equality import OtherVersion, draw_all, results
+from tests.servers.compiled_build import lay_out
 from tests.short_versions import short
 
-pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="needs a C compiler")
 _BLOCK = 256
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a compiled build."""
-    return make_site(tmp_path_factory.mktemp("site"))
+def site(compiled_parts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a compiled build, as it is installed."""
+    return lay_out(compiled_parts, tmp_path_factory.mktemp("site"))
 
 
 @pytest.mark.parametrize("combinations", short([120, 4_000], always=[120]))

@@ -9,7 +9,8 @@ import sysconfig
 from pathlib import Path
 
 from tests.architecture.source import ROOMS, ROOT
-from tests.servers.cache import cached
+from tests.servers.cache import cache_root, cached
+from tests.servers.unavailable import ServerUnavailableError, need_program
 
 _LEVEL = "0"
 """The optimisation of tests: compiling takes less time, and the code means the same."""
@@ -17,9 +18,20 @@ _LEVEL = "0"
 _COMPILED_FROM = ("redact", "schemas", "setup.py", "pyproject.toml", "README.md", "LICENSE")
 
 
-def make_site(folder: Path) -> Path:
+def prepare_compiled() -> Path:
+    """Return a folder with redaction, compiled.
+
+    Raises ServerUnavailableError if there is no compiler. A compilation that fails is an error.
+    """
+    need_program("gcc", "compiling redaction")
+    if not Path(sysconfig.get_path("include"), "Python.h").exists():
+        raise ServerUnavailableError("compiling redaction needs Python.h (Debian: python3-dev)")
+    return cached(f"compiled-{_digest()}", _build)
+
+
+def lay_out(compiled: Path, folder: Path) -> Path:
     """Make a folder look like installed packages: the rooms of this source, redaction compiled."""
-    for made in cached(f"compiled-{_digest()}", _build).iterdir():
+    for made in compiled.iterdir():
         (folder / made.name).symlink_to(made)
     for room in ROOMS:
         if room != "redact":
@@ -50,7 +62,12 @@ def _build(folder: Path) -> None:
     subprocess.run(
         [sys.executable, "setup.py", "-q", "build_ext", "--inplace"],
         cwd=source,
-        env={**os.environ, "GOLDPAN_COMPILE": "1", "GOLDPAN_COMPILE_LEVEL": _LEVEL},
+        env={
+            **os.environ,
+            "GOLDPAN_COMPILE": "1",
+            "GOLDPAN_COMPILE_LEVEL": _LEVEL,
+            "MYPY_CACHE_DIR": str(cache_root() / "compiled-types"),
+        },
         check=True,
         capture_output=True,
     )
