@@ -16,13 +16,14 @@ from redact.rendering.residual_scan import ResidualScanner
 from redact.reports.redaction_report import RedactionTally, render_report
 from schemas.arrow import TABLES
 from tests.redact.canaries import CANARIES
-from tests.redact.kit import KEYS, NOW, content, decoded, minimal, rows, said
+from tests.redact.kit import KEYS, NOW, content, decoded, minimal, needs_pure_python, rows, said
 from tests.redact.test_leaks import engine
 
 
 @pytest.fixture
 def blind(monkeypatch: pytest.MonkeyPatch) -> PolicyRedactor:
     """Return an engine whose detectors find nothing at all."""
+    needs_pure_python()
     redactor = PolicyRedactor(_policy(), KEYS, audit=True)
     monkeypatch.setattr(redactor.segmenter.detector, "find", lambda _text: [])
     return redactor
