@@ -1,6 +1,6 @@
 """Measures what redaction costs against an earlier version, in turns.
 
-    python -m benchmarks.redaction_against CHECKOUT [--rounds 3] [--records 2500] [--compiled FOLDER]
+    python -m benchmarks.redaction_against CHECKOUT [--rounds 3] [--compiled FOLDER]
 
 CHECKOUT is a folder with that version (`git worktree add --detach FOLDER COMMIT`). In each round
 either version runs in a process of its own, and portions of records take turns, so that both meet
