@@ -31,8 +31,8 @@ from schemas.arrow import (
 from schemas.errors import FatalError, RetryableError
 
 CUT_ORDER: Final = (
-    JUDGEMENTS_TABLE,
     REVIEWS_TABLE,
+    JUDGEMENTS_TABLE,
     LABELS_TABLE,
     *PRIMARY_TABLES,
     AUDIT_TABLE,
