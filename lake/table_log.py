@@ -73,7 +73,8 @@ POSITION: Final = AppIdKind(
     "<topic>/<partition>",
     _FOLLOWING,
     "The position: the next offset to consume. In the sequences of jobs (`#reconcile/0`, "
-    "`#reviews/0`, `#judgements/0`) and of the assembly (`#assembly/<shard>`): the next number to assign.",
+    "`#reviews/0`, `#judgements/0`) and of the assembly (`#assembly/<shard>`): the next number to "
+    "assign.",
     "each flush; `goldpan stream adopt`; the assembly; jobs and reviewers that add rows",
 )
 TOKEN: Final = AppIdKind(

@@ -57,11 +57,11 @@ from lake.verify_ranges import (
 from lake.verify_rows import ExpectedRows, find_misplaced_rows
 from schemas.arrow import (
     AUDIT_TABLE,
+    JUDGEMENTS_TABLE,
     LABELS_TABLE,
     PRIMARY_TABLES,
     QUARANTINE_TABLE,
     REVIEWS_TABLE,
-    JUDGEMENTS_TABLE,
 )
 from schemas.errors import FatalError, RetryableError
 

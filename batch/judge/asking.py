@@ -151,7 +151,7 @@ def _reply(plan: JudgePlan, delivery: Delivery) -> JudgeReply:
     return delivery.reply(way, plan.thresholds)
 
 
-def _facts(  # noqa: PLR0913 - what it is made of
+def _facts(  # noqa: PLR0913, PLR0917 - what it is made of
     plan: JudgePlan,
     call: str,
     request: WireRequest,

@@ -6,19 +6,19 @@ what it wrote. So a judgement that exists is not added twice, and two runners ne
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Generic, Protocol, TypeVar
 
 from batch.judge.judgement_rows import (
     WITHOUT_TEXT,
     JudgementRow,
     judgement_columns,
 )
-from batch.judge.known_judgements import KnownJudgements
 from batch.numbered_rows import NumberedRows
 from lake.fences import ERASURE_FENCE
 from lake.ledger import EntryKind
 from lake.table_commit import CommitContext, Condition
 from lake.table_log import JUDGE_SEQUENCE
-from lake.tables import Lake
+from lake.tables import Lake, Table
 from redact.pipeline.derived_rows import box_derived_rows
 from schemas.arrow import JUDGEMENTS_TABLE
 from schemas.errors import FencedError
@@ -28,10 +28,25 @@ class ErasedMeanwhileError(Exception):
     """Persons were erased since the judged rows were read: read them again."""
 
 
-class JudgementStore:
+class KnownRows(Protocol):
+    """What a writer must know of the rows that are there, up to ``position``."""
+
+    position: int
+
+    def read(self, table: Table, position: int) -> None:
+        """Read the rows up to ``position``, as of the table's last refresh."""
+
+    def add(self, row: JudgementRow) -> None:
+        """Add one row that was written."""
+
+
+KnownT = TypeVar("KnownT", bound=KnownRows)
+
+
+class JudgementStore(Generic[KnownT]):
     """The table of judgements, as one writer knows it."""
 
-    def __init__(self, lake: Lake, known: KnownJudgements, context: CommitContext) -> None:
+    def __init__(self, lake: Lake, known: KnownT, context: CommitContext) -> None:
         self.known = known
         self._context = context
         self._rows = NumberedRows(

@@ -31,6 +31,7 @@ from batch.judge.input_proof import InputProof
 from batch.judge.judge_plan import JudgePlan, JudgeTask
 from batch.judge.judgement_rows import JudgementRow, claim_row, judgement_row, stored_answer
 from batch.judge.judgement_store import ErasedMeanwhileError, JudgementStore
+from batch.judge.known_judgements import KnownJudgements
 from batch.judge.run_report import CallCounts, JudgeRunReport, ReportedRow
 from batch.judge.subjects import JudgeSubject, SubjectSource
 from batch.progress import ReportProgress, no_progress
@@ -67,7 +68,7 @@ class JudgeRunner:
     """Runs one judge. ``answerer`` and ``proof`` are needed where a server answers."""
 
     plan: JudgePlan
-    store: JudgementStore
+    store: JudgementStore[KnownJudgements]
     context: CommitContext
     terms: RunTerms
     answerer: JudgeAnswerer | None = None

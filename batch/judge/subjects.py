@@ -2,7 +2,7 @@
 
 import codecs
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -25,6 +25,7 @@ from lake.tables import Lake
 from schemas.arrow import record_schema
 from schemas.contract import CONTRACTS
 from schemas.errors import UsageError
+from schemas.records import Trace
 from schemas.surrogates import replace_lone_surrogates
 
 _ROWS: Final = 256
@@ -97,10 +98,13 @@ def read_window_subjects(
                 yield JudgeSubject(judged_row_of(row), "window", cluster=_cluster(row))
 
 
-def read_file_subjects(file: Path) -> Iterator[JudgeSubject]:
+def read_file_subjects(
+    file: Path, is_erased: Callable[[Sequence[Trace]], Sequence[bool]]
+) -> Iterator[JudgeSubject]:
     """Yield the rows of a file of JSON lines: traces, or rows of a release.
 
-    Raises UsageError with the line of the first that is none, or whose id stood there before.
+    Rows of erased persons are left out, as ``is_erased`` says. Raises UsageError with the line of
+    the first that is none, or whose id stood there before.
     """
     first: dict[str, int] = {}
     for number, row in read_json_lines(file, f"The file {file}"):
@@ -123,9 +127,10 @@ def read_file_subjects(file: Path) -> Iterator[JudgeSubject]:
             or not 0 < probability <= 1
         ):
             raise UsageError(f"{where}: `inclusion_probability` must be above 0 and at most 1.")
-        yield JudgeSubject(
-            row=judged, arm="file", probability=probability or 1.0, cluster=_cluster(row)
-        )
+        if not is_erased([judged.trace])[0]:
+            yield JudgeSubject(
+                row=judged, arm="file", probability=probability or 1.0, cluster=_cluster(row)
+            )
 
 
 def read_json_lines(file: Path, subject: str) -> Iterator[tuple[int, dict[str, Any]]]:
