@@ -8,8 +8,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
-import pyarrow as pa
-
 from batch.assembled_rows import has_assembled_rows
 from batch.bounded_duckdb import connect_duckdb, temp_dir, temp_root
 from batch.release.format.files import DATA
@@ -93,8 +91,9 @@ def read_window_subjects(
         create(connection, snapshot, days, connection.execute)
         names = ", ".join(_TRACE_COLUMNS)
         query = f"SELECT {names} FROM traces"  # noqa: S608 - names of this program
-        for batch in connection.execute(query).to_arrow_reader(_ROWS):
-            for row in _plain_rows(batch):
+        rows: Any = connection.sql(query)
+        for batch in rows.to_arrow_reader(_ROWS):
+            for row in batch.to_pylist():
                 yield JudgeSubject(judged_row_of(row), "window", cluster=_cluster(row))
 
 
@@ -166,8 +165,3 @@ def _cluster(row: Mapping[str, Any]) -> str | None:
     """Return what a row belongs to together with others: its conversation."""
     session = row.get("session_id")
     return session if isinstance(session, str) else None
-
-
-def _plain_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = batch.to_pylist()
-    return rows
