@@ -1,10 +1,25 @@
 """Settings of judges: their server, how many calls, and how much they may cost."""
 
+import json
 from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
+from pydantic_settings import NoDecode
 
 from schemas.settings import SettingsGroup
+
+
+def _listed(value: Any) -> Any:
+    """Return the entries of a list that is written with commas, or as JSON."""
+    if not isinstance(value, str):
+        return tuple(value) if isinstance(value, list) else value
+    if value.lstrip().startswith("["):
+        try:
+            return tuple(json.loads(value))
+        except (ValueError, TypeError):
+            raise ValueError("must be a list: names with commas between, or JSON") from None
+    return tuple(entry.strip() for entry in value.split(",") if entry.strip())
 
 
 class JudgeSettings(SettingsGroup):
@@ -19,10 +34,10 @@ class JudgeSettings(SettingsGroup):
     key_file: Path | None = Field(
         default=None, description="A file that holds the key of the server."
     )
-    allowed_hosts: tuple[str, ...] = Field(
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = Field(
         default=(),
-        description="Hosts that judged rows may be sent to, as a JSON list: `api.example.com` by "
-        "https, `http://judge.internal:8000` by plain http. This machine needs no entry.",
+        description="Hosts that judged rows may be sent to, with commas between: `api.example.com` "
+        "by https, `http://judge.internal:8000` by plain http. This machine needs no entry.",
     )
     concurrency: int = Field(default=8, ge=1, le=256, description="Calls at a time.")
     timeout_seconds: float = Field(
