@@ -70,8 +70,9 @@ def run(
     new_lake(tmp_path / "lake", [*rows, asked(77, messages=mail)])
     work_in(tmp_path, monkeypatch)
     monkeypatch.setenv("GOLDPAN_JUDGES__URL", f"http://127.0.0.1:{server.server_port}/v1")
-    policy = "extends: strict\nnames: {detect: never}\n"
+    policy = "extends: strict\nname: light\nnames: {model: none}\n"
     (tmp_path / "policy.yaml").write_text(policy, encoding="utf-8")
+    monkeypatch.setenv("GOLDPAN_REDACT__POLICY", "policy.yaml")
     (tmp_path / "judge.yaml").write_text(DEFINITION, encoding="utf-8")
     return runner(capsys)
 
@@ -201,9 +202,7 @@ def test_verdicts_from_elsewhere_are_judgements(run: Run, tmp_path: Path) -> Non
     assert found["outcomes"] == {"pass": 1, "fail": 1, "error": 2}
     assert found["refused"]["5"].startswith("`outcome` must be")
     assert "unknown field" in found["refused"]["6"]
-    assert marks_in_folder(tmp_path / "lake", [CANARY]) == marks_in_folder(
-        tmp_path / "lake" / "traces", [CANARY]
-    ) or all("judgements" not in name for name in marks_in_folder(tmp_path / "lake", [CANARY]))
+    assert marks_in_folder(tmp_path / "lake" / "judgements", [CANARY]) == []
     again = json.loads(run("judge", "import", "verdicts.jsonl", "--json").stdout)
     assert (again["added"], again["already_known"]) == (0, 4)
     (judge,) = json.loads(run("judge", "agreement", "theirs", "--json").stdout)["judges"]
