@@ -15,11 +15,12 @@ PROJECT := pyproject.toml --group build
 # Tests start hundreds of processes: without bytecode each of them would compile goldpan again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help venv demo test lint bench chaos lock clean
+.PHONY: help venv demo servers test lint bench chaos lock clean
 
 help:
 	@echo "make demo    see it work: an embedded broker, real conversations, the whole way (1 minute)"
 	@echo "make test    all tests; those that need a real Kafka or S3 say so when they are skipped"
+	@echo "make servers fetch and build the servers that the tests use (else make test does it)"
 	@echo "make lint    formatting, types, room boundaries, licences of the dependencies"
 	@echo "make bench   the benchmarks behind the numbers in docs/"
 	@echo "make chaos   long runs with faults"
@@ -34,6 +35,10 @@ demo: $(VENV)/.runtime
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "not chaos" -n $(JOBS) --dist worksteal $(ARGS)
+
+# What the tests need of others: fetched and built once, else by the first `make test`.
+servers: $(VENV)/.dev
+	@$(BIN)/python -m tests.servers
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check

@@ -12,11 +12,11 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import PIPE, Popen
 from typing import Any, Final, NoReturn
 
 from lake.objects import FolderStore
 from tests.ending import end
+from tests.servers.fork_server import CapturedProcess
 
 ROOT: Final = Path(__file__).parents[1]
 KILLED: Final = -signal.SIGKILL
@@ -36,17 +36,16 @@ def die(*_arguments: object) -> NoReturn:
 # In the test's process
 
 
-def start_module(module: str, *args: str, env: Mapping[str, str] | None = None) -> Popen[bytes]:
+def start_module(module: str, *args: str, env: Mapping[str, str] | None = None) -> CapturedProcess:
     """Start a module of the tests in a process of its own."""
-    command = [sys.executable, "-m", module, *args]
-    return Popen(command, cwd=ROOT, stdout=PIPE, env={**os.environ, **(env or {})})
+    return CapturedProcess((module, *args), {**os.environ, **(env or {})}, ROOT)
 
 
-def outputs(processes: Sequence[Popen[bytes]]) -> list[Any]:
+def outputs(processes: Sequence[CapturedProcess]) -> list[Any]:
     """Return the JSON that processes printed, all of which must have ended well."""
-    texts = [process.communicate()[0] for process in processes]
-    assert [process.returncode for process in processes] == [0] * len(processes)
-    return [json.loads(text) for text in texts]
+    ended = [process.finish() for process in processes]
+    assert [(done.returncode, done.stderr[-2_000:]) for done in ended if done.returncode] == []
+    return [json.loads(done.stdout) for done in ended]
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class KillableJob:
     module: str
     name: str
 
-    def start(self, folder: Path, step: int = NEVER) -> Popen[bytes]:
+    def start(self, folder: Path, step: int = NEVER) -> CapturedProcess:
         """Start the job on a folder; it is killed at the step."""
         return start_module(self.module, self.name, str(folder), str(step))
 

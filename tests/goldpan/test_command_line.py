@@ -13,6 +13,7 @@ import pytest
 from goldpan.cli.commands import COMMANDS, CommandEntry, GroupEntry
 from goldpan.cli.lazy import load_command
 from goldpan.cli.main import describe_failure, run_command
+from lake.table_layouts import TABLE_LAYOUTS
 from schemas.errors import FatalError, RetryableError, UsageError
 from tests.servers.worker import TEST_KEY, environment, run_goldpan
 
@@ -147,7 +148,7 @@ def test_lake_commands_answer_in_json(command_line_lake: Path) -> None:
     shown = json.loads(run_goldpan(env, "quarantine", "show", "--json").stdout)
     assert init == {"uri": str(command_line_lake), "made": []}
     names = [table["name"] for table in tables["tables"]]
-    assert names == ["traces", "feedback", "labels", "quarantine", "redactions", "reviews"]
+    assert names == list(TABLE_LAYOUTS)
     assert (verify["ok"], verify["partitions"], verify["problems"]) == (True, [], [])
     assert verify["versions"] == dict.fromkeys(names, 0)
     assert (listed, shown) == ({"groups": []}, {"records": [], "more": 0})

@@ -21,6 +21,7 @@ from tests.architecture.source import ROOT, trees
 from tests.architecture.test_packaging import copy_of_the_source
 from tests.servers.mock_kafka import MockKafka
 from tests.servers.worker import environment, settings
+from tests.short_versions import short
 
 SCRIPT = Path(sys.executable).with_name("goldpan")
 LIBRARIES = Path(pytest.__file__).parents[1]
@@ -122,7 +123,7 @@ def _run(
     )
 
 
-@pytest.mark.parametrize("way", ["wheel", "checkout"])
+@pytest.mark.parametrize("way", short(["wheel", "checkout"], ["wheel"]))
 def test_every_command_is_loaded_from_goldpan(way: str, wheel: Path, tmp_path: Path) -> None:
     """Wherever it is called from, a command and all that it imports are goldpan's own."""
     folder = _trap(tmp_path / "here")
@@ -134,6 +135,7 @@ def test_every_command_is_loaded_from_goldpan(way: str, wheel: Path, tmp_path: P
     assert _ran(folder) == ""
 
 
+WAYS = ("wheel", "wheel -P -m", "checkout", "checkout -P -m")
 LOOKS = [
     (["--version"], 0),
     (["lake", "init"], 0),
@@ -142,7 +144,7 @@ LOOKS = [
 ]
 
 
-@pytest.mark.parametrize("way", ["wheel", "wheel -P -m", "checkout", "checkout -P -m"])
+@pytest.mark.parametrize("way", short(WAYS, ["wheel", "checkout -P -m"]))
 def test_commands_work_in_a_folder_of_such_names(way: str, wheel: Path, tmp_path: Path) -> None:
     """A lake at ``./lake``, beside somebody's ``labels.py``, is a lake like any other."""
     folder = _trap(tmp_path / "here")
@@ -173,7 +175,7 @@ def _two_workers(command: list[str], folder: Path, env: Mapping[str, str]) -> tu
     return process.wait(SECONDS), said.read_text()
 
 
-@pytest.mark.parametrize("way", ["wheel", "checkout"])
+@pytest.mark.parametrize("way", short(["wheel", "checkout"], ["wheel"]))
 def test_the_processes_of_a_command_do_not_run_the_folder_either(
     way: str, wheel: Path, tmp_path: Path
 ) -> None:

@@ -11,14 +11,15 @@ from redact.recognition.accelerated_detector import AcceleratedDetector
 from redact.recognition.catalogue import build_recognisers
 from tests.redact.kit import NOW, decoded, minimal, rows
 from tests.redact.test_leaks import engine
+from tests.short_versions import short
 
-SIZE = 1_000_000
+SIZES = (200_000, 1_000_000)
 CANARY = " zora.quill@example.com "
 
 
-def many(bit: str) -> str:
-    """Return a bit repeated to a megabyte, with a value in its middle and at its end."""
-    half = (bit * (SIZE // 2 // len(bit) + 1))[: SIZE // 2]
+def many(bit: str, size: int) -> str:
+    """Return a bit repeated to a size, with a value in its middle and at its end."""
+    half = (bit * (size // 2 // len(bit) + 1))[: size // 2]
     return f"{half}{CANARY}{half}{CANARY}"
 
 
@@ -50,15 +51,16 @@ BITS = {
 PROFILE = json.dumps({"first_name": "Aa", "last_name": "Quill", "user_id": "aa_quill_1"})
 
 
+@pytest.mark.parametrize("size", short(SIZES, SIZES[:1]))
 @pytest.mark.parametrize("bit", BITS.values(), ids=BITS)
-def test_a_megabyte_of_anything_is_read(bit: str) -> None:
+def test_long_text_of_anything_is_read(bit: str, size: int) -> None:
     """The value in it is gone, and the record is stored: the work is linear, and no clock refuses.
 
     Through all of the engine under the default policy: a person wrote it freely, so the model
     reads it, and a profile beside it gave names to look for.
     """
     profile = {"role": "tool", "content": PROFILE}
-    record = minimal(messages=[profile, {"role": "user", "content": many(bit)}])
+    record = minimal(messages=[profile, {"role": "user", "content": many(bit, size)}])
     outcome = engine("shipped").redact(decoded([record]), ingested_at=NOW)
     assert outcome.rejected == []
     assert "zora.quill" not in json.dumps(rows(outcome), default=str)

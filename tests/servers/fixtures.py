@@ -1,7 +1,8 @@
 """The servers as pytest fixtures, and what happens on a machine that cannot have them."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn, Protocol
@@ -30,6 +31,9 @@ _NEEDS: dict[str, tuple[str, Callable[[], object]]] = {
 }
 """Which fixture says that a test needs a server: the marker, and how the server is fetched."""
 
+EVERYDAY = frozenset(_NEEDS) - {"collector_parts"}
+"""Those of `make test`. The build of a Collector takes minutes, and only `make chaos` has one."""
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the markers known that are not in the settings."""
@@ -52,10 +56,18 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if session.config.option.collectonly:
         return
     needed = {name for item in session.items for name in getattr(item, "fixturenames", ())}
-    for fixture, (_, prepare) in _NEEDS.items():
-        if fixture in needed:
-            with suppress(ServerUnavailableError):  # the fixture will say so
-                prepare()
+    prepare_servers(needed & set(_NEEDS))
+
+
+def prepare_servers(fixtures: Iterable[str]) -> None:
+    """Fetch and build servers, all at a time: most of it is waiting for others."""
+
+    def prepare(fixture: str) -> None:
+        with suppress(ServerUnavailableError):  # the fixture will say so
+            _NEEDS[fixture][1]()
+
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(prepare, fixtures))
 
 
 def missing(server: str, why: ServerUnavailableError) -> NoReturn:

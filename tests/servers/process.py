@@ -5,7 +5,9 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO, Any
 
+from tests.servers.fork_server import ForkedProcess
 from tests.servers.reaper import kill_group, reaper
 
 
@@ -29,7 +31,7 @@ class ChildProcess:
         self.command = [*keeper, *command]
         self._kept = bool(keeper)
         self._out, self._err, self._env, self._cwd = out, err, env, cwd
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | ForkedProcess | None = None
         self._watched = False
 
     @property
@@ -54,18 +56,21 @@ class ChildProcess:
         if self.alive:
             raise RuntimeError(f"{self.command[0]} runs already")
         with self._out.open("ab") as out, (self._err or self._out).open("ab") as err:
-            self._process = subprocess.Popen(
-                self.command,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                env=None if self._env is None else dict(self._env),
-                cwd=self._cwd,
-                start_new_session=True,
-            )
+            self._process = self._started(out, err)
         if not self._kept:
             self._watched = True
             reaper().watch(self.pid)
+
+    def _started(self, out: IO[Any], err: IO[Any]) -> subprocess.Popen[bytes] | ForkedProcess:
+        return subprocess.Popen(
+            self.command,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            env=None if self._env is None else dict(self._env),
+            cwd=self._cwd,
+            start_new_session=True,
+        )
 
     def wait(self, timeout: float) -> int:
         """Wait for the end and give the exit code; raises TimeoutError with the end of the log."""
@@ -119,3 +124,11 @@ class ChildProcess:
             self._watched = False
             kill_group(self.pid)
             reaper().forget(self.pid)
+
+
+class ForkedChild(ChildProcess):
+    """As a child process; its command is the words after ``python -m``, its libraries loaded."""
+
+    def _started(self, out: IO[Any], err: IO[Any]) -> ForkedProcess:
+        env = os.environ if self._env is None else self._env
+        return ForkedProcess(self.command, out, err, env, self._cwd or Path.cwd())

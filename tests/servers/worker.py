@@ -15,8 +15,9 @@ from typing import Any, Protocol
 from unittest.mock import patch
 
 from goldpan.cli.main import run_command
+from tests.servers.fork_server import CapturedProcess
 from tests.servers.mock_kafka import QUICK, MockKafka
-from tests.servers.process import ChildProcess
+from tests.servers.process import ForkedChild
 
 TEST_KEY = base64.b64encode(bytes(range(32))).decode()
 
@@ -80,6 +81,13 @@ def run_goldpan(
     env: Mapping[str, str], *args: str, timeout: float = _WAIT_SECONDS
 ) -> subprocess.CompletedProcess[str]:
     """Run a goldpan command to its end; the exit code is left to the caller."""
+    return CapturedProcess(("goldpan", *args), environment(env), Path.cwd()).finish(timeout)
+
+
+def run_goldpan_anew(
+    env: Mapping[str, str], *args: str, timeout: float = _WAIT_SECONDS
+) -> subprocess.CompletedProcess[str]:
+    """As `run_goldpan`, in a new Python: for what happens while goldpan itself is loaded."""
     return subprocess.run(
         goldpan_command(*args),
         env=environment(env),
@@ -124,8 +132,8 @@ class Worker:
         self.name = name
         self.out = folder / f"{name}.out"
         self.err = folder / f"{name}.err"
-        self._child = ChildProcess(
-            goldpan_command(*command, *args), out=self.out, err=self.err, env=environment(env)
+        self._child = ForkedChild(
+            ("goldpan", *command, *args), out=self.out, err=self.err, env=environment(env)
         )
         self._child.start()
 

@@ -125,7 +125,7 @@ def test_a_person_in_no_release_changes_only_the_fence(
     assert after == contents(published_people)
 
 
-@settings(max_examples=4)
+@settings(max_examples=2)
 @given(data=st.data())
 def test_the_order_of_erasures_does_not_matter(
     published_people: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
