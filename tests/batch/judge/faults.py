@@ -8,6 +8,7 @@ import gzip
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from judges.outcome import JudgeOutcome
@@ -19,7 +20,6 @@ from tests.batch.judge.hostile_server import (
     Reset,
     Script,
     Step,
-    WholeReply,
     reply,
 )
 from tests.batch.judge.jevcompat_faults import FAULTS, VERDICT, Expected, JevFault
@@ -191,8 +191,13 @@ def _fifty_megabytes_of_chunks(body: bytes) -> Iterator[Step]:
     yield b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
 
 
+@lru_cache(1)
+def _fifty_megabytes_zipped() -> bytes:
+    return gzip.compress(b" " * FIFTY_MB, 1)
+
+
 def _zipped(_body: bytes) -> Iterator[Step]:
-    zipped = gzip.compress(b" " * FIFTY_MB, 1)
+    zipped = _fifty_megabytes_zipped()
     yield _head(b"Content-Encoding: gzip", b"Content-Length: %d" % len(zipped)) + zipped
 
 
@@ -355,4 +360,3 @@ ALL_FAULTS: Final = (
     *_DECIDED,
     *(_jevcompat(fault) for fault in FAULTS),
 )
-__all__ = ["ALL_FAULTS", "VERDICT", "WIRES", "Fault", "WholeReply"]

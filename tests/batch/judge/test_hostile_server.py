@@ -9,13 +9,13 @@ from typing import Final, NamedTuple
 
 import pytest
 
-from batch.judge.client import CallLimits, JudgeClient
+from batch.judge.client import CallLimits, Delivery, JudgeClient
 from batch.judge.server import allowed_server
 from batch.judge.waits import RetryWaits
 from judges.definition import DEFAULT_THRESHOLDS
 from judges.outcome import VERDICTS, JudgeAnswer, JudgeOutcome
 from judges.render import JudgeQuestion, ask
-from judges.ways import DecisionWay, ServedWay, Wire
+from judges.ways import ServedWay, Wire
 from judges.wires import WireRequest, verdict_request
 from tests.batch.judge.faults import ALL_FAULTS, VERDICT, Fault
 from tests.batch.judge.hostile_server import HostileServer
@@ -26,7 +26,10 @@ WAYS: Final[dict[Wire, ServedWay]] = {
     "decisions": DECISIONS,
     "systemone": SYSTEMONE,
 }
-LIMITS: Final = CallLimits(concurrency=32, read_seconds=4.0, call_seconds=5.0)
+JUDGE: Final = definition()
+PATIENT: Final = CallLimits(concurrency=32)
+IMPATIENT: Final = CallLimits(concurrency=32, read_seconds=0.8, call_seconds=1.2)
+"""For what lasts until a limit of time. The rest has time enough on a slow machine."""
 
 
 class Case(NamedTuple):
@@ -57,7 +60,7 @@ def cases(calls: int, *, slow: int) -> list[Case]:
 
 def question_of(case: int, wire: Wire) -> WireRequest:
     """Return the request of a case."""
-    question = ask(definition(), row(response=f"It is case {case}. At nine [1]."))
+    question = ask(JUDGE, row(response=f"It is case {case}. At nine [1]."))
     assert isinstance(question, JudgeQuestion)
     return verdict_request(WAYS[wire], question)
 
@@ -69,17 +72,25 @@ async def no_wait(_seconds: float) -> None:
 
 def play(script: list[Case]) -> tuple[list[JudgeAnswer], HostileServer]:
     """Send every case to a server that plays its fault, and return what became of it."""
-    waits = RetryWaits(random.Random(3).uniform, time.time)  # noqa: S311 - not for secrets
     scripts = {at: case.fault.made(case.wire, case.verdict) for at, case in enumerate(script)}
+    slow = [at for at, case in enumerate(script) if case.fault.is_slow]
+    fast = [at for at, case in enumerate(script) if not case.fault.is_slow]
     with HostileServer(scripts) as server:
-        allowed = allowed_server(server.address, [])
-        with JudgeClient(allowed, waits, time.monotonic, limits=LIMITS, sleep=no_wait) as client:
-            sent = client.send_all([question_of(at, case.wire) for at, case in enumerate(script)])
+        sent = _send(server, script, fast, PATIENT) | _send(server, script, slow, IMPATIENT)
     answers = [
-        delivery.reply(WAYS[case.wire], DEFAULT_THRESHOLDS).answer
-        for delivery, case in zip(sent, script, strict=True)
+        sent[at].reply(WAYS[case.wire], DEFAULT_THRESHOLDS).answer for at, case in enumerate(script)
     ]
     return answers, server
+
+
+def _send(
+    server: HostileServer, script: list[Case], places: list[int], limits: CallLimits
+) -> dict[int, Delivery]:
+    waits = RetryWaits(random.Random(3).uniform, time.time)  # noqa: S311 - not for secrets
+    allowed = allowed_server(server.address, [])
+    requests = [question_of(at, script[at].wire) for at in places]
+    with JudgeClient(allowed, waits, time.monotonic, limits=limits, sleep=no_wait) as client:
+        return dict(zip(places, client.send_all(requests), strict=True))
 
 
 def differences(script: list[Case], answers: list[JudgeAnswer]) -> Iterator[str]:
@@ -118,9 +129,3 @@ def test_a_call_that_may_have_been_answered_is_made_once(name: str) -> None:
     fault = next(fault for fault in ALL_FAULTS if fault.name == name)
     _, server = play([Case(fault, "chat", "pass")])
     assert server.calls == {0: 1}
-
-
-def test_a_decision_way_is_a_systemone_way_by_its_wire() -> None:
-    """The wires of the cases are those of the ways that they are sent by."""
-    assert all(way.wire == wire for wire, way in WAYS.items())
-    assert isinstance(SYSTEMONE, DecisionWay)
