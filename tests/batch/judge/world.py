@@ -131,7 +131,7 @@ class World:
         known = KnownJudgements(plan.judge_digest, plan.way, self.only_current)
         terms = RunTerms(
             self.run_id,
-            self._sleep,
+            self.wait,
             batch_rows=self.batch_rows,
             budget_usd=self.budget_usd,
         )
@@ -147,7 +147,8 @@ class World:
         rows = read_window_subjects(self.lake, (DAY, DAY), patience())
         yield from sorted(rows, key=lambda subject: subject.trace_id)
 
-    def _sleep(self, seconds: float) -> None:
+    def wait(self, seconds: float) -> None:
+        """Let the clock of this world run on."""
         self.clock.now += int(seconds * SECOND)
 
 
