@@ -1,6 +1,7 @@
 """A release says which documents were right, where the file of its spec does."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -113,14 +114,11 @@ def test_every_export_has_them(published: Path) -> None:
 
 def test_an_erased_row_leaves_and_the_rest_verifies(published: Path, tmp_path: Path) -> None:
     """Also in the successor, which has the column as well."""
-    for path in published.iterdir():
-        target = tmp_path / "support" / "1.0.0" / path.name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(path.read_bytes())
+    shutil.copytree(published.parents[1], tmp_path / "out")
     gone = rows_of(published)[0]["trace_id"]
-    erased(open_repository(tmp_path), [gone], 1)
-    for version, rows in (("1.0.0", 30), ("2.0.0", 29)):
-        folder = tmp_path / "support" / version
+    erased(open_repository(tmp_path / "out"), [gone], 1)
+    for version, rows in (("1.0.0", 29), ("2.0.0", 29)):
+        folder = tmp_path / "out" / "support" / version
         found = verify_release(FolderStore(folder), "")
         assert (found.problems, found.rows) == ([], rows)
         said = [row["expected_documents"] for row in rows_of(folder) if row["expected_documents"]]
