@@ -256,16 +256,17 @@ def _storable(write: _Writer) -> _Writer:
     PostgreSQL stores no text with U+0000 (nor JSON with its escape), so one of them would abort an
     import. It becomes U+FFFD.
     """
-    return lambda rows, name, version: write(list(map(_without_null, rows)), name, version)
+    return lambda rows, name, version: write(list(map(without_null, rows)), name, version)
 
 
-def _without_null(value: Any) -> Any:
+def without_null(value: Any) -> Any:
+    """Return a JSON value with U+FFFD for U+0000 in its texts."""
     if isinstance(value, str):
         return value.replace(NULL, REPLACED)
     if isinstance(value, list):
-        return list(map(_without_null, value))
+        return list(map(without_null, value))
     if isinstance(value, dict):
-        return {_without_null(key): _without_null(item) for key, item in value.items()}
+        return {without_null(key): without_null(item) for key, item in value.items()}
     return value
 
 
@@ -287,7 +288,7 @@ _LOSSLESS: Final = frozenset({"jsonl", "huggingface"})
 
 def export_remarks(target: str, rows: Rows) -> list[str]:
     """Return a sentence for each loss of an export in a tool."""
-    with_null = 0 if target in _LOSSLESS else sum(_without_null(row) != row for row in rows)
+    with_null = 0 if target in _LOSSLESS else sum(without_null(row) != row for row in rows)
     remarks = []
     if with_null:
         remarks.append(
