@@ -16,6 +16,7 @@ lines = [json.loads(line) for line in Path(sys.argv[1]).read_text().splitlines()
 for line in lines:
     span = mlflow.start_span_no_context(name="chat")
     span.end()
+    mlflow.flush_trace_async_logging()
     mlflow.log_assessment(span.trace_id, Assessment.from_dictionary(line | {"trace_id": ""}))
 traces = mlflow.search_traces(return_type="list")
 kept = [assessment for trace in traces for assessment in trace.info.assessments]

@@ -99,13 +99,8 @@ def test_langfuse_counts_the_same_outcomes(partners: Partners, tmp_path: Path) -
     with recording() as recorder:
         file = written("langfuse", tmp_path)
         partners.run("send_assessments.py", "langfuse", file, recorder.address, cwd=tmp_path)
-    scores = [
-        event["body"]
-        for path, body in recorder.bodies
-        if path.endswith("/ingestion")
-        for event in body["batch"]
-        if event["type"] == "score-create"
-    ]
+    sent = [body for path, body in recorder.bodies if path.endswith("/scores")]
+    scores = [score for body in sent for score in body]
     assert Counter(score["value"] for score in scores) == COUNTS
     assert {score["dataType"] for score in scores} == {"CATEGORICAL"}
     assert {score["id"] for score in scores} == {j.judgement_id for j in JUDGEMENTS}
