@@ -65,6 +65,8 @@ lock: $(BIN)/python
 	$(COMPILE) --group compile --constraint requirements/dev.lock $(ARGS) \
 		--output-file requirements/compile.lock
 	$(COMPILE) --group partners $(ARGS) --output-file requirements/partners.lock
+	$(COMPILE) --group judge-partners $(ARGS) --no-emit-package llama-cpp-python \
+		--no-emit-package pip --output-file requirements/judge-partners.lock
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
