@@ -149,7 +149,7 @@ def set_up_judge(
     if definition.thresholds is None:
         calibrated = _calibrated(lake, definition, way, context)
     plan = JudgePlan(definition, way, calibrated)
-    known = KnownJudgements(plan.judge_digest, way, only_current)
+    known = KnownJudgements(plan.judge_digest, way, context.now_us, only_current)
     return JudgeSetup(settings, plan, lake, JudgementStore(lake, known, context), context)
 
 

@@ -37,7 +37,7 @@ class KnownRows(Protocol):
         """Read the rows up to ``position``, as of the table's last refresh."""
 
     def add(self, row: JudgementRow) -> None:
-        """Add one row that was written."""
+        """Add one row that was written at the position, which moves on by one."""
 
 
 KnownT = TypeVar("KnownT", bound=KnownRows)
@@ -91,6 +91,5 @@ class JudgementStore(Generic[KnownT]):
             except FencedError:
                 continue
             for row in rows:
-                self.known.add({"lease_until": None, **row})
-            self.known.position = at + len(rows)
+                self.known.add(row)
             return rows

@@ -139,8 +139,9 @@ class ImportedIds:
             self.position = position
 
     def add(self, row: JudgementRow) -> None:
-        """Add one row that was written."""
+        """Add one row that was written at the position, which moves on by one."""
         self.ids.add(row["judgement_id"])
+        self.position += 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,7 +128,7 @@ class World:
         context = means(self.clock)
         context = CommitContext(context.retry, self.clock, lambda: next(self.tokens))
         plan = JudgePlan(self.definition, self.definition.by[0])
-        known = KnownJudgements(plan.judge_digest, plan.way, self.only_current)
+        known = KnownJudgements(plan.judge_digest, plan.way, self.clock, self.only_current)
         terms = RunTerms(
             self.run_id,
             self.wait,
