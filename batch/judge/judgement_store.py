@@ -46,8 +46,8 @@ KnownT = TypeVar("KnownT", bound=KnownRows)
 class JudgementStore(Generic[KnownT]):
     """The table of judgements, as one writer knows it."""
 
-    def __init__(self, lake: Lake, known: KnownT, context: CommitContext) -> None:
-        self.known = known
+    def __init__(self, lake: Lake, rows: KnownT, context: CommitContext) -> None:
+        self.known = rows
         self._context = context
         self._rows = NumberedRows(
             lake.table(JUDGEMENTS_TABLE), JUDGE_SEQUENCE, EntryKind.JUDGE, context

@@ -39,6 +39,7 @@ _SCANNABLE: Final = (*TABLES_WITH_TEXT, RELEASES)
     "tables",
     type=click.Choice(_SCANNABLE),
     multiple=True,
+    metavar="TABLE",
     help="Scan only this table; `releases` means all releases; may be repeated.",
 )
 @click.option("--from", "first", type=DayParam(), metavar="YYYY-MM-DD", help="First day (UTC).")

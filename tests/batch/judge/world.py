@@ -97,7 +97,7 @@ class ScriptedServer:
             return Delivery(None, "refused", self.status)
         said = self.says(text)
         if said not in ("pass", "fail", "unknown"):
-            return Delivery(None, said)  # type: ignore[arg-type]
+            return Delivery(None, said)
         reply = replies.document("chat", said)  # type: ignore[arg-type]
         if self.model is None:
             del reply["model"]
@@ -178,7 +178,7 @@ def take_in(lake: Lake, verdicts: Sequence[Mapping[str, Any]]) -> ImportedVerdic
     report = ImportedVerdicts()
     job = VerdictImport(
         store=JudgementStore(lake, ImportedIds(), means()),
-        traces=lake.table("traces"),
+        lake=lake,
         context=means(),
         run_id="import-1",
         redact=lambda texts: [RedactedReviewTexts(ReviewTexts(t, None), "p") for t in texts],
