@@ -159,6 +159,9 @@ COMMANDS: Final = GroupEntry(
                 "import": CommandEntry(
                     "goldpan.cli.judge:import_", "Take in verdicts of another evaluation."
                 ),
+                "export": CommandEntry(
+                    "goldpan.cli.judge_export:export", "Write judgements for other tools."
+                ),
             },
         ),
         "release": GroupEntry(

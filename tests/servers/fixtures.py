@@ -9,7 +9,7 @@ from typing import NoReturn, Protocol
 
 import pytest
 
-from tests.partners.environment import Partners, prepare_partners
+from tests.partners.environment import Partners, prepare_judge_partners, prepare_partners
 from tests.partners.promptfoo import Promptfoo, prepare_promptfoo
 from tests.servers.kafka import Kafka, make_kafka, prepare_kafka, shared_kafka
 from tests.servers.mock_kafka import MockKafka
@@ -27,6 +27,7 @@ _NEEDS: dict[str, tuple[str, Callable[[], object]]] = {
     "registry_parts": ("registry", registry_jars),
     "collector_parts": ("collector", collector_binary),
     "partners": ("partners", prepare_partners),
+    "judge_partners": ("partners", prepare_judge_partners),
     "promptfoo": ("partners", prepare_promptfoo),
 }
 """Which fixture says that a test needs a server: the marker, and how the server is fetched."""
@@ -39,7 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Make the markers known that are not in the settings."""
     config.addinivalue_line("markers", "registry: needs a real schema registry (Java with Maven)")
     config.addinivalue_line("markers", "collector: needs an OpenTelemetry Collector (Go)")
-    config.addinivalue_line("markers", "partners: needs the tools of requirements/partners.lock")
+    config.addinivalue_line("markers", "partners: needs requirements/*partners.lock")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -259,6 +260,15 @@ def partners() -> Partners:
     """The other tools, which read what goldpan writes."""
     try:
         return Partners(prepare_partners())
+    except ServerUnavailableError as why:
+        missing("partners", why)
+
+
+@pytest.fixture(scope="session")
+def judge_partners() -> Partners:
+    """What judges are compared with: servers, a small language model, other estimators."""
+    try:
+        return Partners(prepare_judge_partners())
     except ServerUnavailableError as why:
         missing("partners", why)
 

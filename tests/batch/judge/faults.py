@@ -26,6 +26,7 @@ from tests.batch.judge.jevcompat_faults import FAULTS, VERDICT, Expected, JevFau
 
 WIRES: Final[tuple[Wire, ...]] = ("chat", "decisions", "systemone")
 FIFTY_MB: Final = 50 * 1024 * 1024
+_ANSWERS: Final = ("answers", "choices")
 _MANY: Final = 10_000
 """Of pauses: longer than any limit of time."""
 
@@ -282,7 +283,6 @@ _BODIES: Final = (
     Fault("no usage", VERDICT, _edits(lambda reply: reply.pop("usage"))),
     Fault("no answers", "unparsable", _edits(lambda reply: [reply.pop(k, 0) for k in _ANSWERS])),
 )
-_ANSWERS: Final = ("answers", "choices")
 
 
 def _content(text: str, **choice: Any) -> Made:

@@ -17,8 +17,9 @@ from judges.outcome import VERDICTS, JudgeAnswer, JudgeOutcome
 from judges.render import JudgeQuestion, ask
 from judges.ways import ServedWay, Wire
 from judges.wires import WireRequest, verdict_request
-from tests.batch.judge.faults import ALL_FAULTS, VERDICT, Fault
+from tests.batch.judge.faults import ALL_FAULTS, Fault
 from tests.batch.judge.hostile_server import HostileServer
+from tests.batch.judge.jevcompat_faults import VERDICT
 from tests.judges.kit import CHAT, DECISIONS, SYSTEMONE, definition, row
 
 WAYS: Final[dict[Wire, ServedWay]] = {
