@@ -98,7 +98,7 @@ class ScriptedServer:
         said = self.says(text)
         if said not in VERDICTS:
             return Delivery(None, cast("JudgeErrorReason", said))
-        reply = replies.document("chat", cast("JudgeOutcome", said))
+        reply = replies.document("chat", said)
         if self.model is None:
             del reply["model"]
         else:
