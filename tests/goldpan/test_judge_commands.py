@@ -13,6 +13,7 @@ from schemas.records import Message
 from tests.batch.judge import replies
 from tests.batch.judge.world import DAY, DEFINITION, asked, stored
 from tests.batch.kit import new_lake, open_lake
+from tests.docs.pages import code_blocks
 from tests.edges.search import marks_in, marks_in_folder
 from tests.servers.in_process import Run, runner, work_in
 
@@ -38,7 +39,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Keep the request and reply."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.received.append(body + str(self.headers).encode())
-        reply = replies.body("chat", "pass")
+        reply = replies.body("chat" if "chat" in self.path else "decisions", "pass")
         self.send_response(self.server.status)
         self.send_header("Content-Length", str(len(reply)))
         self.end_headers()
@@ -214,6 +215,27 @@ def test_verdicts_from_elsewhere_are_judgements(run_judge: Run, tmp_path: Path) 
     (judge,) = json.loads(run_judge("judge", "agreement", "theirs", "--json").stdout)["judges"]
     assert (judge["judge"], judge["outcomes"]["drawn"]) == ("theirs", 4)
     assert judge["outcomes"]["reasons"] == {"timeout": 1, "unavailable": 1}
+
+
+def test_the_commands_of_the_page_run(
+    run_judge: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With the judge and the verdict of docs/judges.md; the release is a file here."""
+    page = "docs/judges.md"
+    blocks = {block.language: block.text for block in code_blocks(page)}
+    (tmp_path / "faithfulness.yaml").write_text(blocks["yaml"], encoding="utf-8")
+    (tmp_path / "verdicts.jsonl").write_text(blocks["json"], encoding="utf-8")
+    row = {"trace_id": "a", "messages": [{"role": "user", "content": "When?"}], "response": "At 9."}
+    (tmp_path / "answers.jsonl").write_text(json.dumps(row), encoding="utf-8")
+    monkeypatch.setenv("COLUMNS", "100")
+    commands = [line.partition("#")[0].split()[1:] for line in blocks["sh"].splitlines()]
+    assert {arguments[1] for arguments in commands} == {"check", "run", "agreement", "import"}
+    for arguments in commands:
+        if "--release" in arguments:
+            at = arguments.index("--release")
+            arguments[at : at + 2] = ["--rows", "answers.jsonl"]
+        told = run_judge(*arguments)
+        assert (told.returncode, told.stderr.count("goldpan:")) == (0, 0), arguments
 
 
 def test_agreement_without_any_judge_says_what_to_do(run_judge: Run) -> None:
