@@ -36,6 +36,7 @@ SORTED_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "traces": ("started_at", "_partition", "_offset"),
     "feedback": ("trace_id", "occurred_at", "_partition", "_offset"),
     "labels": ("trace_id", "revision", "label_event_id"),
+    "judgements": ("judge", "judgement_id", "_offset"),
     "otel_spans": ("trace_id", "started_at", "_partition", "_offset", "_index"),
 }
 """The order of rows in compacted files; other tables are sorted by coordinates."""

@@ -10,7 +10,13 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from schemas.arrow import LABELS_TABLE, QUARANTINE_TABLE, REVIEWS_TABLE, SPANS_TABLE
+from schemas.arrow import (
+    JUDGEMENTS_TABLE,
+    LABELS_TABLE,
+    QUARANTINE_TABLE,
+    REVIEWS_TABLE,
+    SPANS_TABLE,
+)
 from schemas.record_batches import RecordKind
 from schemas.records import Feedback, Message, StoredSpan, Trace
 
@@ -92,6 +98,16 @@ def _review(row: StoredRow) -> Iterator[CarrierRecord]:
     yield CarrierRecord(RecordKind.FEEDBACK, feedback)
 
 
+def _judgement(row: StoredRow) -> Iterator[CarrierRecord]:
+    feedback = _make_feedback(
+        row["judgement_id"],
+        row["trace_id"],
+        session_id=row["cluster"],
+        comment=row["rationale"],
+    )
+    yield CarrierRecord(RecordKind.FEEDBACK, feedback)
+
+
 def _quarantined(row: StoredRow) -> Iterator[CarrierRecord]:
     """Yield quarantine's sentence about a record; its sealed payload is not scanned."""
     yield CarrierRecord(
@@ -113,6 +129,7 @@ _WRAPPERS: Final[Mapping[str, Callable[[StoredRow], Iterator[CarrierRecord]]]] =
     SPANS_TABLE: _span,
     LABELS_TABLE: _label,
     REVIEWS_TABLE: _review,
+    JUDGEMENTS_TABLE: _judgement,
     QUARANTINE_TABLE: _quarantined,
 }
 TABLES_WITH_TEXT: Final = tuple(_WRAPPERS)

@@ -20,6 +20,7 @@ from pydantic_settings import (
 )
 
 from assembly.config import AssemblySettings
+from batch.judge.config import JudgeSettings
 from batch.release.config import ReleaseSettings
 from batch.retention.config import RetentionSettings
 from goldpan.setting_files import drop_overridden, read_secret_files
@@ -119,6 +120,10 @@ class Settings(BaseSettings):
     )
     release: ReleaseSettings = Field(
         default=ReleaseSettings(), description="The key that signs releases."
+    )
+    judges: JudgeSettings = Field(
+        default=JudgeSettings(),
+        description="The server that answers judges, where rows may be sent, and what a run costs.",
     )
     metrics: MetricsSettings = Field(
         default=MetricsSettings(), description="Where the worker serves its metrics and health."

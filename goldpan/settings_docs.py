@@ -62,6 +62,8 @@ def _type(field: FieldInfo) -> str:
         return ", ".join(f"`{value}`" for value in get_args(kind))
     if get_origin(kind) is dict:
         return "JSON object"
+    if get_origin(kind) is tuple:
+        return "list"
     if field.metadata and kind is int and any("parse_size" in repr(m) for m in field.metadata):
         return "size"
     names: dict[Any, str] = {
@@ -84,7 +86,7 @@ def _without_none(annotation: Any) -> Any:
 
 def _default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True, validated_data={})
-    if value is None or value == {}:
+    if value is None or value in ({}, ()):
         return "none"
     if _type(field) == "size":
         return f"`{_size(value)}`"

@@ -28,7 +28,12 @@ _DIGITS: Final = 12
 _REFUSED_FINISH: Final = frozenset({"content_filter", "safety", "refusal"})
 _CUT_FINISH: Final = frozenset({"length", "max_tokens", "tool_calls", "function_call", "error"})
 _STATUS_REASONS: Final[Mapping[int, JudgeErrorReason]] = {
+    401: "unavailable",
     402: "unavailable",
+    403: "unavailable",
+    404: "unavailable",
+    405: "unavailable",
+    407: "unavailable",
     408: "timeout",
     409: "unavailable",
     413: "too_long",
@@ -59,8 +64,9 @@ class _NoVerdictError(Exception):
 def reason_of_status(status: int) -> JudgeErrorReason | None:
     """Return the reason of an HTTP status; None for 200, whose body decides.
 
-    What may pass is ``rate_limited``, ``timeout`` or ``unavailable``. Any other 4xx is a refusal of
-    this request for good; redirections are not followed.
+    What may pass is ``rate_limited``, ``timeout`` or ``unavailable``: a wrong key or address is
+    corrected, and no row is refused for it. Any other 4xx is a refusal of this request for good;
+    redirections are not followed.
     """
     if status == 200:
         return None

@@ -16,10 +16,12 @@ from labels.digests import audit_draw, digest_id
 
 SubjectKind: TypeAlias = Literal["trace", "row", "conversation"]
 """What is judged. A ``row`` is a trace as a release holds it."""
-JudgementArm: TypeAlias = Literal["release", "window", "random", "priority", "anchor", "import"]
+JudgementArm: TypeAlias = Literal[
+    "release", "window", "file", "random", "priority", "anchor", "import"
+]
 """Why the subject was judged. ``random`` and ``priority`` are draws with a known probability;
-``release`` and ``window`` judge all rows; ``anchor`` judges reviewed rows again at a steady share;
-``import`` comes from an evaluation elsewhere."""
+``release``, ``window`` and ``file`` judge all rows; ``anchor`` judges reviewed rows again at a
+steady share; ``import`` comes from an evaluation elsewhere."""
 ARMS: Final[tuple[JudgementArm, ...]] = get_args(JudgementArm)
 
 FIRST_EPOCH: Final = 1
@@ -74,16 +76,18 @@ class CallFacts:
     """What a call cost and who answered.
 
     ``model_served`` is the name in the reply; None if nobody was called, or the reply names none.
-    ``cached``: the answer of an equal question was used.
+    ``call_id`` identifies what was asked of a server (`call_id`); None if nobody was asked.
+    ``cached_from`` is the id of the judgement whose answer to an equal question was used.
     """
 
-    model_requested: str
+    model_requested: str | None
     model_served: str | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost_usd: float | None = None
     latency_ms: float | None = None
-    cached: bool = False
+    call_id: str | None = None
+    cached_from: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +103,8 @@ class Judgement:
 
     key: JudgementKey
     judge: str
-    judge_version: int
-    way: WayKind
+    judge_version: int | None
+    way: WayKind | None
     answer: JudgeAnswer
     call: CallFacts
     trace_id: str

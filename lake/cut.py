@@ -22,6 +22,7 @@ from lake.table_layouts import TABLE_LAYOUTS
 from lake.tables import Lake, Table, count_rows, missing_log_problem
 from schemas.arrow import (
     AUDIT_TABLE,
+    JUDGEMENTS_TABLE,
     LABELS_TABLE,
     PRIMARY_TABLES,
     QUARANTINE_TABLE,
@@ -29,7 +30,14 @@ from schemas.arrow import (
 )
 from schemas.errors import FatalError, RetryableError
 
-CUT_ORDER: Final = (REVIEWS_TABLE, LABELS_TABLE, *PRIMARY_TABLES, AUDIT_TABLE, QUARANTINE_TABLE)
+CUT_ORDER: Final = (
+    REVIEWS_TABLE,
+    JUDGEMENTS_TABLE,
+    LABELS_TABLE,
+    *PRIMARY_TABLES,
+    AUDIT_TABLE,
+    QUARANTINE_TABLE,
+)
 """The tables in the reverse order of their commits."""
 _TRIES: Final = 3  # for a log that cannot be read although the store can
 _LAST: Final = 8  # files of a log that are read to check that the store can be read

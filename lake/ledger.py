@@ -81,6 +81,7 @@ class EntryKind(StrEnum):
     CLAIM = "claim"
     RECONCILE = "reconcile"
     REVIEW = "review"
+    JUDGE = "judge"
     REPLAY = "replay"
     COMPACT = "compact"
     RETENTION = "retention"

@@ -6,7 +6,7 @@ from typing import Final
 import pyarrow as pa
 
 from lake.parquet import PARTITION_COLUMN, TableLayout
-from schemas.arrow import SPANS_TABLE, TABLES
+from schemas.arrow import JUDGEMENTS_TABLE, SPANS_TABLE, TABLES
 
 TABLE_LAYOUTS: Final[Mapping[str, TableLayout]] = {
     "traces": TableLayout(
@@ -77,6 +77,33 @@ TABLE_LAYOUTS: Final[Mapping[str, TableLayout]] = {
         dictionary=("step", "reviewer", "verdict", "_topic", "_partition", "_schema", "_policy"),
         statistics=("trace_id", "occurred_at", "_partition", "_offset", "_ingested_at"),
     ),
+    JUDGEMENTS_TABLE: TableLayout(
+        dictionary=(
+            "step",
+            "judge",
+            "judge_digest",
+            "way",
+            "subject_kind",
+            "outcome",
+            "reason",
+            "failure_mode",
+            "model_requested",
+            "model_served",
+            "run_id",
+            "arm",
+            "release",
+            "candidate_digest",
+            "app",
+            "prompt_version",
+            "model_version",
+            "_topic",
+            "_partition",
+            "_ingested_at",
+            "_schema",
+            "_policy",
+        ),
+        statistics=("trace_id", "judge", "judged_at", "_partition", "_offset", "_ingested_at"),
+    ),
     SPANS_TABLE: TableLayout(
         dictionary=(
             "record",
@@ -102,9 +129,11 @@ TABLE_LAYOUTS: Final[Mapping[str, TableLayout]] = {
 }
 """How each table is encoded; its keys are the tables that ``goldpan lake init`` makes."""
 
-LATER_TABLES: Final = (SPANS_TABLE,)
-"""Tables that lakes of earlier versions do not have. ``goldpan lake upgrade`` creates them before
-it adds the columns that came with them, so a lake with these columns has had the tables."""
+LATER_TABLES: Final = (SPANS_TABLE, JUDGEMENTS_TABLE)
+"""Tables that lakes of earlier versions do not have; ``goldpan lake upgrade`` creates them."""
+TABLES_WITH_COLUMNS: Final = (SPANS_TABLE,)
+"""Those of the later tables that columns of other tables came with. They are created before the
+columns are added, so a lake with these columns has had the tables."""
 
 
 def file_schema(table: str) -> pa.Schema:

@@ -23,7 +23,7 @@ from lake.location import LakeLocation
 from lake.objects import ObjectStore
 from lake.parquet import PARTITION_COLUMN
 from lake.schema_check import check_schema, missing_columns
-from lake.table_layouts import LATER_TABLES, TABLE_LAYOUTS
+from lake.table_layouts import LATER_TABLES, TABLE_LAYOUTS, TABLES_WITH_COLUMNS
 from lake.table_log import LEDGER_KEY, incarnation_app, position_app
 from schemas.arrow import TABLES, TableSchema
 from schemas.errors import FatalError, RetryableError
@@ -272,6 +272,14 @@ class Lake:
         lost_tables = [name for name in missing if used and not self._exists(name)]
         if lost_tables and used:
             self.table(used)  # raises for a lake of an older version: it must be upgraded first
+            if lost_tables[0] in LATER_TABLES and lost_tables[0] not in TABLES_WITH_COLUMNS:
+                raise FatalError(
+                    f"there is no table {lost_tables[0]} at "
+                    f"{self.location.table_uri(lost_tables[0])}: if this lake is of an earlier "
+                    "version, create it with `goldpan lake upgrade`; if it was lost, restore it "
+                    "from a copy of the lake. If there is none: "
+                    f"`goldpan lake init --lost {lost_tables[0]}`"
+                )
             raise FatalError(
                 f"there is no table {lost_tables[0]} at {self.location.table_uri(lost_tables[0])}, "
                 f"but table {used} holds rows that were committed with it: restore it from a copy "
@@ -289,11 +297,16 @@ class Lake:
     def later_tables(self) -> list[str]:
         """Return the tables that this lake of an earlier version does not have.
 
-        Raises FatalError if one was lost: see `lake.table_layouts.LATER_TABLES`.
+        Raises FatalError if one was lost: see `lake.table_layouts.TABLES_WITH_COLUMNS`. A table
+        without such columns was lost if its files are there.
         """
         missing = [name for name in LATER_TABLES if not self._exists(name)]
-        if missing and not missing_columns(self.handle("traces"), TABLES["traces"].arrow):
-            self._refuse_lost([*missing, "traces"], ())
+        known = [name for name in missing if name in TABLES_WITH_COLUMNS]
+        if known and not missing_columns(self.handle("traces"), TABLES["traces"].arrow):
+            self._refuse_lost([*known, "traces"], ())
+        for name in missing:
+            if name not in known and self.has_files(name):
+                raise FatalError(missing_log_problem(name))
         return missing
 
     def create_later_tables(self) -> None:

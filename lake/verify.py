@@ -57,6 +57,7 @@ from lake.verify_ranges import (
 from lake.verify_rows import ExpectedRows, find_misplaced_rows
 from schemas.arrow import (
     AUDIT_TABLE,
+    JUDGEMENTS_TABLE,
     LABELS_TABLE,
     PRIMARY_TABLES,
     QUARANTINE_TABLE,
@@ -199,7 +200,7 @@ class _Proof:
                 SourcePartition(proof.topic, proof.partition): proof.end for proof in self.proofs
             }
             self.problems += find_label_problems(tables[LABELS_TABLE], ends)
-        for name in (AUDIT_TABLE, REVIEWS_TABLE):
+        for name in (AUDIT_TABLE, REVIEWS_TABLE, JUDGEMENTS_TABLE):
             if name in tables:
                 self.problems += check_row_count(
                     tables[name], _logged_rows(tables[name], rows_added)

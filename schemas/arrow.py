@@ -22,6 +22,7 @@ QUARANTINE_TABLE: Final = "quarantine"
 AUDIT_TABLE: Final = "redactions"
 LABELS_TABLE: Final = "labels"
 REVIEWS_TABLE: Final = "reviews"
+JUDGEMENTS_TABLE: Final = "judgements"
 EVENT_DATE: Final = "event_date"
 """The column that tables are partitioned by: the UTC day of the event time."""
 
@@ -110,6 +111,7 @@ TABLES: Final[Mapping[str, TableSchema]] = {
         table_schema("quarantine", CONTRACTS["quarantine"], "record_timestamp"),
         table_schema("redactions", CONTRACTS["redaction"], "_ingested_at"),
         table_schema("reviews", CONTRACTS["review"], "occurred_at"),
+        table_schema(JUDGEMENTS_TABLE, CONTRACTS["judgement"], "judged_at"),
         table_schema(SPANS_TABLE, CONTRACTS["otel_span"], "started_at"),
     )
 }

@@ -32,6 +32,7 @@ CONTRACT_NAMES: Final = (
     "quarantine",
     "redaction",
     "review",
+    "judgement",
     "otel_span",
 )
 """Names of the contracts, which are the names of their files."""

@@ -54,6 +54,11 @@ TABLE_KEYS: Final[Mapping[str, tuple[str, str]]] = {
         COORDINATES,
         "There is one `review_id` for each trace and reviewer; the reviewer's last review counts.",
     ),
+    "judgements": (
+        COORDINATES,
+        "Rows with one `judgement_id` are a claim and the attempts at one judgement: the last "
+        "final one is in force ([judges.md](judges.md#the-table-judgements)).",
+    ),
     "otel_spans": (
         ITEM_COORDINATES,
         "A span that was sent twice is two rows: of those with one `trace_id` and `span_id`, "
@@ -66,6 +71,7 @@ TABLE_REFERENCES: Final = (
     TableReference("feedback", "trace_id", "traces", "trace_id", "||--o{"),
     TableReference("labels", "trace_id", "traces", "trace_id", "||--o{"),
     TableReference("reviews", "trace_id", "traces", "trace_id", "||--o{"),
+    TableReference("judgements", "trace_id", "traces", "trace_id", "||--o{"),
     TableReference("labels", "evidence[].feedback_id", "feedback", "feedback_id", "}o--o{"),
     TableReference("reviews", "label_event_id", "labels", "label_event_id", "|o--o{"),
     TableReference("redactions", COORDINATES, "traces", COORDINATES, "||--o|"),

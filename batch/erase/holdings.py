@@ -21,13 +21,14 @@ from lake.live_files import read_file_rows
 from lake.retry import Retry
 from schemas.arrow import (
     AUDIT_TABLE,
+    JUDGEMENTS_TABLE,
     LABELS_TABLE,
     PRIMARY_TABLES,
     QUARANTINE_TABLE,
     REVIEWS_TABLE,
 )
 
-_TABLES_WITH_CONTENT: Final = (*PRIMARY_TABLES, LABELS_TABLE, REVIEWS_TABLE)
+_TABLES_WITH_CONTENT: Final = (*PRIMARY_TABLES, LABELS_TABLE, REVIEWS_TABLE, JUDGEMENTS_TABLE)
 _MATCHED_COLUMN: Final = {AUDIT_TABLE: "_offset", QUARANTINE_TABLE: "sealed_payload"}
 """The column to report for tables whose rows are not matched by their columns."""
 

@@ -32,6 +32,7 @@ from lake.tables import Table
 from redact.crypto.sealing import Sealer
 from schemas.arrow import (
     AUDIT_TABLE,
+    JUDGEMENTS_TABLE,
     LABELS_TABLE,
     PRIMARY_TABLES,
     QUARANTINE_TABLE,
@@ -141,10 +142,12 @@ class ErasureScanner:
         reviews = self._scan_tables([REVIEWS_TABLE], scope)
         scope = self._add_mentions(reviews, scope)
         labels = self._scan_tables([LABELS_TABLE], scope)
+        judgements = self._scan_tables([JUDGEMENTS_TABLE], scope)
         scope = self._add_coordinates(records, scope)
         quarantine = [self._scan_quarantine(s, t, scope) for s, t in self._each([QUARANTINE_TABLE])]
         audit = [self._scan_audit(s, t, scope) for s, t in self._each([AUDIT_TABLE])]
-        return ErasureScan(scope, [*labels, *reviews, *audit, *quarantine, *reversed(records)])
+        derived = [*judgements, *labels, *reviews]
+        return ErasureScan(scope, [*derived, *audit, *quarantine, *reversed(records)])
 
     def match_rows(
         self, table: str, rows: pa.Table, scope: ErasureScope
@@ -171,7 +174,7 @@ class ErasureScanner:
         """
         counts = Counter[str]()
         if scope.any_case_pattern is not None:
-            for table_set, table in self._each([*PRIMARY_TABLES, REVIEWS_TABLE]):
+            for table_set, table in self._each([*PRIMARY_TABLES, REVIEWS_TABLE, JUDGEMENTS_TABLE]):
                 self._progress(f"spellings in {table_set.path_of(table.name)}", 0, 0)
                 for file in self._list_files(table):
                     counts += scope.count_case_variants(self._read_rows(table, file))

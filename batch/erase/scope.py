@@ -145,7 +145,7 @@ class ErasureScope:
         return tuple(sorted({form for id_ in ids for form in _byte_forms(id_)}))
 
     def match_rows(self, table: str, rows: pa.Table) -> RowMatches:
-        """Return which rows of a table (traces, feedback, labels, reviews) to remove."""
+        """Return which rows of a table (not of quarantine or the audit) to remove."""
         own, mention = _no_flags(rows), _no_flags(rows)
         present = set(rows.column_names)
         if "user_id" in present:

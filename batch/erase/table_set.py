@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 from lake.live_files import LiveFile, list_live_files
 from lake.table_layouts import file_schema
 from lake.tables import Table
-from schemas.arrow import LABELS_TABLE, REVIEWS_TABLE
+from schemas.arrow import JUDGEMENTS_TABLE, LABELS_TABLE, REVIEWS_TABLE
 
-DERIVED_TABLES: Final = (LABELS_TABLE, REVIEWS_TABLE)
+DERIVED_TABLES: Final = (LABELS_TABLE, REVIEWS_TABLE, JUDGEMENTS_TABLE)
 
 
 @dataclass(frozen=True)

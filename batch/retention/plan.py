@@ -15,7 +15,14 @@ from schemas.text_files import read_text_file
 from schemas.yaml_documents import DocumentPart, read_yaml_mapping, validate_document
 
 TableName = Literal[
-    "traces", "feedback", "labels", "quarantine", "redactions", "reviews", "otel_spans"
+    "traces",
+    "feedback",
+    "labels",
+    "quarantine",
+    "redactions",
+    "reviews",
+    "judgements",
+    "otel_spans",
 ]
 _JOINED: Final[tuple[TableName, ...]] = ("traces", "feedback")
 """The tables that workers rebuild their join from."""
@@ -91,6 +98,7 @@ MAY_EXPIRE: Final = {
     "quarantine": ("rows", "sealed"),
     "redactions": ("rows",),
     "reviews": ("rows", "text"),
+    "judgements": ("rows", "text"),
     "otel_spans": ("rows", "text", "pseudonyms"),
 }
 """The parts of each table that may expire. Reviews keep the reviewer, for counts."""

@@ -145,6 +145,25 @@ COMMANDS: Final = GroupEntry(
                 ),
             },
         ),
+        "judge": GroupEntry(
+            "Judge answers, and measure how far a judge agrees with reviewers.",
+            {
+                "check": CommandEntry(
+                    "goldpan.cli.judge:check",
+                    "Check a judge's file, and show what it would ask and cost.",
+                ),
+                "run": CommandEntry("goldpan.cli.judge:run", "Judge rows, each once."),
+                "agreement": CommandEntry(
+                    "goldpan.cli.judge:agreement", "Compare judges with reviewers."
+                ),
+                "import": CommandEntry(
+                    "goldpan.cli.judge:import_", "Take in verdicts of another evaluation."
+                ),
+                "export": CommandEntry(
+                    "goldpan.cli.judge_export:export", "Write judgements for other tools."
+                ),
+            },
+        ),
         "release": GroupEntry(
             "Build, publish and verify golden sets.",
             {

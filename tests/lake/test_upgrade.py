@@ -178,6 +178,7 @@ def test_a_table_that_came_later_is_created_once(
     _before_spans(tmp_path)
     monkeypatch.setenv("GOLDPAN_LAKE__URI", str(tmp_path))
     for options, told in (
+        (["--dry-run"], "table judgements: to be created"),
         (["--dry-run"], "table otel_spans: to be created"),
         ([], "table otel_spans: created"),
         ([], "all tables have the columns of this version"),

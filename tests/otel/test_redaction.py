@@ -13,7 +13,7 @@ from otel.assembly import assemble_trace
 from otel.signals import DecodedSignals
 from redact.crypto.keys import Keys
 from redact.crypto.pseudonyms import Pseudonyms
-from redact.identities.extraction import IdentityValue
+from redact.identities.identity import IdentityValue
 from redact.identities.taught_values import TaughtValues, mark_identities
 from redact.pipeline.factory import build_redactor
 from redact.policies.policy import load_policy

@@ -1,4 +1,4 @@
-"""The folder with the other tools, fetched once, and the way to run a script with them."""
+"""The folders with the other tools, fetched once, and the way to run a script with them."""
 
 import hashlib
 import json
@@ -13,23 +13,35 @@ from tests.servers.cache import cached
 from tests.servers.unavailable import fetch
 
 _ROOT = Path(__file__).parents[2]
-_LOCK = _ROOT / "requirements" / "partners.lock"
+_LOCKS = _ROOT / "requirements"
 _SECONDS = 240
-_PURPOSE = "the tools that read goldpan's releases"
 
 
 def prepare_partners() -> Path:
     """The folder of packages, installed if it is missing; raises ServerUnavailableError."""
-    digest = hashlib.sha256(_LOCK.read_bytes()).hexdigest()[:12]
-    return cached(f"partners-{digest}-py{sys.version_info.minor}", _install)
-
-
-def _install(folder: Path) -> None:
     # pyspark is published as source only; what builds it is in the environment of the tests.
-    how = ("--require-hashes", "--only-binary", ":all:", "--no-binary", "pyspark")
-    target = ("--no-build-isolation", "--target", str(folder), "--requirement", str(_LOCK))
-    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet")
-    fetch([*pip, *how, *target], _PURPOSE)
+    how = ("--no-binary", "pyspark", "--no-build-isolation")
+    return _prepare("partners", "the tools that read goldpan's releases", how)
+
+
+def prepare_judge_partners() -> Path:
+    """The same, for what judges are compared with.
+
+    The lock leaves out what is not needed and would have to be built, so pip must not miss it.
+    """
+    return _prepare("judge-partners", "the servers and models of judges", ("--no-deps",))
+
+
+def _prepare(name: str, purpose: str, how: Sequence[str]) -> Path:
+    lock = _LOCKS / f"{name}.lock"
+    digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
+
+    def install(folder: Path) -> None:
+        pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet")
+        exact = ("--require-hashes", "--only-binary", ":all:", *how)
+        fetch([*pip, *exact, "--target", str(folder), "--requirement", str(lock)], purpose)
+
+    return cached(f"{name}-{digest}-py{sys.version_info.minor}", install)
 
 
 class Partners:
@@ -38,18 +50,21 @@ class Partners:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    def command(self, script: str, *args: str | Path) -> Sequence[str]:
+        """The command that runs a script."""
+        return [sys.executable, str(Path(__file__).with_name(script)), *map(str, args)]
+
+    def environment(self, home: Path) -> dict[str, str]:
+        """The environment of such a command; goldpan itself comes after the other tools."""
+        quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1"}
+        path = os.pathsep.join((str(self._folder), str(_ROOT)))
+        return os.environ | quiet | {"PYTHONPATH": path, "HOME": str(home)}
+
     def run(self, script: str, *args: str | Path, cwd: Path) -> Any:
         """Run a script and return the JSON it prints last; it may leave files in ``cwd``."""
-        quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1"}
-        env = os.environ | quiet | {"PYTHONPATH": str(self._folder), "HOME": str(cwd)}
-        command: Sequence[str] = [
-            sys.executable,
-            str(Path(__file__).with_name(script)),
-            *map(str, args),
-        ]
         done = subprocess.run(
-            command,
-            env=env,
+            self.command(script, *args),
+            env=self.environment(cwd),
             cwd=cwd,
             capture_output=True,
             text=True,

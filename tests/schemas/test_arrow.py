@@ -9,7 +9,7 @@ from schemas.contract import CONTRACTS
 
 
 def test_the_tables_are_those_of_the_design() -> None:
-    """Seven tables, each partitioned by the day of the event."""
+    """Eight tables, each partitioned by the day of the event."""
     assert set(TABLES) == {
         "traces",
         "feedback",
@@ -17,6 +17,7 @@ def test_the_tables_are_those_of_the_design() -> None:
         "quarantine",
         "redactions",
         "reviews",
+        "judgements",
         "otel_spans",
     }
     assert {table.partition_by for table in TABLES.values()} == {("event_date",)}

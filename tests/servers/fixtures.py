@@ -9,8 +9,9 @@ from typing import NoReturn, Protocol
 
 import pytest
 
-from tests.partners.environment import Partners, prepare_partners
+from tests.partners.environment import Partners, prepare_judge_partners, prepare_partners
 from tests.partners.promptfoo import Promptfoo, prepare_promptfoo
+from tests.servers.compiled_build import prepare_compiled
 from tests.servers.kafka import Kafka, make_kafka, prepare_kafka, shared_kafka
 from tests.servers.mock_kafka import MockKafka
 from tests.servers.otel_collector import OtelCollector, collector_binary
@@ -26,7 +27,9 @@ _NEEDS: dict[str, tuple[str, Callable[[], object]]] = {
     "s3_parts": ("s3", prepare_s3),
     "registry_parts": ("registry", registry_jars),
     "collector_parts": ("collector", collector_binary),
+    "compiled_parts": ("compiled", prepare_compiled),
     "partners": ("partners", prepare_partners),
+    "judge_partners": ("partners", prepare_judge_partners),
     "promptfoo": ("partners", prepare_promptfoo),
 }
 """Which fixture says that a test needs a server: the marker, and how the server is fetched."""
@@ -39,7 +42,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Make the markers known that are not in the settings."""
     config.addinivalue_line("markers", "registry: needs a real schema registry (Java with Maven)")
     config.addinivalue_line("markers", "collector: needs an OpenTelemetry Collector (Go)")
-    config.addinivalue_line("markers", "partners: needs the tools of requirements/partners.lock")
+    config.addinivalue_line("markers", "compiled: needs a C compiler, for compiled redaction")
+    config.addinivalue_line("markers", "partners: needs requirements/*partners.lock")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -255,10 +259,28 @@ def start_worker(tmp_path: Path) -> Iterator[StartWorker]:
 
 
 @pytest.fixture(scope="session")
+def compiled_parts() -> Path:
+    """Redaction, compiled from this source."""
+    try:
+        return prepare_compiled()
+    except ServerUnavailableError as why:
+        missing("compiled", why)
+
+
+@pytest.fixture(scope="session")
 def partners() -> Partners:
     """The other tools, which read what goldpan writes."""
     try:
         return Partners(prepare_partners())
+    except ServerUnavailableError as why:
+        missing("partners", why)
+
+
+@pytest.fixture(scope="session")
+def judge_partners() -> Partners:
+    """What judges are compared with: servers, a small language model, other estimators."""
+    try:
+        return Partners(prepare_judge_partners())
     except ServerUnavailableError as why:
         missing("partners", why)
 

@@ -23,7 +23,7 @@ from batch.release.export.spreadsheet import (
 )
 from batch.release.format.contract import RELEASE_NAMESPACE
 from batch.release.format.files import encode_jsonl
-from batch.release.format.rows import SALT, SCHEMA, ReleaseRow
+from batch.release.format.rows import EXPECTED_DOCUMENTS, SALT, ReleaseRow, release_schema
 
 Rows: TypeAlias = Sequence[ReleaseRow]
 
@@ -95,7 +95,7 @@ def _plain_parquet(rows: Rows) -> bytes:
     """Write rows with maps as JSON text, since the datasets library does not read maps."""
     fields = [
         pa.field(f.name, pa.string()) if pa.types.is_map(f.type) else f
-        for f in SCHEMA
+        for f in release_schema([*rows[0]] if rows else [])
         if f.name != SALT
     ]
     values: Sequence[Mapping[str, object]] = rows
@@ -154,7 +154,8 @@ def _langfuse(rows: Rows, name: str, version: str) -> dict[str, bytes]:
                     "id": _id(name, row),
                     "input": {"messages": row["messages"]},
                     "expected_output": row["expected_response"],
-                    "metadata": _metadata(row) | {"release": version, "response": row["response"]},
+                    "metadata": _metadata(row)
+                    | {"release": version, "response": row["response"], **_documents(row)},
                 }
                 for row in rows
             ]
@@ -202,7 +203,7 @@ def _test_case(row: ReleaseRow, name: str, version: str) -> dict[str, Any]:
             "expected_response": expected,
         },
         "assert": [{"type": "similar", "value": expected}] if expected else [],
-        "metadata": _metadata(row),
+        "metadata": _metadata(row) | _documents(row),
     }
 
 
@@ -223,9 +224,18 @@ def _plain_json(text: str) -> str:
     return _TAG_BRACES.sub(lambda brace: f"\\u{ord(brace[0]):04x}", text)
 
 
-def _expected(row: ReleaseRow) -> dict[str, str]:
-    expected = {"expected_response": row["expected_response"], "label": row["label"]}
+def _expected(row: ReleaseRow) -> dict[str, object]:
+    expected = {
+        "expected_response": row["expected_response"],
+        "label": row["label"],
+        EXPECTED_DOCUMENTS: row.get("expected_documents"),
+    }
     return {key: value for key, value in expected.items() if value is not None}
+
+
+def _documents(row: ReleaseRow) -> dict[str, object]:
+    documents = row.get("expected_documents")
+    return {} if documents is None else {EXPECTED_DOCUMENTS: documents}
 
 
 def _metadata(row: ReleaseRow) -> dict[str, object]:
@@ -246,16 +256,17 @@ def _storable(write: _Writer) -> _Writer:
     PostgreSQL stores no text with U+0000 (nor JSON with its escape), so one of them would abort an
     import. It becomes U+FFFD.
     """
-    return lambda rows, name, version: write(list(map(_without_null, rows)), name, version)
+    return lambda rows, name, version: write(list(map(without_null, rows)), name, version)
 
 
-def _without_null(value: Any) -> Any:
+def without_null(value: Any) -> Any:
+    """Return a JSON value with U+FFFD for U+0000 in its texts."""
     if isinstance(value, str):
         return value.replace(NULL, REPLACED)
     if isinstance(value, list):
-        return list(map(_without_null, value))
+        return list(map(without_null, value))
     if isinstance(value, dict):
-        return {_without_null(key): _without_null(item) for key, item in value.items()}
+        return {without_null(key): without_null(item) for key, item in value.items()}
     return value
 
 
@@ -277,7 +288,7 @@ _LOSSLESS: Final = frozenset({"jsonl", "huggingface"})
 
 def export_remarks(target: str, rows: Rows) -> list[str]:
     """Return a sentence for each loss of an export in a tool."""
-    with_null = 0 if target in _LOSSLESS else sum(_without_null(row) != row for row in rows)
+    with_null = 0 if target in _LOSSLESS else sum(without_null(row) != row for row in rows)
     remarks = []
     if with_null:
         remarks.append(

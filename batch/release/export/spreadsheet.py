@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from batch.release.format.rows import SALT, SCHEMA
+from batch.release.format.rows import SALT, release_schema
 
 LONGEST: Final = 32_767
 """The most characters that a cell of Excel can hold; longer texts are cut."""
@@ -23,7 +23,6 @@ REPLACED: Final = "\ufffd"
 """The replacement for U+0000, at which many readers end a cell or reject the file."""
 
 _STARTS: Final = frozenset("=+-@")
-_COLUMNS: Final = tuple(column for column in SCHEMA.names if column != SALT)
 
 
 class LongCell(NamedTuple):
@@ -38,8 +37,9 @@ def csv_bytes(rows: Sequence[Mapping[str, object]]) -> bytes:
     """Return rows (JSON values) as CSV, without their salts."""
     sink = io.StringIO()
     writer = csv.writer(sink, lineterminator="\r\n")
-    writer.writerow(_COLUMNS)
-    writer.writerows([_cell(row[column]) for column in _COLUMNS] for row in rows)
+    columns = _columns(rows)
+    writer.writerow(columns)
+    writer.writerows([_cell(row[column]) for column in columns] for row in rows)
     return codecs.BOM_UTF8 + sink.getvalue().encode()
 
 
@@ -48,9 +48,14 @@ def long_cells(rows: Sequence[Mapping[str, object]]) -> list[LongCell]:
     return [
         LongCell(line, column, len(cell))
         for line, row in enumerate(rows, 2)
-        for column in _COLUMNS
+        for column in _columns(rows)
         if isinstance(cell := _cell(row[column]), str) and len(cell) > LONGEST
     ]
+
+
+def _columns(rows: Sequence[Mapping[str, object]]) -> list[str]:
+    names = release_schema([*rows[0]] if rows else []).names
+    return [column for column in names if column != SALT]
 
 
 def canonical_text(value: object) -> str:

@@ -24,12 +24,11 @@ from typing import Final, NamedTuple
 import pyarrow as pa
 
 from batch.release.format.rows import (
-    CONTENT_COLUMNS,
     GENERATOR,
     METADATA_COLUMNS,
     SALT,
-    SCHEMA,
     ReleaseRow,
+    content_values,
     json_rows,
 )
 
@@ -53,7 +52,7 @@ def canonical_json(values: Mapping[str, object]) -> bytes:
 
 def compute_salt(row: Mapping[str, object], release: str, key: bytes) -> str:
     """Return the salt of a row (JSON values) in a release, as hex digits."""
-    content = canonical_json({name: row[name] for name in CONTENT_COLUMNS})
+    content = canonical_json(content_values(row))
     message = b"\0".join((b"salt", release.encode(), content))
     return hmac.digest(key, message, "sha256")[:SALT_BYTES].hex()
 
@@ -62,9 +61,7 @@ def row_commitment(row: ReleaseRow) -> Commitment:
     """Return the commitment to a row, from its salt; KeyError if a column is missing."""
     values: Mapping[str, object] = row
     salt = bytes.fromhex(row["salt"])
-    content = hashlib.sha256(
-        salt + b"content" + canonical_json({name: values[name] for name in CONTENT_COLUMNS})
-    ).hexdigest()
+    content = hashlib.sha256(salt + b"content" + canonical_json(content_values(values))).hexdigest()
     metadata = canonical_json(
         {name: values[name] for name in METADATA_COLUMNS if name != GENERATOR or values.get(name)}
     )
@@ -82,5 +79,5 @@ def add_salts(rows: pa.Table, release: str, key: bytes) -> pa.Table:
     """Return the rows with their salts, sorted by trace id."""
     ordered = rows.sort_by([("trace_id", "ascending")])
     salts = [compute_salt(row, release, key) for row in json_rows(ordered)]
-    index = SCHEMA.get_field_index(SALT)
-    return ordered.set_column(index, SCHEMA.field(SALT), pa.array(salts, pa.string()))
+    index = ordered.schema.get_field_index(SALT)
+    return ordered.set_column(index, ordered.schema.field(SALT), pa.array(salts, pa.string()))

@@ -18,7 +18,9 @@ _FIELDS: Final[Mapping[str, ContractField]] = {
 }
 
 
-def release_contract(name: str, version: str, description: str) -> bytes:
+def release_contract(
+    name: str, version: str, description: str, columns: pa.Schema = SCHEMA
+) -> bytes:
     """Return the contract as YAML: the columns of the data, their types and classes."""
     return odcs.odcs_document(
         identity=str(uuid5(RELEASE_NAMESPACE, name)),
@@ -35,7 +37,7 @@ def release_contract(name: str, version: str, description: str) -> bytes:
                 "physicalName": DATA,
                 "physicalType": "parquet",
                 "logicalType": "object",
-                "properties": [_property(field) for field in SCHEMA],
+                "properties": [_property(field) for field in columns],
             }
         ],
         promises=[{"property": "retention", "value": "until withdrawn"}],

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from batch.release.format.commitments import canonical_json
-from batch.release.format.rows import HOLDOUT, SCHEMA, ReleaseRow
+from batch.release.format.rows import HOLDOUT, ReleaseRow
 from schemas.json_lines import escape_line_ends
 
 DATA: Final = "data.parquet"
@@ -35,7 +35,7 @@ def encode_parquet(rows: pa.Table) -> bytes:
     """Return rows as one Parquet file, compressed with zstd, with statistics."""
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(
-        sink, SCHEMA, version="2.6", compression="zstd", compression_level=_COMPRESSION_LEVEL
+        sink, rows.schema, version="2.6", compression="zstd", compression_level=_COMPRESSION_LEVEL
     ) as writer:
         writer.write_table(rows.combine_chunks(), row_group_size=ROWS_PER_GROUP)
     return bytes(sink.getvalue())

@@ -3,6 +3,8 @@
 from typing import Any, Final
 from uuid import uuid5
 
+import pyarrow as pa
+
 from batch.release.format.contract import RELEASE_NAMESPACE
 from batch.release.format.files import pretty_json
 from batch.release.format.manifest import ReleaseFacts
@@ -15,7 +17,7 @@ _NO_TIME: Final = "1970-01-01T00:00:00+00:00"
 _LABEL_COLUMNS: Final = ("label", "expected_response", "p_fail", "route", "label_event_id")
 
 
-def lineage_event(facts: ReleaseFacts, version: str) -> bytes:
+def lineage_event(facts: ReleaseFacts, version: str, columns: pa.Schema = SCHEMA) -> bytes:
     """Return the event that a version was completed.
 
     Its time is that of the latest table version that was read, so that a repeated build gives the
@@ -34,7 +36,7 @@ def lineage_event(facts: ReleaseFacts, version: str) -> bytes:
             "inputs": [
                 _dataset(name, str(table["version"])) for name, table in facts["lake"].items()
             ],
-            "outputs": [_output(facts["name"], version)],
+            "outputs": [_output(facts["name"], version, columns)],
         }
     )
 
@@ -44,10 +46,10 @@ def _dataset(name: str, version: str) -> dict[str, Any]:
     return {"namespace": _NAMESPACE, "name": name, "facets": {"version": facet}}
 
 
-def _output(release: str, version: str) -> dict[str, Any]:
+def _output(release: str, version: str, of: pa.Schema) -> dict[str, Any]:
     dataset = _dataset(f"releases/{release}", version)
     schema = _facet("SchemaDatasetFacet", "1-1-1") | {
-        "fields": [{"name": field.name, "type": str(field.type)} for field in SCHEMA]
+        "fields": [{"name": field.name, "type": str(field.type)} for field in of]
     }
     columns = {name: _input_column("traces", name) for name in TRACE_COLUMNS} | {
         name: _input_column("labels", name) for name in _LABEL_COLUMNS

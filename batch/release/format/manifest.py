@@ -54,6 +54,20 @@ class SyntheticFacts(TypedDict):
     max_share: float
 
 
+class DocumentFileFacts(TypedDict):
+    """The file of a spec that says which documents were right."""
+
+    file: str
+
+
+class ExpectedDocumentFacts(TypedDict):
+    """What that file said: of how many traces, and of how many rows of this release."""
+
+    sha256: str
+    traces: int
+    rows: int
+
+
 class SpecFacts(TypedDict):
     """A spec, defaults included; trace ids are keyed marks (format 1: the ids themselves)."""
 
@@ -74,6 +88,7 @@ class SpecFacts(TypedDict):
     adversarial: list[str]
     holdout: dict[str, Any] | None
     synthetic: NotRequired[SyntheticFacts | None]
+    expected_documents: NotRequired[DocumentFileFacts]
     expired: NotRequired[str]
     starter: int
 
@@ -213,6 +228,7 @@ class ReleaseFacts(TypedDict):
     rows_sha256: str
     rows: list[list[str]]
     synthetic: NotRequired[SyntheticRowFacts]
+    expected_documents: NotRequired[ExpectedDocumentFacts]
     redaction_policies: NotRequired[dict[str, int]]
     expired: NotRequired[ExpiredFacts]
     erasures: NotRequired[list[ErasureFacts]]

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from batch.release.format.files import DATA, STARTER
-from batch.release.format.rows import GENERATOR, SCHEMA, ReleaseRow
+from batch.release.format.rows import GENERATOR, SCHEMA, ReleaseRow, release_schema
 from schemas.errors import FatalError
 
 
@@ -22,10 +22,11 @@ def read_release_rows(data: bytes) -> pa.Table:
     if GENERATOR not in table.schema.names:  # written before there were synthetic rows
         index = SCHEMA.get_field_index(GENERATOR)
         table = table.add_column(index, SCHEMA.field(index), pa.nulls(len(table), pa.string()))
-    if table.schema.names != SCHEMA.names:
+    schema = release_schema(table.schema.names)
+    if table.schema.names != schema.names:
         raise FatalError(f"{DATA} has other columns than a release of this format")
     try:
-        return table.cast(SCHEMA)
+        return table.cast(schema)
     except pa.ArrowException as error:
         raise FatalError(f"{DATA} has other types ({type(error).__name__})") from None
 
@@ -37,7 +38,8 @@ def read_starter_rows(data: bytes) -> list[ReleaseRow]:
     except ValueError:
         raise FatalError(f"{STARTER} cannot be read") from None
     if not all(
-        isinstance(row, dict) and row.keys() | {GENERATOR} == set(SCHEMA.names) for row in rows
+        isinstance(row, dict) and row.keys() | {GENERATOR} == set(release_schema([*row]).names)
+        for row in rows
     ):
         raise FatalError(f"{STARTER} has other columns than a release of this format")
     return rows

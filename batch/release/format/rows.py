@@ -8,7 +8,7 @@ content may differ in it. The last column salts the commitments to the row
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, TypedDict, cast
+from typing import Any, Final, NotRequired, TypedDict, cast
 
 import pyarrow as pa
 
@@ -62,13 +62,20 @@ METADATA_COLUMNS: Final = tuple(field.name for field in _METADATA)
 SCHEMA: Final = pa.schema(
     [*_TRACE, *_JUDGEMENT, *_METADATA, pa.field(SALT, pa.string(), nullable=False)]
 )
-"""The columns of a release, in order. Rows are sorted by ``trace_id``."""
+"""The columns that every release has, in order. Rows are sorted by ``trace_id``."""
+EXPECTED_DOCUMENTS: Final = "expected_documents"
+"""A column of releases in which a row says which documents were right. Omitted from the commitment
+when null, so that releases without it have the bytes and hashes that they always had."""
+SCHEMA_WITH_DOCUMENTS: Final = SCHEMA.insert(
+    len(_TRACE) + len(_JUDGEMENT), pa.field(EXPECTED_DOCUMENTS, pa.list_(pa.string()))
+)
 TRACE_COLUMNS: Final = tuple(field.name for field in _TRACE)
 """The columns copied unchanged from table ``traces``."""
 
 COLUMN_DESCRIPTIONS: Final[Mapping[str, str]] = {
     "label": "The label in force: pass, fail, unknown, or none where there is no label event.",
     "expected_response": "The answer as it should have been, where a reviewer or user gave one.",
+    EXPECTED_DOCUMENTS: "Ids of the documents that were right, where the spec's file says so.",
     "drawn": "sample, the set that names the row (must_include, adversarial), or synthetic: such a "
     "row is not from production and counts in no estimate of it.",
     "generator": "The generator of a synthetic row; null for rows from production.",
@@ -181,6 +188,7 @@ class ReleaseFields(TraceFields):
 
     label: str
     expected_response: str | None
+    expected_documents: NotRequired[list[str] | None]
     drawn: str
     generator: str | None
     split: str
@@ -222,9 +230,21 @@ def json_rows(table: pa.Table) -> list[ReleaseRow]:
     return cast("list[ReleaseRow]", rows)
 
 
+def content_values(row: Mapping[str, object]) -> dict[str, object]:
+    """Return the content of a row (JSON values); KeyError if a column is missing."""
+    content = {name: row[name] for name in CONTENT_COLUMNS}
+    documents = row.get(EXPECTED_DOCUMENTS)
+    return content if documents is None else content | {EXPECTED_DOCUMENTS: documents}
+
+
 def rows_to_arrow(rows: Sequence[Mapping[str, object]]) -> pa.Table:
-    """Return rows of Python values as a table with the columns of a release."""
+    """Return rows of Python values as a table with the columns that every release has."""
     return pa.Table.from_pylist(list(rows), schema=SCHEMA)
+
+
+def release_schema(names: Sequence[str]) -> pa.Schema:
+    """Return the columns of a release, given the names of those that it has."""
+    return SCHEMA_WITH_DOCUMENTS if EXPECTED_DOCUMENTS in names else SCHEMA
 
 
 def _json_value(value: Any) -> Any:

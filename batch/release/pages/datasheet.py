@@ -67,6 +67,11 @@ def datasheet_blocks(
     ]
 
 
+def _with_documents(facts: ReleaseFacts) -> list[tuple[str, str]]:
+    said = facts.get("expected_documents")
+    return [] if said is None else [("with the documents that were right", str(said["rows"]))]
+
+
 def _contents(facts: ReleaseFacts, previous: PreviousFacts | None, rows: Rows) -> list[Block]:
     drawn = Counter(row["drawn"] for row in rows)
     split = Counter(row["split"] for row in rows)
@@ -88,6 +93,7 @@ def _contents(facts: ReleaseFacts, previous: PreviousFacts | None, rows: Rows) -
                     "with an expected response",
                     str(sum(row["expected_response"] is not None for row in rows)),
                 ),
+                *_with_documents(facts),
             ],
         ),
     ]

@@ -54,6 +54,7 @@ from batch.release.publish.repository import (
 )
 from batch.release.publish.spec_changes import describe_spec_changes, requires_other_labels
 from batch.release.sampling.engine import SelectionEngine
+from batch.release.sampling.expected_documents import ExpectedDocuments
 from batch.release.sampling.retained_window import retained_window
 from batch.release.sampling.selection import select_rows
 from batch.release.sampling.spec import ReleaseSpec
@@ -96,12 +97,16 @@ class BuildResult:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class BuildOptions:
-    """The inputs of a build other than the lake: secret of the salts, memory, code versions."""
+    """The inputs of a build other than the lake: secret of the salts, memory, code versions.
+
+    ``documents`` says which documents were right, where the spec names a file that does.
+    """
 
     key: bytes
     memory_bytes: int
     code: Mapping[str, str]
     progress: ReportStep = no_step
+    documents: ExpectedDocuments | None = None
 
 
 def draft_release(
@@ -128,13 +133,17 @@ def draft_release(
         selection = select_rows(window.spec, traces, engine, options.progress, offer)
     window.check_named(selection.rows)
     selection = replace(selection, spec=spec)
-    rows = add_salts(selection.rows, spec.name, options.key)
+    documents = options.documents
+    unsalted = selection.rows if documents is None else documents.add_to(selection.rows)
+    rows = add_salts(unsalted, spec.name, options.key)
     commitments = row_commitments(json_rows(rows))
     facts = release_facts(
         selection, [traces, labels], commitments, key=options.key, code=options.code
     )
     if mixed := count_mixed_policies(rows["_policy"].to_pylist()):
         facts["redaction_policies"] = mixed
+    if documents is not None:
+        facts["expected_documents"] = documents.to_json(rows)
     if expired := window.to_json():
         facts["expired"] = expired
     return ReleaseDraft(facts, rows, [commitment.content for commitment in commitments])
@@ -153,8 +162,10 @@ def assemble_files(
         STARTER: encode_jsonl([rows[i] for i in starter]),
         DATASHEET: render_markdown(page).encode(),
         DATASHEET_HTML: render_html(f"{name} {version_text}", page).encode(),
-        CONTRACT: release_contract(name, version_text, facts["spec"]["description"]),
-        LINEAGE: lineage_event(facts, version_text),
+        CONTRACT: release_contract(
+            name, version_text, facts["spec"]["description"], draft.rows.schema
+        ),
+        LINEAGE: lineage_event(facts, version_text, draft.rows.schema),
     }
     files[MANIFEST] = encode_manifest(facts, version, files, previous, starter)
     files[CHECKSUMS] = checksum_file(files)

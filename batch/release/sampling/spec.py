@@ -176,6 +176,12 @@ class SyntheticRows(DocumentPart):
     max_share: float = Field(default=0.2, gt=0, lt=1)
 
 
+class DocumentFile(DocumentPart):
+    """A file of JSON lines that says which documents were right: ``trace_id`` and ``documents``."""
+
+    file: SpecText
+
+
 class AllocationRule(DocumentPart):
     """How rows are allocated to strata.
 
@@ -209,6 +215,7 @@ class ReleaseSpec(DocumentPart):
     adversarial: list[SpecText] = Field(default=[])
     holdout: HoldoutRule | None = None
     synthetic: SyntheticRows | None = None
+    expected_documents: DocumentFile | None = None
     expired: Literal["refuse", "leave_out"] = "refuse"
     starter: int = Field(default=30, ge=1)
 
@@ -257,8 +264,12 @@ class ReleaseSpec(DocumentPart):
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return the complete spec, defaults included, as JSON values."""
-        return self.model_dump(mode="json", by_alias=True)
+        """Return the complete spec, defaults included, as JSON values.
+
+        Without a file of documents it has no key for one, as before there were such files.
+        """
+        without = {"expected_documents"} if self.expected_documents is None else None
+        return self.model_dump(mode="json", by_alias=True, exclude=without)
 
 
 def load_spec(path: Path) -> ReleaseSpec:

@@ -21,7 +21,7 @@ from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange
 from lake.parquet import encode_files
 from lake.table_commit import CommitContext, Move, TableCommit
 from lake.table_layouts import TABLE_LAYOUTS
-from lake.table_log import REVIEW_SEQUENCE, position_app
+from lake.table_log import JUDGE_SEQUENCE, REVIEW_SEQUENCE, position_app
 from lake.tables import Lake
 from redact.pipeline.audit import chain_hash, chain_start
 from schemas.arrow import AUDIT_TABLE, SPANS_TABLE, TABLES, TIMESTAMP_US
@@ -40,6 +40,7 @@ tables:
   quarantine: {rows: 19, sealed: 17}
   redactions: {rows: 19}
   reviews: {rows: 19, text: 17}
+  judgements: {rows: 19, text: 17}
   otel_spans: {rows: 19, text: 17, pseudonyms: 18}
 """
 """On TODAY: of 1 November nothing is left, of the 2nd neither texts nor users, of the 3rd no texts,
@@ -208,10 +209,28 @@ def add_day(lake: Lake, day: int) -> None:
     commented = {"expected_response": said(day, "text"), "comment": said(day, "text")}
     review: dict[str, Any] = {"review_id": f"r-{day}", "trace_id": f"t-{day}-0", "step": "review"}
     review |= {"reviewer": "ann", "occurred_at": at, "verdict": "fail"}
+    judgement: dict[str, Any] = {
+        "judgement_id": f"{day:064}",
+        "step": "judgement",
+        "judge": "faithfulness",
+        "judge_digest": "a" * 64,
+        "subject_kind": "trace",
+        "subject": f"t-{day}-0",
+        "trace_id": f"t-{day}-0",
+        "input_digest": "b" * 64,
+        "epoch": 1,
+        "repeat": 0,
+        "judged_at": at,
+        "outcome": "fail",
+        "rationale": said(day, "text"),
+        "run_id": "r",
+        "segments": [],
+    }
     counted = {"_ingested_at": at, "characters_scanned": 1, "previous": "", "chain": ""}
     for table, source, rows in (
         ("labels", traces_here, labels(day, _next(lake, "labels", traces_here, 1)[0])),
         ("reviews", SourcePartition(REVIEW_SEQUENCE, 0), [review | commented]),
+        ("judgements", SourcePartition(JUDGE_SEQUENCE, 0), [judgement]),
         ("redactions", traces_here, [counted]),
     ):
         start, end = _next(lake, table, source, len(rows))

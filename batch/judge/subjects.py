@@ -1,0 +1,167 @@
+"""The rows that a run judges: of a release, of a window of the lake, or of a file of JSON lines."""
+
+import codecs
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+from batch.assembled_rows import has_assembled_rows
+from batch.bounded_duckdb import connect_duckdb, temp_dir, temp_root
+from batch.release.format.files import DATA
+from batch.release.format.reader import read_release_rows
+from batch.release.publish.repository import ReleaseRepository, ReleaseVersion
+from batch.traces_in_force_view import create_plain_traces_view, create_traces_view
+from judges.judged_row import BadRowError, JudgedRow, judged_row_of
+from judges.judgement import JudgementArm
+from judges.weighted_rows import WeightedRow
+from lake.retry import Retry
+from lake.snapshot import open_snapshot
+from lake.tables import Lake
+from schemas.arrow import record_schema
+from schemas.contract import CONTRACTS
+from schemas.errors import UsageError
+from schemas.records import Trace
+from schemas.surrogates import replace_lone_surrogates
+
+_ROWS: Final = 256
+_DUCKDB_BYTES: Final = 512 * 2**20
+_TRACE_COLUMNS: Final = (*record_schema(CONTRACTS["trace"]).names, "revision")
+MAX_ID: Final = 512
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class JudgeSubject:
+    """A row to judge, why, and how much it stands for. ``cluster`` is its conversation."""
+
+    row: JudgedRow
+    arm: JudgementArm
+    release: str | None = None
+    probability: float = 1.0
+    cluster: str | None = None
+
+    @property
+    def trace_id(self) -> str:
+        """Return the id of the trace."""
+        return self.row.trace.trace_id
+
+    @property
+    def weighted(self) -> WeightedRow:
+        """Return how much the row stands for."""
+        return WeightedRow(self.probability, self.cluster)
+
+
+SubjectSource = Callable[[], Iterator[JudgeSubject]]
+"""Reads the rows to judge, from their newest state, each time that it is called."""
+
+
+def read_release_subjects(
+    releases: ReleaseRepository, release: ReleaseVersion
+) -> Iterator[JudgeSubject]:
+    """Yield the rows of a release, with the probability that each was drawn with.
+
+    Rows that the spec names, and synthetic ones, were not drawn: they have probability 1.
+    """
+    rows = read_release_rows(releases.read(release, DATA))
+    name = f"{release.name}@{release.version}"
+    for batch in rows.to_batches(_ROWS):
+        for row in batch.to_pylist():
+            yield JudgeSubject(
+                row=judged_row_of(row),
+                arm="release",
+                release=name,
+                probability=row["inclusion_probability"] or 1.0,
+                cluster=_cluster(row),
+            )
+
+
+def read_window_subjects(
+    lake: Lake, days: tuple[date, date], retry: Retry
+) -> Iterator[JudgeSubject]:
+    """Yield the traces in force that started on some days (both included).
+
+    The rows are those at the time of the first. Rows that repeat another trace are left out.
+    """
+    snapshot = retry.call("opening table traces", lambda: open_snapshot(lake, "traces"))
+    traces = lake.table("traces")
+    create = create_traces_view if has_assembled_rows(traces) else create_plain_traces_view
+    with temp_dir(temp_root()) as folder, connect_duckdb(folder, _DUCKDB_BYTES) as connection:
+        create(connection, snapshot, days, connection.execute)
+        names = ", ".join(_TRACE_COLUMNS)
+        query = f"SELECT {names} FROM traces"  # noqa: S608 - names of this program
+        rows: Any = connection.sql(query)
+        for batch in rows.to_arrow_reader(_ROWS):
+            for row in batch.to_pylist():
+                yield JudgeSubject(judged_row_of(row), "window", cluster=_cluster(row))
+
+
+def read_file_subjects(
+    file: Path, is_erased: Callable[[Sequence[Trace]], Sequence[bool]]
+) -> Iterator[JudgeSubject]:
+    """Yield the rows of a file of JSON lines: traces, or rows of a release.
+
+    Rows of erased persons are left out, as ``is_erased`` says. Raises UsageError with the line of
+    the first that is none, or whose id stood there before.
+    """
+    first: dict[str, int] = {}
+    for number, row in read_json_lines(file, f"The file {file}"):
+        where = f"The file {file}, line {number}"
+        try:
+            judged = judged_row_of(row)
+        except BadRowError as error:
+            raise UsageError(f"{where}: {error}.") from None
+        trace_id = judged.trace.trace_id
+        if not 0 < len(trace_id) <= MAX_ID:
+            raise UsageError(f"{where}: `trace_id` must be text of 1 to {MAX_ID} characters.")
+        if first.setdefault(trace_id, number) != number:
+            raise UsageError(
+                f"{where}: the same `trace_id` as in line {first[trace_id]}; a row is judged once."
+            )
+        probability = row.get("inclusion_probability")
+        if probability is not None and (
+            isinstance(probability, bool)
+            or not isinstance(probability, int | float)
+            or not 0 < probability <= 1
+        ):
+            raise UsageError(f"{where}: `inclusion_probability` must be above 0 and at most 1.")
+        if not is_erased([judged.trace])[0]:
+            yield JudgeSubject(
+                row=judged, arm="file", probability=probability or 1.0, cluster=_cluster(row)
+            )
+
+
+def read_json_lines(file: Path, subject: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the objects of a file of JSON lines, each with the number of its line, from 1.
+
+    ``subject`` identifies the file in messages. Raises UsageError for a line that is no object.
+    """
+    try:
+        with file.open("rb") as lines:
+            for number, line in enumerate(_without_mark(lines), 1):
+                if line.strip():
+                    yield number, _object(line, f"{subject}, line {number}")
+    except OSError as error:
+        raise UsageError(f"{subject} cannot be read: {error.strerror}.") from None
+
+
+def _without_mark(lines: Iterable[bytes]) -> Iterator[bytes]:
+    for index, line in enumerate(lines):
+        yield line if index else line.removeprefix(codecs.BOM_UTF8)
+
+
+def _object(line: bytes, where: str) -> dict[str, Any]:
+    try:
+        value = json.loads(replace_lone_surrogates(line))
+    except (ValueError, RecursionError):
+        raise UsageError(f"{where} is not JSON.") from None
+    if not isinstance(value, dict):
+        raise UsageError(f"{where} is not a JSON object.")
+    return value
+
+
+def _cluster(row: Mapping[str, Any]) -> str | None:
+    """Return what a row belongs to together with others: its conversation."""
+    session = row.get("session_id")
+    return session if isinstance(session, str) else None

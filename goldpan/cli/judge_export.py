@@ -1,0 +1,69 @@
+"""``goldpan judge export``: writes judgements for other tools."""
+
+from collections import Counter
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from batch.judge.assessments import ASSESSMENT_FORMATS, assessment_lines, verdicts_to_export
+from batch.judge.stored_judgements import read_judgements
+from goldpan import jobs
+from goldpan.cli.context import CliContext, with_cli_context
+from goldpan.cli.formatting import format_count, format_quantity
+from judges.judgement import Judgement
+from judges.outcome import OUTCOMES
+from lake.objects import FolderStore
+from lake.tables import Lake
+from schemas.arrow import JUDGEMENTS_TABLE
+from schemas.errors import UsageError
+
+
+@click.command()
+@click.argument("judge", required=False, metavar="[JUDGE]", help="Name of a judge; default: all.")
+@click.option(
+    "--to",
+    "target",
+    type=click.Choice(list(ASSESSMENT_FORMATS)),
+    required=True,
+    help="Tool that reads it.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder to write to (created if missing).",
+)
+@with_cli_context
+def export(cli: CliContext, *, judge: str | None, target: str, out: Path) -> None:
+    """Write judgements as JSON lines with the fields of another tool's own call.
+
+    One judgement for each judge and subject: that of the newest served model. Errors are errors
+    there too, with their reason.
+
+    \b
+    Example:
+      goldpan judge export faithfulness --to mlflow --out ./export
+    """
+    lake, context = Lake(cli.settings.lake), jobs.job_context()
+    table = lake.table(JUDGEMENTS_TABLE)
+
+    def step() -> list[Judgement]:
+        table.refresh()
+        return verdicts_to_export(read_judgements(table, judge))
+
+    judgements = context.retry.call(f"reading table {JUDGEMENTS_TABLE}", step)
+    if judge is not None and not judgements:
+        raise UsageError(f"No judge {judge} has judged anything in this lake.")
+    name = f"{judge or 'judgements'}.{target}.jsonl"
+    FolderStore(out).put(name, assessment_lines(target, judgements))
+    counts = Counter(judgement.answer.outcome for judgement in judgements)
+    outcomes = {outcome: counts[outcome] for outcome in OUTCOMES}
+    data = {"judgements": len(judgements), "outcomes": outcomes, "file": str(out / name)}
+
+    def show(console: Console) -> None:
+        written = format_quantity(len(judgements), "judgement")
+        each = ", ".join(f"{format_count(n)} {key}" for key, n in outcomes.items())
+        console.print(f"{written} in {out / name}: {each.replace('_', ' ')}", soft_wrap=True)
+
+    cli.answer(data, show)

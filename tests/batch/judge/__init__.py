@@ -1,0 +1,1 @@
+"""The client of judges' servers, against servers that do whatever they like."""
