@@ -6,10 +6,12 @@ from datetime import date, timedelta
 from typing import Final, Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from assembly.feedback_targets import has_feedback, read_feedback
 from assembly.feedback_writer import FeedbackOutcome, FeedbackWriter
 from assembly.time_share import TimeShare
+from lake.parquet import PARTITION_COLUMN
 from lake.tables import Table
 from otel.open_traces import AssemblyTerms, shard_of
 from otel.signals import ProductFeedback
@@ -80,10 +82,11 @@ class FeedbackStage:
         if not due or (self._searches.spent and not everything):
             return
         with self._searches.use():
-            for days, feedback in group_by_days(due, now_us):
+            for days, feedback in group_by_days(due):
                 for table in (self.spans, self.writer.finder.traces, self.writer.sequences.table):
                     table.refresh()
-                outcome = self.writer.write(feedback, days, is_open)
+                where = days or find_recent_days(self.spans, now_us)
+                outcome = self.writer.write(feedback, where, is_open)
                 self._queue.resolved([*outcome.written, *outcome.settled])
                 left = self._queue.failed(outcome.waiting, now_us)
                 self.observer.feedback(outcome, len(left), len(self._queue.waiting))
@@ -92,17 +95,24 @@ class FeedbackStage:
 
 
 def group_by_days(
-    feedback: Iterable[ProductFeedback], now_us: int
+    feedback: Iterable[ProductFeedback],
 ) -> Iterator[tuple[frozenset[date], list[ProductFeedback]]]:
     """Yield feedback with the days on which its traces may have begun, a few days at once.
 
-    Feedback without a valid time is taken to be from now.
+    Feedback without a valid time comes first, with no day.
     """
+    timed: list[tuple[date, ProductFeedback]] = []
+    untimed: list[ProductFeedback] = []
+    for each in feedback:
+        if is_event_time(each.time_ns):
+            timed.append((day_of_micros(each.time_ns // 1000), each))
+        else:
+            untimed.append(each)
+    if untimed:
+        yield frozenset(), untimed
     days: frozenset[date] = frozenset()
     together: list[ProductFeedback] = []
-    for day, each in sorted(
-        ((_day_of(each, now_us), each) for each in feedback), key=lambda pair: pair[0]
-    ):
+    for day, each in sorted(timed, key=lambda pair: pair[0]):
         more = {day + timedelta(days=n) for n in range(-LOOK_BACK, LOOK_AHEAD + 1)}
         if together and len(days | more) > MOST_DAYS:
             yield days, together
@@ -113,5 +123,18 @@ def group_by_days(
         yield days, together
 
 
-def _day_of(feedback: ProductFeedback, now_us: int) -> date:
-    return day_of_micros(feedback.time_ns // 1000 if is_event_time(feedback.time_ns) else now_us)
+def find_recent_days(spans: Table, now_us: int) -> frozenset[date]:
+    """Return the days of the spans that arrived lately, each with the day before.
+
+    Spans of long ago may have arrived just now: topics that are read again, or a backlog. Raises
+    RetryableError if the table cannot be read.
+    """
+    files = spans.active_files()
+    if not len(files):
+        return frozenset()
+    arrived = files["max._ingested_at"].cast(pa.timestamp("us", "UTC")).cast(pa.int64())
+    since_us = now_us - LOOK_BACK * 86_400_000_000
+    recent = files.filter(pc.fill_null(pc.greater_equal(arrived, since_us), pa.scalar(value=True)))
+    texts = set(recent[f"partition.{PARTITION_COLUMN}"].cast(pa.string()).to_pylist())
+    days = {date.fromisoformat(text) for text in texts}
+    return frozenset(days | {day - timedelta(days=1) for day in days})

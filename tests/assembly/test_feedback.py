@@ -101,6 +101,18 @@ def test_feedback_of_long_ago_finds_its_trace_of_long_ago(tmp_path: Path) -> Non
     assert stage.reports.waiting + stage.reports.left == 51 - len(written)
 
 
+@pytest.mark.parametrize("time_ns", [0, 1_000])
+def test_feedback_without_a_time_finds_what_arrived_lately(tmp_path: Path, time_ns: int) -> None:
+    """Annotations of Phoenix say no time, and the spans may be of long ago."""
+    world = World(tmp_path)
+    world.now_us += 400 * 86_400_000_000
+    world.arrive(span(1), chat(2, 1))
+    world.arrive(vote("span", f"{2:016x}", time_ns=time_ns))
+    stage = world.stage()
+    stage.finish()
+    assert [row["trace_id"] for row in world.rows("feedback")] == [TRACE] * (time_ns == 0)
+
+
 def test_feedback_without_a_trace_is_left_to_the_job(tmp_path: Path) -> None:
     """After the term it is tried no more."""
     world = World(tmp_path)
