@@ -20,8 +20,9 @@ class Source:
 
     ``form`` says how ``key`` is read: ``attribute`` (``path`` leads into its JSON), ``group`` (all
     attributes that start with the key and a dot, as a nested document), ``bodies`` (log records of
-    the span), ``log_attribute`` (an attribute of a log record of the span), ``events`` (span
-    events of that name), ``resource`` (an attribute of the resource).
+    the span, or its span events), ``log_attribute`` (an attribute of a log record or of a span
+    event of the span), ``events`` (span events of that name), ``resource`` (an attribute of the
+    resource).
     """
 
     key: str

@@ -19,6 +19,8 @@ _EVENT_ROLES: Final = {
     "gen_ai.assistant.message": "assistant",
     "gen_ai.tool.message": "tool",
 }
+_EVENT_CONTENT: Final = "gen_ai.event.content"
+"""The attribute of a span event in which Azure's SDKs keep the message, as JSON."""
 ID_FIELDS: Final[tuple[FieldName, ...]] = ("session_id", "user_id")
 MAX_ID: Final = 512
 """The longest id that the tables take, in characters."""
@@ -65,7 +67,7 @@ class SpanView:
         """What the span did, or None."""
         for rule in self.dialect.roles:
             value = self._decode(self.span.attributes.get(rule.source.key))
-            role = rule.roles.get(str(value).lower())
+            role = None if value is None else rule.roles.get(str(value).lower(), rule.otherwise)
             if role is not None:
                 return role
         return None
@@ -133,7 +135,8 @@ class SpanView:
         if source.form == "events":
             return [dict(e.attributes) for e in span.events if e.name == source.key] or None
         if source.form == "log_attribute":
-            values = (log.attributes.get(source.key) for log in self.logs)
+            records = (*self.logs, *span.events)
+            values = (record.attributes.get(source.key) for record in records)
             return next((value for value in values if value is not None), None)
         return self._decode(read_attribute(span.attributes, source))
 
@@ -145,6 +148,8 @@ class SpanView:
         messages = []
         for name, body in named:
             document = parse_json(body)
+            if isinstance(document, Mapping) and _EVENT_CONTENT in document:
+                document = parse_json(document[_EVENT_CONTENT])
             if fnmatchcase(name, pattern) and isinstance(document, Mapping):
                 role = _EVENT_ROLES.get(name, "assistant")
                 messages.append(

@@ -228,3 +228,47 @@ def test_a_langfuse_level_makes_an_error() -> None:
               f"{kind}.status_message": "openai.APIError: gone"}  # fmt: skip
     row = row_of(span(1, attributes=failed))
     assert (row["status"], row["error_type"], row["error_message"]) == ("error", "APIError", "gone")
+
+
+_PARTS = {
+    "input": [{"role": "user", "parts": [{"type": "text", "content": "Where is it?"}]}],
+    "output": [{"role": "assistant", "parts": [{"type": "text", "content": "It is late."}]}],
+}
+EVENT_FORMS: Mapping[str, tuple[SpanEvent, ...]] = {
+    "attributes of message events": (
+        SpanEvent("gen_ai.user.message", START, {"content": "Where is it?", "role": "user"}),
+        SpanEvent("gen_ai.choice", START, {"index": 0, "message": json.dumps(ANSWER)}),
+    ),
+    "Azure's SDKs": (
+        SpanEvent(
+            "gen_ai.user.message",
+            START,
+            {"gen_ai.event.content": '{"role": "user", "content": "Where is it?"}'},
+        ),
+        SpanEvent(
+            "gen_ai.choice", START, {"gen_ai.event.content": json.dumps({"message": ANSWER})}
+        ),
+    ),
+    "conventions up to 1.27": (
+        SpanEvent("gen_ai.content.prompt", START, {"gen_ai.prompt": json.dumps(SAID[1:])}),
+        SpanEvent("gen_ai.content.completion", START, {"gen_ai.completion": json.dumps([ANSWER])}),
+    ),
+    "conventions from 1.37 on": (
+        SpanEvent(
+            "gen_ai.client.inference.operation.details",
+            START,
+            {f"gen_ai.{name}.messages": json.dumps(parts) for name, parts in _PARTS.items()},
+        ),
+    ),
+}
+"""Where content lies in events of the span itself, by who writes it so."""
+
+
+@pytest.mark.parametrize("form", EVENT_FORMS)
+@pytest.mark.parametrize("operation", [{"gen_ai.operation.name": "chat"}, {}])
+def test_content_in_events_of_the_span_is_read(form: str, operation: Mapping[str, Any]) -> None:
+    """Also without the name of the operation: only a model call has output tokens."""
+    said = {"gen_ai.system": "s", "gen_ai.request.model": "m", "gen_ai.usage.output_tokens": 2}
+    row = row_of(span(1, attributes={**said, **operation}, events=EVENT_FORMS[form]))
+    assert [message["content"] for message in row["messages"]] == ["Where is it?"]
+    assert (row["response"], row["output_tokens"]) == ("It is late.", 2)
