@@ -7,7 +7,7 @@ from typing import Final
 
 from otel.dialect import Dialect, FieldName, RoleRule, SpanRole
 from otel.signals import OtelSpan
-from otel.sources import Source, attribute, bodies, group, log_attribute
+from otel.sources import Source, attribute, bodies, group, log_attribute, sum_of
 
 MAPPING_VERSION: Final = "3"
 """Changes with every change of a mapping or of the assembly that can change a row."""
@@ -321,15 +321,17 @@ LANGFUSE: Final = Dialect(
         "model_provider": (attribute("gen_ai.provider.name"), attribute("gen_ai.system")),
         "model_version": (attribute(f"{_LF}.model.name"), attribute("gen_ai.response.model")),
         "response_id": (attribute("gen_ai.response.id"),),
-        "input_tokens": (attribute(f"{_LF}.usage_details", "input"),
-                         attribute(f"{_LF}.usage_details", "input_tokens"),
-                         attribute(f"{_LF}.usage_details", "prompt_tokens")),
-        "output_tokens": (attribute(f"{_LF}.usage_details", "output"),
-                          attribute(f"{_LF}.usage_details", "output_tokens"),
-                          attribute(f"{_LF}.usage_details", "completion_tokens")),
-        "cached_tokens": (
-            attribute(f"{_LF}.usage_details", "prompt_tokens_details.cached_tokens"),
-        ),
+        "input_tokens": (sum_of(f"{_LF}.usage_details", "input"),
+                         attribute(f"{_LF}.usage_details", "prompt_tokens"),
+                         attribute(f"{_LF}.usage_details", "promptTokens")),
+        "output_tokens": (sum_of(f"{_LF}.usage_details", "output"),
+                          attribute(f"{_LF}.usage_details", "completion_tokens"),
+                          attribute(f"{_LF}.usage_details", "completionTokens")),
+        "cached_tokens": (attribute(f"{_LF}.usage_details", "input_cached_tokens"),
+                          attribute(f"{_LF}.usage_details", "input_cache_read"),
+                          attribute(f"{_LF}.usage_details", "cache_read_input_tokens"),
+                          attribute(f"{_LF}.usage_details", "prompt_tokens_details.cached_tokens"),
+                          attribute(f"{_LF}.usage_details", "input_tokens_details.cached_tokens")),
         "cost_usd": (attribute(f"{_LF}.cost_details", "total"),),
         "finish_reason": (attribute(f"{_LF}.metadata.finish_reason"),),
         "messages": (attribute(f"{_LF}.input"),),

@@ -126,19 +126,25 @@ class SpanView:
 
     def _read_source(self, source: Source) -> Any:
         span = self.span
-        if source.form == "group":
-            return read_group(span.attributes, source.key)
-        if source.form == "resource":
-            return span.resource.get(source.key)
-        if source.form == "bodies":
-            return self._read_bodies(source.key)
-        if source.form == "events":
-            return [dict(e.attributes) for e in span.events if e.name == source.key] or None
-        if source.form == "log_attribute":
-            records = (*self.logs, *span.events)
-            values = (record.attributes.get(source.key) for record in records)
-            return next((value for value in values if value is not None), None)
-        return self._decode(read_attribute(span.attributes, source))
+        match source.form:
+            case "group":
+                return read_group(span.attributes, source.key)
+            case "resource":
+                return span.resource.get(source.key)
+            case "bodies":
+                return self._read_bodies(source.key)
+            case "events":
+                return [dict(e.attributes) for e in span.events if e.name == source.key] or None
+            case "log_attribute":
+                return self._read_of_records(source.key)
+            case _:
+                return self._decode(read_attribute(span.attributes, source))
+
+    def _read_of_records(self, key: str) -> Any:
+        """Return an attribute of the first log record or span event that has it."""
+        records = (*self.logs, *self.span.events)
+        values = (record.attributes.get(key) for record in records)
+        return next((value for value in values if value is not None), None)
 
     def _read_bodies(self, pattern: str) -> list[dict[str, Any]] | None:
         """Return the bodies of log records, or of span events, as messages."""

@@ -272,3 +272,29 @@ def test_content_in_events_of_the_span_is_read(form: str, operation: Mapping[str
     row = row_of(span(1, attributes={**said, **operation}, events=EVENT_FORMS[form]))
     assert [message["content"] for message in row["messages"]] == ["Where is it?"]
     assert (row["response"], row["output_tokens"]) == ("It is late.", 2)
+
+
+@pytest.mark.parametrize(
+    ("usage", "tokens"),
+    [
+        ({"input": 172, "output": 45, "total": 345, "input_cache_read": 128}, (300, 45)),
+        ({"input": 172, "output": 40, "input_audio": 8, "output_reasoning": 5}, (180, 45)),
+        ({"input": 300, "output": 45, "total": 345, "input_cached_tokens": 128}, (300, 45)),
+        ({"input": 3, "output": 2, "unit": "TOKENS", "inputCost": 1.5, "totalCost": 2}, (3, 2)),
+        (
+            {"prompt_tokens": 300, "completion_tokens": 45, "prompt_tokens_details": {"x": 1}},
+            (300, 45),
+        ),
+        ({"input_tokens": 300, "output_tokens": 45, "input_tokens_details": {"x": 1}}, (300, 45)),
+        ({"promptTokens": 300, "completionTokens": 45, "totalTokens": 345}, (300, 45)),
+        ({"cache_read_input_tokens": 128, "input": 172, "output": 45}, (300, 45)),
+    ],
+)
+def test_the_parts_of_langfuse_usage_are_summed(
+    usage: Mapping[str, Any], tokens: tuple[int, int]
+) -> None:
+    """Its integrations split input and output into parts that do not overlap; some export both."""
+    kind = "langfuse.observation"
+    said = {f"{kind}.type": "generation", f"{kind}.usage_details": json.dumps(usage)}
+    row = row_of(span(1, attributes=said))
+    assert (row["input_tokens"], row["output_tokens"]) == tokens
