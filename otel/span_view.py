@@ -142,9 +142,9 @@ class SpanView:
 
     def _read_of_records(self, key: str) -> Any:
         """Return an attribute of the first log record or span event that has it."""
-        records = (*self.logs, *self.span.events)
-        values = (record.attributes.get(key) for record in records)
-        return next((value for value in values if value is not None), None)
+        attributes = [record.attributes for record in self.logs]
+        attributes += [event.attributes for event in self.span.events]
+        return next((each[key] for each in attributes if each.get(key) is not None), None)
 
     def _read_bodies(self, pattern: str) -> list[dict[str, Any]] | None:
         """Return the bodies of log records, or of span events, as messages."""
