@@ -78,7 +78,11 @@ class JudgeRunReport:
         return dict(sorted(Counter(row.epoch for row in self.rows if row.answer).items()))
 
     def units(self, reviewed: Mapping[str, ReviewedAnswer]) -> list[JudgedUnit]:
-        """Return the judged rows with the reviews of their traces, for estimates."""
+        """Return the judged rows with the reviews of their traces, for estimates.
+
+        Outcomes of an earlier epoch are strata of their own: its model judged otherwise.
+        """
+        newest = max(self.epochs, default=0)
         units = []
         for row in self.rows:
             if row.answer is None:
@@ -93,6 +97,7 @@ class JudgeRunReport:
                     row.weighted.probability,
                     row.weighted.cluster,
                     row.answer.p_fail,
+                    None if row.epoch == newest else f"{row.answer.outcome} in epoch {row.epoch}",
                 )
             )
         return units
