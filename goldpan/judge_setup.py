@@ -153,6 +153,17 @@ def set_up_judge(
     return JudgeSetup(settings, plan, lake, JudgementStore(lake, known, context), context)
 
 
+def configured_way(settings: Settings, definition: JudgeDefinition) -> JudgeWay | None:
+    """Return the first way that is configured, None if none is.
+
+    Raises UsageError if its server may not be sent rows.
+    """
+    ways = [way for way in definition.answerable if is_configured(settings, way)]
+    if ways and isinstance(ways[0], ChatWay | DecisionWay):
+        judge_server(settings, ways[0])
+    return ways[0] if ways else None
+
+
 def is_configured(settings: Settings, way: JudgeWay) -> bool:
     """Return whether a way can answer: a server needs its address, the others nothing."""
     return not isinstance(way, ChatWay | DecisionWay) or _address(settings, way) is not None

@@ -91,6 +91,24 @@ def test_what_would_be_asked_is_shown_and_nothing_is_sent(
     assert "13 calls to m-2026-01-01" in run_judge("judge", "check", "judge.yaml", *DAYS).stdout
 
 
+def test_a_file_is_checked_without_a_lake_or_a_server(
+    run_judge: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is missing to run it is said; a mistake in it is exit code 2, with the line."""
+    monkeypatch.setenv("GOLDPAN_LAKE__URI", "nowhere")
+    assert run_judge("judge", "check", "judge.yaml").returncode == 0
+    monkeypatch.delenv("GOLDPAN_JUDGES__URL")
+    told = run_judge("judge", "check", "judge.yaml")
+    assert (told.returncode, "set GOLDPAN_JUDGES__URL" in told.stdout) == (0, True)
+    found = json.loads(run_judge("judge", "check", "judge.yaml", "--json").stdout)
+    assert (found["way"], found["ways"][0]["answers"]) == (None, False)
+    assert run_judge("judge", "check", "judge.yaml", *DAYS).returncode == 2
+    Path("wrong.yaml").write_text(DEFINITION.replace("by:", "buy:"), encoding="utf-8")
+    told = run_judge("judge", "check", "wrong.yaml")
+    assert told.returncode == 2
+    assert "wrong.yaml" in told.stderr
+
+
 def test_rows_are_judged_once_and_nothing_personal_leaves(
     run_judge: Run, server: JudgeServer, tmp_path: Path
 ) -> None:
