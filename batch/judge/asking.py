@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from batch.judge.client import Delivery
 from batch.judge.judge_plan import JudgePlan, JudgeTask
-from batch.judge.known_judgements import KnownAnswer, KnownJudgements
+from batch.judge.known_judgements import KnownJudgements
 from batch.judge.run_report import CallCounts
 from judges.answer import JudgeReply
 from judges.judgement import CallFacts, JudgementKey
@@ -50,10 +51,10 @@ def ask_batch(
     first: dict[str, JudgeTask] = {}
     again: list[tuple[JudgeTask, str]] = []
     for task in tasks:
-        before = _answered_before(plan, task, judgements)
+        before = judgements.find_call(partial(plan.call_id, task.key))
         if before is not None:
             facts = CallFacts(plan.way.model, cost_usd=plan.cost(0, 0),
-                              cached_from=before.judgement_id)  # fmt: skip
+                              cached_from=before.judgement_id.hex())  # fmt: skip
             batch.answers.append((task, plan.with_thresholds(before.answer), facts))
             calls.cached += 1
             continue
@@ -71,16 +72,6 @@ def ask_batch(
             batch.answers.append((task, answer, cached))
             calls.cached += 1
     return batch
-
-
-def _answered_before(
-    plan: JudgePlan, task: JudgeTask, judgements: KnownJudgements
-) -> KnownAnswer | None:
-    for epoch in judgements.searched_epochs:
-        before = judgements.calls.get(plan.call_id(task.key, epoch))
-        if before is not None:
-            return before
-    return None
 
 
 def _ask_each(
