@@ -15,12 +15,16 @@ from judges.weighted_rows import WeightedRow
 
 
 class ReportedRow(NamedTuple):
-    """A drawn row: its trace, how much it stands for, and its answer; None while it is pending."""
+    """A judged row: its trace, how much it stands for, and its answer; None while it is pending.
+
+    ``is_sampled``: it counts in estimates.
+    """
 
     trace_id: str
     weighted: WeightedRow
     answer: JudgeAnswer | None
     epoch: int
+    is_sampled: bool = True
 
 
 @dataclass(slots=True)
@@ -69,8 +73,14 @@ class JudgeRunReport:
     @property
     def as_judged(self) -> JudgedRate:
         """Return the share that the judge passes, taken at its word."""
-        judged = [(row.answer, row.weighted) for row in self.rows if row.answer is not None]
-        return judged_rate(judged, drawn=len(self.rows))
+        sampled = [row for row in self.rows if row.is_sampled]
+        judged = [(row.answer, row.weighted) for row in sampled if row.answer is not None]
+        return judged_rate(judged, drawn=len(sampled))
+
+    @property
+    def not_sampled(self) -> int:
+        """Return how many rows are in no estimate: a spec names them, or they are synthetic."""
+        return sum(not row.is_sampled for row in self.rows)
 
     @property
     def epochs(self) -> Mapping[int, int]:
@@ -85,7 +95,7 @@ class JudgeRunReport:
         newest = max(self.epochs, default=0)
         units = []
         for row in self.rows:
-            if row.answer is None:
+            if row.answer is None or not row.is_sampled:
                 continue
             review = reviewed.get(row.trace_id)
             probability = None if review is None else review.probability

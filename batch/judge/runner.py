@@ -296,7 +296,9 @@ class JudgeRunner:
         self._report.judged += is_new
         self._report.known += not is_new
         subject: JudgeSubject = task.subject
-        self._report.rows.append(ReportedRow(subject.trace_id, subject.weighted, answer, epoch))
+        self._report.rows.append(
+            ReportedRow(subject.trace_id, subject.weighted, answer, epoch, subject.is_sampled)
+        )
 
 
 def _chunks(items: Iterable[_T], size: int) -> Iterator[list[_T]]:

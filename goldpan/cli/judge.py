@@ -163,6 +163,7 @@ def run(
         "judged": outcome.judged,
         "known": outcome.known,
         "repeats": outcome.repeats,
+        "not_sampled": outcome.not_sampled,
         "estimates": estimates_json(outcome, reviewed),
         "epochs": {str(epoch): count for epoch, count in outcome.epochs.items()},
         "calls": outcome.calls.to_json(),

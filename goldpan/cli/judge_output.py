@@ -122,6 +122,11 @@ def show_run(
     )
     _show_outcomes(console, report.counts)
     _show_estimates(console, data["estimates"], report)
+    if report.not_sampled:
+        console.print(
+            f"{format_quantity(report.not_sampled, 'row')} in no estimate: named by the spec, or "
+            "synthetic"
+        )
     if len(report.epochs) > 1:
         epochs = ", ".join(
             f"{format_count(count)} in epoch {epoch}" for epoch, count in report.epochs.items()
