@@ -15,7 +15,7 @@ PROJECT := pyproject.toml --group build
 # Tests start hundreds of processes: without bytecode each of them would compile goldpan again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help venv demo servers test lint bench chaos lock clean
+.PHONY: help venv demo servers test lint bench chaos wheel lock clean
 
 help:
 	@echo "make demo    see it work: an embedded broker, real conversations, the whole way (1 minute)"
@@ -24,6 +24,7 @@ help:
 	@echo "make lint    formatting, types, room boundaries, licences of the dependencies"
 	@echo "make bench   the benchmarks behind the numbers in docs/"
 	@echo "make chaos   long runs with faults"
+	@echo "make wheel   a wheel in dist/, with redaction compiled for this Python (needs a C compiler)"
 	@echo "make venv    the environment for development, in $(VENV)"
 	@echo "make lock    resolve the dependencies again, into requirements/"
 	@echo "make clean   remove what the above made"
@@ -53,11 +54,16 @@ bench: $(VENV)/.dev
 chaos: $(VENV)/.dev
 	$(BIN)/python -m pytest -m chaos $(ARGS)
 
+wheel: $(VENV)/.dev
+	GOLDPAN_COMPILE=1 $(PIP) wheel --quiet --no-build-isolation --no-deps --wheel-dir dist .
+
 lock: $(BIN)/python
 	$(PIP) install --quiet uv==$(UV_VERSION)
 	$(COMPILE) $(PROJECT) $(ARGS) --output-file requirements/runtime.lock
 	$(COMPILE) $(PROJECT) $(ARGS) --group dev --constraint requirements/runtime.lock \
 		--output-file requirements/dev.lock
+	$(COMPILE) --group compile --constraint requirements/dev.lock $(ARGS) \
+		--output-file requirements/compile.lock
 	$(COMPILE) --group partners $(ARGS) --output-file requirements/partners.lock
 	$(COMPILE) --group judge-partners $(ARGS) --no-emit-package llama-cpp-python \
 		--no-emit-package pip --output-file requirements/judge-partners.lock

@@ -6,7 +6,7 @@ later versions are open; rows of earlier ones are remembered if they arrived wit
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,15 +27,23 @@ TakeRows: TypeAlias = Callable[[str, pa.Table, int], None]
 """Takes the path of a file, its columns, and since when its rows arrived that count."""
 
 
+class _Versions(NamedTuple):
+    """The versions that brought the rows of a file that was rewritten."""
+
+    first: int
+    last: int
+
+
 @dataclass(frozen=True, slots=True)
 class _OpenFiles:
     """The files with rows above the lowest mark, by path.
 
-    ``mixed`` are files of rewrites that hold such rows among others.
+    ``mixed`` are files of rewrites that hold such rows among others. Which version brought a row
+    of them is not known: it is open for a shard unless all of them are at or below its mark.
     """
 
     added: Mapping[str, AddedFile]
-    mixed: Mapping[str, int]
+    mixed: Mapping[str, _Versions]
 
 
 def rebuild_shards(
@@ -61,22 +69,23 @@ def rebuild_shards(
     active = _active_files(spans)
     open_files = _read_open_files(spans, lowest, newest)
     if open_files is None:  # the log no longer says which rows are new: all of them may be
-        open_files = _OpenFiles({}, dict.fromkeys(active, lowest + 1))
+        open_files = _OpenFiles({}, dict.fromkeys(active, _Versions(lowest + 1, newest)))
     since_us = window_us
     if open_files.mixed:
         since_us = min(window_us, _oldest_open_us(spans, lowest) or 0)
     for path, newest_us in sorted(active.items()):
         if path in open_files.added:
             continue
-        version = open_files.mixed.get(path)
-        bound = window_us if version is None else since_us
+        mixed = open_files.mixed.get(path)
+        bound = window_us if mixed is None else since_us
+        version = 0 if mixed is None else mixed.first
         if newest_us >= bound:
             rows, number = read_arrival_columns(spans, path), versions.register(path)
             take(path, rows, bound)
-            for arrival in find_arrivals(rows, version=version or 0, file=number, since_us=bound):
+            for arrival in find_arrivals(rows, version=version, file=number, since_us=bound):
                 shard = shard_of(arrival.trace_id)
                 if shard in states:
-                    assembled = version is None or version <= known[shard]
+                    assembled = mixed is None or mixed.last <= known[shard]
                     states[shard].add(arrival, assembled=assembled)
     for file in sorted(open_files.added.values(), key=lambda each: (each.version, each.path)):
         number = versions.register(file.path)
@@ -89,7 +98,7 @@ def rebuild_shards(
 def _read_open_files(spans: Table, lowest: int, newest: int) -> _OpenFiles | None:
     """Return the files with rows above a version; None if the log does not say."""
     added: dict[str, AddedFile] = {}
-    mixed: dict[str, int] = {}
+    mixed: dict[str, _Versions] = {}
     for version in range(lowest + 1, newest + 1):
         changes = read_file_changes(spans.files, version)
         if changes is None:
@@ -97,10 +106,14 @@ def _read_open_files(spans: Table, lowest: int, newest: int) -> _OpenFiles | Non
         if not changes.removed:
             added |= {path: AddedFile(version, 0, path, rows) for path, rows in changes.added}
             continue
-        moved = [added.pop(path).version for path in changes.removed & added.keys()]
+        moved = [
+            _Versions(file.version, file.version)
+            for file in (added.pop(path) for path in changes.removed & added.keys())
+        ]
         moved += [mixed.pop(path) for path in changes.removed & mixed.keys()]
         if moved:
-            mixed |= dict.fromkeys((path for path, _ in changes.added), min(moved))
+            versions = _Versions(min(each.first for each in moved), max(e.last for e in moved))
+            mixed |= dict.fromkeys((path for path, _ in changes.added), versions)
     return _OpenFiles(added, mixed)
 
 

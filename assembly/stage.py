@@ -89,6 +89,7 @@ class AssemblyStage:
     _marked_at: float = 0.0
     _why: str = "start"
     _built_at: int = -1
+    _sweep_beyond: int = FILES_TO_SWEEP
     _searches: TimeShare = field(init=False)
 
     def __post_init__(self) -> None:
@@ -380,9 +381,11 @@ class AssemblyStage:
         for state in self._states.values():
             state.forget(now_us, keep=keep)
         versions = self._versions
-        if versions is not None and versions.file_count > FILES_TO_SWEEP:
+        if versions is not None and versions.file_count > self._sweep_beyond:
             used = {n for s in self._states.values() for t in s.traces.values() for n in t.files}
             versions.forget(used)
+            # A sweep looks at all traces: the next one waits for as many files again.
+            self._sweep_beyond = max(FILES_TO_SWEEP, 2 * versions.file_count)
 
 
 def _began_since(start_us: int, state: OpenTraces) -> bool:

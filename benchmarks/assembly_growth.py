@@ -20,6 +20,8 @@ from tests.otel.make_spans import chat, span
 SPANS: Final = 10_000
 SIZES: Final = (1, 10, 100, 10_000)
 OPEN: Final = (1_000, 10_000, 100_000)
+ARRIVE_EVERY_US: Final = 100
+"""The time between two traces: 10,000 a second. They are taken in out of their order."""
 
 
 def time_spans(size: int, folder: Path) -> float:
@@ -45,7 +47,7 @@ def time_index(count: int) -> float:
     state = OpenTraces(AssemblyTerms())
     began = time.process_time()
     for number in range(count):
-        at_us = number * 7919 % count
+        at_us = number * 7919 % count * ARRIVE_EVERY_US
         state.add(TraceArrival(f"{number:032x}", number, number, 1, at_us, at_us, 0, ended=True))
     while due := state.take_due(2**60, max_rows=20_000):
         for trace_id in due:

@@ -35,7 +35,8 @@ from rich.table import Table
 
 from benchmarks.ner_coverage import Label, Share, chats, of_type, share
 from redact.crypto.keys import Keys
-from redact.lexical.findings import PiiFinding, merge_overlaps
+from redact.lexical.findings import PiiFinding
+from redact.lexical.overlaps import merge_overlaps
 from redact.ner.stage import NerStage
 from redact.pipeline.jsonl import LineRedactor, RedactedLine
 from redact.policies.policy import RedactionPolicy, load_policy

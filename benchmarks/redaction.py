@@ -1,6 +1,11 @@
 """Compares redaction with stock Presidio and the same recognisers, and measures it in the worker.
 
     python -m benchmarks.redaction [--conversations 4] [--records 8000] [--megabytes 32]
+        [--build compiled|pure]
+
+The first line says whether redaction is compiled (``--build`` refuses the other), and gives the
+hash of the policy, and that of rows, refusals and audit of generated, real and hostile records. It
+is the same for both builds.
 
 All figures are CPU time of one run on one machine; only the ratios carry over to others. The real
 conversations are those that the demo ships. For varied traffic the names and numbers of their users
@@ -8,6 +13,7 @@ are replaced in each copy, so that a conversation repeats only its own history.
 """
 
 import gc
+import hashlib
 import itertools
 import json
 import multiprocessing
@@ -22,8 +28,10 @@ from typing import Any
 import click
 import msgspec
 
+from benchmarks.hostile_texts import hostile
 from benchmarks.reference_detector import ReferenceDetector
 from goldpan.demo.traffic import Conversation, load_shipped_conversations, make_traces
+from redact.build import loaded_build
 from redact.crypto.keys import Keys
 from redact.pipeline.audit import build_audit_rows
 from redact.pipeline.policy_redactor import PolicyRedactor
@@ -226,6 +234,23 @@ def audit_all(redactor: PolicyRedactor, work: Sequence[DecodedBatch[Any]]) -> No
         audited(redactor, batch)
 
 
+def hash_of_results(records: int) -> tuple[str, str]:
+    """Return the hash of the policy, and that of all that becomes of some records."""
+    redactor = PolicyRedactor(policy("shipped"), KEYS, audit=True)
+    chance = random.Random(1)  # noqa: S311  # not for secrets
+    traces = [*varied(records), *itertools.islice(endless(alike=True), records)]
+    for conversation in CONVERSATIONS:
+        traces += make_traces(conversation, started_at=NOW, seed=0)
+    spoken = traces[0]
+    traces += [{**spoken, "response": hostile(chance)} for _ in range(records)]
+    digest = hashlib.sha256()
+    for batch in batches(traces):
+        outcome = redactor.redact(batch, ingested_at=NOW)
+        for each in (*outcome.rows.value.to_pylist(), *outcome.rejected, *outcome.audit):
+            digest.update(repr(each).encode("utf-8", "surrogatepass"))
+    return redactor.policy_hash, digest.hexdigest()[:16]
+
+
 def memory(megabytes: int) -> None:
     """Print how much the process grows over text in which no conversation repeats."""
     gc.freeze()
@@ -280,8 +305,14 @@ def processes(records: int) -> None:
 @click.option("--conversations", default=4, show_default=True, help="Compared with stock.")
 @click.option("--records", default=8000, show_default=True, help="Varied records.")
 @click.option("--megabytes", default=32, show_default=True, help="Text for the memory's figure.")
-def main(conversations: int, records: int, megabytes: int) -> None:
+@click.option("--build", type=click.Choice(["compiled", "pure"]), help="Refuse another build.")
+def main(conversations: int, records: int, megabytes: int, build: str | None) -> None:
     """Print the figures of docs/redaction.md."""
+    loaded = loaded_build()
+    if build not in (None, loaded):
+        raise click.UsageError(f"redaction is {loaded} here, not {build}")
+    policy_hash, results = hash_of_results(min(records, 1_000))
+    click.echo(f"build {loaded}, policy {policy_hash}, results {results}")
     gc.freeze()
     gc.set_threshold(COLLECTOR_THRESHOLD)  # as in the worker
     against_stock(conversations)

@@ -18,7 +18,7 @@ from batch.judge.judge_plan import JudgePlan
 from batch.judge.judge_record import read_judge_records
 from batch.judge.judgement_store import JudgementStore
 from batch.judge.known_judgements import KnownJudgements
-from batch.judge.reviewed_traces import ReviewedTrace, read_reviewed_traces
+from batch.judge.reviewed_answers import ReviewedAnswer, read_reviewed_answers
 from batch.judge.run_report import JudgeRunReport
 from batch.judge.runner import JudgeRunner, RunTerms
 from batch.judge.server import JudgeServer, allowed_server
@@ -128,7 +128,7 @@ class JudgeSetup:
             runner.answerer = client
             return runner.run(source, total=total)
 
-    def reviewed(self) -> dict[str, ReviewedTrace]:
+    def reviewed(self) -> dict[str, ReviewedAnswer]:
         """Return what reviewers say, by trace id."""
         return read_reviews(self.lake, self.context)
 
@@ -149,7 +149,7 @@ def set_up_judge(
     if definition.thresholds is None:
         calibrated = _calibrated(lake, definition, way, context)
     plan = JudgePlan(definition, way, calibrated)
-    known = KnownJudgements(plan.judge_digest, way, only_current)
+    known = KnownJudgements(plan.judge_digest, way, context.now_us, only_current)
     return JudgeSetup(settings, plan, lake, JudgementStore(lake, known, context), context)
 
 
@@ -166,13 +166,13 @@ def judge_server(settings: Settings, way: ServedWay) -> JudgeServer:
     return allowed_server(address, settings.judges.allowed_hosts, _key_file(settings, way))
 
 
-def read_reviews(lake: Lake, context: CommitContext) -> dict[str, ReviewedTrace]:
+def read_reviews(lake: Lake, context: CommitContext) -> dict[str, ReviewedAnswer]:
     """Return what reviewers say, by trace id."""
     table = lake.table(REVIEWS_TABLE)
 
-    def step() -> dict[str, ReviewedTrace]:
+    def step() -> dict[str, ReviewedAnswer]:
         table.refresh()
-        return dict(read_reviewed_traces(table))
+        return dict(read_reviewed_answers(table))
 
     return context.retry.call("reading table reviews", step)
 
@@ -211,7 +211,7 @@ def import_verdicts(settings: Settings, file: Path) -> ImportedVerdicts:
     report = ImportedVerdicts()
     job = VerdictImport(
         store=JudgementStore(lake, ImportedIds(), context),
-        traces=lake.table("traces"),
+        lake=lake,
         context=context,
         run_id=secrets.token_hex(8),
         redact=lambda texts: _redact_rationales(settings, texts),

@@ -36,6 +36,7 @@ from lake.table_layouts import TABLE_LAYOUTS
 from lake.tables import Lake
 from lake.tombstones import open_tombstones
 from otel.formats import SignalFormat
+from redact.build import SWITCH, loaded_build
 from redact.crypto.keys import KEY_BYTES, load_all_keys, load_keys, load_seal_key
 from redact.crypto.sealing import Sealer
 from redact.pipeline.factory import build_redactor
@@ -82,6 +83,11 @@ class RedactionParts:
 
 def load_redaction(settings: RedactSettings) -> RedactionParts:
     """Load policy and keys; UsageError if one is missing or invalid."""
+    if not settings.compiled and loaded_build() == "compiled":
+        raise UsageError(
+            f"redact.compiled counts only as {SWITCH} in the environment: a file of settings is "
+            "read after the modules are loaded."
+        )
     policy = load_policy(settings.policy)
     # Without redaction the key only makes fingerprints of quarantined records; a key that lives as
     # long as this process is enough.
@@ -163,6 +169,7 @@ def set_up_worker(settings: Settings, stop: threading.Event) -> WorkerSetup:
         schemas=configured_schema_source(settings.kafka),
         log=log,
         version=version("goldpan"),
+        build=loaded_build(),
         policy=redaction.redactor.policy_hash,
         audited=redaction.audited,
         labels=make_label_setup(settings),

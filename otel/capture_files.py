@@ -2,18 +2,23 @@
 
 import base64
 import binascii
+import codecs
 import gzip
+import hashlib
 import json
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import Any, Final
+from typing import Any, BinaryIO, Final, cast
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
 _UTF_16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
-MAX_FILE_BYTES: Final = 512 * 2**20
-"""Largest file after decompression."""
+MAX_RECORD_BYTES: Final = 512 * 2**20
+"""Largest record, after decompression; a file of JSON lines may be larger."""
+_HEAD_BYTES: Final = 65_536
+"""How much of a file shows what it is."""
 
 
 class CaptureFileError(ValueError):
@@ -30,63 +35,99 @@ class CapturedRecord:
 
 
 def read_capture(content: bytes) -> Iterator[CapturedRecord]:
-    """Yield the records in a file, which may be compressed with gzip.
+    """Yield the records in the content of a file, as `read_capture_stream`."""
+    return read_capture_stream(BytesIO(content))
+
+
+def read_capture_stream(file: BinaryIO) -> Iterator[CapturedRecord]:
+    """Yield the records in a file, which may be compressed with gzip and must allow seeking.
 
     A line with ``value_b64`` is a captured Kafka record (``headers`` are pairs of a name and
     base64). A line with ``topic`` and ``payload`` is one as ``kcat -J`` writes it. Any other JSON
-    line is the value of a record. A file that is not text is one record.
+    line is the value of a record. A file that is not text is one record, and so is one JSON
+    document over several lines. One record is in memory at a time.
     Raises CaptureFileError.
     """
-    content = unpack_content(content)
-    if not content.strip():
-        raise CaptureFileError("the file is empty")
-    if content.startswith(_UTF_16_MARKS):
+    stream = unpack_stream(file)
+    with _naming_damage():
+        head = stream.read(_HEAD_BYTES)
+    if head.startswith(_UTF_16_MARKS):
         raise CaptureFileError("the file is UTF-16: save it as UTF-8")
-    if not _is_text(content):
-        yield CapturedRecord(1, content)
+    if not head.strip() and len(head) < _HEAD_BYTES:
+        raise CaptureFileError("the file is empty")
+    if not _is_text(head) or _is_document(head):
+        yield CapturedRecord(1, _read_whole(head, stream))
         return
-    if _is_document(content):
-        yield CapturedRecord(1, content)
-        return
-    for number, line in enumerate(content.splitlines(), start=1):
+    for number, line in enumerate(_read_lines(head, stream), start=1):
         if line.strip():
             yield _read_line(line, number)
 
 
-def unpack_content(content: bytes) -> bytes:
-    """Return the content of a file, unpacked if it is compressed with gzip.
+def unpack_stream(file: BinaryIO) -> BinaryIO:
+    """Return the content of a file from its beginning, unpacked if it is compressed with gzip."""
+    file.seek(0)
+    magic = file.read(len(GZIP_MAGIC))
+    file.seek(0)
+    return cast("BinaryIO", gzip.GzipFile(fileobj=file)) if magic == GZIP_MAGIC else file
+
+
+def digest_capture(file: BinaryIO) -> str:
+    """Return the digest of the content of a file, unpacked: SHA-256 in hexadecimal.
 
     Raises CaptureFileError.
     """
-    if not content.startswith(GZIP_MAGIC):
-        return content
+    digest, stream = hashlib.sha256(), unpack_stream(file)
+    with _naming_damage():
+        while part := stream.read(_HEAD_BYTES):
+            digest.update(part)
+    return digest.hexdigest()
+
+
+@contextmanager
+def _naming_damage() -> Iterator[None]:
     try:
-        with gzip.open(BytesIO(content)) as stream:
-            unpacked = stream.read(MAX_FILE_BYTES + 1)
-    except (OSError, EOFError, zlib.error):
+        yield
+    except (gzip.BadGzipFile, EOFError, zlib.error):
         raise CaptureFileError("the gzip file is damaged") from None
-    if len(unpacked) > MAX_FILE_BYTES:
-        raise CaptureFileError(f"the file is larger than {MAX_FILE_BYTES} bytes when unpacked")
-    return unpacked
 
 
-def _is_text(content: bytes) -> bool:
-    """Return whether the file is JSON; its first line may be something else, such as a notice."""
-    if b"\x00" in content:
+def _read_whole(head: bytes, stream: BinaryIO) -> bytes:
+    with _naming_damage():
+        content = head + stream.read(MAX_RECORD_BYTES + 1 - len(head))
+    if len(content) > MAX_RECORD_BYTES:
+        raise CaptureFileError(f"the file is one record of more than {MAX_RECORD_BYTES} bytes")
+    return content
+
+
+def _read_lines(head: bytes, stream: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines of a file whose first bytes were read."""
+    *whole, rest = head.split(b"\n")
+    yield from (line.rstrip(b"\r") for line in whole)
+    with _naming_damage():
+        while line := stream.readline(MAX_RECORD_BYTES):
+            if len(line) + len(rest) > MAX_RECORD_BYTES:
+                raise CaptureFileError(f"a line has more than {MAX_RECORD_BYTES} bytes")
+            yield (rest + line).rstrip(b"\r\n")
+            rest = b""
+    yield rest
+
+
+def _is_text(head: bytes) -> bool:
+    """Return whether a file is JSON; its first line may be something else, such as a notice."""
+    if b"\x00" in head:
         return False
-    if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")):
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")):
         return True
     try:
-        content.decode("utf-8")
+        codecs.getincrementaldecoder("utf-8")().decode(head, final=len(head) < _HEAD_BYTES)
     except UnicodeDecodeError:
         return False
-    return any(line.lstrip().startswith(b"{") for line in content.split(b"\n"))
+    return any(line.lstrip().startswith(b"{") for line in head.split(b"\n"))
 
 
-def _is_document(content: bytes) -> bool:
-    """Return whether the file is one JSON document that is printed over several lines."""
-    first = content.lstrip().split(b"\n", 1)[0].strip()
-    return first in {b"{", b"["}
+def _is_document(head: bytes) -> bool:
+    """Return whether a file is one JSON document that is printed over several lines."""
+    return head.lstrip().split(b"\n", 1)[0].strip() in {b"{", b"["}
 
 
 def _read_line(line: bytes, number: int) -> CapturedRecord:

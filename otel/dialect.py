@@ -19,6 +19,7 @@ FieldName = Literal[
     "response_id",
     "input_tokens",
     "output_tokens",
+    "cached_tokens",
     "cost_usd",
     "finish_reason",
     "instructions",

@@ -9,13 +9,18 @@ assembly. Times are microseconds since 1970 by the clocks of the workers that re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from heapq import heappop, heappush
 from typing import Final
+
+import msgspec
+
+from otel.time_queue import TimeQueue
 
 ASSEMBLY_SHARDS: Final = 16
 """How many sequences the assembled rows are numbered in. Part of names in tables' logs: fixed."""
 LONGEST_WAIT: Final = 10
 """A trace is assembled at the latest this many idle periods after it was opened."""
+QUEUE_WIDTH_US: Final = 10_000
+"""Traces that are due within this time of each other are put in order together."""
 MAX_TRACES: Final = 1_000_000
 """Traces that the states of one worker hold together; beyond it waits and the term get shorter."""
 
@@ -38,8 +43,7 @@ class AssemblyTerms:
     term_us: int = 3_600_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class TraceArrival:
+class TraceArrival(msgspec.Struct, frozen=True, gc=False):
     """What one file of one version of ``otel_spans`` holds of one trace.
 
     ``file`` is the caller's number of the file. ``ended``: a root with an end is among the rows.
@@ -58,15 +62,15 @@ class TraceArrival:
     complete: bool = False
 
 
-@dataclass(slots=True)
-class TraceState:
+class TraceState(msgspec.Struct, gc=False):
     """What is known of one trace. ``files`` hold its rows, each file once.
 
     ``since_version`` is the first version that no assembly has seen and ``since_us`` the first
     arrival after the last assembly; None and 0 if the trace is not open. ``revision`` is that of
     the stored row and ``digest`` the hash of its content; ``revision`` is None if there is none, or
     if it is not known. ``fresh``: its first known row arrived after the state was built.
-    ``queued_us`` and ``ageing`` say which entries of the queues count.
+    ``queued_us`` and ``ageing`` say which entries of the queues count. The garbage collector does
+    not visit it: there may be a million, and none refers to another one.
     """
 
     files: tuple[int, ...]
@@ -111,9 +115,9 @@ class OpenTraces:
     complete_from_us: int = 0
     following: bool = False
     traces: dict[str, TraceState] = field(default_factory=dict)
-    _due: list[tuple[int, str]] = field(default_factory=list)
-    _waiting: list[tuple[int, str]] = field(default_factory=list)
-    _ageing: list[tuple[int, str]] = field(default_factory=list)
+    _due: TimeQueue = field(default_factory=lambda: TimeQueue(QUEUE_WIDTH_US))
+    _waiting: TimeQueue = field(default_factory=lambda: TimeQueue(1))
+    _ageing: TimeQueue = field(default_factory=lambda: TimeQueue(QUEUE_WIDTH_US))
     _open: int = 0
 
     @property
@@ -147,32 +151,37 @@ class OpenTraces:
         state.since_us = min(state.since_us, arrival.first_us)
         if state.since_version is None or arrival.version < state.since_version:
             state.since_version = arrival.version
-            heappush(self._waiting, (arrival.version, arrival.trace_id))
+            self._waiting.push(arrival.version, arrival.trace_id)
         self._queue(arrival.trace_id, state)
 
     def _queue(self, trace_id: str, state: TraceState) -> None:
         due_us = state.due_us(self.terms)
         if state.queued_us is None or due_us < state.queued_us:
             state.queued_us = due_us
-            heappush(self._due, (due_us, trace_id))
+            self._due.push(due_us, trace_id)
 
     def _age(self, trace_id: str, state: TraceState) -> None:
         if not state.ageing:
             state.ageing = True
-            heappush(self._ageing, (state.last_us + self.terms.term_us, trace_id))
+            self._ageing.push(state.last_us + self.terms.term_us, trace_id)
 
     def next_due_us(self) -> int | None:
         """Return when the next open trace is due, None if none is open."""
-        while self._due:
-            queued_us, trace_id = self._due[0]
+        first = self._first_due()
+        return None if first is None else first[0]
+
+    def _first_due(self) -> tuple[int, str, TraceState] | None:
+        """Return when the next open trace is due, and which it is."""
+        while (entry := self._due.first()) is not None:
+            queued_us, trace_id = entry
             state = self.traces.get(trace_id)
             if state is None or state.queued_us != queued_us:
-                heappop(self._due)
+                self._due.pop()
                 continue
             due_us = state.due_us(self.terms)
             if due_us <= queued_us:
-                return due_us
-            heappop(self._due)
+                return due_us, trace_id, state
+            self._due.pop()
             state.queued_us = None
             self._queue(trace_id, state)
         return None
@@ -185,13 +194,12 @@ class OpenTraces:
         """
         taken: list[str] = []
         rows = 0
-        while (due_us := self.next_due_us()) is not None and (everything or due_us <= now_us):
-            trace_id = self._due[0][1]
-            state = self.traces[trace_id]
+        while (first := self._first_due()) is not None and (everything or first[0] <= now_us):
+            _, trace_id, state = first
             rows += state.rows
             if taken and rows > max_rows:
                 break
-            heappop(self._due)
+            self._due.pop()
             state.queued_us = None
             taken.append(trace_id)
         return taken
@@ -225,12 +233,12 @@ class OpenTraces:
         ``keep`` is the most traces that may stay: beyond it the oldest assembled ones go early.
         """
         forgotten = 0
-        while self._ageing:
-            until_us, trace_id = self._ageing[0]
+        while (entry := self._ageing.first()) is not None:
+            until_us, trace_id = entry
             crowded = keep is not None and len(self.traces) > keep
             if until_us > now_us and not crowded:
                 break
-            heappop(self._ageing)
+            self._ageing.pop()
             state = self.traces[trace_id]
             state.ageing = False
             if state.open:
@@ -257,12 +265,12 @@ class OpenTraces:
         return None if oldest is None else self.traces[oldest[1]].since_us
 
     def _oldest(self) -> tuple[int, str] | None:
-        while self._waiting:
-            version, trace_id = self._waiting[0]
+        while (entry := self._waiting.first()) is not None:
+            version, trace_id = entry
             state = self.traces.get(trace_id)
             if state is not None and state.since_version == version:
-                return version, trace_id
-            heappop(self._waiting)
+                return entry
+            self._waiting.pop()
         return None
 
 

@@ -15,9 +15,14 @@ _PATHS: Final = ("models/", "publishers/google/models/")
 
 
 class ModelPrice(DocumentPart):
-    """The price of a model. Both are in US dollars per million tokens."""
+    """The price of a model, in US dollars per million tokens.
+
+    ``cached_input`` is that of input tokens which the provider had in its cache, None if they cost
+    as much as others.
+    """
 
     input: float = Field(ge=0)
+    cached_input: float | None = Field(default=None, ge=0)
     output: float = Field(ge=0)
     up_to_input_tokens: int | None = Field(default=None, ge=1)
 
@@ -54,12 +59,16 @@ class PriceTable(DocumentPart):
 
 @dataclass(frozen=True, slots=True)
 class PricedCall:
-    """What the price of a model call depends on. Tokens are None if they were not exported."""
+    """What the price of a model call depends on. Tokens are None if they were not exported.
+
+    ``cached_tokens`` are those of the input tokens that the provider had in its cache.
+    """
 
     provider: str | None
     models: Iterable[str]
     input_tokens: float | None
     output_tokens: float | None
+    cached_tokens: float | None = None
 
 
 def compute_cost(call: PricedCall, prices: PriceTable) -> float | None:
@@ -72,7 +81,10 @@ def compute_cost(call: PricedCall, prices: PriceTable) -> float | None:
             continue
         if price.up_to_input_tokens is not None and call.input_tokens > price.up_to_input_tokens:
             return None
-        return (call.input_tokens * price.input + call.output_tokens * price.output) / 1e6
+        cached = min(call.cached_tokens or 0, call.input_tokens)
+        cached_price = price.input if price.cached_input is None else price.cached_input
+        paid = (call.input_tokens - cached) * price.input + cached * cached_price
+        return (paid + call.output_tokens * price.output) / 1e6
     return None
 
 
@@ -85,8 +97,8 @@ def read_price_table(text: str, name: str) -> PriceTable:
     return validate_document(PriceTable, document, tree, name)
 
 
-def _key(price: ModelPrice) -> tuple[float, float, int | None]:
-    return price.input, price.output, price.up_to_input_tokens
+def _key(price: ModelPrice) -> tuple[float, float | None, float, int | None]:
+    return price.input, price.cached_input, price.output, price.up_to_input_tokens
 
 
 def _names(offered: ProviderPrices) -> tuple[str, ...]:

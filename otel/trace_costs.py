@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from otel.dialect import FieldName
 from otel.model_calls import ModelCall
 from otel.price_table import PricedCall, PriceTable, compute_cost
 from otel.span_view import FieldOrigin, SpanView
@@ -55,10 +56,12 @@ def find_cost(
 def _describe(call: ModelCall) -> PricedCall:
     texts = [call.read_text(name) for name in ("model_version", "model_requested")]
     provider = call.read_text("model_provider")
-    tokens = [call.read_number(name) for name in ("input_tokens", "output_tokens")]
+    names: tuple[FieldName, ...] = ("input_tokens", "output_tokens", "cached_tokens")
+    tokens = [call.read_number(name) for name in names]
     return PricedCall(
         provider=str(provider.value) if provider is not None else None,
         models=[str(text.value) for text in texts if text is not None],
         input_tokens=tokens[0].value if tokens[0] is not None else None,
         output_tokens=tokens[1].value if tokens[1] is not None else None,
+        cached_tokens=tokens[2].value if tokens[2] is not None else None,
     )

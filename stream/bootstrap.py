@@ -71,7 +71,7 @@ class _Bootstrap:
         self.reached: Callable[[FlushStep], None] = parse_failpoint(setup.stream.fail_at)
         self.registry = CollectorRegistry()
         self.metrics = Metrics(self.registry)
-        self.metrics.set("build_info", 1, setup.version, setup.policy)
+        self.metrics.set("build_info", 1, setup.version, setup.policy, setup.build)
         self.cluster = Cluster(
             admin_properties(setup.kafka), bootstrap_servers=setup.kafka.bootstrap_servers
         )
@@ -113,6 +113,7 @@ class _Bootstrap:
         self.setup.log.info(
             "worker_started",
             version=self.setup.version,
+            build=self.setup.build,
             topics=self.topics,
             partitions=len(partitions),
             lake=self.setup.lake.uri,

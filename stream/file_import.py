@@ -6,11 +6,11 @@ flushes: the positions say what was taken in before, and of two importers one is
 positions again and goes on.
 """
 
-import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import islice
 from typing import Final
 
 from assembly.row_writer import LoadedTombstones
@@ -38,10 +38,14 @@ _RAISE_LIMIT: Final = "Raise GOLDPAN_STREAM__MAX_RECORD_BYTES, or write one item
 
 @dataclass(frozen=True, slots=True)
 class ImportedFile:
-    """The records of a file. ``digest`` is that of its content, unpacked, in hexadecimal."""
+    """A file with ``count`` records, which ``read`` yields from the first one on.
+
+    ``digest`` is that of its content, unpacked, in hexadecimal.
+    """
 
     digest: str
-    records: Sequence[RawRecord]
+    count: int
+    read: Callable[[], Iterator[RawRecord]]
 
     @property
     def source(self) -> SourcePartition:
@@ -57,11 +61,6 @@ class ImportedFile:
 def incarnation_of(topic: str) -> Incarnation:
     """Return the incarnation of a file's topic: another content has another topic."""
     return Incarnation("#import", topic)
-
-
-def digest_content(content: bytes) -> str:
-    """Return the digest of a file's content, unpacked."""
-    return hashlib.sha256(content).hexdigest()
 
 
 @dataclass(slots=True)
@@ -97,18 +96,16 @@ class FileImport:
         """
         first: int | None = None
         refused, too_large = Counter[str](), 0
-        for raw in file.records:
+        for raw in file.read():
             decoded, rejected = self.decoder.decode(file.source.topic, [raw])
             times = [record.started_at for record in decoded.records]
             first = min([*times, *([] if first is None else [first])], default=None)
             whole = [item for item in rejected if item.raw.item is None]
             refused.update(item.detail for item in whole)
             too_large += sum(item.reason is QuarantineReason.TOO_LARGE for item in whole)
-        if file.records and sum(refused.values()) == len(file.records):
+        if file.count and sum(refused.values()) == file.count:
             reason = refused.most_common(1)[0][0]
-            advice = (
-                _RAISE_LIMIT if 2 * too_large > len(file.records) else "Choose another --format."
-            )
+            advice = _RAISE_LIMIT if 2 * too_large > file.count else "Choose another --format."
             raise UsageError(f"no record can be read: {reason} {advice}")
         return None if first is None else from_micros(first).date()
 
@@ -129,10 +126,11 @@ class FileImport:
     def _run(self, file: ImportedFile) -> ImportReport:
         self.retry.call("reading the tombstones", self.tombstones.reload)
         owned = self.retry.call("reading the positions", lambda: self._take(file))
-        report = ImportReport(records=len(file.records), known=owned.range.next)
+        report = ImportReport(records=file.count, known=owned.range.next)
         assignment, buffer = Assignment(), TopicBuffer(file.source.topic)
         assignment.add([owned])
-        for part in split_by_bytes(file.records[owned.range.next :], self.part_bytes):
+        new = islice(file.read(), owned.range.next, None)
+        for part in split_by_bytes(new, self.part_bytes):
             self.intake.take(part, assignment, buffer, 0.0)
             flush = buffer.seal(
                 [owned],
@@ -152,7 +150,7 @@ class FileImport:
             audit=self.lake.table(AUDIT_TABLE) if self.audited else None,
             labels=None,
             incarnation=incarnation_of,
-            watermarks=lambda _source: (0, len(file.records)),
+            watermarks=lambda _source: (0, file.count),
             start="earliest",
             on_lost_offsets="fail",
             on_lost=lambda _source, _first, _end: None,

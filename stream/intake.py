@@ -5,7 +5,7 @@ registry, for example) therefore leaves no trace.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -172,7 +172,7 @@ def _select_unread(
     return offsets, [raw for raw in batch if (raw.partition, raw.offset) in keep]
 
 
-def split_by_bytes(batch: Sequence[RawRecord], part_bytes: int) -> Iterator[Sequence[RawRecord]]:
+def split_by_bytes(batch: Iterable[RawRecord], part_bytes: int) -> Iterator[Sequence[RawRecord]]:
     """Yield the records of a batch in parts of about this size, at least one record in each.
 
     Rows that are read back from the lake are items of records, which are not divided.

@@ -52,8 +52,8 @@ WORKER_METRICS: Sequence[MetricSpec] = (
     MetricSpec(
         "goldpan_build_info",
         MetricKind.GAUGE,
-        "Always 1; the labels say what runs.",
-        ("version", "policy"),
+        "Always 1; the labels say what runs. `build` is that of redaction: compiled or pure.",
+        ("version", "policy", "build"),
     ),
     MetricSpec(
         "goldpan_lake_made_seconds",

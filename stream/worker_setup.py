@@ -21,8 +21,9 @@ from stream.tracing import Tracer
 class WorkerSetup:
     """Everything that a worker is made of.
 
-    ``keys`` are all known redaction keys. ``assembly`` is None if no topic holds spans. ``port`` 0
-    serves no metrics; ``stop`` ends the worker.
+    ``build`` says whether redaction is compiled. ``keys`` are all known redaction keys.
+    ``assembly`` is None if no topic holds spans. ``port`` 0 serves no metrics; ``stop`` ends the
+    worker.
     ``refuse_other_keys`` raises UsageError if a key differs from the lake's key of that name.
     """
 
@@ -35,6 +36,7 @@ class WorkerSetup:
     schemas: SchemaSource
     log: EventLog
     version: str
+    build: str
     policy: str
     audited: bool
     labels: LabelSetup | None

@@ -31,6 +31,7 @@ from batch.drift.tally import (
     P_FAIL_FEATURE,
     QUARANTINE_FEATURE,
     SEGMENT_PREFIX,
+    SPAN_PREFIX,
     STORED_RECORDS,
     ZERO_BAND,
     FeatureTally,
@@ -45,7 +46,7 @@ from batch.traces_in_force_view import (
 from lake.parquet import PARTITION_COLUMN
 from lake.snapshot import TableSnapshot, open_snapshot
 from lake.tables import Lake
-from schemas.arrow import PRIMARY_TABLES
+from schemas.arrow import PRIMARY_TABLES, SPANS_TABLE
 from schemas.errors import FatalError
 from schemas.times import shift_day
 
@@ -54,7 +55,7 @@ MAX_VALUES: Final = 50
 """How many values of a category, and keys of segments, are counted separately."""
 
 _CLOCKS: Final = 2  # a label is younger than its trace, unless clocks are wrong
-_TABLES: Final = ("labels", "quarantine", "redactions")
+_TABLES: Final = ("labels", "quarantine", "redactions", SPANS_TABLE)
 _DAY: Final = f"datediff('day', DATE '1970-01-01', {PARTITION_COLUMN})"
 _DAY_US: Final = 86_400_000_000
 _ORDERED: Final = ", ".join(f"'{name}'" for name in (*NUMERIC_FEATURES, P_FAIL_FEATURE))
@@ -180,13 +181,16 @@ class PeriodCounts:
         )
 
     def _stored(self) -> None:
-        """Count the rows that were not quarantined, by day, from the logs alone."""
-        rows = [row for name in PRIMARY_TABLES for row in self._rows_of(name)]
-        for day, count in rows:
-            self._run(
-                "INSERT INTO counted VALUES (?, ?, ?, ?)",
-                (day, QUARANTINE_FEATURE, STORED_RECORDS, count),
-            )
+        """Count the rows that were not quarantined, by day, from the logs alone.
+
+        Rows that were assembled from spans are no records: they are not in quarantine either.
+        """
+        for name in PRIMARY_TABLES:
+            feature = SPAN_PREFIX * (name == SPANS_TABLE) + QUARANTINE_FEATURE
+            for day, count in self._rows_of(name):
+                self._run(
+                    "INSERT INTO counted VALUES (?, ?, ?, ?)", (day, feature, STORED_RECORDS, count)
+                )
 
     def _rows_of(self, name: str) -> Iterator[tuple[int, float]]:
         table = self._lake.table(name)
@@ -250,10 +254,22 @@ def _findings() -> str:
              ELSE list_distinct(list_transform({replaced}, lambda one: one.type)) END
     """
     return f"""
-        SELECT day, '{FINDINGS_FEATURE}', kind, count(*)
-        FROM (SELECT {_DAY} AS day, unnest({kinds}) AS kind FROM redactions) GROUP BY ALL
+        SELECT day, {_feature(FINDINGS_FEATURE)}, kind, count(*)
+        FROM (SELECT {_DAY} AS day, _topic, unnest({kinds}) AS kind FROM redactions) GROUP BY ALL
     """  # noqa: S608
 
 
 def _quarantine() -> str:
-    return f"SELECT {_DAY}, '{QUARANTINE_FEATURE}', reason, count(*) FROM quarantine GROUP BY ALL"  # noqa: S608
+    return f"""
+        SELECT {_DAY}, {_feature(QUARANTINE_FEATURE)}, reason, count(*)
+        FROM quarantine GROUP BY ALL
+    """  # noqa: S608
+
+
+def _feature(name: str) -> str:
+    """Return the name of a feature: that of spans for the records of topics of spans.
+
+    A record of spans holds many items and other texts, so they are not compared together.
+    """
+    topics = f"SELECT _topic FROM {SPANS_TABLE}"  # noqa: S608 - names of this program
+    return f"CASE WHEN _topic IN ({topics}) THEN '{SPAN_PREFIX}{name}' ELSE '{name}' END"

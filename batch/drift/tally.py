@@ -42,6 +42,8 @@ LABEL_FEATURE: Final = "label"
 P_FAIL_FEATURE: Final = "p_fail"
 FINDINGS_FEATURE: Final = "findings"
 QUARANTINE_FEATURE: Final = "quarantine"
+SPAN_PREFIX: Final = "span_"
+"""Before `findings` and `quarantine`: what was found in records of spans."""
 
 BANDS_PER_OCTAVE: Final = 8
 """A band of a number is 9 % wide: ``floor(8 log2(x))``."""

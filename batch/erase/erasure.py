@@ -244,6 +244,7 @@ class LakeErasure:
             until_us=max(tombstone.until_us for tombstone in own),
             made_at_us=self.context.now_us(),
             subjects=self.persons.marks,
+            searched=[matches.path for matches in scan.tables],
             notes=self.state.notes(own),
             releases=removed,
             not_searched=scan.not_searched,

@@ -66,6 +66,7 @@ def build_receipt(  # noqa: PLR0913 - one argument a part of the receipt
     until_us: int,
     made_at_us: int,
     subjects: Mapping[str, Sequence[str]],
+    searched: Iterable[str],
     notes: Iterable[CommitNote],
     releases: Sequence[Mapping[str, Any]],
     not_searched: Mapping[str, int],
@@ -74,15 +75,14 @@ def build_receipt(  # noqa: PLR0913 - one argument a part of the receipt
 ) -> dict[str, Any]:
     """Return the content of a receipt.
 
-    ``lost_keys`` are the ids of redaction keys that are lost: rows written under them could not be
-    searched.
+    ``searched`` are the paths of the tables that were searched: those with no row of the person
+    are in it too, with counts of 0. ``lost_keys`` are the ids of redaction keys that are lost: rows
+    written under them could not be searched.
     """
     lost = {"redaction_keys": sorted(lost_keys)} if lost_keys else {}
-    tables: dict[str, dict[str, Any]] = {}
+    tables = {path: _count_nothing() for path in searched}
     for note in notes:
-        entry = tables.setdefault(
-            note.table, {"own": 0, "mentions": 0, "versions": [], "records": {}}
-        )
+        entry = tables.setdefault(note.table, _count_nothing())
         entry["own"] += note.body["own"]
         entry["mentions"] += note.body["mentions"]
         entry["versions"].append(note.version)
@@ -100,6 +100,10 @@ def build_receipt(  # noqa: PLR0913 - one argument a part of the receipt
         "out_of_reach": list(OUT_OF_REACH),
         **({} if reference is None else {"reference": reference}),
     }
+
+
+def _count_nothing() -> dict[str, Any]:
+    return {"own": 0, "mentions": 0, "versions": [], "records": {}}
 
 
 def sign_receipt(body: Mapping[str, Any], signer: Signer) -> bytes:

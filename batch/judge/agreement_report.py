@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from batch.judge.estimates import estimates_json
 from batch.judge.judge_record import JudgeIdentity, JudgeRecord
-from batch.judge.reviewed_traces import ReviewedTrace
+from batch.judge.reviewed_answers import ReviewedAnswer
 from batch.judge.run_report import JudgeRunReport
 from judges.agreement.confusion import JudgeAgreement, agreement_by, measure_agreement
 from judges.agreement.flips import JudgeFlips, measure_flips
@@ -27,7 +27,7 @@ class JudgeAgreementReport:
 
     identity: JudgeIdentity
     run: JudgeRunReport
-    reviewed: Mapping[str, ReviewedTrace]
+    reviewed: Mapping[str, ReviewedAnswer]
     agreement: JudgeAgreement
     flips: JudgeFlips
     segments: Mapping[str, Mapping[str, JudgeAgreement]]
@@ -75,7 +75,7 @@ class JudgeAgreementReport:
 
 
 def report_agreement(
-    record: JudgeRecord, reviewed: Mapping[str, ReviewedTrace], *, at_most_wrong: float = 0.2
+    record: JudgeRecord, reviewed: Mapping[str, ReviewedAnswer], *, at_most_wrong: float = 0.2
 ) -> JudgeAgreementReport:
     """Measure one judge against the reviewed traces.
 

@@ -41,7 +41,7 @@ class AskedBatch:
 def ask_batch(
     plan: JudgePlan,
     tasks: Sequence[JudgeTask],
-    known: KnownJudgements,
+    judgements: KnownJudgements,
     answerer: JudgeAnswerer,
     calls: CallCounts,
 ) -> AskedBatch:
@@ -50,14 +50,14 @@ def ask_batch(
     first: dict[str, JudgeTask] = {}
     again: list[tuple[JudgeTask, str]] = []
     for task in tasks:
-        before = _answered_before(plan, task, known)
+        before = _answered_before(plan, task, judgements)
         if before is not None:
             facts = CallFacts(plan.way.model, cost_usd=plan.cost(0, 0),
                               cached_from=before.judgement_id)  # fmt: skip
             batch.answers.append((task, plan.with_thresholds(before.answer), facts))
             calls.cached += 1
             continue
-        call = plan.call_id(task.key, known.current_epoch)
+        call = plan.call_id(task.key, judgements.current_epoch)
         if call in first:
             again.append((task, call))
         else:
@@ -74,10 +74,10 @@ def ask_batch(
 
 
 def _answered_before(
-    plan: JudgePlan, task: JudgeTask, known: KnownJudgements
+    plan: JudgePlan, task: JudgeTask, judgements: KnownJudgements
 ) -> KnownAnswer | None:
-    for epoch in known.searched_epochs:
-        before = known.calls.get(plan.call_id(task.key, epoch))
+    for epoch in judgements.searched_epochs:
+        before = judgements.calls.get(plan.call_id(task.key, epoch))
         if before is not None:
             return before
     return None

@@ -45,7 +45,7 @@ class RunEstimate:
 
 def estimate_run(
     plan: JudgePlan,
-    known: KnownJudgements,
+    judgements: KnownJudgements,
     source: SubjectSource,
     progress: ReportProgress = no_progress,
 ) -> RunEstimate:
@@ -57,15 +57,15 @@ def estimate_run(
         estimate.rows += 1
         progress("reading", estimate.rows, 0)
         for task in plan.tasks_of(subject):
-            before = known.find(task.key)
+            before = judgements.find(task.key)
             if before is not None and before.answer.is_final:
                 estimate.known += 1
                 continue
             if task.question is None:
                 estimate.unasked += 1
                 continue
-            calls = [plan.call_id(task.key, epoch) for epoch in known.searched_epochs]
-            if calls[0] in asked or any(call in known.calls for call in calls):
+            calls = [plan.call_id(task.key, epoch) for epoch in judgements.searched_epochs]
+            if calls[0] in asked or any(call in judgements.calls for call in calls):
                 estimate.equal += 1
                 continue
             asked.add(calls[0])

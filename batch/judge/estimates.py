@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from batch.judge.reviewed_traces import ReviewedTrace
+from batch.judge.reviewed_answers import ReviewedAnswer
 from batch.judge.run_report import JudgeRunReport
 
 AS_JUDGED: Final = "as_judged"
@@ -12,7 +12,7 @@ TUNED: Final = "tuned"
 
 
 def estimates_json(
-    report: JudgeRunReport, reviewed: Mapping[str, ReviewedTrace]
+    report: JudgeRunReport, reviewed: Mapping[str, ReviewedAnswer]
 ) -> list[dict[str, Any]]:
     """Return what the judge says, and what reviewers would say where there are enough reviews.
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from batch.judge.judgement_rows import JUDGEMENT, stored_answer
-from batch.judge.reviewed_traces import ReviewedTrace
+from batch.judge.reviewed_answers import ReviewedAnswer
 from batch.judge.run_report import ReportedRow
 from judges.agreement.rows import AgreementRow
 from judges.outcome import JudgeAnswer, JudgeOutcome
@@ -112,7 +112,7 @@ class JudgeRecord:
         return [list(found.values()) for found in self.repeats.values() if len(found) > 1]
 
     def agreement_rows(
-        self, reviewed: Mapping[str, ReviewedTrace]
+        self, reviewed: Mapping[str, ReviewedAnswer]
     ) -> list[tuple[AgreementRow, Mapping[str, str]]]:
         """Return the rows that were reviewed with a known probability, and their segments."""
         rows = []

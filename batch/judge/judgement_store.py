@@ -37,7 +37,7 @@ class KnownRows(Protocol):
         """Read the rows up to ``position``, as of the table's last refresh."""
 
     def add(self, row: JudgementRow) -> None:
-        """Add one row that was written."""
+        """Add one row that was written at the position, which moves on by one."""
 
 
 KnownT = TypeVar("KnownT", bound=KnownRows)
@@ -46,8 +46,8 @@ KnownT = TypeVar("KnownT", bound=KnownRows)
 class JudgementStore(Generic[KnownT]):
     """The table of judgements, as one writer knows it."""
 
-    def __init__(self, lake: Lake, known: KnownT, context: CommitContext) -> None:
-        self.known = known
+    def __init__(self, lake: Lake, rows: KnownT, context: CommitContext) -> None:
+        self.known = rows
         self._context = context
         self._rows = NumberedRows(
             lake.table(JUDGEMENTS_TABLE), JUDGE_SEQUENCE, EntryKind.JUDGE, context
@@ -91,6 +91,5 @@ class JudgementStore(Generic[KnownT]):
             except FencedError:
                 continue
             for row in rows:
-                self.known.add({"lease_until": None, **row})
-            self.known.position = at + len(rows)
+                self.known.add(row)
             return rows

@@ -1,43 +1,42 @@
 """What the lake knows of a judge: judgements that are final, claims in force, calls, and models.
 
 It is read once and then row by row as the table grows, and each commit of a runner rests on it.
+Memory: a few hundred bytes for each judgement of the judge.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from batch.judge.judgement_rows import CLAIM, stored_answer
+from batch.judge.judgement_rows import CLAIM, JUDGEMENT, stored_answer
 from judges.judgement import FIRST_EPOCH, JudgementKey
 from judges.outcome import JudgeAnswer
 from judges.ways import JudgeWay
 from lake.tables import Table
+from schemas.arrow import TIMESTAMP_US
 
-_COLUMNS: Final = (
+_IDENTITY: Final = ("judge_digest", "subject_kind", "subject", "input_digest", "repeat")
+_CLAIM_COLUMNS: Final = ("judgement_id", "step", "judge_digest", "lease_until", "run_id", "_offset")
+_ANSWER_COLUMNS: Final = (
     "judgement_id",
     "step",
-    "judge_digest",
-    "subject_kind",
-    "subject",
-    "input_digest",
-    "repeat",
+    *_IDENTITY,
     "way",
     "epoch",
     "attempt",
     "call_id",
-    "lease_until",
     "outcome",
     "reason",
     "p_fail",
     "failure_mode",
     "model_requested",
     "model_served",
-    "run_id",
     "_offset",
 )
+_ROWS: Final = 8_192
 
 
 class KnownAnswer(NamedTuple):
@@ -50,10 +49,11 @@ class KnownAnswer(NamedTuple):
 
 
 class KnownClaim(NamedTuple):
-    """A claim of a run until a time (microseconds since 1970, UTC)."""
+    """A claim of a run until a time (microseconds since 1970, UTC), and its row's offset."""
 
     run_id: str
     until: int
+    offset: int
 
 
 @dataclass(slots=True)
@@ -62,11 +62,12 @@ class KnownJudgements:
 
     ``epochs`` are numbers by the name of the served model, of all judges that ask this model.
     ``current_epoch`` is that of the newest answer. With ``only_current`` judgements of earlier
-    epochs do not count.
+    epochs do not count. ``now_us`` gives microseconds since 1970 (UTC).
     """
 
     judge_digest: str
     way: JudgeWay
+    now_us: Callable[[], int]
     only_current: bool = False
     position: int = 0
     answers: dict[str, KnownAnswer] = field(default_factory=dict)
@@ -74,41 +75,63 @@ class KnownJudgements:
     calls: dict[str, KnownAnswer] = field(default_factory=dict)
     epochs: dict[str, int] = field(default_factory=dict)
     current_epoch: int = FIRST_EPOCH
+    _newest_served: int = -1
 
     def read(self, table: Table, position: int) -> None:
         """Read the rows from the own position up to ``position``, as of the last refresh."""
         if position <= self.position:
             return
-        where = (pc.field("_offset") >= self.position) & (
-            (pc.field("judge_digest") == self.judge_digest)
-            | (pc.field("model_requested") == self.way.model)
-        )
-        rows = sorted(_rows(table, where), key=lambda row: int(row["_offset"]))
-        for row in rows:
-            self.add(row)
+        new, own = pc.field("_offset") >= self.position, pc.field("judge_digest")
+        live = pc.field("lease_until") > pa.scalar(self.now_us(), TIMESTAMP_US)
+        is_own = own == self.judge_digest
+        for row in _rows(table, _CLAIM_COLUMNS, new & live & is_own, "lease_until"):
+            self._add_claim(row, row["_offset"])
+        same_model = pc.field("model_requested") == self.way.model
+        judged = new & (pc.field("step") == JUDGEMENT) & (is_own | same_model)
+        for row in _rows(table, _ANSWER_COLUMNS, judged):
+            self._add_answer(row, row["_offset"])
         self.position = position
 
     def add(self, row: Mapping[str, Any]) -> None:
-        """Add one row of the table."""
+        """Add one row that was written, the newest of the table."""
         if row["step"] == CLAIM:
-            if row["judge_digest"] == self.judge_digest:
-                self.claims[row["judgement_id"]] = KnownClaim(row["run_id"], row["lease_until"])
-            return
-        if self.claims and row["judge_digest"] == self.judge_digest:
-            self.claims.pop(_claimed_id(row), None)
+            self._add_claim(row, self.position)
+        else:
+            self._add_answer(row, self.position)
+        self.position += 1
+
+    def _add_claim(self, row: Mapping[str, Any], offset: int) -> None:
+        held = self.claims.get(row["judgement_id"])
+        if held is None or held.offset <= offset:
+            claim = KnownClaim(row["run_id"], row["lease_until"], offset)
+            self.claims[row["judgement_id"]] = claim
+
+    def _add_answer(self, row: Mapping[str, Any], offset: int) -> None:
         known = KnownAnswer(
             row["judgement_id"], stored_answer(row), row["epoch"], row["attempt"] or 1
         )
         if row["way"] == self.way.kind and row["model_requested"] == self.way.model:
-            if row["model_served"] is not None:
-                self.epochs.setdefault(row["model_served"], row["epoch"])
-                self.current_epoch = row["epoch"]
+            served = row["model_served"]
+            if served is not None:
+                self.epochs.setdefault(served, row["epoch"])
+                if offset >= self._newest_served:
+                    self._newest_served, self.current_epoch = offset, row["epoch"]
             if row["call_id"] is not None and known.answer.is_final:
                 self.calls.setdefault(row["call_id"], known)
         if row["judge_digest"] == self.judge_digest:
+            self._end_claim(row, offset)
             held = self.answers.get(known.judgement_id)
-            if held is None or not held.answer.is_final:
+            if held is None or not (held.answer.is_final or held.attempt > known.attempt):
                 self.answers[known.judgement_id] = known
+
+    def _end_claim(self, row: Mapping[str, Any], offset: int) -> None:
+        """Drop the claim that a judgement was made under: that of the first epoch's id."""
+        if self.claims:
+            key = (row["judge_digest"], row["subject"], row["input_digest"])
+            claimed = JudgementKey(*key, FIRST_EPOCH, row["repeat"], row["subject_kind"])
+            claim = self.claims.get(claimed.judgement_id)
+            if claim is not None and claim.offset <= offset:
+                del self.claims[claimed.judgement_id]
 
     @property
     def searched_epochs(self) -> list[int]:
@@ -134,15 +157,13 @@ class KnownJudgements:
         return claim if claim is not None and claim.until > now else None
 
 
-def _claimed_id(row: Mapping[str, Any]) -> str:
-    """Return the id that a judgement was claimed by: that of the first epoch."""
-    key = (row["judge_digest"], row["subject"], row["input_digest"])
-    return JudgementKey(*key, FIRST_EPOCH, row["repeat"], row["subject_kind"]).judgement_id
-
-
-def _rows(table: Table, where: pc.Expression) -> Iterator[dict[str, Any]]:
-    for batch in table.batches(_COLUMNS, where):
-        at = batch.schema.get_field_index("lease_until")
-        yield from batch.set_column(
-            at, "lease_until", batch.column(at).cast(pa.int64())
-        ).to_pylist()
+def _rows(
+    table: Table, columns: Sequence[str], where: pc.Expression, time: str | None = None
+) -> Iterator[dict[str, Any]]:
+    """Yield rows; ``time`` is a column to give in microseconds since 1970 (UTC)."""
+    for found in table.batches(columns, where, rows=_ROWS):
+        batch = found
+        if time is not None:
+            at = batch.schema.get_field_index(time)
+            batch = batch.set_column(at, time, batch.column(at).cast(pa.int64()))
+        yield from batch.to_pylist()

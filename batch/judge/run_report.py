@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from batch.judge.reviewed_traces import ReviewedTrace
+from batch.judge.reviewed_answers import ReviewedAnswer
 from judges.as_judged import JudgedRate, judged_rate
 from judges.correction.post_stratified import CorrectedRate, estimate_good_rate
 from judges.correction.tuned import TunedRate, estimate_tuned_rate
@@ -77,7 +77,7 @@ class JudgeRunReport:
         """Return how many rows were judged in which epoch."""
         return dict(sorted(Counter(row.epoch for row in self.rows if row.answer).items()))
 
-    def units(self, reviewed: Mapping[str, ReviewedTrace]) -> list[JudgedUnit]:
+    def units(self, reviewed: Mapping[str, ReviewedAnswer]) -> list[JudgedUnit]:
         """Return the judged rows with the reviews of their traces, for estimates."""
         units = []
         for row in self.rows:
@@ -97,10 +97,10 @@ class JudgeRunReport:
             )
         return units
 
-    def corrected(self, reviewed: Mapping[str, ReviewedTrace]) -> CorrectedRate | None:
+    def corrected(self, reviewed: Mapping[str, ReviewedAnswer]) -> CorrectedRate | None:
         """Return what reviewers would say, None with too few reviews of known probability."""
         return estimate_good_rate(self.units(reviewed))
 
-    def tuned(self, reviewed: Mapping[str, ReviewedTrace]) -> TunedRate | None:
+    def tuned(self, reviewed: Mapping[str, ReviewedAnswer]) -> TunedRate | None:
         """Return the same by the judge's probabilities, None where it gives none."""
         return estimate_tuned_rate(self.units(reviewed))

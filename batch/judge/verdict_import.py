@@ -21,7 +21,7 @@ from judges.definition import digest_of
 from judges.judgement import CallFacts, Judgement, JudgementKey
 from judges.outcome import ERROR_REASONS, JudgeAnswer, JudgeErrorReason, JudgeOutcome
 from lake.table_commit import CommitContext
-from lake.tables import Table
+from lake.tables import Lake, Table
 
 _FIELD: Final = re.compile(r"`\$\.(\w+)`|field `(\w+)`")
 _RULES: Final = {
@@ -139,8 +139,9 @@ class ImportedIds:
             self.position = position
 
     def add(self, row: JudgementRow) -> None:
-        """Add one row that was written."""
+        """Add one row that was written at the position, which moves on by one."""
         self.ids.add(row["judgement_id"])
+        self.position += 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,7 @@ class VerdictImport:
     """Stores verdicts. ``redact`` redacts texts; ``is_erased`` returns which traces were erased."""
 
     store: JudgementStore[ImportedIds]
-    traces: Table
+    lake: Lake
     context: CommitContext
     run_id: str
     redact: Callable[[Sequence[str | None]], Sequence[RedactedReviewTexts]]
@@ -240,7 +241,8 @@ class VerdictImport:
         """Return what the lake knows of these traces, for segments and clusters."""
 
         def step() -> Mapping[str, Mapping[str, Any]]:
-            self.traces.refresh()
-            return read_first_rows(self.traces, ids, _SEGMENT_COLUMNS)
+            traces = self.lake.table("traces")
+            traces.refresh()
+            return read_first_rows(traces, ids, _SEGMENT_COLUMNS)
 
         return self.context.retry.call("reading table traces", step)

@@ -485,6 +485,39 @@ _ASSEMBLED = Row(
             "In the worker; after the term it is left to `goldpan otel reconcile`.",
             (Query(f"sum(goldpan_waiting_feedback{{{_WORKER}}})", "waiting"),),
         ),
+        Panel(
+            "Feedback that was refused",
+            "By reason; it stays in `otel_spans`. Erased persons' feedback is normal.",
+            (
+                Query(
+                    _rate("goldpan_refused_feedback_total", "reason", selector=_WORKER),
+                    "{{reason}}",
+                ),
+            ),
+            unit="cps",
+        ),
+        Panel(
+            "Spans that no dialect recognises",
+            "By topic. They are stored, and no row of `traces` comes from them.",
+            (
+                Query(
+                    _rate("goldpan_spans_unrecognised_total", "topic", selector=_WORKER),
+                    "{{topic}}",
+                ),
+            ),
+            unit="cps",
+        ),
+        Panel(
+            "Rows without content",
+            "The application exports no texts; the worker's log names the setting once.",
+            (
+                Query(
+                    f"sum(rate(goldpan_traces_without_content_total{{{_WORKER}}}[$__rate_interval]))",
+                    "rows",
+                ),
+            ),
+            unit="cps",
+        ),
     ),
 )
 

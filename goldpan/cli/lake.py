@@ -23,6 +23,7 @@ from lake.upgrade import upgrade_lake
     "--lost",
     type=click.Choice(tuple(TABLE_LAYOUTS)),
     multiple=True,
+    metavar="TABLE",
     help="Recreate this table, without its rows, although others show that it existed; may be "
     "repeated.",
 )

@@ -26,7 +26,7 @@ from redact.crypto.keys import KEY_BYTES, Keys, load_all_keys
 from redact.policies.policy import load_policy
 from redact.policies.settings import RedactSettings
 from redact.reports.leftovers import LeftoverFinder
-from schemas.arrow import LABELS_TABLE, REVIEWS_TABLE
+from schemas.arrow import JUDGEMENTS_TABLE, LABELS_TABLE, REVIEWS_TABLE
 from schemas.errors import UsageError
 
 RELEASES: Final = "releases"
@@ -39,6 +39,7 @@ _SCANNABLE: Final = (*TABLES_WITH_TEXT, RELEASES)
     "tables",
     type=click.Choice(_SCANNABLE),
     multiple=True,
+    metavar="TABLE",
     help="Scan only this table; `releases` means all releases; may be repeated.",
 )
 @click.option("--from", "first", type=DayParam(), metavar="YYYY-MM-DD", help="First day (UTC).")
@@ -175,6 +176,10 @@ def fix_hints(report: LakeScanReport) -> list[str]:
         hints.append(
             "Reviews are not replayed: their reviewers submit them again, or they expire with "
             "goldpan retention run."
+        )
+    if JUDGEMENTS_TABLE in report.tables():
+        hints.append(
+            "Judgements are not replayed: their rationales expire with goldpan retention run."
         )
     if report.releases():
         hints.append(

@@ -20,6 +20,7 @@ from goldpan import child_process
 from goldpan.cli.commands import COMMANDS
 from goldpan.cli.lazy import LazyGroup
 from goldpan.error_location import locate_error
+from redact.build import BUILD
 from schemas.errors import GoldpanError, UsageError
 
 EXIT_NO: Final = 1
@@ -32,7 +33,7 @@ _WRITE_ERRORS: Final = frozenset({errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.E
 WORKER_COMMAND: Final = ["stream", "run"]
 _WITH_POOLS: Final = frozenset({"deltalake", "pyarrow"})
 
-root = click.version_option(version("goldpan"), message="%(prog)s %(version)s")(
+root = click.version_option(version("goldpan"), message=f"%(prog)s %(version)s ({BUILD})")(
     LazyGroup("goldpan", COMMANDS)
 )
 

@@ -32,6 +32,7 @@ def with_tables(function: Callable[P, None]) -> Callable[P, None]:
         "names",
         type=click.Choice(list(TABLE_LAYOUTS)),
         multiple=True,
+        metavar="TABLE",
         help="Only this table; may be repeated.",
     )
     @click.option("--dry-run", is_flag=True, help="Only show what would be done.")

@@ -125,6 +125,8 @@ def _read_score_event(event: Mapping[str, Any], index: int) -> ProductFeedback:
     body = event.get("body")
     if not isinstance(body, dict):
         raise InvalidItemError("the event has no body")
+    if event.get("type") == "score-delete":  # it names no target
+        raise InvalidItemError("a deletion: a score without a value takes the vote back")
     return _read_score({"timestamp": event.get("timestamp"), **body}, index)
 
 

@@ -12,35 +12,15 @@ from typing import Literal
 
 import msgspec
 
+from redact.analysis.json_leaf import JsonLeaf
 from redact.field_keys.dummy_values import is_ordinary_word
-from redact.field_keys.key_book import NO_KEY, FieldKey, KeyBook, classify_owner
+from redact.field_keys.field_key import NO_KEY, FieldKey
+from redact.field_keys.key_book import KeyBook, classify_owner
 from redact.pairs import may_hold_split_table, read_split_tables
 
 _TOKEN = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"(\s*:)?|([{}\[\]])|(-?[0-9][0-9.eE+-]*)', re.DOTALL)
 _STRING, _COLON, _BRACKET = 1, 2, 3
 """Groups of a token: the last matching group gives its kind."""
-
-
-class JsonLeaf(msgspec.Struct, frozen=True, gc=False):
-    """A string or number of a JSON text, or a key that could contain personal data.
-
-    ``start`` and ``end`` are the span of the literal in the text, including quotation marks.
-    ``text`` is its value, ``key`` its key and ``label`` that key in words. ``rule`` is a type,
-    ``HARMLESS``, or None if no rule applies. ``owner`` is the number of the object around it. With
-    ``certain`` the rule applies to any value; ``part`` is the part of a name, as in
-    :class:`redact.field_keys.key_book.FieldKey`.
-    """
-
-    start: int
-    end: int
-    text: str
-    key: str
-    label: str
-    rule: str | None
-    owner: int
-    kind: Literal["string", "number", "key"]
-    certain: bool = True
-    part: str = ""
 
 
 def is_json_document(text: str) -> bool:
@@ -55,19 +35,30 @@ def is_json_document(text: str) -> bool:
     return True
 
 
-class _Context(msgspec.Struct, gc=False):
+class _Context:
     """The context of the next value in a document: its key, and the rule that applies.
 
     ``rule``, ``certain`` and ``part`` may come from a key above; ``owner`` is the number of the
     object. With ``wording`` the values are about keys, such as their labels, so no key is certain.
     """
 
-    key: FieldKey
-    rule: str | None = None
-    certain: bool = True
-    part: str = ""
-    owner: int = 0
-    wording: bool = False
+    __slots__ = ("certain", "key", "owner", "part", "rule", "wording")
+
+    def __init__(  # noqa: PLR0913, PLR0917  # a plain record, made for each key
+        self,
+        key: FieldKey,
+        rule: str | None = None,
+        certain: bool = True,  # noqa: FBT001, FBT002
+        part: str = "",
+        owner: int = 0,
+        wording: bool = False,  # noqa: FBT001, FBT002
+    ) -> None:
+        self.key = key
+        self.rule = rule
+        self.certain = certain
+        self.part = part
+        self.owner = owner
+        self.wording = wording
 
     def below(self, key: FieldKey) -> "_Context":
         """Return the context of the value of ``key`` in the object at this context."""

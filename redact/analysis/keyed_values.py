@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 
 from redact.field_keys.code_values import repeats_key
 from redact.field_keys.dummy_values import is_ordinary_word
-from redact.field_keys.key_book import FieldKey, KeyBook, classify_owner
+from redact.field_keys.field_key import FieldKey
+from redact.field_keys.key_book import KeyBook, classify_owner
 from redact.field_keys.key_meaning import HARMLESS
 from redact.field_keys.value_types import type_of_value
 from redact.identities.extraction import KeyedValue

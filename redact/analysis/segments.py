@@ -8,12 +8,10 @@ so it can be cached. Names that the record states elsewhere are added when the s
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Final
 
-import msgspec
-
-from redact.analysis.json_leaves import JsonLeaf, is_json_document, read_leaves
+from redact.analysis.json_leaf import JsonLeaf
+from redact.analysis.json_leaves import is_json_document, read_leaves
 from redact.analysis.keyed_values import (
     SURE_SCORE,
     HarmlessSpan,
@@ -24,17 +22,13 @@ from redact.analysis.keyed_values import (
     names_version,
     read_undisguised,
 )
+from redact.analysis.segment_parts import NO_QUOTES, MarkedLiteral, SegmentAnalysis
 from redact.field_keys.code_values import repeats_key
 from redact.field_keys.key_book import KeyBook
 from redact.field_keys.key_meaning import HARMLESS
 from redact.field_keys.value_types import type_of_value
-from redact.identities.extraction import (
-    NO_IDENTITIES,
-    IdentityValue,
-    KeyedValue,
-    extract_identities,
-    identities_from_prose,
-)
+from redact.identities.extraction import KeyedValue, extract_identities, identities_from_prose
+from redact.identities.identity import NO_IDENTITIES, IdentityValue
 from redact.identities.name_variants import BIRTH_DATE
 from redact.lexical.embedded_files import (
     FILE_TYPE,
@@ -48,66 +42,10 @@ from redact.lexical.prose import is_prose
 from redact.policies.data_types import NUMBER_LIKE
 from redact.recognition.contacts.dialled_phones import is_north_american
 from redact.recognition.matching.labelled_numbers import LABELLED_SCORE
-from schemas.reasons import QuarantineReason
 
-NO_QUOTES: Final[Mapping[int, str]] = MappingProxyType({})
 _MAX_DEPTH = 6
 _GAP = "\n" * 6
 """Separates JSON leaves: more line breaks than between an announcement and its value."""
-
-
-class TextSegment(msgspec.Struct, frozen=True, gc=False):
-    """A text to redact; ``free`` lets the model read it."""
-
-    text: str
-    free: bool
-
-
-class SegmentFailure(msgspec.Struct, frozen=True, gc=False):
-    """The reason why a segment cannot be redacted. ``error`` is the name of an exception type."""
-
-    reason: QuarantineReason
-    error: str
-
-
-class MarkedLiteral(msgspec.Struct, gc=False):
-    """A literal of a JSON text with personal data: its span, its value, and the findings.
-
-    ``inner`` is the analysis of a value that is JSON itself. The name model adds to ``findings``.
-    ``quotes`` as in :class:`SegmentAnalysis`.
-    """
-
-    start: int
-    end: int
-    text: str
-    is_number: bool
-    findings: tuple[PiiFinding, ...]
-    inner: "SegmentAnalysis | None"
-    quotes: Mapping[int, str] = NO_QUOTES
-
-
-class SegmentAnalysis(msgspec.Struct, gc=False):
-    """The personal data in a segment. For JSON ``marks`` holds the literals, else it is None.
-
-    ``learnt`` are the identities that the segment states, to be searched for in the entire record.
-    ``quotes`` must enclose a stand-in, by the start of the finding: a JSON number becomes a string.
-    ``prose`` are the literals that the name model is still to read.
-    """
-
-    findings: tuple[PiiFinding, ...] = ()
-    marks: tuple[MarkedLiteral, ...] | None = None
-    learnt: frozenset[IdentityValue] = NO_IDENTITIES
-    quotes: Mapping[int, str] = NO_QUOTES
-    prose: tuple[MarkedLiteral, ...] = ()
-
-    def drop_prose(self) -> None:
-        """Drop the literals that were only there for the model."""
-        self.prose = ()
-        if self.marks is not None:
-            for mark in self.marks:
-                if mark.inner is not None:
-                    mark.inner.drop_prose()
-            self.marks = tuple([m for m in self.marks if m.findings or m.inner is not None])
 
 
 class SegmentAnalyser:
@@ -341,4 +279,4 @@ def _is_bare(finding: PiiFinding, value: str) -> bool:
         return False
     if finding.type == "PHONE_NUMBER" and is_north_american(value):
         return False
-    return not any(mark in value for mark in "+( ")
+    return not any(mark in value for mark in "+( _")

@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-import msgspec
-
+from redact.identities.identity import NO_IDENTITIES, IdentityValue
 from redact.lexical.findings import PiiFinding
 from redact.lexical.scripts import strip_diacritics
 
@@ -42,16 +41,6 @@ class KeyedValue(NamedTuple):
     value: str
     part: str
     owner: int
-
-
-class IdentityValue(msgspec.Struct, frozen=True, gc=False):
-    """A personal value that a record states. For a PERSON ``value`` is the full name."""
-
-    type: str
-    value: str
-
-
-NO_IDENTITIES: frozenset[IdentityValue] = frozenset()
 
 
 def extract_identities(values: Iterable[KeyedValue]) -> frozenset[IdentityValue]:

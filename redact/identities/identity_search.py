@@ -5,13 +5,9 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import count
 
-from redact.identities.extraction import IdentityValue, is_short_id, join_persons
-from redact.identities.name_variants import (
-    BIRTH_DATE,
-    NameVariant,
-    list_date_variants,
-    list_variants,
-)
+from redact.identities.extraction import is_short_id, join_persons
+from redact.identities.identity import IdentityValue, NameVariant
+from redact.identities.name_variants import BIRTH_DATE, list_date_variants, list_variants
 from redact.lexical.findings import PiiFinding
 from redact.lexical.normalisation import map_to_original, normalise
 from redact.lexical.scripts import are_joined

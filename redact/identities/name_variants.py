@@ -6,9 +6,7 @@ import re
 from collections.abc import Iterator
 from importlib import resources
 
-import msgspec
-
-from redact.identities.extraction import IdentityValue
+from redact.identities.identity import IdentityValue, NameVariant
 from redact.lexical.scripts import strip_diacritics
 
 BIRTH_DATE = "DATE_OF_BIRTH"
@@ -29,13 +27,6 @@ _PARTICLES = """
 """
 _NO_NAMES_ALONE = frozenset(_PARTICLES.split())
 """Parts of a name that are not names by themselves: particles, forms of address, degrees."""
-
-
-class NameVariant(msgspec.Struct, frozen=True, gc=False):
-    """One variant of a value: its words in lower case, and unchanged if case matters."""
-
-    words: tuple[str, ...]
-    exact: tuple[str, ...] | None
 
 
 def list_variants(learnt: IdentityValue) -> list[NameVariant]:

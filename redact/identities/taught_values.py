@@ -12,13 +12,9 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
-from redact.identities.extraction import IdentityValue, is_short_id
-from redact.identities.name_variants import (
-    BIRTH_DATE,
-    NameVariant,
-    list_date_variants,
-    list_variants,
-)
+from redact.identities.extraction import is_short_id
+from redact.identities.identity import IdentityValue, NameVariant
+from redact.identities.name_variants import BIRTH_DATE, list_date_variants, list_variants
 
 MakeMark = Callable[[str], str]
 """Returns the keyed hash of a text, as `redact.crypto.pseudonyms.Pseudonyms.word_mark`."""

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 
 from redact.pairs.escapes import read_value
 from redact.pairs.extents import trim_extent, value_extent
-from redact.pairs.key_signs import SIGN_PATTERN, KeySign, KeySignReader
-from redact.pairs.literals import ValueLiteral, read_call, read_list, read_string
+from redact.pairs.items import KeySign, ValueLiteral
+from redact.pairs.key_signs import SIGN_PATTERN, KeySignReader
+from redact.pairs.literals import read_call, read_list, read_string
 from redact.pairs.pair import MAX_VALUE, UnownedPair, ValueForm
 from redact.pairs.quoted_keys import pair_of_literal
 from redact.pairs.values_below import BLOCK, read_block_below, read_lines_below

@@ -2,7 +2,7 @@
 
 import re
 
-from redact.pairs.key_signs import KeySign
+from redact.pairs.items import KeySign
 from redact.pairs.pair import ValueForm
 
 _STOP = re.compile(r"[&;,|\t\"`)\]}<>\uff0c\uff1b\u3001]|(?<!\w)'|'(?!\w)")

@@ -5,7 +5,7 @@ A key is read backwards from its sign, up to a character that no key contains.
 
 import re
 
-import msgspec
+from redact.pairs.items import KeySign
 
 SIGN_PATTERN = re.compile(
     r"[:=\uff1a](?<=[\w)\]*`%#. \t\u3000].)"
@@ -59,22 +59,6 @@ _OPENERS = frozenset(
         *("booking", "patient", "policy", "driver", "license", "ip", "mac", "national", "contact"),
     ]
 )
-
-
-class KeySign(msgspec.Struct, gc=False):
-    """A sign with its key, before its value is known.
-
-    ``position`` and ``after`` are those of the sign. ``first`` means that only bullets precede the
-    key in its line, ``prose`` that a sentence does.
-    """
-
-    key: str
-    at: int
-    sign: str
-    position: int
-    after: int
-    first: bool
-    prose: bool
 
 
 class KeySignReader:

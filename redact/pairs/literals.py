@@ -2,9 +2,8 @@
 
 import re
 
-import msgspec
-
 from redact.pairs.escapes import read_value
+from redact.pairs.items import ValueLiteral
 from redact.pairs.pair import ValueForm
 
 _OPEN = re.compile(r"""(?:[bBuUrRfF]{1,2}(?=["']))?(\\{0,7})(["'])""")
@@ -19,22 +18,6 @@ _CUT = re.compile(r"\s*(?:\.{3}|\u2026)\s*(?:\[|\(|<|\Z).{0,80}\Z|\\+\Z", re.DOT
 _LIST_STEP = re.compile(r"[\s,]{0,80}+")
 _NAMED_DATES = re.compile(r"<?(?:\w+\.)*(?:date|datetime|Timestamp|DateTime)\(")
 STRINGS: dict[str, ValueForm] = {'"': "json_string", "'": "python_string"}
-
-
-class ValueLiteral(msgspec.Struct, gc=False):
-    """A literal: the span of its value, the decoded value, and where the text continues.
-
-    Backslash escapes are undone ``times`` times; ``closed`` is False if the end is missing.
-    """
-
-    start: int
-    end: int
-    value: str
-    form: ValueForm
-    after: int
-    times: int = 1
-    closed: bool = True
-    mark: str = ""
 
 
 def read_string(text: str, position: int) -> ValueLiteral | None:

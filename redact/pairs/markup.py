@@ -3,9 +3,8 @@
 import re
 from collections.abc import Iterator
 
-import msgspec
-
 from redact.pairs.escapes import read_value
+from redact.pairs.items import OpenElement
 from redact.pairs.pair import KeyValuePair
 from redact.pairs.terms import HtmlTerms, pair_of_stretch
 
@@ -42,16 +41,6 @@ _VOID = frozenset(
     ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"]
 )
 _COMMENT = {"<![CDATA[": "]]>", "<?": "?>"}
-
-
-class OpenElement(msgspec.Struct, gc=False):
-    """An open element: its name, the key of its text, and the start of its text."""
-
-    name: str
-    key: str
-    start: int
-    owner: int
-    has_elements: bool = False
 
 
 def read_markup(text: str, first: int) -> tuple[list[KeyValuePair], list[tuple[int, int]], int]:

@@ -3,8 +3,6 @@
 import re
 from collections.abc import Sequence
 
-import msgspec
-
 from redact.pairs.pair import KeyValuePair, UnownedPair
 
 _BRACKET = re.compile(r"[{}()\[\]]")
@@ -15,13 +13,16 @@ _BULLETS = ("-", "*", "+", "\u2022")
 _NUMBER = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?\Z")
 
 
-class _Block(msgspec.Struct):
+class _Block:
     """Lines of one indent that belong together. ``bulleted`` if the first is a list item."""
 
-    indent: int
-    owner: int
-    keys: set[str]
-    bulleted: bool
+    __slots__ = ("bulleted", "indent", "keys", "owner")
+
+    def __init__(self, indent: int, owner: int, keys: set[str], bulleted: bool) -> None:  # noqa: FBT001  # a plain record
+        self.indent = indent
+        self.owner = owner
+        self.keys = keys
+        self.bulleted = bulleted
 
 
 def assign_owners(
@@ -79,12 +80,15 @@ def _alone(text: str, items: Sequence[UnownedPair], inner: Sequence[tuple[int, s
     return result
 
 
-class _Bracket(msgspec.Struct, gc=False):
+class _Bracket:
     """An open bracket. It contains no blank line, which would end it, up to ``checked``."""
 
-    sign: str
-    index: int
-    checked: int
+    __slots__ = ("checked", "index", "sign")
+
+    def __init__(self, sign: str, index: int, checked: int) -> None:
+        self.sign = sign
+        self.index = index
+        self.checked = checked
 
 
 class _Brackets:

@@ -8,14 +8,8 @@ import re
 from collections.abc import Iterator
 
 from redact.pairs.escapes import read_value
-from redact.pairs.literals import (
-    STRINGS,
-    ValueLiteral,
-    read_call,
-    read_list,
-    read_number,
-    read_string,
-)
+from redact.pairs.items import ValueLiteral
+from redact.pairs.literals import STRINGS, read_call, read_list, read_number, read_string
 from redact.pairs.pair import UnownedPair, ValueForm
 
 _KEY = re.compile(

@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterator
 
 from redact.pairs.field_words import are_field_names
-from redact.pairs.literals import ValueLiteral, read_call, read_number, read_string
+from redact.pairs.items import ValueLiteral
+from redact.pairs.literals import read_call, read_number, read_string
 from redact.pairs.pair import KeyValuePair
 
 _LIST = re.compile(r"[:=]\s{0,10}+\[")

@@ -3,11 +3,10 @@
 import re
 from collections.abc import Iterator
 
-import msgspec
-
 from redact.pairs.escapes import read_value
 from redact.pairs.field_words import are_field_names, is_field_name
-from redact.pairs.pair import KeyValuePair, ValueForm
+from redact.pairs.items import TableCell
+from redact.pairs.pair import KeyValuePair
 
 _MAX_COLUMNS = 200
 _MAX_CELL = 4_000
@@ -49,15 +48,6 @@ _SPLIT = {
     separator: re.compile(rf"(?:\\.|[^\n{re.escape(signs)}\\]++|\\)*+")
     for separator, signs in _SEPARATORS.items()
 }
-
-
-class TableCell(msgspec.Struct, gc=False):
-    """A field of a row: the span of its value, and the decoded value."""
-
-    start: int
-    end: int
-    value: str
-    form: ValueForm
 
 
 def read_tables(text: str, first: int) -> tuple[list[KeyValuePair], list[tuple[int, int]], int]:

@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Iterator
-
-import msgspec
+from typing import NamedTuple
 
 from redact.pairs.escapes import read_value
 from redact.pairs.field_words import is_field_name
@@ -29,18 +28,21 @@ _LONGEST = 60
 _MAX_CELLS = 500
 
 
-class _Cell(msgspec.Struct, gc=False):
+class _Cell(NamedTuple):
     head: bool
     words: str
     start: int
     end: int
 
 
-class _Table(msgspec.Struct):
-    owner: int
-    heads: list[str]
-    row: list[_Cell]
-    row_owner: int
+class _Table:
+    __slots__ = ("heads", "owner", "row", "row_owner")
+
+    def __init__(self, owner: int, heads: list[str], row: list[_Cell], row_owner: int) -> None:
+        self.owner = owner
+        self.heads = heads
+        self.row = row
+        self.row_owner = row_owner
 
 
 class HtmlTerms:

@@ -2,7 +2,7 @@
 
 import re
 
-from redact.pairs.key_signs import KeySign
+from redact.pairs.items import KeySign
 from redact.pairs.pair import MAX_VALUE, UnownedPair
 
 BLOCK = re.compile(r"[|>][+-]?[0-9]?[ \t]*(?:#.*)?$", re.MULTILINE)

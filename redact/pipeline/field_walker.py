@@ -4,65 +4,13 @@ from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-import msgspec
-
+from redact.pipeline.record_slots import IdSlot, MapSlot, RecordSlots, StoredFields, TextSlot
 from redact.policies.policy import FieldClass
 from redact.policies.writers import Writer, writer_of_field, writer_of_role
 from schemas.contract import CONTRACTS, ContractField, FieldType, Pii
 
 
-class TextSlot(msgspec.Struct, frozen=True, gc=False):
-    """A field of a record that holds text: ``getattr(owner, name)``.
-
-    ``path`` is the field's path in the contract.
-    """
-
-    owner: Any
-    name: str
-    path: str
-    text: str
-    field_class: FieldClass
-    writer: Writer
-
-
-class MapSlot(msgspec.Struct, frozen=True, gc=False):
-    """A map in a record. ``field_class`` is None for a map of class `keep` (segments)."""
-
-    owner: Any
-    name: str
-    path: str
-    field_class: FieldClass | None
-
-
-class IdSlot(msgspec.Struct, frozen=True, gc=False):
-    """An identifier of a person in a record."""
-
-    owner: Any
-    name: str
-    value: str
-
-
-class StoredFields(NamedTuple):
-    """The texts of class `keep` of one object in a record: ids of things, models, versions.
-
-    ``fields`` holds the name and contract path of each; ``values`` has the same length.
-    """
-
-    owner: Any
-    fields: tuple[tuple[str, str], ...]
-    values: tuple[str | None, ...]
-
-
-class RecordSlots(msgspec.Struct, gc=False):
-    """All slots of one record that redaction processes."""
-
-    texts: list[TextSlot]
-    maps: list[MapSlot]
-    ids: list[IdSlot]
-    stored: list[StoredFields]
-
-
-class _Step(msgspec.Struct, frozen=True):
+class _Step(NamedTuple):
     """How to process a field: ``treat`` adds its value to the slots; None is for texts."""
 
     name: str
@@ -74,7 +22,7 @@ class _Step(msgspec.Struct, frozen=True):
     treat: Callable[["_Step", Any, Any, RecordSlots], None] | None
 
 
-class _Level(msgspec.Struct, frozen=True):
+class _Level(NamedTuple):
     """The relevant fields of one kind of record, read in one call."""
 
     steps: tuple[_Step, ...]

@@ -8,35 +8,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 
-import msgspec
-
-from redact.analysis.segments import TextSegment
-from redact.identities.extraction import NO_IDENTITIES, IdentityValue
+from redact.identities.identity import NO_IDENTITIES, IdentityValue
 from redact.identities.identity_search import RecordIdentities, identities_of
-from redact.pipeline.segmenter import AnalysedSegment, Segmenter
-from redact.policies.policy import FieldClass
-from redact.rendering.renderer import RenderedSegment
+from redact.pipeline.record_draft import RecordDraft
+from redact.pipeline.segmenter import Segmenter
 from redact.rendering.residual_scan import ResidualScanner
 from schemas.record_batches import DecodedBatch
-
-NOTHING_KNOWN = identities_of(NO_IDENTITIES)
-
-
-class RecordDraft(msgspec.Struct, gc=False):
-    """The segments of one record, before and after they are rendered.
-
-    ``redacted_before`` says whether they are the output of an earlier pass. ``left`` holds the
-    values that the last scan found in ``rendered``.
-    """
-
-    segments: Sequence[TextSegment]
-    analysed: Sequence[AnalysedSegment]
-    classes: Sequence[FieldClass]
-    app: str
-    redacted_before: bool = False
-    identities: RecordIdentities = NOTHING_KNOWN
-    rendered: Sequence[RenderedSegment] = ()
-    left: frozenset[IdentityValue] = NO_IDENTITIES
 
 
 class GroupRenderer:

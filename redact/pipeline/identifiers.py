@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection
 
 from redact.crypto.pseudonyms import Pseudonyms
-from redact.pipeline.field_walker import RecordSlots
+from redact.pipeline.record_slots import RecordSlots
 
 _PSEUDONYM = re.compile(r"[A-Za-z0-9_-]{1,16}:[a-z2-7]{12}")
 """The form of a pseudonym, also of one under an older key."""

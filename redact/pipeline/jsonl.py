@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from redact.analysis.segments import SegmentFailure, TextSegment
+from redact.analysis.segment_parts import SegmentFailure, TextSegment
 from redact.crypto.keys import Keys
 from redact.lexical.findings import PiiFinding
 from redact.pipeline.policy_redactor import PolicyRedactor

@@ -14,54 +14,40 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from redact.analysis.segments import SegmentFailure, TextSegment
+from redact.analysis.segment_parts import SegmentFailure, TextSegment
 from redact.crypto.keys import Keys
 from redact.crypto.sealing import fingerprint
 from redact.field_keys.key_book import KeyBook
 from redact.identities.extraction import (
-    IdentityValue,
     identities_from_user,
     identities_from_user_id,
     join_persons,
     merge_identities,
 )
+from redact.identities.identity import IdentityValue
 from redact.identities.taught_values import TaughtValues, mark_identities
 from redact.lexical.findings import PiiFinding
 from redact.pipeline.audit import AuditCount, AuditEntry, AuditReplacement
-from redact.pipeline.field_walker import FieldWalker, MapSlot, RecordSlots
-from redact.pipeline.group_rendering import GroupRenderer, RecordDraft, group_rows
+from redact.pipeline.field_walker import FieldWalker
+from redact.pipeline.group_rendering import GroupRenderer, group_rows
 from redact.pipeline.identifiers import IdentifierRedactor
 from redact.pipeline.record_app import app_of
+from redact.pipeline.record_draft import AnalysedSegment, RecordDraft, RecordWork
+from redact.pipeline.record_slots import MapSlot
 from redact.pipeline.redactor import FOUND_BY_PROOF, RedactionOutcome
-from redact.pipeline.segmenter import SEGMENT_CACHE_BYTES, AnalysedSegment, Segmenter
+from redact.pipeline.segmenter import SEGMENT_CACHE_BYTES, Segmenter
 from redact.pipeline.stand_in_shield import StandInShield
 from redact.pipeline.stored_fields import JOIN_KEYS, StoredFieldScanner
 from redact.pipeline.watchdog import StalledError
-from redact.policies.policy import FieldClass, RedactionPolicy
-from redact.rendering.renderer import KEEP_OPERATOR, RenderedReplacement
+from redact.policies.policy import RedactionPolicy
+from redact.rendering.rendered import RenderedReplacement
+from redact.rendering.renderer import KEEP_OPERATOR
 from redact.rendering.residual_scan import RESIDUAL_SCAN_BYTES, ResidualScanner
 from redact.screening.free_text import load_names_stage
 from schemas.columns import record_batch
 from schemas.reasons import QuarantineReason
 from schemas.record_batches import DecodedBatch, RecordKind, RejectedRecord
 from schemas.redacted import Redacted
-
-
-class _Work(msgspec.Struct, gc=False):
-    """One record in progress: its slots, and its texts as a draft.
-
-    ``shield`` is there if the record was redacted before.
-    """
-
-    record: Any
-    slots: RecordSlots
-    maps: list[tuple[MapSlot, FieldClass]]
-    draft: RecordDraft
-    shield: StandInShield | None = None
-    failure: SegmentFailure | None = None
-    field: str | None = None
-    replaced: Sequence[AuditReplacement] = ()
-    kept: tuple[AuditCount, ...] = ()
 
 
 class RedactedBatch(NamedTuple):
@@ -211,7 +197,7 @@ class PolicyRedactor:
         findings = renderer.reported(segment.text, analysis, draft.identities.finders)
         return RedactedText(draft.rendered[0].text, findings, draft.rendered[0].replaced)
 
-    def _collect(self, walker: FieldWalker, record: Any, *, redacted_before: bool) -> _Work:
+    def _collect(self, walker: FieldWalker, record: Any, *, redacted_before: bool) -> RecordWork:
         """Collect the segments of a record: its texts, then its maps as JSON."""
         slots = walker.slots(record)
         maps = [(slot, slot.field_class) for slot in slots.maps if slot.field_class]
@@ -225,9 +211,9 @@ class PolicyRedactor:
         if shield is not None:
             segments = [shield.covered_segment(segment) for segment in segments]
         draft = RecordDraft(segments, (), classes, self._app(record), redacted_before)
-        return _Work(record, slots, maps, draft, shield)
+        return RecordWork(record, slots, maps, draft, shield)
 
-    def _scan_stored_fields(self, works: Sequence[_Work]) -> None:
+    def _scan_stored_fields(self, works: Sequence[RecordWork]) -> None:
         """Scan the stored fields of a batch together; a failed group is left to each record."""
         for group in self._stored_fields.groups(work.slots for work in works):
             try:
@@ -238,7 +224,7 @@ class PolicyRedactor:
                 continue
 
     def _finish(
-        self, group: Sequence[_Work], *, of_items: bool, taught: Sequence[Sequence[str]]
+        self, group: Sequence[RecordWork], *, of_items: bool, taught: Sequence[Sequence[str]]
     ) -> None:
         """Put the redacted segments of a group in place; on failure set ``failure``.
 
@@ -264,7 +250,7 @@ class PolicyRedactor:
         for work in sound.values():
             self._attempt(work, partial(self._replace, work))
 
-    def _attempt(self, work: _Work, step: Callable[[], None]) -> None:
+    def _attempt(self, work: RecordWork, step: Callable[[], None]) -> None:
         """Run a step for a record that has not failed; if it raises, the record has failed."""
         if work.failure is not None:
             return
@@ -275,7 +261,7 @@ class PolicyRedactor:
         except Exception as error:  # noqa: BLE001  # fail closed, whatever it was
             work.failure = SegmentFailure(QuarantineReason.REDACTION_FAILED, type(error).__name__)
 
-    def _replace(self, work: _Work) -> None:
+    def _replace(self, work: RecordWork) -> None:
         slots, draft = work.slots, work.draft
         if draft.left:
             work.failure = _residual(draft)
@@ -330,7 +316,7 @@ class PolicyRedactor:
         self,
         decoded: DecodedBatch[Any],
         index: int,
-        work: _Work,
+        work: RecordWork,
         value: bytes | None,
     ) -> AuditEntry:
         return AuditEntry(
@@ -349,12 +335,12 @@ def _rebuild(policy: RedactionPolicy, keys: Keys, audit: bool, report: bool) -> 
     return PolicyRedactor(policy, keys, audit=audit, report=report)
 
 
-def _path(work: _Work, index: int) -> str:
+def _path(work: RecordWork, index: int) -> str:
     texts = work.slots.texts
     return texts[index].path if index < len(texts) else work.maps[index - len(texts)][0].path
 
 
-def _has_failed(work: _Work) -> bool:
+def _has_failed(work: RecordWork) -> bool:
     """Return whether the analysis of a segment failed; then the record has failed."""
     for index, segment in enumerate(work.draft.analysed):
         if isinstance(segment.analysis, SegmentFailure):
@@ -364,7 +350,7 @@ def _has_failed(work: _Work) -> bool:
 
 
 def _identities(
-    work: _Work, learn: Callable[[str], frozenset[IdentityValue]]
+    work: RecordWork, learn: Callable[[str], frozenset[IdentityValue]]
 ) -> list[frozenset[IdentityValue]]:
     """Return the identities that a record states, text by text."""
     return [
@@ -402,7 +388,7 @@ _DETAILS = {
 }
 
 
-def _reject(decoded: DecodedBatch[Any], index: int, work: _Work) -> RejectedRecord:
+def _reject(decoded: DecodedBatch[Any], index: int, work: RecordWork) -> RejectedRecord:
     failure = work.failure or SegmentFailure(QuarantineReason.REDACTION_FAILED, "")
     return RejectedRecord(
         topic=decoded.topic,

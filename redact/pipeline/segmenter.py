@@ -9,16 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import NamedTuple, TypeVar
 
-import msgspec
-
 from redact.analysis.segment_cache import SegmentCache, segment_key
-from redact.analysis.segments import (
+from redact.analysis.segment_parts import (
     MarkedLiteral,
-    SegmentAnalyser,
     SegmentAnalysis,
     SegmentFailure,
     TextSegment,
 )
+from redact.analysis.segments import SegmentAnalyser
 from redact.crypto.keys import Keys
 from redact.crypto.pseudonyms import Pseudonyms, build_operators
 from redact.field_keys.key_book import KeyBook
@@ -26,15 +24,12 @@ from redact.identities.extraction import identities_from_prose
 from redact.identities.identity_search import IdentityFinder, RecordIdentities
 from redact.lexical.embedded_files import FILE_TYPE
 from redact.lexical.findings import NamesStage, PiiFinding
+from redact.pipeline.record_draft import AnalysedSegment
 from redact.pipeline.watchdog import StalledError, Watchdog
 from redact.policies.policy import FieldClass, RedactionPolicy
 from redact.recognition.policy_detector import PolicyDetector
-from redact.rendering.renderer import (
-    RenderedSegment,
-    SecondPassRenderer,
-    SegmentRenderer,
-    find_names_in_segment,
-)
+from redact.rendering.rendered import RenderedSegment
+from redact.rendering.renderer import SecondPassRenderer, SegmentRenderer, find_names_in_segment
 from redact.screening.free_text import FreeTextNames
 from schemas.reasons import QuarantineReason
 
@@ -55,20 +50,6 @@ _MOST_RENDERERS = 1_000
 _SERIALS = count(1)
 _FREE = b"f"
 """The context of the cache keys of free text."""
-
-
-class AnalysedSegment(msgspec.Struct, gc=False):
-    """A cached segment: its analysis, the occurrences of names, and the outputs.
-
-    ``occurrences`` holds those of a name in the segment by the serial of its finder.
-    ``outputs`` are keyed by renderer and the names that occur (see ``_output_id``), and, negated,
-    by renderer and all names of the record, which is a faster way to the same output.
-    """
-
-    key: bytes
-    analysis: SegmentAnalysis | SegmentFailure
-    occurrences: dict[int, tuple[PiiFinding, ...]]
-    outputs: dict[int, RenderedSegment]
 
 
 class _Waiting(NamedTuple):

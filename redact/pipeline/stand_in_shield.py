@@ -9,14 +9,10 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from redact.analysis.segments import TextSegment
+from redact.analysis.segment_parts import TextSegment
 from redact.crypto.pseudonyms import PLACEHOLDER, Pseudonyms
 from redact.policies.data_types import DATA_TYPES
-from redact.rendering.renderer import (
-    RenderedReplacement,
-    RenderedSegment,
-    shift_replacement,
-)
+from redact.rendering.rendered import RenderedReplacement, RenderedSegment, shift_replacement
 
 _LETTERS: Final = "[a-z2-7]{12}"
 _OTHERS: Final = re.compile(

@@ -19,7 +19,7 @@ from redact.identities.identity_search import (
 )
 from redact.lexical.findings import Detector, PiiFinding
 from redact.pipeline.audit import AuditReplacement
-from redact.pipeline.field_walker import RecordSlots, StoredFields
+from redact.pipeline.record_slots import RecordSlots, StoredFields
 from redact.policies.data_types import NUMBER_LIKE
 
 JOIN_KEYS: Final = frozenset({"trace_id", "feedback_id"})

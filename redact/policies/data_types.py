@@ -85,7 +85,8 @@ DETECTION_NOTES = MappingProxyType(
         "CREDIT_CARD": "12 to 19 digits in any usual grouping that pass the Luhn check and begin "
         "like a card brand, or follow a word for a card.",
         "IBAN_CODE": "The length for its country and the check digits, grouped or not.",
-        "US_BANK_NUMBER": "Digits after words such as `account number`, or under such a key.",
+        "US_BANK_NUMBER": "Digits after words such as `account number`, or under such a key; "
+        "references of refunds and payouts such as `rf_82090621`.",
         "CRYPTO": "A wallet's address with its checksum (Bitcoin), or 40 hexadecimal digits "
         "after `0x` (Ethereum).",
         "NATIONAL_ID": "The form of a country of the policy, with its check digit if it has one, "

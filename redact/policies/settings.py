@@ -42,6 +42,12 @@ class RedactSettings(SettingsGroup):
         description="Count kept findings in the audit, too (operator `keep` in `counts`): kept "
         "types must then be searched for, which costs CPU.",
     )
+    compiled: bool = Field(
+        default=True,
+        description="Run the compiled modules of redaction, in a build that has them: the image, "
+        "or a wheel of `make wheel`. Only from the environment. `false` runs the same code as pure "
+        "Python.",
+    )
     seal_key: SecretStr | None = Field(
         default=None,
         description="The key that seals the payload of quarantined records: base64 of 32 bytes. "

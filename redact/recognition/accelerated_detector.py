@@ -90,7 +90,7 @@ class AcceleratedDetector:
         self.expressions: list[tuple[str, int]] = []
         for recogniser in recognisers:
             self._add(recogniser)
-        self._words = {id(r): tuple(w.lower() for w in r.context or ()) for r in recognisers}
+        self._words = {id(r): _context_words(r) for r in recognisers}
         self._idle = [self._needs_context(owner) for owner in self.searches]
         self.prefilter = Prefilter(self.expressions)
 
@@ -214,6 +214,11 @@ class AcceleratedDetector:
                     score = min(max(score + _FACTOR, _FLOOR), 1.0)
             lifted.append(finding.scored(round(score, 6)))
         return lifted
+
+
+def _context_words(recogniser: Any) -> tuple[str, ...]:
+    """Return the context words of a recogniser, which may be None whatever Presidio's types say."""
+    return tuple([word.lower() for word in recogniser.context or ()])
 
 
 def _first_of(words: tuple[str, ...], lowered: str) -> int:

@@ -29,6 +29,7 @@ from redact.recognition.matching.labelled_numbers import build_labelled_recognis
 from redact.recognition.matching.lazy_patterns import LazyPattern
 from redact.recognition.numbers.accounts import (
     IbanRecogniser,
+    PaymentReferenceRecogniser,
     SocialSecurityRecogniser,
     WalletRecogniser,
 )
@@ -158,6 +159,7 @@ def build_recognisers(
         DisguisedMailRecogniser(),
         IbanRecogniser(),
         WalletRecogniser(),
+        PaymentReferenceRecogniser(),
         MachineAddressRecogniser(),
         DisguisedMachineRecogniser(),
         PostalAddressRecogniser(),

@@ -7,8 +7,6 @@ them. JSON leaves are written as literals at their original positions.
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 
-import msgspec
-
 from redact.analysis.json_leaves import (
     character_origins,
     find_literals,
@@ -16,42 +14,22 @@ from redact.analysis.json_leaves import (
     literal_value,
     splice,
 )
-from redact.analysis.segments import MarkedLiteral, SegmentAnalysis
+from redact.analysis.segment_parts import MarkedLiteral, SegmentAnalysis
 from redact.crypto.pseudonyms import Operator, Pseudonyms
 from redact.identities.identity_search import (
     IdentityFinder,
     RecordIdentities,
     SearchableText,
+    ShortIdFinder,
     find_identities,
 )
-from redact.lexical.findings import PiiFinding, merge_overlaps
+from redact.lexical.findings import PiiFinding
+from redact.lexical.overlaps import merge_overlaps
 from redact.policies.policy import RedactionRule
+from redact.rendering.rendered import RenderedReplacement, RenderedSegment, shift_replacement
 
 KEEP_OPERATOR = "keep"
 _BREAK = "\0"
-
-
-class RenderedReplacement(msgspec.Struct, frozen=True, gc=False):
-    """One replacement: its type, operator and position in the output (in characters)."""
-
-    type: str
-    operator: str
-    start: int
-    end: int
-
-
-def shift_replacement(replaced: RenderedReplacement, by: int) -> RenderedReplacement:
-    """Return the same replacement ``by`` characters further on."""
-    return RenderedReplacement(
-        replaced.type, replaced.operator, replaced.start + by, replaced.end + by
-    )
-
-
-class RenderedSegment(msgspec.Struct, frozen=True, gc=False):
-    """A redacted segment and its replacements."""
-
-    text: str
-    replaced: tuple[RenderedReplacement, ...]
 
 
 class SegmentRenderer:
@@ -91,8 +69,15 @@ class SegmentRenderer:
         grown = 0
         by_place = sorted(named, key=_by_start)
         starts = [finding.start for finding in by_place]
+        plain = is_plain(text, names)
         for mark in _marks(text, analysis.marks, names, named):
-            new = self._render_mark(mark, names_within(text, mark, names, by_place, starts))
+            if plain:
+                inside = _shifted_into(mark, by_place, starts)
+                within = names if inside and mark.inner is not None else ()
+            else:
+                within = names_within(text, mark, names, by_place, starts)
+                inside = find_identities(mark.text, within)
+            new = self._render_mark(mark, within, inside)
             if new.text == mark.text:
                 continue
             written = json_literal(new.text, ascii_only=ascii_only)
@@ -102,12 +87,13 @@ class SegmentRenderer:
             grown += len(written) - (mark.end - mark.start)
         return RenderedSegment(splice(text, parts), tuple(replaced))
 
-    def _render_mark(self, mark: MarkedLiteral, names: Sequence[IdentityFinder]) -> RenderedSegment:
-        text, findings = mark.text, mark.findings
-        named = find_identities(text, names)
+    def _render_mark(
+        self, mark: MarkedLiteral, names: Sequence[IdentityFinder], named: Sequence[PiiFinding]
+    ) -> RenderedSegment:
+        """Return a literal's value, redacted; ``named`` are the findings of ``names`` in it."""
         if mark.inner is not None:
-            return self.render(text, mark.inner, names, named)
-        return self._render_prose(text, findings, named, mark.quotes)
+            return self.render(mark.text, mark.inner, names, named)
+        return self._render_prose(mark.text, mark.findings, named, mark.quotes)
 
     def _render_prose(
         self,
@@ -310,6 +296,28 @@ def names_within(
         return names
     found = {(finding.type, finding.value) for finding in named[first:last]}
     return [name for name in names if (name.learnt.type, name.learnt.value) in found]
+
+
+def is_plain(text: str, names: Sequence[IdentityFinder]) -> bool:
+    """Return whether an identity occurs in a literal of a JSON text just where it does in the text.
+
+    This is not so behind escapes and other disguises, and for ids that count as a whole text.
+    """
+    if not text.isascii() or "\\" in text or "%" in text or "&" in text or "+" in text:
+        return False
+    return not any([isinstance(name, ShortIdFinder) for name in names])  # noqa: C419  # faster so
+
+
+def _shifted_into(
+    mark: MarkedLiteral, named: Sequence[PiiFinding], starts: Sequence[int]
+) -> list[PiiFinding]:
+    """Return the findings of identities in a literal; ``named`` and ``starts`` are sorted."""
+    first = bisect_left(starts, mark.start)
+    last = bisect_left(starts, mark.end, first)
+    if first == last:
+        return []
+    at = mark.start + (not mark.is_number)
+    return [finding.at(finding.start - at, finding.end - at) for finding in named[first:last]]
 
 
 def _all_within(starts: Sequence[int], marks: Sequence[MarkedLiteral]) -> bool:

@@ -15,7 +15,7 @@ from redact.analysis.segment_cache import SegmentCache, segment_key
 from redact.crypto.pseudonyms import PLACEHOLDER
 from redact.field_keys.key_book import KeyBook
 from redact.field_keys.key_meaning import HARMLESS
-from redact.identities.extraction import IdentityValue
+from redact.identities.identity import IdentityValue
 from redact.lexical.normalisation import normalise
 from redact.lexical.scripts import are_joined
 from redact.lexical.thing_numbers import belongs_to_thing

@@ -6,7 +6,12 @@ Short texts are passed to the model together, which is cheaper.
 import re
 from collections.abc import Collection, Sequence
 
-from redact.analysis.segments import MarkedLiteral, SegmentAnalysis, SegmentFailure, TextSegment
+from redact.analysis.segment_parts import (
+    MarkedLiteral,
+    SegmentAnalysis,
+    SegmentFailure,
+    TextSegment,
+)
 from redact.field_keys.dummy_values import is_ordinary_word
 from redact.lexical.findings import NamesStage, PiiFinding
 from redact.lexical.given_names import is_given_name

@@ -154,6 +154,6 @@ def copy_of_the_source(folder: Path) -> Path:
     """Copy what a build needs, so that building leaves nothing behind in the repository."""
     for room in ROOMS:
         shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, folder / name)
     return folder

@@ -9,6 +9,8 @@ from tests.architecture.source import ROOMS, ROOT
 IN_FORCE = {
     "batch/drift/period_counts.py": "counts the view of the traces in force",
     "batch/erase/relabel.py": "decides labels by the join, which knows the rule",
+    "batch/judge/subjects.py": "judges the view of the traces in force",
+    "batch/judge/verdict_import.py": "takes segments from the row that counts",
     "batch/labels/calibrator.py": "reads through BucketEvidence, and the join knows the rule",
     "batch/labels/reconciler.py": "reads through BucketEvidence, and the join knows the rule",
     "batch/release/sampling/engine.py": "registers the view of the traces in force",
@@ -121,6 +123,7 @@ def test_no_module_is_known_twice() -> None:
         ("labels/join_partition.py", "_REPEATS"),
         ("batch/labels/evidence_reader.py", "filter_traces"),
         ("batch/drift/period_counts.py", "create_traces_view"),
+        ("batch/judge/subjects.py", "create_traces_view"),
         ("batch/release/sampling/engine.py", "create_traces_view"),
         ("batch/release/sampling/selection_query.py", "in_force("),
         ("batch/reviews/open_items.py", "read_repeating_traces"),

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pyarrow.compute as pc
 import pytest
+from deltalake import DeltaTable
 
 from batch.compaction import compact_batches, plan_compaction
 from lake.fences import ERASURE_FENCE
@@ -21,6 +22,7 @@ from redact.crypto.subjects import marks_of_traces
 from tests.assembly.test_disturbances import LONG_TERM, make_traces, undisturbed
 from tests.assembly.world import StageInTest, World
 from tests.lake.kit import open_lake
+from tests.otel.make_spans import TRACE, chat, span
 from tests.redact.kit import KEYS
 
 TRACES = 6
@@ -48,6 +50,12 @@ def expire_log(world: World) -> None:
         file.unlink()
 
 
+def optimise_by_delta_rs(world: World) -> None:
+    """Rewrite the files as somebody does who knows the table only as a Delta table."""
+    (folder,) = {path.parent.parent for path in world.folder.rglob("otel_spans/_delta_log/*.json")}
+    DeltaTable(folder).optimize.compact()
+
+
 def compact_and_expire(world: World) -> None:
     """Both."""
     compact_spans(world)
@@ -72,8 +80,31 @@ def run(world: World, change: Change, at: int, *, restart: bool) -> StageInTest:
     return stage
 
 
+@pytest.mark.parametrize("change", [compact_spans, optimise_by_delta_rs])
+def test_a_rewrite_mixes_rows_on_both_sides_of_a_shards_mark(
+    tmp_path: Path, change: Change
+) -> None:
+    """What a shard has not seen is open, although its mark is above other rows of the file."""
+    world, other = World(tmp_path), "ab" * 16
+    stage = world.stage()
+    world.arrive(span(1))
+    stage.wait(0)
+    assert len({*stage.stage.writer.sequences.marks.values()}) == 2
+    world.arrive(chat(2, 1))
+    world.arrive(chat(3, 1, trace_id=other))
+    change(world)
+    stage.finish()
+    assert {row["trace_id"]: row["incomplete"] for row in world.rows()} == {
+        TRACE: [],
+        other: ["root_missing"],
+    }
+    assert stage.reports.rebuilds == ["start", "rewritten"]
+
+
 @pytest.mark.parametrize("restart", [False, True])
-@pytest.mark.parametrize("change", [compact_spans, expire_log, compact_and_expire])
+@pytest.mark.parametrize(
+    "change", [compact_spans, expire_log, compact_and_expire, optimise_by_delta_rs]
+)
 def test_files_are_rewritten_and_the_log_expires(
     tmp_path: Path, change: Change, *, restart: bool
 ) -> None:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.architecture.source import ROOT
 from tests.servers.unavailable import ServerUnavailableError, need_program
@@ -110,25 +111,40 @@ class Image:
         """Return where a path of the image is."""
         return self.folder / path.lstrip("/")
 
-    def build(self, *, without: str = "", instead: Sequence[str] = ()) -> list[str]:
+    def build(
+        self,
+        *,
+        without: Sequence[str] = (),
+        instead: Sequence[str] = (),
+        arguments: Mapping[str, str] = MappingProxyType({}),
+    ) -> list[str]:
         """Do the steps of the first stage; return the commands that were run.
 
-        RUN steps that hold the text ``without`` are left out, and ``instead`` run in their place.
+        RUN steps that hold one of the texts ``without`` are left out, and ``instead`` run in the
+        place of the first. What the base image has to install is the machine's own here.
+        ``arguments`` are those of the build.
         """
+        waiting = list(instead)
         ran: list[str] = []
         workdir = "/"
         for instruction in stages()[0]:
             match instruction.name:
                 case "ENV":
                     self.env |= dict(_assignments(instruction.rest))
+                case "ARG":
+                    self.env |= dict(_assignments(instruction.rest)) | dict(arguments)
+                case "RUN" if "apt-get" in instruction.rest:
+                    need_program("gcc", "compiling redaction")
                 case "WORKDIR":
                     workdir = instruction.rest
                     give(self.at(workdir))
                 case "COPY":
                     self._copy(instruction.rest.split(), self.at(workdir))
                 case "RUN":
-                    left_out = bool(without) and without in instruction.rest
-                    for command in instead if left_out else [instruction.rest]:
+                    commands = [instruction.rest]
+                    if any(text in instruction.rest for text in without):
+                        commands, waiting = waiting, []
+                    for command in commands:
                         self._run(command, self.at(workdir))
                         ran.append(command)
         return ran
@@ -144,7 +160,7 @@ class Image:
                 os.chown(path, USER, USER)
 
     def _run(self, command: str, workdir: Path) -> None:
-        here = re.sub(r"(?<![\w.])/opt/goldpan", str(self.at("/opt/goldpan")), command)
+        here = re.sub(r"(?<![\w.])/opt(?=/(?:goldpan|compile))", str(self.at("/opt")), command)
         here = re.sub(r"^python\b", shlex.quote(self.python), here)
         done = subprocess.run(
             [*unprivileged(), "sh", "-ec", here],

@@ -19,7 +19,7 @@ from tests.servers.topic_io import Record
 from tests.servers.unavailable import ServerUnavailableError
 from tests.servers.worker import settings
 
-LOCK = "requirements/runtime.lock"
+LOCKS = ("requirements/runtime.lock", "requirements/compile.lock")
 
 
 @pytest.fixture
@@ -31,7 +31,8 @@ def image() -> Iterator[Image]:
     try:
         context = folder / "context"
         copy_of_the_context(context)
-        give(folder / "root" / "opt" / "goldpan")
+        for name in ("goldpan", "compile"):
+            give(folder / "root" / "opt" / name)
         yield Image(folder / "root", context, base_python())
     except ServerUnavailableError as why:
         missing("image", why)
@@ -75,7 +76,8 @@ def test_the_steps_make_something_that_starts(image: Image, mock_kafka: MockKafk
     """Without privileges, the package is built from a source that cannot be written, and runs.
 
     The packages of the lock are those of the environment that runs the tests, which another test
-    holds equal to the lock; `make chaos` installs them from the lock itself.
+    holds equal to the lock; `make chaos` installs them from the lock itself, and compiles
+    redaction.
     """
     here = sysconfig.get_paths()["purelib"]
     if os.geteuid() == 0 and not Path(here).stat().st_mode & 0o005:
@@ -85,9 +87,11 @@ def test_the_steps_make_something_that_starts(image: Image, mock_kafka: MockKafk
         "/opt/goldpan/bin/python -m pip uninstall --quiet --yes setuptools",  # too old to build
         f"echo {here} > {packages}/elsewhere.pth",
     ]
-    ran = image.build(without=LOCK, instead=borrow)
+    ran = image.build(without=LOCKS, instead=borrow, arguments={"GOLDPAN_COMPILE": "0"})
     steps = [step.rest for step in stages()[0] if step.name == "RUN"]
-    assert [step for step in steps if step not in ran] == [s for s in steps if LOCK in s]
+    assert [step for step in steps if step not in ran] == [
+        step for step in steps if "apt-get" in step or any(lock in step for lock in LOCKS)
+    ]
     assert image.at(f"{packages}/goldpan/cli/main.py").is_file()
     image.seal()
     assert_worker_starts(image, mock_kafka)
@@ -97,6 +101,9 @@ def test_the_steps_make_something_that_starts(image: Image, mock_kafka: MockKafk
 def test_the_image_from_the_lock(image: Image, mock_kafka: MockKafka) -> None:
     """Every step as it is written: all packages from the lock, by hash, in a new environment."""
     ran = image.build()
-    assert any(LOCK in command for command in ran)
+    assert all(any(lock in command for command in ran) for lock in LOCKS)
     image.seal()
+    assert image.start({}, "--version").stdout.endswith("(compiled)\n")
+    pure = image.start({"GOLDPAN_REDACT__COMPILED": "false"}, "--version")
+    assert pure.stdout.endswith("(pure)\n")
     assert_worker_starts(image, mock_kafka)

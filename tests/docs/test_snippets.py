@@ -24,6 +24,11 @@ TESTS = {
         "sh": "tests/faults/test_erasure.py",
         "python": "tests/goldpan/test_erase_command.py",
     },
+    "docs/judges.md": {
+        "sh": "tests/goldpan/test_judge_commands.py",
+        "yaml": "tests/goldpan/test_judge_commands.py",
+        "json": "tests/goldpan/test_judge_commands.py",
+    },
     "docs/labels.md": {"sh": "tests/batch/test_pages.py"},
     "docs/otel.md": {
         "sh": "tests/goldpan/test_otel_command.py",

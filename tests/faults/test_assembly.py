@@ -5,6 +5,7 @@ The rows in force always equal those of spans that arrive in order, at once and 
 
 import json
 import random
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -117,6 +118,64 @@ def test_two_workers_and_a_rebalance_in_mid_trace(assembly_scene: SpanScene) -> 
     assembly_scene.catch_up()
     assert second.alive
     assert_as_undisturbed(assembly_scene)
+
+
+@pytest.mark.chaos
+def test_a_planned_rebalance_in_mid_trace(assembly_scene: SpanScene) -> None:
+    """A worker joins and another one leaves in order, while half of each trace has arrived."""
+    traces = make_traces(40)
+    begun, rest = [trace[:1] for trace in traces], [trace[1:] for trace in traces if trace[1:]]
+    waits = {"assembly__quiet_seconds": 3, "assembly__idle_seconds": 5}
+    first = assembly_scene.start(name="first", **waits)
+    first.wait_for_log("partitions_assigned")
+    assembly_scene.produce(*begun)
+    second = assembly_scene.start(name="second", **waits)
+    second.wait_for_log("assembly_rebuilt")
+    assembly_scene.produce(*rest[::2])
+    first.sigterm()
+    first.finish()
+    assembly_scene.produce(*rest[1::2])
+    assembly_scene.catch_up()
+    assert second.alive
+    assert_as_undisturbed(assembly_scene)
+
+
+TEN_MINUTES = 600.0
+SPED_UP = 100
+DEFAULT_WAITS = {"quiet_seconds": 5.0, "idle_seconds": 300.0, "term_seconds": 3600.0}
+LATE = {
+    "within the term": (TEN_MINUTES / SPED_UP, {n: s / SPED_UP for n, s in DEFAULT_WAITS.items()}),
+    "after the term": (2.5, {"quiet_seconds": 0.1, "idle_seconds": 0.5, "term_seconds": 0.3}),
+}
+"""How many seconds later the last spans come, and the waits of the worker.
+
+The first is ten minutes under the defaults, a hundred times as fast.
+"""
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("late", LATE)
+def test_the_root_comes_first_and_other_spans_ten_minutes_late(
+    assembly_scene: SpanScene, late: str
+) -> None:
+    """One worker runs all the time: it makes a row, and the next revision from all spans."""
+    seconds, waits = LATE[late]
+    traces = make_traces(10)
+    settings: dict[str, Any] = {f"assembly__{name}": wait for name, wait in waits.items()}
+    worker = assembly_scene.start(**settings)
+    worker.wait_for_log("partitions_assigned")
+    for place in (0, 1):
+        assembly_scene.produce(*([span] for trace in traces for span in trace[place : place + 1]))
+    worker.wait_until(lambda: len(assembly_scene.in_force()) == len(traces), what="making rows")
+    time.sleep(seconds)
+    assembly_scene.produce(*(trace[2:] for trace in traces if trace[2:]))
+    expected = undisturbed(assembly_scene.folder / "expected", assembly_scene.produced)
+    worker.wait_until(lambda: assembly_scene.in_force() == expected, what="taking late spans in")
+    worker.sigterm()
+    worker.finish()
+    assembly_scene.catch_up()
+    assert_as_undisturbed(assembly_scene)
+    assert max(row["revision"] for row in assembly_scene.rows("traces")) == 2
 
 
 def test_a_root_that_never_ends_and_one_that_never_comes(assembly_scene: SpanScene) -> None:

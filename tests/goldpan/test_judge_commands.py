@@ -13,6 +13,7 @@ from schemas.records import Message
 from tests.batch.judge import replies
 from tests.batch.judge.world import DAY, DEFINITION, asked, stored
 from tests.batch.kit import new_lake, open_lake
+from tests.docs.pages import code_blocks
 from tests.edges.search import marks_in, marks_in_folder
 from tests.servers.in_process import Run, runner, work_in
 
@@ -38,7 +39,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Keep the request and reply."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.received.append(body + str(self.headers).encode())
-        reply = replies.body("chat", "pass")
+        reply = replies.body("chat" if "chat" in self.path else "decisions", "pass")
         self.send_response(self.server.status)
         self.send_header("Content-Length", str(len(reply)))
         self.end_headers()
@@ -58,7 +59,7 @@ def server() -> Iterator[JudgeServer]:
 
 
 @pytest.fixture
-def run(
+def run_judge(
     server: JudgeServer,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -77,22 +78,24 @@ def run(
     return runner(capsys)
 
 
-def test_what_would_be_asked_is_shown_and_nothing_is_sent(run: Run, server: JudgeServer) -> None:
+def test_what_would_be_asked_is_shown_and_nothing_is_sent(
+    run_judge: Run, server: JudgeServer
+) -> None:
     """`judge check` names the way, the calls and the price."""
-    told = run("judge", "check", "judge.yaml", *DAYS, "--json")
+    told = run_judge("judge", "check", "judge.yaml", *DAYS, "--json")
     assert (told.returncode, server.received) == (0, [])
     found = json.loads(told.stdout)
     assert (found["judge"], found["way"], found["model"]) == ("answered", "chat", "m-2026-01-01")
     assert found["estimate"]["calls"] == ROWS + 1
     assert 0 < found["estimate"]["cost_usd"] < 0.1
-    assert "13 calls to m-2026-01-01" in run("judge", "check", "judge.yaml", *DAYS).stdout
+    assert "13 calls to m-2026-01-01" in run_judge("judge", "check", "judge.yaml", *DAYS).stdout
 
 
 def test_rows_are_judged_once_and_nothing_personal_leaves(
-    run: Run, server: JudgeServer, tmp_path: Path
+    run_judge: Run, server: JudgeServer, tmp_path: Path
 ) -> None:
     """The row that redaction would still change is an error, and its text is not sent."""
-    told = run("judge", "run", "judge.yaml", *DAYS, "--json")
+    told = run_judge("judge", "run", "judge.yaml", *DAYS, "--json")
     assert told.returncode == 0
     assert "13 calls to m-2026-01-01, at most" in told.stderr
     found = json.loads(told.stdout)
@@ -112,11 +115,13 @@ def test_rows_are_judged_once_and_nothing_personal_leaves(
     assert len(server.received) == ROWS
     assert marks_in(b"".join(server.received), [CANARY]) == []
     assert marks_in_folder(tmp_path / "lake" / "judgements", [CANARY]) == []
-    again = json.loads(run("judge", "run", "judge.yaml", *DAYS, "--json").stdout)
+    again = json.loads(run_judge("judge", "run", "judge.yaml", *DAYS, "--json").stdout)
     assert (again["known"], again["calls"]["made"], len(server.received)) == (ROWS + 1, 0, ROWS)
 
 
-def test_rows_of_a_file_are_proved_as_well(run: Run, server: JudgeServer, tmp_path: Path) -> None:
+def test_rows_of_a_file_are_proved_as_well(
+    run_judge: Run, server: JudgeServer, tmp_path: Path
+) -> None:
     """They never were redacted; ids and outcomes are those of the lake's rows."""
     rows = [
         {"trace_id": "t0001", "messages": [{"role": "user", "content": "Where is parcel 1?"}],
@@ -126,20 +131,22 @@ def test_rows_of_a_file_are_proved_as_well(run: Run, server: JudgeServer, tmp_pa
     ]  # fmt: skip
     lines = "".join(json.dumps(row) + "\n" for row in rows)
     (tmp_path / "rows.jsonl").write_text(lines, encoding="utf-8")
-    found = json.loads(run("judge", "run", "judge.yaml", "--rows", "rows.jsonl", "--json").stdout)
+    found = json.loads(
+        run_judge("judge", "run", "judge.yaml", "--rows", "rows.jsonl", "--json").stdout
+    )
     assert found["outcomes"]["reasons"] == {"residue": 1}
     assert marks_in(b"".join(server.received), [CANARY]) == []
     sent = len(server.received)
-    assert json.loads(run("judge", "run", "judge.yaml", *DAYS, "--json").stdout)["known"] == 1
+    assert json.loads(run_judge("judge", "run", "judge.yaml", *DAYS, "--json").stdout)["known"] == 1
     assert len(server.received) == sent + ROWS - 1
 
 
 def test_a_wrong_key_says_so_and_stores_nothing(
-    run: Run, server: JudgeServer, tmp_path: Path
+    run_judge: Run, server: JudgeServer, tmp_path: Path
 ) -> None:
     """Exit code 3, and the rows can be judged later."""
     server.status = 401
-    told = run("judge", "run", "judge.yaml", *DAYS)
+    told = run_judge("judge", "run", "judge.yaml", *DAYS)
     assert told.returncode == 3
     assert "denies access (status 401)" in told.stderr
     outcomes = {judgement.answer.reason for judgement in stored(open_lake(tmp_path / "lake"))}
@@ -160,30 +167,30 @@ def test_a_wrong_key_says_so_and_stores_nothing(
     ],
 )
 def test_what_is_used_wrongly_is_refused(
-    run: Run, server: JudgeServer, tmp_path: Path, args: list[str], says: str
+    run_judge: Run, server: JudgeServer, tmp_path: Path, args: list[str], says: str
 ) -> None:
     """Exit code 2 and one sentence; nobody is asked."""
     unpriced = "".join(line for line in DEFINITION.splitlines(keepends=True) if "cost" not in line)
     (tmp_path / "unpriced.yaml").write_text(unpriced, encoding="utf-8")
     other = DEFINITION.replace("{chat: m-2026-01-01}", "{chat: m-1, url_env: OTHER_URL}")
     (tmp_path / "served.yaml").write_text(other, encoding="utf-8")
-    told = run("judge", "run", *args)
+    told = run_judge("judge", "run", *args)
     assert (told.returncode, server.received) == (2, [])
     assert says in told.stderr
 
 
 def test_a_host_that_is_not_listed_gets_nothing(
-    run: Run, server: JudgeServer, monkeypatch: pytest.MonkeyPatch
+    run_judge: Run, server: JudgeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The message names the host and the setting."""
     monkeypatch.setenv("GOLDPAN_JUDGES__URL", "https://judge.example.com/v1")
-    told = run("judge", "run", "judge.yaml", *DAYS)
+    told = run_judge("judge", "run", "judge.yaml", *DAYS)
     assert told.returncode == 2
     assert "judge.example.com" in told.stderr
     assert "GOLDPAN_JUDGES__ALLOWED_HOSTS" in told.stderr
 
 
-def test_verdicts_from_elsewhere_are_judgements(run: Run, tmp_path: Path) -> None:
+def test_verdicts_from_elsewhere_are_judgements(run_judge: Run, tmp_path: Path) -> None:
     """Texts are redacted, bad lines are refused with exit code 1, and a second import adds none."""
     lines = [
         {"subject": "t0001", "judge": "theirs", "outcome": "pass", "p_fail": 0.1},
@@ -195,7 +202,7 @@ def test_verdicts_from_elsewhere_are_judgements(run: Run, tmp_path: Path) -> Non
     ]
     text = "".join(json.dumps(line) + "\n" for line in lines)
     (tmp_path / "verdicts.jsonl").write_text(text, encoding="utf-8")
-    told = run("judge", "import", "verdicts.jsonl", "--json")
+    told = run_judge("judge", "import", "verdicts.jsonl", "--json")
     assert told.returncode == 1
     found = json.loads(told.stdout)
     assert (found["added"], found["already_known"]) == (4, 0)
@@ -203,14 +210,35 @@ def test_verdicts_from_elsewhere_are_judgements(run: Run, tmp_path: Path) -> Non
     assert found["refused"]["5"].startswith("`outcome` must be")
     assert "unknown field" in found["refused"]["6"]
     assert marks_in_folder(tmp_path / "lake" / "judgements", [CANARY]) == []
-    again = json.loads(run("judge", "import", "verdicts.jsonl", "--json").stdout)
+    again = json.loads(run_judge("judge", "import", "verdicts.jsonl", "--json").stdout)
     assert (again["added"], again["already_known"]) == (0, 4)
-    (judge,) = json.loads(run("judge", "agreement", "theirs", "--json").stdout)["judges"]
+    (judge,) = json.loads(run_judge("judge", "agreement", "theirs", "--json").stdout)["judges"]
     assert (judge["judge"], judge["outcomes"]["drawn"]) == ("theirs", 4)
     assert judge["outcomes"]["reasons"] == {"timeout": 1, "unavailable": 1}
 
 
-def test_agreement_without_any_judge_says_what_to_do(run: Run) -> None:
+def test_the_commands_of_the_page_run(
+    run_judge: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With the judge and the verdict of docs/judges.md; the release is a file here."""
+    page = "docs/judges.md"
+    blocks = {block.language: block.text for block in code_blocks(page)}
+    (tmp_path / "faithfulness.yaml").write_text(blocks["yaml"], encoding="utf-8")
+    (tmp_path / "verdicts.jsonl").write_text(blocks["json"], encoding="utf-8")
+    row = {"trace_id": "a", "messages": [{"role": "user", "content": "When?"}], "response": "At 9."}
+    (tmp_path / "answers.jsonl").write_text(json.dumps(row), encoding="utf-8")
+    monkeypatch.setenv("COLUMNS", "100")
+    commands = [line.partition("#")[0].split()[1:] for line in blocks["sh"].splitlines()]
+    assert {arguments[1] for arguments in commands} == {"check", "run", "agreement", "import"}
+    for arguments in commands:
+        if "--release" in arguments:
+            at = arguments.index("--release")
+            arguments[at : at + 2] = ["--rows", "answers.jsonl"]
+        told = run_judge(*arguments)
+        assert (told.returncode, told.stderr.count("goldpan:")) == (0, 0), arguments
+
+
+def test_agreement_without_any_judge_says_what_to_do(run_judge: Run) -> None:
     """An empty table is no error; a name that nobody has is one."""
-    assert "goldpan judge run" in run("judge", "agreement").stdout
-    assert run("judge", "agreement", "nobody").returncode == 2
+    assert "goldpan judge run" in run_judge("judge", "agreement").stdout
+    assert run_judge("judge", "agreement", "nobody").returncode == 2

@@ -108,6 +108,19 @@ def decoys(source: str) -> frozenset[str]:
     return frozenset(value for text in texts for value in DECOY.findall(text))
 
 
+@cache
+def listed_values() -> tuple[frozenset[str], frozenset[str]]:
+    """Return the personal values and the decoys that the truth lists, over all captures.
+
+    A decoy that is a valid number of a card by chance is none.
+    """
+    turns = read_truth()
+    personal = {entry["value"] for turn in turns for entry in turn["pii"] if entry["on_wire"]}
+    likely = {value for turn in turns for value in turn["decoys"]}
+    valid = {value for value in likely if CARD.fullmatch(value) and passes_luhn(value)}
+    return frozenset(personal), frozenset(likely - valid)
+
+
 def _values_of(document: Any) -> Iterator[str]:
     if isinstance(document, dict):
         for key, value in document.items():

@@ -74,6 +74,10 @@ def test_a_line_that_is_no_record_costs_itself_only() -> None:
         (2, b'{"id": 1}'),
         (4, b'{"id": 2}'),
     ]
+    with_returns = content.replace(b"\n", b"\r\n")
+    assert [each.value for each in read_capture(with_returns)] == [
+        each.value for each in read_capture(content)
+    ]
     for other in (b"no record\n", b"\x0a\xff\n{", b"\n\x00\n{"):
         assert [each.value for each in read_capture(other)] == [other]
 

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from otel.assembly import assemble_trace
+from otel.feedback_scale import scale_feedback
 from otel.formats import decode_signals
 from otel.native.langsmith import read_run
 from otel.trace_sets import group_by_trace
@@ -109,6 +110,18 @@ def test_langfuse_scores_name_a_trace_an_observation_or_a_session() -> None:
         "langfuse", json.dumps(scores).encode(), [("http.path", b"/api/public/scores")]
     )
     assert [item.target_kind for item in decoded.feedback] == ["trace", "span", "session"]
+
+
+def test_a_deleted_langfuse_score_is_set_aside_with_its_reason() -> None:
+    """It names no trace; a score without a value takes the vote back."""
+    batch = [
+        {"type": "score-delete", "body": {"id": "s-1"}},
+        {"type": "score-create", "body": {"id": "s-2", "traceId": "t", "name": "user_thumb"}},
+    ]
+    decoded = decode_signals("langfuse", json.dumps({"batch": batch}).encode(), [])
+    assert ["deletion" in item.reason for item in decoded.rejected] == [True]
+    (taken_back,) = decoded.feedback
+    assert scale_feedback(taken_back.name, taken_back.value) == ("thumbs", None)
 
 
 def test_traceloop_feedback_names_an_entity() -> None:

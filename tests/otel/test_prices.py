@@ -8,6 +8,7 @@ from otel.assembly import assemble_trace
 from otel.assembly_rules import AssemblyRules, read_own_prices
 from otel.price_table import PriceTable, read_price_table
 from otel.signals import OtelSpan
+from otel.span_view import SpanView
 from schemas.errors import UsageError
 from tests.otel.captures import CAPTURES, read_traces
 from tests.otel.make_spans import TRACE, chat, span
@@ -19,6 +20,7 @@ providers:
     source: https://example.com/prices
     models:
       gpt-x: {input: 1, output: 2}
+      gpt-y: {input: 1, cached_input: 0.25, output: 2}
       gpt-x-mini: {input: 0.5, output: 1, up_to_input_tokens: 1000}
   - name: hosted
     also: [hosted.ai]
@@ -54,6 +56,29 @@ def test_the_cost_is_that_of_all_calls_that_answered() -> None:
     """By the tokens of each; a call that failed costs nothing."""
     failed = priced(4, failed="busy", answer="")
     assert cost_of(priced(2), priced(3), failed, priced(5)) == (0.006, True, ())
+
+
+@pytest.mark.parametrize(
+    ("cached", "cost"), [(None, 0.002), (0, 0.002), (800, 0.0014), (5000, 0.00125)]
+)
+def test_cached_input_has_a_price_of_its_own(cached: int | None, cost: float) -> None:
+    """Where the span says how much was cached, and the table has a price for it."""
+    said = {"gen_ai.request.model": "gpt-y"}
+    said |= {} if cached is None else {"gen_ai.usage.cache_read.input_tokens": cached}  # type: ignore[dict-item]  # a number
+    assert cost_of(priced(2, attributes=said)) == (cost, True, ())
+    said["gen_ai.request.model"] = "gpt-x"
+    assert cost_of(priced(2, attributes=said)) == (0.002, True, ())
+
+
+@pytest.mark.parametrize(
+    ("source", "encoding"),
+    [(s, e) for s, e in CAPTURES if s.startswith(("openinf", "mlflow", "langsmith"))],
+)
+def test_cached_tokens_of_the_captures_are_read(source: str, encoding: str) -> None:
+    """Each product that exports them has a place for them in its dialect."""
+    spans = [one for trace in read_traces(source, encoding).values() for one in trace.spans]
+    read = [SpanView(one).read_number("cached_tokens") for one in spans]
+    assert sum(reading is not None and reading.value > 0 for reading in read) > 5
 
 
 def test_an_exported_cost_wins() -> None:

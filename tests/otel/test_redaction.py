@@ -13,7 +13,7 @@ from otel.assembly import assemble_trace
 from otel.signals import DecodedSignals
 from redact.crypto.keys import Keys
 from redact.crypto.pseudonyms import Pseudonyms
-from redact.identities.extraction import IdentityValue
+from redact.identities.identity import IdentityValue
 from redact.identities.taught_values import TaughtValues, mark_identities
 from redact.pipeline.factory import build_redactor
 from redact.policies.policy import load_policy
@@ -112,6 +112,25 @@ def test_the_id_of_a_user_is_gone_wherever_it_stands(user: str, key: str, depth:
     )
     assert rows[0]["user_id"] == engine().segmenter.pseudonyms.identifier("USER_ID", user)
     assert f'"{user}"' not in all_text([{"a": r["attributes"]} for r in rows])
+
+
+@pytest.mark.parametrize("user", [1042771, "1042771"])
+def test_a_number_as_users_id_is_gone_under_any_key(user: Any) -> None:
+    """As a number and as a string, in other spans of its record and in the assembled row."""
+    said = json.dumps({"place": int(user), "list": [str(user)], "text": f"to {user}!"})
+    named = {"user.id": user, "openinference.span.kind": "CHAIN"}
+    rows = redacted_rows(
+        span(1, attributes=named), span(2, 1, attributes={"seen": said, "n": user})
+    )
+    assert "1042771" not in all_text([{"attributes": row["attributes"]} for row in rows])
+    elsewhere = redacted_rows(chat(3, 1, said=said, answer=f"Bye {user}"))
+    assert "1042771" in all_text(elsewhere)
+    [row] = (
+        engine()
+        .redact_again(_assembled([*rows, *elsewhere]), ingested_at=NOW)
+        .rows.value.to_pylist()
+    )
+    assert "1042771" not in all_text([{"messages": row["messages"], "response": row["response"]}])
 
 
 def test_spans_of_one_trace_learn_from_each_other_and_others_do_not() -> None:

@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from otel.assembly import AssembledTrace
 from otel.dialect_table import render_dialect_tables
 from otel.json_documents import parse_json
 from tests.otel.captures import CAPTURES, assemble_capture, read_traces, read_truth
@@ -69,15 +68,29 @@ def compare_all() -> list[Cell]:
     return [
         cell
         for source, encoding in CAPTURES
-        for turn in read_truth()
-        if turn["source"] == source
-        for cell in _compare(source, encoding, turn)
+        for cell in compare_rows(source, encoding, _assembled_rows(source, encoding))
     ]
 
 
-def _compare(source: str, encoding: str, turn: Mapping[str, Any]) -> Iterator[Cell]:
+def _assembled_rows(source: str, encoding: str) -> dict[str, Mapping[str, Any]]:
     traces = assemble_capture(source, encoding)
-    rows = _rows_of(turn, traces)
+    return {trace_id: trace.row for trace_id, trace in traces.items() if trace.row is not None}
+
+
+def compare_rows(
+    source: str, encoding: str, rows: Mapping[str, Mapping[str, Any]]
+) -> Iterator[Cell]:
+    """Yield the cells of a source beside those of rows of traces, by trace id."""
+    for turn in read_truth():
+        if turn["source"] == source:
+            yield from _compare(source, encoding, turn, rows)
+
+
+def _compare(
+    source: str, encoding: str, turn: Mapping[str, Any], traces: Mapping[str, Mapping[str, Any]]
+) -> Iterator[Cell]:
+    found = (traces.get(trace_id) for trace_id in turn["all_trace_ids"])
+    rows = sorted((row for row in found if row is not None), key=lambda row: row["started_at"])
     if not rows:
         yield Cell(source, encoding, "row", turn["conversation"], turn["turn"], "a row", None)
         return
@@ -86,14 +99,6 @@ def _compare(source: str, encoding: str, turn: Mapping[str, Any]) -> Iterator[Ce
         yield Cell(
             source, encoding, field, turn["conversation"], turn["turn"], expected, actual, exported
         )
-
-
-def _rows_of(
-    turn: Mapping[str, Any], traces: Mapping[str, AssembledTrace]
-) -> list[Mapping[str, Any]]:
-    found = (traces.get(trace_id) for trace_id in turn["all_trace_ids"])
-    rows = [trace.row for trace in found if trace is not None and trace.row is not None]
-    return sorted(rows, key=lambda row: row["started_at"])
 
 
 def _values(

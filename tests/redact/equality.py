@@ -2,7 +2,8 @@
 
     python -m tests.redact.equality CHECKOUT [--combinations 4000] [--conversations FOLDER]
 
-CHECKOUT is a folder with the other version (`git worktree add --detach FOLDER COMMIT`). Records are
+CHECKOUT is a folder with the other version (`git worktree add --detach FOLDER COMMIT`), or with a
+compiled build of this one (`tests/servers/compiled_build.py`). Records are
 combinations of the leak hunt, real conversations, harmless texts, and hostile ones. Each version
 redacts all of them, in a process of its own. Compared are the stored rows with findings, the
 refusals, and the audit of each record. A change that only saves time must leave them all equal.
@@ -23,6 +24,7 @@ import click
 
 from benchmarks import redaction
 from benchmarks.harmless import TEXTS
+from benchmarks.hostile_texts import hostile
 from redact.pipeline.jsonl import LineRedactor
 from redact.pipeline.policy_redactor import PolicyRedactor
 from redact.policies.policy import load_policy
@@ -33,19 +35,7 @@ from tests.redact.leaks import conversations, traces
 
 _THIS_VERSION = Path(__file__).parents[2]
 _BLOCK = 256
-_MOST_PIECES = 60
-_FLOOD = 4_000
 _MOST_SHOWN = 10
-_PIECES = (
-    "email", "Name", ":", ": ", "=", "12:30", "a@b.de", "'", '"', ",", ";", "\n", "|", "(", ")",
-    "values", "INSERT INTO t", "  ", " - ", "--", "...", "\t", "<b>", "</b>", "{", "}", "\uff1a",
-    "password", "Ana Lopez", "ana", "\\", "\\n", "\\u0041", "%41", "&amp;", "+", "521-43-8871",
-    "4111 1111 1111 1111", "DE89370400440532013000", "1990-05-17", "user_id", "mia_li_3668", "[1]",
-    "ISBN ", "25 years", "I'm ", "hello ", "sk-", "eyJ", "AKIA", "max_tokens", "KeyError", "```\n",
-    "\u200b", "\u00e9", "\u0130", "\U0001f600", "\uff11", "\u4e2d", "<PERSON:", ">", "0.5", "-7",
-    "+1 212 555 0187", "10.1.2.3", "https://x.example/?q=", "def f(x):\n", "\r\n", "null", "[", "]",
-    "version", "due_date", "Cabin: x", "x-api-key", "env ", "like ", "entry ", "\u2502", "\u2192",
-)  # fmt: skip
 
 
 class Drawn(NamedTuple):
@@ -78,21 +68,6 @@ def _line_redactor(policy: str) -> LineRedactor:
     return LineRedactor(load_policy(policy), KEYS)
 
 
-def hostile(random: Random) -> str:
-    """Return signs, keys and values in any order, with pieces repeated."""
-    pieces = [random.choice(_PIECES) for _ in range(random.randrange(1, _MOST_PIECES))]
-    if random.random() < _SHARE_OF_FLOODS:
-        flood = random.choice(_PIECES)
-        pieces.insert(len(pieces) // 2, flood * (_FLOOD // len(flood)))
-    gaps = random.choice((("",), ("", " "), ("", " ", "\n"), (" ",)))
-    text = "".join(piece + random.choice(gaps) for piece in pieces)
-    return json.dumps({random.choice(_PIECES): text}) if random.random() < _SHARE_OF_JSON else text
-
-
-_SHARE_OF_FLOODS = 0.05
-_SHARE_OF_JSON = 0.25
-
-
 def draw_all(seed: int, combinations: int, folder: Path | None) -> Iterator[Drawn]:
     """Yield all records."""
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
@@ -123,23 +98,30 @@ _PROFILE = json.dumps({"first_name": "Ana", "last_name": "Lopez", "dob": "1990-0
 
 
 def serve() -> None:
-    """Redact what standard input asks for, with the version that the process has loaded."""
+    """Redact what standard input asks for, with the version that the process has loaded.
+
+    The first line says which build of redaction that is, the others have the results.
+    """
+    build = sys.modules.get("redact.build")  # older versions have none
+    click.echo(json.dumps("pure" if build is None else build.loaded_build()))
     for line in sys.stdin:
         click.echo(json.dumps(results(*json.loads(line))))
 
 
-class _Version:
-    """A version of redaction, in a process of its own."""
+class OtherVersion:
+    """A version of redaction, in a process of its own. What it lacks comes from this version."""
 
-    def __init__(self, checkout: Path) -> None:
+    def __init__(self, checkout: Path, **more: str) -> None:
+        path = os.pathsep.join((str(checkout), str(_THIS_VERSION)))
         self._process = subprocess.Popen(
             [sys.executable, "-P", __file__, str(checkout), "--serve"],
             cwd=checkout,
-            env={**os.environ, "PYTHONPATH": str(checkout), "PYTHONHASHSEED": "0"},
+            env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": "0", **more},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
+        self.build = self._line()
 
     def ask(self, policy: str, schema: str, records: Sequence[dict[str, Any]]) -> None:
         """Send records."""
@@ -149,10 +131,13 @@ class _Version:
 
     def answer(self) -> list[str]:
         """Return what became of the records that were sent last."""
+        answered: list[str] = self._line()
+        return answered
+
+    def _line(self) -> Any:
         if self._process.stdout is None:
             raise TypeError
-        answered: list[str] = json.loads(self._process.stdout.readline())
-        return answered
+        return json.loads(self._process.stdout.readline())
 
     def end(self) -> None:
         """End the process."""
@@ -174,7 +159,8 @@ def main(
     if serves:
         serve()
         return
-    versions = [_Version(checkout.resolve()), _Version(_THIS_VERSION)]
+    versions = [OtherVersion(checkout.resolve()), OtherVersion(_THIS_VERSION)]
+    click.echo(f"builds: {versions[0].build} and {versions[1].build}")
     differ = 0
     for drawn_records in draw_all(seed, combinations, folder):
         waiting = iter(drawn_records.records)

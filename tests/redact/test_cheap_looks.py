@@ -8,7 +8,8 @@ import pytest
 import regex
 from presidio_analyzer import Pattern
 
-from redact.analysis.segments import MarkedLiteral
+from benchmarks.hostile_texts import hostile
+from redact.analysis.segment_parts import MarkedLiteral
 from redact.identities.identity_search import IdentityFinder
 from redact.lexical.findings import PiiFinding
 from redact.pairs import read_pairs, reader
@@ -20,7 +21,7 @@ from redact.recognition.contacts.dialled_phones import (
 from redact.recognition.persons.person_phrases import GreetedNameRecogniser
 from redact.rendering import renderer
 from redact.screening import ner_gate
-from tests.redact.equality import audited_redactor, hostile, results
+from tests.redact.equality import audited_redactor, results
 from tests.redact.kit import minimal
 
 _NUMBERS = (
@@ -177,6 +178,9 @@ def test_a_literal_holds_no_other_identities_than_those_found_around_it(
         inside = any(mark.start <= start < mark.end for start in starts)
         return names if inside or "\\" in text[mark.start : mark.end] else ()
 
+    monkeypatch.setattr(renderer, "is_plain", lambda _text, _names: False)
+    audited_redactor.cache_clear()
+    assert found == results("strict", "trace", records)
     monkeypatch.setattr(renderer, "names_within", any_name)
     audited_redactor.cache_clear()
     assert found == results("strict", "trace", records)

@@ -13,7 +13,18 @@ from schemas.arrow import TABLES
 from schemas.record_batches import RecordKind
 from schemas.records import Trace
 from tests.make.records import feedback, person, trace
-from tests.redact.kit import KEYS, NOW, content, decoded, minimal, redacted, redactor, rows, said
+from tests.redact.kit import (
+    KEYS,
+    NOW,
+    content,
+    decoded,
+    minimal,
+    needs_pure_python,
+    redacted,
+    redactor,
+    rows,
+    said,
+)
 
 
 def test_rows_have_the_columns_of_their_table_and_no_personal_data() -> None:
@@ -76,6 +87,7 @@ def test_failure_rejects_the_record_and_says_nothing_of_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """An exception in the middle of a record is a row of quarantine, without its text."""
+    needs_pure_python()
     engine = build_redactor(load_policy("strict"), KEYS)
     assert isinstance(engine, PolicyRedactor)
 

@@ -3,7 +3,8 @@
 import random
 from collections.abc import Callable
 
-from redact.field_keys.key_book import FieldKey, KeyBook, classify_owner
+from redact.field_keys.field_key import FieldKey
+from redact.field_keys.key_book import KeyBook, classify_owner
 from redact.field_keys.key_meaning import HARMLESS
 from redact.field_keys.key_words import WordCategory, load_key_words
 from redact.policies.data_types import DATA_TYPES

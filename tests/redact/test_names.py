@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from redact.identities.extraction import IdentityValue, identities_from_user_id
+from redact.identities.extraction import identities_from_user_id
+from redact.identities.identity import IdentityValue
 from redact.identities.identity_search import find_identities, identities_of
-from redact.lexical.findings import merge_overlaps
+from redact.lexical.overlaps import merge_overlaps
 from redact.screening.ner_gate import needs_ner
 from tests.redact.kit import NOW, decoded, minimal, rows
 from tests.redact.test_leaks import engine

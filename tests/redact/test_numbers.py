@@ -323,6 +323,14 @@ FOUND_ONCE = (
     ("x:192[.]0[.]2[.]17", "192[.]0[.]2[.]17"),
     ("\u0430na@example.com", "na@example.com"),
     ("passport_no_X73918460", "X73918460"),
+    ("geht auf das Konto, das auf \u201161641243\u2011 endet", "61641243"),
+    ("to the account ending in 61641243.", "61641243"),
+    ("Your account, which ends with 61641243,", "61641243"),
+    ("la cuenta que termina en 61641243", "61641243"),
+    ("le compte se terminant par 61641243", "61641243"),
+    ("your refund is rf_82090621.", "rf_82090621"),
+    ('{"ok": true, "ref": "rf_82090621", "last4": "1111"}', "82090621"),
+    ("payout_6164124361", "6164124361"),
 )
 """Texts with a value that was left once."""
 
@@ -334,6 +342,7 @@ def test_what_was_left_once_is_gone(text: str, value: str) -> None:
 
 
 HARMLESS = (
+    "rf_12345, rf_head_61641243, perf_61641243, txn_61641243, the account ending in 4821",
     "order_521438871, gift_card_1647044, lodash@4.17.21, actions/checkout@v4",
     "Use dot notation at the top level, or look at example dot plots",
     "We met at example.com, see a[.]b and x(.)y",

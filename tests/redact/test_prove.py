@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from redact.field_keys.key_book import KeyBook
-from redact.identities.extraction import IdentityValue
+from redact.identities.identity import IdentityValue
 from redact.pipeline.audit import build_audit_rows, chain_hash
 from redact.pipeline.jsonl import LineRedactor
 from redact.pipeline.policy_redactor import PolicyRedactor
@@ -16,13 +16,14 @@ from redact.rendering.residual_scan import ResidualScanner
 from redact.reports.redaction_report import RedactionTally, render_report
 from schemas.arrow import TABLES
 from tests.redact.canaries import CANARIES
-from tests.redact.kit import KEYS, NOW, content, decoded, minimal, rows, said
+from tests.redact.kit import KEYS, NOW, content, decoded, minimal, needs_pure_python, rows, said
 from tests.redact.test_leaks import engine
 
 
 @pytest.fixture
 def blind(monkeypatch: pytest.MonkeyPatch) -> PolicyRedactor:
     """Return an engine whose detectors find nothing at all."""
+    needs_pure_python()
     redactor = PolicyRedactor(_policy(), KEYS, audit=True)
     monkeypatch.setattr(redactor.segmenter.detector, "find", lambda _text: [])
     return redactor

@@ -14,7 +14,7 @@ from redact.analysis.json_leaves import (
     read_leaves,
     unescape_json,
 )
-from redact.analysis.segments import TextSegment
+from redact.analysis.segment_parts import TextSegment
 from redact.field_keys.key_book import KeyBook
 from redact.pipeline.policy_redactor import RedactedText
 from tests.redact.test_leaks import engine

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from redact.identities.extraction import IdentityValue
+from redact.identities.identity import IdentityValue
 from redact.identities.identity_search import IdentityFinder, SearchableText
 from redact.pipeline.factory import build_redactor
 from redact.pipeline.redactor import Redactor

@@ -2,14 +2,14 @@
 
 import pytest
 
-from redact.analysis.segments import SegmentAnalysis
+from redact.analysis.segment_parts import SegmentAnalysis
 from redact.crypto.keys import Keys
 from redact.lexical.findings import TextTimeoutError
 from redact.pipeline.policy_redactor import PolicyRedactor
 from redact.pipeline.watchdog import ATTEMPTS, StalledError, Watchdog
 from redact.policies.policy import load_policy
 from schemas.errors import RetryableError
-from tests.redact.kit import NOW, decoded, minimal
+from tests.redact.kit import NOW, decoded, minimal, needs_pure_python
 
 
 class Clock:
@@ -44,6 +44,7 @@ class Slow:
 
 def slow_engine(monkeypatch: pytest.MonkeyPatch, seconds: float) -> tuple[PolicyRedactor, Slow]:
     """Return a redactor with 2 seconds a text, whose texts take ``seconds``."""
+    needs_pure_python()
     strict = load_policy("strict")
     names = strict.names.model_copy(update={"model": "none"})
     engine = PolicyRedactor(strict.model_copy(update={"names": names}), Keys.derive(bytes(32)))

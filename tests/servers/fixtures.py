@@ -11,6 +11,7 @@ import pytest
 
 from tests.partners.environment import Partners, prepare_judge_partners, prepare_partners
 from tests.partners.promptfoo import Promptfoo, prepare_promptfoo
+from tests.servers.compiled_build import prepare_compiled
 from tests.servers.kafka import Kafka, make_kafka, prepare_kafka, shared_kafka
 from tests.servers.mock_kafka import MockKafka
 from tests.servers.otel_collector import OtelCollector, collector_binary
@@ -26,6 +27,7 @@ _NEEDS: dict[str, tuple[str, Callable[[], object]]] = {
     "s3_parts": ("s3", prepare_s3),
     "registry_parts": ("registry", registry_jars),
     "collector_parts": ("collector", collector_binary),
+    "compiled_parts": ("compiled", prepare_compiled),
     "partners": ("partners", prepare_partners),
     "judge_partners": ("partners", prepare_judge_partners),
     "promptfoo": ("partners", prepare_promptfoo),
@@ -40,6 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Make the markers known that are not in the settings."""
     config.addinivalue_line("markers", "registry: needs a real schema registry (Java with Maven)")
     config.addinivalue_line("markers", "collector: needs an OpenTelemetry Collector (Go)")
+    config.addinivalue_line("markers", "compiled: needs a C compiler, for compiled redaction")
     config.addinivalue_line("markers", "partners: needs requirements/*partners.lock")
 
 
@@ -253,6 +256,15 @@ def start_worker(tmp_path: Path) -> Iterator[StartWorker]:
     yield start
     for worker in workers:
         worker.sigkill()
+
+
+@pytest.fixture(scope="session")
+def compiled_parts() -> Path:
+    """Redaction, compiled from this source."""
+    try:
+        return prepare_compiled()
+    except ServerUnavailableError as why:
+        missing("compiled", why)
 
 
 @pytest.fixture(scope="session")

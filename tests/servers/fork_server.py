@@ -50,7 +50,7 @@ class ForkServer:
     def fork(
         self, words: Sequence[str], out: IO[Any], err: IO[Any], env: Mapping[str, str], cwd: Path
     ) -> int:
-        """Start ``python -m`` with these words in a session of its own; returns the pid."""
+        """Start ``python -m`` with these words in a group of its own; returns the pid."""
         request = {"words": words, "env": dict(env), "cwd": str(cwd)}
         return self._ask(request, [out.fileno(), err.fileno()])
 
@@ -157,6 +157,7 @@ def serve(
             if not answer:
                 connection.close()
                 return functools.partial(_become, request, files)
+            os.setpgid(answer, answer)  # before the test sends it a signal
             for file in files:
                 os.close(file)
         connection.send(str(answer).encode())
@@ -170,7 +171,7 @@ def _fork() -> int:
 
 
 def _become(request: Mapping[str, Any], files: Sequence[int]) -> None:
-    os.setsid()
+    os.setpgid(0, 0)
     for stream, file in enumerate(files, start=1):
         os.dup2(file, stream)
         os.close(file)

@@ -3,7 +3,10 @@
 import base64
 import gzip
 import json
+import os
+import tracemalloc
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -188,6 +191,62 @@ def test_what_was_imported_is_assembled_after_a_crash(
     answer = json.loads(capsys.readouterr().out)
     assert (answer["files"][0]["stored"], answer["traces"]["new"]) == (0, 3)
     assert places(import_lake, "otel_spans")
+
+
+def test_an_import_creates_a_new_lake_if_it_may(
+    import_lake: Lake,
+    export: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As the worker does; with `never` it says what to do."""
+    del import_lake
+    monkeypatch.setenv("GOLDPAN_LAKE__URI", str(tmp_path / "new"))
+    monkeypatch.setenv("GOLDPAN_LAKE__CREATE", "never")
+    assert run_command(["import", "--format", "langsmith", str(export)]) == 3
+    assert "goldpan lake init" in capsys.readouterr().err.replace("\n", " ")
+    monkeypatch.delenv("GOLDPAN_LAKE__CREATE")
+    assert run_command(["import", "--format", "langsmith", str(export), "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["traces"]["new"] == 3
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
+    """Forty megabytes of lines, packed; one record is in memory at a time."""
+    file = tmp_path / "large.jsonl.gz"
+    line = json.dumps({"id": "r", "note": "x" * 10_000}).encode() + b"\n"
+    with gzip.open(file, "wb", compresslevel=1) as out:
+        for _ in range(4_000):
+            out.write(line)
+    tracemalloc.start()
+    imported = read_import_file(file)
+    assert sum(len(record.value or b"") for record in imported.read()) == 4_000 * (len(line) - 1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert imported.count == 4_000
+    assert peak < 4 * 2**20
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    """Its digest would name another content."""
+    file = tmp_path / "growing.jsonl"
+    file.write_text('{"id": 1}\n{"id": 2}\n')
+    records = read_import_file(file).read()
+    next(records)
+    file.write_text('{"id": 1}\n{"id": 2}\n{"id": 3}\n')
+    with pytest.raises(UsageError, match="changed while it was read"):
+        list(records)
+
+
+def test_a_pipe_can_be_imported(tmp_path: Path, export: Path) -> None:
+    """It is copied first, since it is read more than once."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(pipe.write_bytes, export.read_bytes())
+        piped = read_import_file(pipe)
+    assert (piped.digest, piped.count) == (read_import_file(export).digest, LINES)
+    assert list(piped.read()) == list(read_import_file(export).read())
 
 
 def test_a_file_of_another_format_changes_nothing(

@@ -27,7 +27,7 @@ _FILLERS = (
     "am|den|op|\u00e8|\u00e9|al|au|jest|to|numer|numeru|m\u00f3j|moj|on|m\u00e4r|\u00e4r|er|det|mitt|min|mijn|het|van|met|op|is"
 )
 _GAP = (
-    r"(?:[\s:=#.,()\[\]\"'*_`|<>/\u2013\u2014\uff1a\u306f\u304c\u662f\u53f7\u865f-]"
+    r"(?:[\s:=#.,()\[\]\"'*_`|<>/\u2010-\u2015\uff1a\u306f\u304c\u662f\u53f7\u865f-]"
     rf"|(?<![A-Za-z])(?:{_FILLERS})(?![A-Za-z])){{0,12}}?"
 )
 

@@ -108,6 +108,30 @@ class WalletRecogniser(JudgedRecogniser):
             yield *match.span(), 0.9
 
 
+class PaymentReferenceRecogniser(JudgedRecogniser):
+    """Finds the references of refunds and payouts: `rf_82090621`. A bank knows the account by it.
+
+    Orders and transactions of a shop have other prefixes, and stay.
+    """
+
+    mark = "_"
+
+    def __init__(self) -> None:
+        prefix = "rf|rfnd|rfd|refund|payout|reimbursement|chargeback"
+        super().__init__(
+            supported_entity="US_BANK_NUMBER",
+            patterns=[
+                Pattern("Payment", rf"(?<![0-9A-Za-z_])(?:{prefix})_[0-9]{{6,17}}{RIGHT}", 0.6)
+            ],
+            name="PaymentReference",
+        )
+
+    def judge(self, text: str, match: Any) -> Iterator[JudgedSpan]:
+        """Return the reference with its prefix."""
+        del text
+        yield *match.span(), 0.6
+
+
 _SSN = (
     r"(?<![0-9])(?<![0-9][-. ])(?!000)[0-9]{3}(?P<s>[-. \u2010-\u2015])(?!00)[0-9]{2}(?P=s)"
     r"(?!0000)[0-9]{4}(?![0-9]|[-.][0-9])"

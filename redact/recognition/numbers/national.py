@@ -62,6 +62,12 @@ NATIONAL_ROWS = (
     ),
     LabelledNumber(
         "US_BANK_NUMBER",
+        # An account that is named by its end: `account that ends in`, `Konto, das auf … endet`.
+        r"[ ]?account,?[ ](?:(?:that|which)[ ])?(?:ending|ends)(?:[ ](?:in|with|on))?|"
+        r"konto,?[ ](?:(?:das|welches)[ ])?(?:auf|mit)(?:[ ]endend)?|"
+        r"compte[ ](?:qui[ ])?se[ ]termin(?:e|ant)[ ]par|cuenta[ ](?:que[ ]termina|terminada)[ ]en|"
+        r"conta[ ](?:que[ ]termina|terminada)[ ]em|conto[ ]che[ ]termina[ ](?:con|per)|"
+        r"rekening[ ](?:die[ ])?eindig(?:t|end)[ ]op|"
         r"(?:bank|checking|chequing|savings?|current|deposit|direct[ ]deposit|debit|brokerage|"
         r"credit[ ]union|payroll)?[ _-]?(?:account|acct|a/c)(?:[ ](?:number|no|num|ending))?|"
         r"routing(?:[ ](?:transit[ ])?number)?|aba(?:[ ](?:number|routing))?|rtn|transit[ ]number|"

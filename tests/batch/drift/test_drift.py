@@ -1,6 +1,7 @@
 """`goldpan drift` over a lake: nothing where nothing changed, and what did change, by its name."""
 
 import json
+from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,18 @@ from batch.drift.statistics import jensen_shannon_distance
 from goldpan.cli.main import run_command
 from lake.objects import FolderStore
 from tests.architecture.source import ROOT
-from tests.batch.drift.world import DAYS, FIRST, LAST, TRACES, WINDOW, five_weeks
+from tests.batch.drift.world import (
+    DAYS,
+    FIRST,
+    LAST,
+    TRACES,
+    WINDOW,
+    five_weeks,
+    found_in,
+    micros,
+    set_aside,
+)
+from tests.batch.release.world import add
 from tests.goldpan.test_docs import calls
 from tests.servers.worker import TEST_KEY
 
@@ -28,6 +40,15 @@ ASKED = DriftRequest(
     least=0.05,
     memory_bytes=2**28,
 )
+
+SPAN: Mapping[str, Any] = {
+    **dict.fromkeys(("trace_id", "name", "scope"), "s"),
+    **dict.fromkeys(("attributes", "resource"), "{}"),
+    **dict.fromkeys(("status_code", "dropped_attributes"), 0),
+    "record": "span",
+    "format": "otlp",
+    "part": "whole",
+}
 
 
 def compared(folder: Path, **changed: Any) -> DriftReport:
@@ -50,6 +71,22 @@ def test_quiet_weeks_are_quiet(tmp_path: Path) -> None:
         "2026-10-05 to 2026-11-01",
         "2026-11-02 to 2026-11-08",
     )
+
+
+def test_records_of_spans_are_compared_apart(tmp_path: Path) -> None:
+    """Spans that begin to arrive, with other findings and much set aside, shift nothing else."""
+    lake = five_weeks(tmp_path)
+    day = micros(LAST)
+    mail = [{**found_in(day, number, mail=True), "_ingested_at": day} for number in range(500)]
+    add(lake, "otel_spans", [{**SPAN, "started_at": day}] * 50, topic="otlp_spans")
+    add(lake, "redactions", mail, topic="otlp_spans")
+    add(lake, "quarantine", [set_aside(day)] * 100, topic="otlp_spans")
+    found = compare_with_days(lake, ASKED)
+    assert found.drifted == ()
+    rows = {one.feature: one.rows for one in found.findings}
+    assert rows["findings"] == (TRACES * (DAYS - WINDOW), TRACES * WINDOW)
+    assert rows["quarantine"][1] == (TRACES + 2) * WINDOW
+    assert {"span_findings", "span_quarantine"} <= found.passed_over.keys()
 
 
 def test_an_audit_that_begins_to_count_what_is_kept_is_no_drift(tmp_path: Path) -> None:

@@ -34,14 +34,14 @@ def five_weeks(folder: Path, *, seed: int = 0, **changed: Any) -> Lake:
     traces, labels, findings, bad = [], [], [], []
     for number in range(DAYS):
         now = {**QUIET, **(changed if number >= DAYS - WINDOW else {})}
-        day = _micros(FIRST + timedelta(days=number))
+        day = micros(FIRST + timedelta(days=number))
         for i, trace in enumerate(_traces(rng, number, day, now)):
             traces.append(trace)
-            findings.append(_found(day, i, rng.random() < now["mail"], now["kept"]))
+            findings.append(found_in(day, i, mail=rng.random() < now["mail"], kept=now["kept"]))
             if i % 2:
                 p_fail = 0.9 if rng.random() < now["failing"] else 0.1
                 labels.append(label(trace, p_fail, trace_started_at=trace["started_at"]))
-        bad += [_bad(day) for _ in range(now["bad"])]
+        bad += [set_aside(day) for _ in range(now["bad"])]
     lake = make_lake(folder, traces, labels)
     add(lake, "redactions", findings)
     add(lake, "quarantine", bad)
@@ -66,7 +66,8 @@ def _traces(
         }
 
 
-def _found(day: int, number: int, mail: bool, kept: bool) -> Row:
+def found_in(day: int, number: int, *, mail: bool, kept: bool = False) -> Row:
+    """Return an entry of the audit."""
     one = {"type": "EMAIL_ADDRESS", "operator": "placeholder", "count": 2}
     return {
         "_ingested_at": day + number,
@@ -77,9 +78,11 @@ def _found(day: int, number: int, mail: bool, kept: bool) -> Row:
     }
 
 
-def _bad(day: int) -> Row:
+def set_aside(day: int) -> Row:
+    """Return a row of quarantine."""
     return {"reason": "not_json", "detail": "none", "record_timestamp": day, "size_bytes": 9}
 
 
-def _micros(day: date) -> int:
+def micros(day: date) -> int:
+    """Return the beginning of a day."""
     return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1_000_000

@@ -8,7 +8,7 @@ import pytest
 from batch.judge.agreement_report import JudgeAgreementReport, report_agreement
 from batch.judge.estimates import estimates_json
 from batch.judge.judge_record import JudgeIdentity, JudgeRecord
-from batch.judge.reviewed_traces import ReviewedTrace, reviewed_traces
+from batch.judge.reviewed_answers import ReviewedAnswer, reviewed_answers
 from batch.judge.run_report import JudgeRunReport, ReportedRow
 from judges.outcome import JudgeAnswer, JudgeOutcome, judge_error
 from judges.weighted_rows import WeightedRow
@@ -48,9 +48,9 @@ def record(*rows: Mapping[str, object]) -> JudgeRecord:
     return made
 
 
-def reviewed(count: int, probability: float | None = 0.25) -> dict[str, ReviewedTrace]:
+def reviewed(count: int, probability: float | None = 0.25) -> dict[str, ReviewedAnswer]:
     """Return reviews of the first traces: every fifth answer is bad."""
-    return {f"t{at}": ReviewedTrace(at % 5 != 0, probability) for at in range(count)}
+    return {f"t{at}": ReviewedAnswer(at % 5 != 0, probability) for at in range(count)}
 
 
 def kind(at: int, *, errs: float, random_: random.Random) -> JudgeOutcome:
@@ -147,7 +147,7 @@ def test_reviewers_who_disagree_say_nothing() -> None:
             review("bad", "ann", "fail"),
         )
     )
-    assert reviewed_traces(log) == {"bad": ReviewedTrace(good=False, probability=0.1)}
+    assert reviewed_answers(log) == {"bad": ReviewedAnswer(good=False, probability=0.1)}
 
 
 def test_what_failed_is_in_no_share() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from batch.judge.client import Delivery
 from batch.judge.input_proof import InputProof
@@ -27,7 +27,7 @@ from batch.judge.verdict_import import (
 from batch.reviews.review_texts import RedactedReviewTexts, ReviewTexts
 from judges.definition import JudgeDefinition, parse_judge
 from judges.judgement import Judgement
-from judges.outcome import JudgeErrorReason, JudgeOutcome
+from judges.outcome import VERDICTS, JudgeErrorReason, JudgeOutcome
 from judges.wires import WireRequest
 from lake.table_commit import CommitContext
 from lake.tables import Lake
@@ -96,9 +96,9 @@ class ScriptedServer:
         if self.status != 200:
             return Delivery(None, "refused", self.status)
         said = self.says(text)
-        if said not in ("pass", "fail", "unknown"):
-            return Delivery(None, said)  # type: ignore[arg-type]
-        reply = replies.document("chat", said)  # type: ignore[arg-type]
+        if said not in VERDICTS:
+            return Delivery(None, cast("JudgeErrorReason", said))
+        reply = replies.document("chat", said)
         if self.model is None:
             del reply["model"]
         else:
@@ -128,7 +128,7 @@ class World:
         context = means(self.clock)
         context = CommitContext(context.retry, self.clock, lambda: next(self.tokens))
         plan = JudgePlan(self.definition, self.definition.by[0])
-        known = KnownJudgements(plan.judge_digest, plan.way, self.only_current)
+        known = KnownJudgements(plan.judge_digest, plan.way, self.clock, self.only_current)
         terms = RunTerms(
             self.run_id,
             self.wait,
@@ -178,7 +178,7 @@ def take_in(lake: Lake, verdicts: Sequence[Mapping[str, Any]]) -> ImportedVerdic
     report = ImportedVerdicts()
     job = VerdictImport(
         store=JudgementStore(lake, ImportedIds(), means()),
-        traces=lake.table("traces"),
+        lake=lake,
         context=means(),
         run_id="import-1",
         redact=lambda texts: [RedactedReviewTexts(ReviewTexts(t, None), "p") for t in texts],

@@ -86,11 +86,13 @@ def make_lake(folder: Path | str, traces: Sequence[Row], labels: Sequence[Row]) 
     return lake
 
 
-def add(lake: Lake, table: str, rows: Sequence[Row], *, policy: str = POLICY) -> None:
+def add(
+    lake: Lake, table: str, rows: Sequence[Row], *, policy: str = POLICY, topic: str | None = None
+) -> None:
     """Commit rows to a table at the offsets that come next; to quarantine first, as workers do."""
     if not rows:
         return
-    topic = "llm.feedback" if table == "feedback" else "llm.traces"
+    topic = topic or ("llm.feedback" if table == "feedback" else "llm.traces")
     opened = lake.table(table)
     opened.refresh()
     start = opened.txn_version(f"{topic}/0") or 0

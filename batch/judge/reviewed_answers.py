@@ -12,7 +12,7 @@ from labels.review_log import ReviewLog
 from lake.tables import Table
 
 
-class ReviewedTrace(NamedTuple):
+class ReviewedAnswer(NamedTuple):
     """What reviewers say of a trace.
 
     ``probability`` is that with which it was drawn for review, None if it came from the queue of
@@ -23,15 +23,15 @@ class ReviewedTrace(NamedTuple):
     probability: float | None
 
 
-def read_reviewed_traces(reviews: Table) -> Mapping[str, ReviewedTrace]:
+def read_reviewed_answers(reviews: Table) -> Mapping[str, ReviewedAnswer]:
     """Return the reviewed traces as of the table's last refresh, by trace id.
 
     Traces that reviewers disagree about, or that they could not judge, are left out.
     """
-    return reviewed_traces(read_review_log(reviews).log)
+    return reviewed_answers(read_review_log(reviews).log)
 
 
-def reviewed_traces(log: ReviewLog) -> Mapping[str, ReviewedTrace]:
+def reviewed_answers(log: ReviewLog) -> Mapping[str, ReviewedAnswer]:
     """Return the reviewed traces of a log of reviews, by trace id."""
     reviewed = {}
     for trace_id, reviews in log.by_trace().items():
@@ -39,5 +39,5 @@ def reviewed_traces(log: ReviewLog) -> Mapping[str, ReviewedTrace]:
         if label not in ("pass", "fail"):
             continue
         drawn = [r.audit_probability for r in reviews if r.audit_probability]
-        reviewed[trace_id] = ReviewedTrace(label == "pass", min(drawn) if drawn else None)
+        reviewed[trace_id] = ReviewedAnswer(label == "pass", min(drawn) if drawn else None)
     return reviewed

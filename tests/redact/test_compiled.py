@@ -1,0 +1,72 @@
+"""The compiled build of redaction: the same results as the pure one, and a process that answers."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from redact.build import SWITCH
+from tests.architecture.source import ROOT
+from tests.redact.equality import OtherVersion, draw_all, results
+from tests.servers.compiled_build import lay_out
+from tests.short_versions import short
+
+_BLOCK = 256
+
+
+@pytest.fixture(scope="session")
+def site(compiled_parts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a compiled build, as it is installed."""
+    return lay_out(compiled_parts, tmp_path_factory.mktemp("site"))
+
+
+@pytest.mark.parametrize("combinations", short([120, 4_000], always=[120]))
+def test_both_builds_give_the_same(site: Path, combinations: int) -> None:
+    """Rows, findings, refusals and audit are equal, of ordinary and of hostile records."""
+    other = OtherVersion(site)
+    assert other.build == "compiled"
+    for drawn in draw_all(combinations, combinations, None):
+        for start in range(0, len(drawn.records), _BLOCK):
+            block = drawn.records[start : start + _BLOCK]
+            other.ask(drawn.policy, drawn.schema, block)
+            assert results(drawn.policy, drawn.schema, block) == other.answer()
+    other.end()
+
+
+@pytest.mark.parametrize(("setting", "build"), [("true", "compiled"), ("false", "pure")])
+def test_the_version_says_which_build_it_is(site: Path, setting: str, build: str) -> None:
+    """A setting switches between the builds in one installation."""
+    done = _run(site, ["-m", "goldpan", "--version"], **{SWITCH: setting})
+    assert done.stdout.rstrip().endswith(f"({build})")
+
+
+@pytest.mark.parametrize("size", short([20_000, 1_000_000], always=[20_000]))
+def test_a_process_answers_while_compiled_loops_read_hostile_records(site: Path, size: int) -> None:
+    """A thread, like that of `/livez`, and signals have their turn all the time."""
+    done = _run(site, ["-m", "tests.redact.answers", str(size)])
+    assert done.stdout.split() == ["compiled", "answered", "signalled"]
+
+
+@pytest.mark.chaos
+def test_the_tests_of_redaction_pass_on_the_compiled_build(site: Path) -> None:
+    """All but those that replace a part of a compiled object, which it does not allow."""
+    options = ["-q", "-p", "no:cacheprovider", "-m", "not chaos", "-n", "2", "tests/redact"]
+    options += [f"--ignore=tests/redact/{name}.py" for name in ("test_build", "test_compiled")]
+    done = _run(site, ["-m", "pytest", *options], check=False)
+    assert done.returncode == 0, done.stdout[-4_000:]
+
+
+def _run(
+    site: Path, words: list[str], *, check: bool = True, **more: str
+) -> "subprocess.CompletedProcess[str]":
+    path = os.pathsep.join((str(site), str(ROOT)))
+    return subprocess.run(
+        [sys.executable, "-P", *words],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": path, **more},
+        capture_output=True,
+        text=True,
+        check=check,
+    )
