@@ -28,12 +28,12 @@ def corrected(passed: list[bool], reviews: dict[int, bool]) -> CorrectedRate:
 
 def test_it_estimates_what_ppi_python_estimates(judge_partners: Partners, tmp_path: Path) -> None:
     """On real verdicts: the same estimates, and intervals that are no wider and cover the truth."""
-    rows = [json.loads(line) for line in DATA.read_text(encoding="utf-8").splitlines()]
-    rows = [row for row in rows if row["judge"] == "gpt-4o-mini"]
-    good = [row["human"] == "A" for row in rows]
-    passed = [row["judge_says"] == "A" for row in rows]
+    lines = [json.loads(line) for line in DATA.read_text(encoding="utf-8").splitlines()]
+    mini = [line for line in lines if line["judge"] == "gpt-4o-mini"]
+    good = [who == "A" for line in mini for who in line["human"]]
+    passed = [who == "A" for line in mini for who in line["judge_says"]]
     truth, rng = fmean(good), random.Random(17)  # noqa: S311 - not for secrets
-    draws = [sorted(rng.sample(range(len(rows)), REVIEWS)) for _ in range(DRAWS)]
+    draws = [sorted(rng.sample(range(len(good)), REVIEWS)) for _ in range(DRAWS)]
     asked = {"judged": passed, "draws": [{"at": d, "good": [good[i] for i in d]} for d in draws]}
     (tmp_path / "asked.json").write_text(json.dumps(asked))
     theirs = judge_partners.run("run_ppi.py", tmp_path / "asked.json", cwd=tmp_path)
@@ -44,7 +44,7 @@ def test_it_estimates_what_ppi_python_estimates(judge_partners: Partners, tmp_pa
         fmean(a.low <= truth <= a.high for a in ours),
         fmean(low <= truth <= high for _, low, high in theirs),
     )
-    print(f"gap {fmean(gaps):.4f}, widths {widths}, coverage {covers}, of {len(rows)} rows")
+    print(f"gap {fmean(gaps):.4f}, widths {widths}, coverage {covers}, of {len(good)} rows")
     assert fmean(gaps) < 0.05 * widths[1]
     assert widths[0] <= widths[1]
     assert covers[0] >= 0.93
