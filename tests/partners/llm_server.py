@@ -1,11 +1,10 @@
 """A server of a small language model, SmolLM2 with 135 million parameters, on this machine's CPU.
 
-``llm_server.py schema`` holds replies to the schema of ``response_format``; ``llm_server.py free``
-lets the model write what it likes. Both print the address.
+It prints its address. Replies are held to the schema of ``response_format``; below ``/free`` the
+model writes what it likes.
 """
 
 import json
-import sys
 from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
@@ -15,6 +14,7 @@ from typing import Any
 
 from cyllama import LLM, GenerationConfig  # type: ignore[import-not-found]
 from cyllama.llama.llama_cpp import (  # type: ignore[import-not-found]
+    LlamaContext,
     LlamaSampler,
     LlamaSamplerChainParams,
     json_schema_to_grammar,
@@ -29,6 +29,11 @@ class GrammarLLM(LLM):  # type: ignore[misc]
     """The model, whose reply can be held to a grammar."""
 
     grammar: str | None = None
+
+    def _ensure_context(self, prompt_length: int, config: GenerationConfig) -> LlamaContext:
+        context = super()._ensure_context(prompt_length, config)
+        context.set_n_threads(1, 1)  # threads that wait for each other are slow on a busy machine
+        return context
 
     def _ensure_sampler(self, config: GenerationConfig) -> LlamaSampler:  # noqa: ARG002 - its name
         params = LlamaSamplerChainParams()
@@ -56,9 +61,9 @@ class Handler(BaseHTTPRequestHandler):
         """Reply to a chat."""
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         with ONE_AT_A_TIME:
-            if sys.argv[1] == "schema":
-                schema = body["response_format"]["json_schema"]["schema"]
-                MODELS[0].grammar = json_schema_to_grammar(json.dumps(schema))
+            schema = json.dumps(body["response_format"]["json_schema"]["schema"])
+            is_free = self.path.startswith("/free/")
+            MODELS[0].grammar = None if is_free else json_schema_to_grammar(schema)
             message = {"role": "assistant", "content": chat(MODELS[0], body["messages"])}
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
         data = json.dumps({"model": MODEL, "choices": [choice]}).encode()
