@@ -59,7 +59,7 @@ def estimate_run(
         progress("reading", estimate.rows, 0)
         for task in plan.tasks_of(subject):
             before = judgements.find(task.key)
-            if before is not None and before.answer.is_final:
+            if before is not None and before.is_settled:
                 estimate.known += 1
                 continue
             if task.question is None:

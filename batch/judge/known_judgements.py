@@ -46,6 +46,19 @@ class KnownAnswer(NamedTuple):
     epoch: int
     attempt: int
 
+    @property
+    def is_settled(self) -> bool:
+        """Return whether a run must leave it.
+
+        ``residue`` is looked at again: nobody was asked, and the policy may be another one today.
+        """
+        return self.answer.is_final and self.answer.reason != "residue"
+
+    @property
+    def rank(self) -> tuple[bool, int]:
+        """Return the place among the attempts at one judgement: the highest is in force."""
+        return self.answer.is_final, self.attempt
+
 
 class KnownCall(NamedTuple):
     """An answer that was paid for, and the id of its judgement (32 bytes)."""
@@ -130,7 +143,7 @@ class KnownJudgements:
             self._end_claim(row, offset)
             id_ = _short(row["judgement_id"])
             held = self.answers.get(id_)
-            if held is None or not (held.answer.is_final or held.attempt > known.attempt):
+            if held is None or known.rank > held.rank:
                 self.answers[id_] = known
 
     def _end_claim(self, row: Mapping[str, Any], offset: int) -> None:
@@ -151,11 +164,11 @@ class KnownJudgements:
         return [self.current_epoch, *sorted(others, reverse=True)]
 
     def find(self, key: JudgementKey) -> KnownAnswer | None:
-        """Return the answer of a judgement in any epoch that counts, a final one first."""
+        """Return the answer of a judgement in any epoch that counts, a settled one first."""
         passing = None
         for epoch in self.searched_epochs:
             known = self.answers.get(_short(key._replace(epoch=epoch).judgement_id))
-            if known is not None and known.answer.is_final:
+            if known is not None and known.is_settled:
                 return known
             passing = passing or known
         return passing

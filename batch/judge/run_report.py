@@ -63,6 +63,15 @@ class JudgeRunReport:
     known: int = 0
     repeats: int = 0
     calls: CallCounts = field(default_factory=CallCounts)
+    _equal: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    def add(self, row: ReportedRow) -> None:
+        """Add a row; equal answers and weights are kept once."""
+        weighted = self._equal.setdefault(row.weighted, row.weighted)
+        answer = row.answer
+        if answer is not None and answer.p_fail is None:
+            answer = self._equal.setdefault(answer, answer)
+        self.rows.append(row._replace(weighted=weighted, answer=answer))
 
     @property
     def counts(self) -> OutcomeCounts:
