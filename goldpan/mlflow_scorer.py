@@ -39,22 +39,15 @@ def judge_scorer(
     Errors of the judge are errors in MLflow, with their reason, and have no value. Raises
     UsageError for a definition, a file or settings that are wrong.
     """
-    asked = _row_judge(Path(judge), config)
-    known = {} if rows is None else dict(_rows(Path(rows)))
+    row_judge = _row_judge(Path(judge), config)
+    rows_by_id = {} if rows is None else dict(_rows(Path(rows)))
 
-    @scorer(name=asked.plan.definition.judge)  # type: ignore[untyped-decorator,unused-ignore]
+    @scorer(name=row_judge.plan.definition.judge)  # type: ignore[untyped-decorator,unused-ignore]
     def judged(inputs: dict[str, Any], outputs: Any) -> Assessment:
-        return scored(asked, known, inputs, outputs)
+        judgement = row_judge.judge(_judged_row(rows_by_id, inputs, outputs))
+        return Assessment.from_dictionary(mlflow_assessment(judgement) | {"trace_id": ""})
 
     return judged
-
-
-def scored(
-    asked: RowJudge, known: Mapping[str, Mapping[str, Any]], inputs: Mapping[str, Any], outputs: Any
-) -> Assessment:
-    """Return the assessment of one record, whose row may be among the known ones."""
-    judgement = asked.judge(_judged_row(known, inputs, outputs))
-    return Assessment.from_dictionary(mlflow_assessment(judgement) | {"trace_id": ""})
 
 
 def _row_judge(file: Path, config: Path | None) -> RowJudge:
@@ -73,10 +66,10 @@ def _rows(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _judged_row(
-    known: Mapping[str, Mapping[str, Any]], inputs: Mapping[str, Any], outputs: Any
+    rows: Mapping[str, Mapping[str, Any]], inputs: Mapping[str, Any], outputs: Any
 ) -> JudgedRow:
     trace_id = str(inputs.get("trace_id", "mlflow"))
-    row = dict(known.get(trace_id, {"messages": inputs.get("messages") or []}))
+    row = dict(rows.get(trace_id, {"messages": inputs.get("messages") or []}))
     response = outputs.get("response") if isinstance(outputs, Mapping) else outputs
     if response is not None:
         row["response"] = response if isinstance(response, str) else json.dumps(response)
