@@ -31,6 +31,7 @@ class AskedBatch:
     """The answers to a batch.
 
     ``denied`` is the status of a server that takes no request at all; those tasks have no answer.
+    A server that denies some and answers others has refused these rows, which may pass.
     ``same_as`` names the judgement of the batch whose answer an equal question got, by the key.
     """
 
@@ -84,13 +85,14 @@ def _ask_each(
     questions = [task.question for task in first.values() if task.question is not None]
     requests = [plan.request(question) for question in questions]
     deliveries = answerer.send_all(requests) if requests else []
+    if _is_closed(deliveries, calls):
+        batch.denied = deliveries[0].status
+        calls.made += sum(delivery.calls for delivery in deliveries)
+        return {}
     modes, mode_costs = _ask_modes(plan, first, deliveries, answerer, calls)
     answered = {}
     for (call, task), request, delivery in zip(first.items(), requests, deliveries, strict=True):
         calls.made += delivery.calls
-        if delivery.is_denied:
-            batch.denied = delivery.status
-            continue
         reply = _reply(plan, delivery)
         answer = reply.answer
         if call in modes:
@@ -103,6 +105,13 @@ def _ask_each(
         answered[call] = (answer, facts)
         batch.answers.append((task, answer, facts))
     return answered
+
+
+def _is_closed(deliveries: Sequence[Delivery], calls: CallCounts) -> bool:
+    """Return whether the server takes no request at all, as far as a batch can show."""
+    if not all(delivery.is_denied for delivery in deliveries):
+        return False
+    return len(deliveries) > 1 or (len(deliveries) == 1 and not calls.input_tokens)
 
 
 def _ask_modes(

@@ -8,7 +8,7 @@ import json
 import sys
 from contextlib import ExitStack
 
-from jevcompat.mock import FAULTS, MockConfig, Running  # type: ignore[import-not-found]
+from jevcompat.mock import FAULTS, MockConfig, Running
 
 keys = json.loads(sys.argv[1])
 with ExitStack() as running:

@@ -12,8 +12,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from cyllama import LLM, GenerationConfig  # type: ignore[import-not-found]
-from cyllama.llama.llama_cpp import (  # type: ignore[import-not-found]
+from cyllama import LLM, GenerationConfig
+from cyllama.llama.llama_cpp import (
     LlamaContext,
     LlamaSampler,
     LlamaSamplerChainParams,

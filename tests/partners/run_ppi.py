@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from ppi_py import ppi_mean_ci, ppi_mean_pointestimate  # type: ignore[import-not-found]
+from ppi_py import ppi_mean_ci, ppi_mean_pointestimate
 
 asked = json.loads(Path(sys.argv[1]).read_text())
 judged = np.array(asked["judged"], dtype=float)

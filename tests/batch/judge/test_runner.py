@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from batch.judge.client import Delivery
 from judges.definition import parse_judge
 from judges.judged_row import JudgedRow
 from judges.outcome import ERROR_REASONS
 from judges.render import JudgeQuestion
+from judges.wires import WireRequest
 from lake.fences import ERASURE_FENCE
 from lake.tables import Lake
 from schemas.errors import FatalError
@@ -227,6 +229,23 @@ def test_a_denied_call_stops_the_run(lake: Lake) -> None:
         world.run()
     assert stored(lake) == []
     assert len(world.server.asked) == 8
+
+
+def test_a_server_that_denies_some_rows_has_refused_these_alone(lake: Lake) -> None:
+    """They are errors that may pass, and the others have their verdicts."""
+
+    class Picky(ScriptedServer):
+        def _deliver(self, request: WireRequest) -> Delivery:
+            if "parcel 3?" in request.body["messages"][-1]["content"]:
+                return Delivery(None, "unavailable", 403)
+            return super()._deliver(request)
+
+    world = World(lake, Picky())
+    counts = world.run().counts
+    assert counts.reasons == {"unavailable": 1}
+    assert counts.passed == counts.drawn - 1
+    world.server = ScriptedServer()
+    assert world.run().counts.passed == counts.drawn
 
 
 def test_nobody_is_asked_about_what_does_not_apply(lake: Lake) -> None:
