@@ -24,6 +24,7 @@ ALL = (
     ("labels_worker", "the cost of labels in the worker, and the time to rebuild the join"),
     ("labels_quality", "labels from simulated signals compared with the truth"),
     ("judge_offline", "checks and the local judge: traces a second"),
+    ("judge_runner", "a judge's runner over a lake: CPU time a judgement, and memory"),
     ("judge_correction", "intervals from few reviews and a judge, compared with the truth"),
     ("release", "a release from a growing lake, and compaction compared with pyarrow"),
     ("drift", "comparing five weeks: time and memory as the lake grows"),

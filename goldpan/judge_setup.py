@@ -4,7 +4,6 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -122,9 +121,8 @@ class JudgeSetup:
         if way is None:
             return runner.run(source, total=total)
         wiring.refuse_other_keys(self.settings, self.lake)
-        redactor = wiring.load_row_redactor(self.settings.redact)
-        runner.proof = RedactionProof(redactor, self.plan.definition, wiring.now_us())
-        with _open_client(self.settings, way) as client:
+        runner.proof = make_proof(self.settings, self.plan.definition)
+        with make_client(self.settings, way) as client:
             runner.answerer = client
             return runner.run(source, total=total)
 
@@ -151,6 +149,17 @@ def set_up_judge(
     plan = JudgePlan(definition, way, calibrated)
     known = KnownJudgements(plan.judge_digest, way, context.now_us, only_current)
     return JudgeSetup(settings, plan, lake, JudgementStore(lake, known, context), context)
+
+
+def configured_way(settings: Settings, definition: JudgeDefinition) -> JudgeWay | None:
+    """Return the first way that is configured, None if none is.
+
+    Raises UsageError if its server may not be sent rows.
+    """
+    ways = [way for way in definition.answerable if is_configured(settings, way)]
+    if ways and isinstance(ways[0], ChatWay | DecisionWay):
+        judge_server(settings, ways[0])
+    return ways[0] if ways else None
 
 
 def is_configured(settings: Settings, way: JudgeWay) -> bool:
@@ -247,10 +256,16 @@ def _key_file(settings: Settings, way: ServedWay) -> Path | None:
     return Path(named) if named else None
 
 
-@contextmanager
-def _open_client(settings: Settings, way: ServedWay) -> Iterator[JudgeClient]:
+def make_proof(settings: Settings, definition: JudgeDefinition) -> RedactionProof:
+    """Return the proof that questions of a judge hold nothing personal."""
+    redactor = wiring.load_row_redactor(settings.redact)
+    return RedactionProof(redactor, definition, wiring.now_us())
+
+
+def make_client(settings: Settings, way: ServedWay) -> JudgeClient:
+    """Return a client of a way's server, to be closed; UsageError if rows may not be sent there."""
     judges = settings.judges
-    client = JudgeClient(
+    return JudgeClient(
         judge_server(settings, way),
         RetryWaits(uniform, time.time, tries=judges.tries),
         time.monotonic,
@@ -260,8 +275,6 @@ def _open_client(settings: Settings, way: ServedWay) -> Iterator[JudgeClient]:
             call_seconds=judges.timeout_seconds,
         ),
     )
-    with client:
-        yield client
 
 
 def _calibrated(

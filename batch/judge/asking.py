@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from batch.judge.client import Delivery
 from batch.judge.judge_plan import JudgePlan, JudgeTask
-from batch.judge.known_judgements import KnownAnswer, KnownJudgements
+from batch.judge.known_judgements import KnownJudgements
 from batch.judge.run_report import CallCounts
 from judges.answer import JudgeReply
 from judges.judgement import CallFacts, JudgementKey
@@ -30,6 +31,7 @@ class AskedBatch:
     """The answers to a batch.
 
     ``denied`` is the status of a server that takes no request at all; those tasks have no answer.
+    A server that denies some and answers others has refused these rows, which may pass.
     ``same_as`` names the judgement of the batch whose answer an equal question got, by the key.
     """
 
@@ -50,10 +52,10 @@ def ask_batch(
     first: dict[str, JudgeTask] = {}
     again: list[tuple[JudgeTask, str]] = []
     for task in tasks:
-        before = _answered_before(plan, task, judgements)
+        before = judgements.find_call(partial(plan.call_id, task.key))
         if before is not None:
             facts = CallFacts(plan.way.model, cost_usd=plan.cost(0, 0),
-                              cached_from=before.judgement_id)  # fmt: skip
+                              cached_from=before.judgement_id.hex())  # fmt: skip
             batch.answers.append((task, plan.with_thresholds(before.answer), facts))
             calls.cached += 1
             continue
@@ -73,16 +75,6 @@ def ask_batch(
     return batch
 
 
-def _answered_before(
-    plan: JudgePlan, task: JudgeTask, judgements: KnownJudgements
-) -> KnownAnswer | None:
-    for epoch in judgements.searched_epochs:
-        before = judgements.calls.get(plan.call_id(task.key, epoch))
-        if before is not None:
-            return before
-    return None
-
-
 def _ask_each(
     plan: JudgePlan,
     first: dict[str, JudgeTask],
@@ -93,13 +85,14 @@ def _ask_each(
     questions = [task.question for task in first.values() if task.question is not None]
     requests = [plan.request(question) for question in questions]
     deliveries = answerer.send_all(requests) if requests else []
+    if _is_closed(deliveries, calls):
+        batch.denied = deliveries[0].status
+        calls.made += sum(delivery.calls for delivery in deliveries)
+        return {}
     modes, mode_costs = _ask_modes(plan, first, deliveries, answerer, calls)
     answered = {}
     for (call, task), request, delivery in zip(first.items(), requests, deliveries, strict=True):
         calls.made += delivery.calls
-        if delivery.is_denied:
-            batch.denied = delivery.status
-            continue
         reply = _reply(plan, delivery)
         answer = reply.answer
         if call in modes:
@@ -112,6 +105,13 @@ def _ask_each(
         answered[call] = (answer, facts)
         batch.answers.append((task, answer, facts))
     return answered
+
+
+def _is_closed(deliveries: Sequence[Delivery], calls: CallCounts) -> bool:
+    """Return whether the server takes no request at all, as far as a batch can show."""
+    if not all(delivery.is_denied for delivery in deliveries):
+        return False
+    return len(deliveries) > 1 or (len(deliveries) == 1 and not calls.input_tokens)
 
 
 def _ask_modes(

@@ -1,6 +1,7 @@
 """What a run will ask and cost, before the first call."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from batch.judge.judge_plan import JudgePlan
@@ -51,24 +52,24 @@ def estimate_run(
 ) -> RunEstimate:
     """Return what a run over these rows will ask, by what is known; nothing is asked."""
     estimate = RunEstimate()
-    asked: set[str] = set()
+    asked: set[bytes] = set()
     mode_tokens = 0
     for subject in source():
         estimate.rows += 1
         progress("reading", estimate.rows, 0)
         for task in plan.tasks_of(subject):
             before = judgements.find(task.key)
-            if before is not None and before.answer.is_final:
+            if before is not None and before.is_settled:
                 estimate.known += 1
                 continue
             if task.question is None:
                 estimate.unasked += 1
                 continue
-            calls = [plan.call_id(task.key, epoch) for epoch in judgements.searched_epochs]
-            if calls[0] in asked or any(call in judgements.calls for call in calls):
+            call = bytes.fromhex(plan.call_id(task.key, judgements.current_epoch))
+            if call in asked or judgements.find_call(partial(plan.call_id, task.key)):
                 estimate.equal += 1
                 continue
-            asked.add(calls[0])
+            asked.add(call)
             estimate.calls += 1
             estimate.input_tokens += plan.request(task.question).tokens
             estimate.output_tokens += plan.reply_tokens

@@ -1,7 +1,7 @@
 """What the lake knows of a judge: judgements that are final, claims in force, calls, and models.
 
 It is read once and then row by row as the table grows, and each commit of a runner rests on it.
-Memory: a few hundred bytes for each judgement of the judge.
+Ids are kept as the first half of their bytes, and equal answers once.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,12 +40,31 @@ _ROWS: Final = 8_192
 
 
 class KnownAnswer(NamedTuple):
-    """A stored answer: the judgement's id, its epoch, and how many attempts there were."""
+    """A stored answer, its epoch, and how many attempts there were."""
 
-    judgement_id: str
     answer: JudgeAnswer
     epoch: int
     attempt: int
+
+    @property
+    def is_settled(self) -> bool:
+        """Return whether a run must leave it.
+
+        ``residue`` is looked at again: nobody was asked, and the policy may be another one today.
+        """
+        return self.answer.is_final and self.answer.reason != "residue"
+
+    @property
+    def rank(self) -> tuple[bool, int]:
+        """Return the place among the attempts at one judgement: the highest is in force."""
+        return self.answer.is_final, self.attempt
+
+
+class KnownCall(NamedTuple):
+    """An answer that was paid for, and the id of its judgement (32 bytes)."""
+
+    judgement_id: bytes
+    answer: JudgeAnswer
 
 
 class KnownClaim(NamedTuple):
@@ -70,12 +89,13 @@ class KnownJudgements:
     now_us: Callable[[], int]
     only_current: bool = False
     position: int = 0
-    answers: dict[str, KnownAnswer] = field(default_factory=dict)
+    answers: dict[bytes, KnownAnswer] = field(default_factory=dict)
     claims: dict[str, KnownClaim] = field(default_factory=dict)
-    calls: dict[str, KnownAnswer] = field(default_factory=dict)
+    calls: dict[bytes, KnownCall] = field(default_factory=dict)
     epochs: dict[str, int] = field(default_factory=dict)
     current_epoch: int = FIRST_EPOCH
     _newest_served: int = -1
+    _equal: dict[KnownAnswer, KnownAnswer] = field(default_factory=dict)
 
     def read(self, table: Table, position: int) -> None:
         """Read the rows from the own position up to ``position``, as of the last refresh."""
@@ -107,9 +127,9 @@ class KnownJudgements:
             self.claims[row["judgement_id"]] = claim
 
     def _add_answer(self, row: Mapping[str, Any], offset: int) -> None:
-        known = KnownAnswer(
-            row["judgement_id"], stored_answer(row), row["epoch"], row["attempt"] or 1
-        )
+        known = KnownAnswer(stored_answer(row), row["epoch"], row["attempt"] or 1)
+        if known.answer.p_fail is None:
+            known = self._equal.setdefault(known, known)
         if row["way"] == self.way.kind and row["model_requested"] == self.way.model:
             served = row["model_served"]
             if served is not None:
@@ -117,12 +137,14 @@ class KnownJudgements:
                 if offset >= self._newest_served:
                     self._newest_served, self.current_epoch = offset, row["epoch"]
             if row["call_id"] is not None and known.answer.is_final:
-                self.calls.setdefault(row["call_id"], known)
+                call = KnownCall(bytes.fromhex(row["judgement_id"]), known.answer)
+                self.calls.setdefault(_short(row["call_id"]), call)
         if row["judge_digest"] == self.judge_digest:
             self._end_claim(row, offset)
-            held = self.answers.get(known.judgement_id)
-            if held is None or not (held.answer.is_final or held.attempt > known.attempt):
-                self.answers[known.judgement_id] = known
+            id_ = _short(row["judgement_id"])
+            held = self.answers.get(id_)
+            if held is None or known.rank > held.rank:
+                self.answers[id_] = known
 
     def _end_claim(self, row: Mapping[str, Any], offset: int) -> None:
         """Drop the claim that a judgement was made under: that of the first epoch's id."""
@@ -142,19 +164,31 @@ class KnownJudgements:
         return [self.current_epoch, *sorted(others, reverse=True)]
 
     def find(self, key: JudgementKey) -> KnownAnswer | None:
-        """Return the answer of a judgement in any epoch that counts, a final one first."""
+        """Return the answer of a judgement in any epoch that counts, a settled one first."""
         passing = None
         for epoch in self.searched_epochs:
-            known = self.answers.get(key._replace(epoch=epoch).judgement_id)
-            if known is not None and known.answer.is_final:
+            known = self.answers.get(_short(key._replace(epoch=epoch).judgement_id))
+            if known is not None and known.is_settled:
                 return known
             passing = passing or known
         return passing
+
+    def find_call(self, call_id: Callable[[int], str]) -> KnownCall | None:
+        """Return the answer to an equal question; ``call_id`` gives the call's id by epoch."""
+        for epoch in self.searched_epochs if self.calls else ():
+            call = self.calls.get(_short(call_id(epoch)))
+            if call is not None:
+                return call
+        return None
 
     def claim_on(self, judgement_id: str, now: int) -> KnownClaim | None:
         """Return the claim that holds a judgement at ``now``, None if there is none."""
         claim = self.claims.get(judgement_id)
         return claim if claim is not None and claim.until > now else None
+
+
+def _short(id_: str) -> bytes:
+    return bytes.fromhex(id_[:32])
 
 
 def _rows(

@@ -15,12 +15,16 @@ from judges.weighted_rows import WeightedRow
 
 
 class ReportedRow(NamedTuple):
-    """A drawn row: its trace, how much it stands for, and its answer; None while it is pending."""
+    """A judged row: its trace, how much it stands for, and its answer; None while it is pending.
+
+    ``is_sampled``: it counts in estimates.
+    """
 
     trace_id: str
     weighted: WeightedRow
     answer: JudgeAnswer | None
     epoch: int
+    is_sampled: bool = True
 
 
 @dataclass(slots=True)
@@ -59,6 +63,15 @@ class JudgeRunReport:
     known: int = 0
     repeats: int = 0
     calls: CallCounts = field(default_factory=CallCounts)
+    _equal: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    def add(self, row: ReportedRow) -> None:
+        """Add a row; equal answers and weights are kept once."""
+        weighted = self._equal.setdefault(row.weighted, row.weighted)
+        answer = row.answer
+        if answer is not None and answer.p_fail is None:
+            answer = self._equal.setdefault(answer, answer)
+        self.rows.append(row._replace(weighted=weighted, answer=answer))
 
     @property
     def counts(self) -> OutcomeCounts:
@@ -69,8 +82,14 @@ class JudgeRunReport:
     @property
     def as_judged(self) -> JudgedRate:
         """Return the share that the judge passes, taken at its word."""
-        judged = [(row.answer, row.weighted) for row in self.rows if row.answer is not None]
-        return judged_rate(judged, drawn=len(self.rows))
+        sampled = [row for row in self.rows if row.is_sampled]
+        judged = [(row.answer, row.weighted) for row in sampled if row.answer is not None]
+        return judged_rate(judged, drawn=len(sampled))
+
+    @property
+    def not_sampled(self) -> int:
+        """Return how many rows are in no estimate: a spec names them, or they are synthetic."""
+        return sum(not row.is_sampled for row in self.rows)
 
     @property
     def epochs(self) -> Mapping[int, int]:
@@ -78,10 +97,14 @@ class JudgeRunReport:
         return dict(sorted(Counter(row.epoch for row in self.rows if row.answer).items()))
 
     def units(self, reviewed: Mapping[str, ReviewedAnswer]) -> list[JudgedUnit]:
-        """Return the judged rows with the reviews of their traces, for estimates."""
+        """Return the judged rows with the reviews of their traces, for estimates.
+
+        Outcomes of an earlier epoch are strata of their own: its model judged otherwise.
+        """
+        newest = max(self.epochs, default=0)
         units = []
         for row in self.rows:
-            if row.answer is None:
+            if row.answer is None or not row.is_sampled:
                 continue
             review = reviewed.get(row.trace_id)
             probability = None if review is None else review.probability
@@ -93,6 +116,7 @@ class JudgeRunReport:
                     row.weighted.probability,
                     row.weighted.cluster,
                     row.answer.p_fail,
+                    None if row.epoch == newest else f"{row.answer.outcome} in epoch {row.epoch}",
                 )
             )
         return units

@@ -138,7 +138,7 @@ class JudgeRunner:
     def _count_known(self, task: JudgeTask) -> bool:
         """Count a judgement that is there already; return whether it is."""
         known = self.store.known.find(task.key)
-        if known is None or not known.answer.is_final:
+        if known is None or not known.is_settled:
             return False
         self._count(task, known.answer, known.epoch, is_new=False)
         return True
@@ -184,7 +184,7 @@ class JudgeRunner:
             for task in tasks:
                 answer = known.find(task.key)
                 claim = known.claim_on(task.key.judgement_id, now)
-                if answer is not None and answer.answer.is_final:
+                if answer is not None and answer.is_settled:
                     known_now.append(task)
                 elif claim is not None and claim.run_id != self.terms.run_id:
                     others.append(task)
@@ -230,7 +230,7 @@ class JudgeRunner:
             for task, answer, call in answers:
                 before = known.find(task.key)
                 if before is not None and (
-                    before.answer.is_final or (before.answer == answer and not call.call_id)
+                    before.is_settled or (before.answer == answer and not call.call_id)
                 ):
                     continue
                 epoch = known.current_epoch
@@ -296,7 +296,9 @@ class JudgeRunner:
         self._report.judged += is_new
         self._report.known += not is_new
         subject: JudgeSubject = task.subject
-        self._report.rows.append(ReportedRow(subject.trace_id, subject.weighted, answer, epoch))
+        self._report.add(
+            ReportedRow(subject.trace_id, subject.weighted, answer, epoch, subject.is_sampled)
+        )
 
 
 def _chunks(items: Iterable[_T], size: int) -> Iterator[list[_T]]:

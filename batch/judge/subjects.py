@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from math import inf
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from batch.assembled_rows import has_assembled_rows
 from batch.bounded_duckdb import connect_duckdb, temp_dir, temp_root
 from batch.release.format.files import DATA
 from batch.release.format.reader import read_release_rows
+from batch.release.format.rows import SAMPLE
 from batch.release.publish.repository import ReleaseRepository, ReleaseVersion
 from batch.traces_in_force_view import create_plain_traces_view, create_traces_view
 from judges.judged_row import BadRowError, JudgedRow, judged_row_of
@@ -34,13 +36,18 @@ MAX_ID: Final = 512
 
 @dataclass(frozen=True, slots=True, repr=False)
 class JudgeSubject:
-    """A row to judge, why, and how much it stands for. ``cluster`` is its conversation."""
+    """A row to judge, why, and how much it stands for. ``cluster`` is its conversation.
+
+    ``is_sampled``: it was drawn, and counts in estimates. Rows that a spec names, and synthetic
+    ones, are judged and count in none.
+    """
 
     row: JudgedRow
     arm: JudgementArm
     release: str | None = None
     probability: float = 1.0
     cluster: str | None = None
+    is_sampled: bool = True
 
     @property
     def trace_id(self) -> str:
@@ -60,10 +67,7 @@ SubjectSource = Callable[[], Iterator[JudgeSubject]]
 def read_release_subjects(
     releases: ReleaseRepository, release: ReleaseVersion
 ) -> Iterator[JudgeSubject]:
-    """Yield the rows of a release, with the probability that each was drawn with.
-
-    Rows that the spec names, and synthetic ones, were not drawn: they have probability 1.
-    """
+    """Yield the rows of a release, each with the weight of its design, as a probability."""
     rows = read_release_rows(releases.read(release, DATA))
     name = f"{release.name}@{release.version}"
     for batch in rows.to_batches(_ROWS):
@@ -72,8 +76,9 @@ def read_release_subjects(
                 row=judged_row_of(row),
                 arm="release",
                 release=name,
-                probability=row["inclusion_probability"] or 1.0,
+                probability=_probability(row),
                 cluster=_cluster(row),
+                is_sampled=row["drawn"] == SAMPLE,
             )
 
 
@@ -119,16 +124,18 @@ def read_file_subjects(
             raise UsageError(
                 f"{where}: the same `trace_id` as in line {first[trace_id]}; a row is judged once."
             )
-        probability = row.get("inclusion_probability")
-        if probability is not None and (
-            isinstance(probability, bool)
-            or not isinstance(probability, int | float)
-            or not 0 < probability <= 1
+        weight = row.get("weight")
+        if weight is not None and (
+            isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < inf
         ):
-            raise UsageError(f"{where}: `inclusion_probability` must be above 0 and at most 1.")
+            raise UsageError(f"{where}: `weight` must be a number above 0.")
         if not is_erased([judged.trace])[0]:
             yield JudgeSubject(
-                row=judged, arm="file", probability=probability or 1.0, cluster=_cluster(row)
+                row=judged,
+                arm="file",
+                probability=_probability(row),
+                cluster=_cluster(row),
+                is_sampled=row.get("drawn", SAMPLE) == SAMPLE,
             )
 
 
@@ -159,6 +166,12 @@ def _object(line: bytes, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise UsageError(f"{where} is not a JSON object.")
     return value
+
+
+def _probability(row: Mapping[str, Any]) -> float:
+    """Return one over the number of traces that a row of a release represents."""
+    weight = row.get("weight")
+    return 1.0 if weight is None else min(1.0, 1 / weight)
 
 
 def _cluster(row: Mapping[str, Any]) -> str | None:

@@ -11,10 +11,12 @@ import click
 from batch.judge.agreement_report import report_agreement
 from batch.judge.cost_estimate import RunEstimate
 from batch.judge.estimates import estimates_json
+from batch.judge.judge_plan import JudgePlan
 from batch.judge.judge_record import read_judge_records
 from goldpan import jobs
 from goldpan.cli.context import CliContext, with_cli_context
 from goldpan.cli.judge_output import (
+    definition_json,
     plan_json,
     show_agreement,
     show_check,
@@ -30,6 +32,7 @@ from goldpan.cli.time_options import DayParam
 from goldpan.judge_setup import (
     JudgeSetup,
     SubjectChoice,
+    configured_way,
     import_verdicts,
     read_reviews,
     set_up_judge,
@@ -84,23 +87,27 @@ def _days(first: object, last: object) -> tuple[date, date] | None:
 def check(cli: CliContext, *, judge: Path, choice: SubjectChoice) -> None:
     """Check a judge's file, and show what it would ask and cost.
 
-    Nothing is asked and nothing is stored. Shows the question, the ways and which one would answer,
-    and with rows (--release, --from or --rows) how many calls a run would make.
+    Nothing is asked and nothing is stored. Shows the question, the ways, and which one would answer
+    here. With rows (--release, --from or --rows) it shows how many calls a run would make.
 
     \b
     Example:
       goldpan judge check faithfulness.yaml --release support@3
     """
-    setup = set_up_judge(cli.settings, load_judge(judge))
+    definition = load_judge(judge)
     estimate = None
     if choice != SubjectChoice():
+        setup = set_up_judge(cli.settings, definition)
         with show_progress(cli) as report:
             estimate = setup.estimate(setup.source(choice), report)
+    way = configured_way(cli.settings, definition)
+    plan = None if way is None else JudgePlan(definition, way)
     data = {
-        **plan_json(setup.plan),
+        **definition_json(definition, way),
+        **({} if plan is None else plan_json(plan)),
         "estimate": None if estimate is None else estimate.to_json(),
     }
-    cli.answer(data, lambda console: show_check(console, setup.plan, estimate))
+    cli.answer(data, lambda console: show_check(console, definition, plan, estimate))
 
 
 @click.command()
@@ -150,11 +157,13 @@ def run(
         )
     reviewed = setup.reviewed()
     data = {
+        **definition_json(setup.plan.definition, setup.plan.way),
         **plan_json(setup.plan),
         "outcomes": outcome.counts.to_json(),
         "judged": outcome.judged,
         "known": outcome.known,
         "repeats": outcome.repeats,
+        "not_sampled": outcome.not_sampled,
         "estimates": estimates_json(outcome, reviewed),
         "epochs": {str(epoch): count for epoch, count in outcome.epochs.items()},
         "calls": outcome.calls.to_json(),

@@ -14,10 +14,13 @@ from batch.judge.run_report import JudgeRunReport
 from batch.judge.verdict_import import ImportedVerdicts
 from goldpan.cli.formatting import format_count, format_quantity
 from goldpan.cli.plain_console import escape_controls
+from judges.definition import JudgeDefinition
 from judges.outcome import OUTCOMES, OutcomeCounts
+from judges.ways import ChatWay, DecisionWay, JudgeWay
 from judges.weighted_rate import RateEstimate
 
 _SHOWN_REFUSALS: Final = 10
+_SERVED: Final = (ChatWay, DecisionWay)
 _WORDS: Final = {
     "as_judged": "as judged",
     "post_stratified": "as reviewers would say",
@@ -25,36 +28,54 @@ _WORDS: Final = {
 }
 
 
-def plan_json(plan: JudgePlan) -> dict[str, Any]:
-    """Return which judge answers, and how."""
-    definition = plan.definition
+def definition_json(definition: JudgeDefinition, answering: JudgeWay | None) -> dict[str, Any]:
+    """Return what a judge asks, and its ways; ``answering`` is the one that answers here."""
     return {
         "judge": definition.judge,
         "version": definition.version,
+        "asks": definition.asks,
+        "reads": list(definition.reads),
         "digest": definition.digest,
-        "judge_digest": plan.judge_digest,
-        "way": plan.way.kind,
-        "model": plan.way.model,
-        "wire": plan.way.wire,
-        "thresholds": plan.thresholds.model_dump(mode="json"),
+        "way": None,
         "ways": [
-            {"way": way.kind, "model": way.model, "answers": way is plan.way}
+            {"way": way.kind, "model": way.model, "answers": way is answering}
             for way in definition.by
         ],
         "misfits": dict(definition.misfits),
     }
 
 
-def show_check(console: Console, plan: JudgePlan, estimate: RunEstimate | None) -> None:
+def plan_json(plan: JudgePlan) -> dict[str, Any]:
+    """Return by what a judge is answered."""
+    return {
+        "judge_digest": plan.judge_digest,
+        "way": plan.way.kind,
+        "model": plan.way.model,
+        "wire": plan.way.wire,
+        "thresholds": plan.thresholds.model_dump(mode="json"),
+    }
+
+
+def show_check(
+    console: Console,
+    definition: JudgeDefinition,
+    plan: JudgePlan | None,
+    estimate: RunEstimate | None,
+) -> None:
     """Print what a judge asks, by what it is answered, and what a run would do."""
-    definition = plan.definition
     console.print(f"judge {definition.judge}, version {definition.version}")
     console.print(f"asks: {escape_controls(definition.asks)}", soft_wrap=True)
     console.print(f"reads: {', '.join(definition.reads)}")
     for way in definition.by:
-        mark = "answers" if way is plan.way else "not used"
+        mark = "answers" if plan is not None and way is plan.way else "does not answer here"
         reason = definition.misfits.get(f"{way.kind}: {way.model}")
         console.print(f"  {way.kind}: {way.model} ({reason or mark})", soft_wrap=True)
+    if plan is None:
+        variables = ", ".join(
+            dict.fromkeys(w.url_env for w in definition.answerable if isinstance(w, _SERVED))
+        )
+        console.print(f"nothing that can answer it is configured here: set {variables}")
+        return
     if definition.cost is None and plan.served_way is not None:
         console.print("no prices: add `cost` to the file, to see what a run costs")
     if estimate is not None:
@@ -101,6 +122,11 @@ def show_run(
     )
     _show_outcomes(console, report.counts)
     _show_estimates(console, data["estimates"], report)
+    if report.not_sampled:
+        console.print(
+            f"{format_quantity(report.not_sampled, 'row')} in no estimate: named by the spec, or "
+            "synthetic"
+        )
     if len(report.epochs) > 1:
         epochs = ", ".join(
             f"{format_count(count)} in epoch {epoch}" for epoch, count in report.epochs.items()

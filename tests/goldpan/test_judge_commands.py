@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from schemas.records import Message
+from schemas.records import Label, Message
 from tests.batch.judge import replies
-from tests.batch.judge.world import DAY, DEFINITION, asked, stored
+from tests.batch.judge.world import DAY, DEFINITION, asked, put_reviews, stored
 from tests.batch.kit import new_lake, open_lake
 from tests.docs.pages import code_blocks
 from tests.edges.search import marks_in, marks_in_folder
@@ -89,6 +89,24 @@ def test_what_would_be_asked_is_shown_and_nothing_is_sent(
     assert found["estimate"]["calls"] == ROWS + 1
     assert 0 < found["estimate"]["cost_usd"] < 0.1
     assert "13 calls to m-2026-01-01" in run_judge("judge", "check", "judge.yaml", *DAYS).stdout
+
+
+def test_a_file_is_checked_without_a_lake_or_a_server(
+    run_judge: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is missing to run it is said; a mistake in it is exit code 2, with the line."""
+    monkeypatch.setenv("GOLDPAN_LAKE__URI", "nowhere")
+    assert run_judge("judge", "check", "judge.yaml").returncode == 0
+    monkeypatch.delenv("GOLDPAN_JUDGES__URL")
+    told = run_judge("judge", "check", "judge.yaml")
+    assert (told.returncode, "set GOLDPAN_JUDGES__URL" in told.stdout) == (0, True)
+    found = json.loads(run_judge("judge", "check", "judge.yaml", "--json").stdout)
+    assert (found["way"], found["ways"][0]["answers"]) == (None, False)
+    assert run_judge("judge", "check", "judge.yaml", *DAYS).returncode == 2
+    Path("wrong.yaml").write_text(DEFINITION.replace("by:", "buy:"), encoding="utf-8")
+    told = run_judge("judge", "check", "wrong.yaml")
+    assert told.returncode == 2
+    assert "wrong.yaml" in told.stderr
 
 
 def test_rows_are_judged_once_and_nothing_personal_leaves(
@@ -215,6 +233,30 @@ def test_verdicts_from_elsewhere_are_judgements(run_judge: Run, tmp_path: Path) 
     (judge,) = json.loads(run_judge("judge", "agreement", "theirs", "--json").stdout)["judges"]
     assert (judge["judge"], judge["outcomes"]["drawn"]) == ("theirs", 4)
     assert judge["outcomes"]["reasons"] == {"timeout": 1, "unavailable": 1}
+
+
+def test_reviews_of_the_audit_say_what_the_judge_does_not(
+    run_judge: Run, server: JudgeServer, tmp_path: Path
+) -> None:
+    """The judge passes all; the reviewers of half of the rows pass two thirds of them."""
+    verdicts: dict[str, Label] = {
+        f"t{number:04}": "fail" if number % 3 == 0 else "pass" for number in range(0, ROWS, 2)
+    }
+    lake = open_lake(tmp_path / "lake")
+    put_reviews(lake, verdicts, 0.5)
+    put_reviews(lake, {"t0001": "fail"}, None)
+    found = json.loads(run_judge("judge", "run", "judge.yaml", *DAYS, "--json").stdout)
+    judged, corrected = found["estimates"]
+    assert judged["estimate"] == 1.0
+    assert (corrected["claim"], corrected["reviews"]) == ("as_humans", ROWS // 2)
+    assert corrected["estimate"] == pytest.approx(2 / 3)
+    assert "as reviewers would say: 66.7%" in run_judge("judge", "run", "judge.yaml", *DAYS).stdout
+    (judge,) = json.loads(run_judge("judge", "agreement", "--json").stdout)["judges"]
+    assert judge["confusion"]["pass"] == {"good": 4, "bad": 2}
+    assert (judge["reviews"], judge["reviews_without_probability"]) == (6, 1)
+    told = run_judge("judge", "agreement").stdout
+    assert "100 reviews with this judge are worth 100" in told
+    assert "1 review without a known probability" in told
 
 
 def test_the_commands_of_the_page_run(

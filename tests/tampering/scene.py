@@ -12,7 +12,7 @@ import pyarrow as pa
 from lake.config import LakeSettings
 from lake.ledger import SourcePartition, SourceRange
 from lake.table_commit import Move
-from lake.table_log import REVIEW_SEQUENCE, position_app
+from lake.table_log import JUDGE_SEQUENCE, REVIEW_SEQUENCE, position_app
 from lake.table_writer import FlushPart, TableWriter
 from lake.tables import Lake
 from redact.pipeline.audit import AuditEntry, AuditReplacement, build_audit_rows, chain_start
@@ -175,6 +175,8 @@ def make(folder: Path) -> Lake:
     scene.flush("feedback", FEEDBACK, 4)
     scene.add("labels", TRACES, 4, label_event_id="event", label="pass")
     scene.add("reviews", SourcePartition(REVIEW_SEQUENCE, 0), 2, review_id="review", verdict="fail")
+    judged = {"judgement_id": "judgement", "failure_mode": "late"}
+    scene.add("judgements", SourcePartition(JUDGE_SEQUENCE, 0), 2, **judged)
     scene.flush("traces", TRACES, 9)
     scene.restart()
     scene.flush("traces", TRACES, 14, [10, 12])

@@ -141,6 +141,7 @@ for _what, _name, _column in (
     ("a comment", "feedback", "comment"),
     ("a label", "labels", "label"),
     ("a verdict", "reviews", "verdict"),
+    ("a judge's failure mode", "judgements", "failure_mode"),
     ("a reason", "quarantine", "reason"),
 ):
     way(f"{_what} changed in place (`{_name}.{_column}`)")(_in_place(_name, _column, "other"))
@@ -248,7 +249,7 @@ def _exchanged(folder: Path) -> None:
     other.write_bytes(a)
 
 
-for _name in ("traces", "feedback", "quarantine", "redactions", "labels", "reviews"):
+for _name in ("traces", "feedback", "quarantine", "redactions", "labels", "reviews", "judgements"):
 
     @way(f"a file of `{_name}` gone")
     def _file_gone(folder: Path, name: str = _name) -> None:

@@ -5,6 +5,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -310,6 +311,16 @@ def test_calls_are_made_side_by_side_and_no_more_than_allowed() -> None:
     assert [delivery.body for delivery in deliveries] == [GOOD] * 40
     assert sorted(told) == list(range(40))
     assert 1 < most <= 4
+
+
+def test_a_client_may_be_used_by_one_thread_after_the_other() -> None:
+    """As evaluations elsewhere do, which have threads of their own."""
+    with HostileServer(dict.fromkeys(range(3), always(reply(GOOD)))) as server:
+        client = JudgeClient(allowed_server(server.address, []), waits(), time.monotonic)
+        with client, ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as other:
+            for at, thread in enumerate((one, other, one)):
+                sent = thread.submit(client.send_all, [request(at)]).result()
+                assert sent[0].body == GOOD
 
 
 def test_an_error_of_the_caller_ends_the_calls_in_flight() -> None:

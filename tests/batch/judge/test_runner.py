@@ -3,12 +3,17 @@
 import random
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from batch.judge.client import Delivery
 from judges.definition import parse_judge
+from judges.judged_row import JudgedRow
 from judges.outcome import ERROR_REASONS
+from judges.render import JudgeQuestion
+from judges.wires import WireRequest
 from lake.fences import ERASURE_FENCE
 from lake.tables import Lake
 from schemas.errors import FatalError
@@ -226,6 +231,23 @@ def test_a_denied_call_stops_the_run(lake: Lake) -> None:
     assert len(world.server.asked) == 8
 
 
+def test_a_server_that_denies_some_rows_has_refused_these_alone(lake: Lake) -> None:
+    """They are errors that may pass, and the others have their verdicts."""
+
+    class Picky(ScriptedServer):
+        def _deliver(self, request: WireRequest) -> Delivery:
+            if "parcel 3?" in request.body["messages"][-1]["content"]:
+                return Delivery(None, "unavailable", 403)
+            return super()._deliver(request)
+
+    world = World(lake, Picky())
+    counts = world.run().counts
+    assert counts.reasons == {"unavailable": 1}
+    assert counts.passed == counts.drawn - 1
+    world.server = ScriptedServer()
+    assert world.run().counts.passed == counts.drawn
+
+
 def test_nobody_is_asked_about_what_does_not_apply(lake: Lake) -> None:
     """The rule decides, also over rows with nothing to ask about."""
     put(lake, [asked(50, response=None), asked(51, app="other")])
@@ -234,6 +256,30 @@ def test_nobody_is_asked_about_what_does_not_apply(lake: Lake) -> None:
     assert (report.counts.passed, report.counts.not_applicable) == (1, ROWS + 1)
     report = World(lake, run_id="run-2").run()
     assert report.counts.reasons == {"missing_input": 1}
+
+
+class Refuses:
+    """A proof that some rows do not pass."""
+
+    def __init__(self, *refused: str) -> None:
+        self.refused = refused
+
+    def passes(self, rows: Sequence[JudgedRow], questions: Sequence[JudgeQuestion]) -> list[bool]:
+        """Return which rows may leave."""
+        assert len(rows) == len(questions)
+        return [row.trace.trace_id not in self.refused for row in rows]
+
+
+def test_what_held_personal_data_is_looked_at_again(lake: Lake) -> None:
+    """Nobody was asked; once the policy lets it pass, it is judged, and else nothing is added."""
+    refused = ("t0003", "t0017")
+    for run_id in ("run-1", "run-2"):
+        world = World(lake, proof=Refuses(*refused), run_id=run_id)
+        assert world.run().counts.reasons == {"residue": 2}
+        assert not any("parcel 3?" in text for text in world.server.asked)
+        assert len(stored(lake)) == ROWS
+    assert World(lake, proof=Refuses(), run_id="run-3").run().counts.passed == ROWS
+    assert World(lake, proof=Refuses(*refused), run_id="run-4").run().counts.passed == ROWS
 
 
 def test_failure_modes_are_asked_of_failures_alone(lake: Lake) -> None:

@@ -24,15 +24,21 @@ from batch.judge.verdict_import import (
     VerdictImport,
     parse_verdict,
 )
+from batch.numbered_rows import NumberedRows
+from batch.reviews.review_table import build_review_columns, build_review_row
 from batch.reviews.review_texts import RedactedReviewTexts, ReviewTexts
 from judges.definition import JudgeDefinition, parse_judge
 from judges.judgement import Judgement
 from judges.outcome import VERDICTS, JudgeErrorReason, JudgeOutcome
 from judges.wires import WireRequest
+from labels.review_log import Review, review_id_of
+from lake.ledger import EntryKind
 from lake.table_commit import CommitContext
+from lake.table_log import REVIEW_SEQUENCE
 from lake.tables import Lake
+from redact.pipeline.derived_rows import box_derived_rows
 from schemas.arrow import JUDGEMENTS_TABLE
-from schemas.records import Message, Trace
+from schemas.records import Label, Message, Trace
 from tests.batch.judge import replies
 from tests.batch.kit import Clock, means
 from tests.lake.kit import patience
@@ -187,3 +193,23 @@ def take_in(lake: Lake, verdicts: Sequence[Mapping[str, Any]]) -> ImportedVerdic
     sent = [NumberedVerdict(at, parse_verdict(each)) for at, each in enumerate(verdicts, 1)]
     job.run(sent, report)
     return report
+
+
+def put_reviews(lake: Lake, verdicts: Mapping[str, Label], probability: float | None) -> None:
+    """Store reviews of traces that were drawn for the audit with a probability."""
+    context = means()
+    rows = NumberedRows(lake.table("reviews"), REVIEW_SEQUENCE, EntryKind.REVIEW, context)
+    at = rows.refresh_position()
+    made = [
+        build_review_row(
+            Review(review_id_of(trace, "ann"), trace, "ann", label, context.now_us(), None,
+                   probability),
+            comment=None,
+            label_event_id="e",
+            submission=None,
+            policy=None,
+        )
+        for trace, label in verdicts.items()
+    ]  # fmt: skip
+    batch = rows.number_rows(*build_review_columns(made, without_text="identity"), at=at)
+    rows.append(box_derived_rows(batch, "review", redacted_texts=["ann"], policy="identity"), at=at)

@@ -61,8 +61,18 @@ def test_the_same_row_is_the_same_judgement_everywhere(
     assert {trace_id: in_lake[trace_id] for trace_id in in_release} == in_release
 
 
+def test_named_and_synthetic_rows_are_in_no_estimate(tmp_path: Path) -> None:
+    """They are judged, but nobody drew them."""
+    file = tmp_path / "rows.jsonl"
+    rows = [{"trace_id": "a", "weight": 4, "drawn": "sample"}, {"trace_id": "b", "drawn": "named"}]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    first, second = read_file_subjects(file, lambda traces: [False] * len(traces))
+    assert (first.is_sampled, first.probability) == (True, 0.25)
+    assert (second.is_sampled, second.probability) == (False, 1.0)
+
+
 def test_rows_of_a_release_have_its_weights(published_release: Path) -> None:
-    """The probability of the draw, and the conversation as the cluster."""
+    """The weight of the design, and the conversation as the cluster."""
     subjects = of_release(published_release)
     assert {subject.release for subject in subjects} == {"support@1.0.0"}
     assert len({subject.probability for subject in subjects}) > 1
@@ -81,7 +91,8 @@ def test_rows_of_a_release_have_its_weights(published_release: Path) -> None:
             "line 3: the same `trace_id` as in line 1",
         ),
         (['{"trace_id": "a", "messages": 7}'], r"line 1: not a row of a trace"),
-        (['{"trace_id": "a", "inclusion_probability": 0}'], "must be above 0 and at most 1"),
+        (['{"trace_id": "a", "weight": 0}'], "`weight` must be a number above 0"),
+        (['{"trace_id": "a", "weight": true}'], "`weight` must be a number above 0"),
         ([json.dumps({"trace_id": "a" * 600})], "line 1"),
     ],
 )
