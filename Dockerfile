@@ -7,7 +7,7 @@
 FROM python:3.11.14-slim-bookworm AS build
 
 # 0 leaves redaction pure Python, and builds in seconds.
-ARG GOLDPAN_COMPILE=1
+ARG COMPILE_REDACTION=1
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_CACHE_DIR=1 \
     PYTHONDONTWRITEBYTECODE=1

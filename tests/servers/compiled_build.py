@@ -64,8 +64,8 @@ def _build(folder: Path) -> None:
         cwd=source,
         env={
             **os.environ,
-            "GOLDPAN_COMPILE": "1",
-            "GOLDPAN_COMPILE_LEVEL": _LEVEL,
+            "COMPILE_REDACTION": "1",
+            "COMPILE_REDACTION_LEVEL": _LEVEL,
             "MYPY_CACHE_DIR": str(cache_root() / "compiled-types"),
         },
         check=False,
