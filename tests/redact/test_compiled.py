@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,7 @@ def test_both_builds_give_the_same(site: Path, combinations: int) -> None:
 @pytest.mark.parametrize(("setting", "build"), [("true", "compiled"), ("false", "pure")])
 def test_the_version_says_which_build_it_is(site: Path, setting: str, build: str) -> None:
     """A setting switches between the builds in one installation."""
-    done = _run(site, ["-m", "goldpan", "--version"], **{SWITCH: setting})
+    done = _run(site, ["-m", "goldpan", "--version"], {SWITCH: setting})
     assert done.stdout.rstrip().endswith(f"({build})")
 
 
@@ -65,13 +66,13 @@ def test_the_tests_of_redaction_pass_on_the_compiled_build(site: Path) -> None:
 
 
 def _run(
-    site: Path, words: list[str], *, check: bool = True, **more: str
+    site: Path, words: list[str], more: Mapping[str, str] | None = None, *, check: bool = True
 ) -> "subprocess.CompletedProcess[str]":
     path = os.pathsep.join((str(site), str(ROOT)))
     return subprocess.run(
         [sys.executable, "-P", *words],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": path, **more},
+        env={**os.environ, "PYTHONPATH": path, **(more or {})},
         capture_output=True,
         text=True,
         check=check,
