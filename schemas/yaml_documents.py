@@ -59,10 +59,11 @@ def read_yaml_mapping(text: str, name: str) -> tuple[yaml.Node | None, dict[str,
     Raises UsageError if it is not YAML or not a mapping, or if a key is a duplicate or not text.
     """
     try:
-        tree = yaml.compose(text, Loader=PlainLoader)
+        loader = PlainLoader(text)
+        tree = loader.get_single_node()
         if tree is not None:
             _refuse_keys(tree, name)
-        document = yaml.load(text, Loader=PlainLoader)  # noqa: S506 - a safe loader
+        document = None if tree is None else loader.construct_document(tree)
     except RecursionError:
         raise UsageError(f"{name}: it is nested too deeply or contains itself.") from None
     except yaml.MarkedYAMLError as error:

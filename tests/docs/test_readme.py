@@ -15,7 +15,7 @@ import pytest
 
 from goldpan.demo.broker import EmbeddedBroker
 from tests.docs.pages import Block, code_blocks
-from tests.servers.worker import environment, run_goldpan_anew, settings
+from tests.servers.worker import environment, run_goldpan, run_goldpan_anew, settings
 
 BLOCKS = code_blocks("README.md")
 TOKEN = re.compile(r"(?<=:)[a-z0-9]{12}\b")
@@ -67,14 +67,14 @@ def test_what_goes_in_comes_out_as_the_page_shows(
         broker.send(topic, record["trace_id"], json.dumps(record).encode(), lambda _p, _o: None)
     broker.flush()
     env = _settings(broker)
-    assert run_goldpan_anew(env, "stream", "run", "--until-caught-up").returncode == 0
+    assert run_goldpan(env, "stream", "run", "--until-caught-up").returncode == 0
     tomorrow = now.date() + timedelta(days=1)
     Path("shop.yaml").write_text(SPEC.format(day=now.date(), next=tomorrow))
     for command in (
         ("release", "build", "shop.yaml"),
         ("release", "export", "shop@latest", "--to", "jsonl", "--out", "export"),
     ):
-        done = run_goldpan_anew(env, *command)
+        done = run_goldpan(env, *command)
         assert done.returncode == 0, done.stderr
     exported = json.loads(Path("export/shop.jsonl").read_text())
     pattern = {key: value for key, value in row.items() if key not in TIMES}

@@ -1,5 +1,6 @@
 """The broker of the tests is a real one."""
 
+import pytest
 from confluent_kafka import Consumer
 
 from tests.servers.kafka import Kafka, unique
@@ -59,6 +60,7 @@ def test_a_topic_made_again_is_another_incarnation(kafka: Kafka) -> None:
     assert kafka.watermarks(topic) == {0: (0, 0)}
 
 
+@pytest.mark.chaos
 def test_a_killed_broker_comes_back_with_its_records(own_kafka: Kafka) -> None:
     """SIGKILL and a start again: same address, same cluster, same records, same topic."""
     topic = own_kafka.new_topic("kept", partitions=2)

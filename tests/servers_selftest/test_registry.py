@@ -47,6 +47,7 @@ def test_an_incompatible_schema_is_refused(registry: SharedRegistry) -> None:
         client.register_schema(subject, Schema(record(number), "AVRO"))
 
 
+@pytest.mark.chaos
 def test_a_restarted_registry_knows_its_ids(own_registry: SchemaRegistry) -> None:
     """Same address, same schema under the same id; and no answer in between."""
     schema = Schema(record(A), "AVRO")

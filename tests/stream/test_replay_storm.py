@@ -27,7 +27,7 @@ from tests.stream.redrives import redrive
 from tests.stream.replays import NOW, TOKENS, compact, stage, staging
 
 ALL = range(12)
-SEEDS = [pytest.param(s, marks=[pytest.mark.chaos] if s >= 3 else []) for s in range(60)]
+SEEDS = [pytest.param(s, marks=[pytest.mark.chaos] if s >= 1 else []) for s in range(60)]
 
 
 class CrashError(Exception):

@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
+from itertools import product
 
 import pytest
 
@@ -19,6 +20,7 @@ from judges.ways import ChatWay
 from judges.wires import verdict_request
 from tests.judges.kit import definition, row
 from tests.partners.environment import Partners
+from tests.short_versions import short
 
 MODEL = "SmolLM2-135M-Instruct.Q4_1"
 WAY = ChatWay(chat=MODEL, max_tokens=24)
@@ -54,8 +56,7 @@ def model_address(
         process.wait()
 
 
-@pytest.mark.parametrize("path", ["", "/free"])
-@pytest.mark.parametrize("rows", [1, pytest.param(10, marks=pytest.mark.chaos)])
+@pytest.mark.parametrize(("rows", "path"), short(list(product([1, 10], ["", "/free"])), [(1, "")]))
 def test_a_small_model_is_taken_at_its_word_and_no_further(
     model_address: str, rows: int, path: str
 ) -> None:

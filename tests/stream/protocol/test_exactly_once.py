@@ -37,7 +37,7 @@ def delta(tmp_path: Path) -> Iterator[World]:
     shutil.rmtree(tmp_path)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(4))
 def test_many_workers_on_simulated_tables(seed: int) -> None:
     """Sixty moves of three workers, each stopped anywhere, lose nothing and double nothing."""
     world = simulated()
