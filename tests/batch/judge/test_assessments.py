@@ -9,11 +9,23 @@ from typing import Any
 import pytest
 
 from batch.judge.assessments import ASSESSMENT_FORMATS, assessment_lines, verdicts_to_export
+from batch.judge.judge_plan import JudgePlan
+from batch.judge.row_judge import RowJudge
+from judges.definition import parse_judge
+from judges.judged_row import judged_row_of
 from judges.judgement import CallFacts, Judgement, JudgementKey
 from judges.outcome import ERROR_REASONS, JudgeAnswer, judge_error
 from tests.partners.environment import Partners
 from tests.partners.recorder import recording
 
+CHECKED = """\
+judge: cited
+version: 1
+asks: Each citation names a document that is there.
+applies: {has: [response]}
+by:
+  - {check: citations}
+"""
 ANSWERS = [
     *[JudgeAnswer("pass", p_fail=0.1)] * 5,
     *[JudgeAnswer("fail", p_fail=0.9, failure_mode="unsupported")] * 3,
@@ -84,14 +96,47 @@ def test_what_is_computed_is_no_model() -> None:
         assert ASSESSMENT_FORMATS["phoenix"](made)["annotator_kind"] == phoenix
 
 
-def test_mlflow_counts_the_same_outcomes(partners: Partners, tmp_path: Path) -> None:
-    """Its errors have the reason as code, and no value."""
-    kept = partners.run("send_assessments_mlflow.py", written("mlflow", tmp_path), cwd=tmp_path)
-    assert Counter(one["value"] or "error" for one in kept) == COUNTS
-    reasons = Counter(one["error"] for one in kept if one["error"])
-    assert reasons == Counter(ERROR_REASONS)
-    assert {one["judgement_id"] for one in kept} == {j.judgement_id for j in JUDGEMENTS}
-    assert {one["source"] for one in kept} == {"LLM_JUDGE"}
+def test_mlflow_keeps_and_scores_the_same_outcomes(partners: Partners, tmp_path: Path) -> None:
+    """Errors have the reason as code, and no value; its scorer gives a run's judgement ids.
+
+    One process does both: most of the time MLflow makes its database.
+    """
+    rows = [
+        {
+            "trace_id": f"t{number}",
+            "messages": [{"role": "user", "content": f"When, {number}?"}],
+            "response": answer,
+            "retrieved": [{"document_id": "hours", "text": "We open at nine."}],
+        }
+        for number, answer in enumerate(
+            ["Nine [1].", "Ten [7].", "None.", "At noon [hours].", None]
+        )
+    ]
+    records = [
+        {
+            "inputs": {"trace_id": row["trace_id"], "messages": row["messages"]},
+            "outputs": {"response": row["response"]},
+        }
+        for row in rows
+    ]
+    for name, lines in (("rows.jsonl", rows), ("records.jsonl", records)):
+        (tmp_path / name).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (tmp_path / "judge.yaml").write_text(CHECKED)
+    files = ("judge.yaml", "rows.jsonl", "records.jsonl")
+    found = partners.run("judge_mlflow.py", written("mlflow", tmp_path), *files, cwd=tmp_path)
+
+    logged = found["logged"]
+    assert Counter(one["value"] or "error" for one in logged) == COUNTS
+    assert Counter(one["error"] for one in logged if one["error"]) == Counter(ERROR_REASONS)
+    assert {one["judgement_id"] for one in logged} == {j.judgement_id for j in JUDGEMENTS}
+    assert {one["source"] for one in logged} == {"LLM_JUDGE"}
+
+    definition = parse_judge(CHECKED, "judge.yaml")
+    judge = RowJudge(JudgePlan(definition, definition.by[0]), lambda: 0, "r")
+    alone = [judge.judge(judged_row_of(row)) for row in rows]
+    told = {one["judgement_id"]: one["value"] or "error" for one in found["scored"]}
+    assert told == {j.judgement_id: j.answer.outcome for j in alone}
+    assert len(set(told.values())) >= 3
 
 
 def test_langfuse_counts_the_same_outcomes(partners: Partners, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """A row that is judged outside the lake has the id and the outcome that a run would store."""
 
 import json
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +12,7 @@ from judges.outcome import ERROR_REASONS
 from lake.tables import Lake
 from tests.batch.judge.world import DEFINITION, Said, ScriptedServer, World, asked, stored
 from tests.batch.kit import new_lake
-from tests.partners.environment import Partners
 
-CHECKED = """\
-judge: cited
-version: 1
-asks: Each citation names a document that is there.
-applies: {has: [response]}
-by:
-  - {check: citations}
-"""
 TIME = 1_790_000_000_000_000
 
 
@@ -53,38 +43,6 @@ def test_a_served_judge_gives_the_ids_and_outcomes_of_a_run(tmp_path: Path) -> N
     run = {j.judgement_id: j.answer for j in stored(lake)}
     assert {j.judgement_id: j.answer for j in alone} == run
     assert len({j.answer.outcome for j in alone}) == 4
-
-
-def test_mlflow_scores_as_goldpan_judges(partners: Partners, tmp_path: Path) -> None:
-    """Its evaluation has the same judgement ids, with the same outcomes; errors have no value."""
-    answers = ["Nine [1].", "Ten [7].", "None.", "At noon [hours].", None]
-    rows = [
-        {
-            "trace_id": f"t{number}",
-            "messages": [{"role": "user", "content": f"When, {number}?"}],
-            "response": answer,
-            "retrieved": [{"document_id": "hours", "text": "We open at nine."}],
-        }
-        for number, answer in enumerate(answers)
-    ]
-    records = [
-        {
-            "inputs": {"trace_id": row["trace_id"], "messages": row["messages"]},
-            "outputs": {"response": row["response"]},
-        }
-        for row in rows
-    ]
-    for name, lines in (("rows.jsonl", rows), ("records.jsonl", records)):
-        (tmp_path / name).write_text("".join(json.dumps(line) + "\n" for line in lines))
-    (tmp_path / "judge.yaml").write_text(CHECKED)
-    definition = parse_judge(CHECKED, "judge.yaml")
-    judge = RowJudge(JudgePlan(definition, definition.by[0]), lambda: TIME, "r")
-    alone = [judge.judge(judged_row_of(row)) for row in rows]
-    kept = partners.run("score_mlflow.py", "judge.yaml", "rows.jsonl", "records.jsonl",
-                        cwd=tmp_path)  # fmt: skip
-    told = {one["judgement_id"]: one["value"] or "error" for one in kept}
-    assert told == {j.judgement_id: j.answer.outcome for j in alone}
-    assert len(Counter(told.values())) >= 3
 
 
 def _json(trace: Any) -> dict[str, Any]:

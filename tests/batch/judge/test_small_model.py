@@ -55,7 +55,7 @@ def model_address(
 
 
 @pytest.mark.parametrize("path", ["", "/free"])
-@pytest.mark.parametrize("rows", [1, pytest.param(20, marks=pytest.mark.chaos)])
+@pytest.mark.parametrize("rows", [1, pytest.param(10, marks=pytest.mark.chaos)])
 def test_a_small_model_is_taken_at_its_word_and_no_further(
     model_address: str, rows: int, path: str
 ) -> None:
