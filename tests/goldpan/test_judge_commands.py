@@ -271,7 +271,9 @@ def test_the_commands_of_the_page_run(
     (tmp_path / "answers.jsonl").write_text(json.dumps(row), encoding="utf-8")
     monkeypatch.setenv("COLUMNS", "100")
     commands = [line.partition("#")[0].split()[1:] for line in blocks["sh"].splitlines()]
-    assert {arguments[1] for arguments in commands} == {"check", "run", "agreement", "import"}
+    assert {arguments[1] for arguments in commands} == {
+        "check", "run", "agreement", "metrics", "import"
+    }  # fmt: skip
     for arguments in commands:
         if "--release" in arguments:
             at = arguments.index("--release")
