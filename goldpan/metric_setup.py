@@ -7,8 +7,8 @@ from typing import Any
 
 from batch.judge.judge_record import JudgeRecord, read_judge_records
 from batch.judge.measured_rows import (
-    ImportedVerdicts,
     PlannedVerdicts,
+    RecordedVerdicts,
     VerdictSource,
     days_of,
     measured_row,
@@ -85,7 +85,7 @@ def _planned(settings: Settings, file: Path) -> PlannedVerdicts:
     return PlannedVerdicts(setup.plan, setup.store.known)
 
 
-def _imported(lake: Lake, context: CommitContext, name: str) -> ImportedVerdicts | None:
+def _imported(lake: Lake, context: CommitContext, name: str) -> RecordedVerdicts | None:
     """Return the verdicts that were imported last under a name, None if there are none."""
     table = lake.table(JUDGEMENTS_TABLE)
 
@@ -94,4 +94,4 @@ def _imported(lake: Lake, context: CommitContext, name: str) -> ImportedVerdicts
         return [r for r in read_judge_records(table, name) if r.identity.version is None]
 
     records = context.retry.call(f"reading table {JUDGEMENTS_TABLE}", step)
-    return ImportedVerdicts(records[0]) if records else None
+    return RecordedVerdicts(records[0]) if records else None

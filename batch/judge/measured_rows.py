@@ -73,7 +73,7 @@ class PlannedVerdicts:
         }
 
 
-class ImportedVerdicts:
+class RecordedVerdicts:
     """The verdicts of another evaluation, by the id of the row."""
 
     def __init__(self, record: JudgeRecord) -> None:
