@@ -38,8 +38,9 @@ def verdict(
 def read(lines: bytes) -> list[Feedback]:
     """Return the records as a worker reads them from the topic."""
     reader = JsonReader(CONTRACTS["feedback"], Feedback)
-    found = [reader.read(line) for line in lines.splitlines()]
-    return [each[0] for each in found if isinstance(each, tuple)]
+    records = [reader.read(line)[0] for line in lines.splitlines()]
+    assert all(isinstance(record, Feedback) for record in records)
+    return [record for record in records if isinstance(record, Feedback)]
 
 
 def test_only_verdicts_on_traces_of_the_lake_are_feedback(tmp_path: Path) -> None:
