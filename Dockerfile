@@ -7,7 +7,7 @@
 FROM python:3.11.14-slim-bookworm AS build
 
 # 0 leaves redaction pure Python, and builds in seconds.
-ARG GOLDPAN_COMPILE=1
+ARG COMPILE_REDACTION=1
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_CACHE_DIR=1 \
     PYTHONDONTWRITEBYTECODE=1
@@ -15,7 +15,8 @@ RUN python -m venv /opt/goldpan
 WORKDIR /src
 # A compiler, for the modules of redact/compiled_modules.txt. Nothing of it is in the final image.
 RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev
-COPY requirements/runtime.lock requirements/compile.lock requirements/
+COPY requirements/runtime.lock requirements/runtime.lock
+COPY requirements/compile.lock requirements/compile.lock
 RUN /opt/goldpan/bin/python -m pip install --require-hashes --only-binary :all: \
     --requirement requirements/runtime.lock
 RUN /opt/goldpan/bin/python -m pip install --require-hashes --only-binary :all: \

@@ -55,7 +55,7 @@ chaos: $(VENV)/.dev
 	$(BIN)/python -m pytest -m chaos $(ARGS)
 
 wheel: $(VENV)/.dev
-	GOLDPAN_COMPILE=1 $(PIP) wheel --quiet --no-build-isolation --no-deps --wheel-dir dist .
+	COMPILE_REDACTION=1 $(PIP) wheel --quiet --no-build-isolation --no-deps --wheel-dir dist .
 
 lock: $(BIN)/python
 	$(PIP) install --quiet uv==$(UV_VERSION)

@@ -1,24 +1,30 @@
 """The part of the assembly that turns feedback into records, once their traces are known."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Final, Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from assembly.feedback_targets import has_feedback, read_feedback
 from assembly.feedback_writer import FeedbackOutcome, FeedbackWriter
 from assembly.time_share import TimeShare
+from lake.parquet import PARTITION_COLUMN
 from lake.tables import Table
 from otel.open_traces import AssemblyTerms, shard_of
+from otel.signals import ProductFeedback
+from otel.span_tree import is_event_time
 from otel.waiting_feedback import FeedbackQueue
 from schemas.times import day_of_micros
 
-LOOK_BACK: Final = timedelta(days=2)
-"""How long before a feedback its trace may have begun; the job looks further."""
-OLDEST_US: Final = 7 * 86_400_000_000
-"""Feedback that says an earlier time is taken to be this old; the job looks further."""
+LOOK_BACK: Final = 2
+"""How many days before a feedback its trace may have begun; the job looks further."""
+LOOK_AHEAD: Final = 1
+"""How many days after it: clocks differ, and some say local time."""
+MOST_DAYS: Final = 14
+"""Days that are read together, for the feedback of one search."""
 
 
 class FeedbackObserver(Protocol):
@@ -76,12 +82,59 @@ class FeedbackStage:
         if not due or (self._searches.spent and not everything):
             return
         with self._searches.use():
-            for table in (self.spans, self.writer.finder.traces, self.writer.sequences.table):
-                table.refresh()
-            oldest_us = min([each.time_ns // 1000 or now_us for each in due])
-            oldest_us = min(max(oldest_us, now_us - OLDEST_US), now_us)
-            days = day_of_micros(oldest_us) - LOOK_BACK, day_of_micros(now_us) + timedelta(days=1)
-            outcome = self.writer.write(due, days, is_open)
-            self._queue.resolved([*outcome.written, *outcome.settled])
-            left = self._queue.failed(outcome.waiting, now_us)
-            self.observer.feedback(outcome, len(left), len(self._queue.waiting))
+            for days, feedback in group_by_days(due):
+                for table in (self.spans, self.writer.finder.traces, self.writer.sequences.table):
+                    table.refresh()
+                where = days or find_recent_days(self.spans, now_us)
+                outcome = self.writer.write(feedback, where, is_open)
+                self._queue.resolved([*outcome.written, *outcome.settled])
+                left = self._queue.failed(outcome.waiting, now_us)
+                self.observer.feedback(outcome, len(left), len(self._queue.waiting))
+                if not everything:
+                    break  # what is left stays due
+
+
+def group_by_days(
+    feedback: Iterable[ProductFeedback],
+) -> Iterator[tuple[frozenset[date], list[ProductFeedback]]]:
+    """Yield feedback with the days on which its traces may have begun, a few days at once.
+
+    Feedback without a valid time comes first, with no day.
+    """
+    timed: list[tuple[date, ProductFeedback]] = []
+    untimed: list[ProductFeedback] = []
+    for each in feedback:
+        if is_event_time(each.time_ns):
+            timed.append((day_of_micros(each.time_ns // 1000), each))
+        else:
+            untimed.append(each)
+    if untimed:
+        yield frozenset(), untimed
+    days: frozenset[date] = frozenset()
+    together: list[ProductFeedback] = []
+    for day, each in sorted(timed, key=lambda pair: pair[0]):
+        more = {day + timedelta(days=n) for n in range(-LOOK_BACK, LOOK_AHEAD + 1)}
+        if together and len(days | more) > MOST_DAYS:
+            yield days, together
+            days, together = frozenset(), []
+        days |= more
+        together.append(each)
+    if together:
+        yield days, together
+
+
+def find_recent_days(spans: Table, now_us: int) -> frozenset[date]:
+    """Return the days of the spans that arrived lately, each with the day before.
+
+    Spans of long ago may have arrived just now: topics that are read again, or a backlog. Raises
+    RetryableError if the table cannot be read.
+    """
+    files = spans.active_files()
+    if not len(files):
+        return frozenset()
+    arrived = files["max._ingested_at"].cast(pa.timestamp("us", "UTC")).cast(pa.int64())
+    since_us = now_us - LOOK_BACK * 86_400_000_000
+    recent = files.filter(pc.fill_null(pc.greater_equal(arrived, since_us), pa.scalar(value=True)))
+    texts = set(recent[f"partition.{PARTITION_COLUMN}"].cast(pa.string()).to_pylist())
+    days = {date.fromisoformat(text) for text in texts}
+    return frozenset(days | {day - timedelta(days=1) for day in days})

@@ -115,6 +115,8 @@ TABLE_LAYOUTS: Final[Mapping[str, TableLayout]] = {
             "scope",
             "resource",
             "part",
+            "kind",
+            "flags",
             "_topic",
             "_partition",
             "_offset",

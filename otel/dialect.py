@@ -43,10 +43,14 @@ FIELD_NAMES: tuple[FieldName, ...] = get_args(FieldName)
 
 @dataclass(frozen=True, slots=True)
 class RoleRule:
-    """Reads the role of a span: the value at ``source``, in lower case, is looked up."""
+    """Reads the role of a span: the value at ``source``, in lower case, is looked up.
+
+    A value that is not in ``roles`` gives the role ``otherwise``, if there is one.
+    """
 
     source: Source
     roles: Mapping[str, SpanRole]
+    otherwise: SpanRole | None = None
 
 
 @dataclass(frozen=True, slots=True)

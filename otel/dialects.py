@@ -7,9 +7,9 @@ from typing import Final
 
 from otel.dialect import Dialect, FieldName, RoleRule, SpanRole
 from otel.signals import OtelSpan
-from otel.sources import Source, attribute, bodies, group, log_attribute
+from otel.sources import Source, attribute, bodies, group, log_attribute, sum_of
 
-MAPPING_VERSION: Final = "2"
+MAPPING_VERSION: Final = "3"
 """Changes with every change of a mapping or of the assembly that can change a row."""
 
 Fields = Mapping[FieldName, tuple[Source, ...]]
@@ -54,8 +54,18 @@ _GEN_AI: Final[Fields] = {
         attribute("gen_ai.system_instructions"),
         log_attribute("gen_ai.system_instructions"),
     ),
-    "messages": (attribute("gen_ai.input.messages"), log_attribute("gen_ai.input.messages")),
-    "response": (attribute("gen_ai.output.messages"), log_attribute("gen_ai.output.messages")),
+    "messages": (
+        attribute("gen_ai.input.messages"),
+        log_attribute("gen_ai.input.messages"),
+        bodies("gen_ai.*.message"),
+        log_attribute("gen_ai.prompt"),
+    ),
+    "response": (
+        attribute("gen_ai.output.messages"),
+        log_attribute("gen_ai.output.messages"),
+        bodies("gen_ai.choice"),
+        log_attribute("gen_ai.completion"),
+    ),
     "tool_name": (attribute("gen_ai.tool.name"),),
     "tool_call_id": (attribute("gen_ai.tool.call.id"),),
     "tool_arguments": (attribute("gen_ai.tool.call.arguments"),),
@@ -71,7 +81,10 @@ OTEL_MESSAGES: Final = Dialect(
     scopes=("opentelemetry.util.genai",),
     marks=("gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.provider.name",
            "gen_ai.operation.name", "gen_ai.agent.", "gen_ai.tool."),
-    roles=(RoleRule(attribute("gen_ai.operation.name"), _OPERATIONS),),
+    roles=(
+        RoleRule(attribute("gen_ai.operation.name"), _OPERATIONS),
+        RoleRule(attribute("gen_ai.usage.output_tokens"), {}, otherwise="model"),
+    ),
     fields=_GEN_AI,
 )  # fmt: skip
 OTEL_EVENTS: Final = replace(
@@ -83,8 +96,8 @@ OTEL_EVENTS: Final = replace(
     fields={
         **_GEN_AI,
         "instructions": (),
-        "messages": (bodies("gen_ai.*.message"),),
-        "response": (bodies("gen_ai.choice"),),
+        "messages": (bodies("gen_ai.*.message"), *_GEN_AI["messages"]),
+        "response": (bodies("gen_ai.choice"), *_GEN_AI["response"]),
         "root_input": (),
         "root_output": (),
     },
@@ -308,15 +321,17 @@ LANGFUSE: Final = Dialect(
         "model_provider": (attribute("gen_ai.provider.name"), attribute("gen_ai.system")),
         "model_version": (attribute(f"{_LF}.model.name"), attribute("gen_ai.response.model")),
         "response_id": (attribute("gen_ai.response.id"),),
-        "input_tokens": (attribute(f"{_LF}.usage_details", "input"),
-                         attribute(f"{_LF}.usage_details", "input_tokens"),
-                         attribute(f"{_LF}.usage_details", "prompt_tokens")),
-        "output_tokens": (attribute(f"{_LF}.usage_details", "output"),
-                          attribute(f"{_LF}.usage_details", "output_tokens"),
-                          attribute(f"{_LF}.usage_details", "completion_tokens")),
-        "cached_tokens": (
-            attribute(f"{_LF}.usage_details", "prompt_tokens_details.cached_tokens"),
-        ),
+        "input_tokens": (sum_of(f"{_LF}.usage_details", "input"),
+                         attribute(f"{_LF}.usage_details", "prompt_tokens"),
+                         attribute(f"{_LF}.usage_details", "promptTokens")),
+        "output_tokens": (sum_of(f"{_LF}.usage_details", "output"),
+                          attribute(f"{_LF}.usage_details", "completion_tokens"),
+                          attribute(f"{_LF}.usage_details", "completionTokens")),
+        "cached_tokens": (attribute(f"{_LF}.usage_details", "input_cached_tokens"),
+                          attribute(f"{_LF}.usage_details", "input_cache_read"),
+                          attribute(f"{_LF}.usage_details", "cache_read_input_tokens"),
+                          attribute(f"{_LF}.usage_details", "prompt_tokens_details.cached_tokens"),
+                          attribute(f"{_LF}.usage_details", "input_tokens_details.cached_tokens")),
         "cost_usd": (attribute(f"{_LF}.cost_details", "total"),),
         "finish_reason": (attribute(f"{_LF}.metadata.finish_reason"),),
         "messages": (attribute(f"{_LF}.input"),),

@@ -1,9 +1,10 @@
 """Which traces wait for assembly, and until when: the state of one shard, without any span.
 
 A trace is open from the first arrival that no assembly has seen. It is due a quiet period after its
-last arrival if its root has ended, else an idle period after it, and at the latest `LONGEST_WAIT`
-idle periods after it was opened. Arrivals may come in any order, twice, and again after an
-assembly. Times are microseconds since 1970 by the clocks of the workers that read the records.
+last arrival if its root has ended, else an idle period after it (also if it is very large), and at
+the latest `LONGEST_WAIT` idle periods after it was opened. Arrivals may come in any order, twice,
+and again after an assembly. Times are microseconds since 1970 by the clocks of the workers that
+read the records.
 """
 
 from collections.abc import Iterable
@@ -13,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from otel.span_selection import MAX_ITEMS
 from otel.time_queue import TimeQueue
 
 ASSEMBLY_SHARDS: Final = 16
@@ -98,7 +100,9 @@ class TraceState(msgspec.Struct, gc=False):
         """Return when the trace is due."""
         if self.complete:
             return self.last_us
-        wait = terms.quiet_us if self.ended else terms.idle_us
+        # All rows are read at each assembly: a trace that never stops growing must not be often.
+        soon = self.ended and self.rows <= MAX_ITEMS
+        wait = terms.quiet_us if soon else terms.idle_us
         return min(self.last_us + wait, self.since_us + LONGEST_WAIT * terms.idle_us)
 
 

@@ -1,8 +1,8 @@
 """Converts the messages of opentelemetry-proto to spans and log records, and checks their ids."""
 
 import base64
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
@@ -10,6 +10,15 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from otel.signals import Attributes, OtelLog, OtelSpan, SpanEvent, SpanLink, SpanStatus
+from schemas.records import SpanKind
+
+_KINDS: Final[Mapping[int, SpanKind]] = {
+    Span.SPAN_KIND_INTERNAL: "internal",
+    Span.SPAN_KIND_SERVER: "server",
+    Span.SPAN_KIND_CLIENT: "client",
+    Span.SPAN_KIND_PRODUCER: "producer",
+    Span.SPAN_KIND_CONSUMER: "consumer",
+}
 
 
 class InvalidItemError(ValueError):
@@ -47,6 +56,8 @@ def convert_span(
         ),
         trace_state=span.trace_state,
         dropped_attributes=span.dropped_attributes_count,
+        kind=_KINDS.get(span.kind),
+        flags=span.flags,
         index=index,
     )
 

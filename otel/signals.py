@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from schemas.records import SpanKind
+
 Attributes = Mapping[str, Any]
 """Values are what JSON can hold; bytes that are no text are base64."""
 
@@ -60,6 +62,8 @@ class OtelSpan:
     trace_state: str = ""
     dropped_attributes: int = 0
     fragment: bool = False
+    kind: SpanKind | None = None
+    flags: int = 0
     index: int = 0
     session_id: str | None = None
     user_id: str | None = None

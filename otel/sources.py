@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 from otel.json_documents import parse_json
 
 SourceForm = Literal[
-    "attribute", "group", "bodies", "log_attribute", "events", "resource", "name", "status"
+    "attribute", "group", "bodies", "log_attribute", "events", "resource", "name", "status", "sum"
 ]
 
 MAX_PATH: Final = 12
@@ -20,8 +20,10 @@ class Source:
 
     ``form`` says how ``key`` is read: ``attribute`` (``path`` leads into its JSON), ``group`` (all
     attributes that start with the key and a dot, as a nested document), ``bodies`` (log records of
-    the span), ``log_attribute`` (an attribute of a log record of the span), ``events`` (span
-    events of that name), ``resource`` (an attribute of the resource).
+    the span, or its span events), ``log_attribute`` (an attribute of a log record or of a span
+    event of the span), ``events`` (span events of that name), ``resource`` (an attribute of the
+    resource), ``sum`` (the sum of the numbers in an attribute's JSON object whose key holds
+    ``path``).
     """
 
     key: str
@@ -32,7 +34,9 @@ class Source:
     def label(self) -> str:
         """The place as shown to a reader. Never holds content."""
         label = f"{self.key}.*" if self.form == "group" else self.key
-        if self.path:
+        if self.form == "sum":
+            label += f" → sum of *{self.path}*"
+        elif self.path:
             label += f" → {self.path}"
         prefix = {
             "bodies": "log ",
@@ -68,6 +72,14 @@ def events(key: str) -> Source:
     return Source(key, form="events")
 
 
+def sum_of(key: str, word: str) -> Source:
+    """Return the place of a sum: of the numbers in the JSON of an attribute with a word in the key.
+
+    Products split a number into parts that do not overlap.
+    """
+    return Source(key, word, form="sum")
+
+
 def resource(key: str) -> Source:
     """Return the place of an attribute of the resource."""
     return Source(key, form="resource")
@@ -87,7 +99,9 @@ def read_path(value: Any, path: str) -> Any:
 
 
 def read_attribute(attributes: Mapping[str, Any], source: Source) -> Any:
-    """Return the value of an attribute source. The longest key wins: keys may hold dots."""
+    """Return the value of an attribute or a sum. The longest key wins: keys may hold dots."""
+    if source.form == "sum":
+        return _read_sum(attributes, source)
     value = attributes.get(source.key)
     if value is None or not source.path:
         return value
@@ -95,6 +109,28 @@ def read_attribute(attributes: Mapping[str, Any], source: Source) -> Any:
     if isinstance(document, dict) and source.path in document:
         return document[source.path]
     return read_path(document, source.path)
+
+
+def _read_sum(attributes: Mapping[str, Any], source: Source) -> float | int | None:
+    """Return the sum of a sum source, or None if no key holds its word.
+
+    If all parts exceed the ``total``, they overlap, and the part that has the word as its key is
+    the whole. Costs are no parts.
+    """
+    document = parse_json(attributes.get(source.key))
+    if not isinstance(document, dict):
+        return None
+    numbers = {
+        key.lower(): value
+        for key, value in document.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+    total, whole = numbers.pop("total", None), numbers.get(source.path)
+    parts = {key: value for key, value in numbers.items() if "cost" not in key}
+    if total is not None and whole is not None and sum(parts.values()) > total:
+        return whole
+    found = [value for key, value in parts.items() if source.path in key]
+    return sum(found) if found else None
 
 
 def read_group(attributes: Mapping[str, Any], prefix: str) -> Any:

@@ -130,6 +130,8 @@ def _overlay(old: OtelSpan, new: OtelSpan) -> OtelSpan:
         trace_state=new.trace_state or old.trace_state,
         dropped_attributes=max(old.dropped_attributes, new.dropped_attributes),
         fragment=old.fragment and new.fragment,
+        kind=new.kind or old.kind,
+        flags=new.flags or old.flags,
         session_id=new.session_id or old.session_id,
         user_id=new.user_id or old.user_id,
     )

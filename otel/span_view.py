@@ -19,6 +19,8 @@ _EVENT_ROLES: Final = {
     "gen_ai.assistant.message": "assistant",
     "gen_ai.tool.message": "tool",
 }
+_EVENT_CONTENT: Final = "gen_ai.event.content"
+"""The attribute of a span event in which Azure's SDKs keep the message, as JSON."""
 ID_FIELDS: Final[tuple[FieldName, ...]] = ("session_id", "user_id")
 MAX_ID: Final = 512
 """The longest id that the tables take, in characters."""
@@ -65,7 +67,7 @@ class SpanView:
         """What the span did, or None."""
         for rule in self.dialect.roles:
             value = self._decode(self.span.attributes.get(rule.source.key))
-            role = rule.roles.get(str(value).lower())
+            role = None if value is None else rule.roles.get(str(value).lower(), rule.otherwise)
             if role is not None:
                 return role
         return None
@@ -124,18 +126,25 @@ class SpanView:
 
     def _read_source(self, source: Source) -> Any:
         span = self.span
-        if source.form == "group":
-            return read_group(span.attributes, source.key)
-        if source.form == "resource":
-            return span.resource.get(source.key)
-        if source.form == "bodies":
-            return self._read_bodies(source.key)
-        if source.form == "events":
-            return [dict(e.attributes) for e in span.events if e.name == source.key] or None
-        if source.form == "log_attribute":
-            values = (log.attributes.get(source.key) for log in self.logs)
-            return next((value for value in values if value is not None), None)
-        return self._decode(read_attribute(span.attributes, source))
+        match source.form:
+            case "group":
+                return read_group(span.attributes, source.key)
+            case "resource":
+                return span.resource.get(source.key)
+            case "bodies":
+                return self._read_bodies(source.key)
+            case "events":
+                return [dict(e.attributes) for e in span.events if e.name == source.key] or None
+            case "log_attribute":
+                return self._read_of_records(source.key)
+            case _:
+                return self._decode(read_attribute(span.attributes, source))
+
+    def _read_of_records(self, key: str) -> Any:
+        """Return an attribute of the first log record or span event that has it."""
+        attributes = [record.attributes for record in self.logs]
+        attributes += [event.attributes for event in self.span.events]
+        return next((each[key] for each in attributes if each.get(key) is not None), None)
 
     def _read_bodies(self, pattern: str) -> list[dict[str, Any]] | None:
         """Return the bodies of log records, or of span events, as messages."""
@@ -145,6 +154,8 @@ class SpanView:
         messages = []
         for name, body in named:
             document = parse_json(body)
+            if isinstance(document, Mapping) and _EVENT_CONTENT in document:
+                document = parse_json(document[_EVENT_CONTENT])
             if fnmatchcase(name, pattern) and isinstance(document, Mapping):
                 role = _EVENT_ROLES.get(name, "assistant")
                 messages.append(

@@ -179,6 +179,8 @@ class _RowWriter:
             ],
             dropped_attributes=span.dropped_attributes + len(too_long),
             part="fragment" if span.fragment else "whole",
+            kind=span.kind,
+            flags=span.flags or None,
         )
 
     def _store_log(self, log: OtelLog) -> StoredSpan:
@@ -248,6 +250,9 @@ def _restore_span(row: Mapping[str, Any]) -> OtelSpan:
         trace_state=row["trace_state"] or "",
         dropped_attributes=row["dropped_attributes"],
         fragment=row["part"] == "fragment",
+        # A file from before an upgrade has no such columns.
+        kind=row.get("kind"),
+        flags=row.get("flags") or 0,
         index=row["_index"] or 0,
         session_id=row["session_id"],
         user_id=row["user_id"],

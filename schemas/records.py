@@ -53,6 +53,7 @@ FeedbackType: TypeAlias = Literal[
 Actor: TypeAlias = Literal["end_user", "agent", "reviewer", "system"]
 SpanRecord: TypeAlias = Literal["span", "log", "run", "feedback"]
 SpanPart: TypeAlias = Literal["whole", "fragment"]
+SpanKind: TypeAlias = Literal["internal", "server", "client", "producer", "consumer"]
 Label: TypeAlias = Literal["pass", "fail", "unknown"]
 Route: TypeAlias = Literal["auto", "review", "audit"]
 
@@ -194,6 +195,8 @@ class StoredSpan(Record, kw_only=True):
     dropped_attributes: Count = 0
     part: SpanPart = "whole"
     taught: str | None = None
+    kind: SpanKind | None = None
+    flags: Count | None = None
 
 
 class Evidence(Record, kw_only=True):

@@ -72,9 +72,9 @@ class RowJudge:
         reply = delivery.reply(way, self.plan.thresholds)
         answer = reply.answer
         if answer.outcome == "fail" and modes:
-            (told,) = answerer.send_all([self.plan.mode_request(question)])
+            (named,) = answerer.send_all([self.plan.mode_request(question)])
             answer = JudgeAnswer("fail", p_fail=answer.p_fail,
-                                 failure_mode=told.failure_mode(way, modes))  # fmt: skip
+                                 failure_mode=named.failure_mode(way, modes))  # fmt: skip
         facts = CallFacts(
             way.model,
             reply.model_served,

@@ -84,6 +84,35 @@ def test_a_session_means_its_last_trace_before_the_feedback(tmp_path: Path) -> N
     assert [row["trace_id"] for row in world.rows("feedback")] == [later]
 
 
+def test_feedback_of_long_ago_finds_its_trace_of_long_ago(tmp_path: Path) -> None:
+    """Traffic that is read again: its own time counts, not that of the worker; many days too."""
+    world = World(tmp_path)
+    world.arrive(span(1, attributes=ATTRIBUTES), chat(2, 1))
+    votes = [
+        vote("trace", TRACE, feedback_id=f"late-{n}", time_ns=START + n * 86_400 * SECOND)
+        for n in range(50)
+    ]
+    world.arrive(vote("session", "s1"), *votes, after=400 * 86_400)
+    stage = world.stage()
+    stage.finish()
+    written = {row["feedback_id"] for row in world.rows("feedback")}
+    assert {"f1", "late-0", "late-1", "late-2"} <= written
+    assert len(written) < 20
+    assert stage.reports.waiting + stage.reports.left == 51 - len(written)
+
+
+@pytest.mark.parametrize("time_ns", [0, 1_000])
+def test_feedback_without_a_time_finds_what_arrived_lately(tmp_path: Path, time_ns: int) -> None:
+    """Annotations of Phoenix say no time, and the spans may be of long ago."""
+    world = World(tmp_path)
+    world.now_us += 400 * 86_400_000_000
+    world.arrive(span(1), chat(2, 1))
+    world.arrive(vote("span", f"{2:016x}", time_ns=time_ns))
+    stage = world.stage()
+    stage.finish()
+    assert [row["trace_id"] for row in world.rows("feedback")] == [TRACE] * (time_ns == 0)
+
+
 def test_feedback_without_a_trace_is_left_to_the_job(tmp_path: Path) -> None:
     """After the term it is tried no more."""
     world = World(tmp_path)

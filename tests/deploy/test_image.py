@@ -87,7 +87,7 @@ def test_the_steps_make_something_that_starts(image: Image, mock_kafka: MockKafk
         "/opt/goldpan/bin/python -m pip uninstall --quiet --yes setuptools",  # too old to build
         f"echo {here} > {packages}/elsewhere.pth",
     ]
-    ran = image.build(without=LOCKS, instead=borrow, arguments={"GOLDPAN_COMPILE": "0"})
+    ran = image.build(without=LOCKS, instead=borrow, arguments={"COMPILE_REDACTION": "0"})
     steps = [step.rest for step in stages()[0] if step.name == "RUN"]
     assert [step for step in steps if step not in ran] == [
         step for step in steps if "apt-get" in step or any(lock in step for lock in LOCKS)

@@ -29,7 +29,9 @@ SPAN_COLUMNS = {
     "span_id",
     "trace_state",
     "parent_span_id",
+    "flags",
     "name",
+    "kind",
     "start_time_unix_nano",
     "end_time_unix_nano",
     "attributes",
@@ -72,9 +74,27 @@ def viewed_lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     link = StoredSpanLink(trace_id="b", span_id="b1", attributes="{}")
     spans = [
         span("a", "a2", 5, parent_span_id="a1", status_code=2, status_message="no", events=[event]),
-        span("a", "a1", 0, links=[link], resource='{"service.name": "shop"}', scope="sdk"),
+        span(
+            "a",
+            "a1",
+            0,
+            links=[link],
+            resource='{"service.name": "shop"}',
+            scope="sdk",
+            kind="server",
+            flags=257,
+        ),
         span("b", "b1", 2),
-        span("a", "a1", 0, links=[link], resource='{"service.name": "shop"}', scope="sdk"),
+        span(
+            "a",
+            "a1",
+            0,
+            links=[link],
+            resource='{"service.name": "shop"}',
+            scope="sdk",
+            kind="server",
+            flags=257,
+        ),
         StoredSpan(record="log", format="otlp", trace_id="a", span_id="a1", started_at=START),
     ]
     put_spans(lake, spans)
@@ -123,6 +143,8 @@ def test_each_span_is_one_row(connection: duckdb.DuckDBPyConnection) -> None:
     assert found["a1"]["instrumentation_scope"] == {"name": "sdk"}
     assert [link["span_id"] for link in found["a1"]["links"]] == ["b1"]
     assert found["b1"]["end_time_unix_nano"] is not None
+    assert (found["a1"]["kind"], found["a1"]["flags"]) == ("SPAN_KIND_SERVER", 257)
+    assert (found["b1"]["kind"], found["b1"]["flags"]) == (None, None)
     assert len({row["record_id"] for row in found.values()}) == 3
 
 

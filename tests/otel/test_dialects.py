@@ -228,3 +228,73 @@ def test_a_langfuse_level_makes_an_error() -> None:
               f"{kind}.status_message": "openai.APIError: gone"}  # fmt: skip
     row = row_of(span(1, attributes=failed))
     assert (row["status"], row["error_type"], row["error_message"]) == ("error", "APIError", "gone")
+
+
+_PARTS = {
+    "input": [{"role": "user", "parts": [{"type": "text", "content": "Where is it?"}]}],
+    "output": [{"role": "assistant", "parts": [{"type": "text", "content": "It is late."}]}],
+}
+EVENT_FORMS: Mapping[str, tuple[SpanEvent, ...]] = {
+    "attributes of message events": (
+        SpanEvent("gen_ai.user.message", START, {"content": "Where is it?", "role": "user"}),
+        SpanEvent("gen_ai.choice", START, {"index": 0, "message": json.dumps(ANSWER)}),
+    ),
+    "Azure's SDKs": (
+        SpanEvent(
+            "gen_ai.user.message",
+            START,
+            {"gen_ai.event.content": '{"role": "user", "content": "Where is it?"}'},
+        ),
+        SpanEvent(
+            "gen_ai.choice", START, {"gen_ai.event.content": json.dumps({"message": ANSWER})}
+        ),
+    ),
+    "conventions up to 1.27": (
+        SpanEvent("gen_ai.content.prompt", START, {"gen_ai.prompt": json.dumps(SAID[1:])}),
+        SpanEvent("gen_ai.content.completion", START, {"gen_ai.completion": json.dumps([ANSWER])}),
+    ),
+    "conventions from 1.37 on": (
+        SpanEvent(
+            "gen_ai.client.inference.operation.details",
+            START,
+            {f"gen_ai.{name}.messages": json.dumps(parts) for name, parts in _PARTS.items()},
+        ),
+    ),
+}
+"""Where content lies in events of the span itself, by who writes it so."""
+
+
+@pytest.mark.parametrize("form", EVENT_FORMS)
+@pytest.mark.parametrize("operation", [{"gen_ai.operation.name": "chat"}, {}])
+def test_content_in_events_of_the_span_is_read(form: str, operation: Mapping[str, Any]) -> None:
+    """Also without the name of the operation: only a model call has output tokens."""
+    said = {"gen_ai.system": "s", "gen_ai.request.model": "m", "gen_ai.usage.output_tokens": 2}
+    row = row_of(span(1, attributes={**said, **operation}, events=EVENT_FORMS[form]))
+    assert [message["content"] for message in row["messages"]] == ["Where is it?"]
+    assert (row["response"], row["output_tokens"]) == ("It is late.", 2)
+
+
+@pytest.mark.parametrize(
+    ("usage", "tokens"),
+    [
+        ({"input": 172, "output": 45, "total": 345, "input_cache_read": 128}, (300, 45)),
+        ({"input": 172, "output": 40, "input_audio": 8, "output_reasoning": 5}, (180, 45)),
+        ({"input": 300, "output": 45, "total": 345, "input_cached_tokens": 128}, (300, 45)),
+        ({"input": 3, "output": 2, "unit": "TOKENS", "inputCost": 1.5, "totalCost": 2}, (3, 2)),
+        (
+            {"prompt_tokens": 300, "completion_tokens": 45, "prompt_tokens_details": {"x": 1}},
+            (300, 45),
+        ),
+        ({"input_tokens": 300, "output_tokens": 45, "input_tokens_details": {"x": 1}}, (300, 45)),
+        ({"promptTokens": 300, "completionTokens": 45, "totalTokens": 345}, (300, 45)),
+        ({"cache_read_input_tokens": 128, "input": 172, "output": 45}, (300, 45)),
+    ],
+)
+def test_the_parts_of_langfuse_usage_are_summed(
+    usage: Mapping[str, Any], tokens: tuple[int, int]
+) -> None:
+    """Its integrations split input and output into parts that do not overlap; some export both."""
+    kind = "langfuse.observation"
+    said = {f"{kind}.type": "generation", f"{kind}.usage_details": json.dumps(usage)}
+    row = row_of(span(1, attributes=said))
+    assert (row["input_tokens"], row["output_tokens"]) == tokens

@@ -24,6 +24,21 @@ def test_the_encodings_give_the_same_rows(source: str, encoding: str) -> None:
     assert any(rows.values())
 
 
+def test_the_encodings_give_the_same_kinds_and_flags() -> None:
+    """Which JSON writes as numbers; most spans say a kind."""
+    facts = [
+        {
+            (span.trace_id, span.span_id): (span.kind, span.flags)
+            for trace in read_traces(OTLP_SOURCES[0], encoding).values()
+            for span in trace.spans
+        }
+        for encoding in ENCODINGS
+    ]
+    assert facts[0] == facts[1] == facts[2]
+    assert {kind for kind, _ in facts[0].values()} >= {"client", "server"}
+    assert any(flags for _, flags in facts[0].values())
+
+
 def test_mlflow_gives_the_same_traces_both_ways() -> None:
     """The native id ``tr-<hex>`` is the id of OTLP; texts, tools, models and tokens agree."""
     same = ("messages", "response", "tool_calls", "retrieved", "model_requested", "model_version",

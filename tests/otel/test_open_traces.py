@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otel.open_traces import AssemblyTerms, OpenTraces, TraceArrival, shard_of
+from otel.span_selection import MAX_ITEMS
 
 TERMS = AssemblyTerms(quiet_us=5, idle_us=30, term_us=100)
 ROOT = 0
@@ -133,6 +134,15 @@ def test_a_trace_without_an_ended_root_waits_for_the_idle_period() -> None:
     assert state.next_due_us() == 130
     state.add(arrival(at_us=101, version=1, ended=True))
     assert state.next_due_us() == 106
+
+
+def test_a_very_large_trace_waits_for_the_idle_period() -> None:
+    """Each assembly reads all its rows, so one that never stops growing is assembled rarely."""
+    state = OpenTraces(TERMS)
+    for version in (0, 1):
+        rows = MAX_ITEMS // 2 + version
+        state.add(TraceArrival("t", version, version, rows, 100, 100, 0, ended=True))
+    assert state.next_due_us() == 130
 
 
 def test_a_complete_record_waits_for_nothing() -> None:

@@ -70,6 +70,8 @@ _SPANS = st.builds(
     trace_state=TEXT,
     dropped_attributes=st.integers(0, 2**32),
     fragment=st.booleans(),
+    kind=st.none() | st.sampled_from(["server", "client", "consumer"]),
+    flags=st.integers(0, 2**32 - 1),
     index=st.integers(0, 2**31 - 1),
 )
 _LOGS = st.builds(

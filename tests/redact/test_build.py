@@ -100,7 +100,7 @@ def test_an_editable_install_does_not_compile(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "setup.py", "-q", "editable_wheel"],
         cwd=source,
-        env={**os.environ, "GOLDPAN_COMPILE": "1"},
+        env={**os.environ, "COMPILE_REDACTION": "1"},
         capture_output=True,
         text=True,
         check=False,

@@ -9,13 +9,15 @@ import sysconfig
 from pathlib import Path
 
 from tests.architecture.source import ROOMS, ROOT
-from tests.servers.cache import cache_root, cached
+from tests.servers.cache import cache_root, cached, locked
 from tests.servers.unavailable import ServerUnavailableError, need_program
 
 _LEVEL = "0"
 """The optimisation of tests: compiling takes less time, and the code means the same."""
 
-_COMPILED_FROM = ("redact", "schemas", "setup.py", "pyproject.toml", "README.md", "LICENSE")
+_FOLDERS = ("redact", "schemas")
+_FILES = ("setup.py", "pyproject.toml", "README.md", "LICENSE")
+_MADE = {".pyc", ".so"}
 
 
 def prepare_compiled() -> Path:
@@ -42,35 +44,53 @@ def lay_out(compiled: Path, folder: Path) -> Path:
 def _digest() -> str:
     """Return a hash of all that the build has or depends on."""
     digest = hashlib.sha256(f"{sysconfig.get_config_var('SOABI')} {_LEVEL}".encode())
-    for name in (*_COMPILED_FROM, "requirements/compile.lock"):
-        for file in sorted((ROOT / name).rglob("*")) or [ROOT / name]:
-            if file.is_file() and file.suffix != ".pyc":
-                digest.update(file.relative_to(ROOT).as_posix().encode())
-                digest.update(file.read_bytes())
+    for file in [*_sources(ROOT), ROOT / "requirements" / "compile.lock"]:
+        digest.update(file.relative_to(ROOT).as_posix().encode())
+        digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 
 
+def _sources(root: Path) -> list[Path]:
+    """Return the files that the build reads."""
+    files = [file for name in _FOLDERS for file in sorted((root / name).rglob("*"))]
+    files += [root / name for name in _FILES]
+    return [file for file in files if file.is_file() and file.suffix not in _MADE]
+
+
 def _build(folder: Path) -> None:
-    source = folder / "source"
-    source.mkdir()
-    for name in _COMPILED_FROM:
-        if (ROOT / name).is_dir():
-            without = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(ROOT / name, source / name, ignore=without)
-        else:
-            shutil.copy(ROOT / name, source / name)
-    subprocess.run(
-        [sys.executable, "setup.py", "-q", "build_ext", "--inplace"],
-        cwd=source,
-        env={
-            **os.environ,
-            "GOLDPAN_COMPILE": "1",
-            "GOLDPAN_COMPILE_LEVEL": _LEVEL,
-            "MYPY_CACHE_DIR": str(cache_root() / "compiled-types"),
-        },
-        check=True,
-        capture_output=True,
-    )
-    for made in [*source.glob("*.so"), source / "redact"]:
-        made.rename(folder / made.name)
-    shutil.rmtree(source)
+    """Compile in a folder that stays, so that only what has changed is compiled again."""
+    work = cache_root() / f"compiling-{sysconfig.get_config_var('SOABI')}"
+    with locked(work.with_suffix(".lock")):
+        _bring_up_to_date(work)
+        done = subprocess.run(
+            [sys.executable, "setup.py", "-q", "build_ext", "--inplace", f"-j{os.cpu_count()}"],
+            cwd=work,
+            env={
+                **os.environ,
+                "COMPILE_REDACTION": "1",
+                "COMPILE_REDACTION_LEVEL": _LEVEL,
+                "COMPILE_REDACTION_SEPARATE": "1",
+            },
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, f"{done.stdout[-4_000:]}{done.stderr[-4_000:]}"
+        shutil.copytree(work / "redact", folder / "redact")
+        for made in work.glob("*.so"):
+            shutil.copy(made, folder)
+
+
+def _bring_up_to_date(work: Path) -> None:
+    """Make a folder hold this source; leave alone what has not changed, and what was made."""
+    current = {file.relative_to(ROOT) for file in _sources(ROOT)}
+    for file in _sources(work):
+        if file.relative_to(work) not in current:
+            file.unlink()
+            for made in file.parent.glob(f"{file.stem}.*.so"):
+                made.unlink()
+    for name in current:
+        file = work / name
+        if not file.exists() or file.read_bytes() != (ROOT / name).read_bytes():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, file)
