@@ -58,6 +58,7 @@ from schemas.record_batches import DecodedBatch, RawRecord, RecordKind
 from schemas.records import EARLIEST_MICROS, Trace
 
 KEY_FILE_SUFFIX: Final = "_KEY_FILE"
+NO_ROWS: Final = "Name the rows to judge: --release, --from and --to, or --rows."
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +82,7 @@ class JudgeSetup:
 
     def source(self, choice: SubjectChoice) -> SubjectSource:
         """Return the rows to judge; UsageError if there is no such release."""
-        if choice.release is not None:
-            releases = release_setup.open_releases(self.settings)
-            version = releases.find(parse_reference(choice.release))
-            return lambda: read_release_subjects(releases, version)
-        if choice.file is not None:
-            file, is_erased = choice.file, erased_traces(self.settings)
-            return lambda: read_file_subjects(file, is_erased)
-        if choice.days is None:
-            raise UsageError("Name the rows to judge: --release, --from and --to, or --rows.")
-        days = choice.days
-        return lambda: _window(self.lake, days, self.context)
+        return subject_source(self.settings, self.lake, self.context, choice)
 
     def estimate(self, source: SubjectSource, progress: ReportProgress) -> RunEstimate:
         """Return what a run will ask and cost; nothing is asked."""
@@ -129,6 +120,23 @@ class JudgeSetup:
     def reviewed(self) -> dict[str, ReviewedAnswer]:
         """Return what reviewers say, by trace id."""
         return read_reviews(self.lake, self.context)
+
+
+def subject_source(
+    settings: Settings, lake: Lake, context: CommitContext, choice: SubjectChoice
+) -> SubjectSource:
+    """Return the chosen rows; UsageError if none are chosen, or there is no such release."""
+    if choice.release is not None:
+        releases = release_setup.open_releases(settings)
+        version = releases.find(parse_reference(choice.release))
+        return lambda: read_release_subjects(releases, version)
+    if choice.file is not None:
+        file, is_erased = choice.file, erased_traces(settings)
+        return lambda: read_file_subjects(file, is_erased)
+    if choice.days is None:
+        raise UsageError(NO_ROWS)
+    days = choice.days
+    return lambda: _window(lake, days, context)
 
 
 def set_up_judge(

@@ -89,17 +89,26 @@ def read_window_subjects(
 
     The rows are those at the time of the first. Rows that repeat another trace are left out.
     """
+    for row in read_window_rows(lake, days, retry, ", ".join(_TRACE_COLUMNS)):
+        yield JudgeSubject(judged_row_of(row), "window", cluster=_cluster(row))
+
+
+def read_window_rows(
+    lake: Lake, days: tuple[date, date], retry: Retry, columns: str
+) -> Iterator[dict[str, Any]]:
+    """Yield columns of the traces in force that started on some days (both included).
+
+    ``columns`` is a list of columns in SQL.
+    """
     snapshot = retry.call("opening table traces", lambda: open_snapshot(lake, "traces"))
     traces = lake.table("traces")
     create = create_traces_view if has_assembled_rows(traces) else create_plain_traces_view
     with temp_dir(temp_root()) as folder, connect_duckdb(folder, _DUCKDB_BYTES) as connection:
         create(connection, snapshot, days, connection.execute)
-        names = ", ".join(_TRACE_COLUMNS)
-        query = f"SELECT {names} FROM traces"  # noqa: S608 - names of this program
+        query = f"SELECT {columns} FROM traces"  # noqa: S608 - names of this program
         rows: Any = connection.sql(query)
         for batch in rows.to_arrow_reader(_ROWS):
-            for row in batch.to_pylist():
-                yield JudgeSubject(judged_row_of(row), "window", cluster=_cluster(row))
+            yield from batch.to_pylist()
 
 
 def read_file_subjects(

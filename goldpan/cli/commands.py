@@ -156,6 +156,10 @@ COMMANDS: Final = GroupEntry(
                 "agreement": CommandEntry(
                     "goldpan.cli.judge:agreement", "Compare judges with reviewers."
                 ),
+                "metrics": CommandEntry(
+                    "goldpan.cli.judge_metrics:metrics",
+                    "Measure answers by layer: retrieval, generation, agent, operations.",
+                ),
                 "import": CommandEntry(
                     "goldpan.cli.judge:import_", "Take in verdicts of another evaluation."
                 ),

@@ -1,10 +1,7 @@
 """``goldpan judge``: check a judge, run it, compare it with reviewers, import verdicts."""
 
-from collections.abc import Callable
-from datetime import date
-from functools import wraps
 from pathlib import Path
-from typing import Any, Final, ParamSpec
+from typing import Any, Final
 
 import click
 
@@ -28,8 +25,9 @@ from goldpan.cli.main import EXIT_NO
 from goldpan.cli.number_options import NumberParam
 from goldpan.cli.plain_console import PlainConsole
 from goldpan.cli.progress import show_progress
-from goldpan.cli.time_options import DayParam
+from goldpan.cli.subject_options import with_subjects
 from goldpan.judge_setup import (
+    NO_ROWS,
     JudgeSetup,
     SubjectChoice,
     configured_way,
@@ -42,42 +40,7 @@ from lake.tables import Lake
 from schemas.arrow import JUDGEMENTS_TABLE
 from schemas.errors import UsageError
 
-P = ParamSpec("P")
 _FILE: Final = click.Path(path_type=Path, dir_okay=False)
-
-
-def with_subjects(function: Callable[P, None]) -> Callable[P, None]:
-    """Add the options that choose the rows to a command, which passes a `SubjectChoice`."""
-
-    @click.option("--release", metavar="NAME[@VERSION]", help="Judge the rows of a release.")
-    @click.option("--from", "first", type=DayParam(), help="Judge traces from this day (UTC) on.")
-    @click.option("--to", "last", type=DayParam(), help="Last day; default: that of --from.")
-    @click.option("--rows", type=_FILE, metavar="FILE", help="Judge the rows of a JSON lines file.")
-    @wraps(function)
-    def command(*args: P.args, **kwargs: P.kwargs) -> None:
-        release, file = kwargs.pop("release"), kwargs.pop("rows")
-        days = _days(kwargs.pop("first"), kwargs.pop("last"))
-        if sum(each is not None for each in (release, days, file)) > 1:
-            raise UsageError("Give one of --release, --from (with --to) and --rows.")
-        kwargs["choice"] = SubjectChoice(
-            release if isinstance(release, str) else None,
-            days,
-            file if isinstance(file, Path) else None,
-        )
-        function(*args, **kwargs)
-
-    return command
-
-
-def _days(first: object, last: object) -> tuple[date, date] | None:
-    if not isinstance(first, date):
-        if isinstance(last, date):
-            raise UsageError("--to needs --from: the first day.")
-        return None
-    end = last if isinstance(last, date) else first
-    if end < first:
-        raise UsageError("--to is before --from.")
-    return first, end
 
 
 @click.command()
@@ -139,7 +102,7 @@ def run(
       goldpan judge run faithfulness.yaml --from 2026-11-01 --to 2026-11-30 --budget 5
     """
     if choice == SubjectChoice():
-        raise UsageError("Name the rows to judge: --release, --from and --to, or --rows.")
+        raise UsageError(NO_ROWS)
     setup = set_up_judge(cli.settings, load_judge(judge), only_current=new_epoch)
     source = setup.source(choice)
     limit = cli.settings.judges.budget_usd if budget is None else budget

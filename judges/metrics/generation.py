@@ -91,14 +91,18 @@ def citation_existence(
 
 
 def _both(first: MetricVerdict | None, second: MetricVerdict | None) -> MetricVerdict | None:
-    """Return the verdict that holds if both do: a fail of one is a fail."""
-    known = [verdict for verdict in (first, second) if verdict is not None]
+    """Return the verdict that holds if both do: a fail of one is a fail.
+
+    A row that one of them has not seen is not judged, whatever the other says: otherwise all fails
+    of a check would count beside the few passes that a judge has looked at.
+    """
     if first is not None and first.answer.outcome == "not_applicable":
         return first
+    if first is None or second is None:
+        return None
+    known = (first, second)
     failed = [verdict for verdict in known if verdict.answer.outcome == "fail"]
     if failed:
         return MetricVerdict(JudgeAnswer("fail"), failed[0].way)
-    if first is None or second is None:
-        return None
     undecided = [verdict for verdict in known if verdict.answer.outcome != "pass"]
     return undecided[0] if undecided else second

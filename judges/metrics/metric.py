@@ -36,10 +36,10 @@ class MetricIdentity(NamedTuple):
 
 
 class MetricVerdict(NamedTuple):
-    """A judge's answer on a row, and by what it was given."""
+    """A judge's answer on a row, and by what it was given; None for one of another evaluation."""
 
     answer: JudgeAnswer
-    way: WayKind
+    way: WayKind | None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -64,9 +64,9 @@ class MetricEstimate:
     """A metric with its interval.
 
     ``estimate``, ``low`` and ``high`` are None where it could not be measured; ``high`` alone is
-    None where the rows set no upper limit. ``rows`` were measured, ``left_out`` were not.
-    ``effective`` is the size of a simple sample of the same precision. ``least`` to ``most`` is the
-    range that unknown and error allow, for metrics of a judge.
+    None where the rows set no upper limit. ``rows`` were measured and stand for ``weight``,
+    ``left_out`` were not. ``effective`` is the size of a simple sample of the same precision.
+    ``least`` to ``most`` is the range that unknown and error allow, for metrics of a judge.
     """
 
     name: str
@@ -77,6 +77,7 @@ class MetricEstimate:
     high: float | None
     confidence: float
     rows: int
+    weight: float
     left_out: Mapping[LeftOut, int]
     effective: float
     least: float | None = None
@@ -93,6 +94,7 @@ class MetricEstimate:
             "high": self.high,
             "confidence": self.confidence,
             "rows": self.rows,
+            "weight": self.weight,
             "left_out": dict(self.left_out),
             "effective": self.effective,
             "least": self.least,
@@ -164,7 +166,8 @@ def share_metric(
     confidence: float,
 ) -> MetricEstimate:
     """Return the weighted mean of values from 0 to 1; ``left_out`` counts what has none."""
-    rate = rate_of_values(row_arrays(measured), np.array(values, float), confidence)
+    arrays = row_arrays(measured)
+    rate = rate_of_values(arrays, np.array(values, float), confidence)
     return MetricEstimate(
         *identity,
         estimate=rate.estimate,
@@ -172,6 +175,7 @@ def share_metric(
         high=rate.high,
         confidence=confidence,
         rows=len(values),
+        weight=float(arrays.weight.sum()),
         left_out=dict(sorted(left_out.items())),
         effective=rate.effective,
     )

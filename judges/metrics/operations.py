@@ -72,6 +72,7 @@ def latency_quantile(
         high=high,
         confidence=confidence,
         rows=len(values),
+        weight=float(arrays.weight.sum()),
         left_out={"not_recorded": len(held) - len(timed)} if len(timed) < len(held) else {},
         effective=effective,
     )
@@ -113,6 +114,7 @@ def cost_per_success(
         high=ratio.high,
         confidence=confidence,
         rows=len(measured),
+        weight=float(arrays.weight.sum()),
         left_out=dict(sorted(left_out.items())),
         effective=float(len(np.unique(arrays.cluster))),
     )

@@ -10,6 +10,7 @@ IN_FORCE = {
     "batch/drift/period_counts.py": "counts the view of the traces in force",
     "batch/erase/relabel.py": "decides labels by the join, which knows the rule",
     "batch/judge/subjects.py": "judges the view of the traces in force",
+    "batch/judge/verdict_feedback.py": "asks which ids are traces of the lake",
     "batch/judge/verdict_import.py": "takes segments from the row that counts",
     "batch/labels/calibrator.py": "reads through BucketEvidence, and the join knows the rule",
     "batch/labels/reconciler.py": "reads through BucketEvidence, and the join knows the rule",

@@ -235,6 +235,17 @@ def test_verdicts_from_elsewhere_are_judgements(run_judge: Run, tmp_path: Path) 
     assert judge["outcomes"]["reasons"] == {"timeout": 1, "unavailable": 1}
 
 
+def test_verdicts_are_written_as_feedback(run_judge: Run, tmp_path: Path) -> None:
+    """Those that say something of a trace; how many say nothing is printed."""
+    assert run_judge("judge", "run", "judge.yaml", *DAYS).returncode == 0
+    export = ("judge", "export", "answered", "--to", "feedback", "--out", "out")
+    found = json.loads(run_judge(*export, "--json").stdout)
+    assert (found["judgements"], found["left_out"], found["outcomes"]["pass"]) == (ROWS, 1, ROWS)
+    lines = (tmp_path / "out" / "answered.feedback.jsonl").read_text("utf-8").splitlines()
+    assert {json.loads(line)["trace_id"] for line in lines} == {f"t{n:04}" for n in range(ROWS)}
+    assert "1 judgement left out" in run_judge(*export).stdout
+
+
 def test_reviews_of_the_audit_say_what_the_judge_does_not(
     run_judge: Run, server: JudgeServer, tmp_path: Path
 ) -> None:
@@ -264,14 +275,16 @@ def test_the_commands_of_the_page_run(
 ) -> None:
     """With the judge and the verdict of docs/judges.md; the release is a file here."""
     page = "docs/judges.md"
-    blocks = {block.language: block.text for block in code_blocks(page)}
+    blocks = {block.language: block.text for block in reversed(code_blocks(page))}
     (tmp_path / "faithfulness.yaml").write_text(blocks["yaml"], encoding="utf-8")
     (tmp_path / "verdicts.jsonl").write_text(blocks["json"], encoding="utf-8")
     row = {"trace_id": "a", "messages": [{"role": "user", "content": "When?"}], "response": "At 9."}
     (tmp_path / "answers.jsonl").write_text(json.dumps(row), encoding="utf-8")
     monkeypatch.setenv("COLUMNS", "100")
     commands = [line.partition("#")[0].split()[1:] for line in blocks["sh"].splitlines()]
-    assert {arguments[1] for arguments in commands} == {"check", "run", "agreement", "import"}
+    assert {arguments[1] for arguments in commands} == {
+        "check", "run", "agreement", "metrics", "import"
+    }  # fmt: skip
     for arguments in commands:
         if "--release" in arguments:
             at = arguments.index("--release")

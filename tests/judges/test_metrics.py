@@ -144,7 +144,8 @@ def test_a_check_never_measures_faithfulness(way: WayKind) -> None:
         ("pass", "error", "error"),
         ("not_applicable", "fail", "not_applicable"),
         ("pass", None, "not_judged"),
-        ("fail", None, 0),
+        ("fail", None, "not_judged"),
+        (None, "fail", "not_judged"),
         (None, "pass", "not_judged"),
     ],
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from batch.judge.judge_plan import JudgePlan
+from batch.judge.measured_rows import measured_row
 from batch.judge.subjects import (
     JudgeSubject,
     read_file_subjects,
@@ -18,6 +19,8 @@ from batch.release.format.reader import read_release_rows
 from batch.release.format.rows import json_rows
 from batch.release.publish.reference import parse_reference
 from judges.definition import parse_judge
+from judges.metrics.metric import MeasuredRow
+from judges.metrics.report import measure_metrics
 from judges.outcome import JudgeAnswer
 from lake.tables import Lake
 from schemas.errors import UsageError
@@ -78,6 +81,27 @@ def test_rows_of_a_release_have_its_weights(published_release: Path) -> None:
     assert len({subject.probability for subject in subjects}) > 1
     assert all(0 < subject.probability <= 1 for subject in subjects)
     assert all(subject.cluster for subject in subjects)
+
+
+def test_metrics_of_rows_without_their_texts_are_the_same(published_release: Path) -> None:
+    """Texts are dropped to save memory; tool calls stay as right as they were."""
+    subjects = of_release(published_release)
+    slim = [measured_row(subject, {}) for subject in subjects]
+    full = [
+        MeasuredRow(subject.row, subject.weighted, row.verdicts, row.relevant)
+        for subject, row in zip(subjects, slim, strict=True)
+    ]
+    found = measure_metrics(slim, ["app"])
+    assert [each.to_json() for each in found] == [
+        e.to_json() for e in measure_metrics(full, ["app"])
+    ]
+    by_name = {each.estimate.name: each.estimate for each in found}
+    calls = by_name["tool_call_accuracy"]
+    assert calls.rows == sum(len(subject.row.tool_calls) for subject in subjects) > 0
+    assert by_name["error_rate"].weight == pytest.approx(
+        sum(1 / subject.probability for subject in subjects)
+    )
+    assert all(not row.row.trace.messages and row.row.trace.response is None for row in slim)
 
 
 @pytest.mark.parametrize(
