@@ -42,11 +42,21 @@ def admin_properties(settings: KafkaSettings) -> dict[str, Any]:
     }
 
 
+_SESSION_MS: Final = 10_000
+"""After this, Kafka gives the partitions of a worker that died to others.
+
+librdkafka would wait for 45 s. Its own thread sends the heartbeats, whatever Python does, so three
+of them fit into this time even while a batch is redacted.
+"""
+
+
 def consumer_properties(settings: KafkaSettings, *, fetch_queue: int) -> dict[str, Any]:
     """Return the consumer's properties. ``fetch_queue`` limits its prefetched bytes."""
     classic = settings.group_protocol == "classic"
     assignor = "partition.assignment.strategy" if classic else "group.remote.assignor"
     return {
+        # In the other protocol the broker decides this.
+        **({"session.timeout.ms": _SESSION_MS} if classic else {}),
         "isolation.level": "read_committed",
         "fetch.wait.max.ms": 100,
         "queued.min.messages": 20_000,

@@ -6,6 +6,7 @@ import pytest
 
 from stream.failpoints import FlushStep
 from tests.e2e.item_scene import ItemScene, captured_records, plain_span, request_of
+from tests.faults.scene import QUIET
 from tests.faults.test_kill import BETWEEN, RARE
 from tests.kill_harness import KILLED
 from tests.servers.fixtures import StartWorker
@@ -19,7 +20,8 @@ TRAFFIC = captured_records("openinference_openai_0.1.66.spans.otlp_proto.jsonl.g
 @pytest.fixture
 def killed_spans(kafka: Kafka, tmp_path: Path) -> ItemScene:
     """A scene with traffic in which every tenth record has a bad span between good ones."""
-    scene = ItemScene(kafka.bootstrap, tmp_path, more={"kafka__group_id": unique("spans")})
+    more: dict[str, object] = {"kafka__group_id": unique("spans"), "kafka__properties": QUIET}
+    scene = ItemScene(kafka.bootstrap, tmp_path, more=more)
     produce(scene, kafka.new_topic("otlp-faults", 2), 60)
     return scene
 

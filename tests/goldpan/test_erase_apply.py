@@ -138,6 +138,7 @@ def test_whoever_comes_back_later_is_kept_out_no_longer_than_before(
     assert max(one.until_us for one in found) == until
 
 
+@pytest.mark.chaos
 def test_without_the_setting_a_folder_that_was_copied_will_do(
     run_apply: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,6 +155,7 @@ def test_without_the_setting_a_folder_that_was_copied_will_do(
     assert marks_in_folder(tmp_path / "lake", [*WORDS, person("other-1")]) == []
 
 
+@pytest.mark.chaos
 def test_a_backup_between_two_erasures_applies_the_second_only(
     run_apply: Run, tmp_path: Path
 ) -> None:
@@ -183,6 +185,7 @@ def test_a_new_lake_in_the_place_of_a_lost_one_keeps_them_out(
     assert (tmp_path / "lake" / "erasures" / "3.json").exists()
 
 
+@pytest.mark.chaos
 def test_an_erasure_that_was_not_finished_is_not_made_out_to_be(
     run_apply: Run, tmp_path: Path
 ) -> None:

@@ -102,6 +102,7 @@ def test_the_list_tells_what_is_not_finished(run_erase: Run, tmp_path: Path) -> 
     assert "4: not finished" in run_erase("erase", "list").stdout
 
 
+@pytest.mark.chaos
 def test_ids_of_a_file_are_erased_together(run_erase: Run, tmp_path: Path) -> None:
     """One line an id; blank lines are nobody."""
     (tmp_path / "ids.txt").write_text(f"{PERSON}\n\nother-1\n")
@@ -152,6 +153,7 @@ class Terminal(io.StringIO):
         return True
 
 
+@pytest.mark.chaos
 def test_who_watches_is_asked_first(
     run_erase: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,6 +47,16 @@ def test_other_properties_are_the_users_own() -> None:
     assert (found["fetch.wait.max.ms"], found["security.protocol"]) == (7, "ssl")
 
 
+def test_a_dead_worker_is_noticed_soon() -> None:
+    """By the classic protocol's property, which is the user's own; the other one refuses it."""
+    name = "session.timeout.ms"
+    assert consumer_properties(KafkaSettings(), fetch_queue=2**20)[name] == 10_000
+    chosen = KafkaSettings(properties={name: 45_000})
+    assert consumer_properties(chosen, fetch_queue=2**20)[name] == 45_000
+    broker = KafkaSettings(group_protocol="consumer")
+    assert name not in consumer_properties(broker, fetch_queue=2**20)
+
+
 def test_the_admin_client_is_spared_what_only_consumers_know() -> None:
     """It warns about each property that it does not know; security is for both."""
     settings = KafkaSettings(properties={"session.timeout.ms": 6000, "sasl.username": "u"})

@@ -212,6 +212,7 @@ def test_days_out_of_the_calendar_are_refused(
     assert "outside the calendar" in capsys.readouterr().err
 
 
+@pytest.mark.chaos
 def test_a_release_may_ask_from_the_beginning(drift_folder: Path) -> None:
     """A window from the first day of the calendar to the last is all there is."""
     five_weeks(drift_folder / "lake", errors=0.3, model=0.6)

@@ -172,7 +172,7 @@ def test_a_row_missing_without_a_note_is_detected(people_copy: Path) -> None:
         assert ERASURE_UNDER_WAY not in verdict.problems
 
 
-@settings(max_examples=30)
+@settings(max_examples=12)
 @given(data=st.data())
 def test_any_changed_byte_of_an_erased_release_is_detected(
     published_people: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
