@@ -48,17 +48,20 @@ def is_dummy_secret(value: str) -> bool:
 
 
 def _is_random(path: str) -> bool:
-    """Return whether an apparent path is a base64 secret: one segment mixes all signs."""
-    return any(
-        len(step) >= _LONGEST_STEP
+    """Return whether an apparent path is a base64 secret: long segments mix all signs."""
+    mixed = (
+        len(step)
+        for step in path.split("/")
+        if len(step) >= _LEAST_STEP
         and any(map(str.isdigit, step))
         and any(map(str.isupper, step))
         and any(map(str.islower, step))
-        for step in path.split("/")
     )
+    return sum(mixed) >= _LEAST_MIXED
 
 
-_LONGEST_STEP = 12
+_LEAST_STEP = 6
+_LEAST_MIXED = 12
 
 
 def reads_like_prose(value: str) -> bool:

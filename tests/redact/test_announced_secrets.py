@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import pytest
 
+from redact.lexical.dummy_secrets import is_dummy_secret
 from redact.policies.policy import load_policy
 from redact.recognition.policy_detector import PolicyDetector
 
@@ -265,3 +266,18 @@ def test_codes_and_phrases(text: str, secret: str) -> None:
 def test_talk_about_secrets_stays(text: str) -> None:
     """Prose, settings, types, masks and references to variables are not touched."""
     assert replaced(text) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "secret"),
+    [
+        ("/21g7IatNY1R/yYaGRcid/3M2fLmbRIZ/KLt/ph9", True),
+        ("/aB3dE6gH9jK2/mN5pQ8", True),
+        ("/etc/ssl/private/shop.pem", False),
+        ("/Users/build/Keys2024/Shop.key", False),
+        ("/run/secrets/DbPass1", False),
+    ],
+)
+def test_a_secret_in_base64_may_look_like_a_path(value: str, secret: bool) -> None:
+    """It begins with a slash and has more; the path of a file with a secret stays."""
+    assert is_dummy_secret(value) is not secret
