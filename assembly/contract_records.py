@@ -9,7 +9,7 @@ from assembly.refusals import NOT_ALLOWED, AssemblyRefusal, refuse_breach
 from lake.table_log import ASSEMBLY_SEQUENCE
 from schemas.assembly_columns import AssemblyFacts
 from schemas.contract import CONTRACTS
-from schemas.record_batches import DecodedBatch, RawRecord, RecordKind
+from schemas.record_batches import DecodedBatch, RecordKind, batch_records
 from schemas.record_rules import NORMALIZERS
 from schemas.records import Feedback, Trace
 
@@ -32,14 +32,10 @@ def make_batch(
     kind: RecordKind, records: Sequence[RecordT], assembly: Sequence[AssemblyFacts] = ()
 ) -> DecodedBatch[RecordT]:
     """Return records as a batch. Their numbers are provisional: their places in it."""
-    count = len(records)
-    return DecodedBatch(
-        kind=kind,
-        topic=ASSEMBLY_SEQUENCE,
-        records=list(records),
-        partitions=[0] * count,
-        offsets=list(range(count)),
-        schema_ids=[CONTRACTS[kind].fingerprint] * count,
-        raws=[RawRecord(0, number, -1, None, None) for number in range(count)],
+    return batch_records(
+        kind,
+        ASSEMBLY_SEQUENCE,
+        records,
+        schema_id=CONTRACTS[kind].fingerprint,
         assembly=assembly,
     )

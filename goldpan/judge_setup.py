@@ -54,7 +54,7 @@ from lake.table_commit import CommitContext
 from lake.tables import Lake
 from schemas.arrow import JUDGEMENTS_TABLE, REVIEWS_TABLE
 from schemas.errors import UsageError
-from schemas.record_batches import DecodedBatch, RawRecord, RecordKind
+from schemas.record_batches import RecordKind, batch_records
 from schemas.records import EARLIEST_MICROS, Trace
 
 KEY_FILE_SUFFIX: Final = "_KEY_FILE"
@@ -201,18 +201,9 @@ def erased_traces(settings: Settings) -> Callable[[Sequence[Trace]], list[bool]]
     def is_erased(traces: Sequence[Trace]) -> list[bool]:
         if not erasures.kept_out:
             return [False] * len(traces)
-        count = len(traces)
-        batch: DecodedBatch[Any] = DecodedBatch(
-            kind=RecordKind.TRACE,
-            topic="#judge",
-            records=list(traces),
-            partitions=[0] * count,
-            offsets=list(range(count)),
-            schema_ids=[""] * count,
-            raws=[RawRecord(0, at, -1, None, None) for at in range(count)],
-        )
+        batch = batch_records(RecordKind.TRACE, "#judge", traces)
         kept = set(erasures.kept_out.without(batch)[0].offsets)
-        return [at not in kept for at in range(count)]
+        return [at not in kept for at in range(len(traces))]
 
     wiring.make_retry().call("reading tombstones", erasures.reload)
     return is_erased

@@ -117,6 +117,31 @@ class DecodedBatch(Generic[RecordT]):
         return f"Decoded(kind={self.kind}, topic={self.topic!r}, rows={len(self)})"
 
 
+def batch_records(
+    kind: RecordKind,
+    topic: str,
+    records: Sequence[RecordT],
+    *,
+    schema_id: str = "",
+    assembly: Sequence[AssemblyFacts] = (),
+) -> DecodedBatch[RecordT]:
+    """Return records that no Kafka record holds as a batch; their offsets are their places in it.
+
+    ``topic`` names where they come from instead.
+    """
+    count = len(records)
+    return DecodedBatch(
+        kind=kind,
+        topic=topic,
+        records=list(records),
+        partitions=[0] * count,
+        offsets=list(range(count)),
+        schema_ids=[schema_id] * count,
+        raws=[RawRecord(0, place, -1, None, None) for place in range(count)],
+        assembly=assembly,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class RejectedRecord:
     """A record that cannot be stored in its table, with the reason.

@@ -15,7 +15,7 @@ from judges.definition import JudgeDefinition
 from judges.judged_row import JudgedRow
 from judges.render import JudgeQuestion, ask
 from redact.pipeline.redactor import Redactor
-from schemas.record_batches import DecodedBatch, RawRecord, RecordKind
+from schemas.record_batches import RecordKind, batch_records
 from schemas.records import Feedback, Trace
 
 _NO_TOPIC: Final = "#judge"
@@ -60,19 +60,8 @@ class RedactionProof:
     ) -> list[_RecordT | None]:
         """Return copies of records, redacted again; None for a rejected one."""
         copies = [msgspec.convert(msgspec.to_builtins(record), form) for record in records]
-        count = len(copies)
-        outcome = self._redactor.redact_again(
-            DecodedBatch(
-                kind=kind,
-                topic=_NO_TOPIC,
-                records=copies,
-                partitions=[0] * count,
-                offsets=list(range(count)),
-                schema_ids=[""] * count,
-                raws=[RawRecord(0, at, -1, None, None) for at in range(count)],
-            ),
-            ingested_at=self._now,
-        )
+        batch = batch_records(kind, _NO_TOPIC, copies)
+        outcome = self._redactor.redact_again(batch, ingested_at=self._now)
         rejected = {each.raw.offset for each in outcome.rejected}
         return [None if at in rejected else copy for at, copy in enumerate(copies)]
 

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from lake.table_log import REVIEW_SEQUENCE
 from redact.pipeline.redactor import Redactor
-from schemas.record_batches import DecodedBatch, RawRecord, RecordKind
+from schemas.record_batches import RecordKind, batch_records
 from schemas.records import Feedback
 
 _NO_ID: Final = "-"
@@ -33,15 +33,8 @@ def redact_review_texts(
 
     A problem names the rule and the field, and contains nothing of the text.
     """
-    decoded = DecodedBatch(
-        kind=RecordKind.FEEDBACK,
-        topic=REVIEW_SEQUENCE,
-        records=[_as_feedback(text, now) for text in texts],
-        partitions=[0] * len(texts),
-        offsets=list(range(len(texts))),
-        schema_ids=[""] * len(texts),
-        raws=[RawRecord(0, index, -1, None, None) for index in range(len(texts))],
-    )
+    records = [_as_feedback(text, now) for text in texts]
+    decoded = batch_records(RecordKind.FEEDBACK, REVIEW_SEQUENCE, records)
     outcome = redactor.redact(decoded, ingested_at=now)
     redacted: dict[int, RedactedReviewTexts] = {}
     for rejected in outcome.rejected:

@@ -19,7 +19,7 @@ from redact.pipeline.policy_redactor import PolicyRedactor
 from redact.policies.data_types import DATA_TYPES
 from redact.policies.policy import PolicyOverride, RedactionPolicy, RedactionRule
 from schemas.errors import UsageError
-from schemas.record_batches import DecodedBatch, RawRecord, RecordKind
+from schemas.record_batches import RecordKind, batch_records
 
 USER_ID: Final = "USER_ID"
 SEGMENT: Final = "SEGMENT"
@@ -70,7 +70,7 @@ class LeftoverFinder:
                 own = self._stand_ins.own_id if name in _IDS else self._stand_ins.own
                 setattr(record, name, _rewrite(getattr(record, name), own))
         before = [_texts(record) for record in records]
-        redacted = self._engine.in_place(_batch(kind, records))
+        redacted = self._engine.in_place(batch_records(kind, "#scan", records))
         refused = {rejection.raw.offset: rejection.reason for rejection in redacted.rejected}
         return [
             RecordLeftovers({}, refused[row])
@@ -167,19 +167,6 @@ def _rules(rules: Mapping[str, RedactionRule]) -> dict[str, RedactionRule]:
         else rule.model_copy(update={"operator": "placeholder"})
         for kind, rule in rules.items()
     }
-
-
-def _batch(kind: RecordKind, records: Sequence[Any]) -> DecodedBatch[Any]:
-    rows = range(len(records))
-    return DecodedBatch(
-        kind=kind,
-        topic="#scan",
-        records=list(records),
-        partitions=[0 for _ in rows],
-        offsets=list(rows),
-        schema_ids=["" for _ in rows],
-        raws=[RawRecord(0, row, -1, None, None) for row in rows],
-    )
 
 
 def _texts(record: Any) -> dict[str, list[str]]:
