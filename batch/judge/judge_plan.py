@@ -8,7 +8,15 @@ from typing import Final
 from batch.judge.subjects import JudgeSubject
 from judges.answer import answer_of_probability
 from judges.definition import DEFAULT_THRESHOLDS, JudgeDefinition, VerdictThresholds
-from judges.judgement import JudgementKey, SubjectKind, call_id, repeats_of
+from judges.judgement import (
+    FIRST_EPOCH,
+    CallFacts,
+    Judgement,
+    JudgementKey,
+    SubjectKind,
+    call_id,
+    repeats_of,
+)
 from judges.offline import answer_offline
 from judges.outcome import JudgeAnswer
 from judges.render import JudgeQuestion, UnaskedRow, ask
@@ -71,6 +79,41 @@ class JudgePlan:
             return [JudgeTask(subject, key, answer=asked.answer)]
         times = repeats_of(self.definition, subject.trace_id)
         return [JudgeTask(subject, key._replace(repeat=at), asked) for at in range(times)]
+
+    def judgement(  # noqa: PLR0913 - one for each fact that the plan does not know
+        self,
+        task: JudgeTask,
+        answer: JudgeAnswer,
+        call: CallFacts,
+        *,
+        run_id: str,
+        now: int,
+        epoch: int = FIRST_EPOCH,
+        attempt: int = 1,
+    ) -> Judgement:
+        """Return the judgement that an answer makes; ``now`` in microseconds since 1970 (UTC)."""
+        subject, trace = task.subject, task.subject.row.trace
+        return Judgement(
+            key=task.key._replace(epoch=epoch),
+            judge=self.definition.judge,
+            judge_version=self.definition.version,
+            way=self.way.kind,
+            answer=answer,
+            call=call,
+            trace_id=trace.trace_id,
+            run_id=run_id,
+            judged_at=now,
+            attempt=attempt,
+            revision=subject.row.revision,
+            arm=subject.arm,
+            probability=subject.probability,
+            release=subject.release,
+            app=trace.app or None,
+            prompt_version=trace.prompt_version,
+            model_version=trace.model_version,
+            cluster=subject.cluster,
+            segments=trace.segments,
+        )
 
     def call_id(self, key: JudgementKey, epoch: int) -> str:
         """Return what identifies the call for a judgement in an epoch."""

@@ -4,18 +4,19 @@ A run counts the changes of the served model in the lake; without a lake every j
 first epoch.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
 
-from batch.judge.asking import JudgeAnswerer
+from batch.judge.asking import JudgeAnswerer, ask_batch
 from batch.judge.input_proof import InputProof
 from batch.judge.judge_plan import JudgePlan, JudgeTask
+from batch.judge.known_judgements import KnownJudgements
+from batch.judge.run_report import CallCounts
 from batch.judge.subjects import JudgeSubject
 from judges.judged_row import JudgedRow
 from judges.judgement import CallFacts, Judgement
 from judges.outcome import JudgeAnswer, judge_error
-from judges.ways import ServedWay
 
 
 @dataclass(slots=True)
@@ -35,52 +36,23 @@ class RowJudge:
 
     def judge(self, row: JudgedRow) -> Judgement:
         """Return the judgement of a row."""
-        task = self.plan.tasks_of(JudgeSubject(row, "release"))[0]
-        answer, call, modes = task.answer, CallFacts(self.plan.way.model), self.plan.modes
-        way = self.plan.served_way
-        if answer is None and way is not None:
+        task = self.plan.tasks_of(JudgeSubject(row, "release", cluster=row.trace.session_id))[0]
+        answer, call = task.answer, CallFacts(self.plan.way.model)
+        if answer is None:
             with self._one_at_a_time:
-                answer, call = self._ask(task, way, modes)
-        definition, trace = self.plan.definition, row.trace
-        return Judgement(
-            key=task.key,
-            judge=definition.judge,
-            judge_version=definition.version,
-            way=self.plan.way.kind,
-            answer=answer or judge_error("unavailable"),
-            call=call,
-            trace_id=trace.trace_id,
-            run_id=self.run_id,
-            judged_at=self.now_us(),
-            revision=row.revision,
-            app=trace.app or None,
-            prompt_version=trace.prompt_version,
-            model_version=trace.model_version,
-            cluster=trace.session_id,
-            segments=trace.segments,
-        )
+                answer, call = self._ask(task)
+        return self.plan.judgement(task, answer, call, run_id=self.run_id, now=self.now_us())
 
-    def _ask(
-        self, task: JudgeTask, way: ServedWay, modes: Sequence[str]
-    ) -> tuple[JudgeAnswer, CallFacts]:
+    def _ask(self, task: JudgeTask) -> tuple[JudgeAnswer, CallFacts]:
         question, answerer, proof = task.question, self.answerer, self.proof
         if question is None or answerer is None or proof is None:
             raise TypeError("a judge that a server answers needs an answerer and a proof")
         if not proof.passes([task.subject.row], [question])[0]:
-            return judge_error("residue"), CallFacts(way.model)
-        (delivery,) = answerer.send_all([self.plan.request(question)])
-        reply = delivery.reply(way, self.plan.thresholds)
-        answer = reply.answer
-        if answer.outcome == "fail" and modes:
-            (named,) = answerer.send_all([self.plan.mode_request(question)])
-            answer = JudgeAnswer("fail", p_fail=answer.p_fail,
-                                 failure_mode=named.failure_mode(way, modes))  # fmt: skip
-        facts = CallFacts(
-            way.model,
-            reply.model_served,
-            reply.input_tokens,
-            reply.output_tokens,
-            self.plan.cost(reply.input_tokens or 0, reply.output_tokens or 0),
-            delivery.latency_ms,
-        )
-        return answer, facts
+            return judge_error("residue"), CallFacts(self.plan.way.model)
+        nothing = KnownJudgements(self.plan.judge_digest, self.plan.way, self.now_us)
+        counts = CallCounts(cost_usd=self.plan.cost(0, 0))
+        asked = ask_batch(self.plan, [task], nothing, answerer, counts)
+        if not asked.answers:  # the server takes no request at all
+            return judge_error("unavailable"), CallFacts(self.plan.way.model)
+        ((_, answer, call),) = asked.answers
+        return answer, call

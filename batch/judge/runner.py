@@ -35,7 +35,7 @@ from batch.judge.known_judgements import KnownJudgements
 from batch.judge.run_report import CallCounts, JudgeRunReport, ReportedRow
 from batch.judge.subjects import JudgeSubject, SubjectSource
 from batch.progress import ReportProgress, no_progress
-from judges.judgement import CallFacts, Judgement, JudgementKey
+from judges.judgement import CallFacts, JudgementKey
 from judges.outcome import JudgeAnswer, judge_error
 from lake.table_commit import CommitContext
 from schemas.errors import FatalError
@@ -241,7 +241,16 @@ class JudgeRunner:
                 if source is not None:
                     call = replace(call, cached_from=source._replace(epoch=epoch).judgement_id)  # noqa: PLW2901 - completed
                 attempt = 1 if before is None else before.attempt + 1
-                rows.append(judgement_row(self._judgement(task, answer, call, epoch, attempt, now)))
+                judgement = self.plan.judgement(
+                    task,
+                    answer,
+                    call,
+                    run_id=self.terms.run_id,
+                    now=now,
+                    epoch=epoch,
+                    attempt=attempt,
+                )
+                rows.append(judgement_row(judgement))
             return rows
 
         stored = {}
@@ -253,38 +262,6 @@ class JudgeRunner:
                 self._count(task, stored_answer(row), row["epoch"], is_new=True)
             elif not self._count_known(task):
                 self._count(task, answer, self.store.known.current_epoch, is_new=False)
-
-    def _judgement(  # noqa: PLR0913, PLR0917 - what it is made of
-        self,
-        task: JudgeTask,
-        answer: JudgeAnswer,
-        call: CallFacts,
-        epoch: int,
-        attempt: int,
-        now: int,
-    ) -> Judgement:
-        subject, trace, definition = task.subject, task.subject.row.trace, self.plan.definition
-        return Judgement(
-            key=task.key._replace(epoch=epoch),
-            judge=definition.judge,
-            judge_version=definition.version,
-            way=self.plan.way.kind,
-            answer=answer,
-            call=call,
-            trace_id=trace.trace_id,
-            run_id=self.terms.run_id,
-            judged_at=now,
-            attempt=attempt,
-            revision=subject.row.revision,
-            arm=subject.arm,
-            probability=subject.probability,
-            release=subject.release,
-            app=trace.app or None,
-            prompt_version=trace.prompt_version,
-            model_version=trace.model_version,
-            cluster=subject.cluster,
-            segments=trace.segments,
-        )
 
     def _no_call(self) -> CallFacts:
         return CallFacts(self.plan.way.model)
