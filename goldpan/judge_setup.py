@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from random import uniform
-from typing import Any, Final
+from typing import Final
 
 from batch.judge.client import CallLimits, JudgeClient
 from batch.judge.cost_estimate import RunEstimate, estimate_run
@@ -22,7 +22,6 @@ from batch.judge.run_report import JudgeRunReport
 from batch.judge.runner import JudgeRunner, RunTerms
 from batch.judge.server import JudgeServer, allowed_server
 from batch.judge.subjects import (
-    JudgeSubject,
     SubjectSource,
     read_file_subjects,
     read_json_lines,
@@ -39,9 +38,10 @@ from batch.judge.verdict_import import (
 from batch.judge.waits import RetryWaits
 from batch.progress import ReportProgress
 from batch.release.publish.reference import parse_reference
-from batch.reviews.review_texts import RedactedReviewTexts, ReviewTexts, redact_review_texts
+from batch.reviews.review_texts import ReviewTexts
 from goldpan import jobs, release_setup, wiring
 from goldpan.settings import Settings
+from goldpan.written_texts import redact_written_texts
 from judges.agreement.thresholds import propose_thresholds
 from judges.definition import (
     DEFAULT_THRESHOLDS,
@@ -50,6 +50,7 @@ from judges.definition import (
     choose_way,
 )
 from judges.ways import DEFAULT_URL_ENV, ChatWay, DecisionWay, JudgeWay, ServedWay
+from lake.fresh_read import read_fresh
 from lake.table_commit import CommitContext
 from lake.tables import Lake
 from schemas.arrow import JUDGEMENTS_TABLE, REVIEWS_TABLE
@@ -136,7 +137,7 @@ def subject_source(
     if choice.days is None:
         raise UsageError(NO_ROWS)
     days = choice.days
-    return lambda: _window(lake, days, context)
+    return lambda: read_window_subjects(lake, days, context.retry)
 
 
 def set_up_judge(
@@ -185,13 +186,7 @@ def judge_server(settings: Settings, way: ServedWay) -> JudgeServer:
 
 def read_reviews(lake: Lake, context: CommitContext) -> dict[str, ReviewedAnswer]:
     """Return what reviewers say, by trace id."""
-    table = lake.table(REVIEWS_TABLE)
-
-    def step() -> dict[str, ReviewedAnswer]:
-        table.refresh()
-        return dict(read_reviewed_answers(table))
-
-    return context.retry.call("reading table reviews", step)
+    return dict(read_fresh(lake, REVIEWS_TABLE, context.retry, read_reviewed_answers))
 
 
 def erased_traces(settings: Settings) -> Callable[[Sequence[Trace]], list[bool]]:
@@ -222,7 +217,9 @@ def import_verdicts(settings: Settings, file: Path) -> ImportedVerdicts:
         lake=lake,
         context=context,
         run_id=secrets.token_hex(8),
-        redact=lambda texts: _redact_rationales(settings, texts),
+        redact=lambda texts: redact_written_texts(
+            settings.redact, [ReviewTexts(text, None) for text in texts], wiring.now_us()
+        ),
         is_erased=lambda ids: erased_traces(settings)([_trace_of_id(id_) for id_ in ids]),
     )
 
@@ -235,10 +232,6 @@ def import_verdicts(settings: Settings, file: Path) -> ImportedVerdicts:
 
     job.run(verdicts(), report)
     return report
-
-
-def _window(lake: Lake, days: tuple[date, date], context: CommitContext) -> Iterator[JudgeSubject]:
-    yield from read_window_subjects(lake, days, context.retry)
 
 
 def _address(settings: Settings, way: ServedWay) -> str | None:
@@ -280,14 +273,14 @@ def _calibrated(
     lake: Lake, definition: JudgeDefinition, way: JudgeWay, context: CommitContext
 ) -> VerdictThresholds:
     """Return thresholds by the reviews of what this judge judged; the default without enough."""
-    table = lake.table(JUDGEMENTS_TABLE)
     reviewed = read_reviews(lake, context)
-
-    def step() -> list[Any]:
-        table.refresh()
-        return read_judge_records(table, definition.judge)
-
-    for record in context.retry.call(f"reading table {JUDGEMENTS_TABLE}", step):
+    records = read_fresh(
+        lake,
+        JUDGEMENTS_TABLE,
+        context.retry,
+        lambda table: read_judge_records(table, definition.judge),
+    )
+    for record in records:
         identity = record.identity
         if (identity.version, identity.way, identity.model) != (
             definition.version,
@@ -301,16 +294,6 @@ def _calibrated(
         if low is not None and high is not None and low < high:
             return VerdictThresholds(pass_at_most=low, fail_at_least=high)
     return DEFAULT_THRESHOLDS
-
-
-def _redact_rationales(
-    settings: Settings, texts: Sequence[str | None]
-) -> list[RedactedReviewTexts]:
-    if not any(texts):
-        return [RedactedReviewTexts(ReviewTexts(None, None), "") for _ in texts]
-    redactor = wiring.load_redaction(settings.redact).redactor
-    carried = [ReviewTexts(text, None) for text in texts]
-    return redact_review_texts(redactor, carried, now=wiring.now_us())
 
 
 def _trace_of_id(trace_id: str) -> Trace:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from batch.judge.judge_record import JudgeRecord, read_judge_records
+from batch.judge.judge_record import read_judge_records
 from batch.judge.measured_rows import (
     PlannedVerdicts,
     RecordedVerdicts,
@@ -24,6 +24,7 @@ from goldpan.settings import Settings
 from judges.definition import load_judge
 from judges.metrics.metric import MeasuredRow
 from judges.metrics.report import JUDGE_ROLES
+from lake.fresh_read import read_fresh
 from lake.table_commit import CommitContext
 from lake.tables import Lake
 from schemas.arrow import JUDGEMENTS_TABLE
@@ -39,6 +40,11 @@ class MeasuredRows:
     sources: Mapping[str, VerdictSource]
     rows: list[MeasuredRow] = field(default_factory=list)
     not_sampled: int = 0
+
+    @property
+    def weight(self) -> float:
+        """Return how many traces the rows stand for."""
+        return sum(1 / row.weighted.probability for row in self.rows)
 
     def judges_json(self) -> dict[str, Any]:
         """Return who judged, as JSON."""
@@ -87,11 +93,11 @@ def _planned(settings: Settings, file: Path) -> PlannedVerdicts:
 
 def _imported(lake: Lake, context: CommitContext, name: str) -> RecordedVerdicts | None:
     """Return the verdicts that were imported last under a name, None if there are none."""
-    table = lake.table(JUDGEMENTS_TABLE)
-
-    def step() -> list[JudgeRecord]:
-        table.refresh()
-        return [r for r in read_judge_records(table, name) if r.identity.version is None]
-
-    records = context.retry.call(f"reading table {JUDGEMENTS_TABLE}", step)
-    return RecordedVerdicts(records[0]) if records else None
+    records = read_fresh(
+        lake,
+        JUDGEMENTS_TABLE,
+        context.retry,
+        lambda table: read_judge_records(table, name),
+    )
+    imported = [record for record in records if record.identity.version is None]
+    return RecordedVerdicts(imported[0]) if imported else None

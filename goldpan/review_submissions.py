@@ -1,7 +1,6 @@
 """Reads reviews from JSON lines, redacts them, and submits them to the review queue."""
 
 import codecs
-import re
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Final, Literal, NamedTuple
 
@@ -10,14 +9,16 @@ from msgspec import Meta
 
 from batch.reviews.queue_service import ReviewQueueService, ReviewSubmission, SubmissionReport
 from batch.reviews.review_export import WITHDRAW_VERDICT
-from batch.reviews.review_texts import RedactedReviewTexts, ReviewTexts, redact_review_texts
-from goldpan import jobs, wiring
+from batch.reviews.review_texts import RedactedReviewTexts, ReviewTexts
+from goldpan import jobs
 from goldpan.settings import Settings
+from goldpan.written_texts import redact_written_texts
 from schemas.errors import UsageError
+from schemas.json_lines import skip_byte_order_mark
 from schemas.records import Id
+from schemas.refused_lines import broken_rule
 from schemas.surrogates import replace_lone_surrogates
 
-_FIELD: Final = re.compile(r"`\$\.(\w+)`|field `(\w+)`")
 _RULES: Final = {
     "verdict": "`verdict` must be pass, fail, unknown or withdraw",
     "trace_id": "`trace_id` must be the id of a trace",
@@ -55,9 +56,8 @@ class NumberedReview(NamedTuple):
 def read_reviews(lines: Iterable[bytes]) -> tuple[list[NumberedReview], dict[int, str]]:
     """Read JSON lines; return the reviews, and the reason for each refused line by its number."""
     reviews, refused = [], {}
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(skip_byte_order_mark(lines), 1):
         if number == 1:
-            line = line.removeprefix(codecs.BOM_UTF8)  # noqa: PLW2901 - the mark is not content
             _refuse_other_file(line)
         if not line.strip():
             continue
@@ -85,12 +85,7 @@ def _reason(error: msgspec.ValidationError) -> str:
     """Return the rule that a line breaks, without its content."""
     if str(error).startswith("Expected `object`"):
         return "the line is not a JSON object"
-    match = _FIELD.search(str(error))
-    name = (match[1] or match[2]) if match else None
-    if name in SentReview.__struct_fields__:
-        return _RULES[name]
-    known = ", ".join(SentReview.__struct_fields__)
-    return f"the line has an unknown field; known fields are {known}"
+    return broken_rule(error, SentReview, _RULES)
 
 
 def submit_reviews(
@@ -102,7 +97,11 @@ def submit_reviews(
     now: int,
 ) -> SubmissionReport:
     """Redact and submit reviews; ``reviewer`` is the default for those that name none."""
-    redacted = _redact_texts(settings, [review.sent for review in reviews], now)
+    texts = [
+        ReviewTexts(review.sent.comment or None, review.sent.expected_response or None)
+        for review in reviews
+    ]
+    redacted = redact_written_texts(settings.redact, texts, now)
     refused = {
         review.number: f"redaction refused its text: {text.problem}"
         for review, text in zip(reviews, redacted, strict=True)
@@ -117,17 +116,6 @@ def submit_reviews(
     )
     report.refused.update(refused)
     return report
-
-
-def _redact_texts(
-    settings: Settings, reviews: Sequence[SentReview], now: int
-) -> list[RedactedReviewTexts]:
-    texts = [
-        ReviewTexts(review.comment or None, review.expected_response or None) for review in reviews
-    ]
-    if not any(text.comment or text.expected_response for text in texts):
-        return [RedactedReviewTexts(text, "") for text in texts]  # the engine takes seconds to load
-    return redact_review_texts(wiring.load_redaction(settings.redact).redactor, texts, now=now)
 
 
 def _submission(

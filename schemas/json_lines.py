@@ -1,9 +1,11 @@
-"""Escapes line separators inside JSON, so that every reader splits the same lines.
+"""JSON lines: escapes line separators inside JSON, so that every reader splits the same lines.
 
 JSON allows U+0085, U+2028 and U+2029 in strings unescaped, but many line readers (Python's
 ``str.splitlines``, old JavaScript) end a line there. As escapes they mean the same.
 """
 
+import codecs
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 _LINE_ENDS: Final = {sign.encode(): f"\\u{ord(sign):04x}".encode() for sign in "\x85\u2028\u2029"}
@@ -14,3 +16,9 @@ def escape_line_ends(document: bytes) -> bytes:
     for sign, escape in _LINE_ENDS.items():
         document = document.replace(sign, escape)
     return document
+
+
+def skip_byte_order_mark(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield lines; a mark before the first, which is no content, is left out."""
+    for index, line in enumerate(lines):
+        yield line if index else line.removeprefix(codecs.BOM_UTF8)

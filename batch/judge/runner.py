@@ -20,10 +20,9 @@ What another runner has claimed is left to it and looked at again at the end: it
 by then, or its claim has ended. Checks and the local model cost nothing, so they claim nothing.
 """  # noqa: E501 - a table
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
-from typing import Final, TypeVar
+from typing import Final
 
 from batch.judge.asking import AskedBatch, JudgeAnswerer, ask_batch
 from batch.judge.claim_renewal import renewed_claims
@@ -38,14 +37,13 @@ from batch.progress import ReportProgress, no_progress
 from judges.judgement import CallFacts, JudgementKey
 from judges.outcome import JudgeAnswer, judge_error
 from lake.table_commit import CommitContext
+from schemas.chunks import in_chunks
 from schemas.errors import FatalError
 
 _OFFLINE_ROWS: Final = 1_000
 _ERASURES: Final = 20
 """How often rows are read again because persons were erased meanwhile."""
 _POLL_SECONDS: Final = 1.0
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +93,7 @@ class JudgeRunner:
         self.store.begin()
         self.store.refresh()
         served = self.plan.served_way is not None
-        for subjects in _chunks(source(), self.terms.batch_rows if served else _OFFLINE_ROWS):
+        for subjects in in_chunks(source(), self.terms.batch_rows if served else _OFFLINE_ROWS):
             self._judge([task for subject in subjects for task in self.plan.tasks_of(subject)])
             self.terms.progress("judging", len(self._report.rows), total)
         while self._waiting:
@@ -103,7 +101,7 @@ class JudgeRunner:
             self.terms.sleep(_POLL_SECONDS)
             self.store.refresh()
             waiting, self._waiting = self._waiting, []
-            for tasks in _chunks(waiting, self.terms.batch_rows):
+            for tasks in in_chunks(waiting, self.terms.batch_rows):
                 self._judge(tasks)
 
     def _judge(self, tasks: Sequence[JudgeTask]) -> None:
@@ -276,9 +274,3 @@ class JudgeRunner:
         self._report.add(
             ReportedRow(subject.trace_id, subject.weighted, answer, epoch, subject.is_sampled)
         )
-
-
-def _chunks(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
-    remaining = iter(items)
-    while chunk := list(islice(remaining, size)):
-        yield chunk

@@ -1,8 +1,7 @@
 """The rows that a run judges: of a release, of a window of the lake, or of a file of JSON lines."""
 
-import codecs
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from math import inf
@@ -25,6 +24,7 @@ from lake.tables import Lake
 from schemas.arrow import record_schema
 from schemas.contract import CONTRACTS
 from schemas.errors import UsageError
+from schemas.json_lines import skip_byte_order_mark
 from schemas.records import Trace
 from schemas.surrogates import replace_lone_surrogates
 
@@ -155,16 +155,11 @@ def read_json_lines(file: Path, subject: str) -> Iterator[tuple[int, dict[str, A
     """
     try:
         with file.open("rb") as lines:
-            for number, line in enumerate(_without_mark(lines), 1):
+            for number, line in enumerate(skip_byte_order_mark(lines), 1):
                 if line.strip():
                     yield number, _object(line, f"{subject}, line {number}")
     except OSError as error:
         raise UsageError(f"{subject} cannot be read: {error.strerror}.") from None
-
-
-def _without_mark(lines: Iterable[bytes]) -> Iterator[bytes]:
-    for index, line in enumerate(lines):
-        yield line if index else line.removeprefix(codecs.BOM_UTF8)
 
 
 def _object(line: bytes, where: str) -> dict[str, Any]:

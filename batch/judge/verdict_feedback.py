@@ -6,8 +6,7 @@ its own "user", so that its last verdict on a trace counts. Only pass and fail s
 trace.
 """
 
-from collections.abc import Collection, Iterable
-from functools import partial
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -15,6 +14,7 @@ import msgspec
 from batch.assembled_rows import read_first_rows
 from batch.release.format.files import encode_jsonl
 from judges.judgement import Judgement
+from lake.fresh_read import read_fresh
 from lake.retry import Retry
 from lake.tables import Lake
 from schemas.records import Feedback
@@ -32,9 +32,8 @@ def verdicts_on_traces(
     that are no traces of the lake, such as synthetic ones.
     """
     verdicts = [j for j in judgements if j.answer.outcome in _VALUES and j.arm != "file"]
-    traces = retry.call(
-        "reading table traces", partial(_stored, lake, {each.trace_id for each in verdicts})
-    )
+    ids = {each.trace_id for each in verdicts}
+    traces = read_fresh(lake, "traces", retry, lambda table: read_first_rows(table, ids))
     return [each for each in verdicts if each.trace_id in traces]
 
 
@@ -56,9 +55,3 @@ def feedback_lines(verdicts: Iterable[Judgement]) -> bytes:
     """Return verdicts as JSON lines, each a record of the feedback topic."""
     records = [msgspec.to_builtins(feedback_of(verdict)) for verdict in verdicts]
     return encode_jsonl([{k: v for k, v in each.items() if v is not None} for each in records])
-
-
-def _stored(lake: Lake, trace_ids: Collection[str]) -> Collection[str]:
-    traces = lake.table("traces")
-    traces.refresh()
-    return read_first_rows(traces, trace_ids)

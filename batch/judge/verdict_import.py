@@ -4,7 +4,6 @@ A line is ``{"subject": trace or row id, "judge": name, "outcome": …, "reason"
 "model"?, "cost_usd"?}``. Sent again, it is the same judgement.
 """
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, NamedTuple
@@ -20,10 +19,12 @@ from batch.reviews.review_texts import RedactedReviewTexts
 from judges.definition import digest_of
 from judges.judgement import CallFacts, Judgement, JudgementKey
 from judges.outcome import ERROR_REASONS, JudgeAnswer, JudgeErrorReason, JudgeOutcome
+from lake.fresh_read import read_fresh
 from lake.table_commit import CommitContext
 from lake.tables import Lake, Table
+from schemas.chunks import in_chunks
+from schemas.refused_lines import broken_rule
 
-_FIELD: Final = re.compile(r"`\$\.(\w+)`|field `(\w+)`")
 _RULES: Final = {
     "subject": "`subject` must be the id of a trace",
     "judge": "`judge` must be a name of small letters, digits, _ and -, at most 63",
@@ -114,11 +115,7 @@ def parse_verdict(document: Mapping[str, Any]) -> SentVerdict:
     try:
         sent = msgspec.convert(document, SentVerdict)
     except msgspec.ValidationError as error:
-        match = _FIELD.search(str(error))
-        name = (match[1] or match[2]) if match else None
-        known = ", ".join(SentVerdict.__struct_fields__)
-        rule = _RULES.get(name or "", f"the line has an unknown field; known fields are {known}")
-        raise ValueError(rule) from None
+        raise ValueError(broken_rule(error, SentVerdict, _RULES)) from None
     _ = sent.answer  # raises ValueError
     return sent
 
@@ -157,13 +154,7 @@ class VerdictImport:
 
     def run(self, verdicts: Iterable[NumberedVerdict], report: ImportedVerdicts) -> None:
         """Store verdicts that are not there yet; counts and refusals go into ``report``."""
-        chunk: list[NumberedVerdict] = []
-        for verdict in verdicts:
-            chunk.append(verdict)
-            if len(chunk) == _CHUNK:
-                self._add(chunk, report)
-                chunk = []
-        if chunk:
+        for chunk in in_chunks(verdicts, _CHUNK):
             self._add(chunk, report)
 
     def _add(self, verdicts: Sequence[NumberedVerdict], report: ImportedVerdicts) -> None:
@@ -193,7 +184,6 @@ class VerdictImport:
             else:
                 accepted.append((verdict.sent, text))
         policy = next((text.policy for _, text in accepted if text.policy), "")
-        counted: list[str] = []
 
         def decide() -> list[JudgementRow]:
             now, seen = self.context.now_us(), set[str]()
@@ -239,10 +229,9 @@ class VerdictImport:
 
     def _read_traces(self, ids: set[str]) -> Mapping[str, Mapping[str, Any]]:
         """Return what the lake knows of these traces, for segments and clusters."""
-
-        def step() -> Mapping[str, Mapping[str, Any]]:
-            traces = self.lake.table("traces")
-            traces.refresh()
-            return read_first_rows(traces, ids, _SEGMENT_COLUMNS)
-
-        return self.context.retry.call("reading table traces", step)
+        return read_fresh(
+            self.lake,
+            "traces",
+            self.context.retry,
+            lambda traces: read_first_rows(traces, ids, _SEGMENT_COLUMNS),
+        )

@@ -36,6 +36,7 @@ from goldpan.judge_setup import (
     set_up_judge,
 )
 from judges.definition import load_judge
+from lake.fresh_read import read_fresh
 from lake.tables import Lake
 from schemas.arrow import JUDGEMENTS_TABLE
 from schemas.errors import UsageError
@@ -170,13 +171,12 @@ def agreement(cli: CliContext, *, judge: str | None, at_most_wrong: float) -> No
       goldpan judge agreement faithfulness
     """
     lake, context = Lake(cli.settings.lake), jobs.job_context()
-    table = lake.table(JUDGEMENTS_TABLE)
-
-    def step() -> list[Any]:
-        table.refresh()
-        return read_judge_records(table, judge)
-
-    records = context.retry.call(f"reading table {JUDGEMENTS_TABLE}", step)
+    records = read_fresh(
+        lake,
+        JUDGEMENTS_TABLE,
+        context.retry,
+        lambda table: read_judge_records(table, judge),
+    )
     if judge is not None and not records:
         raise UsageError(f"No judge {judge} has judged anything in this lake.")
     reviewed = read_reviews(lake, context)

@@ -13,8 +13,8 @@ from batch.judge.verdict_feedback import feedback_lines, verdicts_on_traces
 from goldpan import jobs
 from goldpan.cli.context import CliContext, with_cli_context
 from goldpan.cli.formatting import format_count, format_quantity
-from judges.judgement import Judgement
 from judges.outcome import OUTCOMES
+from lake.fresh_read import read_fresh
 from lake.objects import FolderStore
 from lake.tables import Lake
 from schemas.arrow import JUDGEMENTS_TABLE
@@ -51,13 +51,12 @@ def export(cli: CliContext, *, judge: str | None, target: str, out: Path) -> Non
       goldpan judge export faithfulness --to mlflow --out ./export
     """
     lake, context = Lake(cli.settings.lake), jobs.job_context()
-    table = lake.table(JUDGEMENTS_TABLE)
-
-    def step() -> list[Judgement]:
-        table.refresh()
-        return verdicts_to_export(read_judgements(table, judge))
-
-    judgements = context.retry.call(f"reading table {JUDGEMENTS_TABLE}", step)
+    judgements = read_fresh(
+        lake,
+        JUDGEMENTS_TABLE,
+        context.retry,
+        lambda table: verdicts_to_export(read_judgements(table, judge)),
+    )
     if judge is not None and not judgements:
         raise UsageError(f"No judge {judge} has judged anything in this lake.")
     found = len(judgements)

@@ -67,7 +67,7 @@ def metrics(
         raise UsageError(f"{error}: give a judge that another way answers.") from None
     data = {
         "rows": len(measured.rows),
-        "weight": sum(1 / row.weighted.probability for row in measured.rows),
+        "weight": measured.weight,
         "not_sampled": measured.not_sampled,
         "judges": measured.judges_json(),
         "metrics": [metric.to_json() for metric in found],
@@ -95,7 +95,7 @@ def _files(arguments: Sequence[str]) -> dict[str, Path]:
 
 def _show(console: Console, measured: MeasuredRows, metrics: Sequence[MeasuredMetric]) -> None:
     """Print metrics by layer, and why others have no figure."""
-    weight = sum(1 / row.weighted.probability for row in measured.rows)
+    weight = measured.weight
     stand = f", which stand for {weight:,.0f}" if weight > len(measured.rows) else ""
     console.print(f"{format_quantity(len(measured.rows), 'row')}{stand}")
     if measured.not_sampled:

@@ -1,8 +1,7 @@
 """Progress bars on standard error, shown only on a terminal."""
 
-import codecs
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -12,6 +11,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn
 from batch.progress import ReportProgress
 from goldpan.cli.context import CliContext
 from goldpan.cli.plain_console import PlainConsole, escape_controls
+from schemas.json_lines import skip_byte_order_mark
 
 STDIN: Final = Path("-")
 """Names standard input where a file is expected."""
@@ -24,7 +24,7 @@ def open_line_file(file: Path, *, watched: bool) -> Iterator[Iterator[bytes]]:
     A byte order mark at the beginning is skipped.
     """
     if file == STDIN:
-        yield _skip_byte_order_mark(sys.stdin.buffer)
+        yield skip_byte_order_mark(sys.stdin.buffer)
         return
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn())
     with (
@@ -33,12 +33,7 @@ def open_line_file(file: Path, *, watched: bool) -> Iterator[Iterator[bytes]]:
         ) as bar,
         bar.open(file, "rb", description=escape_controls(file.name)) as lines,
     ):
-        yield _skip_byte_order_mark(lines)
-
-
-def _skip_byte_order_mark(lines: Iterable[bytes]) -> Iterator[bytes]:
-    for index, line in enumerate(lines):
-        yield line if index else line.removeprefix(codecs.BOM_UTF8)
+        yield skip_byte_order_mark(lines)
 
 
 @contextmanager

@@ -6,7 +6,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +27,7 @@ from redact.policies.policy import RedactionPolicy, load_policy
 from redact.policies.settings import RedactSettings
 from redact.reports.labelled_lines import LabelledLineReader, LabelledText, NotLabelledError
 from redact.reports.quality import OVERALL, DetectionScore, DetectionScores
+from schemas.chunks import in_chunks
 from schemas.errors import UsageError
 
 BLOCK: Final = 256
@@ -139,8 +139,7 @@ def _run_check(
     result = RedactionCheck(DetectionScores(policy.replaced_types()), redactor.policy_hash)
     for file in files:
         with open_line_file(file, watched=sys.stderr.isatty()) as lines:
-            numbered = enumerate(lines, 1)
-            while block := list(islice(numbered, BLOCK)):
+            for block in in_chunks(enumerate(lines, 1), BLOCK):
                 _score_block(result, redactor, reader, file, block)
     return result
 

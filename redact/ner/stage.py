@@ -7,7 +7,7 @@ flat however many texts there are.
 
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from redact.ner.chunks import cut_chunks
 from redact.ner.labels import LABEL_TYPES
 from redact.ner.model_files import SHIPPED, load_reader
 from redact.ner.reader import NamedSpan
+from schemas.chunks import in_chunks
 from schemas.errors import GoldpanError
 
 PERSON = "PERSON"
@@ -107,7 +108,7 @@ class NerStage:
                 short += first
             else:
                 found[owner] = self._long([*first, *pieces])
-        for block in _blocks(short, BLOCK):
+        for block in in_chunks(short, BLOCK):
             for piece, findings in zip(block, self._block(block), strict=True):
                 found[piece.owner] = findings
         return found
@@ -116,7 +117,7 @@ class NerStage:
         """Return the names in a text of several pieces, unless its time limit is exceeded."""
         end = None if self._seconds is None else self._clock() + self._seconds
         found: list[PiiFinding] = []
-        for block in _blocks(pieces, _LONG_BLOCK):
+        for block in in_chunks(pieces, _LONG_BLOCK):
             if end is not None and self._clock() > end:
                 raise TextTimeoutError
             for findings in self._block(block):
@@ -152,12 +153,6 @@ class NerStage:
                 start, end = edges
                 found.append(PiiFinding(type_, piece.start + start, piece.start + end, SCORE))
         return found
-
-
-def _blocks(pieces: Iterable[_Piece], size: int) -> Iterator[list[_Piece]]:
-    iterator = iter(pieces)
-    while block := list(islice(iterator, size)):
-        yield block
 
 
 def _whole(text: str, names: Sequence[NamedSpan]) -> list[NamedSpan]:
