@@ -16,6 +16,7 @@ from schemas.record_batches import RecordKind
 from schemas.records import Trace
 from tests.make.records import trace
 from tests.make.wire import avro_body, framed, zigzag
+from tests.short_versions import short
 
 CONTRACT = CONTRACTS[RecordKind.TRACE]
 HEADER = b"\x00\x00\x00\x00\x07"
@@ -366,9 +367,10 @@ def test_numbers_that_are_not_finite_are_refused(value: float) -> None:
         assert _refused(framed(record, CONTRACT.avro, 7)) == (QuarantineReason.NOT_FINITE, field)
 
 
-def test_every_cut_is_noticed() -> None:
+@pytest.mark.parametrize("size", short([200, 900], [200]))
+def test_every_cut_is_noticed(size: int) -> None:
     """A record that ends early is never taken for a whole one, wherever it was cut."""
-    whole = framed(trace(1, size=200), CONTRACT.avro, 7)
+    whole = framed(trace(1, size=size), CONTRACT.avro, 7)
     for end in range(len(HEADER), len(whole)):
         reason, _ = _refused(whole[:end])
         assert reason is QuarantineReason.TRUNCATED, end

@@ -131,10 +131,23 @@ def test_the_order_of_erasures_does_not_matter(
     published_people: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     """Any rows, in any parts, in any order: the same files with rows, and all of it verifies."""
+    _erase_in_any_order(published_people, tmp_path_factory.mktemp("any"), data)
+
+
+@pytest.mark.chaos
+@settings(max_examples=20)
+@given(data=st.data())
+def test_the_order_of_many_erasures_does_not_matter(
+    published_people: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """The same, drawn more often."""
+    _erase_in_any_order(published_people, tmp_path_factory.mktemp("any"), data)
+
+
+def _erase_in_any_order(published_people: Path, out: Path, data: st.DataObject) -> None:
     ids = [row["trace_id"] for row in rows_of(published_people / "support" / "1.0.0")]
     gone = data.draw(st.lists(st.sampled_from(ids), min_size=1, max_size=12, unique=True))
     parts = data.draw(st.integers(1, 3))
-    out = tmp_path_factory.mktemp("any")
     for name, steps in (("parts", [gone[i::parts] for i in range(parts)]), ("whole", [gone])):
         shutil.copytree(published_people, out / name)
         for number, step in enumerate(steps, 1):
@@ -178,7 +191,20 @@ def test_any_changed_byte_of_an_erased_release_is_detected(
     published_people: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     """Also of the note and of the rewritten files."""
-    folder = _erased_once(published_people, tmp_path_factory)
+    _change_a_byte(_erased_once(published_people, tmp_path_factory), data)
+
+
+@pytest.mark.chaos
+@settings(max_examples=120)
+@given(data=st.data())
+def test_any_of_many_changed_bytes_is_detected(
+    published_people: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """The same, drawn more often."""
+    _change_a_byte(_erased_once(published_people, tmp_path_factory), data)
+
+
+def _change_a_byte(folder: Path, data: st.DataObject) -> None:
     files = contents(folder)
     name = data.draw(st.sampled_from(sorted(files)))
     place = data.draw(st.integers(0, len(files[name]) - 1))
