@@ -17,10 +17,10 @@ def _page(name: str) -> str:
 @pytest.mark.parametrize(
     ("source", "figure"),
     [
-        ("redaction.md", r"conversation, without the model \| \d+ \| (\d+) \("),
-        ("redaction.md", r"conversation, without the model \| \d+ \| [^|]+ \| (\d+) \("),
-        ("redaction.md", r"with it \(the default\) \| \d+ \| (842) \("),
-        ("redaction.md", r"with it \(the default\) \| \d+ \| [^|]+ \| (629) \("),
+        ("redaction.md", r"new messages, without the model \| \d+ \| (\d+) \("),
+        ("redaction.md", r"new messages, without the model \| \d+ \| [^|]+ \| (\d+) \("),
+        ("redaction.md", r"new messages, with it \(the default\) \| \d+ \| (\d+) \("),
+        ("redaction.md", r"new messages, with it \(the default\) \| \d+ \| [^|]+ \| (\d+) \("),
         ("redaction.md", r"text never seen before, no model \| ([\d.]+) times as fast"),
         ("redaction.md", r"16\.6 times their distinct text\) \| (\d+) times as fast"),
         ("decisions/0006-files-are-replaced-by-compare-and-swap.md", r"on S3: (\d+) requests"),
