@@ -1,11 +1,10 @@
 """What goldpan's own judges say of the answers of a candidate, and of its baseline.
 
 A gate asks nobody. Checks and the local model answer at once; what a server answers is judged by
-``goldpan judge run --rows`` before, on the rows that `write_answered_rows` wrote.
+``goldpan judge run --rows`` before, on the rows of `read_answered_rows`.
 """
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,11 +35,6 @@ def read_answered_rows(
     redactor = wiring.load_redaction(settings.redact).redactor
     answers = redacted_answers(redactor, lines, wiring.now_us())
     return list(answered_rows(table, lines, answers))
-
-
-def write_answered_rows(rows: Iterable[Mapping[str, Any]]) -> bytes:
-    """Return rows as JSON lines, as ``goldpan judge run --rows`` reads them."""
-    return b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows)
 
 
 def judge_side(

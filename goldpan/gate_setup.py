@@ -7,17 +7,19 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from batch.gate.gate_job import GateInputs, run_gate
+from batch.gate.gate_job import GateInputs, read_gate, run_gate
 from batch.gate.gate_lines import read_candidate, read_reviews, read_verdicts
 from batch.gate.gate_report import run_pages
 from batch.gate.gate_run import GateRun, KeptRun
 from batch.gate.release_plan import plan_of_release
+from batch.gate.review_requests import review_requests
 from batch.gate.run_store import GateRunStore
 from batch.release.format.files import DATA
 from batch.release.format.reader import read_release_rows
 from batch.release.publish.reference import parse_reference
+from batch.release.publish.repository import ReleaseVersion
 from goldpan import release_setup
-from goldpan.gate_judging import judge_side, read_answered_rows, write_answered_rows
+from goldpan.gate_judging import judge_side, read_answered_rows
 from goldpan.settings import Settings
 from judges.gate.definition import GateDefinition, load_gate
 from judges.gate.metric_names import gate_metric
@@ -68,16 +70,16 @@ def open_gate_runs(settings: Settings) -> GateRunStore:
 def decide_and_keep(settings: Settings, files: GateFiles) -> NamedRun:
     """Run a gate and keep the run. The same run again is the same look, and changes nothing.
 
+    A run that could measure no requirement has looked at nothing, and is not kept.
+
     Raises UsageError for a mistake in the files, and for a repetition with fresh calls.
     """
-    definition = load_gate(files.gate)
-    releases, store = release_setup.open_releases(settings), open_gate_runs(settings)
-    release = releases.find(parse_reference(definition.release))
-    table = read_release_rows(releases.read(release, DATA))
-    inputs = _with_judges(settings, files, table, _inputs(definition, files, store))
-    place, run, changed = run_gate(definition, release, table, inputs, store)
+    opened = _open_gate(settings, files)
+    place, run, changed = run_gate(
+        opened.definition, opened.release, opened.table, opened.inputs, opened.store
+    )
     pages = run_pages(place.name, run)
-    is_new = store.keep(place, run, pages)
+    is_new = run.decision.is_look and opened.store.keep(place, run, pages)
     return NamedRun(place.name, run, pages, changed, is_new)
 
 
@@ -90,19 +92,57 @@ def plan_of_gate(settings: Settings, gate: Path) -> tuple[GateDefinition, GatePl
     return definition, plan_of_release(definition, table)
 
 
-def rows_for_judges(settings: Settings, files: GateFiles) -> bytes:
-    """Return the rows of the release with the candidate's answers, redacted, as JSON lines.
+class _OpenGate(NamedTuple):
+    """A gate with its release, the rows of that, the kept runs, and what it is run on."""
 
-    ``goldpan judge run --rows`` reads them. Raises UsageError without outputs of the candidate.
-    """
+    definition: GateDefinition
+    release: ReleaseVersion
+    table: pa.Table
+    store: GateRunStore
+    inputs: GateInputs
+
+
+def _open_gate(settings: Settings, files: GateFiles) -> _OpenGate:
     definition = load_gate(files.gate)
     releases, store = release_setup.open_releases(settings), open_gate_runs(settings)
     release = releases.find(parse_reference(definition.release))
     table = read_release_rows(releases.read(release, DATA))
-    inputs = _inputs(definition, files, store)
-    if inputs.candidate is None:
-        raise UsageError("--rows-to writes the candidate's answers: give --candidate.")
-    return write_answered_rows(read_answered_rows(settings, table, inputs.candidate))
+    inputs = _with_judges(settings, files, table, _inputs(definition, files, store))
+    return _OpenGate(definition, release, table, store, inputs)
+
+
+def rows_for_judges(settings: Settings, files: GateFiles) -> list[dict[str, Any]]:
+    """Return the rows of the release with the candidate's answers, redacted.
+
+    ``goldpan judge run --rows`` reads them. Raises UsageError without outputs of the candidate.
+    """
+    opened = _open_gate(settings, replace(files, judges=()))
+    return _answered_rows(settings, opened, "--rows-to")
+
+
+def rows_for_reviewers(settings: Settings, files: GateFiles, count: int) -> list[dict[str, Any]]:
+    """Return so many of the candidate's answers for each metric that a judge measures.
+
+    They are redacted, and do not say what the judge says. Raises UsageError without outputs of the
+    candidate, or if a judge measures nothing.
+    """
+    opened = _open_gate(settings, files)
+    answered = _answered_rows(settings, opened, "--ask-reviews")
+    rows, _, read = read_gate(opened.definition, opened.release, opened.table, opened.inputs)
+    found = list(review_requests(opened.definition, rows, read, answered, count))
+    if not found:
+        raise UsageError(
+            f"The gate {opened.definition.gate} has no verdicts of the candidate to review: give "
+            "--verdicts or --judge, for a metric that it requires."
+        )
+    return found
+
+
+def _answered_rows(settings: Settings, opened: _OpenGate, option: str) -> list[dict[str, Any]]:
+    outputs = opened.inputs.candidate
+    if outputs is None:
+        raise UsageError(f"{option} writes answers of the candidate: give --candidate.")
+    return read_answered_rows(settings, opened.table, outputs)
 
 
 def _with_judges(

@@ -93,12 +93,8 @@ def run_gate(
     ``table`` holds the rows of the release. Raises UsageError if files name rows that the release
     does not have, or if it is a repetition with fresh calls.
     """
-    rows = gate_rows(table, definition)
     digests = inputs.digests(definition, release)
-    _refuse_other_release(inputs, digests)
-    _refuse_strange_rows(inputs, set(table.column("trace_id").to_pylist()), release)
-    sides = _sides(inputs)
-    read = _gate_rows(definition, rows, inputs, sides)
+    rows, sides, read = read_gate(definition, release, table, inputs)
     names = {name for text in definition.require for name in gate_metric(text).reads}
     readings = encode_readings(rows, read, names)
     place = store.place(digests, readings)
@@ -111,6 +107,20 @@ def run_gate(
         row_count=len(rows),
     )
     return DecidedGate(place, run, tuple(_changed(rows, read, names)))
+
+
+def read_gate(
+    definition: GateDefinition, release: ReleaseVersion, table: pa.Table, inputs: GateInputs
+) -> tuple[list[GateRow], Mapping[GateSide, SideFiles], GateRows]:
+    """Return the rows of a gate, what there is of both sides, and what it says of the rows.
+
+    Raises UsageError as `run_gate` does.
+    """
+    rows = gate_rows(table, definition)
+    _refuse_other_release(inputs, inputs.digests(definition, release))
+    _refuse_strange_rows(inputs, set(table.column("trace_id").to_pylist()), release)
+    sides = _sides(inputs)
+    return rows, sides, _gate_rows(definition, rows, inputs, sides)
 
 
 def _changed(

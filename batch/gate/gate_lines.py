@@ -42,6 +42,8 @@ _REVIEW_RULES: Final = {
     "metric": "`metric` must be the name of a metric",
     "outcome": "`outcome` must be pass or fail",
     "probability": "`probability` must be above 0 and at most 1",
+    "question": "`question` must be text",
+    "response": "`response` must be text",
 }
 
 
@@ -90,12 +92,20 @@ class VerdictLine(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class ReviewLine(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """What reviewers say of a candidate's answer, drawn with a probability."""
+    """What reviewers say of a candidate's answer, drawn with a probability.
+
+    The texts are those that were reviewed, as `batch.gate.review_requests` wrote them.
+    """
 
     row: Id
     metric: _MetricName
     outcome: Literal["pass", "fail"]
     probability: Annotated[float, Meta(gt=0, le=1)]
+    question: str | None = None
+    response: str | None = None
+
+    def __repr__(self) -> str:
+        return f"ReviewLine({self.outcome})"
 
     def check(self) -> None:
         """Hold nothing more against it."""

@@ -29,6 +29,8 @@ from judges.gate.readings import (
 from schemas.errors import FatalError
 
 RUN_FORMAT: Final = 1
+REVIEWED: Final = " reviewed"
+"""What follows the name of a metric for what reviewers say of it."""
 _SCHEMA: Final = pa.schema(
     [
         pa.field("mark", pa.string(), nullable=False),
@@ -133,7 +135,7 @@ class KeptRun(NamedTuple):
 
 
 def encode_readings(rows: Sequence[GateRow], read: GateRows, names: Iterable[str]) -> bytes:
-    """Return what was read of some names as Parquet, sorted by row, side and name."""
+    """Return what was read of some names as Parquet: by side, name and row, then the reviews."""
     columns: dict[str, list[Any]] = {field: [] for field in _SCHEMA.names}
     listed = sorted(range(len(rows)), key=lambda at: rows[at].mark)
     sides: tuple[GateSide, ...] = ("baseline", "candidate")
@@ -149,6 +151,13 @@ def encode_readings(rows: Sequence[GateRow], read: GateRows, names: Iterable[str
                 columns["reads"].append(name)
                 columns["state"].append(state)
                 columns["value"].append(float(held.values[at]) if state == "value" else None)
+    for name in sorted(names):
+        for review in sorted(read.reviews.get(name, ()), key=lambda each: rows[each.at].mark):
+            columns["mark"].append(rows[review.at].mark)
+            columns["side"].append(CANDIDATE)
+            columns["reads"].append(f"{name}{REVIEWED}")
+            columns["state"].append("pass" if review.is_good else "fail")
+            columns["value"].append(None)
     sink = BytesIO()
     pq.write_table(pa.table(columns, schema=_SCHEMA), sink, compression="zstd")
     return sink.getvalue()

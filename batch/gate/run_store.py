@@ -80,9 +80,9 @@ class GateRunStore:
         if changed:
             raise UsageError(
                 f"The gate {inputs.gate} has looked at this candidate before, in run "
-                f"{runs[-1].name}, and {changed} verdicts or values are others now, or are gone. "
-                "A repetition with fresh calls is refused, since one of both would be picked: give "
-                "the verdicts of then, and more if there are"
+                f"{runs[-1].name}, and {changed} verdicts, values or reviews are others now, "
+                "or are gone. A repetition with fresh calls is refused, since one of both would be "
+                "picked: give those of then, and more if there are"
             )
         return LookPlace(inputs.gate, series, len(runs) + 1)
 

@@ -1,8 +1,9 @@
 """``goldpan gate``: decides whether a candidate ships."""
 
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -11,7 +12,15 @@ from goldpan.cli.context import CliContext, with_cli_context
 from goldpan.cli.gate_output import show_gate, show_plan
 from goldpan.cli.main import EXIT_NO
 from goldpan.cli.metrics_file import write_atomically
-from goldpan.gate_setup import GateFiles, decide_and_keep, plan_of_gate, rows_for_judges
+from goldpan.cli.number_options import IntegerParam
+from goldpan.gate_setup import (
+    GateFiles,
+    decide_and_keep,
+    plan_of_gate,
+    rows_for_judges,
+    rows_for_reviewers,
+)
+from schemas.errors import UsageError
 
 EXIT_UNSURE: Final = 4
 EXIT_CANNOT_TELL: Final = 5
@@ -55,6 +64,18 @@ _FILE: Final = click.Path(path_type=Path, dir_okay=False)
     help="Write the rows for `judge run --rows` here, redacted; decide nothing.",
 )
 @click.option(
+    "--ask-reviews",
+    type=IntegerParam(1, 1_000_000),
+    metavar="N",
+    help="Draw N answers for each judged metric, to be reviewed; decide nothing.",
+)
+@click.option(
+    "--reviews-to",
+    type=_FILE,
+    metavar="FILE.jsonl",
+    help="Where --ask-reviews writes, redacted and without the verdicts.",
+)
+@click.option(
     "--reviews",
     type=_FILE,
     metavar="FILE",
@@ -86,6 +107,8 @@ def gate(  # noqa: PLR0913 - one for each option
     verdicts: Path | None,
     judges: tuple[Path, ...],
     rows_to: Path | None,
+    ask_reviews: int | None,
+    reviews_to: Path | None,
     reviews: Path | None,
     report: Path | None,
     markdown: Path | None,
@@ -103,13 +126,19 @@ def gate(  # noqa: PLR0913 - one for each option
     Example:
       goldpan gate support.yaml --candidate out.jsonl --verdicts verdicts.jsonl
     """
+    if (ask_reviews is None) != (reviews_to is None):
+        raise UsageError("--ask-reviews N and --reviews-to FILE go together.")
     if dry_run:
         definition, plan = plan_of_gate(cli.settings, gate)
         cli.answer(plan.to_json(), lambda console: show_plan(console, definition, plan))
         return
     files = GateFiles(gate, candidate, baseline, verdicts, reviews, judges)
     if rows_to is not None:
-        write_atomically(rows_to, rows_for_judges(cli.settings, files), "--rows-to")
+        _write_lines(rows_to, rows_for_judges(cli.settings, files), "--rows-to")
+    if ask_reviews is not None and reviews_to is not None:
+        requests = rows_for_reviewers(cli.settings, files, ask_reviews)
+        _write_lines(reviews_to, requests, "--reviews-to")
+    if rows_to is not None or ask_reviews is not None:
         return
     named = decide_and_keep(cli.settings, files)
     for option, page, path in (
@@ -120,7 +149,11 @@ def gate(  # noqa: PLR0913 - one for each option
         if path is not None:
             write_atomically(path, named.pages[page], option)
     if changed is not None:
-        lines = "".join(json.dumps(row) + "\n" for row in named.changed)
-        write_atomically(changed, lines.encode(), "--changed")
+        _write_lines(changed, named.changed, "--changed")
     cli.answer(named.run.to_json(named.name), lambda console: show_gate(console, named))
     ctx.exit(EXIT_CODES[named.run.decision.decision])
+
+
+def _write_lines(path: Path, rows: Iterable[Mapping[str, Any]], option: str) -> None:
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    write_atomically(path, lines.encode(), option)

@@ -45,6 +45,9 @@ def show_gate(console: Console, named: NamedRun) -> None:
         console.print("without a verdict or a number:")
         for line in lines:
             console.print(f"  {line}", soft_wrap=True)
+    if not decision.is_look:
+        console.print("not kept, and no look: nothing could be measured")
+        return
     kept = "kept as" if named.is_new else "the same as the kept"
     console.print(f"{kept} run {named.name}", soft_wrap=True)
 

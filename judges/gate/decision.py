@@ -55,6 +55,11 @@ class GateDecision:
     level: float
     reason: str | None = None
 
+    @property
+    def is_look(self) -> bool:
+        """Return whether it has looked at the candidate: a requirement could be measured."""
+        return any(each.state != "not_measured" for each in self.requirements)
+
     def to_json(self) -> dict[str, Any]:
         """Return everything as JSON."""
         return {

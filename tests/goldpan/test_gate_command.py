@@ -369,6 +369,55 @@ def test_what_a_server_judged_before_counts_and_rows_are_redacted(
     assert json.loads(ran.stdout)["judges"]["candidate"]["answered"].endswith(", epoch 1")
 
 
+def test_reviews_are_asked_blindly_and_decide_as_humans_would(
+    run_gate: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without reviews it is no look; with a few they are missing; with more it ships."""
+    write_judge("{check: empty_answer}")
+    monkeypatch.setenv("GOLDPAN_REDACT__POLICY", "policy.yaml")
+    gate = (
+        "gate: h\nrelease: support@1\nclaim: as_humans\nlooks: 2\n"
+        "require: {faithfulness: {at_least: 0.85}}\n"
+        "judged: {agreement_at_least: {ac1: 0.5, reviews: 30}}\n"
+    )
+    Path("h.yaml").write_text(gate, encoding="utf-8")
+    write_lines(Path("out.jsonl"), outputs(response=f"Ask {MAIL}."))
+    arguments = ("gate", "h.yaml", "--candidate", "out.jsonl", "--verdicts", "verdicts.jsonl")
+    ran = run_gate(*arguments)
+    assert (ran.returncode, "30 are needed" in ran.stdout, "no look" in ran.stdout) == (
+        5,
+        True,
+        True,
+    )
+
+    def drawn(count: int) -> list[dict[str, Any]]:
+        """Return the answers to review; they name neither the judge's word nor the candidate."""
+        assert (
+            run_gate(*arguments, "--ask-reviews", str(count), "--reviews-to", "a").returncode == 0
+        )
+        text = Path("a").read_text(encoding="utf-8")
+        assert (MAIL in text, "verdict" in text, "out.jsonl" in text) == (False, False, False)
+        lines: list[dict[str, Any]] = [json.loads(line) for line in text.splitlines()]
+        assert (len(lines), lines[0]["question"][:16]) == (count, "When do you open")
+        return lines
+
+    def reviewed(lines: list[dict[str, Any]], bad: set[str]) -> tuple[int, dict[str, Any]]:
+        said = [each | {"outcome": "fail" if each["row"] in bad else "pass"} for each in lines]
+        write_lines(Path("reviews.jsonl"), said)
+        ran = run_gate(*arguments, "--reviews", "reviews.jsonl", "--json")
+        return ran.returncode, json.loads(ran.stdout or "{}")
+
+    few, many = drawn(40), drawn(200)
+    assert {each["row"] for each in few} <= {each["row"] for each in many}
+    bad = {each["row"] for each in few[:4]}
+    code, found = reviewed(few, bad)
+    assert (code, found["looks"], found["requirements"][0]["reviews"]) == (4, 1, 40)
+    assert found["requirements"][0]["missing_reviews"] > 10
+    assert reviewed(many, set())[0] == 2  # reviews that are others now
+    code, found = reviewed(many, bad)
+    assert (code, found["decision"], found["looks"]) == (0, "ship", 2)
+
+
 MISTAKES = {
     "not JSON": ("out.jsonl", "{", "line 1"),
     "no row": ("out.jsonl", '{"response": "a"}', "`row`"),
