@@ -259,7 +259,7 @@ def decide_in_looks(definition: GateDefinition, rows: GateRows) -> GateVerdict:
     """Return the first decision of a gate that looks after equal parts of the conversations."""
     for look in range(1, definition.looks + 1):
         seen = rows if look == definition.looks else first_clusters(rows, look / definition.looks)
-        verdict = gate_verdict(definition, seen, look=look)
+        verdict = gate_verdict(definition, seen, at_look=look)
         if verdict in ("ship", "block"):
             return verdict
     return "not_enough_evidence"

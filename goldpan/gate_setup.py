@@ -21,6 +21,7 @@ from batch.release.publish.repository import ReleaseVersion
 from goldpan import release_setup
 from goldpan.gate_judging import judge_side, read_answered_rows
 from goldpan.settings import Settings
+from judges.definition import load_judge
 from judges.gate.definition import GateDefinition, load_gate
 from judges.gate.metric_names import gate_metric
 from judges.gate.plan import GatePlan
@@ -151,6 +152,10 @@ def _with_judges(
     """Return inputs with what judges say of both sides, as far as their outputs are there."""
     if not files.judges:
         return inputs
+    named = {gate_metric(metric).name for _, _, metric in inputs.verdicts or {}}
+    both = named & {load_judge(file).judge for file in files.judges}
+    if both:
+        raise UsageError(f"--verdicts and --judge both say {min(both)}: give one of them.")
     outputs: dict[GateSide, Any] = {CANDIDATE: inputs.candidate}
     if not isinstance(inputs.baseline, KeptRun) and inputs.baseline is not None:
         outputs[BASELINE] = inputs.baseline
@@ -158,11 +163,6 @@ def _with_judges(
         side: judge_side(settings, read_answered_rows(settings, table, lines), files.judges)
         for side, lines in outputs.items()
     }
-    both = {gate_metric(key[2]).name for key in inputs.verdicts or {}} & sides[
-        CANDIDATE
-    ].readings.keys()
-    if both:
-        raise UsageError(f"--verdicts and --judge both say {min(both)}: give one of them.")
     return replace(
         inputs,
         judged={side: verdicts.readings for side, verdicts in sides.items()},

@@ -97,11 +97,11 @@ def run_gate(
     rows, sides, read = read_gate(definition, release, table, inputs)
     names = {name for text in definition.require for name in gate_metric(text).reads}
     readings = encode_readings(rows, read, names)
-    place = store.place(digests, readings)
+    place = store.find_place(digests, readings)
     run = GateRun(
         inputs=digests,
         definition=definition,
-        decision=decide_gate(definition, read, look=place.look),
+        decision=decide_gate(definition, read, at_look=place.look),
         judges={side: _judges(inputs, files) for side, files in sides.items()},
         readings=readings,
         row_count=len(rows),

@@ -128,7 +128,8 @@ def junit_file(run: GateRun) -> bytes:
             SubElement(case, "error", message=each.reason or "")
         elif each.state == "open":
             SubElement(case, "skipped", message=f"{said}; {next_step(each)}")
-    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(suite, encoding="utf-8") + b"\n"
+    text: str = tostring(suite, encoding="unicode")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'.encode()
 
 
 def _grid(results: Sequence[RequirementResult]) -> Grid:

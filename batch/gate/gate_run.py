@@ -163,12 +163,12 @@ def encode_readings(rows: Sequence[GateRow], read: GateRows, names: Iterable[str
     return sink.getvalue()
 
 
-def decode_readings(data: bytes, where: str) -> KeptReadings:
+def decode_readings(data: bytes, path: str) -> KeptReadings:
     """Return what a run read. Raises FatalError if the file is damaged."""
     try:
         table = pq.read_table(pa.BufferReader(data)).cast(_SCHEMA)
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise FatalError(f"{where} cannot be read ({type(error).__name__})") from None
+        raise FatalError(f"{path} cannot be read ({type(error).__name__})") from None
     found: dict[tuple[GateSide, str], dict[str, RowReading]] = {}
     for row in table.to_pylist():
         side: GateSide = "candidate" if row["side"] == CANDIDATE else "baseline"

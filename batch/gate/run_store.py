@@ -33,9 +33,9 @@ _CLAIM: Final = re.compile(r"([a-z][a-z0-9_-]*/[0-9a-f]{12})/([0-9]+)/run\.json"
 class LookPlace:
     """The place of a run among the looks at its candidate: the series, and the look from 1."""
 
-    def __init__(self, gate: str, series: str, look: int) -> None:
-        self.look = look
-        self.name = f"{gate}/{series}/{look}"
+    def __init__(self, gate: str, series: str, number: int) -> None:
+        self.look = number
+        self.name = f"{gate}/{series}/{number}"
 
 
 class GateRunStore:
@@ -61,7 +61,7 @@ class GateRunStore:
             )
         return run
 
-    def place(self, inputs: RunInputs, readings: bytes) -> LookPlace:
+    def find_place(self, inputs: RunInputs, readings: bytes) -> LookPlace:
         """Return where a run belongs: the look that it is, or the one that it repeats.
 
         Without outputs of a candidate, its verdicts say which series they continue. Raises
@@ -103,25 +103,25 @@ class GateRunStore:
                 return LookPlace(inputs.gate, digits, len(runs) + 1)
         return LookPlace(inputs.gate, inputs.digest[:12], 1)
 
-    def keep(self, place: LookPlace, run: GateRun, pages: Mapping[str, bytes]) -> bool:
+    def keep(self, target: LookPlace, run: GateRun, pages: Mapping[str, bytes]) -> bool:
         """Keep a run at its place; return whether it is new.
 
         Raises FencedError if another program has taken the look meanwhile.
         """
-        document = json.dumps(run.to_json(place.name), indent=1, sort_keys=True).encode() + b"\n"
+        document = json.dumps(run.to_json(target.name), indent=1, sort_keys=True).encode() + b"\n"
         files = {RUN: document, READINGS: run.readings, **pages}
         sums = "".join(
             f"{sha256(data).hexdigest()}  {name}\n" for name, data in sorted(files.items())
         ).encode()
-        if self._find(f"{place.name}/{CHECKSUMS}") is not None:
-            return False
-        if not self._put_new(f"{place.name}/{RUN}", document):
+        if not self._put_new(f"{target.name}/{RUN}", document):
             raise FencedError(
-                f"evaluations/{place.name} was taken by another look meanwhile: run the gate again"
+                f"evaluations/{target.name} was taken by another look meanwhile: run the gate again"
             )
+        if self._find(f"{target.name}/{CHECKSUMS}") is not None:
+            return False
         for name, data in files.items():
-            self._put_new(f"{place.name}/{name}", data)
-        self._put_new(f"{place.name}/{CHECKSUMS}", sums)
+            self._put_new(f"{target.name}/{name}", data)
+        self._put_new(f"{target.name}/{CHECKSUMS}", sums)
         return True
 
     def _places(self, prefix: str) -> list[str]:
@@ -140,9 +140,10 @@ class GateRunStore:
         )
         if document is None or sums is None or readings is None:
             return parse_run(name, document or b"", None)
-        listed = dict(
-            reversed(line.split("  ", 1)) for line in sums.decode(errors="replace").splitlines()
-        )
+        listed: dict[str, str] = {}
+        for line in sums.decode(errors="replace").splitlines():
+            digest, _, file = line.partition("  ")
+            listed[file] = digest
         for file, data in ((RUN, document), (READINGS, readings)):
             if listed.get(file) != sha256(data).hexdigest():
                 raise FatalError(f"evaluations/{name}/{file} is not the file that was written")

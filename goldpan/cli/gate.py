@@ -118,9 +118,9 @@ def gate(  # noqa: PLR0913 - one for each option
 ) -> None:
     """Decide whether a candidate ships, by the requirements of a gate file.
 
-    The answer is ship (exit code 0), block (1), not enough evidence (4) or cannot tell (5). Each
-    run is kept under evaluations/ in the lake, and counts as a look at the candidate. The same run
-    again is the same look.
+    The answer is ship (exit code 0), block (1), not enough evidence (4), or 5 if something could
+    not be measured. Each run is kept under evaluations/ in the lake, and counts as a look at the
+    candidate. The same run again is the same look.
 
     \b
     Example:

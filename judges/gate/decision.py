@@ -88,13 +88,13 @@ class _TestedGate(NamedTuple):
         return [*self.required, *self.parts]
 
 
-def decide_gate(definition: GateDefinition, rows: GateRows, *, look: int = 1) -> GateDecision:
+def decide_gate(definition: GateDefinition, rows: GateRows, *, at_look: int = 1) -> GateDecision:
     """Return the decision of a gate on its rows, at a look (from 1), with all that it rests on.
 
     A row without a verdict or a number is pending. Before the last planned look it is left out;
     from then on it counts as an error, so that nothing ships by leaving rows out.
     """
-    tested, level = _test(definition, rows, look), definition.level
+    tested, level = _test(definition, rows, at_look), definition.level
     failing_level = level / max(1, sum(each.test is not None for each in tested.questions))
     results = [
         result_of(question, level, failing_level, fails=fails)
@@ -102,32 +102,32 @@ def decide_gate(definition: GateDefinition, rows: GateRows, *, look: int = 1) ->
     ]
     count = len(tested.required)
     names = dict.fromkeys(name for metric in definition.metrics.values() for name in metric.reads)
-    used_up = look > definition.looks
+    used_up = at_look > definition.looks
     return GateDecision(
         decision=_verdict([each.state for each in results], count, used_up=used_up),
         requirements=tuple(results[:count]),
         segments=tuple(results[count:]),
         small_segments=tested.small_segments,
         outcomes=rows.outcomes(names),
-        looks=look,
+        looks=at_look,
         planned_looks=definition.looks,
         level=level,
         reason=(
-            f"this is look {look}, and {definition.looks} were planned: no probability is left"
+            f"this is look {at_look}, and {definition.looks} were planned: no probability is left"
             if used_up
             else None
         ),
     )
 
 
-def gate_verdict(definition: GateDefinition, rows: GateRows, *, look: int = 1) -> GateVerdict:
+def gate_verdict(definition: GateDefinition, rows: GateRows, *, at_look: int = 1) -> GateVerdict:
     """Return the decision of `decide_gate` alone, which takes a small part of its time."""
-    tested = _test(definition, rows, look)
+    tested = _test(definition, rows, at_look)
     states = [
         state_of(question, definition.level, fails=fails)
         for question, fails in zip(tested.questions, tested.failed, strict=True)
     ]
-    return _verdict(states, len(tested.required), used_up=look > definition.looks)
+    return _verdict(states, len(tested.required), used_up=at_look > definition.looks)
 
 
 def _test(definition: GateDefinition, rows: GateRows, look: int) -> _TestedGate:
@@ -160,7 +160,8 @@ def _questions(
     look: int,
 ) -> list[RequirementQuestion]:
     """Return what is tested of one metric; a second rule has its name behind the metric's."""
-    metric, questions = definition.metrics[text], []
+    metric = definition.metrics[text]
+    questions: list[RequirementQuestion] = []
     for rule, number in requirement.rules.items():
         name = f"{text}.{rule}" if questions else text
         more = _more_is_good(metric, requirement, rule)

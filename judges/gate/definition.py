@@ -4,7 +4,7 @@ It is YAML. Errors name the line and the key. ``digest`` is that of all that dec
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, TypeAlias
+from typing import Annotated, Final, Literal, Self, TypeAlias
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
@@ -168,5 +168,4 @@ def load_gate(path: Path) -> GateDefinition:
 def parse_gate(text: str, name: str) -> GateDefinition:
     """Parse a gate; ``name`` identifies it in messages. Raises UsageError with line and reason."""
     tree, document = read_yaml_mapping(text, name)
-    gate: Any = validate_document(GateDefinition, document, tree, name)
-    return gate
+    return validate_document(GateDefinition, document, tree, name)

@@ -130,10 +130,10 @@ def ratio_bounds(
     """
     if not len(numerator) or float(denominator.sum()) <= 0:
         return None
-    totals = (
+    over, under = (
         cluster_sums(rows.weight * values, rows.cluster) for values in (numerator, denominator)
     )
-    return TotalBounds(*totals, rows=len(numerator), least=0.0)
+    return TotalBounds(over, under, len(numerator), least=0.0)
 
 
 def mean_bounds(rows: RowArrays, values: FloatArray) -> TotalBounds | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from batch.gate.gate_lines import read_candidate, read_reviews, read_verdicts
 from tests.batch.gate.world import outputs, publish_release, trace_id, verdicts, write_lines
 from tests.batch.judge.passing_server import passing_server
 from tests.docs.pages import code_blocks
@@ -18,7 +19,7 @@ EXAMPLE = "support.yaml"
 
 
 @pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def gate_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a lake and a release of 300 rows; only read."""
     folder = tmp_path_factory.mktemp("gate")
     publish_release(folder)
@@ -27,13 +28,13 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run_gate(
-    published: Path,
+    gate_lake: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Run:
     """Run goldpan beside a lake with a release, and the gate file of the docs."""
-    copytree(published, tmp_path / "lake")
+    copytree(gate_lake, tmp_path / "lake")
     work_in(tmp_path, monkeypatch)
     text = next(block.text for block in code_blocks("docs/gate.md") if "gate: " in block.text)
     (tmp_path / EXAMPLE).write_text(text, encoding="utf-8")
@@ -335,15 +336,13 @@ def test_goldpans_own_judges_judge_the_answers(
     write_judge("{check: empty_answer}")
     monkeypatch.setenv("GOLDPAN_REDACT__POLICY", "policy.yaml")
     arguments = ("--candidate", "out.jsonl", "--judge", "judge.yaml", "--json")
-    ran = run_gate("gate", "answered.yaml", *arguments)
-    assert (ran.returncode, ran.stderr) == (0, "")
-    found = json.loads(ran.stdout)
-    assert found["outcomes"]["answered"]["candidate"]["pass"] == 300
-    assert found["judges"]["candidate"]["answered"].startswith("answered 1, ")
     write_lines(Path("out.jsonl"), outputs(response=lambda n: "At nine." if n % 3 else " "))
     ran = run_gate("gate", "answered.yaml", *arguments)
-    assert ran.returncode == 1
-    assert json.loads(ran.stdout)["outcomes"]["answered"]["candidate"]["fail"] == 100
+    assert (ran.returncode, ran.stderr) == (1, "")
+    found = json.loads(ran.stdout)
+    counts = found["outcomes"]["answered"]["candidate"]
+    assert (counts["pass"], counts["fail"]) == (200, 100)
+    assert found["judges"]["candidate"]["answered"].startswith("answered 1, ")
     write_lines(Path("verdicts.jsonl"), verdicts("answered", every=20))
     ran = run_gate("gate", "answered.yaml", *arguments[:-1], "--verdicts", "verdicts.jsonl")
     assert (ran.returncode, "both say answered" in ran.stderr) == (2, True)
@@ -367,6 +366,38 @@ def test_what_a_server_judged_before_counts_and_rows_are_redacted(
         ran = run_gate(*arguments, "--judge", "judge.yaml", "--json")
     assert ran.returncode == 0
     assert json.loads(ran.stdout)["judges"]["candidate"]["answered"].endswith(", epoch 1")
+
+
+def test_the_commands_of_the_page_run(run_gate: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In order, the gate's own first; those with judges beside another lake, as another candidate.
+
+    Its lines of JSON are lines that the command takes.
+    """
+    write_judge("{chat: m-2026-01-01}")
+    judge = Path("judge.yaml").read_text(encoding="utf-8")
+    for name in ("faithfulness", "task_success"):
+        text = judge.replace("judge: answered", f"judge: {name}")
+        Path(f"{name}.yaml").write_text(text, encoding="utf-8")
+    monkeypatch.setenv("GOLDPAN_REDACT__POLICY", "policy.yaml")
+    blocks = code_blocks("docs/gate.md")
+    said = [block.text.splitlines() for block in blocks if block.language == "sh"]
+    codes = []
+    with passing_server() as server:
+        monkeypatch.setenv("GOLDPAN_JUDGES__URL", f"http://127.0.0.1:{server.server_port}/v1")
+        for at, line in enumerate(line for lines in said for line in lines):
+            if "--rows-to" in line:
+                write_lines(Path("out.jsonl"), outputs(response=f"On day {at}."))
+            elif "--verdicts" in line:
+                write_lines(Path("out.jsonl"), outputs())
+            codes.append(run_gate(*line.removeprefix("goldpan ").split()).returncode)
+    assert codes == [0, 0, 0, 5, 0, 0]  # nobody has judged task_success: cost per success
+    lines = [json.loads(block.text) for block in blocks if block.language == "json"]
+    candidate, verdict, review = lines
+    for name, line in (("c", candidate), ("v", verdict), ("r", review)):
+        write_lines(Path(name), [line])
+    assert read_candidate(Path("c")).keys() == {"t0001"}
+    assert read_verdicts(Path("v")).keys() == {("t0001", "candidate", "faithfulness")}
+    assert read_reviews(Path("r")).keys() == {("t0001", "faithfulness")}
 
 
 def test_reviews_are_asked_blindly_and_decide_as_humans_would(

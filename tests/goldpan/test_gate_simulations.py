@@ -4,6 +4,7 @@
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,16 +29,18 @@ def simulated(seed: int) -> tuple[GateBoundary, GateRows]:
     world = GateWorld(np.random.default_rng(seed), ROWS)
     world.cluster = cluster_numbers([str(session_of(number)) for number in range(ROWS)])
     scale = {"latency p95": 1_000, "cost per success": 0.02}.get(boundary.name, 0.08)
-    return boundary, boundary.draw(world, scale * (seed % 3 - 1))
+    rows = boundary.draw(world, scale * (seed % 3 - 1))
+    apps = ["support" if session_of(number) % 2 else "sales" for number in range(ROWS)]
+    return boundary, replace(rows, segments={"app": apps})
 
 
 def verdict_lines(rows: GateRows) -> list[dict[str, object]]:
     """Return what the rows say as lines of a file of verdicts."""
-    lines = []
+    lines: list[dict[str, object]] = []
     for side, held in (("candidate", rows.candidate), ("baseline", rows.baseline)):
         for name, readings in held.items():
             for number, state in enumerate(readings.states.tolist()):
-                line = {"row": trace_id(number), "side": side, "metric": name}
+                line: dict[str, object] = {"row": trace_id(number), "side": side, "metric": name}
                 value = float(readings.values[number])
                 lines.append(line | ({"value": value} if state == "value" else {"outcome": state}))
     return lines

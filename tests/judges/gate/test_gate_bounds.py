@@ -1,6 +1,7 @@
 """Bounds of a gate: they agree with the tests that decide, and widen where they should."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -67,12 +68,11 @@ def test_more_rows_find_smaller_differences(kind: str) -> None:
         one, four = margin(bar, 0.05, 1.0), margin(bar, 0.05, 4.0)
         assert 0 < four < one
         assert four == pytest.approx(one / 2, rel=0.35)
-        missing = rows_missing(
-            bounds.rows, one / 2, lambda growth, of=margin: of(bar, 0.05, growth)
-        )
+        on_rows = partial(margin, bar, 0.05)
+        missing = rows_missing(bounds.rows, one / 2, on_rows)
         assert missing is not None
         assert missing == pytest.approx(3 * bounds.rows, rel=0.7)
-        assert rows_missing(bounds.rows, one, lambda growth, of=margin: of(bar, 0.05, growth)) == 0
+        assert rows_missing(bounds.rows, one, on_rows) == 0
     assert rows_missing(bounds.rows, 0.0, lambda growth: growth) is None
 
 

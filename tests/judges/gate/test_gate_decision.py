@@ -27,7 +27,7 @@ def said(**counts: int) -> MetricReadings:
     """Return so many readings of each state, spread evenly over the rows."""
     states = [state for state, count in counts.items() for _ in range(count)]
     order = np.argsort([(at * 0.6180339887) % 1 for at in range(len(states))])
-    held: list[ReadingState] = [states[at] for at in order.tolist()]  # type: ignore[misc]
+    held: list[ReadingState] = [states[at] for at in order.tolist()]
     return MetricReadings.of(RowReading(state) for state in held)
 
 
@@ -50,8 +50,8 @@ def rows(
 
 def decide(definition: GateDefinition, read: GateRows, look: int = 1) -> GateDecision:
     """Return the decision; the short way to it says the same."""
-    decision = decide_gate(definition, read, look=look)
-    assert gate_verdict(definition, read, look=look) == decision.decision
+    decision = decide_gate(definition, read, at_look=look)
+    assert gate_verdict(definition, read, at_look=look) == decision.decision
     return decision
 
 
