@@ -122,13 +122,15 @@ class KeptRun(NamedTuple):
     def contradicted(self, readings: KeptReadings) -> int:
         """Return how many of the candidate's verdicts are others now, or are gone.
 
-        Errors and rows that were pending may have got a verdict since.
+        Errors and rows that were pending may have got a verdict since. Rows that were erased from
+        the release are gone with their marks, and are not counted.
         """
+        present = {mark for rows in readings.values() for mark in rows}
         changed = 0
         for (side, name), rows in self.readings.items():
             now = readings.get((side, name), {}) if side == CANDIDATE else rows
             changed += sum(
-                reading.state not in _PASSING and now.get(mark) != reading
+                reading.state not in _PASSING and mark in present and now.get(mark) != reading
                 for mark, reading in rows.items()
             )
         return changed

@@ -8,6 +8,7 @@ from shutil import copytree
 from typing import Any
 
 import pytest
+import yaml
 
 from batch.gate.gate_lines import read_candidate, read_reviews, read_verdicts
 from tests.batch.gate.world import outputs, publish_release, trace_id, verdicts, write_lines
@@ -391,6 +392,8 @@ def test_the_commands_of_the_page_run(run_gate: Run, monkeypatch: pytest.MonkeyP
                 write_lines(Path("out.jsonl"), outputs())
             codes.append(run_gate(*line.removeprefix("goldpan ").split()).returncode)
     assert codes == [0, 0, 0, 5, 0, 0]  # nobody has judged task_success: cost per success
+    in_ci = [block.text for block in blocks if block.language == "yaml"][1:]
+    assert [said[-1][0] in text and bool(yaml.safe_load(text)) for text in in_ci] == [True, True]
     lines = [json.loads(block.text) for block in blocks if block.language == "json"]
     candidate, verdict, review = lines
     for name, line in (("c", candidate), ("v", verdict), ("r", review)):

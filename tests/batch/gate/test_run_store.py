@@ -1,5 +1,6 @@
 """Kept runs: a look is taken once, a run that was cut off is completed, and damage is found."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +39,17 @@ class GateDesk:
         self.folder, self.released, self.verdicts = folder / "runs", released, folder / "v.jsonl"
         self.store = GateRunStore(FolderStore(self.folder), patience())
 
-    def decide(self, judged: int, every: int = 10) -> DecidedGate:
-        """Return a run on the verdicts of the first rows, that is not kept yet."""
+    def decide(self, judged: int, every: int = 10, erased: int = 0) -> DecidedGate:
+        """Return a run on the verdicts of the first rows, that is not kept yet.
+
+        So many rows were erased from the release before.
+        """
         lines = verdicts("faithfulness", every=every, rows=judged)
         read = read_verdicts(write_lines(self.verdicts, lines))
         inputs = GateInputs(candidate={}, verdicts=read)
         version, table = self.released
+        if erased:
+            version, table = replace(version, erased=True), table.slice(erased)
         return run_gate(parse_gate(GATE, "g"), version, table, inputs, self.store)
 
     def keep(self, decided: DecidedGate) -> bool:
@@ -118,6 +124,17 @@ def test_other_verdicts_and_dropped_ones_are_refused(desk: GateDesk) -> None:
         desk.decide(60, every=8)
     with pytest.raises(UsageError, match="10 verdicts"):
         desk.decide(30)
+
+
+def test_rows_that_were_erased_are_no_fresh_calls(desk: GateDesk) -> None:
+    """Their verdicts may be in the files still; the run of before verifies, and says nothing."""
+    first = desk.decide(40)
+    desk.keep(first)
+    second = desk.decide(60, erased=7)
+    assert (second.place.look, second.run.row_count) == (2, ROWS - 7)
+    desk.keep(second)
+    assert desk.store.find(first.place.name).is_complete
+    assert desk.decide(60, erased=7).place.look == 2
 
 
 def test_a_run_says_nothing_of_a_row(desk: GateDesk) -> None:
