@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from batch.gate.gate_job import GateInputs, read_gate, run_gate
+from batch.gate.gate_job import GateInputs, SideSource, read_gate, run_gate
 from batch.gate.gate_lines import read_candidate, read_reviews, read_verdicts
 from batch.gate.gate_report import run_pages
 from batch.gate.gate_run import GateRun, KeptRun
 from batch.gate.release_plan import plan_of_release
 from batch.gate.review_requests import review_requests
-from batch.gate.run_store import GateRunStore
+from batch.gate.run_store import GateRunStore, is_run_name
 from batch.release.format.files import DATA
 from batch.release.format.reader import read_release_rows
 from batch.release.publish.reference import parse_reference
@@ -35,13 +35,13 @@ EVALUATIONS = "evaluations"
 
 @dataclass(frozen=True, slots=True)
 class GateFiles:
-    """The files of a gate. ``baseline`` is the name of a kept run, or a file of outputs.
+    """The files of a gate. A side is the name of a kept run, or a file of outputs.
 
     ``judges`` are files of judges that say what they have judged of the answers.
     """
 
     gate: Path
-    candidate: Path | None = None
+    candidate: str | None = None
     baseline: str | None = None
     verdicts: Path | None = None
     reviews: Path | None = None
@@ -141,8 +141,8 @@ def rows_for_reviewers(settings: Settings, files: GateFiles, count: int) -> list
 
 def _answered_rows(settings: Settings, opened: _OpenGate, option: str) -> list[dict[str, Any]]:
     outputs = opened.inputs.candidate
-    if outputs is None:
-        raise UsageError(f"{option} writes answers of the candidate: give --candidate.")
+    if outputs is None or isinstance(outputs, KeptRun):
+        raise UsageError(f"{option} writes answers of the candidate: give --candidate FILE.")
     return read_answered_rows(settings, opened.table, outputs)
 
 
@@ -156,9 +156,12 @@ def _with_judges(
     both = named & {load_judge(file).judge for file in files.judges}
     if both:
         raise UsageError(f"--verdicts and --judge both say {min(both)}: give one of them.")
-    outputs: dict[GateSide, Any] = {CANDIDATE: inputs.candidate}
-    if not isinstance(inputs.baseline, KeptRun) and inputs.baseline is not None:
-        outputs[BASELINE] = inputs.baseline
+    sources: dict[GateSide, SideSource] = {CANDIDATE: inputs.candidate, BASELINE: inputs.baseline}
+    outputs = {
+        side: source
+        for side, source in sources.items()
+        if source is not None and not isinstance(source, KeptRun)
+    }
     sides = {
         side: judge_side(settings, read_answered_rows(settings, table, lines), files.judges)
         for side, lines in outputs.items()
@@ -174,7 +177,7 @@ def _inputs(definition: GateDefinition, files: GateFiles, store: GateRunStore) -
     folder = files.gate.parent
     candidate = files.candidate
     if candidate is None and definition.candidate is not None:
-        candidate = folder / definition.candidate.outputs
+        candidate = str(folder / definition.candidate.outputs)
     baseline, named = files.baseline, definition.baseline
     if baseline is None and named is not None:
         baseline = named.run or str(folder / str(named.outputs))
@@ -186,14 +189,17 @@ def _inputs(definition: GateDefinition, files: GateFiles, store: GateRunStore) -
             "`candidate: {outputs: FILE}` in the gate file."
         )
     return GateInputs(
-        candidate=None if candidate is None else read_candidate(candidate),
-        baseline=(
-            None
-            if baseline is None
-            else read_candidate(Path(baseline))
-            if Path(baseline).is_file()
-            else store.find(baseline)
-        ),
+        candidate=_source(candidate, store),
+        baseline=_source(baseline, store),
         verdicts=None if files.verdicts is None else read_verdicts(files.verdicts),
         reviews={} if files.reviews is None else read_reviews(files.reviews),
     )
+
+
+def _source(text: str | None, store: GateRunStore) -> SideSource:
+    """Return the outputs of a file, or a kept run where the text is the name of one."""
+    if text is None:
+        return None
+    if is_run_name(text) and not Path(text).is_file():
+        return store.find(text)
+    return read_candidate(Path(text))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -29,17 +29,20 @@ from judges.gate.readings import (
 from judges.weighted_rows import RowArrays, cluster_numbers
 from schemas.errors import UsageError
 
+SideSource: TypeAlias = Mapping[str, CandidateLine] | KeptRun | None
+"""What a side is: its outputs by row, a kept run whose candidate it was, or nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class GateInputs:
-    """What a gate is run on. ``baseline`` is a kept run, or outputs; either may be missing.
+    """What a gate is run on. A side is a kept run, or outputs; either side may be missing.
 
     ``judged`` is what judges say of the sides, by side, judge and row, and ``judge_names`` who they
     are, by side and judge.
     """
 
-    candidate: Mapping[str, CandidateLine] | None = None
-    baseline: Mapping[str, CandidateLine] | KeptRun | None = None
+    candidate: SideSource = None
+    baseline: SideSource = None
     verdicts: Mapping[tuple[str, str, str], VerdictLine] | None = None
     reviews: Mapping[tuple[str, str], ReviewLine] = field(default_factory=dict)
     judged: Mapping[GateSide, Mapping[str, Mapping[str, RowReading]]] = field(default_factory=dict)
@@ -47,20 +50,18 @@ class GateInputs:
 
     def digests(self, definition: GateDefinition, release: ReleaseVersion) -> RunInputs:
         """Return the digests of everything that decides."""
-        baseline = self.baseline
+        candidate, baseline = self.candidate, self.baseline
         return RunInputs(
             gate=definition.gate,
             gate_digest=definition.digest,
             release=f"{release.name}@{release.version}",
             release_digest=release.digest,
-            candidate=None if self.candidate is None else digest_of_lines(self.candidate),
-            baseline=(
-                baseline.name
-                if isinstance(baseline, KeptRun)
-                else None
-                if baseline is None
-                else digest_of_lines(baseline)
+            candidate=(
+                candidate.document["inputs"]["candidate"] or candidate.digest
+                if isinstance(candidate, KeptRun)
+                else _digest(candidate)
             ),
+            baseline=baseline.name if isinstance(baseline, KeptRun) else _digest(baseline),
             verdicts=self._verdicts_digest(),
             reviews=digest_of_lines(self.reviews) if self.reviews else None,
         )
@@ -102,7 +103,7 @@ def run_gate(
         inputs=digests,
         definition=definition,
         decision=decide_gate(definition, read, at_look=place.look),
-        judges={side: _judges(inputs, files) for side, files in sides.items()},
+        judges={side: files.judges() for side, files in sides.items()},
         readings=readings,
         row_count=len(rows),
     )
@@ -150,35 +151,23 @@ def _said(readings: MetricReadings, at: int) -> str | float:
 
 def _sides(inputs: GateInputs) -> dict[GateSide, SideFiles]:
     verdicts = list((inputs.verdicts or {}).values())
-    baseline = inputs.baseline
-    kept: dict[str, Mapping[str, RowReading]] = {}
-    if isinstance(baseline, KeptRun):
-        kept = {name: rows for (side, name), rows in baseline.readings.items() if side == CANDIDATE}
-    return {
-        CANDIDATE: SideFiles(
-            CANDIDATE,
-            inputs.candidate,
-            [each for each in verdicts if each.side == CANDIDATE],
-            judged=inputs.judged.get(CANDIDATE, {}),
-            judge_names=inputs.judge_names.get(CANDIDATE, {}),
-        ),
-        BASELINE: SideFiles(
-            BASELINE,
-            None if isinstance(baseline, KeptRun) else baseline,
-            [each for each in verdicts if each.side == BASELINE],
-            kept,
-            inputs.judged.get(BASELINE, {}),
-            inputs.judge_names.get(BASELINE, {}),
-        ),
+    sources: dict[GateSide, SideSource] = {
+        CANDIDATE: inputs.candidate,
+        BASELINE: inputs.baseline,
     }
-
-
-def _judges(inputs: GateInputs, files: SideFiles) -> dict[str, str]:
-    """Return who judged a side; a kept run says who judged the baseline."""
-    kept: Mapping[str, str] = {}
-    if files.side == BASELINE and isinstance(inputs.baseline, KeptRun):
-        kept = inputs.baseline.document["judges"].get(CANDIDATE, {})
-    return {**kept, **files.judges()}
+    sides = {}
+    for side, source in sources.items():
+        run = source if isinstance(source, KeptRun) else None
+        names = {} if run is None else run.document["judges"].get(CANDIDATE, {})
+        sides[side] = SideFiles(
+            side=side,
+            outputs=None if isinstance(source, KeptRun) else source,
+            verdicts=[each for each in verdicts if each.side == side],
+            kept={} if run is None else run.candidate_readings,
+            judged=inputs.judged.get(side, {}),
+            judge_names={**names, **inputs.judge_names.get(side, {})},
+        )
+    return sides
 
 
 def _gate_rows(
@@ -207,21 +196,22 @@ def _gate_rows(
         judges={
             (side, name): judge
             for side, files in sides.items()
-            for name, judge in _judges(inputs, files).items()
+            for name, judge in files.judges().items()
         },
         reviews=reviews,
     )
 
 
 def _refuse_other_release(inputs: GateInputs, digests: RunInputs) -> None:
-    if not isinstance(inputs.baseline, KeptRun):
-        return
-    held = inputs.baseline.document["inputs"]
-    if held["release_digest"] != digests.release_digest:
-        raise UsageError(
-            f"the baseline {inputs.baseline.name} is about {held['release']}, and the gate about "
-            f"{digests.release}: compare on the same rows"
-        )
+    for source in (inputs.candidate, inputs.baseline):
+        if not isinstance(source, KeptRun):
+            continue
+        about = source.document["inputs"]
+        if about["release_digest"] != digests.release_digest:
+            raise UsageError(
+                f"the run {source.name} is about {about['release']}, and the gate about "
+                f"{digests.release}: compare on the same rows"
+            )
 
 
 def _refuse_strange_rows(inputs: GateInputs, known: set[str], release: ReleaseVersion) -> None:
@@ -229,7 +219,7 @@ def _refuse_strange_rows(inputs: GateInputs, known: set[str], release: ReleaseVe
     if release.erased:
         return
     named = {
-        "the candidate": inputs.candidate or {},
+        "the candidate": {} if isinstance(inputs.candidate, KeptRun) else inputs.candidate or {},
         "the baseline": {} if isinstance(inputs.baseline, KeptRun) else inputs.baseline or {},
         "the verdicts": {key[0] for key in inputs.verdicts or {}},
         "the reviews": {key[0] for key in inputs.reviews},
@@ -241,3 +231,7 @@ def _refuse_strange_rows(inputs: GateInputs, known: set[str], release: ReleaseVe
                 f"{strange} rows of {what} are not in {release.name}@{release.version}: `row` is "
                 "the trace_id of a row of that version"
             )
+
+
+def _digest(outputs: Mapping[str, CandidateLine] | None) -> str | None:
+    return None if outputs is None else digest_of_lines(outputs)

@@ -119,6 +119,11 @@ class KeptRun(NamedTuple):
         """Return the digest of its inputs."""
         return str(self.document["digest"])
 
+    @property
+    def candidate_readings(self) -> dict[str, Mapping[str, RowReading]]:
+        """Return what was read of its candidate, by what is read, then by mark."""
+        return {name: rows for (side, name), rows in self.readings.items() if side == CANDIDATE}
+
     def contradicted(self, readings: KeptReadings) -> int:
         """Return how many of the candidate's verdicts are others now, or are gone.
 

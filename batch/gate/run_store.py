@@ -30,6 +30,11 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9_-]*/[0-9a-f]{12}(?:/[0-9]+)?")
 _CLAIM: Final = re.compile(r"([a-z][a-z0-9_-]*/[0-9a-f]{12})/([0-9]+)/run\.json")
 
 
+def is_run_name(text: str) -> bool:
+    """Return whether a text may name a run, or a series."""
+    return _NAME.fullmatch(text) is not None
+
+
 class LookPlace:
     """The place of a run among the looks at its candidate: the series, and the look from 1."""
 
@@ -47,7 +52,7 @@ class GateRunStore:
 
     def find(self, name: str) -> KeptRun:
         """Return a run; ``<gate>/<series>`` means its last look. UsageError if there is none."""
-        if not _NAME.fullmatch(name):
+        if not is_run_name(name):
             raise UsageError(f"{name!r} is not the name of a run: it reads GATE/SERIES/LOOK")
         places = self._places(name if name.count("/") == 1 else name.rpartition("/")[0])
         wanted = name if name.count("/") == 2 else places[-1] if places else name

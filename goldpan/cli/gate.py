@@ -36,7 +36,9 @@ _FILE: Final = click.Path(path_type=Path, dir_okay=False)
 @click.command()
 @click.argument("gate", type=_FILE, metavar="GATE.yaml", help="File of the gate.")
 @click.option(
-    "--candidate", type=_FILE, metavar="FILE", help="Outputs of the candidate, as JSON lines."
+    "--candidate",
+    metavar="RUN|FILE",
+    help="Outputs of the candidate as JSON lines, or a kept run.",
 )
 @click.option(
     "--baseline",
@@ -102,7 +104,7 @@ def gate(  # noqa: PLR0913 - one for each option
     cli: CliContext,
     *,
     gate: Path,
-    candidate: Path | None,
+    candidate: str | None,
     baseline: str | None,
     verdicts: Path | None,
     judges: tuple[Path, ...],

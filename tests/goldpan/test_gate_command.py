@@ -229,6 +229,11 @@ def test_a_kept_run_is_a_baseline(run_gate: Run) -> None:
     write_lines(Path("out.jsonl"), outputs(response="At ten."))
     found = decided(run_gate, "--baseline", before, gate="compare.yaml")
     assert (found["decision"], found["requirements"][0]["changed"]["differs"]) == ("block", True)
+    Path("two.yaml").write_text(gate.replace("gate: compare", "gate: two"), encoding="utf-8")
+    runs = ("--candidate", found["run"], "--baseline", before)
+    two = json.loads(run_gate("gate", "two.yaml", *runs, "--json").stdout)
+    assert two["requirements"] == found["requirements"]
+    assert two["inputs"]["candidate"] == found["inputs"]["candidate"]
 
 
 def test_the_rows_that_changed_are_written_and_not_kept(run_gate: Run) -> None:
