@@ -81,7 +81,8 @@ class ForkedProcess:
     ) -> None:
         self.args = words
         self.returncode: int | None = None
-        self.pid = fork_server().fork(words, out, err, env, cwd)
+        self._server = fork_server()
+        self.pid = self._server.fork(words, out, err, env, cwd)
         # Open until the code is known: the number cannot come to mean another process before.
         self._handle = os.pidfd_open(self.pid)
 
@@ -107,7 +108,7 @@ class ForkedProcess:
 
     def _ended_within(self, timeout: float | None) -> int | None:
         if self.returncode is None and select.select([self._handle], [], [], timeout)[0]:
-            self.returncode = fork_server().reap(self.pid)
+            self.returncode = self._server.reap(self.pid)
             os.close(self._handle)
         return self.returncode
 
