@@ -104,9 +104,10 @@ class LakePurge:
         name = _DATA_FILE.fullmatch(path)
         if name is None or name["table"] not in TABLE_LAYOUTS:
             return False
-        data = self._retry(f"reading {path}", partial(self.store.find, path))
-        if data is None or not self._contains_rows(name["table"], data, scope):
-            return False
+        if not self.scanner.has_matched(path):
+            data = self._retry(f"reading {path}", partial(self.store.find, path))
+            if data is None or not self._contains_rows(name["table"], data, scope):
+                return False
         self._retry(f"removing {path}", partial(self.store.purge, path))
         return True
 
@@ -147,8 +148,8 @@ class LakePurge:
             rows = pq.read_table(pa.BufferReader(data), schema=schema)
         except (pa.ArrowException, OSError):
             return True
-        own, mention = self.scanner.match_rows(table, rows, scope)
-        return bool((own | mention).any()) or scope.holds_marked_ids(rows)
+        matched = self.scanner.match_rows(table, rows, scope).either
+        return bool(matched.any()) or scope.holds_marked_ids(rows)
 
     def _retry(self, what: str, step: Callable[[], _Result]) -> _Result:
         return self.retry.call(what, step)

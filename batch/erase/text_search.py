@@ -23,6 +23,7 @@ MIN_WORD_LENGTH: Final = 6
 """Shorter ids may be ordinary words: they are searched for in id columns only."""
 
 RowFlags = npt.NDArray[np.bool_]
+RowIndexes = npt.NDArray[np.int64]
 _TEXTS_PER_PATTERN: Final = 200  # more in one expression would make it slow
 _MAX_CHARACTERS: Final = 2**22  # of unescaped texts in memory at once
 _BYTES_TO_JOIN: Final = 2**20
@@ -113,7 +114,7 @@ class _Texts(NamedTuple):
     """Texts of some rows: an array of texts, and the row that each is part of."""
 
     array: Any
-    rows: npt.NDArray[np.int64]
+    rows: RowIndexes
 
 
 def _column_texts(table: pa.Table, columns: Sequence[str]) -> Iterator[_Texts]:
@@ -125,7 +126,7 @@ def _column_texts(table: pa.Table, columns: Sequence[str]) -> Iterator[_Texts]:
             start += len(chunk)
 
 
-def _texts(array: Any, rows: npt.NDArray[np.int64]) -> Iterator[_Texts]:
+def _texts(array: Any, rows: RowIndexes) -> Iterator[_Texts]:
     """Yield the texts in an array, given the row that each of its values is part of."""
     kind = array.type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
