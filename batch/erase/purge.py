@@ -13,20 +13,18 @@ from functools import partial
 from typing import Final, TypeVar
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from batch.erase.scanner import ErasureScanner
 from batch.erase.scope import ErasureScope
 from batch.erase.table_set import TableSet
 from batch.progress import ReportProgress
+from lake.file_reader import read_file
 from lake.live_files import list_live_files
 from lake.objects import HiddenVersion, ObjectStore
-from lake.parquet import PARTITION_COLUMN
 from lake.retry import Retry
 from lake.stats_bounds import LOG_FOLDER, widen_bounds
 from lake.table_layouts import TABLE_LAYOUTS
 from lake.tables import Table
-from schemas.arrow import TABLES
 
 _MAX_PASSES: Final = 5  # running workers keep writing files
 _DATA_FILE: Final = re.compile(
@@ -142,10 +140,8 @@ class LakePurge:
 
     def _contains_rows(self, table: str, data: bytes, scope: ErasureScope) -> bool:
         """Return whether a file contains rows in scope; True if the file cannot be read."""
-        schema = TABLES[table].arrow
-        schema = schema.remove(schema.get_field_index(PARTITION_COLUMN))
         try:
-            rows = pq.read_table(pa.BufferReader(data), schema=schema)
+            rows = read_file(data, table)
         except (pa.ArrowException, OSError):
             return True
         matched = self.scanner.match_rows(table, rows, scope).either
