@@ -29,6 +29,7 @@ from schemas.records import Feedback, Message, StoredSpan, Trace
 from schemas.redacted import Redacted
 from tests.batch.kit import SCALES, TOPICS, Clock, desk, judge, open_lake, put, reconciled
 from tests.labels.kit import DAY, NOW, START, feedback, kind_of, trace
+from tests.lake.empty import init_lake
 from tests.lake.kit import HERE, commit_context, patience
 
 PERSON: Final = "mia-4711"
@@ -110,8 +111,7 @@ def records() -> list[Trace | Feedback]:
 
 def new_world(uri: Path | str, **more: Any) -> Lake:
     """Make the lake: several flushes, labels, reviews, quarantine, the audit."""
-    lake = open_lake(uri, **more)
-    lake.init()
+    lake = init_lake(open_lake(uri, **more))
     everything = records()
     traces = [r for r in everything if isinstance(r, Trace)]
     said = [r for r in everything if isinstance(r, Feedback)]
