@@ -32,7 +32,7 @@ from schemas.record_batches import SENT_KINDS, DecodedBatch, RecordKind
 from schemas.records import Feedback, Label, LabelEvent, StoredSpan, Trace
 from schemas.redacted import Redacted
 from tests.labels.kit import NOW, kind_of, policy, rows
-from tests.lake.empty import init_lake
+from tests.lake.copies import init_lake
 from tests.lake.kit import HERE, commit_context, patience
 
 TOPICS = {RecordKind.TRACE: "llm.traces", RecordKind.FEEDBACK: "llm.feedback"}

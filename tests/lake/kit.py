@@ -19,7 +19,7 @@ from lake.table_log import position_app
 from lake.tables import Lake, Table
 from schemas.arrow import TABLES
 from schemas.redacted import Redacted
-from tests.lake.empty import init_lake
+from tests.lake.copies import init_lake
 
 TOPIC = "llm.feedback"
 SOURCE = SourcePartition(TOPIC, 0)

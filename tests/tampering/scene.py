@@ -20,7 +20,7 @@ from schemas.arrow import TABLES
 from schemas.redacted import Redacted
 from stream.buffer import Flush
 from stream.flusher import RecordFlushRunner
-from tests.lake.empty import init_lake
+from tests.lake.copies import init_lake
 from tests.lake.kit import HERE, commit_context
 
 Rows = Redacted[pa.RecordBatch]

@@ -35,7 +35,7 @@ from tests.batch.release.kit import drafted, open_repository
 from tests.batch.release.people import WHOLE
 from tests.edges.search import marks_in_folder
 from tests.labels.kit import DAY, NOW, feedback, trace
-from tests.lake.empty import init_lake
+from tests.lake.copies import init_lake
 
 PHONE = "+49 30 901820"
 PHONES = ("(030) 90-18-20", "tel:+4930901820", "0049 30/901820")

@@ -26,7 +26,7 @@ from lake.tables import Lake
 from redact.pipeline.audit import chain_hash, chain_start
 from schemas.arrow import AUDIT_TABLE, SPANS_TABLE, TABLES, TIMESTAMP_US
 from schemas.redacted import Redacted
-from tests.lake.empty import init_lake
+from tests.lake.copies import init_lake
 from tests.lake.kit import commit_context, patience
 
 PLANTED = re.compile(rb"<(?:text|user|sealed)-of-day-\d+>")
