@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -19,11 +20,12 @@ from goldpan.cli.demo_output import outcome_json, show_outcome
 from goldpan.cli.main import EXIT_NO
 from goldpan.cli.otel_demo_output import otel_outcome_json, show_otel_outcome
 from goldpan.cli.progress import show_progress
+from goldpan.demo.month import make_month
 from goldpan.demo.otel_run import run_otel_demo
 from goldpan.demo.outcome import read_outcome
 from goldpan.demo.run import DemoFolder, run_demo
 from goldpan.demo.script import write_script
-from goldpan.demo.traffic import load_shipped_conversations
+from goldpan.demo.traffic import load_all_conversations, load_shipped_conversations
 
 TRAFFIC_SECONDS: Final = 6.0
 SEED: Final = 7
@@ -64,13 +66,14 @@ def demo(ctx: click.Context, cli: CliContext, *, keep: Path | None, source: str)
     started = time.monotonic()
     with _folder(keep) as folder, show_progress(cli) as report:
         demo_folder = DemoFolder(folder.resolve())
-        sent = run_demo(
+        run = run_demo(
             demo_folder,
+            make_month(load_all_conversations(), last_day=_yesterday(), seed=SEED),
             write_script(load_shipped_conversations(), seconds=TRAFFIC_SECONDS, seed=SEED),
             report,
         )
         report("reading the lake", 0, 0)
-        outcome = read_outcome(demo_folder.lake_uri, sent)
+        outcome = read_outcome(demo_folder.lake_uri, run)
     seconds = time.monotonic() - started
 
     def show(console: Console) -> None:
@@ -80,6 +83,10 @@ def demo(ctx: click.Context, cli: CliContext, *, keep: Path | None, source: str)
     cli.answer(outcome_json(outcome, seconds=seconds, folder=str(keep) if keep else None), show)
     if not outcome.report.ok:
         ctx.exit(EXIT_NO)
+
+
+def _yesterday() -> date:
+    return datetime.now(UTC).date() - timedelta(days=1)
 
 
 def _demo_otel(ctx: click.Context, cli: CliContext, keep: Path | None) -> None:

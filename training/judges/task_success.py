@@ -60,13 +60,12 @@ class TaskData:
 
 def feature_rows(lines: Sequence[str]) -> list[dict[str, Any]]:
     """Return the features of conversations: of the last trace of each, as goldpan stores it."""
-    tasks = [json.loads(line)["task_id"] for line in lines]
     rows = []
-    for task, conversation in zip(tasks, read_conversations(lines), strict=True):
+    for conversation in read_conversations(lines):
         last = make_traces(conversation, started_at=_ANY_TIME)[-1]
         features = [round(value, 9) for value in features_of(judged_row_of(last))]
-        failed = int(conversation.outcome_reward < 1)
-        rows.append({"task": task, "failed": failed, "features": features})
+        failed = int(not conversation.is_done)
+        rows.append({"task": conversation.task_id, "failed": failed, "features": features})
     return rows
 
 
