@@ -78,7 +78,7 @@ def demo(ctx: click.Context, cli: CliContext, *, keep: Path | None, source: str)
 
     def show(console: Console) -> None:
         show_outcome(console, outcome)
-        _show_next_commands(console, keep)
+        _show_next_commands(console, keep, "judge agreement")
 
     cli.answer(outcome_json(outcome, seconds=seconds, folder=str(keep) if keep else None), show)
     if not outcome.report.ok:
@@ -114,16 +114,17 @@ def _folder(keep: Path | None) -> Iterator[Path]:
         yield keep
 
 
-def _show_next_commands(console: Console, keep: Path | None) -> None:
-    """Print commands to try next, ready to copy."""
+def _show_next_commands(console: Console, keep: Path | None, *more: str) -> None:
+    """Print commands to try next, ready to copy; ``more`` are those of one demo alone."""
     console.print()
     console.print("What to try next", style="bold")
     goldpan = _program()
     folder = shlex.quote(str(keep or "./goldpan-demo"))
     in_lake = f". {folder}/env && {goldpan}"
     first = f"{in_lake} lake tables" if keep else f"{goldpan} demo --keep {folder}"
-    for command in (first, f"{in_lake} lake verify --deep", f"{in_lake} quarantine show"):
-        console.print(f"  {command}", soft_wrap=True, markup=False)
+    console.print(f"  {first}", soft_wrap=True, markup=False)
+    for command in ("lake verify --deep", "quarantine show", *more):
+        console.print(f"  {in_lake} {command}", soft_wrap=True, markup=False)
 
 
 def _program() -> str:

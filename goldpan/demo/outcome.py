@@ -97,11 +97,9 @@ def read_outcome(uri: str, run: DemoRun) -> DemoOutcome:
         table.refresh()
     names, month = ("traces", "feedback", "labels"), run.month
     stored = {name: _read_after(lake, name, month.last_day) for name in names}
-    topics = Counter(record.source.topic for record in sent if record.source)
-    formats = Counter(record.line.format for record in sent if record.line.format)
     return DemoOutcome(
-        sent=topics,
-        formats=formats,
+        sent=run.topics,
+        formats=run.formats,
         tables=[table.facts() for table in tables],
         quarantined=_read_quarantined(lake, sent),
         placeholders=_count_placeholders(row for name in TABLES.values() for row in stored[name]),

@@ -11,7 +11,8 @@ import base64
 import os
 import shlex
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -38,7 +39,7 @@ JUDGE_FILE: Final = "task_success.yaml"
 LABELS_FILE: Final = "labels.yaml"
 FLUSH_SECONDS: Final = 2
 START_SECONDS: Final = 60.0
-ARRIVE_SECONDS: Final = 90.0
+ARRIVE_SECONDS: Final = 180.0
 STOP_SECONDS: Final = 40.0
 POLL_SECONDS: Final = 0.25
 
@@ -109,9 +110,11 @@ class DemoFolder:
 
 @dataclass(frozen=True, slots=True)
 class DemoRun:
-    """What was sent in real time, and what was found about the month before."""
+    """What was sent in real time, how much was sent in all, and what was found about the month."""
 
     sent: Sequence[SentRecord]
+    topics: Mapping[str, int]
+    formats: Mapping[str, int]
     month: MonthOutcome
 
 
@@ -135,7 +138,7 @@ def run_demo(
                 break
         lake = Lake(LakeSettings(uri=demo_folder.lake_uri))
         ends = SentOffsets()
-        _send_month(broker, month, ends)
+        formats = _send_month(broker, month, ends)
         _wait(worker, lake, ends, "the worker redacts and stores a month", report)
         outcome = judge_month(
             demo_folder.settings(), demo_folder.judge, month, demo_folder.folder, report
@@ -144,7 +147,8 @@ def run_demo(
         _wait(worker, lake, ends, "waiting for the lake", report)
         report("stopping the worker", 0, 0)
         worker.stop(STOP_SECONDS)
-    return DemoRun(sent, outcome)
+    formats.update(record.line.format for record in sent if record.line.format)
+    return DemoRun(sent, ends.by_topic(), formats, outcome)
 
 
 def _wait(
@@ -159,12 +163,16 @@ def _wait(
             break
 
 
-def _send_month(broker: EmbeddedBroker, month: DemoMonth, ends: SentOffsets) -> None:
-    topic, formats = TOPICS[RecordKind.TRACE], list(WIRE_FORMATS.values())
-    for index, record in enumerate(month.records):
-        value = formats[index % len(formats)](RecordKind.TRACE, record)
-        broker.send(topic, record["trace_id"], value, ends.on_delivery(topic))
+def _send_month(broker: EmbeddedBroker, month: DemoMonth, ends: SentOffsets) -> Counter[str]:
+    """Send the month, in all wire formats in turn; return how many records in each."""
+    topic, formats = TOPICS[RecordKind.TRACE], list(WIRE_FORMATS)
+    count = ends.on_delivery(topic)
+    names = [formats[index % len(formats)] for index in range(len(month.records))]
+    for record, name in zip(month.records, names, strict=True):
+        value = WIRE_FORMATS[name](RecordKind.TRACE, record)
+        broker.send(topic, record["trace_id"], value, count)
     broker.flush()
+    return Counter(names)
 
 
 def _send(

@@ -1,5 +1,6 @@
 """Where each topic ends by what was sent to it, and how much of that the lake lacks."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
@@ -15,6 +16,13 @@ class SentOffsets:
 
     def __init__(self) -> None:
         self._ends: dict[SourcePartition, int] = {}
+
+    def by_topic(self) -> dict[str, int]:
+        """Return how many records of each topic the broker has accepted."""
+        counts: Counter[str] = Counter()
+        for source, end in self._ends.items():
+            counts[source.topic] += end
+        return dict(counts)
 
     @property
     def total(self) -> int:
