@@ -50,7 +50,8 @@ SEED: Final = 7
 def demo(ctx: click.Context, cli: CliContext, *, keep: Path | None, source: str) -> None:
     """Run the whole pipeline: embedded Kafka broker, real conversations, worker and lake.
 
-    Needs no Kafka, no Docker and no network. Some records are broken on purpose.
+    Needs no Kafka, no Docker and no network. A month of conversations comes first, is judged, and
+    reviewed in part; then others are sent in real time. Some records are broken on purpose.
 
     With `--source otel` the traffic is spans, logs, runs and feedback as OpenTelemetry's Collector,
     MLflow, LangSmith and Phoenix send them: the worker assembles them to traces.
