@@ -1,4 +1,4 @@
-"""The process of `tests.servers.fork_server`: run it with the number of its socket."""
+"""The process of `tests.servers.fork_server`: run it with the number of its listening socket."""
 
 import functools
 import gc
