@@ -1,4 +1,4 @@
-"""``goldpan demo``: the whole pipeline in half a minute, without anything else installed."""
+"""``goldpan demo``: the whole pipeline in a minute, without anything else installed."""
 
 import shlex
 import shutil
