@@ -25,7 +25,7 @@ from goldpan.demo.outcome import BrokenRecord, RedactionExample, read_outcome
 from goldpan.demo.run import DemoRun
 from goldpan.demo.traffic import load_all_conversations, load_shipped_conversations, make_traces
 from judges.outcome import OUTCOMES
-from tests.docs.pages import code_blocks
+from tests.docs.pages import code_blocks, read_page
 from tests.servers.worker import run_goldpan
 
 SECONDS = 300.0
@@ -222,6 +222,25 @@ def test_the_page_of_judges_shows_what_the_demo_prints(shown: dict[str, Any]) ->
     printed = [line.strip() for line in out.getvalue().splitlines() if line.strip()]
     [block] = [b for b in code_blocks("docs/judges.md") if "share of tasks done" in b.text]
     assert [line.strip() for line in block.text.splitlines() if line.strip()] == printed
+
+
+def test_readme_has_the_figures_of_the_demo(shown: dict[str, Any]) -> None:
+    """What the judge says, what reviewers make of it, and the truth."""
+    month, text = _month_of(shown), " ".join(read_page("README.md").split())
+    naive, low, high, best, truth = (
+        f"{100 * share:.1f} %"
+        for share in (
+            month.naive.estimate,
+            month.corrected.low,
+            month.corrected.high,
+            month.corrected.estimate,
+            month.truth,
+        )
+    )
+    assert f"that {naive} of the tasks were done" in text
+    assert (
+        f"by {month.reviews} reviews it is {best} ({low} to {high}), and in truth {truth}" in text
+    )
 
 
 def test_each_line_of_the_log_says_which_worker(kept: Path) -> None:
