@@ -51,7 +51,7 @@ ALL_ROWS = {
     "goldpan/cli/demo_output.py": "counts stored rows",
     "goldpan/cli/lake_verify.py": "every row is accounted for",
     "goldpan/demo/outcome.py": "counts stored rows and placeholders in them",
-    "goldpan/demo/run.py": "counts stored rows",
+    "goldpan/demo/sent_offsets.py": "reads positions, and no rows",
     "goldpan/key_check.py": "samples pseudonyms",
     "lake/cut.py": "every row is accounted for",
     "lake/verify.py": "every row is accounted for",

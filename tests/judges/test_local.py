@@ -66,6 +66,14 @@ def test_no_model_of_a_fold_saw_the_task() -> None:
     assert area_under_curve(p, data.failed) > 0.65
 
 
+def test_another_task_is_answered_by_the_shipped_weights() -> None:
+    """The folds are for the training data alone; a task that is none of it changes nothing."""
+    trace = judged_row_of(make_traces(load_shipped_conversations()[0], started_at=STARTED)[-1])
+    model = task_success_model()
+    assert model.p_fail(trace, "no task of these") == model.p_fail(trace)
+    assert model.p_fail(trace, "6") != model.p_fail(trace)
+
+
 def test_a_conversation_has_one_outcome() -> None:
     """By its last trace, through the definition of a judge."""
     judge = parse_judge(
