@@ -39,6 +39,7 @@ HIGHEST_REVISION = {
 ALL_ROWS = {
     "batch/compaction.py": "keeps all rows but revisions that later ones have replaced",
     "batch/erase/erasure.py": "erases all rows of a trace",
+    "batch/erase/file_matches.py": "keeps the ids of all rows that mention a person",
     "batch/erase/holdings.py": "shows what an erasure would remove",
     "batch/erase/reapply.py": "erases all rows of a trace",
     "batch/erase/removal.py": "erases all rows of a trace",
