@@ -29,7 +29,9 @@ def test_wrong_decisions_at_the_bar_are_rare(boundary: GateBoundary, looks: int)
     assert max(shares) <= MOST_WRONG
 
 
-@pytest.mark.parametrize("boundary", [each for each in BOUNDARIES if each.has_power], ids=str)
+@pytest.mark.parametrize(
+    "boundary", [each for each in BOUNDARIES if each.has_power], ids=lambda boundary: boundary.name
+)
 def test_the_printed_difference_is_found(boundary: GateBoundary) -> None:
     """On either side of the bar in at least 80 %; 68 % of 100 runs are three errors below."""
     mde = printed_difference(boundary, draw_worlds(9, ROWS, SEED))
