@@ -20,6 +20,7 @@ from pydantic_settings import (
 )
 
 from assembly.config import AssemblySettings
+from batch.gate.config import CandidateSettings
 from batch.judge.config import JudgeSettings
 from batch.release.config import ReleaseSettings
 from batch.retention.config import RetentionSettings
@@ -124,6 +125,10 @@ class Settings(BaseSettings):
     judges: JudgeSettings = Field(
         default=JudgeSettings(),
         description="The server that answers judges, where rows may be sent, and what a run costs.",
+    )
+    candidate: CandidateSettings = Field(
+        default=CandidateSettings(),
+        description="The server that runs candidates, where rows may be sent, and what it costs.",
     )
     metrics: MetricsSettings = Field(
         default=MetricsSettings(), description="Where the worker serves its metrics and health."

@@ -27,6 +27,7 @@ _DIGITS: Final = 12
 """Of a probability of fail, so that 1 - 0.8 is 0.2, as a threshold says it."""
 _REFUSED_FINISH: Final = frozenset({"content_filter", "safety", "refusal"})
 _CUT_FINISH: Final = frozenset({"length", "max_tokens", "tool_calls", "function_call", "error"})
+_TOO_LONG_FINISH: Final = frozenset({"length", "max_tokens"})
 _STATUS_REASONS: Final[Mapping[int, JudgeErrorReason]] = {
     401: "unavailable",
     402: "unavailable",
@@ -48,6 +49,21 @@ class JudgeReply:
     """What a reply says: the answer, and what it tells of the call (None where it does not)."""
 
     answer: JudgeAnswer
+    model_served: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ChatMessage:
+    """What a chat model replied: a text, calls of tools (name and arguments), or neither.
+
+    Then ``reason`` says why. The rest is what the reply tells of the call (None where it does not).
+    """
+
+    text: str | None = None
+    calls: tuple[tuple[str, str], ...] = ()
+    reason: JudgeErrorReason | None = None
     model_served: str | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -94,6 +110,24 @@ def read_reply(way: ServedWay, body: bytes, thresholds: VerdictThresholds) -> Ju
     except _NoVerdictError as error:
         answer = judge_error(error.reason)
     return JudgeReply(answer, _served(document), *_usage(document))
+
+
+def read_chat_message(body: bytes) -> ChatMessage:
+    """Return the message that the body of a reply with status 200 holds.
+
+    A message that was cut or filtered is none. Never raises for any bytes.
+    """
+    try:
+        document = _envelope(body)
+    except _NoVerdictError as error:
+        return ChatMessage(reason=error.reason)
+    told = (_served(document), *_usage(document))
+    try:
+        choice = _choice(document)
+        calls = _tool_calls(choice)
+        return ChatMessage(_text(choice, may_be_empty=bool(calls)), calls, None, *told)
+    except _NoVerdictError as error:
+        return ChatMessage(None, (), error.reason, *told)
 
 
 def answer_of_probability(p_fail: float, thresholds: VerdictThresholds) -> JudgeAnswer:
@@ -165,6 +199,37 @@ def _content(choice: Mapping[str, Any]) -> str:
     if finish in _CUT_FINISH or not isinstance(content, str):
         raise _NoVerdictError("unparsable")
     return content
+
+
+def _text(choice: Mapping[str, Any], *, may_be_empty: bool) -> str | None:
+    """Return the text of a chat model's whole message; None only if it may be empty."""
+    message, finish = choice["message"], choice.get("finish_reason")
+    if message.get("refusal") or finish in _REFUSED_FINISH:
+        raise _NoVerdictError("refused")
+    if finish in _TOO_LONG_FINISH:
+        raise _NoVerdictError("too_long")
+    content = message.get("content")
+    if content is None and may_be_empty:
+        return None
+    if finish == "error" or not isinstance(content, str):
+        raise _NoVerdictError("unparsable")
+    return content
+
+
+def _tool_calls(choice: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    message = choice.get("message")
+    if not isinstance(message, dict) or message.get("role", "assistant") != "assistant":
+        raise _NoVerdictError("unparsable")
+    listed = message.get("tool_calls") or []
+    calls = []
+    for call in listed if isinstance(listed, list) else [None]:
+        function = call.get("function") if isinstance(call, dict) else None
+        named = function if isinstance(function, dict) else {}
+        name, arguments = named.get("name"), named.get("arguments")
+        if not isinstance(name, str) or not isinstance(arguments, str):
+            raise _NoVerdictError("unparsable")
+        calls.append((name, arguments))
+    return tuple(calls)
 
 
 def _one_property(content: str, key: str) -> Any:

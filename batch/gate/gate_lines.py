@@ -47,6 +47,10 @@ _REVIEW_RULES: Final = {
 }
 
 
+UNRECORDED: Final = "unrecorded_tool_call"
+"""The `error` of a row whose candidate called a tool in a way that the row does not record."""
+
+
 class CandidateLine(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """What a candidate answered to one row: a response, or an error."""
 
@@ -62,6 +66,11 @@ class CandidateLine(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     def __repr__(self) -> str:
         return "CandidateLine(...)"
+
+    @property
+    def is_unknown(self) -> bool:
+        """Return whether nobody can tell what the candidate would have answered."""
+        return self.error == UNRECORDED
 
     def check(self) -> None:
         """Raise ValueError if it has neither a response nor an error."""

@@ -52,7 +52,7 @@ class SideFiles:
 
         A verdict or value of the files goes before what the outputs say. ``kept`` is by what is
         read, then by the mark of the row. An answer that is an error is an error in each verdict
-        that it lacks: nobody could judge it.
+        that it lacks: nobody could judge it. One that is unknown is unknown in each.
         """
         judged = {name: dict(rows) for name, rows in self.judged.items()}
         for verdict in self.verdicts:
@@ -81,6 +81,8 @@ class SideFiles:
         line = (self.outputs or {}).get(row.trace_id)
         if line is None:
             return PENDING
+        if line.is_unknown:
+            return RowReading("unknown")
         if name == ERROR_RATE:
             return RowReading("value", float(line.error is not None))
         if name in (HIT_RATE, RECIPROCAL_RANK):

@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 import httpx2
 
@@ -27,6 +27,7 @@ from judges.wires import WireRequest
 _KEEP_IDLE_SECONDS: Final = 2.0
 """Shorter than what servers keep an idle connection for, so that none closes as it is used."""
 _JSON: Final = {"Content-Type": "application/json"}
+_KeyT = TypeVar("_KeyT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Delivery:
     """What came of a request: the body of a reply with status 200, or the reason for having none.
 
     ``status`` is that of the last reply, None if there was none. ``calls`` counts the calls that
-    were made, ``latency_ms`` is that of the last.
+    were made, ``latency_ms`` is that of the last. ``may_bill`` is whether that one may be paid for.
     """
 
     body: bytes | None = field(repr=False)
@@ -58,6 +59,7 @@ class Delivery:
     status: int | None = None
     calls: int = 1
     latency_ms: float = 0.0
+    may_bill: bool = True
 
     @property
     def is_denied(self) -> bool:
@@ -82,6 +84,12 @@ class _Attempt:
     status: int | None = None
     retry_after: str | None = field(default=None, repr=False)
     is_safe_to_repeat: bool = False
+
+    @property
+    def may_bill(self) -> bool:
+        """Return whether the server may have answered, as far as can be seen from here."""
+        may_be_answered = self.status in (None, 200) and not self.is_safe_to_repeat
+        return may_be_answered or self.reason == "timeout"
 
 
 class JudgeClient:
@@ -138,32 +146,49 @@ class JudgeClient:
         ``on_delivery`` is told each one's place and what came of it, as soon as it is known. An
         error that it raises, and an interruption, end the calls in flight.
         """
-        return self._loop.run(self._send_all(requests, on_delivery))
-
-    async def _send_all(
-        self, requests: Sequence[WireRequest], on_delivery: Callable[[int, Delivery], None]
-    ) -> list[Delivery]:
-        if self._http is None:
-            self._http = self._connect()
         deliveries: dict[int, Delivery] = {}
         remaining = iter(enumerate(requests))
 
-        async def work(http: httpx2.AsyncClient) -> None:
-            for at, request in remaining:
-                deliveries[at] = await self._deliver(http, request)
-                on_delivery(at, deliveries[at])
+        def keep(at: int, delivery: Delivery) -> None:
+            deliveries[at] = delivery
+            on_delivery(at, delivery)
 
-        tasks = [
-            asyncio.ensure_future(work(self._http))
-            for _ in range(min(self._limits.concurrency, len(requests)))
-        ]
+        self.send_from(lambda: next(remaining, None), keep)
+        return [deliveries[at] for at in range(len(requests))]
+
+    def send_from(
+        self,
+        take: Callable[[], tuple[_KeyT, WireRequest] | None],
+        on_delivery: Callable[[_KeyT, Delivery], None],
+    ) -> None:
+        """Send what ``take`` gives, a request with its key, until it gives None.
+
+        It is asked right before a call, so what it notes down is in flight from then on. After a
+        delivery it is asked again, also if it gave None before. An error of either function, and an
+        interruption, end the calls in flight.
+        """
+        self._loop.run(self._send_from(take, on_delivery))
+
+    async def _send_from(
+        self,
+        take: Callable[[], tuple[_KeyT, WireRequest] | None],
+        on_delivery: Callable[[_KeyT, Delivery], None],
+    ) -> None:
+        if self._http is None:
+            self._http = self._connect()
+
+        async def work(http: httpx2.AsyncClient) -> None:
+            while (taken := take()) is not None:
+                key, request = taken
+                on_delivery(key, await self._deliver(http, request))
+
+        tasks = [asyncio.ensure_future(work(self._http)) for _ in range(self._limits.concurrency)]
         try:
             await asyncio.gather(*tasks)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        return [deliveries[at] for at in range(len(requests))]
 
     def _connect(self) -> httpx2.AsyncClient:
         limits, key = self._limits, self._server.key
@@ -193,7 +218,14 @@ class JudgeClient:
                 wait = self._waits.before(calls, waited, attempt.retry_after)
             if wait is None:
                 latency_ms = (self._monotonic() - started) * 1000
-                return Delivery(attempt.body, attempt.reason, attempt.status, calls, latency_ms)
+                return Delivery(
+                    attempt.body,
+                    attempt.reason,
+                    attempt.status,
+                    calls,
+                    latency_ms,
+                    attempt.may_bill,
+                )
             waited += wait
             await self._sleep(wait)
 

@@ -22,6 +22,10 @@ def _listed(value: Any) -> Any:
     return tuple(entry.strip() for entry in value.split(",") if entry.strip())
 
 
+HostList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
+"""Hosts that rows may be sent to."""
+
+
 class JudgeSettings(SettingsGroup):
     """What ``GOLDPAN_JUDGES__...`` sets."""
 
@@ -34,7 +38,7 @@ class JudgeSettings(SettingsGroup):
     key_file: Path | None = Field(
         default=None, description="A file that holds the key of the server."
     )
-    allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = Field(
+    allowed_hosts: HostList = Field(
         default=(),
         description="Hosts that judged rows may be sent to, with commas between: `api.example.com` "
         "by https, `http://judge.internal:8000` by plain http. This machine needs no entry.",

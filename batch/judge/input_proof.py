@@ -58,12 +58,21 @@ class RedactionProof:
     def _redacted(
         self, records: Sequence[_RecordT], kind: RecordKind, form: type[_RecordT]
     ) -> list[_RecordT | None]:
-        """Return copies of records, redacted again; None for a rejected one."""
-        copies = [msgspec.convert(msgspec.to_builtins(record), form) for record in records]
-        batch = batch_records(kind, _NO_TOPIC, copies)
-        outcome = self._redactor.redact_again(batch, ingested_at=self._now)
-        rejected = {each.raw.offset for each in outcome.rejected}
-        return [None if at in rejected else copy for at, copy in enumerate(copies)]
+        return redacted_again(self._redactor, records, kind, form, self._now)
+
+
+def redacted_again(
+    redactor: Redactor,
+    records: Sequence[_RecordT],
+    kind: RecordKind,
+    form: type[_RecordT],
+    now: int,
+) -> list[_RecordT | None]:
+    """Return copies of redacted records, redacted again; None for a rejected one."""
+    copies = [msgspec.convert(msgspec.to_builtins(record), form) for record in records]
+    outcome = redactor.redact_again(batch_records(kind, _NO_TOPIC, copies), ingested_at=now)
+    rejected = {each.raw.offset for each in outcome.rejected}
+    return [None if at in rejected else copy for at, copy in enumerate(copies)]
 
 
 def _expectation(row: JudgedRow, now: int) -> Feedback:

@@ -17,8 +17,19 @@ _LONGEST_KEY: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True)
+class ServerWords:
+    """What messages call a server, and how its settings begin."""
+
+    name: str = "the judge's server"
+    settings: str = "GOLDPAN_JUDGES__"
+
+
+_JUDGE: Final = ServerWords()
+
+
+@dataclass(frozen=True, slots=True)
 class JudgeServer:
-    """A server that judged rows may be sent to. `allowed_server` makes it."""
+    """A server that rows may be sent to. `allowed_server` makes it."""
 
     address: str
     key: SecretStr | None = None
@@ -34,7 +45,10 @@ class JudgeServer:
 
 
 def allowed_server(
-    address: str, allowed_hosts: Sequence[str], key_file: Path | None = None
+    address: str,
+    allowed_hosts: Sequence[str],
+    key_file: Path | None = None,
+    words: ServerWords = _JUDGE,
 ) -> JudgeServer:
     """Return the server at an address, if its host is on the list.
 
@@ -45,27 +59,28 @@ def allowed_server(
     parts = _split(address)
     if parts is None or parts.username is not None or parts.password is not None:
         raise UsageError(
-            "The address of the judge's server (GOLDPAN_JUDGES__URL) is not one: it is "
+            f"The address of {words.name} ({words.settings}URL) is not one: it is "
             "http:// or https://, a host and a path, without user, password or query."
         )
     if not any(_allows(entry, parts) for entry in (*_LOOPBACK_ENTRIES, *allowed_hosts)):
         entry = parts.netloc if parts.scheme == "https" else f"http://{parts.netloc}"
         raise UsageError(
-            f"The judge's server {parts.hostname} is not on the list of hosts that rows may be "
-            f'sent to. If they may, add "{entry}" to GOLDPAN_JUDGES__ALLOWED_HOSTS.'
+            f"{words.name[0].upper()}{words.name[1:]} {parts.hostname} is not on the list of "
+            "hosts that rows may be sent to. If they may, add "
+            f'"{entry}" to {words.settings}ALLOWED_HOSTS.'
         )
-    return JudgeServer(address, None if key_file is None else read_server_key(key_file))
+    return JudgeServer(address, None if key_file is None else read_server_key(key_file, words))
 
 
-def read_server_key(file: Path) -> SecretStr:
+def read_server_key(file: Path, words: ServerWords = _JUDGE) -> SecretStr:
     """Return the key that a file holds, without white space around it.
 
     Raises UsageError if there is none, or if no HTTP header could hold it.
     """
-    key = read_text_file(file, f"The key file {file} of the judge's server").strip()
+    key = read_text_file(file, f"The key file {file} of {words.name}").strip()
     if not key or len(key) > _LONGEST_KEY or not all("!" <= sign <= "~" for sign in key):
         raise UsageError(
-            f"The key file {file} of the judge's server (GOLDPAN_JUDGES__KEY_FILE) holds no key: "
+            f"The key file {file} of {words.name} ({words.settings}KEY_FILE) holds no key: "
             "that is one word of printable ASCII characters."
         )
     return SecretStr(key)

@@ -168,6 +168,14 @@ COMMANDS: Final = GroupEntry(
                 ),
             },
         ),
+        "candidate": GroupEntry(
+            "Run candidates for a gate.",
+            {
+                "run": CommandEntry(
+                    "goldpan.cli.candidate:run", "Run a model over the rows of a release."
+                ),
+            },
+        ),
         "gate": CommandEntry(
             "goldpan.cli.gate:gate", "Decide whether a candidate ships: ship, block, or not yet."
         ),
