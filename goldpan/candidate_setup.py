@@ -126,7 +126,9 @@ def run_candidate(
         with _client(settings, server) as client:
             lines = run.run(client)
         spent = None if price is None else work.spent_usd
-        return CandidateReport(f"{release.name}@{release.version}", lines, run.calls, spent, dict(work.models))
+        return CandidateReport(
+            f"{release.name}@{release.version}", lines, run.calls, spent, dict(work.models)
+        )
 
 
 def encode_candidate(lines: dict[str, CandidateLine]) -> bytes:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from batch.gate.gate_lines import UNRECORDED
 from tests.batch.gate.candidate_world import CANARY, LIGHT, body_of
-from tests.batch.gate.world import publish_release
+from tests.batch.gate.world import publish_release, verdicts, write_lines
 from tests.batch.judge.hostile_server import HostileRequest, HostileServer, Step, reply
 from tests.servers.in_process import Run, runner, work_in
 
@@ -16,7 +17,10 @@ ROWS = 12
 GATE = """\
 gate: a
 release: support@1
-require: {latency_p95_ms: {at_most: 100000}, cost_per_success: {at_most: 1}}
+require:
+  faithful: {at_least: 0.5}
+  error_rate: {at_most: 0.5}
+  latency_p95_ms: {at_most: 100000}
 """
 KEY = "sk-canary-71"
 ASK = ("candidate", "run", "--model", "m", "--release", "support@1", "--out", "out.jsonl")
@@ -98,10 +102,25 @@ def test_the_outputs_are_those_that_the_gate_reads(run_goldpan: Run, server: Hos
         "spent_usd": pytest.approx(160e-6 * ROWS),
     }
     assert (len(server.seen), Path("out.jsonl").read_bytes()) == (ROWS, first)
+
+
+def test_a_row_that_called_an_unrecorded_tool_is_unknown_to_the_gate(run_goldpan: Run) -> None:
+    """In each metric that it requires, and no error of the candidate."""
+    assert run_goldpan(*ASK, "--price", "1", "10").returncode == 0
+    lines = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
+    lines[0] = {"row": lines[0]["row"], "error": UNRECORDED, "cost_usd": 0.1}
+    write_lines(Path("out.jsonl"), lines)
     Path("gate.yaml").write_text(GATE, encoding="utf-8")
-    told = json.loads(run_goldpan("gate", "gate.yaml", "--candidate", "out.jsonl", "--json").stdout)
-    latency = next(r for r in told["requirements"] if r["name"] == "latency_p95_ms")
-    assert (latency["state"] != "not_measured", told["outcomes"]["error_rate"]) == (True, ANY)
+    judged = [each for each in verdicts("faithful", every=99, rows=ROWS) if each["row"] != "t0000"]
+    write_lines(Path("verdicts.jsonl"), judged)
+    told = run_goldpan(
+        "gate", "gate.yaml", "--candidate", "out.jsonl", "--verdicts", "verdicts.jsonl", "--json"
+    )
+    outcomes = json.loads(told.stdout)["outcomes"]
+    assert set(outcomes) == {"faithful", "error_rate", "latency_ms"}
+    for name, counts in outcomes.items():
+        assert (name, counts["candidate"]["unknown"]) == (name, 1)
+        assert counts["candidate"]["error"] == 0
 
 
 def test_what_is_wrong_is_said_before_anything_is_asked(
