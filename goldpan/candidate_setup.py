@@ -165,7 +165,8 @@ def _client(settings: Settings, server: JudgeServer) -> JudgeClient:
 def _price(settings: Settings, choice: CandidateChoice) -> ModelPrice | None:
     if choice.price is not None:
         return ModelPrice(input=choice.price[0], output=choice.price[1])
-    return make_assembly_rules(settings).prices.find(None, choice.model)
+    prices = make_assembly_rules(settings).prices
+    return None if prices is None else prices.find(None, choice.model)
 
 
 def _read_tools(file: Path) -> list[Tool]:

@@ -7,10 +7,10 @@ counts as spent. Answers in it are redacted.
 
 import fcntl
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 import msgspec
 
@@ -20,6 +20,7 @@ from schemas.records import Amount, Count, Id, ToolCall
 
 SUFFIX: Final = ".work"
 _MODE: Final = 0o600
+_NumberT = TypeVar("_NumberT", int, float)
 
 
 class _Step(msgspec.Struct, tag_field="step", forbid_unknown_fields=True, omit_defaults=True):
@@ -220,6 +221,11 @@ class CandidateWork:
             self.models[step.model] = self.models.get(step.model, 0) + 1
 
 
-def _sum(values: list[float | None] | list[int | None]) -> float | int | None:
-    known = [value for value in values if value is not None]
-    return sum(known) if known and len(known) == len(values) else None
+def _sum(values: Iterable[_NumberT | None]) -> _NumberT | None:
+    """Return the sum of values, None unless all of them are known and there are some."""
+    total: _NumberT | None = None
+    for value in values:
+        if value is None:
+            return None
+        total = value if total is None else total + value
+    return total
