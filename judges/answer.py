@@ -55,7 +55,7 @@ class JudgeReply:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class ChatMessage:
+class ChatReply:
     """What a chat model replied: a text, calls of tools (name and arguments), or neither.
 
     Then ``reason`` says why. The rest is what the reply tells of the call (None where it does not).
@@ -112,7 +112,7 @@ def read_reply(way: ServedWay, body: bytes, thresholds: VerdictThresholds) -> Ju
     return JudgeReply(answer, _served(document), *_usage(document))
 
 
-def read_chat_message(body: bytes) -> ChatMessage:
+def read_chat_message(body: bytes) -> ChatReply:
     """Return the message that the body of a reply with status 200 holds.
 
     A message that was cut or filtered is none. Never raises for any bytes.
@@ -120,14 +120,14 @@ def read_chat_message(body: bytes) -> ChatMessage:
     try:
         document = _envelope(body)
     except _NoVerdictError as error:
-        return ChatMessage(reason=error.reason)
+        return ChatReply(reason=error.reason)
     told = (_served(document), *_usage(document))
     try:
         choice = _choice(document)
         calls = _tool_calls(choice)
-        return ChatMessage(_text(choice, may_be_empty=bool(calls)), calls, None, *told)
+        return ChatReply(_text(choice, may_be_empty=bool(calls)), calls, None, *told)
     except _NoVerdictError as error:
-        return ChatMessage(None, (), error.reason, *told)
+        return ChatReply(None, (), error.reason, *told)
 
 
 def answer_of_probability(p_fail: float, thresholds: VerdictThresholds) -> JudgeAnswer:

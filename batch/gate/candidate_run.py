@@ -14,7 +14,7 @@ from batch.gate.gate_lines import UNRECORDED, CandidateLine
 from batch.judge.client import Delivery
 from batch.judge.input_proof import redacted_again
 from batch.progress import ReportProgress, no_progress
-from judges.answer import ChatMessage, read_chat_message
+from judges.answer import ChatReply, read_chat_message
 from judges.judged_row import JudgedRow
 from judges.outcome import PASSING_ERRORS
 from judges.wires import WireRequest
@@ -181,7 +181,7 @@ class CandidateRun:
         self._terms.progress("asking", done, len(self._rows))
 
     def _read(
-        self, row: str, message: ChatMessage, cost: float | None, latency_ms: float
+        self, row: str, message: ChatReply, cost: float | None, latency_ms: float
     ) -> CallTurn | CallFailure:
         if message.reason is not None:
             may_pass = message.reason in PASSING_ERRORS
@@ -228,7 +228,7 @@ class CandidateRun:
         """Return what a call may cost at most, None without prices."""
         return self._price(self._plan.input_tokens(request), self._plan.max_tokens)
 
-    def _cost(self, row: str, message: ChatMessage) -> float | None:
+    def _cost(self, row: str, message: ChatReply) -> float | None:
         """Return what a call cost, by the server's count; as much as it may have without one."""
         if message.input_tokens is None or message.output_tokens is None:
             return None if self._terms.price is None else self._work.claimed(row)

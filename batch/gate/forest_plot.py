@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from html import escape
 from typing import Final, NamedTuple
 
-_LEFT: Final = 250
+_LEFT: Final = 300
 _PLOT: Final = 430
-_WIDTH: Final = 720
+_WIDTH: Final = 750
 _ROW: Final = 22
 _TOP: Final = 14
-_LONGEST: Final = 38
+_LONGEST: Final = 46
 _COLOURS: Final = {"fails": "#b3261e", "clears": "#2e7d32", "open": "#8a6d1a"}
 
 
@@ -25,7 +25,10 @@ class ForestLine(NamedTuple):
 
 
 def draw_forest(lines: Sequence[ForestLine], title: str) -> str:
-    """Return the chart; texts are escaped, and long ones cut (tooltips show them in full)."""
+    """Return the chart, with the ends of its scale, and the bar if all lines have the same.
+
+    Texts are escaped, and long ones cut (tooltips show them in full).
+    """
     known = [
         value
         for line in lines
@@ -38,7 +41,10 @@ def draw_forest(lines: Sequence[ForestLine], title: str) -> str:
     def x(value: float) -> float:
         return round(_LEFT + 10 + (value - least) / span * (_PLOT - 20), 1)
 
-    height = 2 * _TOP + _ROW * len(lines)
+    bars = {line.bar for line in lines}
+    labels = {least, most} | (bars if len(bars) == 1 else set())
+    foot = _TOP + _ROW * len(lines) + 16
+    height = foot + _TOP
     drawn = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
         f'width="{_WIDTH}" height="{height}" role="img" font-family="system-ui,sans-serif" '
@@ -57,6 +63,10 @@ def draw_forest(lines: Sequence[ForestLine], title: str) -> str:
             f'<line x1="{x(line.bar)}" x2="{x(line.bar)}" y1="{y - 8}" y2="{y + 8}" '
             'stroke="#1d2329" stroke-dasharray="2 2"/>',
         ]
+    drawn += [
+        f'<text x="{x(value)}" y="{foot}" text-anchor="middle" fill="#59636e">{value:+.3g}</text>'
+        for value in sorted(labels)
+    ]
     return "\n".join([*drawn, "</svg>"])
 
 

@@ -8,14 +8,18 @@ from batch.gate.forest_plot import ForestLine, draw_forest
 from batch.gate.gate_run import GateRun
 from batch.gate.gate_words import (
     HEADLINES,
+    agreement_text,
     bar_text,
     estimate_text,
     interval_text,
     look_text,
+    name_text,
     next_step,
     number_text,
+    p_text,
     scope_text,
     undecided_text,
+    why_text,
 )
 from batch.release.pages.markup import (
     Block,
@@ -38,9 +42,9 @@ _HEAD: Final = (
     "bounds",
     "state",
     "rows",
-    "reviews",
-    "found from",
 )
+_REVIEWS: Final = "reviews"
+_FINDS: Final = "finds from"
 _MARKS: Final = {
     "clears": "clears",
     "fails": "fails",
@@ -68,9 +72,14 @@ def report_blocks(name: str, run: GateRun) -> list[Block]:
         Text(f"{run.inputs.release}, {run.row_count:,} rows; {scope_text(run.definition)}."),
         Text(f"{look_text(decision).capitalize()}."),
     ]
-    if decision.reason is not None:
-        blocks.append(Text(f"{decision.reason.capitalize()}.", note=True))
-    blocks += [Heading("Requirements"), _grid(decision.requirements)]
+    why = why_text(decision)
+    if why is not None:
+        blocks.append(Text(f"{why[0].upper()}{why[1:]}.", note=True))
+    blocks += [
+        Heading("Requirements"),
+        _grid(decision.requirements),
+        Text("A difference from the bar is found from the last column on, in four of five gates."),
+    ]
     steps = [step for each in decision.requirements if (step := next_step(each)) is not None]
     if steps:
         blocks.append(Heading("What is missing"))
@@ -94,6 +103,7 @@ def report_blocks(name: str, run: GateRun) -> list[Block]:
         for side, names in run.judges.items()
         for read, judge in names.items()
     ]
+    judges += agreement_text(decision)
     if judges:
         blocks += [Heading("Judges"), *map(Text, judges)]
     blocks += [
@@ -133,27 +143,31 @@ def junit_file(run: GateRun) -> bytes:
 
 
 def _grid(results: Sequence[RequirementResult]) -> Grid:
+    """Return a line a result; the column of reviews is there if anything was reviewed."""
+    reviewed = any(each.reviews for each in results)
     rows = []
     for each in results:
         measured = each.state != "not_measured"
+        reviews = [f"{each.reviews:,}"] if reviewed else []
         rows.append(
             [
-                each.name,
+                name_text(each),
                 bar_text(each),
                 estimate_text(each) if measured else "-",
                 interval_text(each) if measured else "-",
                 _MARKS[each.state],
                 f"{each.rows:,}",
-                f"{each.reviews:,}",
+                *reviews,
                 number_text(each, each.mde) if measured else "-",
             ]
         )
-    return Grid(_HEAD, rows, numbers_from=5)
+    head = (*_HEAD, *([_REVIEWS] if reviewed else []), _FINDS)
+    return Grid(head, rows, numbers_from=5)
 
 
 def _changed_grid(results: Sequence[RequirementResult]) -> Grid:
     rows = [
-        [each.name, f"{found.gained:,}", f"{found.lost:,}", f"{found.p_value:.3f}"]
+        [name_text(each), f"{found.gained:,}", f"{found.lost:,}", p_text(found.p_value)]
         for each in results
         if (found := each.changed) is not None
     ]
@@ -162,7 +176,7 @@ def _changed_grid(results: Sequence[RequirementResult]) -> Grid:
 
 def _forest(segments: Sequence[RequirementResult]) -> Figure:
     lines = [
-        ForestLine(each.name, each.estimate, each.low, each.high, each.bar, each.state)
+        ForestLine(name_text(each), each.estimate, each.low, each.high, each.bar, each.state)
         for each in segments
         if each.estimate is not None
     ]

@@ -42,6 +42,24 @@ def bar_text(result: RequirementResult) -> str:
     return f"{_SIGNS[result.rule]} {number_text(result, result.bar)}"
 
 
+def name_text(result: RequirementResult) -> str:
+    """Return the name of a result beside its bar, which says that it is a margin."""
+    return result.name.removesuffix(f".{result.rule}")
+
+
+def why_text(decision: GateDecision) -> str | None:
+    """Return why a candidate is blocked, or why nothing could be told; None for the rest."""
+    if decision.reason is not None:
+        return decision.reason
+    tested = [*decision.requirements, *decision.segments]
+    failed = [
+        f"{name_text(each)} is {estimate_text(each)}, and must be {bar_text(each)}"
+        for each in tested
+        if each.state == "fails"
+    ]
+    return f"blocked: {'; '.join(failed)}" if decision.decision == "block" else None
+
+
 def interval_text(result: RequirementResult) -> str:
     """Return the bounds of a result."""
     low, high = (
@@ -83,8 +101,22 @@ def scope_text(definition: GateDefinition) -> str:
 def look_text(decision: GateDecision) -> str:
     """Return which look it is, and how sure each bound is."""
     planned = decision.planned_looks
-    sure = f"each bound holds with {1 - decision.level:.1%}"
+    sure = f"each bound holds with {100 * (1 - decision.level):.4g} %"
     return f"look {decision.looks} of {planned} planned; {sure}"
+
+
+def p_text(p_value: float) -> str:
+    """Return a p value: ``= 0.328``, or ``< 0.001``."""
+    return "< 0.001" if p_value < 0.001 else f"= {p_value:.3f}"
+
+
+def agreement_text(decision: GateDecision) -> list[str]:
+    """Return for each judged metric with reviews how far its judge agrees with them."""
+    return [
+        f"{name}: the judge says what reviewers say of {found.agreed:,} of {found.decided:,} "
+        f"answers" + ("" if found.ac1 is None else f" (AC1 = {found.ac1:.2f})")
+        for name, found in decision.agreement.items()
+    ]
 
 
 def undecided_text(outcomes: Mapping[str, Any]) -> list[str]:

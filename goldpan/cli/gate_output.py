@@ -1,19 +1,21 @@
 """The output of ``goldpan gate`` for people: the decision, requirements, and what is missing."""
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from batch.gate.gate_words import (
     HEADLINES,
+    agreement_text,
     bar_text,
     estimate_text,
     interval_text,
     look_text,
+    name_text,
     next_step,
     number_text,
+    p_text,
     scope_text,
     undecided_text,
+    why_text,
 )
 from goldpan.cli.formatting import format_quantity
 from goldpan.cli.plain_console import escape_controls
@@ -30,8 +32,9 @@ def show_gate(console: Console, named: NamedRun) -> None:
     rows = format_quantity(run.row_count, "row")
     console.print(f"{rows}; {scope_text(run.definition)}", soft_wrap=True)
     console.print(look_text(decision), soft_wrap=True)
-    if decision.reason is not None:
-        console.print(decision.reason, soft_wrap=True)
+    why = why_text(decision)
+    if why is not None:
+        console.print(escape_controls(why), soft_wrap=True)
     for each in decision.requirements:
         _show(console, each)
     _show_segments(console, named)
@@ -40,6 +43,8 @@ def show_gate(console: Console, named: NamedRun) -> None:
         console.print("missing:")
         for step in steps:
             console.print(f"  {escape_controls(step)}", soft_wrap=True)
+    for line in agreement_text(decision):
+        console.print(line, soft_wrap=True)
     lines = undecided_text(decision.outcomes)
     if lines:
         console.print("without a verdict or a number:")
@@ -54,20 +59,21 @@ def show_gate(console: Console, named: NamedRun) -> None:
 
 def _show(console: Console, result: RequirementResult) -> None:
     """Print a requirement: two short lines."""
-    console.print(f"{result.state.replace('_', ' ')}: {result.name}, {bar_text(result)}")
+    name = escape_controls(name_text(result))
+    console.print(f"{result.state.replace('_', ' ')}: {name}, {bar_text(result)}", soft_wrap=True)
     if result.state == "not_measured":
         return
     counts = format_quantity(result.rows, "review" if result.reviews else "row")
     console.print(
         f"  {estimate_text(result)} ({interval_text(result)}), {counts}; "
-        f"finds {number_text(result, result.mde)}",
+        f"finds differences from {number_text(result, result.mde)}",
         soft_wrap=True,
     )
     if result.changed is not None:
         found = result.changed
         console.print(
             f"  {found.gained} rows only the candidate passes, {found.lost} only the baseline "
-            f"(McNemar p = {found.p_value:.3f})",
+            f"(McNemar p {p_text(found.p_value)})",
             soft_wrap=True,
         )
 
@@ -77,17 +83,13 @@ def _show_segments(console: Console, named: NamedRun) -> None:
     decision = named.run.decision
     failed = [each for each in decision.segments if each.state == "fails"]
     if decision.segments or decision.small_segments:
+        few = decision.small_segments
         console.print(
-            f"{format_quantity(len(decision.segments), 'segment')} tested, {len(failed)} fail; "
-            f"{decision.small_segments} have too few rows"
+            f"{format_quantity(len(decision.segments), 'segment')} tested, {len(failed)} failed"
+            + (f"; {few:,} with too few rows" if few else "")
         )
-    if failed:
-        table = Table("segment", "bar", "estimate", "bounds", box=box.SIMPLE_HEAD)
-        for each in failed:
-            table.add_row(
-                escape_controls(each.name), bar_text(each), estimate_text(each), interval_text(each)
-            )
-        console.print(table)
+    for each in failed:
+        _show(console, each)
 
 
 def show_plan(console: Console, definition: GateDefinition, plan: GatePlan) -> None:

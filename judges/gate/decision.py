@@ -11,14 +11,19 @@ below none is blocked with a probability of at most the level.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
 from judges.gate.bounds import OneSidedBounds
 from judges.gate.definition import GateDefinition, MetricRequirement, RequirementRule
-from judges.gate.human_claim import human_bounds, unvalidated
+from judges.gate.human_claim import (
+    ReviewedVerdicts,
+    human_bounds,
+    reviewed_verdicts,
+    unvalidated,
+)
 from judges.gate.metric_bounds import difference_bounds, metric_bounds
 from judges.gate.metric_names import RECORDED, GateMetric
 from judges.gate.readings import BASELINE, CANDIDATE, GateRows, GateSide, MetricReadings
@@ -42,7 +47,7 @@ class GateDecision:
     """What a gate decided at a look, and what it rests on.
 
     ``small_segments`` counts the segments that have too few rows to be tested. ``reason`` is set
-    where no look was left.
+    where no look was left. ``agreement`` is by metric, of those that have reviews.
     """
 
     decision: GateVerdict
@@ -54,6 +59,7 @@ class GateDecision:
     planned_looks: int
     level: float
     reason: str | None = None
+    agreement: Mapping[str, ReviewedVerdicts] = field(default_factory=dict)
 
     @property
     def is_look(self) -> bool:
@@ -68,6 +74,7 @@ class GateDecision:
             "segments": [each.to_json() for each in self.segments],
             "small_segments": self.small_segments,
             "outcomes": dict(self.outcomes),
+            "agreement": {name: found.to_json() for name, found in self.agreement.items()},
             "looks": self.looks,
             "planned_looks": self.planned_looks,
             "level": self.level,
@@ -117,6 +124,11 @@ def decide_gate(definition: GateDefinition, rows: GateRows, *, at_look: int = 1)
             if used_up
             else None
         ),
+        agreement={
+            name: reviewed_verdicts(rows, name)
+            for name in names
+            if rows.reviews.get(name) and name in rows.candidate
+        },
     )
 
 

@@ -1,6 +1,7 @@
 """The claim that a candidate is as good as humans would judge it, from reviews of its answers."""
 
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
 from judges.agreement.chance import gwet_ac1
 from judges.correction.post_stratified import estimate_of_arrays
@@ -43,22 +44,54 @@ def human_bounds(rows: GateRows, metric: str) -> ShareBounds | None:
     return ShareBounds(found.estimate, found.reviews, found.effective, found.freedom)
 
 
-def unvalidated(rows: GateRows, metric: str, limit: AgreementLimit) -> str | None:
-    """Return why a judge is not validated for the claim, None if it is.
+@dataclass(frozen=True, slots=True)
+class ReviewedVerdicts:
+    """How far a judge's verdicts on the candidate agree with reviewers.
 
-    It must agree with reviewers on enough answers of the candidate, by Gwet's AC1 on those that it
-    decided, each weighted by its probability of review.
+    ``decided`` are the reviews of answers that the judge decided, of which so many ``agreed``.
+    ``ac1`` is Gwet's, weighted by the probability of review; None without such reviews.
     """
+
+    reviews: int
+    decided: int
+    agreed: int
+    ac1: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the numbers as JSON."""
+        return {
+            "reviews": self.reviews,
+            "decided": self.decided,
+            "agreed": self.agreed,
+            "ac1": self.ac1,
+        }
+
+
+def reviewed_verdicts(rows: GateRows, metric: str) -> ReviewedVerdicts:
+    """Return how far the verdicts of a metric agree with the reviews of it."""
     states = rows.candidate[metric].states
     reviews = rows.reviews.get(metric, ())
     decided = [each for each in reviews if str(states[each.at]) in ("pass", "fail")]
-    if len(reviews) < limit.reviews:
-        return f"{len(reviews)} reviews of the candidate's answers, and {limit.reviews} are needed"
     said = [(str(states[each.at]), "pass" if each.is_good else "fail") for each in decided]
-    agreement = gwet_ac1(said, [1 / each.probability for each in decided])
-    if agreement is None or agreement < limit.ac1:
-        found = "nothing" if agreement is None else f"AC1 = {agreement:.2f}"
-        return f"the judge agrees with reviewers by {found}, and the limit is {limit.ac1:.2f}"
+    return ReviewedVerdicts(
+        reviews=len(reviews),
+        decided=len(decided),
+        agreed=sum(judge == reviewer for judge, reviewer in said),
+        ac1=gwet_ac1(said, [1 / each.probability for each in decided]),
+    )
+
+
+def unvalidated(rows: GateRows, metric: str, limit: AgreementLimit) -> str | None:
+    """Return why a judge is not validated for the claim, None if it is.
+
+    It must agree with reviewers on enough answers of the candidate.
+    """
+    found = reviewed_verdicts(rows, metric)
+    if found.reviews < limit.reviews:
+        return f"{found.reviews} reviews of the candidate's answers, and {limit.reviews} are needed"
+    if found.ac1 is None or found.ac1 < limit.ac1:
+        by = "nothing" if found.ac1 is None else f"AC1 = {found.ac1:.2f}"
+        return f"the judge agrees with reviewers by {by}, and the limit is {limit.ac1:.2f}"
     return None
 
 

@@ -39,14 +39,14 @@ class Everyone(dict[int, Any]):
 
 
 @pytest.fixture
-def server() -> Iterator[HostileServer]:
+def model_server() -> Iterator[HostileServer]:
     """Run a server of a model."""
     with HostileServer(Everyone(), keep_seen=True) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def asked_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a lake and a small release; nothing writes to it."""
     folder = tmp_path_factory.mktemp("candidate")
     publish_release(folder, ROWS)
@@ -55,16 +55,16 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run_goldpan(
-    released: Path,
-    server: HostileServer,
+    asked_release: Path,
+    model_server: HostileServer,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Run:
     """Run goldpan beside a lake with a release, and a server."""
     work_in(tmp_path, monkeypatch)
-    monkeypatch.setenv("GOLDPAN_LAKE__URI", str(released / "lake"))
-    monkeypatch.setenv("GOLDPAN_CANDIDATE__URL", f"{server.address}/v1")
+    monkeypatch.setenv("GOLDPAN_LAKE__URI", str(asked_release / "lake"))
+    monkeypatch.setenv("GOLDPAN_CANDIDATE__URL", f"{model_server.address}/v1")
     Path("key").write_text(KEY, encoding="utf-8")
     monkeypatch.setenv("GOLDPAN_CANDIDATE__KEY_FILE", "key")
     Path("policy.yaml").write_text(LIGHT, encoding="utf-8")
@@ -72,7 +72,9 @@ def run_goldpan(
     return runner(capsys)
 
 
-def test_the_outputs_are_those_that_the_gate_reads(run_goldpan: Run, server: HostileServer) -> None:
+def test_the_outputs_are_those_that_the_gate_reads(
+    run_goldpan: Run, model_server: HostileServer
+) -> None:
     """The cost is printed before, each row is asked once, and no canary is anywhere."""
     ran = run_goldpan(*ASK, "--price", "1", "10")
     assert ran.returncode == 0
@@ -88,7 +90,7 @@ def test_the_outputs_are_those_that_the_gate_reads(run_goldpan: Run, server: Hos
     for text in (CANARY, KEY):
         assert text.encode() not in written
         assert text not in ran.stdout + ran.stderr
-    assert all(call.headers["authorization"] == f"bearer {KEY}" for call in server.seen)
+    assert all(call.headers["authorization"] == f"bearer {KEY}" for call in model_server.seen)
     first = Path("out.jsonl").read_bytes()
     again = run_goldpan(*ASK, "--price", "1", "10", "--json")
     assert json.loads(again.stdout) == {
@@ -101,7 +103,7 @@ def test_the_outputs_are_those_that_the_gate_reads(run_goldpan: Run, server: Hos
         "models_served": {"served-2026-11-01": ROWS},
         "spent_usd": pytest.approx(160e-6 * ROWS),
     }
-    assert (len(server.seen), Path("out.jsonl").read_bytes()) == (ROWS, first)
+    assert (len(model_server.seen), Path("out.jsonl").read_bytes()) == (ROWS, first)
 
 
 def test_a_row_that_called_an_unrecorded_tool_is_unknown_to_the_gate(run_goldpan: Run) -> None:
@@ -124,7 +126,7 @@ def test_a_row_that_called_an_unrecorded_tool_is_unknown_to_the_gate(run_goldpan
 
 
 def test_what_is_wrong_is_said_before_anything_is_asked(
-    run_goldpan: Run, server: HostileServer, monkeypatch: pytest.MonkeyPatch
+    run_goldpan: Run, model_server: HostileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A budget without prices, tools that are none, another model on the same file, a host."""
     Path("tools.json").write_text("{}", encoding="utf-8")
@@ -136,7 +138,7 @@ def test_what_is_wrong_is_said_before_anything_is_asked(
     ):
         told = run_goldpan(*ASK, *more)
         assert (told.returncode, said in told.stderr) == (2, True), told.stderr
-    assert server.seen == []
+    assert model_server.seen == []
     assert run_goldpan(*ASK).returncode == 0
     other = run_goldpan(*ASK, "--max-tokens", "9")
     assert (other.returncode, "is of another run" in other.stderr) == (2, True)
@@ -148,14 +150,14 @@ def test_what_is_wrong_is_said_before_anything_is_asked(
     assert (told.returncode, "GOLDPAN_CANDIDATE__URL is not set" in told.stderr) == (2, True)
 
 
-def test_a_budget_that_is_spent_is_said(run_goldpan: Run, server: HostileServer) -> None:
+def test_a_budget_that_is_spent_is_said(run_goldpan: Run, model_server: HostileServer) -> None:
     """The rows that are left are errors; a larger budget goes on with them."""
     told = run_goldpan(*ASK, "--price", "1", "10", "--max-tokens", "20", "--budget", "0.0015")
     assert told.returncode == 0
     assert "it stops asking at $0.0015" in told.stderr
     assert "error: budget" in told.stdout
     assert "run the same command again" in told.stdout
-    asked = len(server.seen)
+    asked = len(model_server.seen)
     assert 0 < asked < ROWS
     assert run_goldpan(*ASK, "--max-tokens", "20").returncode == 0
-    assert len(server.seen) == ROWS
+    assert len(model_server.seen) == ROWS

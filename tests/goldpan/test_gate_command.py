@@ -148,6 +148,8 @@ def test_a_change_of_one_thing_changes_the_answer(
     decisions = {1: "block", 4: "not_enough_evidence", 5: "cannot_tell"}
     states = {1: "fails", 4: "open", 5: "not_measured"}
     assert (found["code"], found["decision"]) == (code, decisions[code])
+    kept = Path("lake/evaluations", found["run"], "report.html").read_text(encoding="utf-8")
+    assert (f"Blocked: {name} is " in kept) == (code == 1)
     concerned = next(each for each in found["requirements"] if each["name"] == name)
     assert concerned["state"] == states[code]
     if code == 4:
@@ -390,13 +392,15 @@ def test_the_commands_of_the_page_run(run_gate: Run, monkeypatch: pytest.MonkeyP
     codes = []
     with passing_server() as server:
         monkeypatch.setenv("GOLDPAN_JUDGES__URL", f"http://127.0.0.1:{server.server_port}/v1")
-        for at, line in enumerate(line for lines in said for line in lines):
+        monkeypatch.setenv("GOLDPAN_CANDIDATE__URL", f"http://127.0.0.1:{server.server_port}/v1")
+        commands = [line for lines in said for line in lines if line.startswith("goldpan ")]
+        for at, line in enumerate(commands):
             if "--rows-to" in line:
                 write_lines(Path("out.jsonl"), outputs(response=f"On day {at}."))
             elif "--verdicts" in line:
                 write_lines(Path("out.jsonl"), outputs())
             codes.append(run_gate(*line.removeprefix("goldpan ").split()).returncode)
-    assert codes == [0, 0, 0, 5, 0, 0]  # nobody has judged task_success: cost per success
+    assert codes == [0, 0, 0, 0, 5, 0, 0]  # nobody has judged task_success: cost per success
     in_ci = [block.text for block in blocks if block.language == "yaml"][1:]
     assert [said[-1][0] in text and bool(yaml.safe_load(text)) for text in in_ci] == [True, True]
     lines = [json.loads(block.text) for block in blocks if block.language == "json"]
@@ -452,6 +456,14 @@ def test_reviews_are_asked_blindly_and_decide_as_humans_would(
     code, found = reviewed(few, bad)
     assert (code, found["looks"], found["requirements"][0]["reviews"]) == (4, 1, 40)
     assert found["requirements"][0]["missing_reviews"] > 10
+    agreement = found["agreement"]["faithfulness"]
+    assert (agreement["reviews"], agreement["decided"]) == (40, 40)
+    assert agreement["agreed"] == sum(
+        (int(e["row"][1:]) % 20 == 0) == (e["row"] in bad) for e in few
+    )
+    assert 0 < agreement["ac1"] < 1
+    kept = Path("lake/evaluations", found["run"], "report.md").read_text(encoding="utf-8")
+    assert f"what reviewers say of {agreement['agreed']} of 40 answers (AC1 = " in kept
     assert reviewed(many, set())[0] == 2  # reviews that are others now
     code, found = reviewed(many, bad)
     assert (code, found["decision"], found["looks"]) == (0, "ship", 2)

@@ -43,7 +43,7 @@ CALLS = {"t0000": 1, "t0001": 2, "t0002": 1}
 
 
 @pytest.fixture(scope="module")
-def redactor() -> Redactor:
+def light() -> Redactor:
     """A redactor."""
     return light_redactor()
 
@@ -64,11 +64,11 @@ def as_expected(lines: dict[str, CandidateLine]) -> None:
 
 
 def test_rows_are_answered_with_recorded_tools_and_redacted(
-    tmp_path: Path, redactor: Redactor
+    tmp_path: Path, light: Redactor
 ) -> None:
     """No canary of a reply is in a line, in the work file or in a later request."""
     model, file = PlayedModel(), tmp_path / "out.work"
-    as_expected(run_rows(file, rows_of(9), model, redactor))
+    as_expected(run_rows(file, rows_of(9), model, light))
     assert CANARY.encode() not in file.read_bytes()
     assert CANARY not in str([request.body for request in model.requests])
     assert Counter(model.asked)["t0001"] == 2
@@ -79,7 +79,7 @@ def test_rows_are_answered_with_recorded_tools_and_redacted(
     with CandidateWork(file, IDENTITY) as work:
         assert work.models == {SERVED: 9}
     again = PlayedModel()
-    as_expected(run_rows(file, rows_of(9), again, redactor))
+    as_expected(run_rows(file, rows_of(9), again, light))
     assert again.asked == []
 
 
@@ -117,19 +117,19 @@ def test_what_followed_the_last_question_is_not_sent() -> None:
     assert plan.request(empty, []) is None
 
 
-def test_rows_with_personal_data_do_not_leave(tmp_path: Path, redactor: Redactor) -> None:
+def test_rows_with_personal_data_do_not_leave(tmp_path: Path, light: Redactor) -> None:
     """They are errors, and are looked at again by the next run."""
     rows = rows_of(3)
     rows[0].trace.messages.append(Message(role="user", content=f"I am {CANARY}"))
     model, file = PlayedModel(), tmp_path / "w"
-    lines = run_rows(file, rows, model, redactor)
+    lines = run_rows(file, rows, model, light)
     assert lines["t0000"].error == "residue"
     assert "t0000" not in model.asked
-    as_expected(run_rows(file, rows_of(3), model, redactor))
+    as_expected(run_rows(file, rows_of(3), model, light))
 
 
 @pytest.mark.parametrize("budget", [0.0, 0.0005, 0.001, 0.002, 0.1])
-def test_the_budget_is_never_exceeded(tmp_path: Path, redactor: Redactor, budget: float) -> None:
+def test_the_budget_is_never_exceeded(tmp_path: Path, light: Redactor, budget: float) -> None:
     """Whatever the replies cost within their limits; a larger budget goes on with what is left."""
 
     def dear(row: str, request: WireRequest) -> Delivery:
@@ -137,56 +137,56 @@ def test_the_budget_is_never_exceeded(tmp_path: Path, redactor: Redactor, budget
         return Delivery(body_of("Hm.", usage=(plan.input_tokens(request), 50)), None, 200)
 
     model, file = PlayedModel(dear), tmp_path / "w"
-    lines = run_rows(file, rows_of(9), model, redactor, budget_usd=budget)
+    lines = run_rows(file, rows_of(9), model, light, budget_usd=budget)
     assert spent(file) <= budget
     answered = [line for line in lines.values() if line.error is None]
     assert sum(line.cost_usd or 0 for line in answered) <= budget
     assert {line.error for line in lines.values()} <= {None, "budget"}
     assert len(answered) == len(model.asked)
-    run_rows(file, rows_of(9), model, redactor)
+    run_rows(file, rows_of(9), model, light)
     assert sorted(model.asked) == sorted(lines)
 
 
 def test_a_call_without_an_answer_counts_as_dear_as_it_may_be(
-    tmp_path: Path, redactor: Redactor
+    tmp_path: Path, light: Redactor
 ) -> None:
     """A timeout may have been paid for; a 429 was not. Both are asked again by the next run."""
     file = tmp_path / "w"
-    lines = run_rows(file, rows_of(1), PlayedModel(lambda *_: Delivery(None, "timeout")), redactor)
+    lines = run_rows(file, rows_of(1), PlayedModel(lambda *_: Delivery(None, "timeout")), light)
     most = spent(file)
     assert (lines["t0000"].error, most > 0) == ("timeout", True)
     refused = Delivery(None, "rate_limited", 429, may_bill=False)
-    run_rows(file, rows_of(1), PlayedModel(lambda *_: refused), redactor)
+    run_rows(file, rows_of(1), PlayedModel(lambda *_: refused), light)
     assert spent(file) == most
-    as_expected(run_rows(file, rows_of(1), PlayedModel(), redactor))
+    as_expected(run_rows(file, rows_of(1), PlayedModel(), light))
 
 
-def test_a_server_that_denies_access_ends_the_run(tmp_path: Path, redactor: Redactor) -> None:
+def test_a_server_that_denies_access_ends_the_run(tmp_path: Path, light: Redactor) -> None:
     """After the calls in flight; nothing is spent, and the next run asks all rows."""
     model = PlayedModel(lambda *_: Delivery(None, "unavailable", 401, may_bill=False))
     file = tmp_path / "w"
     with pytest.raises(FatalError, match="401"):
-        run_rows(file, rows_of(9), model, redactor)
+        run_rows(file, rows_of(9), model, light)
     assert len(model.asked) == SLOTS
     assert spent(file) == 0
-    as_expected(run_rows(file, rows_of(9), PlayedModel(), redactor))
+    as_expected(run_rows(file, rows_of(9), PlayedModel(), light))
 
 
-def test_a_model_that_calls_tools_for_ever_is_an_error(tmp_path: Path, redactor: Redactor) -> None:
+def test_a_model_that_calls_tools_for_ever_is_an_error(tmp_path: Path, light: Redactor) -> None:
     """After a number of replies; what it says beside is sent back redacted."""
     arguments = '{"day": 1, "at": "x"}'
     model = PlayedModel(
         lambda *_: Delivery(body_of(f"By {CANARY}", [(TOOL, arguments)]), None, 200)
     )
-    (line,) = run_rows(tmp_path / "w", [row_of(1)], model, redactor).values()
+    (line,) = run_rows(tmp_path / "w", [row_of(1)], model, light).values()
     assert (line.error, len(model.asked)) == ("calls_without_end", 16)
     assert CANARY not in str([request.body for request in model.requests])
 
 
-def test_a_work_file_is_of_one_run_at_a_time(tmp_path: Path, redactor: Redactor) -> None:
+def test_a_work_file_is_of_one_run_at_a_time(tmp_path: Path, light: Redactor) -> None:
     """Another model, another process, and a damaged line are refused, without its content."""
     file = tmp_path / "w"
-    run_rows(file, rows_of(3), PlayedModel(), redactor)
+    run_rows(file, rows_of(3), PlayedModel(), light)
     with pytest.raises(UsageError, match="of another run"):
         CandidateWork(file, RunIdentity(model="other", release="r", settings={}))
     with CandidateWork(file, IDENTITY), pytest.raises(UsageError, match="in use"):
@@ -198,23 +198,23 @@ def test_a_work_file_is_of_one_run_at_a_time(tmp_path: Path, redactor: Redactor)
     assert "zaphod" not in str(refused.value)
 
 
-def test_a_run_goes_on_wherever_the_last_one_was_cut(tmp_path: Path, redactor: Redactor) -> None:
+def test_a_run_goes_on_wherever_the_last_one_was_cut(tmp_path: Path, light: Redactor) -> None:
     """At each byte of the work file: the same lines, and no call whose answer is there again."""
     whole = tmp_path / "whole"
-    run_rows(whole, rows_of(3), PlayedModel(), redactor)
+    run_rows(whole, rows_of(3), PlayedModel(), light)
     data, cost = whole.read_bytes(), spent(whole)
     for end in range(0, len(data), 23):
         cut = tmp_path / "cut"
         cut.write_bytes(data[:end])
         kept = data[:end].count(b'"step":"answer"') - (not data[:end].endswith(b"\n"))
         model = PlayedModel()
-        as_expected(run_rows(cut, rows_of(3), model, redactor))
+        as_expected(run_rows(cut, rows_of(3), model, light))
         assert len(model.asked) <= 4 - max(kept - 1, 0)
         assert spent(cut) >= cost - 1e-12
 
 
 @pytest.mark.parametrize("every", [29, pytest.param(1, marks=pytest.mark.chaos)])
-def test_killed_at_a_step_and_run_again(tmp_path: Path, redactor: Redactor, every: int) -> None:
+def test_killed_at_a_step_and_run_again(tmp_path: Path, light: Redactor, every: int) -> None:
     """Paid twice is at most what was in flight; no row is lost or doubled."""
     original = tmp_path / "original"
     original.mkdir()
@@ -224,7 +224,7 @@ def test_killed_at_a_step_and_run_again(tmp_path: Path, redactor: Redactor, ever
         asked = asked_in(copy)
         assert needed <= len(asked) <= needed + SLOTS
         model = PlayedModel()
-        as_expected(run_rows(copy / WORK, rows_of(ROWS), model, redactor))
+        as_expected(run_rows(copy / WORK, rows_of(ROWS), model, light))
         assert model.asked == []
         # What was paid twice counts in the budget.
         assert spent(copy / WORK) >= 160e-6 * needed - 1e-9
@@ -234,7 +234,7 @@ EVERYWHERE: Final = [fault for fault in ALL_FAULTS if fault.wires == WIRES]
 """The faults that are not about the verdict in an answer, which a candidate does not give."""
 
 
-def test_whatever_a_server_does_each_row_has_its_line(tmp_path: Path, redactor: Redactor) -> None:
+def test_whatever_a_server_does_each_row_has_its_line(tmp_path: Path, light: Redactor) -> None:
     """A failure is never an answer, and no answer is lost; nothing of the replies is kept raw."""
     faults = [fault for fault in EVERYWHERE if not fault.is_slow]
     rows = [row_of(3 * number) for number in range(len(faults))]
@@ -247,7 +247,7 @@ def test_whatever_a_server_does_each_row_has_its_line(tmp_path: Path, redactor: 
             allowed_server(server.address, []), waits, time.monotonic, limits=limits, sleep=no_wait
         ) as client,
     ):
-        lines = run_rows(tmp_path / "w", rows, client, redactor)
+        lines = run_rows(tmp_path / "w", rows, client, light)
     expected = {
         fault.name: None if fault.expected == VERDICT else fault.expected for fault in faults
     }
