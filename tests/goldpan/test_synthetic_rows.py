@@ -12,6 +12,7 @@ from goldpan.cli.main import run_command
 from tests.architecture.source import ROOT
 from tests.batch.release.kit import DOCUMENT
 from tests.batch.release.world import conversations, labels_for, make_lake
+from tests.lake.copies import make_once
 from tests.servers.worker import TEST_KEY
 
 SECRET = "emily.watson@example.com"
@@ -34,11 +35,15 @@ def line(number: int, **more: Any) -> dict[str, Any]:
     }
 
 
+def _conversations_twice(folder: Path) -> None:
+    traces = conversations(2)
+    make_lake(folder, traces, labels_for(traces))
+
+
 @pytest.fixture
 def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder with a lake and a spec that names a file of synthetic rows."""
-    traces = conversations(2)
-    make_lake(tmp_path / "lake", traces, labels_for(traces))
+    make_once(tmp_path / "lake", "conversations twice", _conversations_twice)
     asked = {"file": "rows.jsonl", "generator": "paraphraser-2", "max_share": 0.5}
     spec = DOCUMENT | {"synthetic": asked, "strata": ["label"]}
     (tmp_path / "spec.yaml").write_text(yaml.safe_dump(spec))
