@@ -223,10 +223,7 @@ class ReleaseRow(ReleaseFields):
 
 def json_rows(table: pa.Table) -> list[ReleaseRow]:
     """Return rows as JSON values: maps as objects, times as RFC 3339 with microseconds."""
-    rows = [
-        {name: _json_value(value) for name, value in row.items()}
-        for row in table.to_pylist(maps_as_pydicts="strict")
-    ]
+    rows = _json_value(table.to_pylist(maps_as_pydicts="strict"))
     return cast("list[ReleaseRow]", rows)
 
 
@@ -248,10 +245,16 @@ def release_schema(names: Sequence[str]) -> pa.Schema:
 
 
 def _json_value(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # Most values are plain: a call for each would take most of the time.
     if isinstance(value, dict):
-        return {key: _json_value(item) for key, item in value.items()}
+        return {
+            key: item if type(item) in _PLAIN else _json_value(item) for key, item in value.items()
+        }
     if isinstance(value, list):
         return [_json_value(item) for item in value]
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     return value
+
+
+_PLAIN: Final = frozenset((str, int, float, bool, type(None)))
