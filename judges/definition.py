@@ -286,7 +286,9 @@ def _misfit(way: JudgeWay, name: str, asks: str) -> str | None:
 def _way_document(way: JudgeWay) -> dict[str, Any]:
     document = {"wire": way.wire, **way.model_dump(mode="json", exclude={"url_env", "floating"})}
     if isinstance(way, LocalWay):
-        document["weights"] = task_success_model().digest
+        model = task_success_model()
+        held_out = document.pop("held_out_by") is not None
+        document["weights"] = model.folds_digest if held_out else model.digest
     elif isinstance(way, CheckWay):
         document["engine"] = CHECK_ENGINE
     return document

@@ -54,4 +54,6 @@ def _answer(
     if not row.trace.messages:
         return judge_error("missing_input")
     in_use = definition.thresholds or thresholds or DEFAULT_THRESHOLDS
-    return answer_of_probability(task_success_model().p_fail(row), in_use)
+    held_out_by = way.held_out_by
+    task = None if held_out_by is None else row.trace.attributes.get(held_out_by)
+    return answer_of_probability(task_success_model().p_fail(row, task), in_use)

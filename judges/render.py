@@ -26,6 +26,7 @@ _TEXT_FIELDS: Final[tuple[JudgeField, ...]] = ("question", "response", "expected
 _BYTES_PER_TOKEN: Final = 3
 _CONTROL_TOKEN: Final = re.compile(r"<(?![A-Z][A-Z_]{1,39}:[a-z2-7]+>)|\[(?=/?[A-Z_]+\])")
 """The first sign of what could be a token of a chat template; a stand-in of redaction is none."""
+_NOT_PLAIN: Final = re.compile(r"[^\x00-\x7e]")
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Categories of characters that nobody sees, and that have carried instructions."""
 LEFT_OUT: Final = "turns_left_out"
@@ -111,12 +112,7 @@ def encode_data(document: Mapping[str, Any]) -> str:
     """
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     escaped = _CONTROL_TOKEN.sub(lambda match: _escape(match[0]), text)
-    if escaped.isascii():
-        return escaped.replace("\x7f", "\\u007f")
-    return "".join(
-        char if char.isascii() or unicodedata.category(char) not in _INVISIBLE else _escape(char)
-        for char in escaped
-    ).replace("\x7f", "\\u007f")
+    return _NOT_PLAIN.sub(lambda match: _visible(match[0]), escaped)
 
 
 def fence_of(input_digest: str) -> str:
@@ -223,6 +219,10 @@ _READERS: Final[Mapping[JudgeField, Callable[[JudgedRow], Any]]] = {
     "error": _error,
     "expected_response": lambda row: row.expected_response,
 }
+
+
+def _visible(char: str) -> str:
+    return _escape(char) if unicodedata.category(char) in _INVISIBLE else char
 
 
 def _escape(char: str) -> str:

@@ -49,6 +49,7 @@ _MEANING: Final = re.compile(
 )
 
 ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$")]
+AttributeName = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,127}$")]
 
 
@@ -139,9 +140,15 @@ class DecisionWay(_ServedWay):
 
 
 class LocalWay(DocumentPart):
-    """A model that is shipped with goldpan and knows one question."""
+    """A model that is shipped with goldpan and knows one question.
+
+    ``held_out_by`` is for the conversations that the model was trained on: it names the attribute
+    that holds their task, and the weights that never saw that task answer. Traces without it, or
+    of another task, are answered by the shipped weights.
+    """
 
     local: LocalModelName
+    held_out_by: AttributeName | None = None
 
     @property
     def kind(self) -> WayKind:

@@ -1,4 +1,4 @@
-"""``goldpan demo``: the whole pipeline in half a minute, without anything else installed."""
+"""``goldpan demo``: the whole pipeline in a minute, without anything else installed."""
 
 import shlex
 import shutil
@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -19,11 +20,12 @@ from goldpan.cli.demo_output import outcome_json, show_outcome
 from goldpan.cli.main import EXIT_NO
 from goldpan.cli.otel_demo_output import otel_outcome_json, show_otel_outcome
 from goldpan.cli.progress import show_progress
+from goldpan.demo.month import make_month
 from goldpan.demo.otel_run import run_otel_demo
 from goldpan.demo.outcome import read_outcome
 from goldpan.demo.run import DemoFolder, run_demo
 from goldpan.demo.script import write_script
-from goldpan.demo.traffic import load_shipped_conversations
+from goldpan.demo.traffic import load_all_conversations, load_shipped_conversations
 
 TRAFFIC_SECONDS: Final = 6.0
 SEED: Final = 7
@@ -48,7 +50,8 @@ SEED: Final = 7
 def demo(ctx: click.Context, cli: CliContext, *, keep: Path | None, source: str) -> None:
     """Run the whole pipeline: embedded Kafka broker, real conversations, worker and lake.
 
-    Needs no Kafka, no Docker and no network. Some records are broken on purpose.
+    Needs no Kafka, no Docker and no network. A month of conversations comes first, is judged, and
+    reviewed in part; then others are sent in real time. Some records are broken on purpose.
 
     With `--source otel` the traffic is spans, logs, runs and feedback as OpenTelemetry's Collector,
     MLflow, LangSmith and Phoenix send them: the worker assembles them to traces.
@@ -64,22 +67,27 @@ def demo(ctx: click.Context, cli: CliContext, *, keep: Path | None, source: str)
     started = time.monotonic()
     with _folder(keep) as folder, show_progress(cli) as report:
         demo_folder = DemoFolder(folder.resolve())
-        sent = run_demo(
+        run = run_demo(
             demo_folder,
+            make_month(load_all_conversations(), last_day=_yesterday(), seed=SEED),
             write_script(load_shipped_conversations(), seconds=TRAFFIC_SECONDS, seed=SEED),
             report,
         )
         report("reading the lake", 0, 0)
-        outcome = read_outcome(demo_folder.lake_uri, sent)
+        outcome = read_outcome(demo_folder.lake_uri, run)
     seconds = time.monotonic() - started
 
     def show(console: Console) -> None:
         show_outcome(console, outcome)
-        _show_next_commands(console, keep)
+        _show_next_commands(console, keep, "judge agreement")
 
     cli.answer(outcome_json(outcome, seconds=seconds, folder=str(keep) if keep else None), show)
     if not outcome.report.ok:
         ctx.exit(EXIT_NO)
+
+
+def _yesterday() -> date:
+    return datetime.now(UTC).date() - timedelta(days=1)
 
 
 def _demo_otel(ctx: click.Context, cli: CliContext, keep: Path | None) -> None:
@@ -107,16 +115,17 @@ def _folder(keep: Path | None) -> Iterator[Path]:
         yield keep
 
 
-def _show_next_commands(console: Console, keep: Path | None) -> None:
-    """Print commands to try next, ready to copy."""
+def _show_next_commands(console: Console, keep: Path | None, *more: str) -> None:
+    """Print commands to try next, ready to copy; ``more`` are those of one demo alone."""
     console.print()
     console.print("What to try next", style="bold")
     goldpan = _program()
     folder = shlex.quote(str(keep or "./goldpan-demo"))
     in_lake = f". {folder}/env && {goldpan}"
     first = f"{in_lake} lake tables" if keep else f"{goldpan} demo --keep {folder}"
-    for command in (first, f"{in_lake} lake verify --deep", f"{in_lake} quarantine show"):
-        console.print(f"  {command}", soft_wrap=True, markup=False)
+    console.print(f"  {first}", soft_wrap=True, markup=False)
+    for command in ("lake verify --deep", "quarantine show", *more):
+        console.print(f"  {in_lake} {command}", soft_wrap=True, markup=False)
 
 
 def _program() -> str:

@@ -13,7 +13,9 @@ from rich.text import Text
 
 from goldpan.cli.formatting import format_bytes, format_count, format_quantity
 from goldpan.cli.lake_verify import show_report
+from goldpan.demo.judged_month import MonthOutcome
 from goldpan.demo.outcome import DemoOutcome, RedactionExample
+from judges.outcome import OUTCOMES
 from redact.crypto.pseudonyms import PLACEHOLDER
 
 MAX_CHARACTERS: Final = 300
@@ -35,20 +37,31 @@ def outcome_json(outcome: DemoOutcome, *, seconds: float, folder: str | None) ->
         "quarantined": [dataclasses.asdict(record) for record in outcome.quarantined],
         "findings": [dataclasses.asdict(count) for count in outcome.placeholders],
         "labels": [dataclasses.asdict(group) for group in outcome.labels],
+        "month": _month_json(outcome.month),
         "seconds_to_queryable": dict(outcome.seconds),
         "verify": outcome.report.to_json(),
         "example": dataclasses.asdict(outcome.example) if outcome.example else None,
     }
 
 
+def _month_json(month: MonthOutcome) -> dict[str, Any]:
+    return {
+        **dataclasses.asdict(month),
+        "first_day": month.first_day.isoformat(),
+        "last_day": month.last_day.isoformat(),
+    }
+
+
 def show_outcome(console: Console, outcome: DemoOutcome) -> None:
-    """Print the result: an example, labels, findings, counts, and the proof."""
+    """Print the result: an example, labels, what a judge says, findings, counts, and the proof."""
     if outcome.example:
         _title(console, "One trace, as sent and as stored (the customer is fictitious)")
         console.print(*_example_table(outcome.example), sep="\n")
     _title(console, "Labels of the answers, by the feedback on them")
     console.print(_label_table(outcome))
-    _title(console, "Personal data found and replaced")
+    _title(console, "How many tasks were done? A judge's word, and what reviewers make of it")
+    show_month(console, outcome.month)
+    _title(console, "Personal data found and replaced, in what was sent in real time")
     console.print(_placeholder_table(outcome))
     _title(console, "From Kafka into the lake")
     console.print(_record_table(outcome))
@@ -56,6 +69,35 @@ def show_outcome(console: Console, outcome: DemoOutcome) -> None:
     console.print(_quarantine_text(outcome))
     _title(console, "The proof: goldpan lake verify")
     show_report(console, outcome.report)
+
+
+def show_month(console: Console, month: MonthOutcome) -> None:
+    """Print which share of a month's tasks was done: as judged, as corrected, and in truth."""
+    drawn, *others = (format_count(month.outcomes[name]) for name in ("drawn", *OUTCOMES))
+    words = [f"{n} {name.replace('_', ' ')}" for n, name in zip(others, OUTCOMES, strict=True)]
+    console.print(
+        f"{drawn} conversations of a month: {month.conversations} real ones, each on {month.days} "
+        "days under other ids."
+    )
+    console.print("A small model judges each one, by weights that never saw its task:")
+    console.print(f"  {', '.join(words)}")
+    console.print(
+        f"Simulated reviewers, who know the outcome, see {format_count(month.reviews)} of them, "
+        "drawn at random."
+    )
+    table = Table("share of tasks done", "", "95 % interval", "", box=box.SIMPLE_HEAD)
+    table.columns[1].justify = "right"
+    for name, share in (
+        ("by the judge, pass of pass and fail", month.naive),
+        ("by the judge and the reviews", month.corrected),
+    ):
+        verdict = "holds the truth" if share.contains(month.truth) else "misses the truth"
+        interval = f"{share.low:.1%} to {share.high:.1%}"
+        table.add_row(name, f"{share.estimate:.1%}", interval, verdict)
+    table.add_row("in truth, which a demo knows", f"{month.truth:.1%}", "", "")
+    console.print(table)
+    worth = format_quantity(round(month.worth_in_reviews), "review")
+    console.print(f"Without the judge it would take {worth} to be as sure.")
 
 
 def _title(console: Console, text: str) -> None:
@@ -78,7 +120,7 @@ def _record_table(outcome: DemoOutcome) -> Table:
     files = sum(facts.files for facts in outcome.tables)
     grid.add_row("files", f"{format_count(files)}, {format_bytes(size)}")
     if delay := outcome.seconds:
-        text = f"half within {delay['p50']} s, all within {delay['max']} s"
+        text = f"half within {delay['p50']} s, all within {delay['max']} s (sent in real time)"
         grid.add_row("sent to queryable", text)
     return grid
 

@@ -28,6 +28,7 @@ class EmbeddedBroker:
                 "test.mock.num.brokers": 1,
                 "message.max.bytes": LARGEST_MESSAGE,
                 "linger.ms": 20,
+                "compression.type": "zstd",
                 "log_level": 0,
             }
         )

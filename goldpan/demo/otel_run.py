@@ -9,7 +9,6 @@
 import base64
 import gzip
 import json
-import subprocess
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,14 +18,12 @@ from typing import Any, Final
 import pyarrow as pa
 
 from batch.progress import ReportProgress
-from goldpan import child_process
 from goldpan.demo.broker import EmbeddedBroker
-from goldpan.demo.process import WorkerProcess, worker_environment
+from goldpan.demo.process import WorkerProcess, run_job
 from goldpan.demo.run import DemoFolder
 from lake.config import LakeSettings
 from lake.tables import Lake
 from lake.verify import VerifyReport, verify_lake
-from schemas.errors import FatalError
 from schemas.trace_in_force import IN_FORCE_COLUMNS, mask_in_force
 
 RECORDS_FILE: Final = "otel_records.jsonl.gz"
@@ -40,7 +37,6 @@ SOURCES: Final = {
 QUIET_SECONDS: Final = 0.5
 IDLE_SECONDS: Final = 2
 WORKER_SECONDS: Final = 150.0
-JOB_SECONDS: Final = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,28 +100,13 @@ def run_otel_demo(demo_folder: DemoFolder, report: ReportProgress) -> OtelOutcom
     with WorkerProcess(environment, log, "--until-caught-up") as worker:
         worker.finish(WORKER_SECONDS)
     report("deciding labels", 0, 0)
-    _run_job(demo_folder.settings(), "labels", "reconcile")
+    run_job(demo_folder.settings(), "labels", "reconcile")
     report("reading the lake", 0, 0)
     return read_otel_outcome(demo_folder.lake_uri, Counter(item.topic for item in items))
 
 
 def _accept(partition: int, offset: int) -> None:
     """Do nothing: `--until-caught-up` waits for all records."""
-
-
-def _run_job(settings: Mapping[str, str], *command: str) -> None:
-    done = subprocess.run(  # noqa: S603 - our own command
-        child_process.child_command(*command),
-        env=worker_environment(settings),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=JOB_SECONDS,
-        check=False,
-    )
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
-        raise FatalError(f"goldpan {' '.join(command)} ended with {done.returncode}: {last}")
 
 
 def read_otel_outcome(lake_uri: str, records: Mapping[str, int]) -> OtelOutcome:

@@ -5,14 +5,20 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from datetime import date
+from typing import Any, Final, cast
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import DeltaTable
 
-from goldpan.demo.run import TABLES, SentRecord
+from goldpan.demo.judged_month import MonthOutcome
+from goldpan.demo.run import DemoRun, SentRecord
+from goldpan.demo.sent_offsets import TABLES
 from goldpan.demo.traffic import TrafficRecord
 from lake.config import LakeSettings
+from lake.datasets import open_dataset
 from lake.ledger import SourcePartition, read_ledger
 from lake.quarantine import QuarantineFilter, read_quarantined
 from lake.tables import Lake, TableFacts
@@ -77,22 +83,23 @@ class DemoOutcome:
     seconds: Mapping[str, float]
     report: VerifyReport
     example: RedactionExample | None
+    month: MonthOutcome
 
 
-def read_outcome(uri: str, sent: Sequence[SentRecord]) -> DemoOutcome:
-    """Read the lake and match it with the sent records."""
-    lake = Lake(LakeSettings(uri=uri))
+def read_outcome(uri: str, run: DemoRun) -> DemoOutcome:
+    """Read the lake and match it with the sent records.
+
+    Texts, labels and delays are those of the records that were sent in real time.
+    """
+    lake, sent = Lake(LakeSettings(uri=uri)), run.sent
     tables = lake.tables()
     for table in tables:
         table.refresh()
-    stored = {
-        table.name: table.handle.to_pyarrow_table().to_pylist()
-        for table in tables
-        if table.name != QUARANTINE_TABLE
-    }
+    names, month = ("traces", "feedback", "labels"), run.month
+    stored = {name: _read_after(lake, name, month.last_day) for name in names}
     return DemoOutcome(
-        sent=Counter(record.source.topic for record in sent if record.source),
-        formats=Counter(record.line.format for record in sent if record.line.format),
+        sent=run.topics,
+        formats=run.formats,
         tables=[table.facts() for table in tables],
         quarantined=_read_quarantined(lake, sent),
         placeholders=_count_placeholders(row for name in TABLES.values() for row in stored[name]),
@@ -100,7 +107,15 @@ def read_outcome(uri: str, sent: Sequence[SentRecord]) -> DemoOutcome:
         seconds=_measure_delays(lake, sent),
         report=verify_lake(lake),
         example=_find_example(sent, stored["traces"]),
+        month=month,
     )
+
+
+def _read_after(lake: Lake, name: str, day: date) -> list[dict[str, Any]]:
+    """Return the rows of a table that are of later days."""
+    condition = pc.field("event_date") > pa.scalar(day)
+    rows = open_dataset(lake.table(name).handle).to_table(filter=condition)
+    return cast(list[dict[str, Any]], rows.to_pylist())
 
 
 def _read_quarantined(lake: Lake, sent: Sequence[SentRecord]) -> list[BrokenRecord]:

@@ -1,4 +1,4 @@
-"""The worker of the demo: ``goldpan stream run`` as a child process, with its log in a file."""
+"""Processes of the demo: the worker, with its log in a file, and other commands of goldpan."""
 
 import json
 import os
@@ -7,17 +7,36 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from goldpan import child_process
 from goldpan.setting_names import PREFIX
 from schemas.errors import FatalError
+
+JOB_SECONDS: Final = 120.0
 
 
 def worker_environment(settings: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a child process: ours, with these settings and no others."""
     inherited = {name: v for name, v in os.environ.items() if not name.startswith(PREFIX)}
     return {**child_process.child_environment(inherited), **settings}
+
+
+def run_job(settings: Mapping[str, str], *command: str) -> str:
+    """Run a command of goldpan, and return what it printed. Raises FatalError if it fails."""
+    done = subprocess.run(  # noqa: S603 - our own command
+        child_process.child_command(*command),
+        env=worker_environment(settings),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=JOB_SECONDS,
+        check=False,
+    )
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
+        raise FatalError(f"goldpan {' '.join(command)} ended with {done.returncode}: {last}")
+    return done.stdout
 
 
 class WorkerProcess:

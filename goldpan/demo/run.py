@@ -1,24 +1,30 @@
 """Runs the demo: starts the broker and the worker, and sends the traffic.
 
 1. Start the embedded broker and, as a process of its own, the real worker.
-2. Wait until the worker has its partitions; then send the script, in real time.
-3. Wait until the tables' positions have passed the sent records; then stop the worker.
-4. Read back what is in the lake (`goldpan.demo.outcome`).
+2. Wait until the worker has its partitions; then send the month, as fast as it goes.
+3. Wait until the tables' positions have passed the sent records; review and judge the month.
+4. Send the script, in real time; wait again, and stop the worker.
+5. Read back what is in the lake (`goldpan.demo.outcome`).
 """
 
 import base64
 import os
 import shlex
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
 from batch.progress import ReportProgress
-from goldpan.demo.broker import EmbeddedBroker
+from goldpan.demo.broker import EmbeddedBroker, OnDelivered
+from goldpan.demo.judged_month import MonthOutcome, judge_month
+from goldpan.demo.month import DemoMonth
 from goldpan.demo.process import WorkerProcess
-from goldpan.demo.script import ScriptedRecord
+from goldpan.demo.script import WIRE_FORMATS, ScriptedRecord
+from goldpan.demo.sent_offsets import SentOffsets
 from goldpan.demo.traffic import TrafficRecord
 from goldpan.demo.wire_formats import schema_files
 from lake.config import LakeSettings
@@ -28,11 +34,12 @@ from schemas.errors import FatalError, UsageError
 from schemas.record_batches import RecordKind
 
 TOPICS: Final = {RecordKind.TRACE: "llm.traces", RecordKind.FEEDBACK: "llm.feedback"}
-TABLES: Final = {"llm.traces": "traces", "llm.feedback": "feedback"}
 POLICY: Final = "strict"
+JUDGE_FILE: Final = "task_success.yaml"
+LABELS_FILE: Final = "labels.yaml"
 FLUSH_SECONDS: Final = 2
 START_SECONDS: Final = 60.0
-ARRIVE_SECONDS: Final = 90.0
+ARRIVE_SECONDS: Final = 180.0
 STOP_SECONDS: Final = 40.0
 POLL_SECONDS: Final = 0.25
 
@@ -60,9 +67,18 @@ class DemoFolder:
         """Return the URI of the lake."""
         return str(self.folder / "lake")
 
+    @property
+    def judge(self) -> Path:
+        """Return the file of the judge."""
+        return self.folder / JUDGE_FILE
+
     def settings(self) -> dict[str, str]:
         """Return the environment for commands on this lake."""
-        return {"GOLDPAN_LAKE__URI": self.lake_uri, "GOLDPAN_REDACT__KEY": self.key}
+        return {
+            "GOLDPAN_LAKE__URI": self.lake_uri,
+            "GOLDPAN_REDACT__KEY": self.key,
+            "GOLDPAN_LABELS__POLICY": str(self.folder / LABELS_FILE),
+        }
 
     def worker_settings(self, broker: str) -> dict[str, str]:
         """Return the environment of the worker."""
@@ -83,16 +99,32 @@ class DemoFolder:
         (self.folder / "schemas").mkdir(parents=True)
         for name, text in schema_files().items():
             (self.folder / "schemas" / name).write_text(text)
+        for name in (JUDGE_FILE, LABELS_FILE):
+            text = (files("goldpan.demo") / "data" / name).read_text(encoding="utf-8")
+            (self.folder / name).write_text(text, encoding="utf-8")
         lines = [f"export {name}={shlex.quote(v)}\n" for name, v in self.settings().items()]
         environment = self.folder / "env"
         environment.touch(mode=0o600)
         environment.write_text("".join(lines))
 
 
+@dataclass(frozen=True, slots=True)
+class DemoRun:
+    """What was sent in real time, how much was sent in all, and what was found about the month."""
+
+    sent: Sequence[SentRecord]
+    topics: Mapping[str, int]
+    formats: Mapping[str, int]
+    month: MonthOutcome
+
+
 def run_demo(
-    demo_folder: DemoFolder, lines: Sequence[ScriptedRecord], report: ReportProgress
-) -> list[SentRecord]:
-    """Run the demo; return the sent records. Raises FatalError if a step fails."""
+    demo_folder: DemoFolder,
+    month: DemoMonth,
+    lines: Sequence[ScriptedRecord],
+    report: ReportProgress,
+) -> DemoRun:
+    """Run the demo. Raises FatalError if a step fails."""
     demo_folder.prepare()
     report("starting an embedded broker and the worker", 0, 0)
     broker = EmbeddedBroker()
@@ -104,21 +136,50 @@ def run_demo(
             worker.check()
             if worker.has_logged("partitions_assigned"):
                 break
-        sent = _send(broker, lines, report)
         lake = Lake(LakeSettings(uri=demo_folder.lake_uri))
-        for _ in _poll(ARRIVE_SECONDS, "the records were not in the lake"):
-            worker.check()
-            missing = _count_missing(lake, sent)
-            report("waiting for the lake", len(sent) - missing, len(sent))
-            if not missing:
-                break
+        ends = SentOffsets()
+        formats = _send_month(broker, month, ends)
+        _wait(worker, lake, ends, "the worker redacts and stores a month", report)
+        outcome = judge_month(
+            demo_folder.settings(), demo_folder.judge, month, demo_folder.folder, report
+        )
+        sent = _send(broker, lines, ends, report)
+        _wait(worker, lake, ends, "waiting for the lake", report)
         report("stopping the worker", 0, 0)
         worker.stop(STOP_SECONDS)
-    return sent
+    formats.update(record.line.format for record in sent if record.line.format)
+    return DemoRun(sent, ends.by_topic(), formats, outcome)
+
+
+def _wait(
+    worker: WorkerProcess, lake: Lake, ends: SentOffsets, step: str, report: ReportProgress
+) -> None:
+    """Wait until all that was sent is in the lake."""
+    for _ in _poll(ARRIVE_SECONDS, "the records were not in the lake"):
+        worker.check()
+        missing = ends.count_missing(lake)
+        report(step, ends.total - missing, ends.total)
+        if not missing:
+            break
+
+
+def _send_month(broker: EmbeddedBroker, month: DemoMonth, ends: SentOffsets) -> Counter[str]:
+    """Send the month, in all wire formats in turn; return how many records in each."""
+    topic, formats = TOPICS[RecordKind.TRACE], list(WIRE_FORMATS)
+    count = ends.on_delivery(topic)
+    names = [formats[index % len(formats)] for index in range(len(month.records))]
+    for record, name in zip(month.records, names, strict=True):
+        value = WIRE_FORMATS[name](RecordKind.TRACE, record)
+        broker.send(topic, record["trace_id"], value, count)
+    broker.flush()
+    return Counter(names)
 
 
 def _send(
-    broker: EmbeddedBroker, lines: Sequence[ScriptedRecord], report: ReportProgress
+    broker: EmbeddedBroker,
+    lines: Sequence[ScriptedRecord],
+    ends: SentOffsets,
+    report: ReportProgress,
 ) -> list[SentRecord]:
     sent: list[SentRecord] = []
     start = time.monotonic()
@@ -129,33 +190,20 @@ def _send(
         record, value = line.sent_at(moment)
         sent_record = SentRecord(line, record, moment)
         sent.append(sent_record)
-        broker.send(TOPICS[line.kind], line.key, value, _record_delivery(sent_record))
+        broker.send(TOPICS[line.kind], line.key, value, _record_delivery(sent_record, ends))
     broker.flush()
     return sent
 
 
-def _record_delivery(record: SentRecord) -> Callable[[int, int], None]:
+def _record_delivery(record: SentRecord, ends: SentOffsets) -> OnDelivered:
+    topic = TOPICS[record.line.kind]
+    count = ends.on_delivery(topic)
+
     def delivered(partition: int, offset: int) -> None:
-        record.source = SourcePartition(TOPICS[record.line.kind], partition)
-        record.offset = offset
+        record.source, record.offset = SourcePartition(topic, partition), offset
+        count(partition, offset)
 
     return delivered
-
-
-def _count_missing(lake: Lake, sent: Sequence[SentRecord]) -> int:
-    """Return how many records are at or after their table's position."""
-    positions: dict[SourcePartition, int] = {}
-    for topic, name in TABLES.items():
-        table = lake.table(name)
-        table.refresh()
-        sources = {
-            record.source for record in sent if record.source and record.source.topic == topic
-        }
-        committed: Mapping[SourcePartition, int | None] = table.positions(list(sources))
-        positions |= {source: position or 0 for source, position in committed.items()}
-    return sum(
-        record.source is None or record.offset >= positions[record.source] for record in sent
-    )
 
 
 def _poll(seconds: float, problem: str) -> Iterator[None]:

@@ -7,6 +7,7 @@ trace of a conversation repeats the history, as in real traffic.
 Pure: the same arguments give the same records. Times are microseconds since 1970 (UTC).
 """
 
+import gzip
 import json
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,12 +22,18 @@ TrafficRecord = dict[str, Any]
 CHARACTERS_PER_TOKEN: Final = 4  # a rule of thumb for English, to fill the token counts
 PRICES: Final = (2.5e-6, 1e-5)  # dollars for a token in and out, list price of gpt-4o in 2024
 
+FILE: Final = "conversations.jsonl.gz"
+LIVE_TASKS: Final = (6, 12, 18, 20, 24, 26, 0, 2, 4, 10, 22, 42)
+
 HANDOVER: Final = "transfer_to_human_agents"
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A conversation in chat format; ``outcome_reward`` is 1.0 if the task was completed."""
+    """A conversation in chat format; ``outcome_reward`` is 1.0 if the task was completed.
+
+    ``task_id`` is the customer's request: several conversations are about the same.
+    """
 
     conversation_id: str
     model: str
@@ -34,6 +41,12 @@ class Conversation:
     user_id: str
     outcome_reward: float
     messages: Sequence[Mapping[str, Any]]
+    task_id: int | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Return whether the task was completed."""
+        return self.outcome_reward >= 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +57,16 @@ class TrafficPace:
     until_feedback: float = 20.0
 
 
+def load_all_conversations() -> list[Conversation]:
+    """Return all conversations shipped with the package: four for each of 25 tasks."""
+    packed = (resources.files("goldpan.demo") / "data" / FILE).read_bytes()
+    return list(read_conversations(gzip.decompress(packed).decode().splitlines()))
+
+
 def load_shipped_conversations() -> list[Conversation]:
-    """Return the conversations shipped with the package."""
-    file = resources.files("goldpan.demo") / "data" / "conversations.jsonl"
-    return list(read_conversations(file.read_text(encoding="utf-8").splitlines()))
+    """Return the few conversations that the demo sends in real time."""
+    by_id = {each.conversation_id: each for each in load_all_conversations()}
+    return [by_id[f"airline-{task:03}-0"] for task in LIVE_TASKS]
 
 
 def read_conversations(lines: Iterable[str]) -> Iterator[Conversation]:
@@ -61,6 +80,7 @@ def read_conversations(lines: Iterable[str]) -> Iterator[Conversation]:
             user_id=raw["user_id"],
             outcome_reward=raw["outcome_reward"],
             messages=raw["messages"],
+            task_id=raw["task_id"],
         )
 
 
@@ -115,7 +135,7 @@ def make_feedback(
     - always, if the assistant handed over to a human: the system records the escalation.
     """
     rng = _rng(seed, conversation, "feedback")
-    completed = conversation.outcome_reward >= 1
+    completed = conversation.is_done
     answered = [trace for trace in traces if trace["response"]]
     if not answered:
         return []

@@ -63,23 +63,23 @@ class LogisticModel:
 class TaskSuccessModel:
     """The shipped model; ``folds`` holds, by task of its data, the model that never saw the task.
 
-    ``digest`` identifies the weights: another model is another judge.
+    ``digest`` identifies the weights, and ``folds_digest`` those of the folds as well: another
+    model is another judge.
     """
 
     model: LogisticModel
-    folds: Mapping[int, LogisticModel]
+    folds: Mapping[str, LogisticModel]
     digest: str
+    folds_digest: str
 
-    def p_fail(self, row: JudgedRow) -> float:
+    def p_fail(self, row: JudgedRow, task: str | None = None) -> float:
         """Return the probability that the task of a conversation was not done.
 
-        ``row`` is the last trace of the conversation, which holds all of it.
+        ``row`` is the last trace of the conversation, which holds all of it. ``task`` is its task
+        if it is of the model's own training data: the weights that never saw the task answer.
         """
-        return self.model.p_fail(features_of(row))
-
-    def without_task(self, task: int) -> LogisticModel:
-        """Return the model of the folds that did not see a task of the training data."""
-        return self.folds[task]
+        model = self.model if task is None else self.folds.get(task, self.model)
+        return model.p_fail(features_of(row))
 
 
 @cache
@@ -89,10 +89,18 @@ def task_success_model() -> TaskSuccessModel:
     if document["features"] != list(FEATURES):
         raise ValueError("the model of task success was trained on other features")
     folds = {
-        task: LogisticModel.from_json(fold["model"])
+        str(task): LogisticModel.from_json(fold["model"])
         for fold in document["folds"]
         for task in fold["tasks"]
     }
-    identity = json.dumps([document["features"], document["model"]], separators=(",", ":"))
-    digest = hashlib.sha256(identity.encode()).hexdigest()
-    return TaskSuccessModel(LogisticModel.from_json(document["model"]), folds, digest)
+    whole = [document["features"], document["model"]]
+    return TaskSuccessModel(
+        LogisticModel.from_json(document["model"]),
+        folds,
+        digest=_digest(whole),
+        folds_digest=_digest([*whole, document["folds"]]),
+    )
+
+
+def _digest(document: Any) -> str:
+    return hashlib.sha256(json.dumps(document, separators=(",", ":")).encode()).hexdigest()

@@ -39,6 +39,7 @@ HIGHEST_REVISION = {
 ALL_ROWS = {
     "batch/compaction.py": "keeps all rows but revisions that later ones have replaced",
     "batch/erase/erasure.py": "erases all rows of a trace",
+    "batch/erase/file_matches.py": "keeps the ids of all rows that mention a person",
     "batch/erase/holdings.py": "shows what an erasure would remove",
     "batch/erase/reapply.py": "erases all rows of a trace",
     "batch/erase/removal.py": "erases all rows of a trace",
@@ -51,7 +52,7 @@ ALL_ROWS = {
     "goldpan/cli/demo_output.py": "counts stored rows",
     "goldpan/cli/lake_verify.py": "every row is accounted for",
     "goldpan/demo/outcome.py": "counts stored rows and placeholders in them",
-    "goldpan/demo/run.py": "counts stored rows",
+    "goldpan/demo/sent_offsets.py": "reads positions, and no rows",
     "goldpan/key_check.py": "samples pseudonyms",
     "lake/cut.py": "every row is accounted for",
     "lake/verify.py": "every row is accounted for",

@@ -29,6 +29,13 @@ TESTS = {
         "yaml": "tests/goldpan/test_judge_commands.py",
         "json": "tests/goldpan/test_judge_commands.py",
     },
+    **{
+        f"docs/judges/{way}.md": {
+            "sh": "tests/goldpan/test_judge_commands.py",
+            "yaml": "tests/goldpan/test_judge_commands.py",
+        }
+        for way in ("chat", "check", "decision", "local")
+    },
     "docs/labels.md": {"sh": "tests/batch/test_pages.py"},
     "docs/otel.md": {
         "sh": "tests/goldpan/test_otel_command.py",

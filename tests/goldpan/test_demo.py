@@ -5,6 +5,7 @@ import socket
 import stat
 import subprocess
 from dataclasses import replace
+from datetime import date
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,20 @@ import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable
 
-from goldpan.cli.demo_output import show_outcome
+from goldpan.cli.demo import SEED
+from goldpan.cli.demo_output import show_month, show_outcome
 from goldpan.cli.plain_console import PlainConsole
 from goldpan.demo.broken_records import make_broken_traces
+from goldpan.demo.judged_month import MonthOutcome, ShareOfDone
+from goldpan.demo.month import make_month
 from goldpan.demo.outcome import BrokenRecord, RedactionExample, read_outcome
-from goldpan.demo.traffic import load_shipped_conversations, make_traces
-from tests.docs.pages import code_blocks
+from goldpan.demo.run import DemoRun
+from goldpan.demo.traffic import load_all_conversations, load_shipped_conversations, make_traces
+from judges.outcome import OUTCOMES
+from tests.docs.pages import code_blocks, read_page
 from tests.servers.worker import run_goldpan
 
-SECONDS = 120.0
+SECONDS = 300.0
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +51,7 @@ def test_every_record_is_accounted_for(shown: dict[str, Any]) -> None:
     calls = sum(len(make_traces(c, started_at=0)) for c in load_shipped_conversations())
     broken = len(make_broken_traces(make_traces(load_shipped_conversations()[0], started_at=0)[0]))
     rows = {name: table["rows"] for name, table in shown["tables"].items()}
+    calls += shown["month"]["outcomes"]["drawn"]
     assert rows["traces"] == calls
     assert rows["quarantine"] == broken
     assert shown["sent"] == {"llm.traces": calls + broken, "llm.feedback": rows["feedback"]}
@@ -90,7 +97,7 @@ def test_personal_data_is_found_and_replaced(shown: dict[str, Any]) -> None:
 def test_nothing_personal_is_in_any_file(shown: dict[str, Any], kept: Path) -> None:
     """Neither data nor logs nor the worker's own log hold an e-mail address or a user id."""
     assert shown["kept"] == str(kept)
-    users = {c.user_id.encode() for c in load_shipped_conversations()}
+    users = {c.user_id.encode() for c in load_all_conversations()}
     for file in kept.rglob("*"):
         if file.is_file():
             content = file.read_bytes()
@@ -151,9 +158,7 @@ def test_a_lake_is_not_overwritten(shown: dict[str, Any], kept: Path) -> None:
 def test_it_shows_before_it_proves_and_fits_a_terminal(shown: dict[str, Any], kept: Path) -> None:
     """First a trace and labels, then counts, last the proof; broken records are one sentence."""
     outcome = replace(
-        read_outcome(str(kept / "lake"), []),
-        sent=shown["sent"],
-        formats=shown["formats"],
+        read_outcome(str(kept / "lake"), _run_of(shown)),
         quarantined=[BrokenRecord(**one) for one in shown["quarantined"]],
         seconds=shown["seconds_to_queryable"],
         example=RedactionExample(**shown["example"]),
@@ -161,7 +166,7 @@ def test_it_shows_before_it_proves_and_fits_a_terminal(shown: dict[str, Any], ke
     out = StringIO()
     show_outcome(PlainConsole(file=out, width=80), outcome)
     lines = out.getvalue().splitlines()
-    titles = ("One trace", "Labels of", "Personal data", "From Kafka", "Each quarantined", "The")
+    titles = ("One", "Labels of", "How many", "Personal", "From Kafka", "Each quarantined", "The")
     places = [next(i for i, line in enumerate(lines) if line.startswith(t)) for t in titles]
     assert places == sorted(places)
     assert places[-1] - places[-2] < 6
@@ -171,6 +176,71 @@ def test_it_shows_before_it_proves_and_fits_a_terminal(shown: dict[str, Any], ke
     assert not {"dropped", "erased"} & set(" ".join(proof).split())
     sentences = ("ok: ", "as of table versions ")  # the terminal wraps these
     assert max(len(line) for line in lines if not line.startswith(sentences)) <= 80
+
+
+def _run_of(shown: dict[str, Any]) -> DemoRun:
+    """What the demo found, without what it sent in real time."""
+    return DemoRun([], shown["sent"], shown["formats"], _month_of(shown))
+
+
+def _month_of(shown: dict[str, Any]) -> MonthOutcome:
+    month = shown["month"]
+    days = {name: date.fromisoformat(month[name]) for name in ("first_day", "last_day")}
+    shares = {name: ShareOfDone(**month[name]) for name in ("naive", "corrected")}
+    return MonthOutcome(**{**month, **days, **shares})
+
+
+def test_the_month_is_judged_whole_and_reviewed_in_part(shown: dict[str, Any], kept: Path) -> None:
+    """All five outcomes add up to what was sent, and no review is of anything else."""
+    month = _month_of(shown)
+    known = make_month(load_all_conversations(), last_day=month.last_day, seed=SEED)
+    assert month.outcomes["drawn"] == len(known.records) == 3_000
+    assert sum(month.outcomes[name] for name in OUTCOMES) == month.outcomes["drawn"]
+    assert month.outcomes["error"] == month.outcomes["not_applicable"] == 0
+    judged = DeltaTable(str(kept / "lake" / "judgements")).to_pyarrow_table()
+    assert set(judged["trace_id"].to_pylist()) == known.is_done.keys()
+    reviews = DeltaTable(str(kept / "lake" / "reviews")).to_pyarrow_table()
+    reviewed = reviews.filter(pc.equal(reviews["step"], "review"))["trace_id"].to_pylist()
+    assert len(reviewed) == len(set(reviewed)) == month.reviews
+    assert set(reviewed) <= known.is_done.keys()
+
+
+def test_the_judge_misses_the_truth_and_reviews_put_it_right(shown: dict[str, Any]) -> None:
+    """The demo knows what share of the tasks was done: a few reviews find it, no judge alone."""
+    month = _month_of(shown)
+    assert month.truth == 0.49
+    assert not month.naive.contains(month.truth)
+    assert month.corrected.contains(month.truth)
+    assert abs(month.corrected.estimate - month.truth) < abs(month.naive.estimate - month.truth)
+    assert month.reviews < month.worth_in_reviews < 2 * month.reviews
+
+
+def test_the_page_of_judges_shows_what_the_demo_prints(shown: dict[str, Any]) -> None:
+    """To the letter: the month and its draws are the same in each run."""
+    out = StringIO()
+    show_month(PlainConsole(file=out, width=80), _month_of(shown))
+    printed = [line.strip() for line in out.getvalue().splitlines() if line.strip()]
+    [block] = [b for b in code_blocks("docs/judges.md") if "share of tasks done" in b.text]
+    assert [line.strip() for line in block.text.splitlines() if line.strip()] == printed
+
+
+def test_readme_has_the_figures_of_the_demo(shown: dict[str, Any]) -> None:
+    """What the judge says, what reviewers make of it, and the truth."""
+    month, text = _month_of(shown), " ".join(read_page("README.md").split())
+    naive, low, high, best, truth = (
+        f"{100 * share:.1f} %"
+        for share in (
+            month.naive.estimate,
+            month.corrected.low,
+            month.corrected.high,
+            month.corrected.estimate,
+            month.truth,
+        )
+    )
+    assert f"that {naive} of the tasks were done" in text
+    assert (
+        f"by {month.reviews} reviews it is {best} ({low} to {high}), and in truth {truth}" in text
+    )
 
 
 def test_each_line_of_the_log_says_which_worker(kept: Path) -> None:

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from judges.checks.run import what_check_does
+from judges.ways import CHECK_NAMES
 from schemas.records import Label, Message
 from tests.batch.judge import replies
 from tests.batch.judge.world import DAY, DEFINITION, asked, put_reviews, stored
 from tests.batch.kit import new_lake, open_lake
-from tests.docs.pages import code_blocks
+from tests.docs.pages import code_blocks, read_page
 from tests.edges.search import marks_in, marks_in_folder
 from tests.servers.in_process import Run, runner, work_in
 
@@ -291,6 +293,40 @@ def test_the_commands_of_the_page_run(
             arguments[at : at + 2] = ["--rows", "answers.jsonl"]
         told = run_judge(*arguments)
         assert (told.returncode, told.stderr.count("goldpan:")) == (0, 0), arguments
+
+
+@pytest.mark.parametrize("page", ["chat.md", "check.md", "decision.md", "local.md"])
+def test_the_page_of_each_way_runs(
+    run_judge: Run, server: JudgeServer, tmp_path: Path, page: str
+) -> None:
+    """Its judge is answered by the way that the page is about, and by no other."""
+    blocks = {block.language: block.text for block in code_blocks(f"docs/judges/{page}")}
+    way = page.removesuffix(".md")
+    row = {
+        "trace_id": "a",
+        "messages": [{"role": "user", "content": "When?"}],
+        "response": "At 9.",
+        "retrieved": [{"document_id": "d", "text": "It opens at 9."}],
+        "tool_calls": [{"id": "c", "name": "look_up", "arguments": "{}", "result": "9"}],
+    }
+    (tmp_path / "answers.jsonl").write_text(json.dumps(row), encoding="utf-8")
+    for line in blocks["sh"].splitlines():
+        arguments = line.partition("#")[0].split()[1:]
+        (tmp_path / arguments[2]).write_text(blocks["yaml"], encoding="utf-8")
+        told = run_judge(*arguments, "--json")
+        assert told.returncode == 0, told.stderr
+        found = json.loads(told.stdout)
+        assert found["way"] == way
+    assert found["outcomes"]["error"] == 0
+    assert len(server.received) == (1 if way in ("chat", "decision") else 0)
+
+
+def test_the_page_of_checks_lists_them_all() -> None:
+    """Each with what it does, as the code says."""
+    rows = [line.split("|")[1:3] for line in read_page("docs/judges/check.md").splitlines()[20:]]
+    listed = {cells[0].strip(): cells[1].strip() for cells in rows if len(cells) == 2}
+    for name in CHECK_NAMES:
+        assert listed[f"`{name}`"] == what_check_does(name).removeprefix("Pass ").rstrip(".")
 
 
 def test_agreement_without_any_judge_says_what_to_do(run_judge: Run) -> None:

@@ -6,7 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from goldpan.demo.traffic import load_shipped_conversations, make_traces
+from goldpan.demo.traffic import (
+    load_all_conversations,
+    load_shipped_conversations,
+    make_traces,
+)
 from judges.definition import DEFAULT_THRESHOLDS, parse_judge
 from judges.judged_row import judged_row_of
 from judges.local.features import FEATURES, features_of
@@ -44,10 +48,8 @@ def test_the_card_has_the_figures_of_the_file() -> None:
 
 def test_features_come_from_the_conversations() -> None:
     """The conversations that are shipped have the features that the data holds."""
-    lines = (ROOT / "goldpan/demo/data/conversations.jsonl").read_text("utf-8").splitlines()
     held = [json.loads(line) for line in FEATURES_FILE.read_text("utf-8").splitlines()]
-    for made in feature_rows(lines):
-        assert made in held
+    assert feature_rows(load_all_conversations()) == held
 
 
 def test_no_model_of_a_fold_saw_the_task() -> None:
@@ -57,11 +59,19 @@ def test_no_model_of_a_fold_saw_the_task() -> None:
     assert sorted(task for fold in folds for task in fold) == sorted(set(data.task.tolist()))
     p = out_of_fold(data, folds, TrainingRecipe().ridge)
     by_fold = [
-        shipped.without_task(task).p_fail(features)
+        shipped.folds[str(task)].p_fail(features)
         for task, features in zip(data.task.tolist(), data.features.tolist(), strict=True)
     ]
     assert np.allclose(p, by_fold, atol=1e-4)
     assert area_under_curve(p, data.failed) > 0.65
+
+
+def test_another_task_is_answered_by_the_shipped_weights() -> None:
+    """The folds are for the training data alone; a task that is none of it changes nothing."""
+    trace = judged_row_of(make_traces(load_shipped_conversations()[0], started_at=STARTED)[-1])
+    model = task_success_model()
+    assert model.p_fail(trace, "no task of these") == model.p_fail(trace)
+    assert model.p_fail(trace, "6") != model.p_fail(trace)
 
 
 def test_a_conversation_has_one_outcome() -> None:

@@ -1,7 +1,7 @@
 """Trains the local judge, `python -m training.judges.task_success --features FILE --out FILE`.
 
-``--conversations FILE`` first makes the file of features from conversations whose outcome is known
-(JSON lines as `goldpan/demo/data/SOURCE.md` describes them). The same features give the same bytes.
+``--make-features`` first makes the file of features from the conversations whose outcome is known
+(`goldpan/demo/data/SOURCE.md`). The same features give the same bytes.
 """
 
 import json
@@ -14,7 +14,7 @@ import click
 import numpy as np
 import numpy.typing as npt
 
-from goldpan.demo.traffic import make_traces, read_conversations
+from goldpan.demo.traffic import Conversation, load_all_conversations, make_traces
 from judges.judged_row import judged_row_of
 from judges.local.features import FEATURES, features_of
 from judges.local.model import LogisticModel
@@ -58,15 +58,14 @@ class TaskData:
         )
 
 
-def feature_rows(lines: Sequence[str]) -> list[dict[str, Any]]:
+def feature_rows(conversations: Iterable[Conversation]) -> list[dict[str, Any]]:
     """Return the features of conversations: of the last trace of each, as goldpan stores it."""
-    tasks = [json.loads(line)["task_id"] for line in lines]
     rows = []
-    for task, conversation in zip(tasks, read_conversations(lines), strict=True):
+    for conversation in conversations:
         last = make_traces(conversation, started_at=_ANY_TIME)[-1]
         features = [round(value, 9) for value in features_of(judged_row_of(last))]
-        failed = int(conversation.outcome_reward < 1)
-        rows.append({"task": task, "failed": failed, "features": features})
+        failed = int(not conversation.is_done)
+        rows.append({"task": conversation.task_id, "failed": failed, "features": features})
     return rows
 
 
@@ -165,14 +164,13 @@ def write_lines(file: Path, rows: Iterable[dict[str, Any]], dump: Callable[..., 
 
 
 @click.command()
-@click.option("--conversations", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--make-features", is_flag=True, help="Make FEATURES from the conversations.")
 @click.option("--features", type=click.Path(path_type=Path, dir_okay=False), required=True)
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True)
-def main(conversations: Path | None, features: Path, out: Path) -> None:
-    """Make the features if conversations are named, train, and print the figures."""
-    if conversations is not None:
-        lines = conversations.read_text(encoding="utf-8").splitlines()
-        write_lines(features, feature_rows(lines), json.dumps)
+def main(*, make_features: bool, features: Path, out: Path) -> None:
+    """Make the features if asked to, train, and print the figures."""
+    if make_features:
+        write_lines(features, feature_rows(load_all_conversations()), json.dumps)
     document = train(read_features(features), TrainingRecipe())
     out.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     for name, value in document["figures"].items():
