@@ -48,7 +48,7 @@ JUDGE_FIELDS: Final[tuple[JudgeField, ...]] = get_args(JudgeField)
 _SHORT_NUMBER: Final = re.compile(r"\+?\.[0-9]+\Z")
 
 
-def _number(value: Any) -> Any:
+def short_number(value: Any) -> Any:
     """Read `.2` as 0.2, which YAML's readers disagree about."""
     return float(value) if isinstance(value, str) and _SHORT_NUMBER.match(value) else value
 
@@ -56,8 +56,8 @@ def _number(value: Any) -> Any:
 JudgeName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 JudgeText = Annotated[str, StringConstraints(min_length=1, max_length=4_000)]
 ModeName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-_Share = Annotated[float, BeforeValidator(_number), Field(ge=0, le=1)]
-_Price = Annotated[float, BeforeValidator(_number), Field(ge=0, le=1e6)]
+_Share = Annotated[float, BeforeValidator(short_number), Field(ge=0, le=1)]
+_Price = Annotated[float, BeforeValidator(short_number), Field(ge=0, le=1e6)]
 _Values = Annotated[tuple[str, ...], Field(min_length=1)]
 
 

@@ -34,11 +34,23 @@ def effective_interval(
     """
     if variance <= 0:
         return EffectiveInterval(share, share, math.inf)
-    size = max(smoothed * (1 - smoothed) / variance - 1, 1e-6)
-    tail = (1 + confidence) / 2
-    reduced = size
-    if freedom is not None:
-        t = t_quantile(tail, max(1.0, freedom))
-        reduced *= (NormalDist().inv_cdf(tail) / t) ** 2
+    size = effective_size(smoothed, variance)
+    reduced = size * size_factor(freedom, (1 - confidence) / 2)
     low, high = clopper_pearson(share * reduced, reduced, confidence)
     return EffectiveInterval(low, high, size)
+
+
+def effective_size(smoothed: float, variance: float) -> float:
+    """Return the size of a simple sample whose smoothed share has a variance."""
+    return max(smoothed * (1 - smoothed) / variance - 1, 1e-6)
+
+
+def size_factor(freedom: float | None, tail: float) -> float:
+    """Return by what an effective size is multiplied: (z / t)², 1 without degrees of freedom.
+
+    ``tail`` is the probability that one side of the interval may miss.
+    """
+    if freedom is None:
+        return 1.0
+    t = t_quantile(1 - tail, max(1.0, freedom))
+    return (NormalDist().inv_cdf(1 - tail) / t) ** 2

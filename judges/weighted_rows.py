@@ -69,6 +69,11 @@ def cluster_sums(values: FloatArray, cluster: IndexArray) -> FloatArray:
     return sums
 
 
+def cluster_count(cluster: IndexArray) -> int:
+    """Return the number of clusters that rows are in."""
+    return len(np.unique(cluster))
+
+
 def design_effect(rows: RowArrays, deviations: FloatArray) -> float:
     """Return by how much clusters inflate the variance of a weighted mean, at least 1.
 

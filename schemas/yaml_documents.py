@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from difflib import get_close_matches
 from functools import lru_cache
-from typing import Annotated, Any, Final, TypeVar, get_args
+from typing import Annotated, Any, Final, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
@@ -118,8 +118,12 @@ def _no_such_key(keys: list[str], name: str) -> str:
 
 def _keys(model: type[DocumentPart], path: tuple[int | str, ...]) -> list[str]:
     """Return the field names of a part of a document; empty if it has no fixed fields."""
+    is_named = False
     for step in path:
         if isinstance(step, int):
+            continue
+        if is_named:  # the name of a member, of one's own choice
+            is_named = False
             continue
         fields = {field.alias or name: field for name, field in model.model_fields.items()}
         kind = fields[step].annotation if step in fields else None
@@ -130,7 +134,7 @@ def _keys(model: type[DocumentPart], path: tuple[int | str, ...]) -> list[str]:
         ]
         if not parts:
             return []
-        model = parts[0]
+        model, is_named = parts[0], get_origin(kind) is dict
     return [field.alias or name for name, field in model.model_fields.items()]
 
 

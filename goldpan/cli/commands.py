@@ -168,6 +168,9 @@ COMMANDS: Final = GroupEntry(
                 ),
             },
         ),
+        "gate": CommandEntry(
+            "goldpan.cli.gate:gate", "Decide whether a candidate ships: ship, block, or not yet."
+        ),
         "release": GroupEntry(
             "Build, publish and verify golden sets.",
             {

@@ -1,6 +1,7 @@
 """The entry point: runs a command, and turns an exception into one sentence and an exit code.
 
-Exit codes: 0 done, 1 "no" (a verification, a gate), 2 wrong usage, 3 failed. Ctrl-C gives 130.
+Exit codes: 0 done, 1 "no" (a verification, a gate), 2 wrong usage, 3 failed; a gate also 4 and 5
+(`goldpan.cli.gate`). Ctrl-C gives 130.
 """
 
 import contextlib

@@ -35,7 +35,7 @@ def write_metrics(
     return True
 
 
-def write_atomically(file: Path, data: bytes) -> None:
+def write_atomically(file: Path, data: bytes, option: str = "--textfile") -> None:
     """Write a temporary file, then move it into place; UsageError if that fails.
 
     A symbolic link stays: its target is replaced. A device, a pipe or an open file
@@ -49,7 +49,7 @@ def write_atomically(file: Path, data: bytes) -> None:
             _replace(file.resolve(), data)
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or "its symbolic links form a loop"
-        raise UsageError(f"--textfile {file} cannot be written: {reason}.") from None
+        raise UsageError(f"{option} {file} cannot be written: {reason}.") from None
 
 
 def _is_stream(file: Path) -> bool:

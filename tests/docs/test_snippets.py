@@ -24,6 +24,11 @@ TESTS = {
         "sh": "tests/faults/test_erasure.py",
         "python": "tests/goldpan/test_erase_command.py",
     },
+    "docs/gate.md": {
+        "sh": "tests/goldpan/test_gate_command.py",
+        "yaml": "tests/goldpan/test_gate_command.py",
+        "json": "tests/goldpan/test_gate_command.py",
+    },
     "docs/judges.md": {
         "sh": "tests/goldpan/test_judge_commands.py",
         "yaml": "tests/goldpan/test_judge_commands.py",

@@ -2,17 +2,14 @@
 
 import json
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from typing import Any
 
 import pytest
 
 from judges.checks.run import what_check_does
 from judges.ways import CHECK_NAMES
 from schemas.records import Label, Message
-from tests.batch.judge import replies
+from tests.batch.judge.passing_server import PassingServer, passing_server
 from tests.batch.judge.world import DAY, DEFINITION, asked, put_reviews, stored
 from tests.batch.kit import new_lake, open_lake
 from tests.docs.pages import code_blocks, read_page
@@ -24,45 +21,16 @@ CANARY = "zaphod.canary@example.org"
 DAYS = ("--from", DAY.isoformat())
 
 
-class JudgeServer(ThreadingHTTPServer):
-    """Says pass to every question, and keeps each byte that it was sent."""
-
-    def __init__(self) -> None:
-        self.received: list[bytes] = []
-        self.status = 200
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: JudgeServer
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        """Keep the request and reply."""
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.received.append(body + str(self.headers).encode())
-        reply = replies.body("chat" if "chat" in self.path else "decisions", "pass")
-        self.send_response(self.server.status)
-        self.send_header("Content-Length", str(len(reply)))
-        self.end_headers()
-        self.wfile.write(reply)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name
-        """Say nothing."""
-
-
 @pytest.fixture
-def server() -> Iterator[JudgeServer]:
+def server() -> Iterator[PassingServer]:
     """Run a server of a judge."""
-    with JudgeServer() as made:
-        Thread(target=made.serve_forever, daemon=True).start()
+    with passing_server() as made:
         yield made
-        made.shutdown()
 
 
 @pytest.fixture
 def run_judge(
-    server: JudgeServer,
+    server: PassingServer,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -81,7 +49,7 @@ def run_judge(
 
 
 def test_what_would_be_asked_is_shown_and_nothing_is_sent(
-    run_judge: Run, server: JudgeServer
+    run_judge: Run, server: PassingServer
 ) -> None:
     """`judge check` names the way, the calls and the price."""
     told = run_judge("judge", "check", "judge.yaml", *DAYS, "--json")
@@ -112,7 +80,7 @@ def test_a_file_is_checked_without_a_lake_or_a_server(
 
 
 def test_rows_are_judged_once_and_nothing_personal_leaves(
-    run_judge: Run, server: JudgeServer, tmp_path: Path
+    run_judge: Run, server: PassingServer, tmp_path: Path
 ) -> None:
     """The row that redaction would still change is an error, and its text is not sent."""
     told = run_judge("judge", "run", "judge.yaml", *DAYS, "--json")
@@ -140,7 +108,7 @@ def test_rows_are_judged_once_and_nothing_personal_leaves(
 
 
 def test_rows_of_a_file_are_proved_as_well(
-    run_judge: Run, server: JudgeServer, tmp_path: Path
+    run_judge: Run, server: PassingServer, tmp_path: Path
 ) -> None:
     """They never were redacted; ids and outcomes are those of the lake's rows."""
     rows = [
@@ -162,7 +130,7 @@ def test_rows_of_a_file_are_proved_as_well(
 
 
 def test_a_wrong_key_says_so_and_stores_nothing(
-    run_judge: Run, server: JudgeServer, tmp_path: Path
+    run_judge: Run, server: PassingServer, tmp_path: Path
 ) -> None:
     """Exit code 3, and the rows can be judged later."""
     server.status = 401
@@ -187,7 +155,7 @@ def test_a_wrong_key_says_so_and_stores_nothing(
     ],
 )
 def test_what_is_used_wrongly_is_refused(
-    run_judge: Run, server: JudgeServer, tmp_path: Path, args: list[str], says: str
+    run_judge: Run, server: PassingServer, tmp_path: Path, args: list[str], says: str
 ) -> None:
     """Exit code 2 and one sentence; nobody is asked."""
     unpriced = "".join(line for line in DEFINITION.splitlines(keepends=True) if "cost" not in line)
@@ -200,7 +168,7 @@ def test_what_is_used_wrongly_is_refused(
 
 
 def test_a_host_that_is_not_listed_gets_nothing(
-    run_judge: Run, server: JudgeServer, monkeypatch: pytest.MonkeyPatch
+    run_judge: Run, server: PassingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The message names the host and the setting."""
     monkeypatch.setenv("GOLDPAN_JUDGES__URL", "https://judge.example.com/v1")
@@ -249,7 +217,7 @@ def test_verdicts_are_written_as_feedback(run_judge: Run, tmp_path: Path) -> Non
 
 
 def test_reviews_of_the_audit_say_what_the_judge_does_not(
-    run_judge: Run, server: JudgeServer, tmp_path: Path
+    run_judge: Run, server: PassingServer, tmp_path: Path
 ) -> None:
     """The judge passes all; the reviewers of half of the rows pass two thirds of them."""
     verdicts: dict[str, Label] = {
@@ -297,7 +265,7 @@ def test_the_commands_of_the_page_run(
 
 @pytest.mark.parametrize("page", ["chat.md", "check.md", "decision.md", "local.md"])
 def test_the_page_of_each_way_runs(
-    run_judge: Run, server: JudgeServer, tmp_path: Path, page: str
+    run_judge: Run, server: PassingServer, tmp_path: Path, page: str
 ) -> None:
     """Its judge is answered by the way that the page is about, and by no other."""
     blocks = {block.language: block.text for block in code_blocks(f"docs/judges/{page}")}

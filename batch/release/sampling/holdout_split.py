@@ -39,7 +39,7 @@ def assign_splits(
     """
     if rule is None:
         return [DEVELOPMENT for _ in rows]
-    roots = _group_roots(rows)
+    roots = group_roots(rows)
     sides = dict(zip(roots, fixed, strict=False))
     return [
         sides.get(root) or (HOLDOUT if _hash_share(root, rule.seed) < rule.share else DEVELOPMENT)
@@ -52,7 +52,7 @@ def find_tied_rows(rows: Sequence[SplitFields], candidates: Sequence[GroupFields
 
     All of ``candidates`` that are in such a group are returned.
     """
-    roots = _group_roots([*rows, *candidates])
+    roots = group_roots([*rows, *candidates])
     sides: dict[str, set[str]] = defaultdict(set)
     for row, root in zip(rows, roots, strict=False):
         sides[root].add(row["split"])
@@ -63,7 +63,7 @@ def find_tied_rows(rows: Sequence[SplitFields], candidates: Sequence[GroupFields
     }
 
 
-def _group_roots(rows: Sequence[GroupFields]) -> list[str]:
+def group_roots(rows: Sequence[GroupFields]) -> list[str]:
     """Return the smallest key of the group of each row."""
     parent: dict[str, str] = {}
 

@@ -1,0 +1,171 @@
+"""The report of a run: a page (HTML and Markdown), and a test file for CI (JUnit)."""
+
+from collections.abc import Sequence
+from typing import Final
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+from batch.gate.forest_plot import ForestLine, draw_forest
+from batch.gate.gate_run import GateRun
+from batch.gate.gate_words import (
+    HEADLINES,
+    bar_text,
+    estimate_text,
+    interval_text,
+    look_text,
+    next_step,
+    number_text,
+    scope_text,
+    undecided_text,
+)
+from batch.release.pages.markup import (
+    Block,
+    Figure,
+    Grid,
+    Heading,
+    Text,
+    render_html,
+    render_markdown,
+)
+from judges.gate.requirement import RequirementResult
+
+HTML: Final = "report.html"
+MARKDOWN: Final = "report.md"
+JUNIT: Final = "junit.xml"
+_HEAD: Final = (
+    "requirement",
+    "bar",
+    "estimate",
+    "bounds",
+    "state",
+    "rows",
+    "reviews",
+    "found from",
+)
+_MARKS: Final = {
+    "clears": "clears",
+    "fails": "fails",
+    "open": "open",
+    "not_measured": "not measured",
+}
+
+
+def run_pages(name: str, run: GateRun) -> dict[str, bytes]:
+    """Return the pages of a run, by file name; the same run has the same bytes."""
+    blocks = report_blocks(name, run)
+    title = f"Gate {run.inputs.gate}: {HEADLINES[run.decision.decision]}"
+    return {
+        HTML: render_html(title, blocks).encode(),
+        MARKDOWN: render_markdown(blocks).encode(),
+        JUNIT: junit_file(run),
+    }
+
+
+def report_blocks(name: str, run: GateRun) -> list[Block]:
+    """Return the page: the verdict first, a line a requirement, segments, and what to do next."""
+    decision = run.decision
+    blocks: list[Block] = [
+        Heading(f"Gate {run.inputs.gate}: {HEADLINES[decision.decision]}", 1),
+        Text(f"{run.inputs.release}, {run.row_count:,} rows; {scope_text(run.definition)}."),
+        Text(f"{look_text(decision).capitalize()}."),
+    ]
+    if decision.reason is not None:
+        blocks.append(Text(f"{decision.reason.capitalize()}.", note=True))
+    blocks += [Heading("Requirements"), _grid(decision.requirements)]
+    steps = [step for each in decision.requirements if (step := next_step(each)) is not None]
+    if steps:
+        blocks.append(Heading("What is missing"))
+        blocks += [Text(step) for step in steps]
+    changed = [each for each in decision.requirements if each.changed is not None]
+    if changed:
+        blocks += [Heading("Rows that changed"), _changed_grid(changed)]
+        blocks.append(
+            Text("McNemar's test ignores clusters; the margin decides, and not this test.")
+        )
+    if decision.segments:
+        blocks += [Heading("Segments"), _forest(decision.segments), _grid(decision.segments)]
+    if decision.small_segments:
+        blocks.append(Text(f"{decision.small_segments} segments have too few rows to be tested."))
+    blocks += [
+        Heading("Outcomes"),
+        *map(Text, undecided_text(decision.outcomes) or ["All decided."]),
+    ]
+    judges = [
+        f"{read} of the {side}: {judge}"
+        for side, names in run.judges.items()
+        for read, judge in names.items()
+    ]
+    if judges:
+        blocks += [Heading("Judges"), *map(Text, judges)]
+    blocks += [
+        Heading("This run"),
+        Text(f"Run `{name}`, digest `{run.inputs.digest}`."),
+        Text(
+            f"Release digest `{run.inputs.release_digest}`, gate digest `{run.inputs.gate_digest}`."
+        ),
+    ]
+    return blocks
+
+
+def junit_file(run: GateRun) -> bytes:
+    """Return the requirements and segments as tests: what fails failed, what is open was skipped.
+
+    What could not be measured is an error.
+    """
+    results = [*run.decision.requirements, *run.decision.segments]
+    suite = Element("testsuite", name=f"goldpan gate {run.inputs.gate}", tests=str(len(results)))
+    for state, attribute in (
+        ("fails", "failures"),
+        ("not_measured", "errors"),
+        ("open", "skipped"),
+    ):
+        suite.set(attribute, str(sum(each.state == state for each in results)))
+    for each in results:
+        case = SubElement(suite, "testcase", classname=run.inputs.gate, name=each.name)
+        said = f"{estimate_text(each)} ({interval_text(each)}), {bar_text(each)}"
+        if each.state == "fails":
+            SubElement(case, "failure", message=said)
+        elif each.state == "not_measured":
+            SubElement(case, "error", message=each.reason or "")
+        elif each.state == "open":
+            SubElement(case, "skipped", message=f"{said}; {next_step(each)}")
+    text: str = tostring(suite, encoding="unicode")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'.encode()
+
+
+def _grid(results: Sequence[RequirementResult]) -> Grid:
+    rows = []
+    for each in results:
+        measured = each.state != "not_measured"
+        rows.append(
+            [
+                each.name,
+                bar_text(each),
+                estimate_text(each) if measured else "-",
+                interval_text(each) if measured else "-",
+                _MARKS[each.state],
+                f"{each.rows:,}",
+                f"{each.reviews:,}",
+                number_text(each, each.mde) if measured else "-",
+            ]
+        )
+    return Grid(_HEAD, rows, numbers_from=5)
+
+
+def _changed_grid(results: Sequence[RequirementResult]) -> Grid:
+    rows = [
+        [each.name, f"{found.gained:,}", f"{found.lost:,}", f"{found.p_value:.3f}"]
+        for each in results
+        if (found := each.changed) is not None
+    ]
+    return Grid(("requirement", "only candidate passes", "only baseline passes", "McNemar p"), rows)
+
+
+def _forest(segments: Sequence[RequirementResult]) -> Figure:
+    lines = [
+        ForestLine(each.name, each.estimate, each.low, each.high, each.bar, each.state)
+        for each in segments
+        if each.estimate is not None
+    ]
+    return Figure(
+        draw_forest(lines, "Segments: estimates and bounds"), "A plot is in the HTML page."
+    )

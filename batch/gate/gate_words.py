@@ -1,0 +1,103 @@
+"""What a gate decided, in words: for the terminal, the report and the test file alike."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from judges.gate.decision import GateDecision
+from judges.gate.definition import GateDefinition
+from judges.gate.metric_names import gate_metric
+from judges.gate.requirement import RequirementResult
+
+HEADLINES: Final[Mapping[str, str]] = {
+    "ship": "ship",
+    "block": "block",
+    "not_enough_evidence": "not enough evidence",
+    "cannot_tell": "cannot tell",
+}
+_SIGNS: Final = {"at_least": "at least", "at_most": "at most"}
+
+
+def number_text(result: RequirementResult, value: float | None, *, change: bool = False) -> str:
+    """Return a number in the unit of its metric; ``change`` shows the sign of a difference."""
+    if value is None:
+        return "none"
+    metric = gate_metric(result.metric)
+    sign = "+" if change else ""
+    if metric.kind == "quantile" or metric.name.endswith("_ms"):
+        return f"{value:{sign},.0f} ms"
+    if metric.kind == "cost_ratio" or metric.name.endswith("_usd"):
+        return f"{'-' if value < 0 else sign}${abs(value):,.4f}"
+    return f"{value:{sign}.3f}"
+
+
+def is_margin(result: RequirementResult) -> bool:
+    """Return whether a result is a difference from the baseline."""
+    return result.rule == "no_worse_than_baseline_by"
+
+
+def bar_text(result: RequirementResult) -> str:
+    """Return the bar of a result: ``at least 0.850``, or ``no worse than -0.020``."""
+    if is_margin(result):
+        return f"no worse than {number_text(result, result.bar, change=True)}"
+    return f"{_SIGNS[result.rule]} {number_text(result, result.bar)}"
+
+
+def interval_text(result: RequirementResult) -> str:
+    """Return the bounds of a result."""
+    low, high = (
+        "no limit" if bound is None else number_text(result, bound, change=is_margin(result))
+        for bound in (result.low, result.high)
+    )
+    return f"{low} to {high}"
+
+
+def estimate_text(result: RequirementResult) -> str:
+    """Return the estimate of a result, with its sign where it is a difference."""
+    return number_text(result, result.estimate, change=is_margin(result))
+
+
+def next_step(result: RequirementResult) -> str | None:
+    """Return what an open or unmeasured requirement needs, None for the others."""
+    if result.state == "not_measured":
+        return f"{result.name}: {result.reason}"
+    if result.state != "open":
+        return None
+    what = "reviews" if result.reviews else "rows"
+    count = result.missing_reviews if result.reviews else result.missing_rows
+    if count is None:
+        return f"{result.name}: no number of {what} is enough, the estimate lies on the bar"
+    return f"{result.name}: about {count:,} more {what}"
+
+
+def scope_text(definition: GateDefinition) -> str:
+    """Return what the estimates speak of, and what the figures of judges claim."""
+    about = (
+        "rows like those of the release"
+        if definition.about == "rows"
+        else "the population that the drawn rows are weighted to"
+    )
+    claim = "as judged" if definition.claim == "as_judged" else "as humans would judge"
+    return f"{claim}; about {about}"
+
+
+def look_text(decision: GateDecision) -> str:
+    """Return which look it is, and how sure each bound is."""
+    planned = decision.planned_looks
+    sure = f"each bound holds with {1 - decision.level:.1%}"
+    return f"look {decision.looks} of {planned} planned; {sure}"
+
+
+def undecided_text(outcomes: Mapping[str, Any]) -> list[str]:
+    """Return for each metric and side the rows without a verdict, where there are any."""
+    lines = []
+    for name, sides in outcomes.items():
+        for side, counts in sides.items():
+            lacking = {
+                word: counts[word]
+                for word in ("unknown", "error", "pending", "not_applicable")
+                if counts[word]
+            }
+            if lacking:
+                parts = ", ".join(f"{n:,} {word.replace('_', ' ')}" for word, n in lacking.items())
+                lines.append(f"{name} of the {side}: {parts} of {counts['drawn']:,}")
+    return lines

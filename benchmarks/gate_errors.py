@@ -1,0 +1,349 @@
+"""How often a gate is wrong at each boundary, and how often it finds the difference it prints.
+
+python -m benchmarks.gate_errors [--runs 2000] [--rows 300] [BOUNDARY]...
+
+Rows are in conversations of one to four, and alike within one. 10 % of the verdicts are unknown
+and 2 % are errors (limits 20 % and 5 %). At a boundary the truth lies on the bar, so each ship is
+a false one, and so is each block. With three looks a gate sees a third of the conversations, then
+two thirds, then all, and stops at the first decision.
+
+Power is measured at a truth that is the printed smallest difference (`mde`, the median of 50 runs
+at the boundary) on the good side of the bar (*ship at*) and on the bad one (*block at*).
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import NormalDist, median
+from typing import Final
+
+import click
+import numpy as np
+
+from judges.gate.decision import GateVerdict, decide_gate, gate_verdict
+from judges.gate.definition import GateDefinition, parse_gate
+from judges.gate.readings import GateReview, GateRows, MetricReadings
+from judges.weighted_rows import FloatArray, IndexArray, RowArrays
+
+UNKNOWN: Final = 0.10
+ERROR: Final = 0.02
+FLIPS: Final = 0.136
+"""The share of verdicts on which the judge of the comparison of A with A contradicts itself."""
+_ALIKE: Final = 0.4
+"""The correlation within a conversation of what decides a verdict, a latency and a cost."""
+_SPREAD: Final = 0.5
+"""The standard deviation of the logarithms of latencies and costs."""
+_REVIEWED: Final = 120
+_PRINTED: Final = 50
+_UNIT: Final = NormalDist()
+
+
+class GateWorld:
+    """Draws rows of a gate, whose truth is ``shift`` above the bar of one requirement."""
+
+    def __init__(self, rng: np.random.Generator, rows: int) -> None:
+        self.rng = rng
+        sizes: list[int] = []
+        while sum(sizes) < rows:
+            sizes.append(int(rng.integers(1, 5)))
+        self.cluster: IndexArray = np.repeat(np.arange(len(sizes)), sizes)[:rows].astype(np.int64)
+        self.rows = rows
+
+    def normal(self, alike: float = _ALIKE) -> FloatArray:
+        """Return normal numbers that are alike within a conversation."""
+        shared = self.rng.standard_normal(int(self.cluster.max()) + 1)[self.cluster]
+        own = self.rng.standard_normal(self.rows)
+        found: FloatArray = math.sqrt(alike) * shared + math.sqrt(1 - alike) * own
+        return found
+
+    def below(self, share: float) -> FloatArray:
+        """Return 1 for a share of the rows, and 0 for the others."""
+        limit = _UNIT.inv_cdf(min(max(share, 1e-9), 1 - 1e-9))
+        return (self.normal() < limit).astype(float)
+
+    def verdicts(self, good: FloatArray) -> MetricReadings:
+        """Return verdicts on answers, some of them unknown or errors."""
+        place = self.rng.random(self.rows)
+        states = np.where(good > 0, "pass", "fail")
+        states = np.where(place < UNKNOWN, "unknown", states)
+        states = np.where(place > 1 - ERROR, "error", states)
+        values = np.where((states == "pass") | (states == "fail"), good, np.nan)
+        return MetricReadings(values, states.astype(np.str_))
+
+    def pair(self, difference: float, changed: float) -> tuple[FloatArray, FloatArray]:
+        """Return good answers of candidate and baseline that differ on a share of the rows."""
+        place = _normal_share(self.normal())
+        gained, lost = (changed + difference) / 2, (changed - difference) / 2
+        old = np.where(place < lost, 1.0, np.where(place < changed, 0.0, 1.0 * (place < 0.87)))
+        new = np.where(place < lost, 0.0, np.where(place < lost + gained, 1.0, old))
+        return new, old
+
+    def lognormal(self, median_: float) -> FloatArray:
+        """Return numbers with a long tail."""
+        found: FloatArray = median_ * np.exp(_SPREAD * self.normal())
+        return found
+
+    def gate_rows(
+        self,
+        candidate: Mapping[str, MetricReadings],
+        baseline: Mapping[str, MetricReadings] | None = None,
+        reviews: Mapping[str, Sequence[GateReview]] | None = None,
+        segments: Mapping[str, Sequence[str]] | None = None,
+    ) -> GateRows:
+        """Return the rows of a gate."""
+        weights = RowArrays(np.ones(self.rows), self.cluster)
+        return GateRows(weights, candidate, baseline or {}, segments or {}, {}, reviews or {})
+
+
+def _normal_share(values: FloatArray) -> FloatArray:
+    """Return the normal distribution function, to seven digits: Abramowitz and Stegun, 26.2.17."""
+    t = 1 / (1 + 0.2316419 * np.abs(values))
+    factors = (0.319381530, -0.356563782, 1.781477937, -1.821255978, 1.330274429)
+    tail = np.exp(-(values**2) / 2) / math.sqrt(2 * math.pi)
+    tail = tail * sum(factor * t ** (at + 1) for at, factor in enumerate(factors))
+    found: FloatArray = np.where(values > 0, 1 - tail, tail)
+    return found
+
+
+def numbers(values: FloatArray) -> MetricReadings:
+    """Return numbers as readings."""
+    return MetricReadings(values, np.full(len(values), "value"))
+
+
+Draw = Callable[[GateWorld, float], GateRows]
+
+
+@dataclass(frozen=True, slots=True)
+class GateBoundary:
+    """A gate whose first requirement is on its bar, when nothing is shifted."""
+
+    name: str
+    require: str
+    draw: Draw
+    more_is_good: bool = True
+    has_power: bool = True
+
+    def definition(self, looks: int) -> GateDefinition:
+        """Return the gate."""
+        limits = "judged: {at_most_unknown: 0.2, at_most_error: 0.05}"
+        if "claim" in self.require:
+            limits = limits[:-1] + ", agreement_at_least: {ac1: 0, reviews: 2}}"
+        text = f"gate: simulated\nrelease: drawn@1\nlooks: {looks}\n{limits}\n{self.require}\n"
+        return parse_gate(text, self.name)
+
+
+def _rate(world: GateWorld, shift: float) -> GateRows:
+    return world.gate_rows({"quality": world.verdicts(world.below(0.85 + shift))})
+
+
+def _high_rate(world: GateWorld, shift: float) -> GateRows:
+    return world.gate_rows({"quality": world.verdicts(world.below(0.95 + shift))})
+
+
+def _margin(world: GateWorld, shift: float, changed: float = 0.15) -> GateRows:
+    new, old = world.pair(-0.02 + shift, max(changed, abs(shift - 0.02)))
+    return world.gate_rows({"quality": world.verdicts(new)}, {"quality": world.verdicts(old)})
+
+
+def _few_changes(world: GateWorld, shift: float) -> GateRows:
+    return _margin(world, shift, 0.04)
+
+
+def _latency(world: GateWorld, shift: float) -> GateRows:
+    median_ = (3_500 + shift) / math.exp(_SPREAD * _UNIT.inv_cdf(0.95))
+    return world.gate_rows({"latency_ms": numbers(world.lognormal(median_))})
+
+
+def _cost(world: GateWorld, shift: float) -> GateRows:
+    mean = (0.08 + shift) * 0.8
+    costs = world.lognormal(mean / math.exp(_SPREAD**2 / 2))
+    done = world.verdicts(world.below(0.8))
+    return world.gate_rows({"cost_usd": numbers(costs), "task_success": done})
+
+
+def _humans(world: GateWorld, shift: float) -> GateRows:
+    good = world.below(0.85 + shift)
+    right = world.rng.random(world.rows) < 0.85
+    verdicts = world.verdicts(np.where(right, good, 1 - good))
+    drawn = world.rng.choice(world.rows, min(_REVIEWED, world.rows // 2), replace=False)
+    chance = len(drawn) / world.rows
+    reviews = [GateReview(at, good[at] > 0, chance) for at in sorted(drawn.tolist())]
+    return world.gate_rows({"quality": verdicts}, reviews={"quality": reviews})
+
+
+def _segments(world: GateWorld, shift: float) -> GateRows:
+    new, old = world.pair(-0.05 + shift, 0.15)
+    apps = np.array(["a", "b", "c", "d"])[world.cluster % 4].tolist()
+    return world.gate_rows(
+        {"quality": world.verdicts(new)},
+        {"quality": world.verdicts(old)},
+        segments={"app": apps},
+    )
+
+
+def _all_four(world: GateWorld, shift: float) -> GateRows:
+    parts = [draw(world, shift) for draw in (_rate, _latency, _cost)]
+    readings = {name: each for part in parts for name, each in part.candidate.items()}
+    hits = {"hit_rate": numbers(world.below(0.80 + shift))}
+    return world.gate_rows(readings | hits)
+
+
+BOUNDARIES: Final = (
+    GateBoundary("rate .85", "require: {quality: {at_least: .85}}", _rate),
+    GateBoundary("rate .95", "require: {quality: {at_least: .95}}", _high_rate),
+    GateBoundary(
+        "margin .02, 15 % change",
+        "require: {quality: {no_worse_than_baseline_by: .02}}",
+        _margin,
+    ),
+    GateBoundary(
+        "margin .02, 4 % change",
+        "require: {quality: {no_worse_than_baseline_by: .02}}",
+        _few_changes,
+        has_power=False,
+    ),
+    GateBoundary(
+        "latency p95",
+        "require: {latency_p95_ms: {at_most: 3500}}",
+        _latency,
+        more_is_good=False,
+    ),
+    GateBoundary(
+        "cost per success",
+        "require: {cost_per_success: {at_most: .08}}",
+        _cost,
+        more_is_good=False,
+    ),
+    GateBoundary(
+        "rate .85 as humans", "claim: as_humans\nrequire: {quality: {at_least: .85}}", _humans
+    ),
+    GateBoundary(
+        "margin in 4 segments",
+        "segments: {by: [app], no_worse_by: .05}\n"
+        "require: {quality: {no_worse_than_baseline_by: .05}}",
+        _segments,
+        has_power=False,
+    ),
+    GateBoundary(
+        "four requirements",
+        "require: {quality: {at_least: .85}, hit_rate: {at_least: .80}, "
+        "latency_p95_ms: {at_most: 3500}, cost_per_success: {at_most: .08}}",
+        _all_four,
+        has_power=False,
+    ),
+)
+
+
+def first_clusters(rows: GateRows, share: float) -> GateRows:
+    """Return the rows as they are after a share of the conversations: the rest is pending."""
+    unseen = rows.weights.cluster >= share * (int(rows.weights.cluster.max()) + 1)
+
+    def cut(readings: Mapping[str, MetricReadings]) -> dict[str, MetricReadings]:
+        return {
+            name: MetricReadings(
+                np.where(unseen, np.nan, each.values),
+                np.where(unseen, "pending", each.states).astype(np.str_),
+            )
+            for name, each in readings.items()
+        }
+
+    reviews = {
+        name: [each for each in held if not unseen[each.at]] for name, held in rows.reviews.items()
+    }
+    return replace(
+        rows, candidate=cut(rows.candidate), baseline=cut(rows.baseline), reviews=reviews
+    )
+
+
+def decide_in_looks(definition: GateDefinition, rows: GateRows) -> GateVerdict:
+    """Return the first decision of a gate that looks after equal parts of the conversations."""
+    for look in range(1, definition.looks + 1):
+        seen = rows if look == definition.looks else first_clusters(rows, look / definition.looks)
+        verdict = gate_verdict(definition, seen, at_look=look)
+        if verdict in ("ship", "block"):
+            return verdict
+    return "not_enough_evidence"
+
+
+def draw_worlds(runs: int, rows: int, seed: int) -> Iterator[GateWorld]:
+    """Yield a world for each run."""
+    rng = np.random.default_rng(seed)
+    for _ in range(runs):
+        yield GateWorld(rng, rows)
+
+
+def verdict_shares(
+    boundary: GateBoundary, worlds: Iterable[GateWorld], *, looks: int = 1, shift: float = 0.0
+) -> tuple[float, float]:
+    """Return the shares of runs that ship and that block."""
+    definition = boundary.definition(looks)
+    found = [decide_in_looks(definition, boundary.draw(world, shift)) for world in worlds]
+    return found.count("ship") / len(found), found.count("block") / len(found)
+
+
+def printed_difference(boundary: GateBoundary, worlds: Iterable[GateWorld]) -> float:
+    """Return the median of the smallest difference that a gate prints at the boundary."""
+    definition = boundary.definition(1)
+    found = [
+        decide_gate(definition, boundary.draw(world, 0.0)).requirements[0].mde for world in worlds
+    ]
+    return median(math.inf if each is None else each for each in found)
+
+
+def same_system(flips: float, worlds: Iterable[GateWorld]) -> tuple[float, float]:
+    """Return how often A against A is called a difference, and how often it is blocked.
+
+    The judge contradicts itself on a share of the rows (``flips``), and the margin is 0.
+    """
+    text = "gate: a\nrelease: r@1\nrequire: {quality: {no_worse_than_baseline_by: 0}}\n"
+    definition, runs, differs, blocks = parse_gate(text, "a"), 0, 0, 0
+    for runs, world in enumerate(worlds, 1):  # noqa: B007 - the number of the last
+        new, old = world.pair(0.0, flips)
+        sides = [world.verdicts(each) for each in (new, old)]
+        if not flips:
+            sides[1] = sides[0]
+        decided = decide_gate(
+            definition, world.gate_rows({"quality": sides[0]}, {"quality": sides[1]})
+        )
+        changed = decided.requirements[0].changed
+        differs += changed is not None and changed.differs
+        blocks += decided.decision == "block"
+    return differs / runs, blocks / runs
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+@click.option("--runs", default=2_000, show_default=True)
+@click.option("--rows", default=300, show_default=True)
+@click.option("--seed", default=1, show_default=True)
+def main(names: tuple[str, ...], runs: int, rows: int, seed: int) -> None:
+    """Print one line for each boundary, and the comparison of A with A."""
+    head = f"{'':26}{'ship':>7}{'block':>7}{'ship, 3':>9}{'block, 3':>9}"
+    click.echo(f"{head}{'mde':>9}{'ship at':>9}{'block at':>9}")
+    for boundary in BOUNDARIES:
+        if names and boundary.name not in names:
+            continue
+        one, three = (
+            verdict_shares(boundary, draw_worlds(runs, rows, seed), looks=looks) for looks in (1, 3)
+        )
+        line = f"{boundary.name:26}{one[0]:7.1%}{one[1]:7.1%}{three[0]:9.1%}{three[1]:9.1%}"
+        if boundary.has_power:
+            mde = printed_difference(boundary, draw_worlds(_PRINTED, rows, seed))
+            good = mde if boundary.more_is_good else -mde
+            power = [
+                verdict_shares(boundary, draw_worlds(runs, rows, seed), shift=shift)[at]
+                for at, shift in enumerate((good, -good))
+            ]
+            line += f"{mde:9.4g}{power[0]:9.1%}{power[1]:9.1%}"
+        click.echo(line)
+    if not names:
+        for flips in (0.0, FLIPS):
+            differs, blocks = same_system(flips, draw_worlds(runs, rows, seed))
+            click.echo(
+                f"A against A, {flips:.1%} of verdicts flip: {differs:.1%} called a difference, "
+                f"{blocks:.1%} blocked"
+            )
+
+
+if __name__ == "__main__":
+    main()

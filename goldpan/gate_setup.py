@@ -1,0 +1,205 @@
+"""Sets up a gate from the settings: its release, its files, and where runs are kept."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from batch.gate.gate_job import GateInputs, SideSource, read_gate, run_gate
+from batch.gate.gate_lines import read_candidate, read_reviews, read_verdicts
+from batch.gate.gate_report import run_pages
+from batch.gate.gate_run import GateRun, KeptRun
+from batch.gate.release_plan import plan_of_release
+from batch.gate.review_requests import review_requests
+from batch.gate.run_store import GateRunStore, is_run_name
+from batch.release.format.files import DATA
+from batch.release.format.reader import read_release_rows
+from batch.release.publish.reference import parse_reference
+from batch.release.publish.repository import ReleaseVersion
+from goldpan import release_setup
+from goldpan.gate_judging import judge_side, read_answered_rows
+from goldpan.settings import Settings
+from judges.definition import load_judge
+from judges.gate.definition import GateDefinition, load_gate
+from judges.gate.metric_names import gate_metric
+from judges.gate.plan import GatePlan
+from judges.gate.readings import BASELINE, CANDIDATE, GateSide
+from lake.location import LakeLocation
+from schemas.errors import UsageError
+
+EVALUATIONS = "evaluations"
+"""The folder of the lake that holds the runs of gates."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateFiles:
+    """The files of a gate. A side is the name of a kept run, or a file of outputs.
+
+    ``judges`` are files of judges that say what they have judged of the answers.
+    """
+
+    gate: Path
+    candidate: str | None = None
+    baseline: str | None = None
+    verdicts: Path | None = None
+    reviews: Path | None = None
+    judges: tuple[Path, ...] = ()
+
+
+class NamedRun(NamedTuple):
+    """A run of a gate under the name that it is kept by, its pages, and whether it is new.
+
+    ``changed`` are the rows that say something else of candidate and baseline; they are not kept.
+    """
+
+    name: str
+    run: GateRun
+    pages: Mapping[str, bytes]
+    changed: Sequence[Mapping[str, Any]]
+    is_new: bool
+
+
+def open_gate_runs(settings: Settings) -> GateRunStore:
+    """Return the kept runs of the lake."""
+    lake = settings.lake
+    files = LakeLocation(lake.uri, lake.s3_endpoint_url).files(EVALUATIONS)
+    return GateRunStore(files, release_setup.release_retry())
+
+
+def decide_and_keep(settings: Settings, files: GateFiles) -> NamedRun:
+    """Run a gate and keep the run. The same run again is the same look, and changes nothing.
+
+    A run that could measure no requirement has looked at nothing, and is not kept.
+
+    Raises UsageError for a mistake in the files, and for a repetition with fresh calls.
+    """
+    opened = _open_gate(settings, files)
+    place, run, changed = run_gate(
+        opened.definition, opened.release, opened.table, opened.inputs, opened.store
+    )
+    pages = run_pages(place.name, run)
+    is_new = run.decision.is_look and opened.store.keep(place, run, pages)
+    return NamedRun(place.name, run, pages, changed, is_new)
+
+
+def plan_of_gate(settings: Settings, gate: Path) -> tuple[GateDefinition, GatePlan]:
+    """Return what a gate will be able to find on the rows of its release, and what it takes."""
+    definition = load_gate(gate)
+    releases = release_setup.open_releases(settings)
+    release = releases.find(parse_reference(definition.release))
+    table = read_release_rows(releases.read(release, DATA))
+    return definition, plan_of_release(definition, table)
+
+
+class _OpenGate(NamedTuple):
+    """A gate with its release, the rows of that, the kept runs, and what it is run on."""
+
+    definition: GateDefinition
+    release: ReleaseVersion
+    table: pa.Table
+    store: GateRunStore
+    inputs: GateInputs
+
+
+def _open_gate(settings: Settings, files: GateFiles) -> _OpenGate:
+    definition = load_gate(files.gate)
+    releases, store = release_setup.open_releases(settings), open_gate_runs(settings)
+    release = releases.find(parse_reference(definition.release))
+    table = read_release_rows(releases.read(release, DATA))
+    inputs = _with_judges(settings, files, table, _inputs(definition, files, store))
+    return _OpenGate(definition, release, table, store, inputs)
+
+
+def rows_for_judges(settings: Settings, files: GateFiles) -> list[dict[str, Any]]:
+    """Return the rows of the release with the candidate's answers, redacted.
+
+    ``goldpan judge run --rows`` reads them. Raises UsageError without outputs of the candidate.
+    """
+    opened = _open_gate(settings, replace(files, judges=()))
+    return _answered_rows(settings, opened, "--rows-to")
+
+
+def rows_for_reviewers(settings: Settings, files: GateFiles, count: int) -> list[dict[str, Any]]:
+    """Return so many of the candidate's answers for each metric that a judge measures.
+
+    They are redacted, and do not say what the judge says. Raises UsageError without outputs of the
+    candidate, or if a judge measures nothing.
+    """
+    opened = _open_gate(settings, files)
+    answered = _answered_rows(settings, opened, "--ask-reviews")
+    rows, _, read = read_gate(opened.definition, opened.release, opened.table, opened.inputs)
+    found = list(review_requests(opened.definition, rows, read, answered, count))
+    if not found:
+        raise UsageError(
+            f"The gate {opened.definition.gate} has no verdicts of the candidate to review: give "
+            "--verdicts or --judge, for a metric that it requires."
+        )
+    return found
+
+
+def _answered_rows(settings: Settings, opened: _OpenGate, option: str) -> list[dict[str, Any]]:
+    outputs = opened.inputs.candidate
+    if outputs is None or isinstance(outputs, KeptRun):
+        raise UsageError(f"{option} writes answers of the candidate: give --candidate FILE.")
+    return read_answered_rows(settings, opened.table, outputs)
+
+
+def _with_judges(
+    settings: Settings, files: GateFiles, table: pa.Table, inputs: GateInputs
+) -> GateInputs:
+    """Return inputs with what judges say of both sides, as far as their outputs are there."""
+    if not files.judges:
+        return inputs
+    named = {gate_metric(metric).name for _, _, metric in inputs.verdicts or {}}
+    both = named & {load_judge(file).judge for file in files.judges}
+    if both:
+        raise UsageError(f"--verdicts and --judge both say {min(both)}: give one of them.")
+    sources: dict[GateSide, SideSource] = {CANDIDATE: inputs.candidate, BASELINE: inputs.baseline}
+    outputs = {
+        side: source
+        for side, source in sources.items()
+        if source is not None and not isinstance(source, KeptRun)
+    }
+    sides = {
+        side: judge_side(settings, read_answered_rows(settings, table, lines), files.judges)
+        for side, lines in outputs.items()
+    }
+    return replace(
+        inputs,
+        judged={side: verdicts.readings for side, verdicts in sides.items()},
+        judge_names={side: verdicts.judges for side, verdicts in sides.items()},
+    )
+
+
+def _inputs(definition: GateDefinition, files: GateFiles, store: GateRunStore) -> GateInputs:
+    folder = files.gate.parent
+    candidate = files.candidate
+    if candidate is None and definition.candidate is not None:
+        candidate = str(folder / definition.candidate.outputs)
+    baseline, named = files.baseline, definition.baseline
+    if baseline is None and named is not None:
+        baseline = named.run or str(folder / str(named.outputs))
+    if files.judges and candidate is None:
+        raise UsageError("--judge needs the outputs that it has judged: give --candidate.")
+    if candidate is None and files.verdicts is None:
+        raise UsageError(
+            "Nothing says what the candidate did: give --candidate, or --verdicts, or "
+            "`candidate: {outputs: FILE}` in the gate file."
+        )
+    return GateInputs(
+        candidate=_source(candidate, store),
+        baseline=_source(baseline, store),
+        verdicts=None if files.verdicts is None else read_verdicts(files.verdicts),
+        reviews={} if files.reviews is None else read_reviews(files.reviews),
+    )
+
+
+def _source(text: str | None, store: GateRunStore) -> SideSource:
+    """Return the outputs of a file, or a kept run where the text is the name of one."""
+    if text is None:
+        return None
+    if is_run_name(text) and not Path(text).is_file():
+        return store.find(text)
+    return read_candidate(Path(text))

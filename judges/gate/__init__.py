@@ -1,0 +1,1 @@
+"""A gate: whether a candidate ships, from requirements, with errors whose rate is known."""

@@ -1,0 +1,198 @@
+"""What a gate will be able to find, and what it takes, before anything is judged.
+
+Nothing is known of the candidate yet. So the plan assumes that rows of one cluster are half alike
+(an intraclass correlation of 0.5), that a fifth of the rows change between candidate and baseline,
+and that a judge saves no reviews. What it then finds, it finds with a power of 80 %.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+import numpy as np
+
+from judges.gate.bounds import OneSidedBounds, rows_missing
+from judges.gate.definition import GateDefinition, RequirementRule
+from judges.gate.metric_bounds import metric_bounds
+from judges.gate.metric_names import RECORDED, SUCCESS, GateMetric
+from judges.gate.paired_bounds import PairedBounds
+from judges.gate.readings import MetricReadings
+from judges.gate.share_bounds import ShareBounds
+from judges.weighted_rows import FloatArray, RowArrays, cluster_count, cluster_sums
+
+ALIKE: Final = 0.5
+CHANGED: Final = 0.2
+_MARGIN: Final = "no_worse_than_baseline_by"
+SHARE_SOUGHT: Final = 0.05
+"""How far above a bar a share is to be found, where no margin says how exact the gate must be."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequirementPlan:
+    """What one requirement will find on the rows that there are; None where nothing says it.
+
+    ``finds`` is the distance on the good side of the bar that is found with a power of 80 %.
+    ``sought`` is the one that is to be found: the margin itself, so that an equal candidate ships,
+    or five points above a share's bar. ``more_rows`` and ``more_reviews`` are missing for it.
+    """
+
+    name: str
+    rule: RequirementRule
+    bar: float
+    finds: float | None
+    sought: float | None
+    more_rows: int | None
+    more_reviews: int | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the numbers as JSON."""
+        return {
+            "name": self.name,
+            "rule": self.rule,
+            "bar": self.bar,
+            "finds": self.finds,
+            "sought": self.sought,
+            "missing_rows": self.more_rows,
+            "missing_reviews": self.more_reviews,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class GatePlan:
+    """The plan of a gate on ``rows`` rows. ``verdicts`` are those to be made of both sides.
+
+    ``reviews`` are those that the claim needs at least; ``cost_usd`` is what the rows cost in
+    production, None where no row says.
+    """
+
+    rows: int
+    clusters: int
+    verdicts: int
+    reviews: int
+    cost_usd: float | None
+    requirements: tuple[RequirementPlan, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the numbers as JSON."""
+        return {
+            "rows": self.rows,
+            "clusters": self.clusters,
+            "verdicts": self.verdicts,
+            "reviews": self.reviews,
+            "cost_usd": self.cost_usd,
+            "requirements": [each.to_json() for each in self.requirements],
+        }
+
+
+def plan_gate(
+    definition: GateDefinition,
+    rows: RowArrays,
+    production: Mapping[str, FloatArray],
+    cost_usd: float | None = None,
+) -> GatePlan:
+    """Return the plan of a gate.
+
+    ``production`` are latencies and costs of the rows as they were recorded, by what is read, with
+    NaN where there are none: they give the shape of those of the candidate.
+    """
+    metrics = definition.metrics
+    judged = {
+        name: any("no_worse_than_baseline_by" in definition.require[text].rules for text in texts)
+        for name, texts in _judged_names(metrics).items()
+    }
+    as_humans = definition.claim == "as_humans" and bool(judged)
+    planner = _Planner(definition, rows, production)
+    return GatePlan(
+        rows=len(rows.weight),
+        clusters=cluster_count(rows.cluster),
+        verdicts=len(rows.weight) * sum(1 + paired for paired in judged.values()),
+        reviews=definition.judged.agreement_at_least.reviews if as_humans else 0,
+        cost_usd=cost_usd,
+        requirements=tuple(
+            planner.plan(text, rule, number)
+            for text, requirement in definition.require.items()
+            for rule, number in requirement.rules.items()
+        ),
+    )
+
+
+def _judged_names(metrics: Mapping[str, GateMetric]) -> dict[str, list[str]]:
+    names: dict[str, list[str]] = {}
+    for text, metric in metrics.items():
+        for name in set(metric.reads) - set(RECORDED):
+            names.setdefault(name, []).append(text)
+    return names
+
+
+@dataclass(frozen=True, slots=True)
+class _Planner:
+    """Plans the requirements of one gate."""
+
+    definition: GateDefinition
+    rows: RowArrays
+    production: Mapping[str, FloatArray]
+
+    def plan(self, text: str, rule: RequirementRule, number: float) -> RequirementPlan:
+        """Return the plan of one rule of a metric."""
+        metric, level = self.definition.metrics[text], self.definition.level
+        is_margin = rule == _MARGIN
+        more = rule == "at_least" or (is_margin and not metric.less_is_good)
+        bar = (-number if more else number) if is_margin else number
+        bounds = self._margin_bounds(metric) if is_margin else self._bar_bounds(metric, bar)
+        finds = sought = missing = None
+        if bounds is not None:
+            margin = bounds.margin_above if more else bounds.margin_below
+            finds = margin(bar, level)
+            sought = number if is_margin else SHARE_SOUGHT if metric.kind == "mean" else None
+            if sought is not None:
+                missing = rows_missing(bounds.rows, sought, partial(margin, bar, level))
+        by_reviews = self._is_reviewed(metric) and not is_margin
+        return RequirementPlan(
+            name=text,
+            rule=rule,
+            bar=bar,
+            finds=None if finds is None or np.isinf(finds) else finds,
+            sought=sought,
+            more_rows=0 if by_reviews else missing,
+            more_reviews=missing if by_reviews else 0,
+        )
+
+    def _margin_bounds(self, metric: GateMetric) -> OneSidedBounds | None:
+        if metric.kind != "mean":
+            return None
+        size, freedom = _effective(self.rows), cluster_count(self.rows.cluster) - 1.0
+        return PairedBounds(CHANGED / 2, CHANGED / 2, len(self.rows.weight), size, freedom, 0, 0)
+
+    def _bar_bounds(self, metric: GateMetric, bar: float) -> OneSidedBounds | None:
+        """Return bounds as precise as those that the gate will have, None if nothing says it."""
+        count = len(self.rows.weight)
+        if metric.kind != "mean":
+            names = set(metric.reads) - {SUCCESS}
+            side = {name: self.production[name] for name in names & self.production.keys()}
+            side[SUCCESS] = np.ones(count)
+            if names - side.keys() or any(np.isnan(values).all() for values in side.values()):
+                return None
+            readings = {name: _readings(values) for name, values in side.items()}
+            return metric_bounds(metric, self.rows, readings, np.ones(count, np.bool_))
+        if not 0 < bar < 1:
+            return None
+        if self._is_reviewed(metric):
+            reviews = min(count, self.definition.judged.agreement_at_least.reviews)
+            return ShareBounds(bar, reviews, float(reviews), reviews - 1.0)
+        freedom = cluster_count(self.rows.cluster) - 1.0
+        return ShareBounds(bar, count, _effective(self.rows), freedom)
+
+    def _is_reviewed(self, metric: GateMetric) -> bool:
+        return self.definition.claim == "as_humans" and bool(set(metric.reads) - set(RECORDED))
+
+
+def _effective(rows: RowArrays) -> float:
+    """Return the effective size: Kish's, over the design effect of clusters that are half alike."""
+    total, squares = float(rows.weight.sum()), float(np.sum(rows.weight**2))
+    together = float(np.sum(cluster_sums(rows.weight, rows.cluster) ** 2))
+    return total**2 / (squares + ALIKE * (together - squares))
+
+
+def _readings(values: FloatArray) -> MetricReadings:
+    return MetricReadings(values, np.full(len(values), "value"))

@@ -1,0 +1,66 @@
+"""Segments of a gate: in each, shares must be no worse than a bar; they block, and never ship."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from judges.gate.definition import GateDefinition, RequirementRule
+from judges.gate.metric_bounds import difference_bounds, metric_bounds
+from judges.gate.readings import GateRows
+from judges.gate.requirement import BarTest, RequirementQuestion
+from judges.weighted_rows import MaskArray
+
+
+def segment_questions(
+    definition: GateDefinition, rows: GateRows, required: Sequence[RequirementQuestion]
+) -> tuple[list[RequirementQuestion], int]:
+    """Return what is tested in segments, and how many segments have too few rows for it.
+
+    Each mean that a requirement could measure is tested once: against the baseline on the same rows
+    where there is one, else against the requirement's bar.
+    """
+    rule = definition.segments
+    if rule is None:
+        return [], 0
+    tested: dict[str, RequirementQuestion] = {}
+    for each in required:
+        if each.test is not None and definition.metrics[each.metric].kind == "mean":
+            tested.setdefault(each.metric, each)
+    questions, small = [], 0
+    for segment in rule.by:
+        values = np.array(rows.segments[segment], np.str_)
+        for value in np.unique(values).tolist():
+            mask = values == value
+            if int(mask.sum()) < rule.min_rows:
+                small += 1
+                continue
+            found = [_question(definition, rows, each, mask) for each in tested.values()]
+            questions += [
+                each._replace(
+                    name=f"{each.metric} in {segment}={value or '(none)'}", segment=(segment, value)
+                )
+                for each in found
+                if each is not None
+            ]
+    return questions, small
+
+
+def _question(
+    definition: GateDefinition, rows: GateRows, question: RequirementQuestion, mask: MaskArray
+) -> RequirementQuestion | None:
+    """Return the test of a segment, None if too few of its rows are measured."""
+    segments, test, metric = definition.segments, question.test, definition.metrics[question.metric]
+    if segments is None or test is None:
+        return None
+    slack = -segments.no_worse_by if test.more_is_good else segments.no_worse_by
+    rule: RequirementRule
+    if all(name in rows.baseline for name in metric.reads):
+        bounds = difference_bounds(metric, rows.weights, rows.candidate, rows.baseline, mask)
+        rule, bar = "no_worse_than_baseline_by", slack
+    else:
+        bounds = metric_bounds(metric, rows.weights, rows.candidate, mask)
+        rule, bar = question.rule, question.bar + slack
+    if bounds is None or bounds.rows < segments.min_rows:
+        return None
+    shown = BarTest(bounds, bar, test.more_is_good)
+    return RequirementQuestion(question.name, question.metric, rule, bar, shown)
