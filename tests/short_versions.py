@@ -25,7 +25,8 @@ def drawn(few: int, many: int, *strategies: Any) -> Callable[[Callable[..., None
     def decorate(body: Callable[..., None]) -> Any:
         @pytest.mark.parametrize("examples", short([few, many], [few]))
         def test(examples: int) -> None:
-            settings(max_examples=examples)(given(*strategies)(body))()
+            run: Callable[[], None] = settings(max_examples=examples)(given(*strategies)(body))
+            run()
 
         test.__doc__ = body.__doc__
         return test
