@@ -25,8 +25,8 @@ def drawn(few: int, many: int, *strategies: Any) -> Callable[[Callable[..., None
     def decorate(body: Callable[..., None]) -> Any:
         @pytest.mark.parametrize("examples", short([few, many], [few]))
         def test(examples: int) -> None:
-            run: Callable[[], None] = settings(max_examples=examples)(given(*strategies)(body))
-            run()
+            run: Any = given(*strategies)
+            settings(max_examples=examples)(run(body))()
 
         test.__doc__ = body.__doc__
         return test
