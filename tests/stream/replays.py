@@ -55,11 +55,12 @@ STEPS = [step for step in ReplayStep if step not in {ReplayStep.AUDIT_COMMITTED,
 
 def filled_lake(folder: Path) -> Lake:
     """Twelve records of one partition, in two flushes, and five of another; some set aside."""
-    make_once(folder, "twelve and five", _fill)
+    make_once(folder, "twelve and five", fill_lake)
     return open_lake(folder)
 
 
-def _fill(folder: Path) -> None:
+def fill_lake(folder: Path) -> None:
+    """Make that lake anew, for a test that changes how its rows are made."""
     lake = make_lake(folder)
     for source, start, end, bad in (
         (SOURCE, None, 6, BAD & set(range(6))),
