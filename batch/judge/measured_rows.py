@@ -78,9 +78,7 @@ class RecordedVerdicts:
 
     def __init__(self, record: JudgeRecord) -> None:
         self._identity = record.identity
-        self._answers: dict[str, JudgeAnswer] = {
-            row.trace_id: row.answer for row in record.rows if row.answer is not None
-        }
+        self._answers: dict[str, JudgeAnswer] = {row.trace_id: row.answer for row in record.rows}
         self._rows = 0
 
     def verdict_on(self, subject: JudgeSubject) -> MetricVerdict | None:

@@ -31,7 +31,8 @@ from batch.judge.judge_plan import JudgePlan, JudgeTask
 from batch.judge.judgement_rows import JudgementRow, claim_row, judgement_row, stored_answer
 from batch.judge.judgement_store import ErasedMeanwhileError, JudgementStore
 from batch.judge.known_judgements import KnownJudgements
-from batch.judge.run_report import CallCounts, JudgeRunReport, ReportedRow
+from batch.judge.reported_rows import ReportedRow
+from batch.judge.run_report import CallCounts, JudgeRunReport
 from batch.judge.subjects import JudgeSubject, SubjectSource
 from batch.progress import ReportProgress, no_progress
 from judges.judgement import CallFacts, JudgementKey
@@ -271,6 +272,6 @@ class JudgeRunner:
         self._report.judged += is_new
         self._report.known += not is_new
         subject: JudgeSubject = task.subject
-        self._report.add(
+        self._report.rows.add(
             ReportedRow(subject.trace_id, subject.weighted, answer, epoch, subject.is_sampled)
         )
