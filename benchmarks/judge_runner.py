@@ -1,10 +1,13 @@
 """Measures a judge's runner over a lake: CPU time for each judgement, and memory as they grow.
 
 python -m benchmarks.judge_runner [--traces 100000]
+python -m benchmarks.judge_runner --folder FOLDER --way check --traces 1000000
 
-*check* judges traces of a lake by a check, *server* by a server that answers at once, without a
-network: what is left is the runner's own work. Each is run twice; the second run finds everything
-judged. Memory is the peak of the whole process after each step.
+*check* judges traces by a check, *chat* by a server that answers at once, without a network: what
+is left is the runner's own work. Each is run twice; the second run finds everything judged. With
+``--folder`` the lake stays there, and there is one run over all traces: a million can be judged by
+several commands, of which each finds judged what those before it have judged. Memory is the peak
+of the whole process after each step, estimates included.
 """
 
 import json
@@ -44,6 +47,7 @@ _REPLY = json.dumps(
         "usage": {"prompt_tokens": 500, "completion_tokens": 5},
     }
 ).encode()
+_WAYS = {"check": "{check: empty_answer}", "chat": "{chat: m-1}"}
 _JUDGE = "judge: {name}\nversion: 1\nasks: The answer helps.\nby: [{way}]\n"
 
 
@@ -87,6 +91,8 @@ def run(lake: Lake, way: str, traces: int) -> None:
     terms = RunTerms("benchmark", time.sleep, batch_rows=256)
     begun, wall = time.process_time(), time.perf_counter()
     report = JudgeRunner(plan, store, context, terms, InstantServer()).run(lambda: subjects(traces))
+    assert report.as_judged.counts.drawn == traces
+    assert report.corrected({}) is None
     spent, took = time.process_time() - begun, time.perf_counter() - wall
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     click.echo(
@@ -97,14 +103,16 @@ def run(lake: Lake, way: str, traces: int) -> None:
 
 @click.command()
 @click.option("--traces", default=100_000, show_default=True)
-def main(traces: int) -> None:
+@click.option("--folder", help="Keep the lake in this folder, and run once.")
+@click.option("--way", type=click.Choice([*_WAYS]), multiple=True, default=[*_WAYS])
+def main(traces: int, folder: str | None, way: tuple[str, ...]) -> None:
     """Print one line for each run."""
-    for way in ("{check: empty_answer}", "{chat: m-1}"):
-        with tempfile.TemporaryDirectory() as folder:
-            lake = Lake(LakeSettings(uri=folder))
+    for each in way:
+        with tempfile.TemporaryDirectory() as temporary:
+            lake = Lake(LakeSettings(uri=folder or temporary))
             lake.init()
-            for count in (traces // 10, traces, traces):
-                run(lake, way, count)
+            for count in (traces,) if folder else (traces // 10, traces, traces):
+                run(lake, _WAYS[each], count)
 
 
 if __name__ == "__main__":

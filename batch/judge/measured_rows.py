@@ -144,7 +144,7 @@ def without_texts(row: JudgedRow) -> JudgedRow:
         tool_calls=calls,
         attributes={name: intern(held[name]) for name in ATTRIBUTES if calls and name in held},
     )
-    return JudgedRow(trace, None, row.expected_documents, row.revision)
+    return JudgedRow(trace, None, row.expected_documents, row.revision, row.expected_calls)
 
 
 def sessions_of(rows: Iterable[MeasuredRow]) -> set[str]:
