@@ -375,7 +375,8 @@ def missing_log_problem(name: str) -> str:
 
 def _scan(action: str, dataset: Any, **options: Any) -> Iterator[pa.RecordBatch]:
     with _lake_errors(action):
-        for batch in dataset.to_batches(**options):
+        # Kept, the description of each file takes 100 kB until the dataset is gone.
+        for batch in dataset.to_batches(cache_metadata=False, **options):
             if batch.num_rows:
                 yield batch
 
