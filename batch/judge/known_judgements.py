@@ -157,7 +157,7 @@ def _rows(
     table: Table, columns: Sequence[str], where: pc.Expression, time: str | None = None
 ) -> Iterator[dict[str, Any]]:
     """Yield rows; ``time`` is a column to give in microseconds since 1970 (UTC)."""
-    for found in table.batches(columns, where, rows=_ROWS):
+    for found in table.batches(columns, where, rows=_ROWS, ahead=0):
         batch = found
         if time is not None:
             at = batch.schema.get_field_index(time)

@@ -2,15 +2,12 @@
 
 import json
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from typing import Any
 
 import pytest
 
 from schemas.records import Label, Message
-from tests.batch.judge import replies
+from tests.batch.judge.judge_server import JudgeServer, judge_server
 from tests.batch.judge.world import DAY, DEFINITION, asked, put_reviews, stored
 from tests.batch.kit import new_lake, open_lake
 from tests.docs.pages import code_blocks
@@ -22,40 +19,11 @@ CANARY = "zaphod.canary@example.org"
 DAYS = ("--from", DAY.isoformat())
 
 
-class JudgeServer(ThreadingHTTPServer):
-    """Says pass to every question, and keeps each byte that it was sent."""
-
-    def __init__(self) -> None:
-        self.received: list[bytes] = []
-        self.status = 200
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: JudgeServer
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        """Keep the request and reply."""
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.received.append(body + str(self.headers).encode())
-        reply = replies.body("chat" if "chat" in self.path else "decisions", "pass")
-        self.send_response(self.server.status)
-        self.send_header("Content-Length", str(len(reply)))
-        self.end_headers()
-        self.wfile.write(reply)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name
-        """Say nothing."""
-
-
 @pytest.fixture
 def server() -> Iterator[JudgeServer]:
     """Run a server of a judge."""
-    with JudgeServer() as made:
-        Thread(target=made.serve_forever, daemon=True).start()
+    with judge_server() as made:
         yield made
-        made.shutdown()
 
 
 @pytest.fixture
@@ -70,7 +38,7 @@ def run_judge(
     rows = [asked(number) for number in range(ROWS)]
     new_lake(tmp_path / "lake", [*rows, asked(77, messages=mail)])
     work_in(tmp_path, monkeypatch)
-    monkeypatch.setenv("GOLDPAN_JUDGES__URL", f"http://127.0.0.1:{server.server_port}/v1")
+    monkeypatch.setenv("GOLDPAN_JUDGES__URL", server.address)
     policy = "extends: strict\nname: light\nnames: {model: none}\n"
     (tmp_path / "policy.yaml").write_text(policy, encoding="utf-8")
     monkeypatch.setenv("GOLDPAN_REDACT__POLICY", "policy.yaml")

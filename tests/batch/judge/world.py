@@ -130,6 +130,7 @@ class World:
     only_current: bool = False
     tokens: Iterator[int] = field(default_factory=partial(itertools.count, 1))
     retry: Retry | None = None
+    silent_questions: int = 256
 
     def runner(self) -> JudgeRunner:
         """Return a runner that knows nothing yet."""
@@ -142,6 +143,7 @@ class World:
             self.wait,
             batch_rows=self.batch_rows,
             budget_usd=self.budget_usd,
+            silent_questions=self.silent_questions,
         )
         store = JudgementStore(self.lake, known, context)
         return JudgeRunner(plan, store, context, terms, self.server, self.proof)
