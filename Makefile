@@ -35,7 +35,8 @@ demo: $(VENV)/.runtime
 	@$(BIN)/goldpan demo $(ARGS)
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not chaos" -n $(JOBS) --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -m "not chaos" -n $(JOBS) --dist loadfile \
+		--no-loadscope-reorder $(ARGS)
 
 # What the tests need of others: fetched and built once, else by the first `make test`.
 servers: $(VENV)/.dev

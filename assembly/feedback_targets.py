@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, Final, TypeAlias
 
 import pyarrow as pa
@@ -20,20 +20,12 @@ from otel.stored_spans import from_stored_span
 from schemas.arrow import SPANS_TABLE, TABLES
 from schemas.times import to_micros
 
-Days: TypeAlias = Collection[date] | None
-"""The days of rows to read, None for all."""
+Days: TypeAlias = frozenset[date] | tuple[date, date] | None
+"""The days of rows to read: some, or those from the first to the last of two. None: all days."""
 
 _FEEDBACK: Final = "feedback"
 _BATCH_ROWS: Final = 65_536
 _ENTITY_MARK: Final = "|".join(f'"{re.escape(key)}"' for key in ENTITY_KEYS)
-
-
-def all_days(days: tuple[date, date] | None) -> Days:
-    """Return each day from the first to the last of two; None if there are none."""
-    if days is None:
-        return None
-    first, last = days
-    return [first + timedelta(days=number) for number in range((last - first).days + 1)]
 
 
 def has_feedback(rows: pa.Table) -> bool:
@@ -176,7 +168,10 @@ def is_one_of(column: str, texts: Collection[str]) -> pc.Expression:
 def _within(condition: pc.Expression, days: Days) -> pc.Expression:
     if days is None:
         return condition
-    return condition & pc.field(PARTITION_COLUMN).isin(pa.array(sorted(days), pa.date32()))
+    day = pc.field(PARTITION_COLUMN)
+    if isinstance(days, tuple):
+        return condition & (day >= pa.scalar(days[0])) & (day <= pa.scalar(days[1]))
+    return condition & day.isin(pa.array(sorted(days), pa.date32()))
 
 
 def _rows(table: Table, columns: Sequence[str], condition: pc.Expression) -> Iterable[Any]:

@@ -10,11 +10,11 @@ from datetime import date
 from hashlib import blake2b
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from lake.file_reader import read_file
 from lake.parquet import PARTITION_COLUMN, DataFile, encode_day
 from lake.retry import Retry
-from lake.table_layouts import TABLE_LAYOUTS, file_schema
+from lake.table_layouts import TABLE_LAYOUTS
 from lake.tables import Table
 from schemas.errors import FatalError
 
@@ -92,9 +92,7 @@ def read_file_rows(table: Table, file: LiveFile) -> StoredRows:
 
     Raises RetryableError or FatalError if the store cannot be read.
     """
-    schema = file_schema(table.name)
-    # With the schema given, files that delta-rs has rewritten give plain text, not views.
-    rows = pq.read_table(pa.BufferReader(table.files.get(file.path)), schema=schema)
+    rows = read_file(table.files.get(file.path), table.name)
     return StoredRows(table.name, file.day, rows)
 
 

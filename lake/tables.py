@@ -89,25 +89,38 @@ class Table:
         with _lake_errors(f"reading the history of table {self.name}"):
             return read_ledger(self._until_version(self.handle.history()), table=self.name)
 
-    def commit_metadata(self, key: str, *, since_ms: int = 0) -> list[tuple[int, str]]:
+    def commit_metadata(
+        self, key: str, *, since_ms: int = 0, after: int = -1
+    ) -> list[tuple[int, str]]:
         """Return the metadata of commits under a key, by version, oldest first.
 
-        Commits from before ``since_ms`` (by the clocks of their writers) may be left out.
+        Those of versions up to ``after`` are left out. Commits from before ``since_ms`` (by the
+        clocks of their writers) may be left out.
         """
+        if self.handle.version() <= after:
+            return []
         with _lake_errors(f"reading the history of table {self.name}"):
-            history = self._until_version(self._history(since_ms))
-        return sorted((commit["version"], commit[key]) for commit in history if key in commit)
+            history = self._until_version(self._history(since_ms, after))
+        return sorted(
+            (commit["version"], commit[key])
+            for commit in history
+            if key in commit and commit["version"] > after
+        )
 
     def _until_version(self, history: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Return the commits up to the handle's version: delta-rs reads up to the newest."""
         version = self.handle.version()
         return [commit for commit in history if commit["version"] <= version]
 
-    def _history(self, since_ms: int) -> list[dict[str, Any]]:
-        limit = FIRST_COMMITS
+    def _history(self, since_ms: int, after: int) -> list[dict[str, Any]]:
+        limit = min(FIRST_COMMITS, self.handle.version() - after)
         while True:
             commits = self.handle.history(limit)
-            if len(commits) < limit or commits[-1].get("timestamp", since_ms) < since_ms:
+            if (
+                len(commits) < limit
+                or commits[-1]["version"] <= after + 1
+                or commits[-1].get("timestamp", since_ms) < since_ms
+            ):
                 return commits
             limit *= 8
 

@@ -16,11 +16,11 @@ from functools import partial
 from typing import Any, Final
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from lake.cut import TableCut
 from lake.datasets import open_dataset
 from lake.file_hashes import RecordedFile
+from lake.file_reader import read_file
 from lake.retry import Retry, call_with_retry
 from lake.table_layouts import file_schema
 from lake.tables import Lake
@@ -270,8 +270,7 @@ def _hash_problems(file: _File, data: bytes) -> list[str]:
 
 
 def _read(file: _File, data: bytes, columns: Sequence[str]) -> pa.Table:
-    source, schema = pa.BufferReader(data), file_schema(file.cut.name)
     if file.recorded.sha256 is None and file.chosen:
         # Nothing else would detect a broken page of a column that no law needs.
-        return pq.read_table(source, schema=schema).select(list(columns))
-    return pq.read_table(source, columns=list(columns), schema=schema)
+        return read_file(data, file.cut.name).select(list(columns))
+    return read_file(data, file.cut.name, columns)

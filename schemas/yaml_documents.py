@@ -7,7 +7,9 @@ a word (`yes`) nor a boolean, and the name of a field is a text.
 import json
 import re
 from collections.abc import Mapping
+from copy import deepcopy
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Annotated, Any, Final, TypeVar, get_args
 
 import yaml
@@ -17,6 +19,7 @@ from schemas.errors import UsageError
 from schemas.plain_yaml import PlainLoader
 
 _NAMED = re.compile(r"([a-z][a-z0-9_]*(?:\..*?)?): ")
+_KEPT_DOCUMENTS: Final = 16
 _UNKNOWN: Final = "extra_forbidden"
 _WORDS: Final = {"yes": True, "on": True, "no": False, "off": False}
 _TYPES: Final = {
@@ -58,6 +61,13 @@ def read_yaml_mapping(text: str, name: str) -> tuple[yaml.Node | None, dict[str,
 
     Raises UsageError if it is not YAML or not a mapping, or if a key is a duplicate or not text.
     """
+    tree, document = _parse(text, name)
+    return tree, deepcopy(document)
+
+
+@lru_cache(maxsize=_KEPT_DOCUMENTS)
+def _parse(text: str, name: str) -> tuple[yaml.Node | None, dict[str, Any]]:
+    """Parse a document once: a command reads a preset several times."""
     try:
         loader = PlainLoader(text)
         tree = loader.get_single_node()

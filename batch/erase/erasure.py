@@ -121,7 +121,8 @@ class LakeErasure:
     def state(self) -> ErasureState:
         """Return what the lake records of this erasure."""
         store = TombstoneStore(tombstones.open_tombstones(self.lake.location), self.context.retry)
-        return ErasureState(store, self.table_sets, self.persons, self.keys)
+        notes = receipt.CommitNotes(self.table_sets)
+        return ErasureState(store, notes, self.persons, self.keys)
 
     def scan(self) -> tuple[ErasureScan, list[dict[str, Any]]]:
         """Return what would be removed from tables and from releases; change nothing."""

@@ -13,20 +13,18 @@ from functools import partial
 from typing import Final, TypeVar
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from batch.erase.scanner import ErasureScanner
 from batch.erase.scope import ErasureScope
 from batch.erase.table_set import TableSet
 from batch.progress import ReportProgress
+from lake.file_reader import read_file
 from lake.live_files import list_live_files
 from lake.objects import HiddenVersion, ObjectStore
-from lake.parquet import PARTITION_COLUMN
 from lake.retry import Retry
 from lake.stats_bounds import LOG_FOLDER, widen_bounds
 from lake.table_layouts import TABLE_LAYOUTS
 from lake.tables import Table
-from schemas.arrow import TABLES
 
 _MAX_PASSES: Final = 5  # running workers keep writing files
 _DATA_FILE: Final = re.compile(
@@ -104,9 +102,10 @@ class LakePurge:
         name = _DATA_FILE.fullmatch(path)
         if name is None or name["table"] not in TABLE_LAYOUTS:
             return False
-        data = self._retry(f"reading {path}", partial(self.store.find, path))
-        if data is None or not self._contains_rows(name["table"], data, scope):
-            return False
+        if not self.scanner.has_matched(path):
+            data = self._retry(f"reading {path}", partial(self.store.find, path))
+            if data is None or not self._contains_rows(name["table"], data, scope):
+                return False
         self._retry(f"removing {path}", partial(self.store.purge, path))
         return True
 
@@ -141,14 +140,12 @@ class LakePurge:
 
     def _contains_rows(self, table: str, data: bytes, scope: ErasureScope) -> bool:
         """Return whether a file contains rows in scope; True if the file cannot be read."""
-        schema = TABLES[table].arrow
-        schema = schema.remove(schema.get_field_index(PARTITION_COLUMN))
         try:
-            rows = pq.read_table(pa.BufferReader(data), schema=schema)
+            rows = read_file(data, table)
         except (pa.ArrowException, OSError):
             return True
-        own, mention = self.scanner.match_rows(table, rows, scope)
-        return bool((own | mention).any()) or scope.holds_marked_ids(rows)
+        matched = self.scanner.match_rows(table, rows, scope).either
+        return bool(matched.any()) or scope.holds_marked_ids(rows)
 
     def _retry(self, what: str, step: Callable[[], _Result]) -> _Result:
         return self.retry.call(what, step)

@@ -6,6 +6,7 @@ interrupted erasure. It names nobody: persons appear as marks, records by their 
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from batch.erase.table_set import TableSet
 from lake.ledger import RecordSource, record_source
 from lake.table_log import ERASURE_KEY
+from lake.tables import Table
 from lake.tombstones import Tombstone
 from redact.crypto.signing import Signer, add_signature, signing_bytes, verify_signature
 from schemas.errors import UsageError
@@ -42,22 +44,40 @@ class CommitNote(NamedTuple):
     body: Mapping[str, Any]
 
 
-def read_commit_notes(
-    table_sets: Sequence[TableSet], tombstones: Iterable[Tombstone]
-) -> Iterator[CommitNote]:
-    """Yield the notes of the commits for some erasures.
+@dataclass(slots=True)
+class CommitNotes:
+    """The notes in the logs of some tables. A commit never changes, so each is read once."""
 
-    Raises RetryableError if a lake does not answer.
-    """
-    until = {tombstone.number: tombstone.until_us for tombstone in tombstones}
-    since_ms = min(until.values(), default=0) // 1000 - _CLOCK_SKEW_MS
-    for table_set in table_sets if until else ():
-        for name, table in sorted(table_set.tables.items()):
-            table.refresh()
-            for version, text in table.commit_metadata(ERASURE_KEY, since_ms=since_ms):
-                body = json.loads(text)
-                if body["erasure"] in until:
-                    yield CommitNote(table_set.path_of(name), version, body)
+    table_sets: Sequence[TableSet]
+    _since_ms: int | None = None
+    _read: dict[str, list[CommitNote]] = field(default_factory=dict)
+    _versions: dict[str, int] = field(default_factory=dict)
+
+    def read(self, tombstones: Iterable[Tombstone]) -> Iterator[CommitNote]:
+        """Yield the notes of the commits for some erasures, up to now.
+
+        Raises RetryableError if a lake does not answer.
+        """
+        until = {tombstone.number: tombstone.until_us for tombstone in tombstones}
+        if not until:
+            return
+        since_ms = min(until.values()) // 1000 - _CLOCK_SKEW_MS
+        if self._since_ms is None or since_ms < self._since_ms:
+            self._since_ms, self._read, self._versions = since_ms, {}, {}
+        for table_set in self.table_sets:
+            for name, table in sorted(table_set.tables.items()):
+                for note in self._of_table(table_set.path_of(name), table, since_ms):
+                    if note.body["erasure"] in until:
+                        yield note
+
+    def _of_table(self, path: str, table: Table, since_ms: int) -> Sequence[CommitNote]:
+        table.refresh()
+        notes = self._read.setdefault(path, [])
+        after = self._versions.get(path, -1)
+        new = table.commit_metadata(ERASURE_KEY, since_ms=since_ms, after=after)
+        notes += [CommitNote(path, version, json.loads(text)) for version, text in new]
+        self._versions[path] = table.handle.version()
+        return notes
 
 
 def build_receipt(  # noqa: PLR0913 - one argument a part of the receipt

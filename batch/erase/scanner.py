@@ -3,8 +3,8 @@
 The scan begins with rows that carry the persons' ids: their traces and feedback, with all revisions
 and spans of these traces, and the traces that repeat them. Next are texts of other persons that
 mention them, then rows derived from all those. Quarantine and the audit come last, because they are
-matched by coordinates. One file is in memory at a time. Files never change, so a file without
-matches is read again only once more ids are known.
+matched by coordinates. One file is in memory at a time. Files never change, so a file is read again
+only once more ids are known, and whole only if its texts must be searched for them.
 """
 
 from collections import Counter
@@ -16,7 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from batch.erase.scope import ErasureScope, collect_coordinates
+from batch.erase.file_matches import FileMatches, columns_of_mentions
+from batch.erase.scope import ErasureScope, RowMatches
 from batch.erase.sealed_payloads import (
     PAYLOAD_COLUMNS,
     SealedMatches,
@@ -40,12 +41,6 @@ from schemas.arrow import (
     SPANS_TABLE,
 )
 
-_OWN_ID: Final = {
-    "traces": "trace_id",
-    "feedback": "feedback_id",
-    "reviews": "review_id",
-    SPANS_TABLE: "trace_id",
-}
 _OF_TRACES: Final = frozenset({"traces", SPANS_TABLE})
 """Tables whose rows name the trace that they are part of, and its user."""
 _AUDIT_COLUMNS: Final = (
@@ -79,12 +74,12 @@ class TableMatches:
         """Return the path of the table, relative to the lake."""
         return self.table_set.path_of(self.table.name)
 
-    def add(self, file: LiveFile, own: RowFlags, mention: RowFlags) -> None:
-        """Record the matches in a file."""
-        if own.any() or mention.any():
+    def add(self, file: LiveFile, own: int, mentions: int) -> None:
+        """Record how many rows of a file match."""
+        if own or mentions:
             self.files[file.path] = file
-            self.own[file.path] = int(own.sum())
-            self.mentions[file.path] = int(mention.sum())
+            self.own[file.path] = own
+            self.mentions[file.path] = mentions
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +104,7 @@ class ErasureScan:
 
 
 class ErasureScanner:
-    """Scans tables repeatedly, and remembers which files hold no matches."""
+    """Scans tables repeatedly, and remembers which rows of which files match."""
 
     def __init__(
         self,
@@ -124,7 +119,8 @@ class ErasureScanner:
         self.table_sets, self.sealer = table_sets, sealer
         self.remove_unopened = remove_unopened
         self._retry, self._progress = retry, progress
-        self._clean: dict[tuple[str, str], tuple[int, ...]] = {}
+        self._searched: dict[str, FileMatches] = {}
+        self._matched: set[str] = set()
         self.found_ids: set[str] = set()
         """The persons' ids that occurred in a row, in all scans so far."""
 
@@ -149,18 +145,21 @@ class ErasureScanner:
         derived = [*judgements, *labels, *reviews]
         return ErasureScan(scope, [*derived, *audit, *quarantine, *reversed(records)])
 
-    def match_rows(
-        self, table: str, rows: pa.Table, scope: ErasureScope
-    ) -> tuple[RowFlags, RowFlags]:
-        """Return which rows of a table, with all its columns, match: own rows, and mentions."""
+    def match_rows(self, table: str, rows: pa.Table, scope: ErasureScope) -> RowMatches:
+        """Return which rows of a table, with all its columns, match."""
         none = np.zeros(len(rows), np.bool_)
         if table == AUDIT_TABLE:
             scanned = np.asarray(rows["characters_scanned"]) > 0
             not_blank = np.asarray(rows["fingerprint"].is_valid()) | scanned
-            return scope.match_coordinates(rows) & not_blank, none
+            return RowMatches(scope.match_coordinates(rows) & not_blank, none)
         if table == QUARANTINE_TABLE:
-            return self._select_payloads(search_payloads(rows, scope, self.sealer)), none
+            sealed = search_payloads(rows, scope, self.sealer)
+            return RowMatches(self._select_payloads(sealed), none)
         return scope.match_rows(table, rows)
+
+    def has_matched(self, path: str) -> bool:
+        """Return whether a scan has found rows in a file; ``path`` is relative to the lake."""
+        return path in self._matched
 
     def count_unopened(self, scope: ErasureScope) -> int:
         """Return how many payloads in quarantine could not be opened."""
@@ -226,34 +225,51 @@ class ErasureScanner:
         return [self._scan_table(table_set, table, scope) for table_set, table in self._each(names)]
 
     def _scan_table(self, table_set: TableSet, table: Table, scope: ErasureScope) -> TableMatches:
-        """Scan all columns of each file, except for files known to hold no matches."""
+        """Search all files of a table."""
         matches = TableMatches(table_set, table)
-        files, where = self._list_files(table), matches.path
-        id_counts = scope.id_counts
+        files = self._list_files(table)
         for done, file in enumerate(files):
-            self._progress(where, done, len(files))
-            if self._clean.get((where, file.path)) == id_counts:
-                continue
+            self._progress(matches.path, done, len(files))
+            found = self._search(matches, file, scope)
+            self._add(matches, file, len(found.own), len(found.mention))
+        return matches
+
+    def _add(self, matches: TableMatches, file: LiveFile, own: int, mentions: int = 0) -> None:
+        matches.add(file, own, mentions)
+        if file.path in matches.files:
+            self._matched.add(f"{matches.path}/{file.path}")
+
+    def _search(self, matches: TableMatches, file: LiveFile, scope: ErasureScope) -> FileMatches:
+        """Return which rows of a file match; read what is not known from earlier searches."""
+        table, path = matches.table, f"{matches.path}/{file.path}"
+        known = self._searched.get(path)
+        if known is None or not known.searched_for(scope):
             rows = self._read_rows(table, file)
             matched = scope.match_rows(table.name, rows)
-            if matched.either.any():
-                matches.add(file, matched.own, matched.mention)
-                missing = scope.persons.ids - self.found_ids
-                matched_rows = rows.filter(pa.array(matched.either)) if missing else rows
-                self.found_ids |= scope.ids_in_rows(table.name, matched_rows, missing)
-            else:
-                self._clean[where, file.path] = id_counts
-        return matches
+            self._find_ids(table.name, rows, matched, scope)
+        elif known.ids == scope.all_ids:
+            return known
+        else:
+            rows = self._read_columns(table, file, columns_of_mentions(table.name))
+            matched = known.with_mentions(scope.match_rows(table.name, rows))
+        self._searched[path] = FileMatches.of(table.name, rows, matched, scope)
+        return self._searched[path]
+
+    def _find_ids(
+        self, table: str, rows: pa.Table, matched: RowMatches, scope: ErasureScope
+    ) -> None:
+        missing = scope.persons.ids - self.found_ids
+        if missing and matched.either.any():
+            self.found_ids |= scope.ids_in_rows(
+                table, rows.filter(pa.array(matched.either)), missing
+            )
 
     def _add_mentions(self, scanned: Sequence[TableMatches], scope: ErasureScope) -> ErasureScope:
         """Add the ids of rows that mention the persons: all rows of such a trace match."""
         for matches in scanned:
-            name = matches.table.name
             for file in matches.files.values():
-                rows = self._read_rows(matches.table, file)
-                mention = scope.match_rows(name, rows).mention
-                ids = set(rows[_OWN_ID[name]].filter(pa.array(mention)).to_pylist()) - {None}
-                if name in _OF_TRACES:
+                ids = self._search(matches, file, scope).mentioning
+                if matches.table.name in _OF_TRACES:
                     scope = scope.with_ids(mentioning_traces=ids - scope.traces)
                 else:
                     scope = scope.with_ids(mentioning_feedback=ids - scope.feedback)
@@ -265,9 +281,7 @@ class ErasureScanner:
         """Add the coordinates of the matched records."""
         for matches in records:
             for file in matches.files.values():
-                rows = self._read_rows(matches.table, file)
-                flags = scope.match_rows(matches.table.name, rows).either
-                scope = scope.with_coordinates(collect_coordinates(rows, flags))
+                scope = scope.with_coordinates(self._search(matches, file, scope).coordinates)
         return scope
 
     def _scan_quarantine(
@@ -279,7 +293,7 @@ class ErasureScanner:
             sealed = search_payloads(rows, scope, self.sealer)
             selected = self._select_payloads(sealed)
             self.found_ids |= sealed.found_ids
-            matches.add(file, selected, np.zeros(len(selected), np.bool_))
+            self._add(matches, file, int(selected.sum()))
             matches.unopened += int((sealed.unopened & ~selected).sum())
             matches.without_payload += int(sealed.without_payload.sum())
         return matches
@@ -292,7 +306,7 @@ class ErasureScanner:
         matches = TableMatches(table_set, table)
         for file in self._list_files(table):
             rows = self._read_columns(table, file, _AUDIT_COLUMNS)
-            matches.add(file, *self.match_rows(AUDIT_TABLE, rows, scope))
+            self._add(matches, file, int(self.match_rows(AUDIT_TABLE, rows, scope).own.sum()))
         return matches
 
     def _list_files(self, table: Table) -> list[LiveFile]:

@@ -34,6 +34,9 @@ _ID_COLUMNS: Final = {
     *ASSEMBLY_COLUMNS.names,
 }
 """Columns that are compared as a whole: an id that begins like another is a different id."""
+_MENTIONING_COLUMNS: Final = {"trace_id", "feedback_id", "evidence", "record", "span_id"}
+"""Columns that say whether a row belongs to a trace or to feedback that mentions the persons."""
+COORDINATE_COLUMNS: Final = ("_topic", "_partition", "_index", "_offset")
 
 
 class RowMatches(NamedTuple):
@@ -101,14 +104,14 @@ class ErasureScope:
         return self.feedback | self.mentioning_feedback
 
     @property
-    def id_counts(self) -> tuple[int, ...]:
-        """Return how many ids are known: sets of ids only grow, so this changes with them."""
-        return (
-            len(self.traces),
-            len(self.feedback),
-            len(self.mentioning_traces),
-            len(self.mentioning_feedback),
-        )
+    def searched_ids(self) -> tuple[frozenset[str], ...]:
+        """Return the ids that texts are searched for, beside those of the persons."""
+        return self.traces, self.feedback
+
+    @property
+    def all_ids(self) -> tuple[frozenset[str], ...]:
+        """Return all ids that rows are matched by, beside those of the persons."""
+        return *self.searched_ids, self.mentioning_traces, self.mentioning_feedback
 
     @cached_property
     def text_search(self) -> TextSearch:
@@ -255,10 +258,15 @@ def list_free_text_columns(table: str) -> list[str]:
     return [column for column in TABLES[table].arrow.names if column not in _ID_COLUMNS]
 
 
+def list_mentioning_columns(table: str) -> list[str]:
+    """Return the columns by which a row can match once more mentioning ids are known."""
+    return [column for column in TABLES[table].arrow.names if column in _MENTIONING_COLUMNS]
+
+
 def collect_coordinates(rows: pa.Table, flags: RowFlags) -> dict[RecordSource, frozenset[int]]:
     """Return the coordinates of the flagged rows."""
     by_source: dict[RecordSource, set[int]] = {}
-    some = rows.select(["_topic", "_partition", "_index", "_offset"]).filter(pa.array(flags))
+    some = rows.select(list(COORDINATE_COLUMNS)).filter(pa.array(flags))
     for topic, partition, item, offset in zip(*(c.to_pylist() for c in some.columns), strict=True):
         by_source.setdefault(record_source(topic, partition, item), set()).add(offset)
     return {source: frozenset(offsets) for source, offsets in by_source.items()}

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from lake.file_reader import read_file
 from lake.live_files import LiveFile, list_live_files
-from lake.table_layouts import file_schema
 from lake.tables import Table
 from schemas.arrow import JUDGEMENTS_TABLE, LABELS_TABLE, REVIEWS_TABLE
 
@@ -42,6 +41,4 @@ def refresh_files(table: Table) -> list[LiveFile]:
 
 def read_file_columns(table: Table, file: LiveFile, columns: Sequence[str]) -> pa.Table:
     """Read some columns of a file of a table; RetryableError if the store does not answer."""
-    data = pa.BufferReader(table.files.get(file.path))
-    # With the schema given, a column that the file lacks is null.
-    return pq.read_table(data, columns=list(columns), schema=file_schema(table.name))
+    return read_file(table.files.get(file.path), table.name, columns)

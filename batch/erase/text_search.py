@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +23,11 @@ MIN_WORD_LENGTH: Final = 6
 """Shorter ids may be ordinary words: they are searched for in id columns only."""
 
 RowFlags = npt.NDArray[np.bool_]
+RowIndexes = npt.NDArray[np.int64]
 _TEXTS_PER_PATTERN: Final = 200  # more in one expression would make it slow
 _MAX_CHARACTERS: Final = 2**22  # of unescaped texts in memory at once
+_BYTES_TO_JOIN: Final = 2**20
+"""Larger arrays are searched as they are."""
 _EDGE: Final = "[^A-Za-z0-9]"
 _PHONE_SEPARATORS: Final = r"[\s()+.\-/\x{a0}]{0,3}"
 """Matches what may separate the digits of a telephone number."""
@@ -54,14 +57,18 @@ class TextSearch:
 
         ``quoted_ids`` match only in quotes or as a value in a URL.
         """
-        quoted = [_quoted_pattern(text) for text in quoted_ids]
-        fixed = [*_alternations(map(re.escape, anywhere), "{}")]
-        fixed += _alternations(map(_phone_pattern, phones), _digit_bounded("{}"))
-        fixed += _alternations(quoted, "{}")
-        raw = {text: _unicode_forms(text) for text in ids}
+        fixed = {
+            *map(re.escape, anywhere),
+            *map(_phone_pattern, phones),
+            *map(_quoted_pattern, quoted_ids),
+        }
+        raw = {form for text in ids for form in _unicode_forms(text)}
         # The unescaped form of an id counts only where the text, too, contains escapes.
-        unescaped = {text: forms.union(unescape_levels(text)) for text, forms in raw.items()}
-        return cls((*fixed, *_id_patterns(raw)), (*fixed, *_id_patterns(unescaped)))
+        unescaped = raw.union(*map(unescape_levels, ids))
+        return cls(
+            _alternations(fixed.union(map(_id_pattern, raw))),
+            _alternations(fixed.union(map(_id_pattern, unescaped))),
+        )
 
     @classmethod
     def for_binary(
@@ -69,21 +76,20 @@ class TextSearch:
     ) -> "TextSearch":
         """Compile texts and addresses that match anywhere, escaped or not."""
         forms = {form for text in texts for form in _unicode_forms(text)}
-        patterns = (
-            *_alternations(map(re.escape, forms)),
-            *_alternations(map(_email_pattern, emails), "(?i:{})"),
-            *_alternations(map(_phone_pattern, phones), _digit_bounded("{}")),
+        patterns = _alternations(
+            {
+                *map(re.escape, forms),
+                *map(_email_pattern, emails),
+                *map(_phone_pattern, phones),
+            }
         )
         return cls(patterns, patterns)
 
     def match_rows(self, rows: pa.Table, columns: Sequence[str]) -> RowFlags:
         """Return for each row whether one of these columns contains one of the texts."""
         flags = np.zeros(len(rows), np.bool_)
-        for column in columns:
-            start = 0
-            for chunk in rows[column].chunks:
-                flags[start : start + len(chunk)] |= self._match_array(chunk)
-                start += len(chunk)
+        for texts in _join_small(_column_texts(rows, columns)):
+            flags[texts.rows[self._match_strings(texts.array)]] = True
         return flags
 
     def match_texts(self, texts: Sequence[str]) -> RowFlags:
@@ -94,23 +100,6 @@ class TextSearch:
         """Return whether a text contains one of the texts searched for."""
         return bool(self.match_texts([text])[0])
 
-    def _match_array(self, array: Any) -> RowFlags:
-        kind = array.type
-        if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-            return self._match_strings(array)
-        if pa.types.is_struct(kind):
-            flags = np.zeros(len(array), np.bool_)
-            for child in array.flatten():
-                flags |= self._match_array(child)
-            return flags
-        if pa.types.is_map(kind):
-            return _any_per_list(
-                array, self._match_array(array.keys) | self._match_array(array.items)
-            )
-        if pa.types.is_list(kind):
-            return _any_per_list(array, self._match_array(array.values))
-        return np.zeros(len(array), np.bool_)
-
     def _match_strings(self, array: Any) -> RowFlags:
         flags = _match_patterns(array, self.raw_patterns)
         if not self.unescaped_patterns or array.null_count == len(array):
@@ -119,6 +108,60 @@ class TextSearch:
         for indices, readings in _unescape(array, candidates):
             flags[indices[_match_patterns(readings, self.unescaped_patterns)]] = True
         return flags
+
+
+class _Texts(NamedTuple):
+    """Texts of some rows: an array of texts, and the row that each is part of."""
+
+    array: Any
+    rows: RowIndexes
+
+
+def _column_texts(table: pa.Table, columns: Sequence[str]) -> Iterator[_Texts]:
+    """Yield all texts in columns, at any depth."""
+    for column in columns:
+        start = 0
+        for chunk in table[column].chunks:
+            yield from _texts(chunk, np.arange(start, start + len(chunk)))
+            start += len(chunk)
+
+
+def _texts(array: Any, rows: RowIndexes) -> Iterator[_Texts]:
+    """Yield the texts in an array, given the row that each of its values is part of."""
+    kind = array.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        if array.null_count < len(array):
+            yield _Texts(array, rows)
+    elif pa.types.is_struct(kind):
+        for child in array.flatten():
+            yield from _texts(child, rows)
+    elif pa.types.is_map(kind) or pa.types.is_list(kind):
+        offsets = np.asarray(array.offsets)
+        element_rows = np.repeat(rows, np.diff(offsets))
+        for child in (array.keys, array.items) if pa.types.is_map(kind) else (array.values,):
+            yield from _texts(child[offsets[0] : offsets[-1]], element_rows)
+
+
+def _join_small(parts: Iterable[_Texts]) -> Iterator[_Texts]:
+    """Join small arrays: pyarrow compiles an expression anew for each array."""
+    small: list[_Texts] = []
+    size = 0
+    for texts in parts:
+        if texts.array.nbytes > _BYTES_TO_JOIN:
+            yield texts
+            continue
+        small.append(texts)
+        size += texts.array.nbytes
+        if size > _BYTES_TO_JOIN:
+            yield _joined(small)
+            small, size = [], 0
+    if small:
+        yield _joined(small)
+
+
+def _joined(parts: Sequence[_Texts]) -> _Texts:
+    arrays = [texts.array.cast(pa.large_string()) for texts in parts]
+    return _Texts(pa.concat_arrays(arrays), np.concatenate([texts.rows for texts in parts]))
 
 
 def _unescape(array: Any, indices: Any) -> Iterator[tuple[Any, Any]]:
@@ -164,22 +207,17 @@ def _match_patterns(array: Any, patterns: Iterable[str]) -> RowFlags:
     return flags
 
 
-def _id_patterns(forms_by_id: dict[str, set[str]]) -> Iterator[str]:
-    """Yield expressions for ids, given the forms of each."""
-    forms = [form for some in forms_by_id.values() for form in some]
-    yield from _alternations(
-        _bounded(_escape_pattern(form)) for form in forms if not is_email(form)
-    )
-    yield from _alternations(
-        (_bounded(_email_pattern(form)) for form in forms if is_email(form)), "(?i:{})"
-    )
+def _id_pattern(form: str) -> str:
+    """Return the expression for a form of an id, which no letter or digit adjoins."""
+    return _bounded(_email_pattern(form) if is_email(form) else _escape_pattern(form))
 
 
-def _alternations(patterns: Iterable[str], frame: str = "{}") -> Iterator[str]:
-    ordered = sorted(set(patterns))
-    for start in range(0, len(ordered), _TEXTS_PER_PATTERN):
-        part = ordered[start : start + _TEXTS_PER_PATTERN]
-        yield frame.format("(?:" + "|".join(part) + ")")
+def _alternations(patterns: Collection[str]) -> tuple[str, ...]:
+    ordered = sorted(patterns)
+    return tuple(
+        "(?:" + "|".join(ordered[start : start + _TEXTS_PER_PATTERN]) + ")"
+        for start in range(0, len(ordered), _TEXTS_PER_PATTERN)
+    )
 
 
 def is_email(text: str) -> bool:
@@ -204,7 +242,8 @@ def _escape_pattern(text: str) -> str:
 
 def _email_pattern(text: str) -> str:
     name, _, host = text.rpartition("@")
-    return _escape_pattern(name) + _AT + _DOT.join(map(re.escape, host.split(".")))
+    address = _escape_pattern(name) + _AT + _DOT.join(map(re.escape, host.split(".")))
+    return f"(?i:{address})"
 
 
 def _bounded(pattern: str) -> str:
@@ -212,12 +251,9 @@ def _bounded(pattern: str) -> str:
     return f"(?:^|{_EDGE}){pattern}(?:$|{_EDGE})"
 
 
-def _digit_bounded(pattern: str) -> str:
-    return f"(?:^|[^0-9]){pattern}(?:$|[^0-9])"
-
-
 def _phone_pattern(digits: str) -> str:
-    return _PHONE_SEPARATORS.join(digits)
+    """Return the expression for a telephone number that no digit adjoins."""
+    return f"(?:^|[^0-9]){_PHONE_SEPARATORS.join(digits)}(?:$|[^0-9])"
 
 
 def _quoted_pattern(text: str) -> str:
@@ -225,11 +261,3 @@ def _quoted_pattern(text: str) -> str:
     form = re.escape(text)
     quoted = f"\"{form}\"|'{form}'|[?&][A-Za-z_.-]{{1,40}}={form}(?:$|[&\\s\"'#])"
     return f'{quoted}|"user_id"\\s{{0,9}}:\\s{{0,9}}{form}(?:$|[,}}\\s])'
-
-
-def _any_per_list(lists: Any, element_flags: RowFlags) -> RowFlags:
-    """Return for each list whether one of its elements is flagged."""
-    counts = np.concatenate([[0], np.cumsum(element_flags)])
-    offsets = np.asarray(lists.offsets)
-    flags: RowFlags = counts[offsets[1:]] > counts[offsets[:-1]]
-    return flags

@@ -6,14 +6,13 @@ from dataclasses import dataclass, field, replace
 from batch.erase.persons import Persons
 from batch.erase.receipt import (
     CommitNote,
+    CommitNotes,
     RecordCoordinates,
     coordinates_in_notes,
     event_marks_in_notes,
     label_events_in_notes,
-    read_commit_notes,
     read_receipt,
 )
-from batch.erase.table_set import TableSet
 from lake import tombstones
 from lake.erasure_copies import RECEIPT_PATTERN, receipt_name
 from lake.objects import ObjectStore
@@ -121,7 +120,7 @@ class ErasureState:
     """How far the erasure of some persons has come, by what the lake records of it."""
 
     store: TombstoneStore
-    table_sets: Sequence[TableSet]
+    commit_notes: CommitNotes
     persons: Persons
     keys: Sequence[Keys]
 
@@ -173,7 +172,7 @@ class ErasureState:
     def notes(self, of_tombstones: Sequence[Tombstone]) -> list[CommitNote]:
         """Return the notes of the commits for some tombstones."""
         return self.store.retry.call(
-            "reading the logs", lambda: list(read_commit_notes(self.table_sets, of_tombstones))
+            "reading the logs", lambda: list(self.commit_notes.read(of_tombstones))
         )
 
 

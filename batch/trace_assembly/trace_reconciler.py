@@ -13,7 +13,6 @@ from datetime import date
 from functools import partial
 from typing import Any, Final
 
-from assembly.feedback_targets import all_days
 from assembly.feedback_writer import FeedbackWriter
 from assembly.refusals import ERASED, AssemblyRefusal, mark_trace
 from assembly.row_writer import RowOutcome, RowWriter
@@ -202,7 +201,7 @@ class TraceReconciler:
                 try:
                     outcome = retry.call(
                         "resolving feedback",
-                        partial(writer.write, portion, all_days(request.days)),
+                        partial(writer.write, portion, request.days),
                     )
                 except FencedError:
                     retry.call("reading the tombstones", writer.tombstones.reload)

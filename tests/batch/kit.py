@@ -32,6 +32,7 @@ from schemas.record_batches import SENT_KINDS, DecodedBatch, RecordKind
 from schemas.records import Feedback, Label, LabelEvent, StoredSpan, Trace
 from schemas.redacted import Redacted
 from tests.labels.kit import NOW, kind_of, policy, rows
+from tests.lake.copies import init_lake
 from tests.lake.kit import HERE, commit_context, patience
 
 TOPICS = {RecordKind.TRACE: "llm.traces", RecordKind.FEEDBACK: "llm.feedback"}
@@ -66,8 +67,7 @@ def open_lake(uri: Path | str, s3_endpoint_url: str | None = None) -> Lake:
 
 def new_lake(uri: Path | str, records: Sequence[Trace | Feedback] = (), **more: Any) -> Lake:
     """Make a lake with all its tables and put records into it."""
-    lake = open_lake(uri, **more)
-    lake.init()
+    lake = init_lake(open_lake(uri, **more))
     put(lake, records)
     return lake
 

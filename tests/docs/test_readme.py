@@ -15,7 +15,7 @@ import pytest
 
 from goldpan.demo.broker import EmbeddedBroker
 from tests.docs.pages import Block, code_blocks
-from tests.servers.worker import environment, run_goldpan, run_goldpan_anew, settings
+from tests.servers.worker import environment, run_goldpan, settings
 
 BLOCKS = code_blocks("README.md")
 TOKEN = re.compile(r"(?<=:)[a-z0-9]{12}\b")
@@ -100,7 +100,7 @@ def test_ten_lines_of_python_on_ones_own_topic(
     assert len(list(filter(None, send.text.splitlines()))) == 10
     _run_python(send.text.replace("localhost:9092", broker.address))
     for line in _block("sh", "lake verify --kafka").text.splitlines():
-        done = run_goldpan_anew(env, *line.partition("#")[0].split()[1:])
+        done = run_goldpan(env, *line.partition("#")[0].split()[1:])
         assert done.returncode == 0, done.stderr
     printed = _run_python(_block("python", "DeltaTable").text)
     assert "'label': 'fail'" in printed

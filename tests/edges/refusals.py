@@ -1,12 +1,12 @@
 """Commands that are given something wrong, as processes of which many wait side by side."""
 
 import json
+import subprocess
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
-from tests.edges.commands import Ended, run
+from tests.servers.worker import run_goldpan
 
 AT_ONCE = 8
 USED_WRONGLY, FAILED = 2, 3
@@ -44,12 +44,12 @@ def _fill(text: str, words: Mapping[str, str]) -> str:
 class Refusals:
     """Runs all commands of a list, some at a time, and gives the outcome of each."""
 
-    def __init__(self, wrong: Mapping[str, Wrong], words: Mapping[str, str], folder: Path) -> None:
+    def __init__(self, wrong: Mapping[str, Wrong], words: Mapping[str, str]) -> None:
         self._wrong = {name: one.filled(words) for name, one in wrong.items()}
         self._pool = ThreadPoolExecutor(AT_ONCE)
-        self._outcomes: dict[str, Future[Ended]] = {
-            name: self._pool.submit(run, one.env, one.args, folder / f"command-{number}")
-            for number, (name, one) in enumerate(self._wrong.items())
+        self._outcomes: dict[str, Future[subprocess.CompletedProcess[str]]] = {
+            name: self._pool.submit(run_goldpan, one.env, *one.args)
+            for name, one in self._wrong.items()
         }
 
     def close(self) -> None:
@@ -60,23 +60,23 @@ class Refusals:
         """The command ended with its exit code and one sentence that names what is wrong."""
         wrong, ended = self._wrong[name], self._outcomes[name].result()
         told = sentence(ended)
-        assert ended.code == wrong.code, (ended.code, told)
+        assert ended.returncode == wrong.code, (ended.returncode, told)
         missing = [piece for piece in wrong.names if piece not in told]
         assert not missing, f"{missing} not in: {told}"
         return told
 
 
-def sentence(ended: Ended) -> str:
+def sentence(ended: subprocess.CompletedProcess[str]) -> str:
     """Return the one line for a person on standard error; all others there are events of the log.
 
     Raises AssertionError if there is none, or more than one, or anything on standard output.
     """
-    said = [line for line in ended.err.splitlines() if not _is_event(line)]
-    assert len(said) == 1, ended.err
+    said = [line for line in ended.stderr.splitlines() if not _is_event(line)]
+    assert len(said) == 1, ended.stderr
     assert said[0].startswith("goldpan: "), said
     assert "unexpected error" not in said[0], said
-    assert "Traceback" not in ended.err, ended.err
-    assert ended.out == "", ended.out
+    assert "Traceback" not in ended.stderr, ended.stderr
+    assert ended.stdout == "", ended.stdout
     return said[0]
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,13 +11,12 @@ from typing import Any
 import pytest
 
 from schemas.contract import CONTRACTS
-from tests.edges.commands import Ended, run
 from tests.make.records import encode_json, feedback, trace
 from tests.make.wire import framed
 from tests.servers.kafka import Kafka, unique
 from tests.servers.lake_reader import LakeReader
 from tests.servers.topic_io import Coordinate, Record, produce
-from tests.servers.worker import Worker, settings
+from tests.servers.worker import Worker, run_goldpan, settings
 
 SEAL_KEY = base64.b64encode(bytes(range(64, 96))).decode()
 AVSC = CONTRACTS["trace"].avro
@@ -30,7 +30,6 @@ class Place:
     kafka: Kafka
     folder: Path
     more: Mapping[str, object] = field(default_factory=dict)
-    commands: int = 0
 
     def __post_init__(self) -> None:
         self.traces, self.feedback = self.kafka.new_topic("q-t", 2), self.kafka.new_topic("q-f")
@@ -66,22 +65,23 @@ class Place:
         """Let a worker bring everything into the lake, and end."""
         Worker(self.env, ["--until-caught-up"], folder=self.folder, name=name).finish()
 
-    def run(self, *args: str, env: Mapping[str, str] | None = None) -> Ended:
+    def run(
+        self, *args: str, env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run a command of goldpan to its end."""
-        self.commands += 1
-        return run(env or self.env, args, self.folder / f"command-{self.commands}")
+        return run_goldpan(env or self.env, *args)
 
     def told(self, *args: str) -> str:
         """Return what a command of quarantine tells a person."""
         done = self.run("quarantine", *args, env={**self.env, "COLUMNS": "200"})
-        assert done.code == 0, done.err
-        return done.out
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def answer(self, *args: str, code: int = 0) -> dict[str, Any]:
         """Run a command of quarantine with ``--json`` and return its answer."""
         done = self.run("quarantine", *args, "--json")
-        assert done.code == code, done.err
-        answer: dict[str, Any] = json.loads(done.out)
+        assert done.returncode == code, done.stderr
+        answer: dict[str, Any] = json.loads(done.stdout)
         return answer
 
     def redriven(self, *args: str) -> dict[str, Any]:
@@ -186,11 +186,13 @@ def test_what_is_sealed_comes_back_without_kafka(kafka: Kafka, tmp_path: Path) -
 
     without = {k: v for k, v in place.env.items() if k != "GOLDPAN_REDACT__SEAL_KEY"}
     done = place.run("quarantine", "redrive", env=without)
-    assert (done.code, "GOLDPAN_REDACT__SEAL_KEY" in done.err) == (2, True), done.err
+    assert (done.returncode, "GOLDPAN_REDACT__SEAL_KEY" in done.stderr) == (2, True), done.stderr
     other = base64.b64encode(bytes(32)).decode()
     done = place.run("quarantine", "redrive", env={**place.env, "GOLDPAN_REDACT__SEAL_KEY": other})
-    assert (done.code, "differs from this lake's key" in done.err) == (2, True), done.err
-    assert "Traceback" not in done.err
+    assert (done.returncode, "differs from this lake's key" in done.stderr) == (2, True), (
+        done.stderr
+    )
+    assert "Traceback" not in done.stderr
 
     assert place.redriven() == _result(6, 6)
     assert place.answer("list")["groups"] == []
@@ -209,11 +211,11 @@ def test_a_topic_made_anew_lends_its_records_to_nobody(kafka: Kafka, tmp_path: P
     fresh = place.produce(place.traces, [encode_json(trace(i)) for i in range(50, 54)])
     place.know(NEW_ID)
     done = place.run("quarantine", "redrive")
-    assert (done.code, "goldpan stream adopt" in done.err) == (3, True), done.err
+    assert (done.returncode, "goldpan stream adopt" in done.stderr) == (3, True), done.stderr
     assert place.lake.coordinates("traces").total() == 0
 
     done = place.run("stream", "adopt", "--topic", place.traces, "--yes")
-    assert done.code == 0, done.err
+    assert done.returncode == 0, done.stderr
     place.catch_up("adopted")
     assert place.redriven() == _result(4, 0, gone=4)
     rows = place.lake.rows("traces", ["trace_id"])["trace_id"].to_pylist()

@@ -128,7 +128,7 @@ def refused_by_kafka(
         "sasl": guarded.sasl,  # type: ignore[attr-defined]
         "folder": str(tmp_path_factory.mktemp("refused")),
     }
-    running = Refusals(_kafka(), words, tmp_path_factory.mktemp("commands"))
+    running = Refusals(_kafka(), words)
     yield running
     running.close()
 
@@ -178,7 +178,7 @@ def _s3() -> dict[str, Wrong]:
 
 
 @pytest.fixture(scope="module")
-def refused_by_s3(s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Refusals]:
+def refused_by_s3(s3: S3) -> Iterator[Refusals]:
     """All that S3 refuses, under way."""
     mock = MockKafka()
     words = {
@@ -190,7 +190,7 @@ def refused_by_s3(s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         "secret": s3.gateway.secret_key,
         "region": s3.gateway.region,
     }
-    running = Refusals(_s3(), words, tmp_path_factory.mktemp("commands"))
+    running = Refusals(_s3(), words)
     yield running
     running.close()
     mock.close()

@@ -230,7 +230,7 @@ def refusals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Refusals]:
         other.listen()
         port = str(other.getsockname()[1])
         words = {"folder": str(folder), "broker": mock.bootstrap, "port": port}
-        running = Refusals(WRONG, words, tmp_path_factory.mktemp("commands"))
+        running = Refusals(WRONG, words)
         yield running
         running.close()
     mock.close()

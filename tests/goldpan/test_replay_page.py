@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 from goldpan.demo.broker import EmbeddedBroker
@@ -12,7 +10,7 @@ from goldpan.demo.wire_formats import encode_json
 from lake.config import LakeSettings
 from lake.tables import Lake
 from tests.architecture.source import ROOT
-from tests.servers.worker import call_goldpan, environment, run_goldpan, settings
+from tests.servers.worker import call_goldpan, run_goldpan, settings
 
 PAGE = (ROOT / "docs/replay.md").read_text(encoding="utf-8")
 COLUMNS = ("_partition", "_offset", "trace_id", "_schema", "_policy", "started_at")
@@ -44,10 +42,7 @@ def test_the_commands_of_the_page_run(tmp_path: Path) -> None:
     assert block
     codes = []
     for line in block[1].splitlines():
-        command = line.partition(" #")[0].replace("goldpan", f"{sys.executable} -m goldpan", 1)
-        done = subprocess.run(
-            command.split(), env=environment(env), capture_output=True, text=True, check=False
-        )
+        done = run_goldpan(env, *line.partition(" #")[0].split()[1:])
         codes.append(done.returncode)
         assert "goldpan:" not in done.stderr, done.stderr
     assert codes == [0, 0, 1, 0, 0, 0]

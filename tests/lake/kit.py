@@ -19,6 +19,7 @@ from lake.table_log import position_app
 from lake.tables import Lake, Table
 from schemas.arrow import TABLES
 from schemas.redacted import Redacted
+from tests.lake.copies import init_lake
 
 TOPIC = "llm.feedback"
 SOURCE = SourcePartition(TOPIC, 0)
@@ -37,9 +38,7 @@ class At(NamedTuple):
 
 def make_lake(folder: Path) -> Lake:
     """Make a lake with all its tables."""
-    lake = open_lake(folder)
-    lake.init()
-    return lake
+    return init_lake(open_lake(folder))
 
 
 def open_lake(folder: Path) -> Lake:

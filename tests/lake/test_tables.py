@@ -165,3 +165,5 @@ def test_what_commits_say_is_read_as_far_back_as_asked(
     assert table.commit_metadata(LEDGER_KEY) == every
     assert [version for version, _ in every] == [1, 2, 3, 4, 5]
     assert [version for version, _ in table.commit_metadata(LEDGER_KEY, since_ms=2**62)] == [4, 5]
+    for after in range(-1, 7):
+        assert table.commit_metadata(LEDGER_KEY, after=after) == every[max(after, 0) :]

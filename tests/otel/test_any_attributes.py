@@ -36,7 +36,7 @@ ATTRIBUTES = st.tuples(
 ).map(lambda parts: {**parts[0], **parts[1]})
 
 
-@settings(max_examples=250)
+@settings(max_examples=80)
 @given(st.lists(st.tuples(ATTRIBUTES, st.none() | st.integers(1, 5)), min_size=1, max_size=5))
 def test_any_attributes_give_a_row_or_a_reason(
     spans: list[tuple[dict[str, Any], int | None]],

@@ -2,6 +2,9 @@
 
 import subprocess
 import sys
+from importlib.util import find_spec
+
+import pytest
 
 HEAVY = ("presidio_analyzer", "spacy", "thinc", "hyperscan", "phonenumbers", "tldextract", "regex")
 PLAIN = (
@@ -42,8 +45,10 @@ def loaded(policy: str) -> set[str]:
 def test_without_redaction_no_detector_is_loaded() -> None:
     """The policy `off` leaves Presidio, spaCy, hyperscan and their like on the disk."""
     assert loaded("off") == set()
+    assert all(map(find_spec, HEAVY))
 
 
+@pytest.mark.chaos
 def test_with_redaction_they_are() -> None:
     """The test above would see them."""
     assert loaded("strict") == set(HEAVY)

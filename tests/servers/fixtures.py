@@ -19,6 +19,7 @@ from tests.servers.registry import SchemaRegistry, SharedRegistry, registry_jars
 from tests.servers.s3 import S3, make_s3, prepare_s3
 from tests.servers.s3_faults import FaultyS3
 from tests.servers.shared import run_folder
+from tests.servers.shared_expressions import share_expressions
 from tests.servers.unavailable import ServerUnavailableError
 from tests.servers.worker import Worker
 
@@ -93,6 +94,11 @@ class StartWorker(Protocol):
 
     def __call__(self, env: Mapping[str, str], *args: str, name: str | None = None) -> Worker:
         """Start it; it is killed when the test ends."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared_expressions(tmp_path_factory: pytest.TempPathFactory) -> None:
+    share_expressions(run_folder(tmp_path_factory) / "expressions")
 
 
 @pytest.fixture(scope="session")

@@ -4,10 +4,12 @@ Each start of goldpan loads libraries for two seconds, eight with redaction, and
 hundreds. A forked process is as real as another: it has a pid, a group, streams and a death of its
 own. What is about the start itself runs without this (``anew=True``).
 
-The server is a process with one thread, since a fork copies no other. It answers on a socket pair,
-a message for each request, and ends when the test process has gone.
+The server is a process with one thread, since a fork copies no other. All test processes of a run
+share it: the first that can bind the run's address starts it. It answers a message for each
+request, and ends when no test process is connected any more.
 """
 
+import errno
 import functools
 import json
 import os
@@ -17,7 +19,9 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
@@ -26,25 +30,17 @@ _MODULE = "tests.servers.fork_server_main"
 _ROOT = Path(__file__).parents[2]
 _MESSAGE = 1 << 20
 _START_SECONDS = 120.0
+_BOUND_SECONDS = 0.05
 _ALLOCATOR = "jemalloc_bg_thd"
 """Threads of jemalloc, which gives up what they do in a forked process."""
 
 
 class ForkServer:
-    """The test process's end of the socket."""
+    """The test process's end of the connection."""
 
     def __init__(self) -> None:
-        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._socket = _connect()
         self._lock = threading.Lock()
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", _MODULE, str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"},
-                cwd=_ROOT,
-                start_new_session=True,
-            )
         self._socket.settimeout(_START_SECONDS)
 
     def fork(
@@ -63,8 +59,44 @@ class ForkServer:
             socket.send_fds(self._socket, [json.dumps(request).encode()], files)
             answer = self._socket.recv(_MESSAGE)
         if not answer:
-            raise RuntimeError(f"the fork server ended with {self._process.poll()}")
+            raise RuntimeError("the fork server has ended")
         return int(answer)
+
+
+def _connect() -> socket.socket:
+    """Connect to the server of this run, which is started unless it runs."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or f"process-{os.getpid()}"
+    address = f"\0goldpan-tests-{run}"
+    while True:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            connection.connect(address)
+        except ConnectionRefusedError:
+            connection.close()
+            _start(address)
+        else:
+            return connection
+
+
+def _start(address: str) -> None:
+    """Start a server that listens there, unless another process does so at this moment."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        try:
+            listener.bind(address)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            time.sleep(_BOUND_SECONDS)
+            return
+        listener.listen()
+        subprocess.Popen(
+            [sys.executable, "-m", _MODULE, str(listener.fileno())],
+            pass_fds=[listener.fileno()],
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"},
+            cwd=_ROOT,
+            start_new_session=True,
+        )
 
 
 @functools.cache
@@ -81,7 +113,8 @@ class ForkedProcess:
     ) -> None:
         self.args = words
         self.returncode: int | None = None
-        self.pid = fork_server().fork(words, out, err, env, cwd)
+        self._server = fork_server()
+        self.pid = self._server.fork(words, out, err, env, cwd)
         # Open until the code is known: the number cannot come to mean another process before.
         self._handle = os.pidfd_open(self.pid)
 
@@ -107,7 +140,7 @@ class ForkedProcess:
 
     def _ended_within(self, timeout: float | None) -> int | None:
         if self.returncode is None and select.select([self._handle], [], [], timeout)[0]:
-            self.returncode = fork_server().reap(self.pid)
+            self.returncode = self._server.reap(self.pid)
             os.close(self._handle)
         return self.returncode
 
@@ -138,29 +171,48 @@ def _text(stream: IO[bytes]) -> str:
 
 
 def serve(
-    connection: socket.socket, prepare: Callable[[Mapping[str, str]], None]
+    listener: socket.socket, prepare: Callable[[Mapping[str, str]], None]
 ) -> Callable[[], None] | None:
     """Answer requests. Returns in each forked process what that has to become, else None.
 
     ``prepare`` loads what a process with such an environment will need.
     """
-    while True:
+    users = [listener.accept()[0]]
+    while users:
+        for ready in select.select([listener, *users], [], [])[0]:
+            if ready is listener:
+                users.append(listener.accept()[0])
+            elif (received := _receive(ready)) is None:
+                users.remove(ready)
+                ready.close()
+            elif "reap" in received[0]:
+                _answer(ready, os.waitstatus_to_exitcode(os.waitpid(received[0]["reap"], 0)[1]))
+            else:
+                request, files = received
+                prepare(request["env"])
+                if not (pid := _fork()):
+                    for connection in (listener, *users):
+                        connection.close()
+                    return functools.partial(_become, request, files)
+                os.setpgid(pid, pid)  # before the test sends it a signal
+                for file in files:
+                    os.close(file)
+                _answer(ready, pid)
+    return None
+
+
+def _receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
+    """Return a request with its open files; None if the test process has gone."""
+    try:
         message, files, _flags, _address = socket.recv_fds(connection, _MESSAGE, 2)
-        if not message:
-            return None
-        request = json.loads(message)
-        if "reap" in request:
-            answer = os.waitstatus_to_exitcode(os.waitpid(request["reap"], 0)[1])
-        else:
-            prepare(request["env"])
-            answer = _fork()
-            if not answer:
-                connection.close()
-                return functools.partial(_become, request, files)
-            os.setpgid(answer, answer)  # before the test sends it a signal
-            for file in files:
-                os.close(file)
-        connection.send(str(answer).encode())
+    except ConnectionError:
+        return None
+    return (json.loads(message), files) if message else None
+
+
+def _answer(connection: socket.socket, number: int) -> None:
+    with suppress(ConnectionError):  # who asked may have gone
+        connection.send(str(number).encode())
 
 
 def _fork() -> int:

@@ -1,4 +1,4 @@
-"""The process of `tests.servers.fork_server`: run it with the number of its socket."""
+"""The process of `tests.servers.fork_server`: run it with the number of its listening socket."""
 
 import functools
 import gc
@@ -15,6 +15,7 @@ from redact.pipeline.factory import build_redactor
 from redact.policies.policy import load_policy
 from tests.redact.kit import KEYS
 from tests.servers.fork_server import serve
+from tests.servers.shared_expressions import share_expressions
 
 LATER = ("stream.worker", "boto3", "scipy.optimize")
 """What commands load only once they know their settings."""
@@ -58,6 +59,7 @@ def _entries(group: GroupEntry) -> Iterator[tuple[str, CommandEntry]]:
 
 
 if __name__ == "__main__":
+    share_expressions()
     become = serve(socket.socket(fileno=int(sys.argv[1])), prepare)
     if become is None:
         os._exit(0)

@@ -20,6 +20,7 @@ from schemas.arrow import TABLES
 from schemas.redacted import Redacted
 from stream.buffer import Flush
 from stream.flusher import RecordFlushRunner
+from tests.lake.copies import init_lake
 from tests.lake.kit import HERE, commit_context
 
 Rows = Redacted[pa.RecordBatch]
@@ -60,8 +61,7 @@ class Scene:
         self, folder: Path, positions: Mapping[SourcePartition, int] = MappingProxyType({})
     ) -> None:
         """Begin a lake, or go on with one whose positions are those."""
-        self.lake = open_lake(folder)
-        self.lake.init()
+        self.lake = init_lake(open_lake(folder))
         self._tokens = itertools.count(1)
         names = ("traces", "feedback", "quarantine", "redactions")
         self._positions = {(name, s): at for name in names for s, at in positions.items()}

@@ -35,6 +35,7 @@ from tests.batch.release.kit import drafted, open_repository
 from tests.batch.release.people import WHOLE
 from tests.edges.search import marks_in_folder
 from tests.labels.kit import DAY, NOW, feedback, trace
+from tests.lake.copies import init_lake
 
 PHONE = "+49 30 901820"
 PHONES = ("(030) 90-18-20", "tel:+4930901820", "0049 30/901820")
@@ -110,8 +111,7 @@ def rejected(start: int) -> Iterator[RejectedRecord]:
 
 def world(folder: Path) -> Lake:
     """Make the lake, a released version of it, and reviews."""
-    lake = open_lake(folder)
-    lake.init()
+    lake = init_lake(open_lake(folder))
     made = [record for _, record in records()]
     traces = [trace(f"base-{n}", messages=say(f"stays {n}")) for n in range(10)]
     traces += [one for one in made if isinstance(one, Trace)]

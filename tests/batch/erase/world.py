@@ -4,7 +4,9 @@ import itertools
 import json
 import os
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import pyarrow as pa
@@ -29,6 +31,7 @@ from schemas.records import Feedback, Message, StoredSpan, Trace
 from schemas.redacted import Redacted
 from tests.batch.kit import SCALES, TOPICS, Clock, desk, judge, open_lake, put, reconciled
 from tests.labels.kit import DAY, NOW, START, feedback, kind_of, trace
+from tests.lake.copies import init_lake, read_files, write_files
 from tests.lake.kit import HERE, commit_context, patience
 
 PERSON: Final = "mia-4711"
@@ -109,9 +112,23 @@ def records() -> list[Trace | Feedback]:
 
 
 def new_world(uri: Path | str, **more: Any) -> Lake:
+    """Make the lake, or copy the one made first; in a bucket it is made each time."""
+    if more:
+        return _make_world(uri, **more)
+    write_files(Path(uri), _world_files())
+    return open_lake(uri)
+
+
+@cache
+def _world_files() -> Mapping[Path, bytes]:
+    with TemporaryDirectory() as folder:
+        _make_world(folder)
+        return read_files(Path(folder))
+
+
+def _make_world(uri: Path | str, **more: Any) -> Lake:
     """Make the lake: several flushes, labels, reviews, quarantine, the audit."""
-    lake = open_lake(uri, **more)
-    lake.init()
+    lake = init_lake(open_lake(uri, **more))
     everything = records()
     traces = [r for r in everything if isinstance(r, Trace)]
     said = [r for r in everything if isinstance(r, Feedback)]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from batch.bounded_duckdb import TEMP_DIR_PREFIX, remove_stale_temp_dirs, temp_dir
+from lake.config import LakeSettings
 from lake.tables import Lake
 from tests.architecture.source import ROOT
 from tests.batch.release.kit import drafted
@@ -51,7 +52,7 @@ def test_the_temporary_files_of_a_killed_selection_are_removed(
     assert left.stat().st_mode & 0o777 == 0o700
     assert any(b"planted" in file.read_bytes() for file in left.iterdir())
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    drafted(conversation_lake, size=16)
+    drafted(Lake(LakeSettings(uri=conversation_lake.location.uri)), size=16)
     assert _folders(tmp_path) == []
 
 

@@ -19,6 +19,7 @@ from lake.table_log import position_app
 from lake.tables import Lake
 from schemas.arrow import TABLES
 from schemas.redacted import Redacted
+from tests.lake.copies import init_lake
 from tests.lake.kit import commit_context
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -77,8 +78,7 @@ def label(trace: Row, p_fail: float, *, revision: int = 1, **more: Any) -> Row:
 
 def make_lake(folder: Path | str, traces: Sequence[Row], labels: Sequence[Row]) -> Lake:
     """Make a lake that holds these rows, in several commits."""
-    lake = Lake(LakeSettings(uri=str(folder)))
-    lake.init()
+    lake = init_lake(Lake(LakeSettings(uri=str(folder))))
     half = len(traces) // 2
     for part in (traces[:half], traces[half:]):
         add(lake, "traces", part)

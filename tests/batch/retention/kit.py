@@ -26,6 +26,7 @@ from lake.tables import Lake
 from redact.pipeline.audit import chain_hash, chain_start
 from schemas.arrow import AUDIT_TABLE, SPANS_TABLE, TABLES, TIMESTAMP_US
 from schemas.redacted import Redacted
+from tests.lake.copies import init_lake
 from tests.lake.kit import commit_context, patience
 
 PLANTED = re.compile(rb"<(?:text|user|sealed)-of-day-\d+>")
@@ -172,8 +173,7 @@ def labels(day: int, number: int) -> list[dict[str, Any]]:
 
 def new_lake(folder: Path | str, *, s3_endpoint_url: str | None = None, days: int = DAYS) -> Lake:
     """Make a lake with six days (or so many) in every table, a commit a day."""
-    lake = open_lake(folder, s3_endpoint_url=s3_endpoint_url)
-    lake.init()
+    lake = init_lake(open_lake(folder, s3_endpoint_url=s3_endpoint_url))
     for day in range(days):
         add_day(lake, day)
     return lake
