@@ -1,12 +1,11 @@
 """A server of a small language model, SmolLM2 with 135 million parameters, on this machine's CPU.
 
 It prints its address. Replies are held to the schema of ``response_format``; below ``/free`` the
-model writes what it likes. ``/v1/systemone`` gives the probability of yes before no, as the model's
-next token.
+model writes what it likes. ``/v1/systemone`` gives how often its next word is
+yes, of yes and no.
 """
 
 import json
-import math
 from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
@@ -25,6 +24,7 @@ from cyllama.llama.llama_cpp import (
 
 MODEL = "SmolLM2-135M-Instruct.Q4_1"
 CONTEXT = 2048
+DRAWS = 48
 GREEDY = GenerationConfig(temperature=0.0, max_tokens=24, n_ctx=CONTEXT, n_gpu_layers=0)
 
 
@@ -56,7 +56,7 @@ def chat(model: GrammarLLM, messages: list[dict[str, str]]) -> str:
 
 
 def probability(model: GrammarLLM, state: str, statement: str) -> float:
-    """Return how probable it is that the model says yes, of yes and no."""
+    """Return how often the model says yes, of yes and no; the engine gives no probabilities."""
     prompt = (
         "<|im_start|>system\nReply yes or no.<|im_end|>\n"
         f"<|im_start|>user\n{state}\n\n{statement}\nDoes it hold?<|im_end|>\n"
@@ -66,12 +66,16 @@ def probability(model: GrammarLLM, state: str, statement: str) -> float:
     context = model._ensure_context(len(tokens), GREEDY)
     for at in range(0, len(tokens), GREEDY.n_batch):
         context.decode(llama_batch_get_one(tokens[at : at + GREEDY.n_batch], at))
-    logits = context.get_logits_ith(-1)
-    yes, no = (
-        logits[model.vocab.tokenize(word, add_special=False, parse_special=False)[0]]
-        for word in ("Yes", "No")
-    )
-    return 1 / (1 + math.exp(no - yes))
+    yes = 0
+    for seed in range(DRAWS):
+        params = LlamaSamplerChainParams()
+        params.no_perf = True
+        sampler = LlamaSampler(params)
+        sampler.add_grammar(model.vocab, 'root ::= "Yes" | "No"', "root")
+        sampler.add_dist(seed)
+        word = model.vocab.token_to_piece(sampler.sample(context, -1), special=True)
+        yes += word.startswith("Y")
+    return (yes + 1) / (DRAWS + 2)
 
 
 class Handler(BaseHTTPRequestHandler):
