@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 import pyarrow as pa
@@ -70,7 +70,7 @@ class Expectations:
     ``sha256`` is the hash of the file.
     """
 
-    column: str
+    column: Literal["expected_documents", "expected_calls"]
     sha256: str
     by_trace: Mapping[str, Sequence[Any]]
 
