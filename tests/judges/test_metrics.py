@@ -36,7 +36,6 @@ from judges.metrics.retrieval import (
 from judges.outcome import JudgeAnswer, JudgeOutcome, judge_error
 from judges.ways import WayKind
 from judges.weighted_rows import WeightedRow, row_arrays
-from schemas.records import ToolCall
 from tests.judges.kit import call, row
 
 
@@ -45,7 +44,7 @@ def measured(weight: float = 1.0, cluster: str | None = None, **fields: Any) -> 
     return MeasuredRow(row(**fields), WeightedRow(1 / weight, cluster))
 
 
-def expecting(expected: Sequence[ExpectedCall], *made: ToolCall) -> MeasuredRow:
+def expecting(expected: Sequence[ExpectedCall], *made: Any) -> MeasuredRow:
     """Return a row that made calls, and says which would have been right."""
     held = row(tool_calls=list(made))
     return MeasuredRow(replace(held, expected_calls=tuple(expected)))

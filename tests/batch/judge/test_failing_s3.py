@@ -129,7 +129,7 @@ def test_a_server_that_dies_in_the_run(own_s3: S3, monkeypatch: pytest.MonkeyPat
     lake = new_lake(uri, [asked(n) for n in range(ROWS)], s3_endpoint_url=own_s3.endpoint)
     world = World(
         lake,
-        retry=Retry(120.0, time.monotonic, lambda wait: time.sleep(wait) or False, random.uniform),
+        retry=Retry(120.0, time.monotonic, threading.Event().wait, random.uniform),
     )
     back: list[threading.Timer] = []
 
