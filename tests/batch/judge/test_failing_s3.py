@@ -25,7 +25,7 @@ PAUSE = 0.1
 
 
 @pytest.fixture
-def judged_lake(s3: S3, monkeypatch: pytest.MonkeyPatch) -> str:
+def failing_lake(s3: S3, monkeypatch: pytest.MonkeyPatch) -> str:
     """The address of a lake with traces on S3, reachable from this process."""
     for name, value in s3.env().items():
         if not name.startswith("GOLDPAN_"):
@@ -63,14 +63,14 @@ def each_once(s3: S3, uri: str) -> None:
 
 @pytest.mark.parametrize("faults", [REFUSALS, LIES], ids=["refusals", "lies"])
 def test_requests_that_fail(
-    s3: S3, faulty_s3: FaultyS3, judged_lake: str, faults: Sequence[Fault]
+    s3: S3, faulty_s3: FaultyS3, failing_lake: str, faults: Sequence[Fault]
 ) -> None:
     """Data files and commits that are refused, or done without saying so."""
     rules = [
         *break_requests(faulty_s3, faults, DATA),
         *break_requests(faulty_s3, faults, COMMIT),
     ]
-    judge_through(faulty_s3, s3, judged_lake)
+    judge_through(faulty_s3, s3, failing_lake)
     assert all(rule.done for rule in rules), rules
     if faults is LIES:
         assert rules[0].done[0].status == 200
@@ -79,27 +79,27 @@ def test_requests_that_fail(
 @pytest.mark.chaos
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_a_log_that_cannot_be_read(
-    s3: S3, faulty_s3: FaultyS3, judged_lake: str, method: str
+    s3: S3, faulty_s3: FaultyS3, failing_lake: str, method: str
 ) -> None:
     """What is known is read again, and nothing is asked twice."""
     break_requests(faulty_s3, (Fault.ERROR_500, Fault.CLOSE), r"/judgements/", method, 20)
-    judge_through(faulty_s3, s3, judged_lake)
+    judge_through(faulty_s3, s3, failing_lake)
 
 
 @pytest.mark.chaos
 @pytest.mark.parametrize("path", [DATA, COMMIT], ids=["data", "commit"])
 @pytest.mark.parametrize("fault", [*REFUSALS, *LIES])
 def test_one_fault_for_long(
-    s3: S3, faulty_s3: FaultyS3, judged_lake: str, fault: Fault, path: str
+    s3: S3, faulty_s3: FaultyS3, failing_lake: str, fault: Fault, path: str
 ) -> None:
     """One kind of fault at one kind of PUT, until every client has given up by itself."""
     (rule,) = break_requests(faulty_s3, [fault], path, times=OFTEN)
-    judge_through(faulty_s3, s3, judged_lake)
+    judge_through(faulty_s3, s3, failing_lake)
     assert rule.done
 
 
 @pytest.mark.parametrize("seed", [1, *(pytest.param(n, marks=pytest.mark.chaos) for n in (2, 3))])
-def test_two_runners_at_once(s3: S3, faulty_s3: FaultyS3, judged_lake: str, seed: int) -> None:
+def test_two_runners_at_once(s3: S3, faulty_s3: FaultyS3, failing_lake: str, seed: int) -> None:
     """Over one lake whose requests fail: they share the rows, and pay for each answer once."""
     source = random.Random(seed)  # noqa: S311 - a test
     for path in (DATA, COMMIT):
@@ -107,7 +107,7 @@ def test_two_runners_at_once(s3: S3, faulty_s3: FaultyS3, judged_lake: str, seed
             nth = source.randint(1, 8)
             faulty_s3.inject(fault, "PUT", path, nth=nth, times=2, seconds=PAUSE)
     worlds = [
-        World(open_lake(judged_lake, faulty_s3.endpoint), run_id=f"run-{at}", batch_rows=4,
+        World(open_lake(failing_lake, faulty_s3.endpoint), run_id=f"run-{at}", batch_rows=4,
               tokens=iter(range(at * 1_000, at * 1_000 + 999)))
         for at in (1, 2)
     ]  # fmt: skip
@@ -116,7 +116,7 @@ def test_two_runners_at_once(s3: S3, faulty_s3: FaultyS3, judged_lake: str, seed
         thread.start()
     for thread in threads:
         thread.join(240)
-    each_once(s3, judged_lake)
+    each_once(s3, failing_lake)
     assert sum(len(world.server.asked) for world in worlds) == ROWS
 
 
