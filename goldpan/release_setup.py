@@ -1,5 +1,7 @@
 """Opens, builds and verifies releases according to the settings."""
 
+from collections.abc import Sequence
+from copy import deepcopy
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,11 @@ from batch.release.publish.build import BuildOptions
 from batch.release.publish.repository import ReleaseRepository, ReleaseVersion
 from batch.release.publish.signatures import signer_from_key
 from batch.release.publish.verify import ReleaseVerification, verify_release
+from batch.release.sampling.expectations import (
+    Expectations,
+    read_expected_calls,
+    read_expected_documents,
+)
 from batch.release.sampling.spec import ReleaseSpec
 from batch.release.sampling.synthetic_reader import SyntheticRowPipeline, read_synthetic_rows
 from batch.release.sampling.synthetic_rows import SyntheticOffer
@@ -22,7 +29,8 @@ from lake.tables import Lake
 from redact.crypto.keys import load_keys
 from redact.crypto.signing import Signer
 from schemas.errors import UsageError
-from schemas.record_batches import DecodedBatch, RecordKind
+from schemas.record_batches import DecodedBatch, RecordKind, batch_records
+from schemas.records import ToolCall, Trace
 from schemas.text_files import read_text_file
 
 PUBLISHER_KEYS = ".keys/"
@@ -81,6 +89,30 @@ def load_synthetic_rows(
         now_us=wiring.now_us,
     )
     return read_synthetic_rows(spec, folder, pipeline)
+
+
+def load_expectations(settings: Settings, spec: ReleaseSpec, folder: Path) -> list[Expectations]:
+    """Return what the files of a spec say would have been right; see `read_expected_documents`."""
+
+    def are_redacted(calls: Sequence[list[ToolCall]]) -> list[bool]:
+        redactor, now = wiring.load_row_redactor(settings.redact), wiring.now_us()
+        made = [
+            Trace(trace_id="-", app="", started_at=now, status="ok", tool_calls=deepcopy(each))
+            for each in calls
+        ]
+        batch = batch_records(RecordKind.TRACE, "#expected", made)
+        outcome = redactor.redact_again(batch, ingested_at=now)
+        rejected = {each.raw.offset for each in outcome.rejected}
+        return [
+            at not in rejected and trace.tool_calls == each
+            for at, (trace, each) in enumerate(zip(made, calls, strict=True))
+        ]
+
+    said = (
+        read_expected_documents(spec, folder),
+        read_expected_calls(spec, folder, are_redacted),
+    )
+    return [each for each in said if each is not None]
 
 
 def load_publisher(settings: Settings) -> Signer | None:

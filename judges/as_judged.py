@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from judges.outcome import JudgeAnswer, OutcomeCounts
-from judges.weighted_rate import rate_of_values
-from judges.weighted_rows import FloatArray, WeightedRow, row_arrays
+from judges.weighted_rate import RateMoments, moments_of, rate_of_moments
+from judges.weighted_rows import WeightedRow, row_arrays
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,49 +50,78 @@ class JudgedRate:
         }
 
 
-def judged_rate(
-    rows: Iterable[tuple[JudgeAnswer, WeightedRow]],
-    *,
-    confidence: float = 0.95,
-    drawn: int | None = None,
-) -> JudgedRate:
-    """Return the weighted share of pass ÷ (pass + fail), with its interval and the range.
+@dataclass(frozen=True, slots=True)
+class JudgedSums:
+    """What the rate as judged is made of; parts that share no cluster add up.
 
-    The interval is that of Korn and Graubard (1998) on Kish's effective size over the design effect
-    of clusters. Of ``drawn`` rows, those without an answer are pending and in no share.
+    ``decided`` are the sums over rows that passed or failed, ``passed`` and ``undecided`` the
+    weights of passes, and of unknown and error.
     """
+
+    counts: OutcomeCounts
+    decided: RateMoments
+    passed: float
+    undecided: float
+
+    def __add__(self, other: "JudgedSums") -> "JudgedSums":
+        return JudgedSums(
+            self.counts + other.counts,
+            self.decided + other.decided,
+            self.passed + other.passed,
+            self.undecided + other.undecided,
+        )
+
+    def rate(self, confidence: float = 0.95) -> JudgedRate:
+        """Return the weighted share of pass ÷ (pass + fail), with its interval and the range.
+
+        The interval is that of Korn and Graubard (1998) on Kish's effective size over the design
+        effect of clusters.
+        """
+        least, most = undecided_range(self.passed, float(self.decided.weight[0]), self.undecided)
+        interval = rate_of_moments(self.decided, confidence)
+        return JudgedRate(
+            estimate=interval.estimate,
+            low=interval.low,
+            high=interval.high,
+            least=least,
+            most=most,
+            confidence=confidence,
+            effective=interval.effective,
+            design_effect=interval.design_effect,
+            counts=self.counts,
+        )
+
+
+def judged_sums(rows: Iterable[tuple[JudgeAnswer, WeightedRow]]) -> JudgedSums:
+    """Return the sums of rows."""
     held = list(rows)
-    counts = OutcomeCounts.of([answer for answer, _ in held], drawn=drawn)
     arrays = row_arrays(row for _, row in held)
     outcome = np.array([answer.outcome for answer, _ in held], np.str_)
     passed, failed = outcome == "pass", outcome == "fail"
-    decided = arrays.subset(passed | failed)
-    least, most = undecided_range(outcome, arrays.weight)
-    interval = rate_of_values(decided, passed[passed | failed].astype(float), confidence)
-    return JudgedRate(
-        estimate=interval.estimate,
-        low=interval.low,
-        high=interval.high,
-        least=least,
-        most=most,
-        confidence=confidence,
-        effective=interval.effective,
-        design_effect=interval.design_effect,
-        counts=counts,
+    decided = passed | failed
+    return JudgedSums(
+        OutcomeCounts.of(answer for answer, _ in held),
+        moments_of(arrays.subset(decided), passed[decided].astype(float)),
+        float(arrays.weight[passed].sum()),
+        float(arrays.weight[(outcome == "unknown") | (outcome == "error")].sum()),
     )
 
 
+def judged_rate(
+    rows: Iterable[tuple[JudgeAnswer, WeightedRow]], *, confidence: float = 0.95
+) -> JudgedRate:
+    """Return the share of rows that a judge passes; as `JudgedSums.rate`."""
+    return judged_sums(rows).rate(confidence)
+
+
 def undecided_range(
-    outcome: NDArray[np.str_], weight: FloatArray
+    passed: float, decided: float, undecided: float
 ) -> tuple[float | None, float | None]:
     """Return the shares of good rows if all of unknown and error are bad, and if all are good.
 
-    Rows that are not applicable are in neither; both are None where no row applies.
+    Given are weights. Rows that are not applicable are in none; None where no row applies.
     """
-    passed, failed = outcome == "pass", outcome == "fail"
-    open_ones = (outcome == "unknown") | (outcome == "error")
-    applicable = float(weight[passed | failed | open_ones].sum())
+    applicable = decided + undecided
     if not applicable:
         return None, None
-    sure = float(weight[passed].sum())
-    return sure / applicable, (sure + float(weight[open_ones].sum())) / applicable
+    return passed / applicable, (passed + undecided) / applicable

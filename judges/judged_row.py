@@ -23,18 +23,26 @@ class BadRowError(ValueError):
     """A row is not one of a trace. The message names columns and never holds content."""
 
 
+class ExpectedCall(msgspec.Struct, frozen=True):
+    """A tool call that would have been right; ``arguments`` is JSON."""
+
+    name: str
+    arguments: str = ""
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class JudgedRow:
     """A row to be judged.
 
-    ``expected_response`` and ``expected_documents`` (ids of documents) are only known of rows of a
-    release; None where nobody said. ``revision`` is that of an assembled trace.
+    ``expected_response``, ``expected_documents`` (ids of documents) and ``expected_calls`` are only
+    known of rows of a release; None where nobody said. ``revision`` is that of an assembled trace.
     """
 
     trace: Trace
     expected_response: str | None = None
     expected_documents: tuple[str, ...] | None = None
     revision: int | None = None
+    expected_calls: tuple[ExpectedCall, ...] | None = None
 
     @property
     def turns(self) -> list[Message]:
@@ -87,11 +95,13 @@ def judged_row_of(row: Mapping[str, Any]) -> JudgedRow:
             fields["started_at"] = to_micros(started)
         trace = msgspec.convert(fields, Trace)
         expected, documents = row.get("expected_response"), row.get("expected_documents")
+        calls = row.get("expected_calls")
         return JudgedRow(
             trace,
             msgspec.convert(expected, str | None),
             None if documents is None else tuple(msgspec.convert(documents, list[str])),
             msgspec.convert(row.get("revision"), int | None),
+            None if calls is None else tuple(msgspec.convert(calls, list[ExpectedCall])),
         )
     except msgspec.ValidationError as error:
         # The text of the error has the path of the field after the reason, and no values.

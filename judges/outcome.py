@@ -110,12 +110,23 @@ class OutcomeCounts:
 
         Raises ValueError if there are more answers than rows were drawn.
         """
+        counted = Counter((answer.outcome, answer.reason) for answer in answers)
+        return cls.of_counted(counted, drawn=drawn)
+
+    @classmethod
+    def of_counted(
+        cls,
+        counted: Mapping[tuple[JudgeOutcome, JudgeErrorReason | None], int],
+        *,
+        drawn: int | None = None,
+    ) -> "OutcomeCounts":
+        """Return the counts of rows by their outcome and reason; else as `of`."""
         outcomes: Counter[JudgeOutcome] = Counter()
         reasons: Counter[JudgeErrorReason] = Counter()
-        for answer in answers:
-            outcomes[answer.outcome] += 1
-            if answer.reason is not None:
-                reasons[answer.reason] += 1
+        for (outcome, reason), rows in counted.items():
+            outcomes[outcome] += rows
+            if reason is not None:
+                reasons[reason] += rows
         judged = outcomes.total()
         return cls(
             passed=outcomes["pass"],

@@ -164,14 +164,19 @@ class Table:
         """Yield columns of the rows that match, at most ``rows`` at a time; as `read`.
 
         The rows are those at the time of the call, however long reading takes. ``ahead`` batches
-        are read in advance.
+        are read in advance; more of them if the reader is slow, unless ``ahead`` is 0: then files
+        are read one after the other.
         """
         action = f"reading table {self.name}"
         with _lake_errors(action):
             # With the schema given, files that delta-rs has rewritten give plain text too.
             dataset = open_dataset(self.handle, schema=TABLES[self.name].arrow)
-        scan = {"batch_size": rows, "batch_readahead": ahead, "fragment_readahead": ahead // 2 or 1}
-        return _scan(action, dataset, columns=list(columns), filter=condition, **scan)
+        scan = {"columns": list(columns), "filter": condition, "batch_size": rows}
+        if not ahead:
+            return _scan_files(action, dataset, condition, scan)
+        return _scan(
+            action, dataset, batch_readahead=ahead, fragment_readahead=ahead // 2 or 1, **scan
+        )
 
     def checkpoint(self) -> None:
         """Write a checkpoint, so that readers need not read all commits since the beginning."""
@@ -388,9 +393,19 @@ def missing_log_problem(name: str) -> str:
 
 def _scan(action: str, dataset: Any, **options: Any) -> Iterator[pa.RecordBatch]:
     with _lake_errors(action):
-        for batch in dataset.to_batches(**options):
+        # Kept, the description of each file takes 100 kB until the dataset is gone.
+        for batch in dataset.to_batches(cache_metadata=False, **options):
             if batch.num_rows:
                 yield batch
+
+
+def _scan_files(
+    action: str, dataset: Any, condition: pc.Expression | None, scan: Mapping[str, Any]
+) -> Iterator[pa.RecordBatch]:
+    with _lake_errors(action):
+        files = dataset.get_fragments(condition)
+    for file in files:
+        yield from _scan(action, file, schema=dataset.schema, **scan)
 
 
 @contextmanager

@@ -1,9 +1,10 @@
 """Divides the cases of a long test: a few always run, the others only in `make chaos`."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
 
 
 def short(cases: Iterable[Any], always: Collection[Any]) -> list[Any]:
@@ -16,3 +17,18 @@ def short(cases: Iterable[Any], always: Collection[Any]) -> list[Any]:
 
 def _as_values(case: Any) -> tuple[Any, ...]:
     return case if type(case) is tuple else (case,)
+
+
+def drawn(few: int, many: int, *strategies: Any) -> Callable[[Callable[..., None]], Any]:
+    """Let hypothesis draw ``few`` examples for a test, and ``many`` in `make chaos`."""
+
+    def decorate(body: Callable[..., None]) -> Any:
+        @pytest.mark.parametrize("examples", short([few, many], [few]))
+        def test(examples: int) -> None:
+            run: Any = given(*strategies)
+            settings(max_examples=examples)(run(body))()
+
+        test.__doc__ = body.__doc__
+        return test
+
+    return decorate

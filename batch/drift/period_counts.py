@@ -7,7 +7,8 @@ counted as they were some days after the trace's day, equally for every day. Oth
 days, which still wait for feedback, would always look different.
 """
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -58,6 +59,7 @@ _CLOCKS: Final = 2  # a label is younger than its trace, unless clocks are wrong
 _TABLES: Final = ("labels", "quarantine", "redactions", SPANS_TABLE)
 _DAY: Final = f"datediff('day', DATE '1970-01-01', {PARTITION_COLUMN})"
 _DAY_US: Final = 86_400_000_000
+_STORED: Final = pa.schema([("day", pa.int64()), ("feature", pa.string()), ("n", pa.int64())])
 _ORDERED: Final = ", ".join(f"'{name}'" for name in (*NUMERIC_FEATURES, P_FAIL_FEATURE))
 
 
@@ -185,14 +187,16 @@ class PeriodCounts:
 
         Rows that were assembled from spans are no records: they are not in quarantine either.
         """
+        counts: Counter[tuple[int, str]] = Counter()
         for name in PRIMARY_TABLES:
             feature = SPAN_PREFIX * (name == SPANS_TABLE) + QUARANTINE_FEATURE
             for day, count in self._rows_of(name):
-                self._run(
-                    "INSERT INTO counted VALUES (?, ?, ?, ?)", (day, feature, STORED_RECORDS, count)
-                )
+                counts[day, feature] += count
+        rows = [{"day": day, "feature": name, "n": n} for (day, name), n in counts.items()]
+        self._connection.register("stored", pa.Table.from_pylist(rows, schema=_STORED))
+        self._run(f"INSERT INTO counted SELECT day, feature, '{STORED_RECORDS}', n FROM stored")  # noqa: S608
 
-    def _rows_of(self, name: str) -> Iterator[tuple[int, float]]:
+    def _rows_of(self, name: str) -> Iterator[tuple[int, int]]:
         table = self._lake.table(name)
         table.refresh()
         files = table.active_files()
@@ -202,11 +206,11 @@ class PeriodCounts:
             for day, count in zip(days, rows, strict=True):
                 event_day = day if isinstance(day, date) else date.fromisoformat(day)
                 if self._days.first <= event_day <= self._days.last:
-                    yield (event_day - EPOCH).days, float(count)
+                    yield (event_day - EPOCH).days, count
 
-    def _run(self, sql: str, parameters: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
+    def _run(self, sql: str) -> list[tuple[Any, ...]]:
         with _memory():
-            return self._connection.execute(sql, list(parameters)).fetchall()
+            return self._connection.execute(sql).fetchall()
 
 
 @contextmanager

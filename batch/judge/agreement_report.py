@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from batch.judge.estimates import estimates_json
 from batch.judge.judge_record import JudgeIdentity, JudgeRecord
+from batch.judge.reported_rows import ReportedRows
 from batch.judge.reviewed_answers import ReviewedAnswer
 from batch.judge.run_report import JudgeRunReport
 from judges.agreement.confusion import JudgeAgreement, agreement_by, measure_agreement
@@ -84,11 +85,11 @@ def report_agreement(
     found = record.agreement_rows(reviewed)
     newest = _newest(found)
     rows = [row for row, _ in newest]
-    run = JudgeRunReport(rows=record.rows)
-    judged = {row.trace_id for row in run.rows}
+    judged_rows = record.rows
+    judged = {row.trace_id for row in judged_rows}
     return JudgeAgreementReport(
         identity=record.identity,
-        run=run,
+        run=JudgeRunReport(ReportedRows.of(judged_rows)),
         reviewed=reviewed,
         agreement=measure_agreement(rows),
         flips=measure_flips(record.repeated()),

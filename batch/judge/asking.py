@@ -55,7 +55,7 @@ def ask_batch(
         before = judgements.find_call(partial(plan.call_id, task.key))
         if before is not None:
             facts = CallFacts(plan.way.model, cost_usd=plan.cost(0, 0),
-                              cached_from=before.judgement_id.hex())  # fmt: skip
+                              cached_from=before.judgement_id)  # fmt: skip
             batch.answers.append((task, plan.with_thresholds(before.answer), facts))
             calls.cached += 1
             continue

@@ -8,6 +8,7 @@ from batch.judge.judge_plan import JudgePlan
 from batch.judge.known_judgements import KnownJudgements
 from batch.judge.subjects import SubjectSource
 from batch.progress import ReportProgress, no_progress
+from batch.scratch_database import NumberedIds
 
 
 @dataclass(slots=True)
@@ -52,7 +53,7 @@ def estimate_run(
 ) -> RunEstimate:
     """Return what a run over these rows will ask, by what is known; nothing is asked."""
     estimate = RunEstimate()
-    asked: set[bytes] = set()
+    asked = NumberedIds()
     mode_tokens = 0
     for subject in source():
         estimate.rows += 1
@@ -65,11 +66,10 @@ def estimate_run(
             if task.question is None:
                 estimate.unasked += 1
                 continue
-            call = bytes.fromhex(plan.call_id(task.key, judgements.current_epoch))
-            if call in asked or judgements.find_call(partial(plan.call_id, task.key)):
+            call = plan.call_id(task.key, judgements.current_epoch)
+            if judgements.find_call(partial(plan.call_id, task.key)) or not asked.add(call):
                 estimate.equal += 1
                 continue
-            asked.add(call)
             estimate.calls += 1
             estimate.input_tokens += plan.request(task.question).tokens
             estimate.output_tokens += plan.reply_tokens

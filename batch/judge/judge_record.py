@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from batch.judge.judgement_rows import JUDGEMENT, stored_answer
+from batch.judge.reported_rows import ReportedRow
 from batch.judge.reviewed_answers import ReviewedAnswer
-from batch.judge.run_report import ReportedRow
 from judges.agreement.rows import AgreementRow
 from judges.outcome import JudgeAnswer, JudgeOutcome
 from judges.weighted_rows import WeightedRow

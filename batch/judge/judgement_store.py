@@ -49,9 +49,10 @@ class JudgementStore(Generic[KnownT]):
     def __init__(self, lake: Lake, rows: KnownT, context: CommitContext) -> None:
         self.known = rows
         self._context = context
-        self._rows = NumberedRows(
-            lake.table(JUDGEMENTS_TABLE), JUDGE_SEQUENCE, EntryKind.JUDGE, context
+        table = context.retry.call(
+            f"opening table {JUDGEMENTS_TABLE}", partial(lake.table, JUDGEMENTS_TABLE)
         )
+        self._rows = NumberedRows(table, JUDGE_SEQUENCE, EntryKind.JUDGE, context)
         self._guards: Sequence[Condition] = ()
 
     def begin(self) -> None:

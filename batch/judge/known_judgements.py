@@ -1,7 +1,7 @@
 """What the lake knows of a judge: judgements that are final, claims in force, calls, and models.
 
 It is read once and then row by row as the table grows, and each commit of a runner rests on it.
-Ids are kept as the first half of their bytes, and equal answers once.
+Answers and calls are in `KnownAnswers`, outside of memory.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from batch.judge.judgement_rows import CLAIM, JUDGEMENT, stored_answer
+from batch.judge.known_answers import KnownAnswer, KnownAnswers, KnownCall
 from judges.judgement import FIRST_EPOCH, JudgementKey
-from judges.outcome import JudgeAnswer
 from judges.ways import JudgeWay
 from lake.tables import Table
 from schemas.arrow import TIMESTAMP_US
@@ -39,34 +39,6 @@ _ANSWER_COLUMNS: Final = (
 _ROWS: Final = 8_192
 
 
-class KnownAnswer(NamedTuple):
-    """A stored answer, its epoch, and how many attempts there were."""
-
-    answer: JudgeAnswer
-    epoch: int
-    attempt: int
-
-    @property
-    def is_settled(self) -> bool:
-        """Return whether a run must leave it.
-
-        ``residue`` is looked at again: nobody was asked, and the policy may be another one today.
-        """
-        return self.answer.is_final and self.answer.reason != "residue"
-
-    @property
-    def rank(self) -> tuple[bool, int]:
-        """Return the place among the attempts at one judgement: the highest is in force."""
-        return self.answer.is_final, self.attempt
-
-
-class KnownCall(NamedTuple):
-    """An answer that was paid for, and the id of its judgement (32 bytes)."""
-
-    judgement_id: bytes
-    answer: JudgeAnswer
-
-
 class KnownClaim(NamedTuple):
     """A claim of a run until a time (microseconds since 1970, UTC), and its row's offset."""
 
@@ -89,13 +61,11 @@ class KnownJudgements:
     now_us: Callable[[], int]
     only_current: bool = False
     position: int = 0
-    answers: dict[bytes, KnownAnswer] = field(default_factory=dict)
     claims: dict[str, KnownClaim] = field(default_factory=dict)
-    calls: dict[bytes, KnownCall] = field(default_factory=dict)
     epochs: dict[str, int] = field(default_factory=dict)
     current_epoch: int = FIRST_EPOCH
     _newest_served: int = -1
-    _equal: dict[KnownAnswer, KnownAnswer] = field(default_factory=dict)
+    _stored: KnownAnswers = field(default_factory=KnownAnswers)
 
     def read(self, table: Table, position: int) -> None:
         """Read the rows from the own position up to ``position``, as of the last refresh."""
@@ -128,8 +98,6 @@ class KnownJudgements:
 
     def _add_answer(self, row: Mapping[str, Any], offset: int) -> None:
         known = KnownAnswer(stored_answer(row), row["epoch"], row["attempt"] or 1)
-        if known.answer.p_fail is None:
-            known = self._equal.setdefault(known, known)
         if row["way"] == self.way.kind and row["model_requested"] == self.way.model:
             served = row["model_served"]
             if served is not None:
@@ -137,14 +105,12 @@ class KnownJudgements:
                 if offset >= self._newest_served:
                     self._newest_served, self.current_epoch = offset, row["epoch"]
             if row["call_id"] is not None and known.answer.is_final:
-                call = KnownCall(bytes.fromhex(row["judgement_id"]), known.answer)
-                self.calls.setdefault(_short(row["call_id"]), call)
+                self._stored.add_call(row["call_id"], KnownCall(row["judgement_id"], known.answer))
         if row["judge_digest"] == self.judge_digest:
             self._end_claim(row, offset)
-            id_ = _short(row["judgement_id"])
-            held = self.answers.get(id_)
+            held = self._stored.answer(row["judgement_id"])
             if held is None or known.rank > held.rank:
-                self.answers[id_] = known
+                self._stored.set_answer(row["judgement_id"], known)
 
     def _end_claim(self, row: Mapping[str, Any], offset: int) -> None:
         """Drop the claim that a judgement was made under: that of the first epoch's id."""
@@ -167,7 +133,7 @@ class KnownJudgements:
         """Return the answer of a judgement in any epoch that counts, a settled one first."""
         passing = None
         for epoch in self.searched_epochs:
-            known = self.answers.get(_short(key._replace(epoch=epoch).judgement_id))
+            known = self._stored.answer(key._replace(epoch=epoch).judgement_id)
             if known is not None and known.is_settled:
                 return known
             passing = passing or known
@@ -175,8 +141,8 @@ class KnownJudgements:
 
     def find_call(self, call_id: Callable[[int], str]) -> KnownCall | None:
         """Return the answer to an equal question; ``call_id`` gives the call's id by epoch."""
-        for epoch in self.searched_epochs if self.calls else ():
-            call = self.calls.get(_short(call_id(epoch)))
+        for epoch in self.searched_epochs if self._stored.has_calls else ():
+            call = self._stored.call(call_id(epoch))
             if call is not None:
                 return call
         return None
@@ -187,15 +153,11 @@ class KnownJudgements:
         return claim if claim is not None and claim.until > now else None
 
 
-def _short(id_: str) -> bytes:
-    return bytes.fromhex(id_[:32])
-
-
 def _rows(
     table: Table, columns: Sequence[str], where: pc.Expression, time: str | None = None
 ) -> Iterator[dict[str, Any]]:
     """Yield rows; ``time`` is a column to give in microseconds since 1970 (UTC)."""
-    for found in table.batches(columns, where, rows=_ROWS):
+    for found in table.batches(columns, where, rows=_ROWS, ahead=0):
         batch = found
         if time is not None:
             at = batch.schema.get_field_index(time)

@@ -78,9 +78,7 @@ class RecordedVerdicts:
 
     def __init__(self, record: JudgeRecord) -> None:
         self._identity = record.identity
-        self._answers: dict[str, JudgeAnswer] = {
-            row.trace_id: row.answer for row in record.rows if row.answer is not None
-        }
+        self._answers: dict[str, JudgeAnswer] = {row.trace_id: row.answer for row in record.rows}
         self._rows = 0
 
     def verdict_on(self, subject: JudgeSubject) -> MetricVerdict | None:
@@ -146,7 +144,7 @@ def without_texts(row: JudgedRow) -> JudgedRow:
         tool_calls=calls,
         attributes={name: intern(held[name]) for name in ATTRIBUTES if calls and name in held},
     )
-    return JudgedRow(trace, None, row.expected_documents, row.revision)
+    return JudgedRow(trace, None, row.expected_documents, row.revision, row.expected_calls)
 
 
 def sessions_of(rows: Iterable[MeasuredRow]) -> set[str]:

@@ -31,7 +31,8 @@ from batch.judge.judge_plan import JudgePlan, JudgeTask
 from batch.judge.judgement_rows import JudgementRow, claim_row, judgement_row, stored_answer
 from batch.judge.judgement_store import ErasedMeanwhileError, JudgementStore
 from batch.judge.known_judgements import KnownJudgements
-from batch.judge.run_report import CallCounts, JudgeRunReport, ReportedRow
+from batch.judge.reported_rows import ReportedRow
+from batch.judge.run_report import CallCounts, JudgeRunReport
 from batch.judge.subjects import JudgeSubject, SubjectSource
 from batch.progress import ReportProgress, no_progress
 from judges.judgement import CallFacts, JudgementKey
@@ -44,13 +45,15 @@ _OFFLINE_ROWS: Final = 1_000
 _ERASURES: Final = 20
 """How often rows are read again because persons were erased meanwhile."""
 _POLL_SECONDS: Final = 1.0
+_NO_REPLY: Final = frozenset({"unavailable", "timeout", "rate_limited"})
 
 
 @dataclass(frozen=True, slots=True)
 class RunTerms:
     """The terms of a run: rows in a batch, how long a claim holds, and what it may cost.
 
-    ``sleep`` waits for seconds; ``progress`` is told what was done.
+    ``sleep`` waits for seconds; ``progress`` is told what was done. After ``silent_questions`` in a
+    row without a reply the run ends.
     """
 
     run_id: str
@@ -59,6 +62,7 @@ class RunTerms:
     claim_seconds: float = 60.0
     budget_usd: float | None = None
     progress: ReportProgress = no_progress
+    silent_questions: int = 256
 
 
 @dataclass(slots=True)
@@ -73,11 +77,13 @@ class JudgeRunner:
     proof: InputProof | None = None
     _report: JudgeRunReport = field(default_factory=JudgeRunReport)
     _waiting: list[JudgeTask] = field(default_factory=list)
+    _silent: int = 0
 
     def run(self, source: SubjectSource, *, total: int = 0) -> JudgeRunReport:
         """Judge all rows and return what came of each; ``total`` is their number, for progress.
 
-        Raises FatalError if the server denies access, or the lake stays unavailable.
+        Raises FatalError if the server denies access or gives no more replies, or if the lake stays
+        unavailable.
         """
         calls = CallCounts(cost_usd=self.plan.cost(0, 0))
         for _ in range(_ERASURES):
@@ -131,6 +137,21 @@ class JudgeRunner:
             raise FatalError(
                 f"the judge's server denies access (status {asked.denied}): check its address, "
                 "its key and the name of the model, then run the same command again"
+            )
+        self._stop_if_silent(asked)
+
+    def _stop_if_silent(self, asked: AskedBatch) -> None:
+        """Stop a run whose server is down: the rest would be errors that a later run repeats."""
+        reasons = [answer.reason for _, answer, call in asked.answers if call.call_id is not None]
+        if not set(reasons) <= _NO_REPLY:
+            self._silent = 0
+            return
+        self._silent += len(reasons)
+        if self._silent >= self.terms.silent_questions:
+            raise FatalError(
+                f"the judge's server gave no reply to {self._silent} questions in a row (the last: "
+                f"{(reasons[-1] or '').replace('_', ' ')}): see whether it runs and who limits it, "
+                "then run the same command again; what was judged is stored"
             )
 
     def _count_known(self, task: JudgeTask) -> bool:
@@ -271,6 +292,6 @@ class JudgeRunner:
         self._report.judged += is_new
         self._report.known += not is_new
         subject: JudgeSubject = task.subject
-        self._report.add(
+        self._report.rows.add(
             ReportedRow(subject.trace_id, subject.weighted, answer, epoch, subject.is_sampled)
         )

@@ -14,6 +14,7 @@ from batch.release.format.files import DATA
 from batch.release.format.reader import read_release_rows
 from batch.release.format.rows import SAMPLE
 from batch.release.publish.repository import ReleaseRepository, ReleaseVersion
+from batch.scratch_database import NumberedIds
 from batch.traces_in_force_view import create_plain_traces_view, create_traces_view
 from judges.judged_row import BadRowError, JudgedRow, judged_row_of
 from judges.judgement import JudgementArm
@@ -119,7 +120,7 @@ def read_file_subjects(
     Rows of erased persons are left out, as ``is_erased`` says. Raises UsageError with the line of
     the first that is none, or whose id stood there before.
     """
-    first: dict[str, int] = {}
+    lines = NumberedIds()
     for number, row in read_json_lines(file, f"The file {file}"):
         where = f"The file {file}, line {number}"
         try:
@@ -129,9 +130,10 @@ def read_file_subjects(
         trace_id = judged.trace.trace_id
         if not 0 < len(trace_id) <= MAX_ID:
             raise UsageError(f"{where}: `trace_id` must be text of 1 to {MAX_ID} characters.")
-        if first.setdefault(trace_id, number) != number:
+        first = lines.number(trace_id, number)
+        if first != number:
             raise UsageError(
-                f"{where}: the same `trace_id` as in line {first[trace_id]}; a row is judged once."
+                f"{where}: the same `trace_id` as in line {first}; a row is judged once."
             )
         weight = row.get("weight")
         if weight is not None and (

@@ -16,6 +16,7 @@ from batch.assembled_rows import read_first_rows
 from batch.judge.judgement_rows import JudgementRow, judgement_row
 from batch.judge.judgement_store import ErasedMeanwhileError, JudgementStore
 from batch.reviews.review_texts import RedactedReviewTexts
+from batch.scratch_database import NumberedIds
 from judges.definition import digest_of
 from judges.judgement import CallFacts, Judgement, JudgementKey
 from judges.outcome import ERROR_REASONS, JudgeAnswer, JudgeErrorReason, JudgeOutcome
@@ -125,14 +126,15 @@ class ImportedIds:
     """The ids of all imported judgements, up to ``position`` in the table."""
 
     position: int = 0
-    ids: set[str] = field(default_factory=set)
+    ids: NumberedIds = field(default_factory=NumberedIds)
 
     def read(self, table: Table, position: int) -> None:
         """Read the ids from the own position on, as of the table's last refresh."""
         if position > self.position:
             condition = (pc.field("_offset") >= self.position) & (pc.field("arm") == "import")
             for batch in table.batches(["judgement_id"], condition):
-                self.ids.update(batch.column("judgement_id").to_pylist())
+                for id_ in batch.column("judgement_id").to_pylist():
+                    self.ids.add(id_)
             self.position = position
 
     def add(self, row: JudgementRow) -> None:

@@ -25,7 +25,6 @@ from batch.release.publish.repository import ReleaseClaimError, ReleaseRepositor
 from batch.release.publish.signatures import sign_version as put_signature
 from batch.release.publish.verify import ReleaseVerification, withdrawal_mark
 from batch.release.publish.verify import verify_release as verify_folder
-from batch.release.sampling.expected_documents import read_expected_documents
 from batch.release.sampling.spec import load_spec
 from goldpan import release_setup
 from goldpan.cli.context import CliContext, with_cli_context
@@ -106,14 +105,14 @@ def build(  # noqa: PLR0913 - one argument per option
     publisher = release_setup.load_publisher(cli.settings)
     release_spec = load_spec(spec)
     synthetic = release_setup.load_synthetic_rows(cli.settings, release_spec, spec.parent)
-    documents = read_expected_documents(release_spec, spec.parent)
+    expectations = release_setup.load_expectations(cli.settings, release_spec, spec.parent)
     releases = release_setup.open_releases(cli.settings)
     if publisher is not None and not dry_run:
         release_setup.refuse_other_publisher(cli.settings, releases, publisher)
     lake = Lake(cli.settings.lake)
     with _progress(cli) as progress:
         options = release_setup.make_build_context(cli.settings, memory_mib, progress)
-        options = replace(options, documents=documents)
+        options = replace(options, expectations=expectations)
         traces = open_snapshot(lake, "traces", traces_version)
         labels = open_snapshot(lake, "labels", labels_version)
         draft = draft_release(release_spec, traces, labels, options, synthetic)

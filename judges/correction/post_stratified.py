@@ -147,7 +147,7 @@ def _estimate(arrays: UnitArrays, strata: list[Stratum], confidence: float) -> C
         high=interval.high,
         confidence=confidence,
         reviews=arrays.reviews,
-        judged=len(arrays.weight),
+        judged=arrays.judged,
         effective=interval.effective,
         worth_in_reviews=arrays.reviews * _gain(shares, smooth, sizes, smoothed),
         design_effect=effect,

@@ -113,7 +113,7 @@ def tuned_rate_of_arrays(arrays: UnitArrays, *, confidence: float = 0.95) -> Tun
         high=interval.high,
         confidence=confidence,
         reviews=arrays.reviews,
-        judged=len(arrays.weight),
+        judged=arrays.judged,
         effective=interval.effective,
         worth_in_reviews=arrays.reviews / max(left * size / max(size - 2, 1), 1 / size)
         if tuning > 0

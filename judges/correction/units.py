@@ -18,7 +18,8 @@ class JudgedUnit(NamedTuple):
     ``reviewed_good`` is what the reviewers say: True for a good answer, None without a review.
     ``review_probability`` is that with which it came to be judged *and* reviewed; a review without
     one (from the queue of uncertain rows, say) corrects nothing. ``cluster`` names what rows belong
-    to together, such as a conversation. ``stratum`` replaces the outcome as the stratum.
+    to together, such as a conversation. ``stratum`` replaces the outcome as the stratum. One unit
+    may stand for several ``rows`` without a review that are all judged; ``p_fail`` is their mean.
     """
 
     outcome: JudgeOutcome
@@ -28,6 +29,7 @@ class JudgedUnit(NamedTuple):
     cluster: str | None = None
     p_fail: float | None = None
     stratum: str | None = None
+    rows: int = 1
 
     @property
     def corrects(self) -> bool:
@@ -40,7 +42,8 @@ class UnitArrays:
     """Judged rows as arrays, those left out that a judge does not apply to.
 
     ``weight`` and ``chance`` are those of being judged. ``of_review`` holds the places of the rows
-    whose reviews count; ``good``, ``review_weight`` and ``review_chance`` are of these.
+    whose reviews count; ``good``, ``review_weight`` and ``review_chance`` are of these. ``judged``
+    is the number of rows.
     """
 
     stratum: npt.NDArray[np.str_]
@@ -52,6 +55,7 @@ class UnitArrays:
     good: FloatArray
     review_weight: FloatArray
     review_chance: FloatArray
+    judged: int
 
     @property
     def reviews(self) -> int:
@@ -81,13 +85,14 @@ def unit_arrays(units: Iterable[JudgedUnit]) -> UnitArrays:
     return UnitArrays(
         stratum=np.array([unit.stratum or unit.outcome for unit in held], np.str_),
         cluster=cluster_numbers([unit.cluster for unit in held]),
-        weight=1 / chance,
+        weight=np.array([unit.rows for unit in held], float) / chance,
         chance=chance,
         p_fail=np.array([np.nan if u.p_fail is None else u.p_fail for u in held], float),
         of_review=np.array(of_review, np.int64),
         good=np.array([held[at].reviewed_good for at in of_review], float),
         review_weight=1 / review_chance,
         review_chance=review_chance,
+        judged=sum(unit.rows for unit in held),
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from judges.effective_interval import effective_size, size_factor
 from judges.gate.bounds import PLANNED_POWER
-from judges.weighted_rate import effective_rate
+from judges.weighted_rate import effective_rate, moments_of
 from judges.weighted_rows import FloatArray, RowArrays
 from labels.binomial_interval import beta_cdf, beta_quantile
 
@@ -77,7 +77,7 @@ def share_bounds(rows: RowArrays, values: FloatArray) -> ShareBounds | None:
     """Return the weighted mean of values from 0 to 1 with its bounds; None without rows."""
     if not len(values):
         return None
-    rate = effective_rate(rows, values)
+    rate = effective_rate(moments_of(rows, values))
     size = effective_size(rate.smoothed, rate.variance)
     return ShareBounds(rate.mean, len(values), size, rate.freedom)
 

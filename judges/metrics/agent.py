@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from judges.checks.tool_calls import canonical_arguments, is_failed_call, is_valid_call
 from judges.checks.tool_schemas import tool_schemas
+from judges.judged_row import ExpectedCall
 from judges.metrics.judged import judged_metric
 from judges.metrics.metric import (
     LeftOut,
@@ -71,14 +72,14 @@ def retry_rate(rows: Iterable[MeasuredRow], *, confidence: float = 0.95) -> Metr
 def _calls_right(row: MeasuredRow) -> list[float]:
     """Return for each call, made or expected, whether it was right."""
     made = row.row.tool_calls
-    if row.expected_calls is None:
+    if row.row.expected_calls is None:
         schemas = tool_schemas(row.row.trace.attributes)
         return [float(is_valid_call(call, schemas) and not is_failed_call(call)) for call in made]
-    expected = Counter(_key(call) for call in row.expected_calls)
+    expected = Counter(_key(call) for call in row.row.expected_calls)
     matched = sum((expected & Counter(_key(call) for call in made)).values())
     most = max(expected.total(), len(made))
     return [1.0] * matched + [0.0] * (most - matched)
 
 
-def _key(call: ToolCall) -> tuple[str, str]:
+def _key(call: ToolCall | ExpectedCall) -> tuple[str, str]:
     return call.name, canonical_arguments(call.arguments)

@@ -3,9 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-import numpy as np
-
-from judges.as_judged import undecided_range
+from judges.as_judged import judged_rate
 from judges.metrics.metric import (
     LeftOut,
     MeasuredRow,
@@ -15,7 +13,6 @@ from judges.metrics.metric import (
     mean_metric,
 )
 from judges.ways import WayKind
-from judges.weighted_rows import row_arrays
 
 _LEFT_OUT: dict[str, LeftOut] = {
     "unknown": "unknown",
@@ -51,10 +48,8 @@ def judged_metric(
 
     estimate = mean_metric(identity, held, value_of, confidence=confidence)
     answered = [(row, verdict) for row in held if (verdict := row.verdicts.get(judge)) is not None]
-    outcome = np.array([verdict.answer.outcome for _, verdict in answered], np.str_)
-    weight = row_arrays(row.weighted for row, _ in answered).weight
-    least, most = undecided_range(outcome, weight)
-    return replace(estimate, least=least, most=most)
+    rate = judged_rate((verdict.answer, row.weighted) for row, verdict in answered)
+    return replace(estimate, least=rate.least, most=rate.most)
 
 
 def verdict_value(verdict: MetricVerdict | None) -> float | LeftOut:

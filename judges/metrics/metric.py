@@ -16,7 +16,6 @@ from judges.outcome import JudgeAnswer
 from judges.ways import WayKind
 from judges.weighted_rate import rate_of_values
 from judges.weighted_rows import WeightedRow, row_arrays
-from schemas.records import ToolCall
 
 MetricLayer: TypeAlias = Literal["retrieval", "generation", "agent", "operations"]
 MetricUnit: TypeAlias = Literal["share", "rank", "ms", "usd"]
@@ -47,15 +46,14 @@ class MeasuredRow:
     """A row with all that metrics measure it by.
 
     ``verdicts`` are by the name of the judge. ``relevant`` says for each document id whether it
-    helps to answer (None: nobody judged). ``expected_calls`` are the tool calls that would have
-    been right. ``retried``: whether the user repeated the call soon after.
+    helps to answer (None: nobody judged). ``retried``: whether the user repeated the call soon
+    after.
     """
 
     row: JudgedRow
     weighted: WeightedRow = field(default_factory=WeightedRow)
     verdicts: Mapping[str, MetricVerdict] = field(default_factory=dict)
     relevant: Mapping[str, bool] | None = None
-    expected_calls: Sequence[ToolCall] | None = None
     retried: bool | None = None
 
 

@@ -68,7 +68,7 @@ NO_ROWS = {
     "batch/release/pages/gaps.py": "a count, and a word",
     "batch/release/publish/build.py": "fences",
     "batch/release/publish/facts.py": "a count in a manifest",
-    "batch/release/sampling/expected_documents.py": "a count in a manifest",
+    "batch/release/sampling/expectations.py": "a count in a manifest",
     "batch/release/sampling/selection.py": "columns of synthetic rows",
     "batch/release/sampling/selection_query.py": "has the rule for Ibis; names a count",
     "goldpan/cli/import_files.py": "a key of its output",

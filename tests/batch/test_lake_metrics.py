@@ -13,7 +13,13 @@ from tests.architecture.source import ROOT
 from tests.batch.drift.world import DAYS, LAST, TRACES, five_weeks
 from tests.servers.worker import TEST_KEY
 
-SPEC = {"name": "all", "window": {"from": "2000-01-01", "to": "2099-01-01"}, "size": 20}
+SPEC = {
+    "name": "all",
+    "window": {"from": "2000-01-01", "to": "2099-01-01"},
+    "size": 20,
+    "redaction_policies": "any",
+    "near_duplicates": None,
+}
 
 
 @pytest.fixture
@@ -50,7 +56,7 @@ def test_a_new_lake_has_tables_and_nothing_else(
 def test_every_gauge_has_a_value(metrics_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """After a release and a report of drift; ages are those of the lake and of the window."""
     five_weeks(metrics_folder / "lake", errors=0.3)
-    (metrics_folder / "spec.yaml").write_text(json.dumps(SPEC | {"redaction_policies": "any"}))
+    (metrics_folder / "spec.yaml").write_text(json.dumps(SPEC))
     assert run_command(["release", "build", "spec.yaml"]) == 0
     assert run_command(["drift", "--until", str(LAST), "--keep"]) == 1
     assert run_command(["lake", "metrics", "--textfile", "lake.prom"]) == 0
@@ -74,7 +80,7 @@ def test_a_withdrawn_release_has_no_age(
 ) -> None:
     """It is no golden set any more."""
     five_weeks(metrics_folder / "lake")
-    (metrics_folder / "spec.yaml").write_text(json.dumps(SPEC | {"redaction_policies": "any"}))
+    (metrics_folder / "spec.yaml").write_text(json.dumps(SPEC))
     assert run_command(["release", "build", "spec.yaml"]) == 0
     assert run_command(["release", "withdraw", "all@1.0.0", "--reason", "wrong"]) == 0
     capsys.readouterr()

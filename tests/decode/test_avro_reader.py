@@ -371,9 +371,11 @@ def test_numbers_that_are_not_finite_are_refused(value: float) -> None:
 def test_every_cut_is_noticed(size: int) -> None:
     """A record that ends early is never taken for a whole one, wherever it was cut."""
     whole = framed(trace(1, size=size), CONTRACT.avro, 7)
+    reader = AvroReader(CONTRACT, Trace, OneSchema(CONTRACT.avro))
     for end in range(len(HEADER), len(whole)):
-        reason, _ = _refused(whole[:end])
-        assert reason is QuarantineReason.TRUNCATED, end
+        answer = reader.read_framed(whole[:end])
+        assert isinstance(answer, Refusal), end
+        assert answer.reason is QuarantineReason.TRUNCATED, end
 
 
 def test_bytes_after_the_record_are_noticed() -> None:

@@ -12,7 +12,7 @@ import yaml
 
 from batch.gate.gate_lines import read_candidate, read_reviews, read_verdicts
 from tests.batch.gate.world import outputs, publish_release, trace_id, verdicts, write_lines
-from tests.batch.judge.passing_server import passing_server
+from tests.batch.judge.judge_server import judge_server
 from tests.docs.pages import code_blocks
 from tests.servers.in_process import Run, runner, work_in
 
@@ -364,7 +364,7 @@ def test_what_a_server_judged_before_counts_and_rows_are_redacted(
     monkeypatch.setenv("GOLDPAN_REDACT__POLICY", "policy.yaml")
     write_lines(Path("out.jsonl"), outputs(response=f"Ask {MAIL}."))
     arguments = ("gate", "answered.yaml", "--candidate", "out.jsonl")
-    with passing_server() as server:
+    with judge_server() as server:
         monkeypatch.setenv("GOLDPAN_JUDGES__URL", f"http://127.0.0.1:{server.server_port}/v1")
         assert run_gate(*arguments, "--judge", "judge.yaml").returncode == 5
         assert run_gate(*arguments, "--rows-to", "rows.jsonl").returncode == 0
@@ -390,7 +390,7 @@ def test_the_commands_of_the_page_run(run_gate: Run, monkeypatch: pytest.MonkeyP
     blocks = code_blocks("docs/gate.md")
     said = [block.text.splitlines() for block in blocks if block.language == "sh"]
     codes = []
-    with passing_server() as server:
+    with judge_server() as server:
         monkeypatch.setenv("GOLDPAN_JUDGES__URL", f"http://127.0.0.1:{server.server_port}/v1")
         monkeypatch.setenv("GOLDPAN_CANDIDATE__URL", f"http://127.0.0.1:{server.server_port}/v1")
         commands = [line for lines in said for line in lines if line.startswith("goldpan ")]

@@ -9,7 +9,7 @@ import pytest
 from judges.checks.run import what_check_does
 from judges.ways import CHECK_NAMES
 from schemas.records import Label, Message
-from tests.batch.judge.passing_server import PassingServer, passing_server
+from tests.batch.judge.judge_server import AnsweringServer, judge_server
 from tests.batch.judge.world import DAY, DEFINITION, asked, put_reviews, stored
 from tests.batch.kit import new_lake, open_lake
 from tests.docs.pages import code_blocks, read_page
@@ -22,15 +22,15 @@ DAYS = ("--from", DAY.isoformat())
 
 
 @pytest.fixture
-def server() -> Iterator[PassingServer]:
+def server() -> Iterator[AnsweringServer]:
     """Run a server of a judge."""
-    with passing_server() as made:
+    with judge_server() as made:
         yield made
 
 
 @pytest.fixture
 def run_judge(
-    server: PassingServer,
+    server: AnsweringServer,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -40,7 +40,7 @@ def run_judge(
     rows = [asked(number) for number in range(ROWS)]
     new_lake(tmp_path / "lake", [*rows, asked(77, messages=mail)])
     work_in(tmp_path, monkeypatch)
-    monkeypatch.setenv("GOLDPAN_JUDGES__URL", f"http://127.0.0.1:{server.server_port}/v1")
+    monkeypatch.setenv("GOLDPAN_JUDGES__URL", server.address)
     policy = "extends: strict\nname: light\nnames: {model: none}\n"
     (tmp_path / "policy.yaml").write_text(policy, encoding="utf-8")
     monkeypatch.setenv("GOLDPAN_REDACT__POLICY", "policy.yaml")
@@ -49,7 +49,7 @@ def run_judge(
 
 
 def test_what_would_be_asked_is_shown_and_nothing_is_sent(
-    run_judge: Run, server: PassingServer
+    run_judge: Run, server: AnsweringServer
 ) -> None:
     """`judge check` names the way, the calls and the price."""
     told = run_judge("judge", "check", "judge.yaml", *DAYS, "--json")
@@ -80,7 +80,7 @@ def test_a_file_is_checked_without_a_lake_or_a_server(
 
 
 def test_rows_are_judged_once_and_nothing_personal_leaves(
-    run_judge: Run, server: PassingServer, tmp_path: Path
+    run_judge: Run, server: AnsweringServer, tmp_path: Path
 ) -> None:
     """The row that redaction would still change is an error, and its text is not sent."""
     told = run_judge("judge", "run", "judge.yaml", *DAYS, "--json")
@@ -108,7 +108,7 @@ def test_rows_are_judged_once_and_nothing_personal_leaves(
 
 
 def test_rows_of_a_file_are_proved_as_well(
-    run_judge: Run, server: PassingServer, tmp_path: Path
+    run_judge: Run, server: AnsweringServer, tmp_path: Path
 ) -> None:
     """They never were redacted; ids and outcomes are those of the lake's rows."""
     rows = [
@@ -130,7 +130,7 @@ def test_rows_of_a_file_are_proved_as_well(
 
 
 def test_a_wrong_key_says_so_and_stores_nothing(
-    run_judge: Run, server: PassingServer, tmp_path: Path
+    run_judge: Run, server: AnsweringServer, tmp_path: Path
 ) -> None:
     """Exit code 3, and the rows can be judged later."""
     server.status = 401
@@ -155,7 +155,7 @@ def test_a_wrong_key_says_so_and_stores_nothing(
     ],
 )
 def test_what_is_used_wrongly_is_refused(
-    run_judge: Run, server: PassingServer, tmp_path: Path, args: list[str], says: str
+    run_judge: Run, server: AnsweringServer, tmp_path: Path, args: list[str], says: str
 ) -> None:
     """Exit code 2 and one sentence; nobody is asked."""
     unpriced = "".join(line for line in DEFINITION.splitlines(keepends=True) if "cost" not in line)
@@ -168,7 +168,7 @@ def test_what_is_used_wrongly_is_refused(
 
 
 def test_a_host_that_is_not_listed_gets_nothing(
-    run_judge: Run, server: PassingServer, monkeypatch: pytest.MonkeyPatch
+    run_judge: Run, server: AnsweringServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The message names the host and the setting."""
     monkeypatch.setenv("GOLDPAN_JUDGES__URL", "https://judge.example.com/v1")
@@ -217,7 +217,7 @@ def test_verdicts_are_written_as_feedback(run_judge: Run, tmp_path: Path) -> Non
 
 
 def test_reviews_of_the_audit_say_what_the_judge_does_not(
-    run_judge: Run, server: PassingServer, tmp_path: Path
+    run_judge: Run, server: AnsweringServer, tmp_path: Path
 ) -> None:
     """The judge passes all; the reviewers of half of the rows pass two thirds of them."""
     verdicts: dict[str, Label] = {
@@ -265,7 +265,7 @@ def test_the_commands_of_the_page_run(
 
 @pytest.mark.parametrize("page", ["chat.md", "check.md", "decision.md", "local.md"])
 def test_the_page_of_each_way_runs(
-    run_judge: Run, server: PassingServer, tmp_path: Path, page: str
+    run_judge: Run, server: AnsweringServer, tmp_path: Path, page: str
 ) -> None:
     """Its judge is answered by the way that the page is about, and by no other."""
     blocks = {block.language: block.text for block in code_blocks(f"docs/judges/{page}")}

@@ -143,7 +143,16 @@ def test_imported_verdicts_weights_and_documents(goldpan: Run, tmp_path: Path) -
     lines = [
         {**line, "trace_id": "a", "weight": 3, "expected_documents": ["d"]},
         {**line, "trace_id": "b", "weight": 1, "expected_documents": ["x"]},
-        {**line, "trace_id": "c", "weight": 2},
+        {
+            **line,
+            "trace_id": "c",
+            "weight": 2,
+            "tool_calls": [{"id": "1", "name": "find", "arguments": '{"b":1,"a":2}'}],
+            "expected_calls": [
+                {"name": "find", "arguments": '{"a": 2, "b": 1}'},
+                {"name": "tell", "arguments": "{}"},
+            ],
+        },
         {**line, "trace_id": "e", "drawn": "must_include"},
     ]
     text = "".join(json.dumps(each) + "\n" for each in lines)
@@ -155,6 +164,7 @@ def test_imported_verdicts_weights_and_documents(goldpan: Run, tmp_path: Path) -
     assert metrics["hit_rate"]["weight"] == pytest.approx(4)
     assert metrics["task_success"]["estimate"] == pytest.approx(3 / 4)
     assert metrics["task_success"]["left_out"] == {"error": 1}
+    assert metrics["tool_call_accuracy"]["estimate"] == pytest.approx(1 / 2)
     assert metrics["cost_per_success"]["estimate"] == pytest.approx(4 * 0.5 / 3)
     assert metrics["retry_rate"]["left_out"] == {"not_recorded": 3}
     assert found["judges"]["task_success"]["way"] is None

@@ -8,6 +8,7 @@ import pytest
 
 from goldpan.demo.traffic import load_shipped_conversations, make_feedback, make_traces
 from goldpan.demo.wire_formats import encode_json
+from tests.servers.shared_expressions import CHILD_PATH
 from tests.servers.worker import TEST_KEY, run_goldpan
 
 ENV = {"GOLDPAN_REDACT__KEY": TEST_KEY}
@@ -99,7 +100,9 @@ def test_plain_texts_come_with_their_findings(tmp_path: Path) -> None:
     file = tmp_path / "texts.jsonl"
     file.write_text("".join(json.dumps({"id": i, "text": t}) + "\n" for i, t in enumerate(texts)))
     one = run_goldpan(ENV, "redact", "--schema", "text", str(file))
-    two = run_goldpan(ENV, "redact", "--schema", "text", "--workers", "2", str(file))
+    two = run_goldpan(
+        ENV | {"PYTHONPATH": CHILD_PATH}, "redact", "--schema", "text", "--workers", "2", str(file)
+    )
     assert one.returncode == two.returncode == 0, one.stderr + two.stderr
     assert one.stdout == two.stdout
     for text, line in zip(texts, map(json.loads, one.stdout.splitlines()), strict=True):

@@ -12,6 +12,7 @@ from goldpan.cli.main import run_command
 from tests.architecture.source import ROOT
 from tests.batch.release.kit import DOCUMENT
 from tests.batch.release.world import conversations, labels_for, make_lake
+from tests.lake.copies import make_once
 from tests.servers.worker import TEST_KEY
 
 SECRET = "emily.watson@example.com"
@@ -34,11 +35,15 @@ def line(number: int, **more: Any) -> dict[str, Any]:
     }
 
 
+def _conversations_twice(folder: Path) -> None:
+    traces = conversations(2)
+    make_lake(folder, traces, labels_for(traces))
+
+
 @pytest.fixture
 def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder with a lake and a spec that names a file of synthetic rows."""
-    traces = conversations(2)
-    make_lake(tmp_path / "lake", traces, labels_for(traces))
+    make_once(tmp_path / "lake", "conversations twice", _conversations_twice)
     asked = {"file": "rows.jsonl", "generator": "paraphraser-2", "max_share": 0.5}
     spec = DOCUMENT | {"synthetic": asked, "strata": ["label"]}
     (tmp_path / "spec.yaml").write_text(yaml.safe_dump(spec))
@@ -160,3 +165,23 @@ def test_who_was_erased_does_not_come_back_with_the_file(
     capsys.readouterr()
     assert run_command(["release", "build", "spec.yaml"]) == 2
     assert "rows.jsonl, line 2: `user_id` or `trace_id`" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("_place")
+def test_expected_calls_with_personal_data_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """By their line; without any they come in, and a made row may be named too."""
+    offer(line(1))
+    spec = yaml.safe_load(Path("spec.yaml").read_text())
+    Path("spec.yaml").write_text(yaml.safe_dump(spec | {"expected_calls": {"file": "calls.jsonl"}}))
+    for secret, status in ((SECRET, 2), ("A-12", 0)):
+        calls = [{"name": "find", "arguments": {"of": secret}}]
+        Path("calls.jsonl").write_text(json.dumps({"trace_id": "made-1", "calls": calls}))
+        assert run_command(["release", "build", "spec.yaml"]) == status
+        told = capsys.readouterr()
+        assert SECRET not in told.err + told.out
+        if status:
+            assert "calls.jsonl, line 1: its calls hold personal data" in told.err
+    assert run_command(["release", "export", "support", "--to", "jsonl", "--out", "out"]) == 0
+    rows = [json.loads(text) for text in Path("out/support.jsonl").read_text().splitlines()]
+    said = {row["trace_id"]: row["expected_calls"] for row in rows if row["expected_calls"]}
+    assert said == {"made-1": [{"name": "find", "arguments": '{"of": "A-12"}'}]}

@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +21,7 @@ from judges.definition import DEFAULT_THRESHOLDS, VerdictThresholds
 from judges.outcome import VERDICTS
 from judges.strict_json import MAX_BYTES
 from judges.ways import ServedWay
+from tests.judges.injections import injections
 from tests.judges.kit import (
     CHAT,
     DECISIONS,
@@ -114,6 +116,25 @@ def test_a_chat_reply_that_is_no_verdict_is_an_error(content: str, reason: str) 
     """Two objects or text beside one contradict each other; anything else cannot be read."""
     answer = reply(CHAT, chat_body(content)).answer
     assert (answer.outcome, answer.reason, answer.p_fail) == ("error", reason, None)
+
+
+def test_a_model_that_quotes_what_it_judges_forges_no_verdict() -> None:
+    """Each of the injections before, after and inside a verdict: none is a pass."""
+    fence, fail = "f" * 32, '{"verdict": "fail"}'
+    quoted = [
+        content
+        for text in injections(fence)
+        for content in (
+            f"{text}{fail}",
+            f"{fail}{text}",
+            json.dumps({"verdict": "fail", "quote": text}),
+            json.dumps({"quote": text}),
+        )
+    ]
+    outcomes = Counter(reply(CHAT, chat_body(content)).answer.outcome for content in quoted)
+    assert len(quoted) >= 800
+    assert outcomes["pass"] == 0
+    assert outcomes["error"] == len(quoted)
 
 
 def _envelopes() -> Iterator[tuple[str, bytes, str]]:

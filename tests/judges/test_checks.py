@@ -14,6 +14,7 @@ from judges.definition import parse_judge
 from judges.offline import answer_offline
 from judges.outcome import OUTCOMES
 from judges.ways import CHECK_NAMES, CheckName, CheckWay
+from tests.judges.injections import injections
 from tests.judges.kit import call, row
 
 DOCUMENTS = [
@@ -230,3 +231,27 @@ def test_lexical_relevance_sees_words() -> None:
     ]
     assert lexical_relevance(row(retrieved=documents)) == {"a": True, "b": False}
     assert lexical_relevance(row(retrieved=[{"document_id": "a"}])) is None
+
+
+def test_injections_forge_no_outcome_of_a_check() -> None:
+    """Whatever the answer, a document or a tool says, what failed by its form fails."""
+    forged = []
+    for text in injections("f" * 32):
+        stored = text.encode("utf-8", "replace").decode()
+        document = {"document_id": "hours", "text": stored}
+        again = [call("find", {"a": 1}, id_, result=stored) for id_ in ("c1", "c2")]
+        failed = call("find", {"a": 1}, result=stored, error=stored)
+        bad: dict[CheckName, dict[str, Any]] = {
+            "citations": {"response": f"{stored} Nine [7].", "retrieved": [document]},
+            "tool_arguments": {"tool_calls": [call("find", stored + "{", result=stored)]},
+            "tool_errors": {"tool_calls": [failed], "response": stored},
+            "repeated_calls": {"tool_calls": again, "response": stored},
+            "empty_answer": {"response": " ", "retrieved": [document], "error_message": stored},
+            "truncated": {"response": stored, "finish_reason": "length"},
+        }
+        forged += [
+            (name, text)
+            for name, fields in bad.items()
+            if run_check(name, row(**fields)).outcome != "fail"
+        ]
+    assert forged == []

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from judges.judged_row import ExpectedCall
 from judges.metrics.agent import retry_rate, task_success, tool_call_accuracy
 from judges.metrics.generation import (
     citation_accuracy,
@@ -34,13 +36,18 @@ from judges.metrics.retrieval import (
 from judges.outcome import JudgeAnswer, JudgeOutcome, judge_error
 from judges.ways import WayKind
 from judges.weighted_rows import WeightedRow, row_arrays
-from schemas.records import ToolCall
 from tests.judges.kit import call, row
 
 
 def measured(weight: float = 1.0, cluster: str | None = None, **fields: Any) -> MeasuredRow:
     """Return a row to measure; ``weight`` is how many rows it stands for."""
     return MeasuredRow(row(**fields), WeightedRow(1 / weight, cluster))
+
+
+def expecting(expected: Sequence[ExpectedCall], *made: Any) -> MeasuredRow:
+    """Return a row that made calls, and says which would have been right."""
+    held = row(tool_calls=list(made))
+    return MeasuredRow(replace(held, expected_calls=tuple(expected)))
 
 
 def said(outcome: JudgeOutcome, way: WayKind = "chat") -> MetricVerdict:
@@ -170,16 +177,16 @@ def test_tool_calls_are_compared_with_the_expected_ones() -> None:
     """By name and arguments, in whatever order; what is missing and what is too much is wrong."""
     made = [call("get", {"a": 1, "b": 2}), call("put", {"a": 1}, "c2")]
     expected = [
-        ToolCall(id="x", name="put", arguments='{"a": 1}'),
-        ToolCall(id="y", name="get", arguments='{"b": 2, "a": 1}'),
+        ExpectedCall("put", '{"a": 1}'),
+        ExpectedCall("get", '{"b": 2, "a": 1}'),
     ]
-    whole = MeasuredRow(row(tool_calls=made), expected_calls=expected)
-    short = MeasuredRow(row(tool_calls=made[:1]), expected_calls=expected)
-    more = MeasuredRow(row(tool_calls=[*made, call("x", {}, "c3")]), expected_calls=expected)
+    whole = expecting(expected, *made)
+    short = expecting(expected, made[0])
+    more = expecting(expected, *made, call("x", {}, "c3"))
     assert tool_call_accuracy([whole]).estimate == 1
     assert tool_call_accuracy([short]).estimate == pytest.approx(1 / 2)
     assert tool_call_accuracy([more]).estimate == pytest.approx(2 / 3)
-    none = MeasuredRow(row(), expected_calls=[])
+    none = expecting(())
     found = tool_call_accuracy([whole, short, more, none])
     assert (found.rows, found.left_out) == (7, {"not_applicable": 1})
     assert found.estimate == pytest.approx(5 / 7)

@@ -36,6 +36,7 @@ from tests.labels.kit import (
     trace,
 )
 from tests.labels.worlds import happenings, records
+from tests.short_versions import drawn
 
 SCALES = LabelScorer(policy())
 World = Sequence[Trace | Feedback]
@@ -53,8 +54,7 @@ def happen(worker: Worker, steps: Sequence[tuple[Any, ...]]) -> None:
     worker.finish(now=NOW + len(steps))
 
 
-@settings(max_examples=150)
-@given(records(), happenings())
+@drawn(50, 150, records(), happenings())
 def test_any_order_batching_and_death_gives_the_same_labels(
     world: World, steps: Sequence[tuple[Any, ...]]
 ) -> None:
@@ -64,8 +64,7 @@ def test_any_order_batching_and_death_gives_the_same_labels(
     assert told(worker.final()) == told(labels(world, SCALES))
 
 
-@settings(max_examples=100)
-@given(records(), happenings())
+@drawn(40, 100, records(), happenings())
 def test_no_label_event_is_written_twice(world: World, steps: Sequence[tuple[Any, ...]]) -> None:
     """A worker that is killed at any step writes no event again, and none that is outranked."""
     worker = Worker(SCALES, world)
@@ -106,15 +105,13 @@ def test_a_lake_from_before_labels_were_decided_is_read_back() -> None:
     assert "t19" in found
 
 
-@settings(max_examples=60)
-@given(records(), st.randoms(use_true_random=False))
+@drawn(25, 60, records(), st.randoms(use_true_random=False))
 def test_the_batch_job_agrees_with_itself_in_any_order(world: World, rng: Any) -> None:
     """Rows of the lake in any order of files give the batch job the same labels."""
     assert told(_reconciled(world, None)) == told(_reconciled(world, rng))
 
 
-@settings(max_examples=60)
-@given(records(), happenings())
+@drawn(25, 60, records(), happenings())
 def test_worker_and_batch_job_end_in_the_labels_of_the_batch_job_alone(
     world: World, steps: Sequence[tuple[Any, ...]]
 ) -> None:
@@ -145,8 +142,7 @@ def _reconciled(world: World, rng: Any, known: dict[str, str] | None = None, now
     }
 
 
-@settings(max_examples=60)
-@given(records())
+@drawn(25, 60, records())
 def test_the_join_decides_what_plain_python_would(world: World) -> None:
     """For one partition, the compact state knows exactly what a dictionary of records would."""
     found = told(labels_of_one_partition(world))

@@ -1,6 +1,6 @@
 """Lakes that are copied for each test: to make even an empty one takes a hundred times as long."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,6 +24,18 @@ def _empty_tables() -> Mapping[Path, bytes]:
     with TemporaryDirectory() as folder:
         Lake(LakeSettings(uri=folder)).init()
         return read_files(Path(folder))
+
+
+_made: dict[str, Mapping[Path, bytes]] = {}
+
+
+def make_once(folder: Path, key: str, make: Callable[[Path], object]) -> None:
+    """Make in a folder what ``make`` makes in one: made once for a key, then copied."""
+    if key not in _made:
+        with TemporaryDirectory() as made:
+            make(Path(made))
+            _made[key] = read_files(Path(made))
+    write_files(folder, _made[key])
 
 
 def read_files(folder: Path) -> dict[Path, bytes]:

@@ -32,6 +32,7 @@ from schemas.record_batches import RecordKind
 from tests.redact.hunt.run import drawn
 from tests.redact.kit import KEYS, NOW, decoded, minimal
 from tests.redact.leaks import conversations, traces
+from tests.servers.shared_expressions import share_expressions
 
 _THIS_VERSION = Path(__file__).parents[2]
 _BLOCK = 256
@@ -102,6 +103,7 @@ def serve() -> None:
 
     The first line says which build of redaction that is, the others have the results.
     """
+    share_expressions()
     build = sys.modules.get("redact.build")  # older versions have none
     click.echo(json.dumps("pure" if build is None else build.loaded_build()))
     for line in sys.stdin:

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from functools import cache
 from pathlib import Path
 
 from tests.servers.unavailable import ServerUnavailableError, fetch, need_program
@@ -12,11 +13,17 @@ OLDEST_JAVA = 17
 def java(purpose: str) -> str:
     """The command ``java``; raises ServerUnavailableError if it is missing or too old."""
     command = need_program("java", purpose)
-    said = subprocess.run([command, "-version"], capture_output=True, text=True, check=False).stderr
-    version = re.search(r'version "(\d+)', said)
+    version = re.search(r'version "(\d+)', java_version())
     if version is None or int(version.group(1)) < OLDEST_JAVA:
         raise ServerUnavailableError(f"{purpose} needs Java {OLDEST_JAVA} or newer")
     return command
+
+
+@cache
+def java_version() -> str:
+    """What `java -version` says of itself."""
+    said = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False)
+    return said.stderr
 
 
 def copy_dependencies(pom: Path, folder: Path, purpose: str) -> None:

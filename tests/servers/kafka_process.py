@@ -37,7 +37,7 @@ def kafka_jars() -> Path:
 class KafkaProcess:
     """A node with its data in ``folder``. Started again, it has the same ports and the same data.
 
-    ``properties`` come on top of those below, and win.
+    ``properties`` come on top of those below, and win; ``options`` are more options of Java.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class KafkaProcess:
         folder: Path,
         properties: Mapping[str, str],
         keeper: Sequence[str] = (),
+        options: Sequence[str] = (),
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / "kafka.log"
@@ -55,7 +56,7 @@ class KafkaProcess:
         self._config = folder / "server.properties"
         lines = _listeners(port, controller_port, self.data) | broker_properties() | {**properties}
         self._config.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
-        self._java = [java(_PURPOSE), *_LIGHT, "-cp", f"{jars}/*"]
+        self._java = [java(_PURPOSE), *_LIGHT, *options, "-cp", f"{jars}/*"]
         self._child = ChildProcess(
             [*self._java, "kafka.Kafka", str(self._config)], out=self.log, keeper=keeper
         )

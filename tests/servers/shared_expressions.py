@@ -13,6 +13,9 @@ from typing import Any
 
 import hyperscan
 
+_HERE = Path(__file__).parent
+CHILD_PATH = os.pathsep.join(map(str, (_HERE / "child_site", _HERE.parents[1])))
+"""The PYTHONPATH of a command whose own processes shall share as well."""
 FOLDER = "TEST_GOLDPAN_EXPRESSIONS"
 """The variable that names the folder, for processes that are started later."""
 

@@ -22,6 +22,8 @@ from tests.servers.process import ForkedChild
 TEST_KEY = base64.b64encode(bytes(range(32))).decode()
 
 _WAIT_SECONDS = 120.0
+_POLL_SECONDS = 0.05
+_SLOWEST_POLL_SECONDS = 0.5
 
 
 class HasBootstrap(Protocol):
@@ -211,15 +213,19 @@ class Worker:
         self, holds: Callable[[], bool], timeout: float = _WAIT_SECONDS, what: str = "there"
     ) -> None:
         """Poll until something holds; raises AssertionError if the process ends, or time is up."""
-        deadline = time.monotonic() + timeout
+        asked = time.monotonic()
+        deadline = asked + timeout
         while not holds():
+            took = time.monotonic() - asked
             ended = self.exit_code
             # Looked at once more after the end: it may have been the last thing that was done.
             if ended is not None and not holds():
                 raise AssertionError(f"{self.name} ended ({ended}), never {what}\n{self.tail()}")
             if time.monotonic() > deadline:
                 raise AssertionError(f"{self.name} not {what} in {timeout} s\n{self.tail()}")
-            time.sleep(0.05)
+            # To look at a lake on S3 is work, which slows down what is waited for.
+            time.sleep(min(max(_POLL_SECONDS, 4 * took), _SLOWEST_POLL_SECONDS))
+            asked = time.monotonic()
 
 
 def _entry(line: str) -> dict[str, Any] | None:

@@ -20,6 +20,7 @@ from stream.replay.promotion import Promotion, PromotionContext
 from stream.replay.replay_range import ReplaySpan
 from stream.replay.repository import ReplayRepository
 from stream.replay.steps import ReplayStep
+from tests.lake.copies import make_once
 from tests.lake.kit import (
     HERE,
     OTHER,
@@ -54,6 +55,12 @@ STEPS = [step for step in ReplayStep if step not in {ReplayStep.AUDIT_COMMITTED,
 
 def filled_lake(folder: Path) -> Lake:
     """Twelve records of one partition, in two flushes, and five of another; some set aside."""
+    make_once(folder, "twelve and five", fill_lake)
+    return open_lake(folder)
+
+
+def fill_lake(folder: Path) -> None:
+    """Make that lake anew, for a test that changes how its rows are made."""
     lake = make_lake(folder)
     for source, start, end, bad in (
         (SOURCE, None, 6, BAD & set(range(6))),
@@ -62,7 +69,6 @@ def filled_lake(folder: Path) -> Lake:
     ):
         set_aside(lake, start, end, bad, source=source, token=end)
         append(lake.table("feedback"), start, end, source=source, quarantined=bad, token=end)
-    return lake
 
 
 def staging(folder: Path) -> ReplayRepository:

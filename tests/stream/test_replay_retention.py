@@ -23,7 +23,7 @@ from tests.stream.replays import (
     RANGE,
     STEPS,
     TOKENS,
-    filled_lake,
+    fill_lake,
     ingested,
     promotion,
     stage,
@@ -43,9 +43,9 @@ def replayed_lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
         "filled_columns",
         lambda table, at: plain(table, at) | ({"comment": SAID} if table == "feedback" else {}),
     )
-    made = filled_lake(tmp_path)
+    fill_lake(tmp_path)
     stage(tmp_path)
-    return made
+    return open_lake(tmp_path)
 
 
 def expire(folder: Path) -> list[Any]:

@@ -20,7 +20,7 @@ from schemas.arrow import TABLES
 from schemas.redacted import Redacted
 from stream.buffer import Flush
 from stream.flusher import RecordFlushRunner
-from tests.lake.copies import init_lake
+from tests.lake.copies import init_lake, make_once
 from tests.lake.kit import HERE, commit_context
 
 Rows = Redacted[pa.RecordBatch]
@@ -170,6 +170,12 @@ def _audited(
 
 def make(folder: Path) -> Lake:
     """Make the lake; what is newest is a commit of labels, with nothing after it."""
+    make_once(folder, "scene of tampering", make_anew)
+    return open_lake(folder)
+
+
+def make_anew(folder: Path) -> None:
+    """Make such a lake, but no copy of one: its files and commits are its own."""
     scene = Scene(folder)
     scene.flush("traces", TRACES, 6, [2])
     scene.flush("feedback", FEEDBACK, 4)
@@ -182,4 +188,3 @@ def make(folder: Path) -> Lake:
     scene.flush("traces", TRACES, 14, [10, 12])
     scene.flush("feedback", FEEDBACK, 6)
     scene.add("labels", TRACES, 9, label_event_id="event", label="fail")
-    return scene.lake

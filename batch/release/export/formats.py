@@ -23,7 +23,7 @@ from batch.release.export.spreadsheet import (
 )
 from batch.release.format.contract import RELEASE_NAMESPACE
 from batch.release.format.files import encode_jsonl
-from batch.release.format.rows import EXPECTED_DOCUMENTS, SALT, ReleaseRow, release_schema
+from batch.release.format.rows import SALT, ReleaseRow, release_schema, said_expectations
 
 Rows: TypeAlias = Sequence[ReleaseRow]
 
@@ -155,7 +155,7 @@ def _langfuse(rows: Rows, name: str, version: str) -> dict[str, bytes]:
                     "input": {"messages": row["messages"]},
                     "expected_output": row["expected_response"],
                     "metadata": _metadata(row)
-                    | {"release": version, "response": row["response"], **_documents(row)},
+                    | {"release": version, "response": row["response"], **said_expectations(row)},
                 }
                 for row in rows
             ]
@@ -203,7 +203,7 @@ def _test_case(row: ReleaseRow, name: str, version: str) -> dict[str, Any]:
             "expected_response": expected,
         },
         "assert": [{"type": "similar", "value": expected}] if expected else [],
-        "metadata": _metadata(row) | _documents(row),
+        "metadata": _metadata(row) | said_expectations(row),
     }
 
 
@@ -228,14 +228,9 @@ def _expected(row: ReleaseRow) -> dict[str, object]:
     expected = {
         "expected_response": row["expected_response"],
         "label": row["label"],
-        EXPECTED_DOCUMENTS: row.get("expected_documents"),
     }
-    return {key: value for key, value in expected.items() if value is not None}
-
-
-def _documents(row: ReleaseRow) -> dict[str, object]:
-    documents = row.get("expected_documents")
-    return {} if documents is None else {EXPECTED_DOCUMENTS: documents}
+    said = {key: value for key, value in expected.items() if value is not None}
+    return said | said_expectations(row)
 
 
 def _metadata(row: ReleaseRow) -> dict[str, object]:

@@ -54,13 +54,13 @@ class SyntheticFacts(TypedDict):
     max_share: float
 
 
-class DocumentFileFacts(TypedDict):
-    """The file of a spec that says which documents were right."""
+class ExpectationFileFacts(TypedDict):
+    """A file of a spec that says what would have been right."""
 
     file: str
 
 
-class ExpectedDocumentFacts(TypedDict):
+class ExpectationFacts(TypedDict):
     """What that file said: of how many traces, and of how many rows of this release."""
 
     sha256: str
@@ -88,7 +88,8 @@ class SpecFacts(TypedDict):
     adversarial: list[str]
     holdout: dict[str, Any] | None
     synthetic: NotRequired[SyntheticFacts | None]
-    expected_documents: NotRequired[DocumentFileFacts]
+    expected_documents: NotRequired[ExpectationFileFacts]
+    expected_calls: NotRequired[ExpectationFileFacts]
     expired: NotRequired[str]
     starter: int
 
@@ -228,7 +229,8 @@ class ReleaseFacts(TypedDict):
     rows_sha256: str
     rows: list[list[str]]
     synthetic: NotRequired[SyntheticRowFacts]
-    expected_documents: NotRequired[ExpectedDocumentFacts]
+    expected_documents: NotRequired[ExpectationFacts]
+    expected_calls: NotRequired[ExpectationFacts]
     redaction_policies: NotRequired[dict[str, int]]
     expired: NotRequired[ExpiredFacts]
     erasures: NotRequired[list[ErasureFacts]]

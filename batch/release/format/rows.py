@@ -64,11 +64,15 @@ SCHEMA: Final = pa.schema(
 )
 """The columns that every release has, in order. Rows are sorted by ``trace_id``."""
 EXPECTED_DOCUMENTS: Final = "expected_documents"
-"""A column of releases in which a row says which documents were right. Omitted from the commitment
-when null, so that releases without it have the bytes and hashes that they always had."""
-SCHEMA_WITH_DOCUMENTS: Final = SCHEMA.insert(
-    len(_TRACE) + len(_JUDGEMENT), pa.field(EXPECTED_DOCUMENTS, pa.list_(pa.string()))
-)
+EXPECTED_CALLS: Final = "expected_calls"
+_CALL: Final = pa.struct([pa.field("name", pa.string()), pa.field("arguments", pa.string())])
+EXPECTATIONS: Final[Mapping[str, pa.Field]] = {
+    EXPECTED_DOCUMENTS: pa.field(EXPECTED_DOCUMENTS, pa.list_(pa.string())),
+    EXPECTED_CALLS: pa.field(EXPECTED_CALLS, pa.list_(_CALL)),
+}
+"""Columns, in order, of releases whose files say what would have been right for a row. Omitted from
+the commitment when null, so that releases without them have the bytes and hashes that they always
+had."""
 TRACE_COLUMNS: Final = tuple(field.name for field in _TRACE)
 """The columns copied unchanged from table ``traces``."""
 
@@ -76,6 +80,7 @@ COLUMN_DESCRIPTIONS: Final[Mapping[str, str]] = {
     "label": "The label in force: pass, fail, unknown, or none where there is no label event.",
     "expected_response": "The answer as it should have been, where a reviewer or user gave one.",
     EXPECTED_DOCUMENTS: "Ids of the documents that were right, where the spec's file says so.",
+    EXPECTED_CALLS: "The tool calls that would have been right, where the spec's file says so.",
     "drawn": "sample, the set that names the row (must_include, adversarial), or synthetic: such a "
     "row is not from production and counts in no estimate of it.",
     "generator": "The generator of a synthetic row; null for rows from production.",
@@ -134,6 +139,13 @@ class ToolCallRow(TypedDict):
     latency_ms: float | None
 
 
+class ExpectedCallRow(TypedDict):
+    """A tool call that would have been right; ``arguments`` is JSON."""
+
+    name: str
+    arguments: str
+
+
 class TraceFields(TypedDict):
     """The columns of a trace whose values are the same in JSON and in Python."""
 
@@ -189,6 +201,7 @@ class ReleaseFields(TraceFields):
     label: str
     expected_response: str | None
     expected_documents: NotRequired[list[str] | None]
+    expected_calls: NotRequired[list[ExpectedCallRow] | None]
     drawn: str
     generator: str | None
     split: str
@@ -223,18 +236,20 @@ class ReleaseRow(ReleaseFields):
 
 def json_rows(table: pa.Table) -> list[ReleaseRow]:
     """Return rows as JSON values: maps as objects, times as RFC 3339 with microseconds."""
-    rows = [
-        {name: _json_value(value) for name, value in row.items()}
-        for row in table.to_pylist(maps_as_pydicts="strict")
-    ]
+    rows = _json_value(table.to_pylist(maps_as_pydicts="strict"))
     return cast("list[ReleaseRow]", rows)
 
 
 def content_values(row: Mapping[str, object]) -> dict[str, object]:
     """Return the content of a row (JSON values); KeyError if a column is missing."""
     content = {name: row[name] for name in CONTENT_COLUMNS}
-    documents = row.get(EXPECTED_DOCUMENTS)
-    return content if documents is None else content | {EXPECTED_DOCUMENTS: documents}
+    return content | said_expectations(row)
+
+
+def said_expectations(row: Mapping[str, object]) -> dict[str, object]:
+    """Return what would have been right for a row, by column, as far as it says so."""
+    said = {name: row.get(name) for name in EXPECTATIONS}
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def rows_to_arrow(rows: Sequence[Mapping[str, object]]) -> pa.Table:
@@ -244,14 +259,22 @@ def rows_to_arrow(rows: Sequence[Mapping[str, object]]) -> pa.Table:
 
 def release_schema(names: Sequence[str]) -> pa.Schema:
     """Return the columns of a release, given the names of those that it has."""
-    return SCHEMA_WITH_DOCUMENTS if EXPECTED_DOCUMENTS in names else SCHEMA
+    fields = [field for name, field in EXPECTATIONS.items() if name in names]
+    at = len(_TRACE) + len(_JUDGEMENT)
+    return pa.schema([*SCHEMA][:at] + fields + [*SCHEMA][at:])
 
 
 def _json_value(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # Most values are plain: a call for each would take most of the time.
     if isinstance(value, dict):
-        return {key: _json_value(item) for key, item in value.items()}
+        return {
+            key: item if type(item) in _PLAIN else _json_value(item) for key, item in value.items()
+        }
     if isinstance(value, list):
         return [_json_value(item) for item in value]
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     return value
+
+
+_PLAIN: Final = frozenset((str, int, float, bool, type(None)))

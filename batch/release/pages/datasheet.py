@@ -67,9 +67,12 @@ def datasheet_blocks(
     ]
 
 
-def _with_documents(facts: ReleaseFacts) -> list[tuple[str, str]]:
-    said = facts.get("expected_documents")
-    return [] if said is None else [("with the documents that were right", str(said["rows"]))]
+def _with_expectations(facts: ReleaseFacts) -> list[tuple[str, str]]:
+    files = (
+        ("with the documents that were right", facts.get("expected_documents")),
+        ("with the tool calls that would have been right", facts.get("expected_calls")),
+    )
+    return [(text, str(said["rows"])) for text, said in files if said is not None]
 
 
 def _contents(facts: ReleaseFacts, previous: PreviousFacts | None, rows: Rows) -> list[Block]:
@@ -93,7 +96,7 @@ def _contents(facts: ReleaseFacts, previous: PreviousFacts | None, rows: Rows) -
                     "with an expected response",
                     str(sum(row["expected_response"] is not None for row in rows)),
                 ),
-                *_with_documents(facts),
+                *_with_expectations(facts),
             ],
         ),
     ]

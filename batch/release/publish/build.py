@@ -54,7 +54,7 @@ from batch.release.publish.repository import (
 )
 from batch.release.publish.spec_changes import describe_spec_changes, requires_other_labels
 from batch.release.sampling.engine import SelectionEngine
-from batch.release.sampling.expected_documents import ExpectedDocuments
+from batch.release.sampling.expectations import Expectations
 from batch.release.sampling.retained_window import retained_window
 from batch.release.sampling.selection import select_rows
 from batch.release.sampling.spec import ReleaseSpec
@@ -99,14 +99,14 @@ class BuildResult:
 class BuildOptions:
     """The inputs of a build other than the lake: secret of the salts, memory, code versions.
 
-    ``documents`` says which documents were right, where the spec names a file that does.
+    ``expectations`` say what would have been right, where the spec names files that do.
     """
 
     key: bytes
     memory_bytes: int
     code: Mapping[str, str]
     progress: ReportStep = no_step
-    documents: ExpectedDocuments | None = None
+    expectations: Sequence[Expectations] = ()
 
 
 def draft_release(
@@ -133,8 +133,9 @@ def draft_release(
         selection = select_rows(window.spec, traces, engine, options.progress, offer)
     window.check_named(selection.rows)
     selection = replace(selection, spec=spec)
-    documents = options.documents
-    unsalted = selection.rows if documents is None else documents.add_to(selection.rows)
+    unsalted = selection.rows
+    for said in options.expectations:
+        unsalted = said.add_to(unsalted)
     rows = add_salts(unsalted, spec.name, options.key)
     commitments = row_commitments(json_rows(rows))
     facts = release_facts(
@@ -142,8 +143,8 @@ def draft_release(
     )
     if mixed := count_mixed_policies(rows["_policy"].to_pylist()):
         facts["redaction_policies"] = mixed
-    if documents is not None:
-        facts["expected_documents"] = documents.to_json(rows)
+    for said in options.expectations:
+        facts[said.column] = said.to_json(rows)
     if expired := window.to_json():
         facts["expired"] = expired
     return ReleaseDraft(facts, rows, [commitment.content for commitment in commitments])

@@ -7,6 +7,7 @@ its memory limit.
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self, TypedDict, cast
 
@@ -89,6 +90,12 @@ CELL_SCHEMA: Final = ibis.schema(
 )
 
 
+@lru_cache(maxsize=128)
+def _as_sql(query: Any) -> str:
+    # On a small lake this takes as long as to run the query, and releases of one spec ask alike.
+    return str(ibis.to_sql(query.to_expr(), dialect="duckdb"))
+
+
 _MISSING_FILE: Final = ("FileNotFoundError", "[errno 2]")
 """How delta-rs, and Arrow for a folder, report a missing file."""
 
@@ -154,7 +161,7 @@ class SelectionEngine:
         self._connection.register("traces", window)
 
     def __enter__(self) -> Self:
-        query = ibis.to_sql(cells_expression(self._spec), dialect="duckdb")
+        query = _as_sql(cells_expression(self._spec).op())
         self._run(f"CREATE TEMP TABLE {CELL_TABLE} AS {query}")
         return self
 
@@ -234,7 +241,7 @@ class SelectionEngine:
 
         Raises FatalError if it needs more memory than allowed, UsageError for missing files.
         """
-        return self._run(str(ibis.to_sql(expression, dialect="duckdb")))
+        return self._run(_as_sql(expression.op()))
 
     def _run(self, sql: str) -> list[dict[str, Any]]:
         try:

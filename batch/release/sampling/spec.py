@@ -176,8 +176,8 @@ class SyntheticRows(DocumentPart):
     max_share: float = Field(default=0.2, gt=0, lt=1)
 
 
-class DocumentFile(DocumentPart):
-    """A file of JSON lines that says which documents were right: ``trace_id`` and ``documents``."""
+class ExpectationFile(DocumentPart):
+    """A file of JSON lines that says what would have been right for traces."""
 
     file: SpecText
 
@@ -215,7 +215,8 @@ class ReleaseSpec(DocumentPart):
     adversarial: list[SpecText] = Field(default=[])
     holdout: HoldoutRule | None = None
     synthetic: SyntheticRows | None = None
-    expected_documents: DocumentFile | None = None
+    expected_documents: ExpectationFile | None = None
+    expected_calls: ExpectationFile | None = None
     expired: Literal["refuse", "leave_out"] = "refuse"
     starter: int = Field(default=30, ge=1)
 
@@ -266,9 +267,10 @@ class ReleaseSpec(DocumentPart):
     def to_json(self) -> dict[str, Any]:
         """Return the complete spec, defaults included, as JSON values.
 
-        Without a file of documents it has no key for one, as before there were such files.
+        Without a file of expectations it has no key for one, as before there were such files.
         """
-        without = {"expected_documents"} if self.expected_documents is None else None
+        files = {"expected_documents", "expected_calls"}
+        without = {name for name in files if getattr(self, name) is None}
         return self.model_dump(mode="json", by_alias=True, exclude=without)
 
 

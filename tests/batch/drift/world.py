@@ -6,8 +6,10 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from lake.config import LakeSettings
 from lake.tables import Lake
 from tests.batch.release.world import Row, add, label, make_lake
+from tests.lake.copies import make_once
 
 FIRST = date(2026, 10, 5)
 DAYS = 35
@@ -28,9 +30,15 @@ QUIET: Mapping[str, Any] = {
 }
 
 
-def five_weeks(folder: Path, *, seed: int = 0, **changed: Any) -> Lake:
+def five_weeks(folder: Path, **changed: Any) -> Lake:
     """Make the lake; ``changed`` says what is otherwise in the last week."""
-    rng = random.Random(seed)  # noqa: S311
+    key = f"five weeks {sorted(changed.items())}"
+    make_once(folder, key, lambda made: _make_five_weeks(made, changed))
+    return Lake(LakeSettings(uri=str(folder)))
+
+
+def _make_five_weeks(folder: Path, changed: Mapping[str, Any]) -> None:
+    rng = random.Random(0)  # noqa: S311
     traces, labels, findings, bad = [], [], [], []
     for number in range(DAYS):
         now = {**QUIET, **(changed if number >= DAYS - WINDOW else {})}
@@ -45,7 +53,6 @@ def five_weeks(folder: Path, *, seed: int = 0, **changed: Any) -> Lake:
     lake = make_lake(folder, traces, labels)
     add(lake, "redactions", findings)
     add(lake, "quarantine", bad)
-    return lake
 
 
 def _traces(

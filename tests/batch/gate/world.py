@@ -11,7 +11,7 @@ from batch.release.format.reader import read_release_rows
 from batch.release.publish.build import draft_release, publish_draft
 from batch.release.publish.reference import parse_reference
 from batch.release.publish.repository import ReleaseRepository, ReleaseVersion
-from batch.release.sampling.expected_documents import read_expected_documents
+from batch.release.sampling.expectations import read_expected_documents
 from lake.snapshot import open_snapshot
 from schemas.records import Message, Trace
 from tests.batch.kit import new_lake
@@ -64,8 +64,9 @@ def publish_release(folder: Path, rows: int = ROWS) -> ReleaseRepository:
     (folder / "documents.jsonl").write_text("".join(lines), encoding="utf-8")
     asked = spec(**SPEC | {"size": rows})
     documents = read_expected_documents(asked, folder)
+    assert documents is not None
     traces, labels = open_snapshot(lake, "traces"), open_snapshot(lake, "labels")
-    draft = draft_release(asked, traces, labels, replace(OPTIONS, documents=documents))
+    draft = draft_release(asked, traces, labels, replace(OPTIONS, expectations=[documents]))
     releases = open_repository(folder / "lake" / "releases")
     publish_draft(draft, releases)
     return releases

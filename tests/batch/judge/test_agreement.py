@@ -8,8 +8,9 @@ import pytest
 from batch.judge.agreement_report import JudgeAgreementReport, report_agreement
 from batch.judge.estimates import estimates_json
 from batch.judge.judge_record import JudgeIdentity, JudgeRecord
+from batch.judge.reported_rows import ReportedRow, ReportedRows
 from batch.judge.reviewed_answers import ReviewedAnswer, reviewed_answers
-from batch.judge.run_report import JudgeRunReport, ReportedRow
+from batch.judge.run_report import JudgeRunReport
 from judges.outcome import JudgeAnswer, JudgeOutcome, judge_error
 from judges.weighted_rows import WeightedRow
 from labels.review_log import Review, ReviewLog, review_id_of
@@ -154,6 +155,6 @@ def test_what_failed_is_in_no_share() -> None:
     """Errors and unknown widen the range, and move no estimate."""
     answers = [JudgeAnswer("pass")] * 8 + [JudgeAnswer("fail")] * 2 + [judge_error("timeout")] * 10
     rows = [ReportedRow(f"t{at}", WeightedRow(), a, 1) for at, a in enumerate(answers)]
-    (judged,) = estimates_json(JudgeRunReport(rows=rows), {})
+    (judged,) = estimates_json(JudgeRunReport(ReportedRows.of(rows)), {})
     assert judged["estimate"] == pytest.approx(0.8)
     assert (judged["least"], judged["most"]) == (pytest.approx(0.4), pytest.approx(0.9))

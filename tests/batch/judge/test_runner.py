@@ -11,7 +11,7 @@ import pytest
 from batch.judge.client import Delivery
 from judges.definition import parse_judge
 from judges.judged_row import JudgedRow
-from judges.outcome import ERROR_REASONS
+from judges.outcome import ERROR_REASONS, JudgeErrorReason
 from judges.render import JudgeQuestion
 from judges.wires import WireRequest
 from lake.fences import ERASURE_FENCE
@@ -115,6 +115,23 @@ def test_what_may_pass_is_tried_again(lake: Lake) -> None:
     assert later.run().counts.passed == ROWS
     assert Counter(judgement.attempt for judgement in stored(lake)) == {1: ROWS, 2: ROWS}
     assert len({judgement.judgement_id for judgement in stored(lake)}) == ROWS
+
+
+@pytest.mark.parametrize("reason", ["unavailable", "timeout", "rate_limited"])
+def test_a_server_that_is_down_ends_the_run(lake: Lake, reason: JudgeErrorReason) -> None:
+    """Not each of a million rows becomes an error; the next run asks all that has no verdict."""
+    down = World(lake, ScriptedServer(lambda _text: reason), silent_questions=12)
+    with pytest.raises(FatalError, match=r"no reply to 16 questions in a row .*same command"):
+        down.run()
+    assert len(down.server.asked) == len(stored(lake)) == 16
+    flaky = World(
+        lake,
+        ScriptedServer(lambda text: "pass" if "parcel 7?" in text else reason),
+        run_id="run-2",
+        silent_questions=16,
+    )
+    assert flaky.run().counts.passed == 1
+    assert World(lake, run_id="run-3").run().counts.passed == ROWS
 
 
 def test_a_claim_is_made_before_the_call(lake: Lake) -> None:

@@ -5,19 +5,20 @@ import random
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
 
 import pytest
 
-from batch.judge.client import CallLimits, JudgeClient
+from batch.judge.client import CallLimits, Delivery, JudgeClient
 from batch.judge.server import allowed_server
 from batch.judge.waits import RetryWaits
+from judges.answer import answer_of_probability
 from judges.definition import DEFAULT_THRESHOLDS
 from judges.outcome import VERDICTS, OutcomeCounts
 from judges.render import JudgeQuestion, ask
-from judges.ways import ChatWay
-from judges.wires import verdict_request
+from judges.ways import ChatWay, DecisionWay
+from judges.wires import WireRequest, verdict_request
 from tests.judges.kit import definition, row
 from tests.partners.environment import Partners
 from tests.short_versions import short
@@ -68,11 +69,7 @@ def test_a_small_model_is_taken_at_its_word_and_no_further(
         question = ask(judge, row(response=answer))
         assert isinstance(question, JudgeQuestion)
         requests.append(verdict_request(WAY, question))
-    waits = RetryWaits(random.Random(1).uniform, time.time)  # noqa: S311 - not for secrets
-    limits = CallLimits(concurrency=2, read_seconds=120, call_seconds=120)
-    server = allowed_server(model_address + path, [])
-    with JudgeClient(server, waits, time.monotonic, limits=limits) as client:
-        deliveries = client.send_all(requests)
+    deliveries = sent(model_address + path, requests)
     said = [delivery.reply(WAY, DEFAULT_THRESHOLDS) for delivery in deliveries]
     counts = OutcomeCounts.of((one.answer for one in said), drawn=rows)
     print(f"{path or 'held'}: {counts.to_json()}")
@@ -85,6 +82,33 @@ def test_a_small_model_is_taken_at_its_word_and_no_further(
     )
     if not path:
         assert counts.error == 0
+
+
+@pytest.mark.parametrize("rows", short([8], [2]))
+def test_its_probability_is_its_verdict(model_address: str, rows: int) -> None:
+    """What it would say next, of yes and no; the same question has the same probability."""
+    judge, way = definition(), DecisionWay(decision=MODEL, wire="systemone")
+    questions = [
+        ask(judge, row(response=f"{ANSWERS[number // 2 % len(ANSWERS)]} ({number // 2})"))
+        for number in range(rows)
+    ]
+    requests = [verdict_request(way, each) for each in questions if isinstance(each, JudgeQuestion)]
+    said = [one.reply(way, DEFAULT_THRESHOLDS) for one in sent(model_address, requests)]
+    assert {one.model_served for one in said} == {MODEL}
+    found = [one.answer.p_fail for one in said]
+    print(f"probabilities of fail: {found}")
+    assert all(p is not None and 0 < p < 1 for p in found)
+    assert found[::2] == pytest.approx(found[1::2])
+    for one in said:
+        assert one.answer == answer_of_probability(one.answer.p_fail or 0.0, DEFAULT_THRESHOLDS)
+
+
+def sent(address: str, requests: Sequence[WireRequest]) -> list[Delivery]:
+    """Return what came of requests to the model."""
+    waits = RetryWaits(random.Random(1).uniform, time.time)  # noqa: S311 - not for secrets
+    limits = CallLimits(concurrency=2, read_seconds=120, call_seconds=120)
+    with JudgeClient(allowed_server(address, []), waits, time.monotonic, limits=limits) as client:
+        return client.send_all(requests)
 
 
 def _content(body: bytes | None) -> str:

@@ -1,16 +1,21 @@
 """Verdicts as feedback: a signal of the label policy, and only where a trace was judged."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from batch.judge.verdict_feedback import feedback_lines, verdicts_on_traces
+from batch.labels.calibrator import Calibrator
+from batch.labels.trace_buckets import ScanExtent
 from decode.json_reader import JsonReader
 from judges.judgement import CallFacts, Judgement, JudgementArm, JudgementKey
 from judges.outcome import JudgeAnswer, JudgeOutcome, judge_error
+from labels.calibration import Calibration
 from labels.scorer import LabelScorer
 from schemas.contract import CONTRACTS
 from schemas.records import Feedback
-from tests.batch.kit import labels_of, new_lake, put, reconciled
+from tests.batch.judge.world import put_reviews
+from tests.batch.kit import labels_of, means, new_lake, put, reconciled
 from tests.docs.pages import code_blocks
 from tests.labels.kit import SECOND, START, parse_label_policy, trace
 from tests.lake.kit import patience
@@ -88,3 +93,27 @@ def test_the_policy_of_the_page_weighs_the_last_verdict(tmp_path: Path) -> None:
     assert kinds["a"] == [("judge_fail", True, False), ("judge_pass", False, True)]
     assert kinds["b"][0] == ("judge_pass", False, False)
     assert labels["b"].p_fail < labels["a"].p_fail
+
+
+def test_calibration_fits_verdicts_from_reviews(tmp_path: Path) -> None:
+    """As other signals: a judge that agrees with the reviewers is believed, a coin is not."""
+    (rules,) = (
+        block.text for block in code_blocks("docs/judges.md") if "custom_negative" in block.text
+    )
+    policy = parse_label_policy(rules, "a page")
+    names = [f"t{number:03}" for number in range(120)]
+    good = {name: number % 3 > 0 for number, name in enumerate(names)}
+
+    def learnt(folder: str, says: Callable[[int], bool]) -> Calibration:
+        lake = new_lake(tmp_path / folder, [trace(name) for name in names])
+        said = [verdict(name, "pass" if says(at) else "fail") for at, name in enumerate(names)]
+        put(lake, read(feedback_lines(said)))
+        put_reviews(lake, {name: "pass" if good[name] else "fail" for name in names}, 0.5)
+        return Calibrator(lake, policy, means()).learn(ScanExtent())
+
+    honest = learnt("honest", lambda at: good[names[at]] or at % 15 == 0)
+    coin = learnt("coin", lambda at: at % 2 == 0)
+    for name in ("judge_fail", "judge_pass"):
+        assert honest.signals[name].strength > 1 > coin.signals[name].strength
+        assert honest.signals[name].sensitivity.mean > coin.signals[name].sensitivity.mean
+        assert honest.signals[name].fitted is not None

@@ -33,6 +33,7 @@ from judges.outcome import VERDICTS, JudgeErrorReason, JudgeOutcome
 from judges.wires import WireRequest
 from labels.review_log import Review, review_id_of
 from lake.ledger import EntryKind
+from lake.retry import Retry
 from lake.table_commit import CommitContext
 from lake.table_log import REVIEW_SEQUENCE
 from lake.tables import Lake
@@ -128,10 +129,12 @@ class World:
     run_id: str = "run-1"
     only_current: bool = False
     tokens: Iterator[int] = field(default_factory=partial(itertools.count, 1))
+    retry: Retry | None = None
+    silent_questions: int = 256
 
     def runner(self) -> JudgeRunner:
         """Return a runner that knows nothing yet."""
-        context = means(self.clock)
+        context = means(self.clock, retry=self.retry)
         context = CommitContext(context.retry, self.clock, lambda: next(self.tokens))
         plan = JudgePlan(self.definition, self.definition.by[0])
         known = KnownJudgements(plan.judge_digest, plan.way, self.clock, self.only_current)
@@ -140,6 +143,7 @@ class World:
             self.wait,
             batch_rows=self.batch_rows,
             budget_usd=self.budget_usd,
+            silent_questions=self.silent_questions,
         )
         store = JudgementStore(self.lake, known, context)
         return JudgeRunner(plan, store, context, terms, self.server, self.proof)

@@ -63,6 +63,16 @@ def built(run: Run, place: Path, name: str) -> dict[str, Any]:
     return said
 
 
+_plain: dict[Path, dict[str, Any]] = {}
+
+
+def plain(run: Run, place: Path) -> dict[str, Any]:
+    """Build a release that nobody signs or changes, once."""
+    if place not in _plain:
+        _plain[place] = built(run, place, "plain")
+    return _plain[place]
+
+
 def folder_of(place: Path, name: str) -> Path:
     """Return the folder of its first version."""
     return place / "lake" / "releases" / name / "1.0.0"
@@ -70,8 +80,8 @@ def folder_of(place: Path, name: str) -> Path:
 
 def test_only_the_whole_digest_is_a_pin(run_pins: Run, pins_workspace: Path) -> None:
     """An empty pin is an error, not a release that passes."""
-    digest = built(run_pins, pins_workspace, "pin")["digest"].removeprefix("sha256:")
-    where = (str(folder_of(pins_workspace, "pin")), "pin@1.0.0")
+    digest = plain(run_pins, pins_workspace)["digest"].removeprefix("sha256:")
+    where = (str(folder_of(pins_workspace, "plain")), "plain@1.0.0")
     wrong = ["", "sha256:", " ", digest[:12], digest[:-1], f"{digest}0", f"sha256:{digest[:63]}"]
     wrong += [f"sha512:{digest}", f"{digest}\n", f" {digest}", f"sha256:sha256:{digest}", "x" * 64]
     for release in where:
@@ -91,11 +101,12 @@ def test_a_part_of_a_digest_picks_a_version_and_proves_nothing(
     run_pins: Run, pins_workspace: Path
 ) -> None:
     """``NAME@sha256:…`` accepts 12 digits; part of a digest is never a pin."""
-    digest = built(run_pins, pins_workspace, "part")["digest"]
-    assert run_pins("release", "verify", f"part@{digest[:19]}").returncode == 0
-    assert run_pins("release", "verify", f"part@{digest[:18]}").returncode == 2
+    digest = plain(run_pins, pins_workspace)["digest"]
+    assert run_pins("release", "verify", f"plain@{digest[:19]}").returncode == 0
+    assert run_pins("release", "verify", f"plain@{digest[:18]}").returncode == 2
+    store = FolderStore(folder_of(pins_workspace, "plain"))
     for short in ("", digest.removeprefix("sha256:")[:63]):
-        assert not verify_release(FolderStore(folder_of(pins_workspace, "part")), expected=short).ok
+        assert not verify_release(store, expected=short).ok
 
 
 def test_the_printed_digest_can_be_pinned(run_pins: Run, pins_workspace: Path) -> None:
@@ -148,7 +159,7 @@ def test_an_unsigned_release_passes_only_if_no_key_is_required(
     run_pins: Run, pins_workspace: Path
 ) -> None:
     """A release without its signature does not pass as the publisher's."""
-    assert built(run_pins, pins_workspace, "plain")["signed_by"] is None
+    assert plain(run_pins, pins_workspace)["signed_by"] is None
     assert run_pins("release", "verify", "plain@1.0.0").returncode == 0
     done = run_pins("release", "verify", "plain@1.0.0", "--signed-by", OURS)
     assert done.returncode == 1
@@ -158,7 +169,7 @@ def test_an_unsigned_release_passes_only_if_no_key_is_required(
 @pytest.mark.parametrize("option", ["--signed-by", "--erased-by"])
 def test_an_empty_or_short_key_is_refused(run_pins: Run, pins_workspace: Path, option: str) -> None:
     """An empty key matches nothing, whether or not there are signatures."""
-    built(run_pins, pins_workspace, "plain")
+    plain(run_pins, pins_workspace)
     for key in ("", OURS[:-1], f"{OURS}0", "sha256:" + OURS, OURS.replace(OURS[0], "g")):
         assert run_pins("release", "verify", "plain@1.0.0", option, key).returncode == 2
 

@@ -18,10 +18,10 @@ from lake.tables import Lake
 from schemas.errors import UsageError
 from tests.batch.release.kit import DOCUMENT, built, drafted, open_repository
 from tests.batch.release.people import erased, rows_of
-from tests.batch.release.world import Row, add, conversations, label, make_lake
+from tests.batch.release.world import Row, add, conversations, label, labels_for, make_lake
 
 ALL = DOCUMENT["labels"]
-WHOLE: dict[str, Any] = {"one_per": "trace", "size": 400, "allocation": {}, "strata": []}
+WHOLE: dict[str, Any] = {"one_per": "trace", "size": 100, "allocation": {}, "strata": []}
 
 
 def sheet(folder: Path, version: str) -> str:
@@ -55,6 +55,13 @@ def test_a_golden_set_holds_gold_by_default(conversation_lake: Lake) -> None:
     assert everything["is"] == "traces that fit the spec, labelled or not"
 
 
+@pytest.fixture(scope="module")
+def few_conversations(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """Real conversations, twice each: fewer than a hundred traces pass or fail."""
+    traces = conversations(2)
+    return make_lake(tmp_path_factory.mktemp("few") / "lake", traces, labels_for(traces))
+
+
 @pytest.mark.parametrize(
     ("first", "second", "why"),
     [
@@ -63,11 +70,11 @@ def test_a_golden_set_holds_gold_by_default(conversation_lake: Lake) -> None:
     ],
 )
 def test_other_labels_are_a_major_version_that_says_why(
-    conversation_lake: Lake, tmp_path: Path, first: Any, second: Any, why: str
+    few_conversations: Lake, tmp_path: Path, first: Any, second: Any, why: str
 ) -> None:
     """Also if no row was removed: the rows represent other traces."""
-    built(conversation_lake, tmp_path, **WHOLE, labels=first)
-    made = built(conversation_lake, tmp_path, **WHOLE, labels=second)
+    built(few_conversations, tmp_path, **WHOLE, labels=first)
+    made = built(few_conversations, tmp_path, **WHOLE, labels=second)
     assert (str(made.version), made.level, list(made.spec_changes)) == (
         "2.0.0",
         ChangeLevel.MAJOR,
@@ -75,7 +82,7 @@ def test_other_labels_are_a_major_version_that_says_why(
     )
     assert manifest(tmp_path, "2.0.0")["previous"]["why"] == [why]
     assert f"Since {why}." in sheet(tmp_path, "2.0.0")
-    again = built(conversation_lake, tmp_path, **WHOLE, labels=second)
+    again = built(few_conversations, tmp_path, **WHOLE, labels=second)
     assert (again.level, again.digest) == (ChangeLevel.NONE, made.digest)
 
 

@@ -124,9 +124,10 @@ def _commit(lake: Lake, table: str, files: Sequence[DataFile], item: SourceRange
 def _batch(table: str, rows: Sequence[Row], topic: str, start: int, policy: str) -> pa.RecordBatch:
     schema = TABLES[table]
     offsets = count(start)
+    empty: Row = {f.name: [] for f in schema.arrow if pa.types.is_list(f.type) or _is_map(f)}
     full = [
         {
-            **{f.name: [] for f in schema.arrow if pa.types.is_list(f.type) or _is_map(f)},
+            **empty,
             **_arrowable(row),
             "_topic": topic,
             "_partition": 0,

@@ -26,7 +26,7 @@ from lake.tables import Lake
 from redact.pipeline.audit import chain_hash, chain_start
 from schemas.arrow import AUDIT_TABLE, SPANS_TABLE, TABLES, TIMESTAMP_US
 from schemas.redacted import Redacted
-from tests.lake.copies import init_lake
+from tests.lake.copies import init_lake, make_once
 from tests.lake.kit import commit_context, patience
 
 PLANTED = re.compile(rb"<(?:text|user|sealed)-of-day-\d+>")
@@ -173,10 +173,18 @@ def labels(day: int, number: int) -> list[dict[str, Any]]:
 
 def new_lake(folder: Path | str, *, s3_endpoint_url: str | None = None, days: int = DAYS) -> Lake:
     """Make a lake with six days (or so many) in every table, a commit a day."""
-    lake = init_lake(open_lake(folder, s3_endpoint_url=s3_endpoint_url))
+    lake = open_lake(folder, s3_endpoint_url=s3_endpoint_url)
+    if s3_endpoint_url is None:
+        make_once(Path(folder), f"{days} days", lambda made: _fill(open_lake(made), days))
+    else:
+        _fill(lake, days)
+    return lake
+
+
+def _fill(lake: Lake, days: int) -> None:
+    init_lake(lake)
     for day in range(days):
         add_day(lake, day)
-    return lake
 
 
 def open_lake(folder: Path | str, *, s3_endpoint_url: str | None = None) -> Lake:
