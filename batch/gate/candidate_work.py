@@ -19,6 +19,8 @@ from schemas.errors import UsageError
 from schemas.records import Amount, Count, Id, ToolCall
 
 SUFFIX: Final = ".work"
+BUDGET: Final = "budget"
+"""The error of a row that was not asked, since its call does not fit the budget."""
 _MODE: Final = 0o600
 _NumberT = TypeVar("_NumberT", int, float)
 
@@ -83,9 +85,9 @@ class RowWork:
         return bool(self.turns) and not self.turns[-1].tool_calls
 
     def line(self, row: str) -> CandidateLine:
-        """Return what the gate is told of the row; ``budget`` where nothing was asked."""
+        """Return what the gate is told of the row; `BUDGET` where nothing was asked."""
         answered = self.turns and not self.turns[-1].tool_calls
-        error = None if answered else "budget" if self.failure is None else self.failure.reason
+        error = None if answered else BUDGET if self.failure is None else self.failure.reason
         calls = [call for turn in self.turns for call in turn.tool_calls]
         return CandidateLine(
             row=row,

@@ -7,6 +7,7 @@ import click
 from rich.console import Console
 
 from batch.gate.candidate_run import CandidateEstimate
+from batch.gate.candidate_work import BUDGET
 from batch.gate.gate_lines import UNRECORDED
 from goldpan.candidate_setup import (
     CandidateChoice,
@@ -137,13 +138,17 @@ def _show(console: Console, out: Path, report: CandidateReport) -> None:
     for reason, count in report.errors.items():
         word = "unknown" if reason == UNRECORDED else "error"
         console.print(f"  {word}: {reason} {format_count(count)}")
-    served = ", ".join(
-        f"{escape_controls(name)} ({format_quantity(count, 'reply', 'replies')})"
-        for name, count in sorted(report.models.items())
-    )
-    console.print(f"served by: {served or 'a model that the server does not name'}", soft_wrap=True)
+    if report.answered:
+        served = ", ".join(
+            f"{escape_controls(name)} ({format_quantity(count, 'reply', 'replies')})"
+            for name, count in sorted(report.models.items())
+        )
+        named = served or "a model that the server does not name"
+        console.print(f"served by: {named}", soft_wrap=True)
     if report.spent_usd is not None:
         console.print(f"cost of all runs so far: at most ${report.spent_usd:,.4g}")
-    if not PASSING_ERRORS.isdisjoint(report.errors):
+    if BUDGET in report.errors:
+        console.print("no other call fits the budget: run it again with a larger --budget")
+    if not (PASSING_ERRORS - {BUDGET}).isdisjoint(report.errors):
         console.print("some errors may pass: run the same command again")
     console.print(f"written to {escape_controls(str(out))}", soft_wrap=True)

@@ -156,7 +156,7 @@ def test_a_budget_that_is_spent_is_said(run_goldpan: Run, model_server: HostileS
     assert told.returncode == 0
     assert "it stops asking at $0.0015" in told.stderr
     assert "error: budget" in told.stdout
-    assert "run the same command again" in told.stdout
+    assert "a larger --budget" in told.stdout
     asked = len(model_server.seen)
     assert 0 < asked < ROWS
     assert run_goldpan(*ASK, "--max-tokens", "20").returncode == 0
