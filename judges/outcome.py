@@ -110,20 +110,20 @@ class OutcomeCounts:
 
         Raises ValueError if there are more answers than rows were drawn.
         """
-        counted = Counter((answer.outcome, answer.reason) for answer in answers)
-        return cls.of_counted(counted, drawn=drawn)
+        numbers = Counter((answer.outcome, answer.reason) for answer in answers)
+        return cls.of_numbers(numbers, drawn=drawn)
 
     @classmethod
-    def of_counted(
+    def of_numbers(
         cls,
-        counted: Mapping[tuple[JudgeOutcome, JudgeErrorReason | None], int],
+        numbers: Mapping[tuple[JudgeOutcome, JudgeErrorReason | None], int],
         *,
         drawn: int | None = None,
     ) -> "OutcomeCounts":
-        """Return the counts of rows by their outcome and reason; else as `of`."""
+        """Return the counts, given the number of rows by outcome and reason; else as `of`."""
         outcomes: Counter[JudgeOutcome] = Counter()
         reasons: Counter[JudgeErrorReason] = Counter()
-        for (outcome, reason), rows in counted.items():
+        for (outcome, reason), rows in numbers.items():
             outcomes[outcome] += rows
             if reason is not None:
                 reasons[reason] += rows

@@ -65,9 +65,9 @@ class KnownAnswers:
         row = self._kept.first(query, (_short(judgement_id),))
         return None if row is None else KnownAnswer(JudgeAnswer(*row[2:]), row[0], row[1])
 
-    def set_answer(self, judgement_id: str, known: KnownAnswer) -> None:
+    def set_answer(self, judgement_id: str, answer: KnownAnswer) -> None:
         """Keep the answer of a judgement in the place of another one."""
-        row = (_short(judgement_id), known.epoch, known.attempt, *_columns(known.answer))
+        row = (_short(judgement_id), answer.epoch, answer.attempt, *_columns(answer.answer))
         self._open().write("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)", [row])
 
     def call(self, call_id: str) -> KnownCall | None:

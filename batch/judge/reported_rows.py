@@ -86,7 +86,7 @@ class ReportedRows:
     def counts(self) -> OutcomeCounts:
         """Return the counts of all outcomes."""
         query = "SELECT outcome, reason, COUNT(*) FROM drawn GROUP BY outcome, reason"
-        return OutcomeCounts.of_counted({tuple(named): n for *named, n in self._kept.read(query)})
+        return OutcomeCounts.of_numbers({tuple(named): n for *named, n in self._kept.read(query)})
 
     def epochs(self) -> Mapping[int, int]:
         """Return how many rows were judged in which epoch."""

@@ -119,10 +119,9 @@ def test_parts_without_a_common_cluster_add_up() -> None:
 def test_a_full_temporary_folder_is_said() -> None:
     """What to do is said, and the run ends."""
     database = ScratchDatabase("CREATE TABLE kept (value)")
-    database._connection.execute("PRAGMA max_page_count = 40")
+    assert database.first("PRAGMA max_page_count = 40") == (40,)
     with pytest.raises(FatalError, match="TMPDIR"):
         database.write("INSERT INTO kept VALUES (?)", ((b"x" * 10_000,) for _ in range(100)))
-    database._connection.close()
     with pytest.raises(FatalError, match="temporary file"):
-        database.first("SELECT 1")
+        database.first("SELECT 1 FROM missing")
     assert sqlite3.threadsafety == 3
