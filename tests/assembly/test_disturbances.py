@@ -1,6 +1,7 @@
 """Whatever happens on the way, the rows in force are those of an undisturbed run."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -36,14 +37,19 @@ def make_traces(count: int) -> list[list[Any]]:
     return traces
 
 
+def rows_at_once(folder: Path, traces: Sequence[Sequence[Any]]) -> dict[str, dict[str, Any]]:
+    """Return the rows in force if each trace arrives at once."""
+    world = World(folder)
+    world.arrive(*(item for trace in traces for item in trace))
+    world.stage().finish()
+    return world.in_force()
+
+
 @cache
 def undisturbed(count: int) -> dict[str, dict[str, Any]]:
     """Return the rows in force if each of so many traces arrives at once."""
     with TemporaryDirectory() as folder:
-        world = World(Path(folder) / "plain")
-        world.arrive(*(item for trace in make_traces(count) for item in trace))
-        world.stage().finish()
-        return world.in_force()
+        return rows_at_once(Path(folder) / "plain", make_traces(count))
 
 
 @pytest.mark.parametrize("seed", short(range(6), range(2)))

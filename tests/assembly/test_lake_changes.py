@@ -19,7 +19,7 @@ from lake.table_commit import TableCommit
 from lake.tables import Table
 from redact.crypto.erasure_filter import NO_ERASURES, ErasureFilter
 from redact.crypto.subjects import marks_of_traces
-from tests.assembly.test_disturbances import LONG_TERM, make_traces, undisturbed
+from tests.assembly.test_disturbances import LONG_TERM, make_traces, rows_at_once, undisturbed
 from tests.assembly.world import StageInTest, World
 from tests.lake.kit import open_lake
 from tests.otel.make_spans import TRACE, chat, span
@@ -112,7 +112,7 @@ def test_files_are_rewritten_and_the_log_expires(
     world = World(tmp_path / "changed")
     stage = run(world, change, 5, restart=restart)
     assert restart or stage.reports.rebuilds == ["start", "rewritten"]
-    assert world.in_force() == undisturbed(tmp_path / "plain", make_traces(TRACES))
+    assert world.in_force() == undisturbed(TRACES)
     world.check_sequences()
 
 
@@ -124,7 +124,7 @@ def test_a_stage_that_has_read_nothing_yet_finds_everything(tmp_path: Path, chan
         world.arrive(*trace)
     change(world)
     world.stage().finish()
-    assert world.in_force() == undisturbed(tmp_path / "plain", make_traces(TRACES))
+    assert world.in_force() == undisturbed(TRACES)
     world.check_sequences()
 
 
@@ -202,4 +202,4 @@ def test_somebody_is_erased(tmp_path: Path, *, assembled: bool, purge_first: boo
     stage.finish()
     assert "fenced" in stage.reports.rebuilds
     others = [trace for number, trace in enumerate(traces) if number != 2]
-    assert world.in_force() == undisturbed(tmp_path / "plain", others)
+    assert world.in_force() == rows_at_once(tmp_path / "plain", others)
