@@ -39,8 +39,10 @@ test: $(VENV)/.dev
 		--no-loadscope-reorder $(ARGS)
 
 # What the tests need of others: fetched and built once, else by the first `make test`.
+# Then the tests are collected, so that their bytecode is there before several processes need it.
 servers: $(VENV)/.dev
 	@$(BIN)/python -m tests.servers
+	@$(BIN)/python -m pytest --collect-only -qq -m "not chaos" >/dev/null
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check

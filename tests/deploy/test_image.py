@@ -72,6 +72,7 @@ def _state(image: Image) -> dict[str, tuple[int, float]]:
     }
 
 
+@pytest.mark.chaos  # it builds wheels and compiles redaction: half a minute of work
 def test_the_steps_make_something_that_starts(image: Image, mock_kafka: MockKafka) -> None:
     """Without privileges, the package is built from a source that cannot be written, and runs.
 

@@ -22,6 +22,7 @@ from tests.docs.pages import code_blocks, read_page
 from tests.labels.kit import trace
 from tests.partners.environment import Partners
 from tests.servers.worker import TEST_KEY
+from tests.short_versions import short
 
 BLOCKS = code_blocks("docs/query.md")
 SQL = [block.text for block in BLOCKS if block.language == "sql"]
@@ -122,7 +123,10 @@ def test_duckdb() -> None:
     assert _same(scope["result"].fetchall(), _expected())
 
 
-@pytest.mark.parametrize("engine", ["import polars", "to_pandas", "pyspark"])
+ENGINES = ["import polars", "to_pandas", "pyspark"]
+
+
+@pytest.mark.parametrize("engine", short(ENGINES, ENGINES[:2]))
 @pytest.mark.usefixtures("query_lake")
 def test_the_other_engines(
     engine: str, partners: Partners, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

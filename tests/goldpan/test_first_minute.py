@@ -48,7 +48,10 @@ def told_to_stop(env: dict[str, str], after: float, *arguments: str) -> tuple[in
 
 @pytest.mark.parametrize(
     ("after", "arguments"),
-    [(0.05, ()), (1.0, ()), (3.0, ()), (6.0, ()), (3.0, ("--workers", "2"))],
+    short(
+        [(0.05, ()), (1.0, ()), (3.0, ()), (6.0, ()), (3.0, ("--workers", "2"))],
+        [(0.05, ()), (3.0, ()), (3.0, ("--workers", "2"))],
+    ),
 )
 def test_a_worker_that_waits_for_kafka_can_be_stopped(
     after: float, arguments: tuple[str, ...], tmp_path: Path

@@ -175,7 +175,8 @@ def _two_workers(command: list[str], folder: Path, env: Mapping[str, str]) -> tu
     return process.wait(SECONDS), said.read_text()
 
 
-@pytest.mark.parametrize("way", short(["wheel", "checkout"], ["wheel"]))
+@pytest.mark.chaos
+@pytest.mark.parametrize("way", ["wheel", "checkout"])
 def test_the_processes_of_a_command_do_not_run_the_folder_either(
     way: str, wheel: Path, tmp_path: Path
 ) -> None:

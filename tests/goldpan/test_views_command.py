@@ -193,7 +193,7 @@ def test_the_statements_name_the_schema_everywhere(
     assert run_command(["lake", "views", "--for", dialect, "--prefix", "a;b"]) == 2
 
 
-@pytest.mark.chaos  # a Spark takes half a minute of work; that of `docs/query.md` always runs
+@pytest.mark.chaos  # a Spark takes half a minute of work
 def test_spark_shows_the_same(viewed_lake: Lake, partners: Partners, tmp_path: Path) -> None:
     """The two views, as statements for Spark, over the same files."""
     if shutil.which("java") is None:

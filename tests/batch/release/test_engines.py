@@ -45,7 +45,7 @@ def _cells_on_duckdb(lake: Lake, asked: Any) -> list[tuple[Any, ...]]:
         return sorted(tuple(getattr(cell, key.lstrip("_")) for key in KEYS) for cell in cells)
 
 
-@pytest.mark.chaos  # a Spark takes half a minute of work; that of `docs/query.md` always runs
+@pytest.mark.chaos  # a Spark takes half a minute of work
 def test_spark_selects_the_same_cells(
     conversation_lake: Lake, partners: Partners, tmp_path: Path
 ) -> None:
