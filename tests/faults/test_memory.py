@@ -75,6 +75,7 @@ def breakable_scene(kafka: Kafka, s3: S3, faulty_s3: FaultyS3, start_worker: Sta
     return Scene(kafka, s3.new_lake(), start_worker, partitions=4, outside=outside)
 
 
+@pytest.mark.chaos  # `tests/stream/test_memory.py` always runs
 @pytest.mark.parametrize("flood", CASES)
 def test_reading_pauses_below_the_ceiling(
     breakable_scene: Scene, s3: S3, faulty_s3: FaultyS3, flood: Flood
