@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from judges.checks.tool_calls import canonical_arguments, read_arguments
 from judges.judged_row import INSTRUCTION_ROLES, USER_ROLE, JudgedRow
 from judges.wires import PATHS, WireRequest
 from schemas.records import Message, ToolCall
@@ -68,9 +69,7 @@ def tools_of(rows: Iterable[JudgedRow]) -> list[Tool]:
     names: dict[str, set[str]] = {}
     for row in rows:
         for call in row.tool_calls:
-            value = _parsed(call.arguments)
-            keys = value if isinstance(value, dict) else {}
-            names.setdefault(call.name, set()).update(keys)
+            names.setdefault(call.name, set()).update(read_arguments(call) or {})
     return [
         {
             "type": "function",
@@ -146,13 +145,4 @@ def _function(id_: str, name: str, arguments: str) -> dict[str, Any]:
 
 
 def _key(call: ToolCall) -> tuple[str, str]:
-    value = _parsed(call.arguments)
-    same = call.arguments.strip() if value is None else json.dumps(value, sort_keys=True)
-    return call.name, same
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
+    return call.name, canonical_arguments(call.arguments.strip())

@@ -177,8 +177,7 @@ class CandidateRun:
         work = self._work.of(row)
         if not work.is_settled and isinstance(step, CallTurn):
             self._queue.appendleft(row)
-        done = sum(each.is_settled for each in self._work.rows.values())
-        self._terms.progress("asking", done, len(self._rows))
+        self._terms.progress("asking", self._work.settled, len(self._rows))
 
     def _read(
         self, row: str, message: ChatReply, cost: float | None, latency_ms: float

@@ -107,7 +107,7 @@ class CandidateWork:
     """An open work file. To be closed, or used as a context. One process at a time has it.
 
     ``spent_usd`` is what all calls of the file have cost, at most: a call without an answer counts
-    as dear as it may have been.
+    as dear as it may have been. ``settled`` counts the rows of which nothing more is to be asked.
     """
 
     def __init__(self, file: Path, identity: RunIdentity) -> None:
@@ -119,6 +119,7 @@ class CandidateWork:
         self.rows: dict[str, RowWork] = {}
         self.models: dict[str, int] = {}
         self.spent_usd = 0.0
+        self.settled = 0
         self._claimed: dict[str, float] = {}
         self._has_identity = False
         try:
@@ -214,13 +215,15 @@ class CandidateWork:
             return
         self.spent_usd += (step.cost_usd or 0.0) - self._claimed.pop(step.row, 0.0)
         work = self.of(step.row)
+        was_settled = work.is_settled
         if isinstance(step, CallFailure):
             work.failure = step
-            return
-        work.failure = None
-        work.turns.append(step)
-        if step.model is not None:
-            self.models[step.model] = self.models.get(step.model, 0) + 1
+        else:
+            work.failure = None
+            work.turns.append(step)
+            if step.model is not None:
+                self.models[step.model] = self.models.get(step.model, 0) + 1
+        self.settled += work.is_settled - was_settled
 
 
 def _sum(values: Iterable[_NumberT | None]) -> _NumberT | None:

@@ -118,7 +118,7 @@ def read_gate(
     Raises UsageError as `run_gate` does.
     """
     rows = gate_rows(table, definition)
-    _refuse_other_release(inputs, inputs.digests(definition, release))
+    _refuse_other_release(inputs, release)
     _refuse_strange_rows(inputs, set(table.column("trace_id").to_pylist()), release)
     sides = _sides(inputs)
     return rows, sides, _gate_rows(definition, rows, inputs, sides)
@@ -202,15 +202,15 @@ def _gate_rows(
     )
 
 
-def _refuse_other_release(inputs: GateInputs, digests: RunInputs) -> None:
+def _refuse_other_release(inputs: GateInputs, release: ReleaseVersion) -> None:
     for source in (inputs.candidate, inputs.baseline):
         if not isinstance(source, KeptRun):
             continue
         about = source.document["inputs"]
-        if about["release_digest"] != digests.release_digest:
+        if about["release_digest"] != release.digest:
             raise UsageError(
                 f"the run {source.name} is about {about['release']}, and the gate about "
-                f"{digests.release}: compare on the same rows"
+                f"{release.name}@{release.version}: compare on the same rows"
             )
 
 

@@ -14,6 +14,7 @@ from judges.gate.metric_names import (
     gate_metric,
 )
 from judges.gate.readings import PENDING, GateSide, MetricReadings, RowReading
+from judges.metrics.retrieval import first_right_rank, reciprocal_rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +99,7 @@ def _retrieval(name: str, row: GateRow, line: CandidateLine) -> RowReading:
         return RowReading("not_applicable")
     if line.retrieved is None:
         return PENDING if line.error is None else RowReading("error")
-    ranks = [
-        rank
-        for rank, document in enumerate(line.retrieved, 1)
-        if document.document_id in row.documents
-    ]
+    rank = first_right_rank((each.document_id for each in line.retrieved), row.documents)
     if name == HIT_RATE:
-        return RowReading("value", float(bool(ranks)))
-    return RowReading("value", 1 / ranks[0] if ranks else 0.0)
+        return RowReading("value", float(rank is not None))
+    return RowReading("value", reciprocal_rank(rank))

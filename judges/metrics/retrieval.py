@@ -1,6 +1,6 @@
 """Retrieval: hit rate, reciprocal rank and precision of the documents that an answer had."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from judges.metrics.metric import (
     LeftOut,
@@ -42,7 +42,7 @@ def mean_reciprocal_rank(
         rank = _first_rank(row)
         if isinstance(rank, str):
             return rank
-        return 0.0 if rank is None else 1 / rank
+        return reciprocal_rank(rank)
 
     return mean_metric(
         MetricIdentity("mrr", "retrieval", "rank"), rows, value_of, confidence=confidence
@@ -79,13 +79,22 @@ def average_precision(relevant: Sequence[bool]) -> float:
     return sum(precisions) / len(precisions) if precisions else 0.0
 
 
+def first_right_rank(retrieved: Iterable[str], expected: Collection[str]) -> int | None:
+    """Return the rank (from 1) of the first right document among ids; None if there is none."""
+    return next((rank for rank, id_ in enumerate(retrieved, 1) if id_ in expected), None)
+
+
+def reciprocal_rank(rank: int | None) -> float:
+    """Return 1 / rank, 0 without one."""
+    return 0.0 if rank is None else 1 / rank
+
+
 def _first_rank(row: MeasuredRow) -> int | LeftOut | None:
     """Return the rank (from 1) of the first right document; None if there is none."""
     expected = row.row.expected_documents
     if not expected:
         return "no_expectation"
-    ranks = [rank for rank, id_ in enumerate(_retrieved(row), 1) if id_ in expected]
-    return ranks[0] if ranks else None
+    return first_right_rank(_retrieved(row), expected)
 
 
 def _retrieved(row: MeasuredRow) -> list[str]:
