@@ -7,7 +7,6 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from batch.gate.forest_plot import ForestLine, draw_forest
 from batch.gate.gate_run import GateRun
 from batch.gate.gate_words import (
-    HEADLINES,
     agreement_text,
     bar_text,
     estimate_text,
@@ -15,8 +14,10 @@ from batch.gate.gate_words import (
     look_text,
     name_text,
     next_step,
+    next_steps,
     number_text,
     p_text,
+    plain_text,
     scope_text,
     undecided_text,
     why_text,
@@ -45,18 +46,12 @@ _HEAD: Final = (
 )
 _REVIEWS: Final = "reviews"
 _FINDS: Final = "finds from"
-_MARKS: Final = {
-    "clears": "clears",
-    "fails": "fails",
-    "open": "open",
-    "not_measured": "not measured",
-}
 
 
 def run_pages(name: str, run: GateRun) -> dict[str, bytes]:
     """Return the pages of a run, by file name; the same run has the same bytes."""
     blocks = report_blocks(name, run)
-    title = f"Gate {run.inputs.gate}: {HEADLINES[run.decision.decision]}"
+    title = f"Gate {run.inputs.gate}: {plain_text(run.decision.decision)}"
     return {
         HTML: render_html(title, blocks).encode(),
         MARKDOWN: render_markdown(blocks).encode(),
@@ -68,7 +63,7 @@ def report_blocks(name: str, run: GateRun) -> list[Block]:
     """Return the page: the verdict first, a line a requirement, segments, and what to do next."""
     decision = run.decision
     blocks: list[Block] = [
-        Heading(f"Gate {run.inputs.gate}: {HEADLINES[decision.decision]}", 1),
+        Heading(f"Gate {run.inputs.gate}: {plain_text(decision.decision)}", 1),
         Text(f"{run.inputs.release}, {run.row_count:,} rows; {scope_text(run.definition)}."),
         Text(f"{look_text(decision).capitalize()}."),
     ]
@@ -80,7 +75,7 @@ def report_blocks(name: str, run: GateRun) -> list[Block]:
         _grid(decision.requirements),
         Text("A difference from the bar is found from the last column on, in four of five gates."),
     ]
-    steps = [step for each in decision.requirements if (step := next_step(each)) is not None]
+    steps = next_steps(decision)
     if steps:
         blocks.append(Heading("What is missing"))
         blocks += [Text(step) for step in steps]
@@ -155,7 +150,7 @@ def _grid(results: Sequence[RequirementResult]) -> Grid:
                 bar_text(each),
                 estimate_text(each) if measured else "-",
                 interval_text(each) if measured else "-",
-                _MARKS[each.state],
+                plain_text(each.state),
                 f"{each.rows:,}",
                 *reviews,
                 number_text(each, each.mde) if measured else "-",

@@ -4,17 +4,16 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from judges.gate.decision import GateDecision
-from judges.gate.definition import GateDefinition
+from judges.gate.definition import MARGIN, GateDefinition
 from judges.gate.metric_names import gate_metric
 from judges.gate.requirement import RequirementResult
 
-HEADLINES: Final[Mapping[str, str]] = {
-    "ship": "ship",
-    "block": "block",
-    "not_enough_evidence": "not enough evidence",
-    "cannot_tell": "cannot tell",
-}
 _SIGNS: Final = {"at_least": "at least", "at_most": "at most"}
+
+
+def plain_text(word: str) -> str:
+    """Return a word of the decision as people write it: ``not enough evidence``."""
+    return word.replace("_", " ")
 
 
 def number_text(result: RequirementResult, value: float | None, *, change: bool = False) -> str:
@@ -32,7 +31,7 @@ def number_text(result: RequirementResult, value: float | None, *, change: bool 
 
 def is_margin(result: RequirementResult) -> bool:
     """Return whether a result is a difference from the baseline."""
-    return result.rule == "no_worse_than_baseline_by"
+    return result.rule == MARGIN
 
 
 def bar_text(result: RequirementResult) -> str:
@@ -87,6 +86,11 @@ def next_step(result: RequirementResult) -> str | None:
     return f"{result.name}: about {count:,} more {what}"
 
 
+def next_steps(decision: GateDecision) -> list[str]:
+    """Return what the open and the unmeasured requirements need."""
+    return [step for each in decision.requirements if (step := next_step(each)) is not None]
+
+
 def scope_text(definition: GateDefinition) -> str:
     """Return what the estimates speak of, and what the figures of judges claim."""
     about = (
@@ -130,6 +134,6 @@ def undecided_text(outcomes: Mapping[str, Any]) -> list[str]:
                 if counts[word]
             }
             if lacking:
-                parts = ", ".join(f"{n:,} {word.replace('_', ' ')}" for word, n in lacking.items())
+                parts = ", ".join(f"{n:,} {plain_text(word)}" for word, n in lacking.items())
                 lines.append(f"{name} of the {side}: {parts} of {counts['drawn']:,}")
     return lines

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
 from batch.gate.gate_run import (
     GateRun,
@@ -35,12 +35,16 @@ def is_run_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
-class LookPlace:
-    """The place of a run among the looks at its candidate: the series, and the look from 1."""
+class LookPlace(NamedTuple):
+    """The place of a run among the looks at its candidate: ``GATE/SERIES``, and the look from 1."""
 
-    def __init__(self, gate: str, series: str, number: int) -> None:
-        self.look = number
-        self.name = f"{gate}/{series}/{number}"
+    series: str
+    look: int
+
+    @property
+    def name(self) -> str:
+        """Return the name of the run."""
+        return f"{self.series}/{self.look}"
 
 
 class GateRunStore:
@@ -54,14 +58,15 @@ class GateRunStore:
         """Return a run; ``<gate>/<series>`` means its last look. UsageError if there is none."""
         if not is_run_name(name):
             raise UsageError(f"{name!r} is not the name of a run: it reads GATE/SERIES/LOOK")
-        places = self._places(name if name.count("/") == 1 else name.rpartition("/")[0])
-        wanted = name if name.count("/") == 2 else places[-1] if places else name
-        if wanted not in places:
+        gate, series, *_ = name.split("/")
+        places = self._places(f"{gate}/{series}")
+        named = [place for place in places if name in (place.series, place.name)]
+        if not named:
             raise UsageError(f"there is no run {name} in evaluations/")
-        run = self._read(wanted)
+        run = self._read(named[-1])
         if not run.is_complete:
             raise UsageError(
-                f"evaluations/{wanted} is not complete, since its program ended before: run that "
+                f"evaluations/{run.name} is not complete, since its program ended before: run that "
                 "gate again with the same files"
             )
         return run
@@ -74,13 +79,13 @@ class GateRunStore:
         both would be picked.
         """
         read = decode_readings(readings, READINGS)
-        series = inputs.series
-        if series is None:
+        if inputs.series is None:
             return self._place_by_verdicts(inputs, read)
-        runs = [self._read(name) for name in self._places(f"{inputs.gate}/{series}")]
-        for run in runs:
-            if run.digest == inputs.digest:
-                return LookPlace(inputs.gate, series, _look_of(run.name))
+        series = f"{inputs.gate}/{inputs.series}"
+        looks = self._looks(series)
+        if (same := _same_run(looks, inputs)) is not None:
+            return same
+        runs = list(looks.values())
         changed = max((run.contradicted(read) for run in runs), default=0)
         if changed:
             raise UsageError(
@@ -89,24 +94,20 @@ class GateRunStore:
                 "or are gone. A repetition with fresh calls is refused, since one of both would be "
                 "picked: give those of then, and more if there are"
             )
-        return LookPlace(inputs.gate, series, len(runs) + 1)
+        return LookPlace(series, len(runs) + 1)
 
     def _place_by_verdicts(self, inputs: RunInputs, read: KeptReadings) -> LookPlace:
-        all_series = dict.fromkeys(
-            name.rpartition("/")[0] for name in self._places(f"{inputs.gate}")
-        )
-        for series in all_series:
-            runs = [self._read(name) for name in self._places(series)]
+        for series in dict.fromkeys(place.series for place in self._places(inputs.gate)):
+            looks = self._looks(series)
+            runs = list(looks.values())
             held = runs[-1].document["inputs"]
             if held["candidate"] is not None or held["release_digest"] != inputs.release_digest:
                 continue
-            digits = series.rpartition("/")[2]
-            for run in runs:
-                if run.digest == inputs.digest:
-                    return LookPlace(inputs.gate, digits, _look_of(run.name))
+            if (same := _same_run(looks, inputs)) is not None:
+                return same
             if not any(run.contradicted(read) for run in runs):
-                return LookPlace(inputs.gate, digits, len(runs) + 1)
-        return LookPlace(inputs.gate, inputs.digest[:12], 1)
+                return LookPlace(series, len(runs) + 1)
+        return LookPlace(f"{inputs.gate}/{inputs.digest[:12]}", 1)
 
     def keep(self, target: LookPlace, run: GateRun, pages: Mapping[str, bytes]) -> bool:
         """Keep a run at its place; return whether it is new.
@@ -129,17 +130,21 @@ class GateRunStore:
         self._put_new(f"{target.name}/{CHECKSUMS}", sums)
         return True
 
-    def _places(self, prefix: str) -> list[str]:
+    def _looks(self, series: str) -> dict[LookPlace, KeptRun]:
+        """Return the runs of a series, in the order of the looks."""
+        return {place: self._read(place) for place in self._places(series)}
+
+    def _places(self, prefix: str) -> list[LookPlace]:
         def walk() -> list[str]:
             return [path for path, _ in self._files.walk(f"{prefix}/")]
 
         found = self._retry.call("listing the evaluations", walk)
         claims = [match for path in found if (match := _CLAIM.fullmatch(path))]
-        ordered = sorted((match[1], int(match[2])) for match in claims)
-        return [f"{series}/{look}" for series, look in ordered]
+        return sorted(LookPlace(match[1], int(match[2])) for match in claims)
 
-    def _read(self, name: str) -> KeptRun:
+    def _read(self, place: LookPlace) -> KeptRun:
         """Return a run; without readings if it is not complete, because its program was killed."""
+        name = place.name
         document, readings, sums = (
             self._find(f"{name}/{file}") for file in (RUN, READINGS, CHECKSUMS)
         )
@@ -163,5 +168,6 @@ class GateRunStore:
         )
 
 
-def _look_of(name: str) -> int:
-    return int(name.rpartition("/")[2])
+def _same_run(looks: Mapping[LookPlace, KeptRun], inputs: RunInputs) -> LookPlace | None:
+    """Return the look that a run with these inputs repeats, None if there is none."""
+    return next((place for place, run in looks.items() if run.digest == inputs.digest), None)

@@ -3,16 +3,16 @@
 from rich.console import Console
 
 from batch.gate.gate_words import (
-    HEADLINES,
     agreement_text,
     bar_text,
     estimate_text,
     interval_text,
     look_text,
     name_text,
-    next_step,
+    next_steps,
     number_text,
     p_text,
+    plain_text,
     scope_text,
     undecided_text,
     why_text,
@@ -28,7 +28,7 @@ from judges.gate.requirement import RequirementResult
 def show_gate(console: Console, named: NamedRun) -> None:
     """Print the decision of a run, and what it rests on."""
     run, decision = named.run, named.run.decision
-    console.print(f"{HEADLINES[decision.decision]}: gate {run.inputs.gate}, {run.inputs.release}")
+    console.print(f"{plain_text(decision.decision)}: gate {run.inputs.gate}, {run.inputs.release}")
     rows = format_quantity(run.row_count, "row")
     console.print(f"{rows}; {scope_text(run.definition)}", soft_wrap=True)
     console.print(look_text(decision), soft_wrap=True)
@@ -38,7 +38,7 @@ def show_gate(console: Console, named: NamedRun) -> None:
     for each in decision.requirements:
         _show(console, each)
     _show_segments(console, named)
-    steps = [step for each in decision.requirements if (step := next_step(each)) is not None]
+    steps = next_steps(decision)
     if steps:
         console.print("missing:")
         for step in steps:
@@ -60,7 +60,7 @@ def show_gate(console: Console, named: NamedRun) -> None:
 def _show(console: Console, result: RequirementResult) -> None:
     """Print a requirement: two short lines."""
     name = escape_controls(name_text(result))
-    console.print(f"{result.state.replace('_', ' ')}: {name}, {bar_text(result)}", soft_wrap=True)
+    console.print(f"{plain_text(result.state)}: {name}, {bar_text(result)}", soft_wrap=True)
     if result.state == "not_measured":
         return
     counts = format_quantity(result.rows, "review" if result.reviews else "row")

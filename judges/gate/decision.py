@@ -12,12 +12,12 @@ below none is blocked with a probability of at most the level.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
 from judges.gate.bounds import OneSidedBounds
-from judges.gate.definition import GateDefinition, MetricRequirement, RequirementRule
+from judges.gate.definition import MARGIN, GateDefinition, RequirementRule
 from judges.gate.human_claim import (
     ReviewedVerdicts,
     human_bounds,
@@ -25,7 +25,7 @@ from judges.gate.human_claim import (
     unvalidated,
 )
 from judges.gate.metric_bounds import difference_bounds, metric_bounds
-from judges.gate.metric_names import RECORDED, GateMetric
+from judges.gate.metric_names import GateMetric
 from judges.gate.readings import BASELINE, CANDIDATE, GateRows, GateSide, MetricReadings
 from judges.gate.requirement import (
     BarTest,
@@ -39,7 +39,6 @@ from judges.gate.requirement import (
 from judges.gate.segments import segment_questions
 
 GateVerdict: TypeAlias = Literal["ship", "block", "not_enough_evidence", "cannot_tell"]
-_MARGIN: Final = "no_worse_than_baseline_by"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +144,8 @@ def gate_verdict(definition: GateDefinition, rows: GateRows, *, at_look: int = 1
 def _test(definition: GateDefinition, rows: GateRows, look: int) -> _TestedGate:
     required = [
         question
-        for text, requirement in definition.require.items()
-        for question in _questions(definition, rows, text, requirement, look)
+        for text in definition.require
+        for question in _questions(definition, rows, text, look)
     ]
     parts, small = segment_questions(definition, rows, required)
     failed = holm([each.test for each in (*required, *parts)], definition.level)
@@ -168,17 +167,14 @@ def _questions(
     definition: GateDefinition,
     rows: GateRows,
     text: str,
-    requirement: MetricRequirement,
     look: int,
 ) -> list[RequirementQuestion]:
     """Return what is tested of one metric; a second rule has its name behind the metric's."""
     metric = definition.metrics[text]
     questions: list[RequirementQuestion] = []
-    for rule, number in requirement.rules.items():
+    for rule, _, bar, more in definition.bars(text):
         name = f"{text}.{rule}" if questions else text
-        more = _more_is_good(metric, requirement, rule)
-        bar = number if rule != _MARGIN else (-number if more else number)
-        reviews = len(rows.reviews.get(metric.name, ())) if _is_reviewed(definition, metric) else 0
+        reviews = len(rows.reviews.get(metric.name, ())) if definition.is_reviewed(metric) else 0
         reason = _unmeasured(definition, rows, metric, rule, look)
         bounds = None
         if reason is None:
@@ -196,26 +192,11 @@ def _bounds(
     rule: RequirementRule,
 ) -> OneSidedBounds | None:
     mask = np.ones(rows.size, np.bool_)
-    if rule == _MARGIN:
+    if rule == MARGIN:
         return difference_bounds(metric, rows.weights, rows.candidate, rows.baseline, mask)
-    if _is_reviewed(definition, metric):
+    if definition.is_reviewed(metric):
         return human_bounds(rows, metric.name)
     return metric_bounds(metric, rows.weights, rows.candidate, mask)
-
-
-def _more_is_good(
-    metric: GateMetric, requirement: MetricRequirement, rule: RequirementRule
-) -> bool:
-    if rule != _MARGIN:
-        return rule == "at_least"
-    if (requirement.at_least is None) != (requirement.at_most is None):
-        return requirement.at_least is not None
-    return not metric.less_is_good
-
-
-def _is_reviewed(definition: GateDefinition, metric: GateMetric) -> bool:
-    """Return whether a claim about reviewers concerns a metric: those that a judge measures."""
-    return definition.claim == "as_humans" and bool(set(metric.reads) - set(RECORDED))
 
 
 def _unmeasured(
@@ -226,7 +207,7 @@ def _unmeasured(
     look: int,
 ) -> str | None:
     """Return why a requirement cannot be measured, None if it can."""
-    sides: list[GateSide] = [CANDIDATE, BASELINE] if rule == _MARGIN else [CANDIDATE]
+    sides: list[GateSide] = [CANDIDATE, BASELINE] if rule == MARGIN else [CANDIDATE]
     for side in sides:
         for name in metric.reads:
             readings = rows.side(side).get(name)
@@ -234,13 +215,13 @@ def _unmeasured(
                 return f"there is no {name} of the {side}"
             if reason := _over_limits(definition, readings, look):
                 return f"{name} of the {side}: {reason}"
-    if rule == _MARGIN:
+    if rule == MARGIN:
         for name in metric.reads:
             new, old = (rows.judges.get((side, name)) for side in (CANDIDATE, BASELINE))
             if new != old:
                 return f"{name} of the baseline is by another judge, or another epoch of it"
-    if _is_reviewed(definition, metric):
-        if rule == _MARGIN or metric.kind != "mean":
+    if definition.is_reviewed(metric):
+        if rule == MARGIN or metric.kind != "mean":
             return "as_humans is about pass rates of the candidate; require it as judged"
         return unvalidated(rows, metric.name, definition.judged.agreement_at_least)
     return None

@@ -4,7 +4,7 @@ It is YAML. Errors name the line and the key. ``digest`` is that of all that dec
 """
 
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self, TypeAlias
+from typing import Annotated, Final, Literal, NamedTuple, Self, TypeAlias
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
@@ -19,6 +19,7 @@ GateScope: TypeAlias = Literal["rows", "population"]
 """What estimates speak of: rows like those of the release, each as much as the others, or the
 population that its drawn rows are a weighted sample of."""
 RequirementRule: TypeAlias = Literal["at_least", "at_most", "no_worse_than_baseline_by"]
+MARGIN: Final = "no_worse_than_baseline_by"
 
 _Number = Annotated[float, BeforeValidator(short_number)]
 _Share = Annotated[_Number, Field(ge=0, le=1)]
@@ -56,6 +57,19 @@ class MetricRequirement(DocumentPart):
             "no_worse_than_baseline_by": self.no_worse_than_baseline_by,
         }
         return {rule: number for rule, number in rules.items() if number is not None}
+
+
+class RequirementBar(NamedTuple):
+    """A rule of a requirement with its number, and the bar that the estimate is held against.
+
+    That of a margin is the difference from the baseline, with its sign. ``more_is_good``: the
+    estimate must be at least the bar, not at most.
+    """
+
+    rule: RequirementRule
+    number: float
+    bar: float
+    more_is_good: bool
 
 
 class SegmentRule(DocumentPart):
@@ -141,6 +155,26 @@ class GateDefinition(DocumentPart):
     def metrics(self) -> dict[str, GateMetric]:
         """Return the required metrics, by the name that the file uses."""
         return {text: gate_metric(text) for text in self.require}
+
+    def bars(self, text: str) -> list[RequirementBar]:
+        """Return the rules of a required metric with their bars.
+
+        What is good of a difference is what another rule of the metric says, or the metric itself.
+        """
+        requirement = self.require[text]
+        more_of_difference = not gate_metric(text).less_is_good
+        if (requirement.at_least is None) != (requirement.at_most is None):
+            more_of_difference = requirement.at_least is not None
+        bars = []
+        for rule, number in requirement.rules.items():
+            more = more_of_difference if rule == MARGIN else rule == "at_least"
+            bar = -number if rule == MARGIN and more else number
+            bars.append(RequirementBar(rule, number, bar, more))
+        return bars
+
+    def is_reviewed(self, metric: GateMetric) -> bool:
+        """Return whether a claim about reviewers concerns a metric: those that a judge measures."""
+        return self.claim == "as_humans" and bool(metric.judged)
 
     @property
     def level(self) -> float:

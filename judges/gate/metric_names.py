@@ -36,6 +36,11 @@ class GateMetric:
     share: float | None = None
 
     @property
+    def judged(self) -> frozenset[str]:
+        """Return what it reads that only judges say."""
+        return frozenset(self.reads).difference(RECORDED)
+
+    @property
     def less_is_good(self) -> bool:
         """Return whether a lower value is the better one, unless a requirement says otherwise."""
         return self.kind == "quantile" or self.name in _LESS_IS_GOOD

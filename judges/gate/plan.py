@@ -13,9 +13,9 @@ from typing import Any, Final
 import numpy as np
 
 from judges.gate.bounds import OneSidedBounds, rows_missing
-from judges.gate.definition import GateDefinition, RequirementRule
+from judges.gate.definition import MARGIN, GateDefinition, RequirementBar, RequirementRule
 from judges.gate.metric_bounds import metric_bounds
-from judges.gate.metric_names import RECORDED, SUCCESS, GateMetric
+from judges.gate.metric_names import SUCCESS, GateMetric
 from judges.gate.paired_bounds import PairedBounds
 from judges.gate.readings import MetricReadings
 from judges.gate.share_bounds import ShareBounds
@@ -23,7 +23,6 @@ from judges.weighted_rows import FloatArray, RowArrays, cluster_count, cluster_s
 
 ALIKE: Final = 0.5
 CHANGED: Final = 0.2
-_MARGIN: Final = "no_worse_than_baseline_by"
 SHARE_SOUGHT: Final = 0.05
 """How far above a bar a share is to be found, where no margin says how exact the gate must be."""
 
@@ -98,7 +97,7 @@ def plan_gate(
     """
     metrics = definition.metrics
     judged = {
-        name: any("no_worse_than_baseline_by" in definition.require[text].rules for text in texts)
+        name: any(MARGIN in definition.require[text].rules for text in texts)
         for name, texts in _judged_names(metrics).items()
     }
     as_humans = definition.claim == "as_humans" and bool(judged)
@@ -110,9 +109,7 @@ def plan_gate(
         reviews=definition.judged.agreement_at_least.reviews if as_humans else 0,
         cost_usd=cost_usd,
         requirements=tuple(
-            planner.plan(text, rule, number)
-            for text, requirement in definition.require.items()
-            for rule, number in requirement.rules.items()
+            planner.plan(text, bar) for text in definition.require for bar in definition.bars(text)
         ),
     )
 
@@ -120,7 +117,7 @@ def plan_gate(
 def _judged_names(metrics: Mapping[str, GateMetric]) -> dict[str, list[str]]:
     names: dict[str, list[str]] = {}
     for text, metric in metrics.items():
-        for name in set(metric.reads) - set(RECORDED):
+        for name in metric.judged:
             names.setdefault(name, []).append(text)
     return names
 
@@ -133,12 +130,11 @@ class _Planner:
     rows: RowArrays
     production: Mapping[str, FloatArray]
 
-    def plan(self, text: str, rule: RequirementRule, number: float) -> RequirementPlan:
+    def plan(self, text: str, required: RequirementBar) -> RequirementPlan:
         """Return the plan of one rule of a metric."""
         metric, level = self.definition.metrics[text], self.definition.level
-        is_margin = rule == _MARGIN
-        more = rule == "at_least" or (is_margin and not metric.less_is_good)
-        bar = (-number if more else number) if is_margin else number
+        rule, number, bar, more = required
+        is_margin = rule == MARGIN
         bounds = self._margin_bounds(metric) if is_margin else self._bar_bounds(metric, bar)
         finds = sought = missing = None
         if bounds is not None:
@@ -147,7 +143,7 @@ class _Planner:
             sought = number if is_margin else SHARE_SOUGHT if metric.kind == "mean" else None
             if sought is not None:
                 missing = rows_missing(bounds.rows, sought, partial(margin, bar, level))
-        by_reviews = self._is_reviewed(metric) and not is_margin
+        by_reviews = self.definition.is_reviewed(metric) and not is_margin
         return RequirementPlan(
             name=text,
             rule=rule,
@@ -177,14 +173,11 @@ class _Planner:
             return metric_bounds(metric, self.rows, readings, np.ones(count, np.bool_))
         if not 0 < bar < 1:
             return None
-        if self._is_reviewed(metric):
+        if self.definition.is_reviewed(metric):
             reviews = min(count, self.definition.judged.agreement_at_least.reviews)
             return ShareBounds(bar, reviews, float(reviews), reviews - 1.0)
         freedom = cluster_count(self.rows.cluster) - 1.0
         return ShareBounds(bar, count, _effective(self.rows), freedom)
-
-    def _is_reviewed(self, metric: GateMetric) -> bool:
-        return self.definition.claim == "as_humans" and bool(set(metric.reads) - set(RECORDED))
 
 
 def _effective(rows: RowArrays) -> float:

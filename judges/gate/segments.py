@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from judges.gate.definition import GateDefinition, RequirementRule
+from judges.gate.definition import MARGIN, GateDefinition, RequirementRule
 from judges.gate.metric_bounds import difference_bounds, metric_bounds
 from judges.gate.readings import GateRows
 from judges.gate.requirement import BarTest, RequirementQuestion
@@ -56,7 +56,7 @@ def _question(
     rule: RequirementRule
     if all(name in rows.baseline for name in metric.reads):
         bounds = difference_bounds(metric, rows.weights, rows.candidate, rows.baseline, mask)
-        rule, bar = "no_worse_than_baseline_by", slack
+        rule, bar = MARGIN, slack
     else:
         bounds = metric_bounds(metric, rows.weights, rows.candidate, mask)
         rule, bar = question.rule, question.bar + slack

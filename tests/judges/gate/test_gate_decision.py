@@ -250,3 +250,23 @@ def test_a_mistake_names_the_line_and_the_key(require: str, told: str) -> None:
     with pytest.raises(UsageError) as raised:
         gate(require)
     assert told in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("require", "bars"),
+    [
+        ("{quality: {no_worse_than_baseline_by: .02}}", [(-0.02, True)]),
+        ("{cost_usd: {no_worse_than_baseline_by: .02}}", [(0.02, False)]),
+        (
+            "{refusals: {at_most: .1, no_worse_than_baseline_by: .02}}",
+            [(0.1, False), (0.02, False)],
+        ),
+    ],
+)
+def test_a_margin_has_the_direction_of_its_requirement(
+    require: str, bars: list[tuple[float, bool]]
+) -> None:
+    """What another rule of the metric says is good goes before what the metric's name says."""
+    defined = gate(require)
+    (text,) = defined.require
+    assert [(each.bar, each.more_is_good) for each in defined.bars(text)] == bars
