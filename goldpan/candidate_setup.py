@@ -19,10 +19,7 @@ from batch.judge.client import CallLimits, JudgeClient
 from batch.judge.server import JudgeServer, ServerWords, allowed_server
 from batch.judge.waits import RetryWaits
 from batch.progress import ReportProgress
-from batch.release.format.files import DATA
-from batch.release.format.reader import read_release_rows
 from batch.release.format.rows import json_rows
-from batch.release.publish.reference import parse_reference
 from goldpan import release_setup, wiring
 from goldpan.otel_setup import make_assembly_rules
 from goldpan.settings import Settings
@@ -30,6 +27,7 @@ from judges.judged_row import judged_row_of
 from lake.tables import Lake
 from otel.price_table import ModelPrice
 from schemas.errors import UsageError
+from schemas.json_lines import encode_json_lines
 from schemas.text_files import read_text_file
 
 _WORDS: Final = ServerWords("the candidate's server", "GOLDPAN_CANDIDATE__")
@@ -96,11 +94,8 @@ def run_candidate(
             f"There is a budget, but no price of {choice.model} is known: give --price INPUT "
             "OUTPUT, in US dollars for a million tokens, or run without a budget."
         )
-    releases = release_setup.open_releases(settings)
-    release = releases.find(parse_reference(choice.release))
-    rows = [
-        judged_row_of(row) for row in json_rows(read_release_rows(releases.read(release, DATA)))
-    ]
+    release, table = release_setup.open_release(settings, choice.release)
+    rows = [judged_row_of(row) for row in json_rows(table)]
     instructions = None
     if choice.instructions is not None:
         name = f"The file {choice.instructions} of --instructions"
@@ -133,12 +128,10 @@ def run_candidate(
 
 def encode_candidate(lines: dict[str, CandidateLine]) -> bytes:
     """Return the lines as the file that ``goldpan gate --candidate`` reads."""
-    written = []
-    for line in lines.values():
-        values: dict[str, Any] = msgspec.to_builtins(line)
-        kept = {name: value for name, value in values.items() if value is not None}
-        written.append(json.dumps(kept, ensure_ascii=False) + "\n")
-    return "".join(written).encode()
+    return encode_json_lines(
+        {name: value for name, value in msgspec.to_builtins(line).items() if value is not None}
+        for line in lines.values()
+    )
 
 
 def _server(settings: Settings) -> JudgeServer:

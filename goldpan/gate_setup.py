@@ -14,14 +14,10 @@ from batch.gate.gate_run import GateRun, KeptRun
 from batch.gate.release_plan import plan_of_release
 from batch.gate.review_requests import review_requests
 from batch.gate.run_store import GateRunStore, is_run_name
-from batch.release.format.files import DATA
-from batch.release.format.reader import read_release_rows
-from batch.release.publish.reference import parse_reference
 from batch.release.publish.repository import ReleaseVersion
 from goldpan import release_setup
-from goldpan.gate_judging import judge_side, read_answered_rows
+from goldpan.gate_judging import AnswerReader, judge_side, set_up_judges
 from goldpan.settings import Settings
-from judges.definition import load_judge
 from judges.gate.definition import GateDefinition, load_gate
 from judges.gate.metric_names import gate_metric
 from judges.gate.plan import GatePlan
@@ -87,29 +83,28 @@ def decide_and_keep(settings: Settings, files: GateFiles) -> NamedRun:
 def plan_of_gate(settings: Settings, gate: Path) -> tuple[GateDefinition, GatePlan]:
     """Return what a gate will be able to find on the rows of its release, and what it takes."""
     definition = load_gate(gate)
-    releases = release_setup.open_releases(settings)
-    release = releases.find(parse_reference(definition.release))
-    table = read_release_rows(releases.read(release, DATA))
+    _, table = release_setup.open_release(settings, definition.release)
     return definition, plan_of_release(definition, table)
 
 
 class _OpenGate(NamedTuple):
-    """A gate with its release, the rows of that, the kept runs, and what it is run on."""
+    """A gate with its release, the rows of that, the kept runs, what it is run on, and answers."""
 
     definition: GateDefinition
     release: ReleaseVersion
     table: pa.Table
     store: GateRunStore
     inputs: GateInputs
+    answers: AnswerReader
 
 
 def _open_gate(settings: Settings, files: GateFiles) -> _OpenGate:
     definition = load_gate(files.gate)
-    releases, store = release_setup.open_releases(settings), open_gate_runs(settings)
-    release = releases.find(parse_reference(definition.release))
-    table = read_release_rows(releases.read(release, DATA))
-    inputs = _with_judges(settings, files, table, _inputs(definition, files, store))
-    return _OpenGate(definition, release, table, store, inputs)
+    store = open_gate_runs(settings)
+    release, table = release_setup.open_release(settings, definition.release)
+    answers = AnswerReader(settings, table)
+    inputs = _with_judges(settings, files, answers, _inputs(definition, files, store))
+    return _OpenGate(definition, release, table, store, inputs, answers)
 
 
 def rows_for_judges(settings: Settings, files: GateFiles) -> list[dict[str, Any]]:
@@ -118,7 +113,7 @@ def rows_for_judges(settings: Settings, files: GateFiles) -> list[dict[str, Any]
     ``goldpan judge run --rows`` reads them. Raises UsageError without outputs of the candidate.
     """
     opened = _open_gate(settings, replace(files, judges=()))
-    return _answered_rows(settings, opened, "--rows-to")
+    return _answered_rows(opened, "--rows-to")
 
 
 def rows_for_reviewers(settings: Settings, files: GateFiles, count: int) -> list[dict[str, Any]]:
@@ -128,7 +123,7 @@ def rows_for_reviewers(settings: Settings, files: GateFiles, count: int) -> list
     candidate, or if a judge measures nothing.
     """
     opened = _open_gate(settings, files)
-    answered = _answered_rows(settings, opened, "--ask-reviews")
+    answered = _answered_rows(opened, "--ask-reviews")
     rows, _, read = read_gate(opened.definition, opened.release, opened.table, opened.inputs)
     found = list(review_requests(opened.definition, rows, read, answered, count))
     if not found:
@@ -139,32 +134,29 @@ def rows_for_reviewers(settings: Settings, files: GateFiles, count: int) -> list
     return found
 
 
-def _answered_rows(settings: Settings, opened: _OpenGate, option: str) -> list[dict[str, Any]]:
+def _answered_rows(opened: _OpenGate, option: str) -> list[dict[str, Any]]:
     outputs = opened.inputs.candidate
     if outputs is None or isinstance(outputs, KeptRun):
         raise UsageError(f"{option} writes answers of the candidate: give --candidate FILE.")
-    return read_answered_rows(settings, opened.table, outputs)
+    return opened.answers.rows(outputs)
 
 
 def _with_judges(
-    settings: Settings, files: GateFiles, table: pa.Table, inputs: GateInputs
+    settings: Settings, files: GateFiles, answers: AnswerReader, inputs: GateInputs
 ) -> GateInputs:
     """Return inputs with what judges say of both sides, as far as their outputs are there."""
     if not files.judges:
         return inputs
+    judges = set_up_judges(settings, files.judges)
     named = {gate_metric(metric).name for _, _, metric in inputs.verdicts or {}}
-    both = named & {load_judge(file).judge for file in files.judges}
+    both = named & judges.keys()
     if both:
         raise UsageError(f"--verdicts and --judge both say {min(both)}: give one of them.")
     sources: dict[GateSide, SideSource] = {CANDIDATE: inputs.candidate, BASELINE: inputs.baseline}
-    outputs = {
-        side: source
+    sides = {
+        side: judge_side(judges, answers.rows(source))
         for side, source in sources.items()
         if source is not None and not isinstance(source, KeptRun)
-    }
-    sides = {
-        side: judge_side(settings, read_answered_rows(settings, table, lines), files.judges)
-        for side, lines in outputs.items()
     }
     return replace(
         inputs,

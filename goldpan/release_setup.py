@@ -6,8 +6,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from batch.progress import ReportStep
+from batch.release.format.files import DATA
+from batch.release.format.reader import read_release_rows
 from batch.release.publish.build import BuildOptions
+from batch.release.publish.reference import parse_reference
 from batch.release.publish.repository import ReleaseRepository, ReleaseVersion
 from batch.release.publish.signatures import signer_from_key
 from batch.release.publish.verify import ReleaseVerification, verify_release
@@ -57,6 +62,13 @@ def open_releases(settings: Settings) -> ReleaseRepository:
     else:
         files = LakeLocation(lake.releases_uri, lake.s3_endpoint_url).files("")
     return ReleaseRepository(files, release_retry())
+
+
+def open_release(settings: Settings, reference: str) -> tuple[ReleaseVersion, pa.Table]:
+    """Return a release and its rows, from ``NAME[@VERSION]``; UsageError if there is none."""
+    releases = open_releases(settings)
+    release = releases.find(parse_reference(reference))
+    return release, read_release_rows(releases.read(release, DATA))
 
 
 def make_build_context(settings: Settings, memory_mib: int, progress: ReportStep) -> BuildOptions:

@@ -1,6 +1,5 @@
 """``goldpan gate``: decides whether a candidate ships."""
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +20,7 @@ from goldpan.gate_setup import (
     rows_for_reviewers,
 )
 from schemas.errors import UsageError
+from schemas.json_lines import encode_json_lines
 
 EXIT_UNSURE: Final = 4
 EXIT_CANNOT_TELL: Final = 5
@@ -157,5 +157,4 @@ def gate(  # noqa: PLR0913 - one for each option
 
 
 def _write_lines(path: Path, rows: Iterable[Mapping[str, Any]], option: str) -> None:
-    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    write_atomically(path, lines.encode(), option)
+    write_atomically(path, encode_json_lines(rows), option)

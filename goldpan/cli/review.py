@@ -31,7 +31,7 @@ from labels.queue_stats import queue_stats
 from labels.review_queue import ReviewQueue
 from lake.tables import Lake
 from schemas.errors import UsageError
-from schemas.json_lines import escape_line_ends
+from schemas.json_lines import encode_json_line
 
 P = ParamSpec("P")
 VERDICTS: Final = ("pass", "fail", "unknown", WITHDRAW_VERDICT)
@@ -207,10 +207,7 @@ def export(cli: CliContext) -> None:
     """
     table = Lake(cli.settings.lake).table("reviews")
     wiring.make_retry().call("reading table reviews", table.refresh)
-    cli.write_lines(
-        escape_line_ends(json.dumps(line, ensure_ascii=False).encode()).decode()
-        for line in export_reviews(table)
-    )
+    cli.write_lines(encode_json_line(line).decode() for line in export_reviews(table))
 
 
 @click.command()
