@@ -54,20 +54,18 @@ class JudgedRate:
 class JudgedSums:
     """What the rate as judged is made of; parts that share no cluster add up.
 
-    ``decided`` are the sums over rows that passed or failed, ``passed`` and ``undecided`` the
-    weights of passes, and of unknown and error.
+    ``decided`` are the sums over rows that passed (1) or failed (0), ``undecided`` is the weight of
+    unknown and error.
     """
 
     counts: OutcomeCounts
     decided: RateMoments
-    passed: float
     undecided: float
 
     def __add__(self, other: "JudgedSums") -> "JudgedSums":
         return JudgedSums(
             self.counts + other.counts,
             self.decided + other.decided,
-            self.passed + other.passed,
             self.undecided + other.undecided,
         )
 
@@ -77,7 +75,8 @@ class JudgedSums:
         The interval is that of Korn and Graubard (1998) on Kish's effective size over the design
         effect of clusters.
         """
-        least, most = undecided_range(self.passed, float(self.decided.weight[0]), self.undecided)
+        decided, passed = map(float, self.decided.weight[:2])
+        least, most = undecided_range(passed, decided, self.undecided)
         interval = rate_of_moments(self.decided, confidence)
         return JudgedRate(
             estimate=interval.estimate,
@@ -102,7 +101,6 @@ def judged_sums(rows: Iterable[tuple[JudgeAnswer, WeightedRow]]) -> JudgedSums:
     return JudgedSums(
         OutcomeCounts.of(answer for answer, _ in held),
         moments_of(arrays.subset(decided), passed[decided].astype(float)),
-        float(arrays.weight[passed].sum()),
         float(arrays.weight[(outcome == "unknown") | (outcome == "error")].sum()),
     )
 

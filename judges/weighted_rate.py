@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from judges.effective_interval import effective_interval
-from judges.weighted_rows import FloatArray, RowArrays
+from judges.weighted_rows import FloatArray, RowArrays, effect_of_squares
 
 _NOTHING: Final = 1e-12
 """A sum of squares that is less, relative to that of the weights, is 0 but for rounding."""
@@ -58,8 +58,8 @@ class RateMoments:
         apart = np.array([mean**2, -2 * mean, 1.0])
         squares, summed = float(self.squares @ apart), float(self.gram @ apart)
         if squares <= _NOTHING * float(self.squares[0]):
-            return self.rows / self.clusters
-        return max(1.0, summed / squares * self.clusters / max(1, self.clusters - 1))
+            squares = 0.0
+        return effect_of_squares(self.rows, self.clusters, squares, summed)
 
 
 def moments_of(rows: RowArrays, values: FloatArray) -> RateMoments:

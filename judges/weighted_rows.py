@@ -90,8 +90,12 @@ def clustered_effect(contributions: FloatArray, cluster: IndexArray) -> float:
     if clusters == len(contributions):
         return 1.0
     squares = float(np.sum(contributions**2))
+    summed = float(np.sum(cluster_sums(contributions, cluster) ** 2))
+    return effect_of_squares(len(contributions), clusters, squares, summed)
+
+
+def effect_of_squares(rows: int, clusters: int, squares: float, summed: float) -> float:
+    """Return `design_effect` from the sums of squares of contributions, by row and by cluster."""
     if squares <= 0:
-        return len(contributions) / clusters
-    sums = cluster_sums(contributions, cluster)
-    correction = clusters / max(1, clusters - 1)
-    return max(1.0, correction * float(np.sum(sums**2)) / squares)
+        return rows / clusters
+    return max(1.0, clusters / max(1, clusters - 1) * summed / squares)
