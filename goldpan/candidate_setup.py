@@ -1,12 +1,10 @@
 """Sets up the run of a candidate from the settings: its server, rows, prices and work file."""
 
 import json
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from random import uniform
 from typing import Any, Final
 
 import msgspec
@@ -15,12 +13,11 @@ from batch.gate.candidate_chat import CandidatePlan, Tool, tools_of
 from batch.gate.candidate_run import CandidateEstimate, CandidateRun, CandidateTerms
 from batch.gate.candidate_work import SUFFIX, CandidateWork, RunIdentity
 from batch.gate.gate_lines import CandidateLine
-from batch.judge.client import CallLimits, JudgeClient
 from batch.judge.server import JudgeServer, ServerWords, allowed_server
-from batch.judge.waits import RetryWaits
 from batch.progress import ReportProgress
 from batch.release.format.rows import json_rows
 from goldpan import release_setup, wiring
+from goldpan.judge_setup import connect_client
 from goldpan.otel_setup import make_assembly_rules
 from goldpan.settings import Settings
 from judges.judged_row import judged_row_of
@@ -118,7 +115,8 @@ def run_candidate(
         terms = CandidateTerms(price, budget, wiring.now_us, progress)
         run = CandidateRun(plan, rows, work, redactor, terms)
         show(run.estimate(), budget)
-        with _client(settings, server) as client:
+        limits = settings.candidate
+        with connect_client(server, limits, limits.timeout_seconds) as client:
             lines = run.run(client)
         spent = None if price is None else work.spent_usd
         return CandidateReport(
@@ -139,20 +137,6 @@ def _server(settings: Settings) -> JudgeServer:
     if candidate.url is None:
         raise UsageError(f"{_WORDS.settings}URL is not set: it names the candidate's server.")
     return allowed_server(candidate.url, candidate.allowed_hosts, candidate.key_file, _WORDS)
-
-
-def _client(settings: Settings, server: JudgeServer) -> JudgeClient:
-    candidate = settings.candidate
-    return JudgeClient(
-        server,
-        RetryWaits(uniform, time.time, tries=candidate.tries),
-        time.monotonic,
-        limits=CallLimits(
-            concurrency=candidate.concurrency,
-            read_seconds=candidate.timeout_seconds,
-            call_seconds=candidate.timeout_seconds,
-        ),
-    )
 
 
 def _price(settings: Settings, choice: CandidateChoice) -> ModelPrice | None:

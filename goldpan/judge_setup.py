@@ -10,7 +10,9 @@ from pathlib import Path
 from random import uniform
 from typing import Final
 
+from batch.gate.config import CandidateSettings
 from batch.judge.client import CallLimits, JudgeClient
+from batch.judge.config import JudgeSettings
 from batch.judge.cost_estimate import RunEstimate, estimate_run
 from batch.judge.input_proof import RedactionProof
 from batch.judge.judge_plan import JudgePlan
@@ -257,14 +259,21 @@ def make_proof(settings: Settings, definition: JudgeDefinition) -> RedactionProo
 def make_client(settings: Settings, way: ServedWay) -> JudgeClient:
     """Return a client of a way's server, to be closed; UsageError if rows may not be sent there."""
     judges = settings.judges
+    return connect_client(judge_server(settings, way), judges, min(60.0, judges.timeout_seconds))
+
+
+def connect_client(
+    server: JudgeServer, limits: JudgeSettings | CandidateSettings, read_seconds: float
+) -> JudgeClient:
+    """Return a client of a server, to be closed; it waits ``read_seconds`` for the next bytes."""
     return JudgeClient(
-        judge_server(settings, way),
-        RetryWaits(uniform, time.time, tries=judges.tries),
+        server,
+        RetryWaits(uniform, time.time, tries=limits.tries),
         time.monotonic,
         limits=CallLimits(
-            concurrency=judges.concurrency,
-            read_seconds=min(60.0, judges.timeout_seconds),
-            call_seconds=judges.timeout_seconds,
+            concurrency=limits.concurrency,
+            read_seconds=read_seconds,
+            call_seconds=limits.timeout_seconds,
         ),
     )
 
