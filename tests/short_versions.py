@@ -25,10 +25,15 @@ def drawn(few: int, many: int, *strategies: Any) -> Callable[[Callable[..., None
     def decorate(body: Callable[..., None]) -> Any:
         @pytest.mark.parametrize("examples", short([few, many], [few]))
         def test(examples: int) -> None:
-            run: Any = given(*strategies)
-            settings(max_examples=examples)(run(body))()
+            run_examples(examples, body, *strategies)
 
         test.__doc__ = body.__doc__
         return test
 
     return decorate
+
+
+def run_examples(examples: int, body: Callable[..., None], *strategies: Any) -> None:
+    """Let hypothesis draw examples of what ``body`` is called with."""
+    run: Any = given(*strategies)
+    settings(max_examples=examples)(run(body))()

@@ -11,12 +11,10 @@ REGISTRY = re.compile(
 LARGEST = 5 * 2**20
 MODELS = {"redact/ner/model/": 8 * 2**20, "redact/ner/model_large/": 20 * 2**20}
 """The models for names, each with a limit of its own."""
-THIS = "tests/architecture/test_tracked_files.py"
 
 
 def _texts() -> list[tuple[str, bytes]]:
-    files = [file for file in tracked_files() if file.as_posix() != THIS]
-    return [(file.as_posix(), (ROOT / file).read_bytes()) for file in files]
+    return [(file.as_posix(), (ROOT / file).read_bytes()) for file in tracked_files()]
 
 
 def _places(pattern: re.Pattern[bytes]) -> list[str]:
@@ -50,8 +48,8 @@ def test_nothing_that_is_made_is_tracked() -> None:
 
 
 def test_the_patterns_find_what_they_are_for() -> None:
-    """A check that cannot fail proves nothing."""
-    assert MACHINE_PATH.search(b"see /home/somebody/goldpan")
-    assert MACHINE_PATH.search(b'path = "/Users/me/x"')
-    assert not MACHINE_PATH.search(b"https://example.com/work/thing")
-    assert REGISTRY.search(b"--index-url https://pypi.org/simple")
+    """A check that cannot fail proves nothing. No file holds these texts, and this one neither."""
+    assert MACHINE_PATH.search(b"see /%s/somebody/goldpan" % b"home")
+    assert MACHINE_PATH.search(b'path = "/%s/me/x"' % b"Users")
+    assert not MACHINE_PATH.search(b"https://example.com/%s/thing" % b"work")
+    assert REGISTRY.search(b"--index-url https://%s.org/" % b"pypi")

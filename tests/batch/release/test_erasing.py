@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch.release.erasure.criteria import ErasureCriteria
@@ -36,6 +35,7 @@ from tests.batch.release.people import (
     values_of,
     wanted,
 )
+from tests.short_versions import run_examples, short
 
 
 @pytest.fixture(scope="module")
@@ -125,23 +125,16 @@ def test_a_person_in_no_release_changes_only_the_fence(
     assert after == contents(published_people)
 
 
-@settings(max_examples=2)
-@given(data=st.data())
+@pytest.mark.parametrize("examples", short([2, 20], [2]))
 def test_the_order_of_erasures_does_not_matter(
-    published_people: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+    published_people: Path, tmp_path_factory: pytest.TempPathFactory, examples: int
 ) -> None:
     """Any rows, in any parts, in any order: the same files with rows, and all of it verifies."""
-    _erase_in_any_order(published_people, tmp_path_factory.mktemp("any"), data)
 
+    def check(data: st.DataObject) -> None:
+        _erase_in_any_order(published_people, tmp_path_factory.mktemp("any"), data)
 
-@pytest.mark.chaos
-@settings(max_examples=20)
-@given(data=st.data())
-def test_the_order_of_many_erasures_does_not_matter(
-    published_people: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
-) -> None:
-    """The same, drawn more often."""
-    _erase_in_any_order(published_people, tmp_path_factory.mktemp("any"), data)
+    run_examples(examples, check, st.data())
 
 
 def _erase_in_any_order(published_people: Path, out: Path, data: st.DataObject) -> None:
@@ -185,23 +178,14 @@ def test_a_row_missing_without_a_note_is_detected(people_copy: Path) -> None:
         assert ERASURE_UNDER_WAY not in verdict.problems
 
 
-@settings(max_examples=12)
-@given(data=st.data())
+@pytest.mark.parametrize("examples", short([12, 120], [12]))
 def test_any_changed_byte_of_an_erased_release_is_detected(
-    published_people: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+    people_copy: Path, examples: int
 ) -> None:
     """Also of the note and of the rewritten files."""
-    _change_a_byte(_erased_once(published_people, tmp_path_factory), data)
-
-
-@pytest.mark.chaos
-@settings(max_examples=120)
-@given(data=st.data())
-def test_any_of_many_changed_bytes_is_detected(
-    published_people: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
-) -> None:
-    """The same, drawn more often."""
-    _change_a_byte(_erased_once(published_people, tmp_path_factory), data)
+    erase_from_releases(open_repository(people_copy), wanted(), order(1))
+    folder = people_copy / "support" / "1.0.0"
+    run_examples(examples, lambda data: _change_a_byte(folder, data), st.data())
 
 
 def _change_a_byte(folder: Path, data: st.DataObject) -> None:
@@ -217,14 +201,6 @@ def _change_a_byte(folder: Path, data: st.DataObject) -> None:
     finally:
         (folder / name).write_bytes(old)
     assert verify_release(FolderStore(folder)).ok
-
-
-def _erased_once(original: Path, factory: pytest.TempPathFactory) -> Path:
-    out = factory.getbasetemp() / "erased-once"
-    if not out.exists():
-        shutil.copytree(original, out)
-        erase_from_releases(open_repository(out), wanted(), order(1))
-    return out / "support" / "1.0.0"
 
 
 def test_rows_deleted_by_others_are_reported_with_their_key(people_copy: Path) -> None:
