@@ -108,7 +108,7 @@ def _block(table: str, numbers: pa.Array, traces: int, days: int) -> pa.RecordBa
         ),
         "started_at": micros.cast(TIMESTAMP_US),
         "label_event_id": _joined("event", numbers),
-        "revision": _same(1, numbers),
+        "revision": None if table == "traces" else _same(1, numbers),  # traces are records
         "label": _of(["pass", "pass", "pass", "fail", "unknown"], numbers),
         "p_fail": _of([0.1, 0.1, 0.1, 0.9, 0.5], numbers),
         "route": _same("auto", numbers),

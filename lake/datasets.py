@@ -28,6 +28,16 @@ def open_dataset(handle: DeltaTable, **options: Any) -> ds.Dataset:
     return handle.to_pyarrow_dataset(filesystem=local, **options)
 
 
+def local_paths(dataset: ds.Dataset) -> list[str] | None:
+    """Return the paths of the files of a dataset; None if they do not lie in a local folder."""
+    files = dataset.filesystem
+    if not isinstance(files, pafs.SubTreeFileSystem):
+        return None
+    if not isinstance(files.base_fs, pafs.LocalFileSystem):
+        return None
+    return [f"{files.base_path}{path}" for path in dataset.files]
+
+
 class _Files(ds.FileSystemDataset):  # type: ignore[misc]  # pyarrow has no types
     """A dataset whose scans start without the GIL."""
 

@@ -130,7 +130,7 @@ def draft_release(
             window.spec, traces, labels, folder=folder, memory_bytes=options.memory_bytes
         ) as engine,
     ):
-        selection = select_rows(window.spec, traces, engine, options.progress, offer)
+        selection = select_rows(window.spec, engine, options.progress, offer)
     window.check_named(selection.rows)
     selection = replace(selection, spec=spec)
     unsalted = selection.rows

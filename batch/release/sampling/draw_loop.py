@@ -8,9 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-import pyarrow.dataset as ds
-
-from batch.release.format.rows import TRACE_COLUMNS, TraceRow
+from batch.release.format.rows import TraceRow
 from batch.release.sampling.allocation import Stratum
 from batch.release.sampling.engine import SelectionEngine
 from batch.release.sampling.near_duplicates import (
@@ -18,7 +16,7 @@ from batch.release.sampling.near_duplicates import (
     NearDuplicateIndex,
     compared_texts,
 )
-from batch.release.sampling.row_fetcher import RowCoordinates, fetch_rows
+from batch.release.sampling.row_fetcher import RowCoordinates
 from batch.release.sampling.selection_query import hash_limit
 from batch.release.sampling.stratified_draw import (
     NearDuplicateFinder,
@@ -46,16 +44,14 @@ class NamedTrace:
 class FetchedRows:
     """The complete rows fetched so far, by trace id."""
 
-    def __init__(self, window: ds.Dataset, everything: ds.Dataset) -> None:
-        self._window = window
-        self._everything = everything
+    def __init__(self, engine: SelectionEngine) -> None:
+        self._engine = engine
         self.rows: dict[str, TraceRow] = {}
 
     def fetch(self, coordinates: Sequence[RowCoordinates], *, anywhere: bool = False) -> None:
         """Fetch rows; FatalError if one is not where the query saw it."""
-        dataset = self._everything if anywhere else self._window
         fetched = 0
-        for table in fetch_rows(dataset, set(coordinates), TRACE_COLUMNS):
+        for table in self._engine.fetch(set(coordinates), anywhere=anywhere):
             for row in table.to_pylist(maps_as_pydicts="strict"):
                 self.rows[row["trace_id"]] = row
                 fetched += 1

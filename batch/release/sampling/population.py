@@ -13,6 +13,7 @@ from batch.release.format.manifest import ANY_LABEL, FailureRateFacts, Populatio
 from batch.release.sampling import population_queries
 from batch.release.sampling.columns import NUMBER_COLUMNS, SEGMENT_PREFIX, is_segment, needs_label
 from batch.release.sampling.engine import SelectionEngine, unbound_table
+from batch.release.sampling.selection_query import rows_in
 from batch.release.sampling.spec import ReleaseSpec
 from batch.release.sampling.stratified_draw import LEAST_PROBABILITY
 from batch.traces_in_force_view import STORED_TRACES
@@ -74,13 +75,13 @@ def _failure_rate(audit: Sequence[AuditedTrace]) -> FailureRateFacts | None:
 
 def count_population(spec: ReleaseSpec, engine: SelectionEngine) -> Population:
     """Count the traces that fit a spec, apart from its requirements on labels."""
-    traces, labels = unbound_table("traces"), unbound_table("labels")
-    counted = engine.ask(population_queries.count_by_label(spec, traces, labels))
-    rows = engine.ask(population_queries.count_audited(spec, traces, labels))
+    traces, repeated = unbound_table("traces"), engine.repeated_traces
+    counted = engine.ask(
+        population_queries.count_by_label(spec, traces, engine.labels_in_force, repeated)
+    )
+    labels = unbound_table("labels")
+    rows = engine.ask(population_queries.count_audited(spec, traces, labels, repeated))
     rows.sort(key=lambda row: (_probability(row), row["failed"], row["passed"]))
-    changed, sent = 0, unbound_table(STORED_TRACES)
-    if engine.ask(population_queries.resent_traces(spec, sent).limit(1)):
-        changed = engine.ask(population_queries.count_changed_resends(spec, sent))[0]["traces"]
     return Population(
         labels=dict(sorted((row["label"], int(row["traces"])) for row in counted)),
         drawn=sum(int(row["traces"]) for row in rows),
@@ -90,9 +91,20 @@ def count_population(spec: ReleaseSpec, engine: SelectionEngine) -> Population:
             if bool(row["failed"]) != bool(row["passed"])  # both: the reviewers disagree
             for _ in range(int(row["traces"]))
         ],
-        changed_resends=int(changed),
+        changed_resends=_changed_resends(spec, engine),
         warnings=unmatched_names(spec, engine),
     )
+
+
+def _changed_resends(spec: ReleaseSpec, engine: SelectionEngine) -> int:
+    sent = unbound_table(STORED_TRACES)
+    if engine.repeated_traces is not None:
+        sent = rows_in(sent, engine.repeated_traces)
+    elif not engine.is_assembled:
+        return 0
+    if not engine.ask(population_queries.resent_traces(spec, sent).limit(1)):
+        return 0
+    return int(engine.ask(population_queries.count_changed_resends(spec, sent))[0]["traces"])
 
 
 def _probability(row: Mapping[str, Any]) -> float:
@@ -111,24 +123,39 @@ def unmatched_names(spec: ReleaseSpec, engine: SelectionEngine) -> list[str]:
     sentences = []
     for column in spec.columns:
         key = f"where.{column}" if column in spec.where else f"strata: {column}"
-        if is_segment(column):
-            segments = segments or _values(engine, population_queries.segment_names(spec, traces))
-            if column not in segments:
-                sentences.append(_unmatched(key, column, segments, "traces have"))
-                continue
         condition = spec.where.get(column)
+        wanted = condition if isinstance(condition, list) else []
         if column in NUMBER_COLUMNS or needs_label(column):
             values = list(_FIXED_VALUES.get(column, ()))
+        elif _has_all(spec, engine, column, wanted):
+            continue
+        elif is_segment(column) and not _has_all(spec, engine, column, []):
+            segments = segments or _values(engine, population_queries.segment_names(spec, traces))
+            sentences.append(_unmatched(key, column, segments, "traces have"))
+            continue
         else:
             values = _values(engine, population_queries.column_values(spec, traces, column))
             if not values:
                 sentences.append(f"{key}: no trace of the window has one")
                 continue
-        if isinstance(condition, list) and values:
-            missing = [value for value in condition if value not in values]
-            if missing and len(values) < population_queries.MOST_VALUES:
-                sentences += [_unmatched(key, value, values, "there are") for value in missing]
+        missing = [value for value in wanted if values and value not in values]
+        if missing and len(values) < population_queries.MOST_VALUES:
+            sentences += [_unmatched(key, value, values, "there are") for value in missing]
     return sentences
+
+
+def _has_all(
+    spec: ReleaseSpec, engine: SelectionEngine, column: str, wanted: Sequence[str]
+) -> bool:
+    """Return whether traces of the window have each of these values; if none is given, any.
+
+    Such a query ends at the first trace with the value, and all are read only if one is missing.
+    """
+    traces = unbound_table("traces")
+    return all(
+        engine.ask(population_queries.values_present(spec, traces, column, value))
+        for value in (wanted or [None])
+    )
 
 
 def _values(engine: SelectionEngine, query: Any) -> list[str]:

@@ -26,7 +26,6 @@ from batch.release.sampling.synthetic_rows import (
     SyntheticSelection,
     select_synthetic_rows,
 )
-from lake.snapshot import TableSnapshot
 from schemas.arrow import TABLES
 from schemas.errors import UsageError
 
@@ -59,7 +58,6 @@ class Selection:
 
 def select_rows(
     spec: ReleaseSpec,
-    traces: TableSnapshot,
     engine: SelectionEngine,
     progress: ReportStep,
     offer: SyntheticOffer | None = None,
@@ -74,7 +72,7 @@ def select_rows(
     if not strata and not named:
         raise _nothing_fits(spec, engine)
     targets = allocate_rows(strata, spec.size, spec.allocation)
-    texts = FetchedRows(traces.dataset(spec.window.days), traces.dataset())
+    texts = FetchedRows(engine)
     texts.fetch([trace.coordinates for trace in named], anywhere=True)
     progress("drawing")
     sketches = MinHashSketches(spec.near_duplicates) if spec.near_duplicates else None

@@ -8,9 +8,11 @@ same on every engine. The query has four steps:
                   the one that represents them (the first by its hash)
     strata        the number of traces and of cells of each stratum, and what they represent
     first cells   the cells whose hash is below a limit, few enough to be read one by one
+
+No step needs all cells at once: those above the limit are left out before cells are grouped.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import ibis
@@ -30,6 +32,8 @@ COORDINATES: Final = ("_topic", "_partition", "_offset")
 SAMPLING_UNITS: Final = 2**20
 """The units of ``represents``: a trace that was kept for certain stands for as many."""
 HASH_DIGITS: Final = 32
+ABOVE_ALL_HASHES: Final = "g"
+"""A limit that every hash is below: its digits are 0 to f."""
 _KEYS: Final = ("trace_id", "session_id", "user_id", *COORDINATES, "sampling_probability")
 _CELL: Final = ("stratum", "cluster")
 
@@ -59,6 +63,28 @@ LABEL_COLUMNS: Final = (
 """The columns of table ``labels`` that the selection reads."""
 
 
+def rows_in(rows: Any, table: Any, keys: Sequence[str] = ("trace_id",)) -> Any:
+    """Return the rows whose keys are in a table."""
+    return rows.semi_join(table, list(keys)).select(*rows.columns)  # ends the chain of joins
+
+
+def rows_outside(rows: Any, table: Any, keys: Sequence[str] = ("trace_id",)) -> Any:
+    """Return the rows whose keys are not in a table."""
+    return rows.anti_join(table, list(keys)).select(*rows.columns)
+
+
+def label_columns(spec: ReleaseSpec) -> list[str]:
+    """Return the columns of the label event in force that choose candidates, and those of order."""
+    unused = () if spec.labels.expected_response == "required" else ("expected_response",)
+    return [name for name in LABEL_COLUMNS if name not in unused]
+
+
+def repeated_ids(rows: Any) -> Any:
+    """Return the ids of traces that have several rows."""
+    counted = rows.group_by("trace_id").aggregate(times=rows.count())
+    return counted.filter(counted.times > 1).select("trace_id")
+
+
 def labels_in_force(labels: Any) -> Any:
     """Return the label event of the highest revision of each trace, the later one of two."""
     order = [labels.revision.desc(), labels.decided_at.desc(), labels.label_event_id.desc()]
@@ -68,19 +94,21 @@ def labels_in_force(labels: Any) -> Any:
 
 
 def candidates(spec: ReleaseSpec, traces: Any, labels: Any) -> Any:
-    """Return the traces that the spec allows, with stratum, cluster and hash.
+    """Return the traces that the spec allows, with stratum and cluster.
 
-    ``traces`` may hold several rows of a trace, if all of them are in the window.
+    ``traces`` may hold several rows of a trace, if all of them are in the window, and ``labels``
+    several label events.
     """
     read = traces.select(*trace_columns(spec))
-    joined = _joined(spec, in_force(in_window(spec, read)), labels.select(*LABEL_COLUMNS))
-    allowed = _allowed(spec, joined)
-    return allowed.select(
-        *_KEYS,
-        stratum=stratum_text(allowed, spec.strata, spec.bands),
-        cluster=_cluster(spec, allowed),
-        h=md5(ibis.literal(f"{spec.seed}:trace:").concat(allowed.trace_id)),
-    )
+    rows = in_force(in_window(spec, read))
+    return candidates_in_force(spec, rows, labels_in_force(labels.select(*LABEL_COLUMNS)))
+
+
+def candidates_in_force(spec: ReleaseSpec, traces: Any, labels: Any) -> Any:
+    """Return the candidates among rows of the window and label events that are in force."""
+    allowed = _allowed(spec, _joined(spec, traces, labels))
+    stratum = stratum_text(allowed, spec.strata, spec.bands)
+    return allowed.select(*_KEYS, stratum=stratum, cluster=cluster_of(spec, allowed))
 
 
 def cells(spec: ReleaseSpec, candidates: Any) -> Any:
@@ -89,22 +117,33 @@ def cells(spec: ReleaseSpec, candidates: Any) -> Any:
     ``represents`` is how many traces they stand for, in `SAMPLING_UNITS`: a trace that was kept
     with a probability stands for 1 / probability. ``draw`` orders the cells of a stratum.
     """
-    candidates = candidates.mutate(represents=_sampling_units(candidates.sampling_probability))
     if spec.one_per == "trace":
-        grouped = candidates.mutate(traces=ibis.literal(1, "int64"))
+        grouped = candidates.mutate(
+            traces=ibis.literal(1, "int64"), represents=_units_of(candidates)
+        )
     else:
         # One struct, not one column each: engines keep the inputs of an ordered aggregate.
         keys = ibis.struct({name: candidates[name] for name in _KEYS})
+        h = md5(ibis.literal(f"{spec.seed}:trace:").concat(candidates.trace_id))
         by_cell = candidates.group_by(_CELL).aggregate(
             traces=candidates.count(),
-            represents=candidates.represents.sum(),
-            first=keys.argmin(candidates.h),
+            represents=_units_of(candidates).sum(),
+            first=keys.argmin(h),
         )
         grouped = by_cell.select(
             *_CELL, "traces", "represents", **{name: by_cell.first[name] for name in _KEYS}
         )
-    drawn_by = ibis.literal(f"{spec.seed}:cell:").concat(grouped.stratum, ":", grouped.cluster)
-    return grouped.select(*_CELL, "traces", "represents", *_KEYS, draw=md5(drawn_by))
+    return grouped.select(*_CELL, "traces", "represents", *_KEYS, draw=_draw_of(spec, grouped))
+
+
+def _draw_of(spec: ReleaseSpec, rows: Any) -> Any:
+    """Return the hash that orders the cells of a stratum."""
+    cell = ibis.literal(f"{spec.seed}:cell:").concat(rows.stratum, ":", rows.cluster)
+    return md5(cell)
+
+
+def _units_of(rows: Any) -> Any:
+    return _sampling_units(rows.sampling_probability)
 
 
 def _sampling_units(probability: Any) -> Any:
@@ -117,39 +156,47 @@ def _sampling_units(probability: Any) -> Any:
     return ibis.ifelse(probability.isnull(), ibis.literal(SAMPLING_UNITS, "int64"), whole)
 
 
-def strata(cells: Any) -> Any:
+def strata(spec: ReleaseSpec, candidates: Any) -> Any:
     """Return the number of traces and of cells of each stratum, and what they represent."""
-    return cells.group_by("stratum").aggregate(
-        traces=cells.traces.sum(), cells=cells.count(), represents=cells.represents.sum()
+    if spec.one_per == "trace":  # each candidate is a cell
+        return candidates.group_by("stratum").aggregate(
+            traces=candidates.count(),
+            cells=candidates.count(),
+            represents=_units_of(candidates).sum(),
+        )
+    sizes = candidates.group_by(_CELL).aggregate(
+        traces=candidates.count(), represents=_units_of(candidates).sum()
+    )
+    return sizes.group_by("stratum").aggregate(
+        traces=sizes.traces.sum(), cells=sizes.count(), represents=sizes.represents.sum()
     )
 
 
-def first_cells(cells: Any, limits: Mapping[str, str | None]) -> Any:
-    """Return the cells whose ``draw`` is below the limit of their stratum; None means no limit."""
-    cells = cells.drop("represents")
-    conditions = [
-        (cells.stratum == name) & (True if limit is None else cells.draw < limit)
-        for name, limit in limits.items()
-    ]
-    return cells.filter(ibis.or_(*conditions))
+def first_cells(spec: ReleaseSpec, candidates: Any, limits: Any) -> Any:
+    """Return the cells whose ``draw`` is below the limit of their stratum.
+
+    ``limits`` is a table of strata and limits (``stratum``, ``below``).
+    """
+    limited = candidates.join(limits, "stratum")
+    kept = limited.filter(_draw_of(spec, limited) < limited.below).drop("below")
+    return cells(spec, kept).drop("represents")
 
 
-def cells_of(cells: Any, clusters: Sequence[str]) -> Any:
-    """Return all cells of these clusters: stratum, cluster, and how many traces."""
-    return cells.filter(cells.cluster.isin(list(clusters))).select(*_CELL, "traces")
+def cells_of(candidates: Any) -> Any:
+    """Return the cells of these candidates: stratum, cluster, and how many traces."""
+    return candidates.group_by(_CELL).aggregate(traces=candidates.count())
 
 
-def labels_of(labels: Any, trace_ids: Sequence[str]) -> Any:
-    """Return the label events in force of these traces."""
-    selected = labels.filter(labels.trace_id.isin(list(trace_ids)))
-    return labels_in_force(selected.select(*LABEL_COLUMNS))
+def labels_of(labels: Any, chosen: Any) -> Any:
+    """Return the label events in force of the traces whose ids are in table ``chosen``."""
+    return labels_in_force(rows_in(labels.select(*LABEL_COLUMNS), chosen))
 
 
 def named_traces(spec: ReleaseSpec, traces: Any) -> Any:
     """Return the traces that a spec names, whatever their time, each once."""
     selected = traces.filter(traces.trace_id.isin(list(spec.named)))
     rows = in_force(selected.select(*dict.fromkeys([*_KEYS, *IN_FORCE_COLUMNS]), "_policy"))
-    return rows.select(*_KEYS, "_policy", cluster=_cluster(spec, rows))
+    return rows.select(*_KEYS, "_policy", cluster=cluster_of(spec, rows))
 
 
 def synthetic_strata(spec: ReleaseSpec, rows: Any) -> Any:
@@ -191,6 +238,17 @@ def in_window(spec: ReleaseSpec, traces: Any) -> Any:
 
 def in_force(traces: Any) -> Any:
     """Return the rows in force (`schemas.trace_in_force`), among all rows of their traces."""
+    ranked = _ranked(traces)
+    return ranked.filter(ranked.rank == 0, ranked.duplicate_of.isnull()).drop("rank")
+
+
+def outranked(traces: Any) -> Any:
+    """Return the coordinates of the rows that do not count, among all rows of their traces."""
+    ranked = _ranked(traces)
+    return ranked.filter(ranked.rank > 0).select(*COORDINATES)
+
+
+def _ranked(traces: Any) -> Any:
     order = [
         traces.revision.desc(nulls_first=True),
         traces["_offset"].asc(),
@@ -198,15 +256,14 @@ def in_force(traces: Any) -> Any:
         traces["_partition"].asc(),
     ]
     rank = ibis.row_number().over(ibis.window(group_by=traces.trace_id, order_by=order))
-    ranked = traces.mutate(rank=rank)
-    return ranked.filter(ranked.rank == 0, ranked.duplicate_of.isnull()).drop("rank")
+    return traces.mutate(rank=rank)
 
 
 def _joined(spec: ReleaseSpec, traces: Any, labels: Any) -> Any:
     if not (any(needs_label(c) for c in spec.columns) or _requires_label(spec)):
         return traces
-    in_force = labels_in_force(labels).rename(label_trace_id="trace_id")
-    wide = traces.left_join(in_force, traces.trace_id == in_force.label_trace_id)
+    named = labels.rename(label_trace_id="trace_id")
+    wide = traces.left_join(named, traces.trace_id == named.label_trace_id)
     return wide.mutate(
         label=ibis.coalesce(wide.label, ibis.literal(NO_LABEL)),
         confidence=ibis.greatest(wide.p_fail, 1 - wide.p_fail),
@@ -238,13 +295,6 @@ def _allowed(spec: ReleaseSpec, rows: Any) -> Any:
     return rows.filter(*conditions) if conditions else rows
 
 
-def _where(spec: ReleaseSpec, rows: Any) -> list[Any]:
-    return [
-        meets_condition(column_expression(rows, column), condition)
-        for column, condition in spec.where.items()
-    ]
-
-
 def meets_condition(value: Any, condition: list[str] | NumberRange) -> Any:
     """Return the expression that a value meets a condition of `where`."""
     if not isinstance(condition, NumberRange):
@@ -253,7 +303,7 @@ def meets_condition(value: Any, condition: list[str] | NumberRange) -> Any:
     return above & (True if condition.max is None else value <= condition.max)
 
 
-def _cluster(spec: ReleaseSpec, rows: Any) -> Any:
+def cluster_of(spec: ReleaseSpec, rows: Any) -> Any:
     """Return the cluster of a row: its conversation or user, or itself if it has none."""
     own = ibis.literal("t:").concat(rows.trace_id)
     conversation = ibis.literal("s:").concat(rows.session_id)

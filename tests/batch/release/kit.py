@@ -73,7 +73,7 @@ def selected(lake: Lake, **changes: Any) -> Selection:
         tempfile.TemporaryDirectory() as folder,
         SelectionEngine(asked, traces, labels, folder=Path(folder), memory_bytes=2**30) as engine,
     ):
-        return select_rows(asked, traces, engine, lambda _what: None)
+        return select_rows(asked, engine, lambda _what: None)
 
 
 def open_repository(folder: Path) -> ReleaseRepository:
