@@ -94,6 +94,7 @@ _IDS: Final = pa.schema([("trace_id", pa.string())])
 _COORDINATES: Final = pa.schema([PROVENANCE.field(name) for name in COORDINATES])
 _LIMITS: Final = pa.schema([("stratum", pa.string()), ("below", pa.string())])
 _LABELS: Final = pa.schema([TABLES["labels"].arrow.field(name) for name in LABEL_COLUMNS])
+_ROWS: Final = pa.schema([TABLES["traces"].arrow.field(name) for name in TRACE_COLUMNS])
 _CLUSTERS: Final = pa.schema([("cluster", pa.string())])
 
 
@@ -202,8 +203,9 @@ class SelectionEngine:
         needed = labels.select(*selection_query.label_columns(self._spec))
         revised = selection_query.labels_in_force(rows_in(needed, repeated))
         kept = self._keep(revised, "revised_labels", _LABELS)
-        kept = kept.select(*needed.columns)
-        self.labels_in_force = rows_outside(needed, repeated).union(kept)
+        if kept is not None:
+            once = rows_outside(needed, repeated)
+            self.labels_in_force = once.union(kept.select(*needed.columns))
 
     def _keep(self, query: Any, name: str, schema: pa.Schema) -> Any | None:
         """Run a query into a table of this name; return it, or None if it has no rows."""
@@ -317,7 +319,8 @@ class SelectionEngine:
         columns = dict(zip(COORDINATES, zip(*coordinates, strict=True), strict=True))
         table = self._give("chosen_rows", _COORDINATES, columns)
         rows = rows_in(unbound_table(name), table, COORDINATES)
-        return [self._table(_as_sql(rows.select(*TRACE_COLUMNS).op()))]
+        found = self._table(_as_sql(rows.select(*TRACE_COLUMNS).op()))
+        return [found.cast(_ROWS)]  # DuckDB names the time zone as the machine does
 
     def ask(self, expression: Any) -> list[dict[str, Any]]:
         """Return the rows of a query over the lake's tables (`unbound_table`).

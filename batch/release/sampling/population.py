@@ -152,9 +152,10 @@ def _has_all(
     Such a query ends at the first trace with the value, and all are read only if one is missing.
     """
     traces = unbound_table("traces")
+    values: Sequence[str | None] = wanted or [None]
     return all(
         engine.ask(population_queries.values_present(spec, traces, column, value))
-        for value in (wanted or [None])
+        for value in values
     )
 
 

@@ -1,0 +1,232 @@
+"""The engine's passes give what the plain query gives, on random lakes."""
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import ibis
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pytest
+
+from batch.bounded_duckdb import temp_dir
+from batch.lake_in_duckdb import show_dataset
+from batch.release.format.rows import TRACE_COLUMNS
+from batch.release.sampling.engine import SelectionEngine, cells_expression
+from batch.release.sampling.population import count_population
+from batch.release.sampling.row_fetcher import RowCoordinates, fetch_rows
+from batch.release.sampling.spec import ReleaseSpec
+from lake.config import LakeSettings
+from lake.snapshot import open_snapshot
+from lake.table_log import ASSEMBLY_SEQUENCE
+from lake.tables import Lake
+from schemas.trace_in_force import choose_in_force
+from tests.batch.release.kit import spec
+from tests.batch.release.world import START, Row, add, conversations, label
+from tests.lake.copies import init_lake
+
+TYPED = pa.schema([pa.field("latency_ms", pa.int64())])
+DAY = 86_400_000_000
+FIRST = int(START.timestamp() * 1_000_000)
+SPECS: list[dict[str, Any]] = [
+    {"strata": ["label", "segments.plan", "latency_ms"], "bands": {"latency_ms": [600, 900]}},
+    {
+        "strata": ["status"],
+        "one_per": "user",
+        "labels": {"min_confidence": 0.6, "expected_response": "required"},
+        "redaction_policies": ["policy-a"],
+    },
+    {
+        "strata": ["label", "error_type"],
+        "one_per": "trace",
+        "where": {"segments.plan": ["free", "gold"]},
+    },
+]
+WINDOW = {"from": "2026-11-01T12:00", "to": "2026-11-03T12:00"}
+
+
+def _rows(rng: random.Random, count: int) -> list[Row]:
+    """Return traces of few ids, so that many come again: on other days, and with other content."""
+    template = conversations(1)[0]
+    rows = []
+    for _ in range(count):
+        number = rng.randrange(count)
+        rows.append(
+            {
+                **template,
+                "trace_id": f"t-{number}",
+                "session_id": rng.choice([None, f"s-{number % 20}", f"s-{rng.randrange(20)}"]),
+                "user_id": rng.choice([None, f"u-{number % 7}"]),
+                "status": rng.choice(["ok", "error"]),
+                "error_type": rng.choice([None, "timeout"]),
+                "latency_ms": rng.choice([None, 500.0, 700.0, 1000.0]),
+                "segments": rng.choice([{}, {"plan": "free"}, {"plan": "silver", "team": "x"}]),
+                "sampling_probability": rng.choice([None, 1.0, 0.25, 0.1]),
+                "started_at": FIRST + rng.randrange(4 * DAY),
+            }
+        )
+    return rows
+
+
+def _labels(rng: random.Random, traces: list[Row]) -> list[Row]:
+    events: list[Row] = []
+    for trace in traces:
+        for revision in range(1, 1 + rng.choice([0, 0, 1, 1, 2])):
+            answer = {"expected_response": rng.choice([None, "so"])}
+            review = {"kind": rng.choice(["review_fail", "review_pass"]), "weight": 1.0}
+            audit = {"route": "audit", "audit_probability": 0.5, "evidence": [review]}
+            more = {**answer, **(audit if rng.random() < 0.2 else {})}
+            event = label(trace, rng.random(), revision=revision, **more)
+            events.append({**event, "label_event_id": f"e-{len(events)}"})
+    return events
+
+
+def _lake(folder: Path, seed: int, *, is_assembled: bool) -> Lake:
+    rng = random.Random(seed)  # noqa: S311
+    lake = init_lake(Lake(LakeSettings(uri=str(folder))))
+    traces = _rows(rng, 150)
+    add(lake, "traces", traces)
+    add(lake, "traces", _rows(rng, 60), policy="policy-b", topic="other.traces")
+    if is_assembled:
+        for row in (assembled := _rows(rng, 80)):
+            row["revision"] = rng.randrange(1, 4)
+            row["duplicate_of"] = rng.choice([None, None, "t-1"])
+        add(lake, "traces", assembled, topic=ASSEMBLY_SEQUENCE)
+    add(lake, "labels", _labels(rng, traces))
+    return lake
+
+
+@contextmanager
+def _engine(lake: Lake, asked: ReleaseSpec, folder: Path) -> Iterator[SelectionEngine]:
+    traces, labels = open_snapshot(lake, "traces"), open_snapshot(lake, "labels")
+    with (
+        temp_dir(folder) as place,
+        SelectionEngine(asked, traces, labels, folder=place, memory_bytes=2**28) as engine,
+    ):
+        yield engine
+
+
+def _stored(lake: Lake, name: str) -> list[Row]:
+    rows: list[Row] = open_snapshot(lake, name).dataset().to_table().to_pylist()
+    return rows
+
+
+def _in_force(lake: Lake) -> pa.Table:
+    """Return the rows in force of an assembled lake, chosen one trace at a time in Python."""
+    by_trace: dict[str, list[Row]] = {}
+    for row in _stored(lake, "traces"):
+        by_trace.setdefault(row["trace_id"], []).append(row)
+    chosen = [choose_in_force(rows) for rows in by_trace.values()]
+    schema = open_snapshot(lake, "traces").dataset().schema
+    return pa.Table.from_pylist([row for row in chosen if row is not None], schema=schema)
+
+
+def _plain_cells(lake: Lake, asked: ReleaseSpec, traces: Any) -> list[Row]:
+    """Return all cells by the one query that other engines run."""
+    with duckdb.connect() as connection:
+        connection.register("traces", traces)
+        connection.register("labels", open_snapshot(lake, "labels").dataset())
+        query = str(ibis.to_sql(cells_expression(asked), dialect="duckdb"))
+        cells: list[Row] = connection.sql(query).to_arrow_table().to_pylist()
+        return cells
+
+
+def _fitting(asked: ReleaseSpec, rows: list[Row]) -> set[str]:
+    wanted = asked.where.get("segments.plan")
+    return {
+        row["trace_id"]
+        for row in rows
+        if (not isinstance(wanted, list) or dict(row["segments"]).get("plan") in wanted)
+        and (asked.redaction_policies == "any" or row["_policy"] in asked.redaction_policies)
+    }
+
+
+@pytest.mark.parametrize("is_assembled", [False, True], ids=["records", "assembled"])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_passes_give_what_the_plain_query_gives(
+    tmp_path: Path, seed: int, *, is_assembled: bool
+) -> None:
+    """Strata, first cells, cells of clusters, policies and labels, whatever came several times."""
+    lake = _lake(tmp_path / "lake", seed, is_assembled=is_assembled)
+    traces = open_snapshot(lake, "traces").dataset().to_table()
+    if is_assembled:
+        traces = _in_force(lake)
+    last = {
+        row["trace_id"]: row["label"]
+        for row in sorted(
+            _stored(lake, "labels"),
+            key=lambda r: (r["revision"], r["decided_at"], r["label_event_id"]),
+        )
+    }
+    for changes in SPECS:
+        asked = spec(window=WINDOW, **changes)
+        cells = _plain_cells(lake, asked, traces)
+        assert len(cells) > 5
+        window = [
+            row
+            for row in traces.to_pylist()
+            if asked.window.start <= row["started_at"] < asked.window.end
+        ]
+        with _engine(lake, asked, tmp_path) as engine:
+            units = {s.text: (s.traces, s.cells, s.represented) for s in engine.strata()}
+            assert units == _strata(cells)
+            limits: dict[str, str | None] = dict.fromkeys(units, "8")
+            limits[min(limits)] = None
+            below = [c for c in cells if c["draw"] < (limits[c["stratum"]] or "g")]
+            first = engine.first_cells(limits)
+            names = ("stratum", "cluster", "traces", "trace_id", "_topic", "_offset", "draw")
+            assert sorted(
+                tuple(getattr(cell, name.lstrip("_")) for name in names) for cell in first
+            ) == sorted(tuple(cell[name] for name in names) for cell in below)
+            clusters = {c["cluster"] for c in cells[::3]}
+            assert sorted(engine.cells_of(clusters)) == sorted(
+                (c["stratum"], c["cluster"], c["traces"]) for c in cells if c["cluster"] in clusters
+            )
+            assert engine.policies() == dict(Counter(row["_policy"] for row in window))
+            population = count_population(asked, engine)
+            fitting = _fitting(asked, window)
+            assert population.labels == dict(Counter(last.get(t, "none") for t in fitting))
+            assert population.drawn > 0
+            assert population.changed_resends > 0
+
+
+def _strata(cells: list[Row]) -> dict[str, tuple[int, int, float]]:
+    counted: dict[str, tuple[int, int, float]] = {}
+    for cell in cells:
+        traces, number, units = counted.get(cell["stratum"], (0, 0, 0.0))
+        more = int(cell["represents"]) / 2**20
+        counted[cell["stratum"]] = traces + cell["traces"], number + 1, units + more
+    return counted
+
+
+def test_duckdb_reads_the_rows_that_arrow_reads(tmp_path: Path) -> None:
+    """Every column of every row, whatever characters the folder's name has."""
+    for name in ("plain", "it's a lake=1"):
+        lake = _lake(tmp_path / name, 3, is_assembled=True)
+        asked = spec(window=WINDOW)
+        stored = _stored(lake, "traces")[::5]
+        places = {RowCoordinates(r["_topic"], r["_partition"], r["_offset"]) for r in stored}
+        expected = fetch_rows(open_snapshot(lake, "traces").dataset(), places, TRACE_COLUMNS)
+        with _engine(lake, asked, tmp_path) as engine:
+            rows = [
+                row for table in engine.fetch(places, anywhere=True) for row in table.to_pylist()
+            ]
+        plain = [row for table in expected for row in table.to_pylist()]
+        assert sorted(map(repr, rows)) == sorted(map(repr, plain)) != []
+
+
+def test_a_column_that_files_do_not_have_is_null(tmp_path: Path) -> None:
+    """Files from before a column existed are read by DuckDB too; other types are left to Arrow."""
+    lake = _lake(tmp_path / "lake", 4, is_assembled=False)
+    dataset = open_snapshot(lake, "traces").dataset()
+    wider = dataset.replace_schema(dataset.schema.append(pa.field("later", pa.float64())))
+    with duckdb.connect() as connection:
+        assert show_dataset(connection, "traces", wider)
+        counted = connection.sql("SELECT count(*), count(later) FROM traces").fetchall()
+        assert counted == [(dataset.count_rows(), 0)]
+        other = ds.dataset(dataset.files, filesystem=dataset.filesystem, schema=TYPED)
+        assert not show_dataset(connection, "other", other)
