@@ -23,6 +23,7 @@ import numpy as np
 from judges.gate.decision import GateVerdict, decide_gate, gate_verdict
 from judges.gate.definition import GateDefinition, parse_gate
 from judges.gate.readings import GateReview, GateRows, MetricReadings
+from judges.gate.review_draw import draw_reviews, review_strata
 from judges.weighted_rows import FloatArray, IndexArray, RowArrays
 
 UNKNOWN: Final = 0.10
@@ -114,6 +115,39 @@ Draw = Callable[[GateWorld, float], GateRows]
 
 
 @dataclass(frozen=True, slots=True)
+class SimulatedJudge:
+    """A judge that passes a share of the good answers, and fails a share of the bad ones."""
+
+    sensitivity: float
+    specificity: float
+
+    def verdicts(self, world: GateWorld, good: FloatArray) -> MetricReadings:
+        """Return what it says of answers."""
+        place = world.rng.random(world.rows)
+        passes = np.where(good > 0, place < self.sensitivity, place >= self.specificity)
+        return world.verdicts(passes.astype(float))
+
+
+FAIR: Final = SimulatedJudge(0.85, 0.85)
+REAL: Final = SimulatedJudge(0.8, 0.7)
+"""As judges were measured: they agree with reviewers on three of four answers."""
+LENIENT: Final = SimulatedJudge(0.95, 0.4)
+"""One that likes the style of the candidate, so that its bias differs between two sides."""
+
+
+def _reviews(drawn: Mapping[int, float], good: FloatArray) -> list[GateReview]:
+    return [GateReview(at, bool(good[at] > 0), drawn[at]) for at in sorted(drawn)]
+
+
+def _draw(
+    world: GateWorld, judged: MetricReadings, baseline: MetricReadings | None = None
+) -> dict[int, float]:
+    """Return the rows that reviewers see, as `goldpan gate --ask-reviews` draws them."""
+    marks = [str(mark) for mark in world.rng.integers(1 << 62, size=world.rows)]
+    return draw_reviews(marks, review_strata(judged, baseline), world.rows // 2, "simulated")
+
+
+@dataclass(frozen=True, slots=True)
 class GateBoundary:
     """A gate whose first requirement is on its bar, when nothing is shifted."""
 
@@ -171,6 +205,61 @@ def _humans(world: GateWorld, shift: float) -> GateRows:
     return world.gate_rows({"quality": verdicts}, reviews={"quality": reviews})
 
 
+def _human_margin(
+    world: GateWorld,
+    shift: float,
+    new_judge: SimulatedJudge = FAIR,
+    old_judge: SimulatedJudge = FAIR,
+    changed: float = 0.15,
+) -> GateRows:
+    new, old = world.pair(-0.05 + shift, max(changed, abs(shift - 0.05)))
+    sides = [judge.verdicts(world, good) for judge, good in ((new_judge, new), (old_judge, old))]
+    drawn = _draw(world, *sides)
+    rows = world.gate_rows(
+        {"quality": sides[0]}, {"quality": sides[1]}, {"quality": _reviews(drawn, new)}
+    )
+    return replace(rows, baseline_reviews={"quality": _reviews(drawn, old)})
+
+
+def _few_human_changes(world: GateWorld, shift: float) -> GateRows:
+    return _human_margin(world, shift, changed=0.05)
+
+
+def _biased_margin(world: GateWorld, shift: float) -> GateRows:
+    return _human_margin(world, shift, LENIENT, REAL)
+
+
+def _human_cost(world: GateWorld, shift: float, judge: SimulatedJudge = FAIR) -> GateRows:
+    """Draw tasks of which those that fail cost half as much again."""
+    done = world.below(0.8)
+    mean = (0.08 + shift) * 0.8 / 1.1
+    costs = world.lognormal(mean / math.exp(_SPREAD**2 / 2)) * (1.5 - 0.5 * done)
+    said = judge.verdicts(world, done)
+    reviews = _reviews(_draw(world, said), done)
+    readings = {"cost_usd": numbers(costs), "task_success": said}
+    return world.gate_rows(readings, reviews={"task_success": reviews})
+
+
+def _real_cost(world: GateWorld, shift: float) -> GateRows:
+    return _human_cost(world, shift, REAL)
+
+
+def _cost_margin(world: GateWorld, shift: float) -> GateRows:
+    """Draw two sides of which the candidate costs two cents more for a task that is done."""
+    new, old = world.pair(0.0, 0.15)
+    sides = [judge.verdicts(world, good) for judge, good in ((LENIENT, new), (REAL, old))]
+    drawn, costs = _draw(world, *sides), []
+    for good, mean in ((new, 0.08 + shift), (old, 0.06)):
+        share = 0.87 - 0.075
+        typical = mean * share / (1.5 - 0.5 * share) / math.exp(_SPREAD**2 / 2)
+        costs.append(numbers(world.lognormal(typical) * (1.5 - 0.5 * good)))
+    held = [
+        {"cost_usd": cost, "task_success": said} for cost, said in zip(costs, sides, strict=True)
+    ]
+    rows = world.gate_rows(held[0], held[1], {"task_success": _reviews(drawn, new)})
+    return replace(rows, baseline_reviews={"task_success": _reviews(drawn, old)})
+
+
 def _segments(world: GateWorld, shift: float) -> GateRows:
     new, old = world.pair(-0.05 + shift, 0.15)
     apps = np.array(["a", "b", "c", "d"])[world.cluster % 4].tolist()
@@ -188,6 +277,8 @@ def _all_four(world: GateWorld, shift: float) -> GateRows:
     return world.gate_rows(readings | hits)
 
 
+_HUMAN_MARGIN: Final = "claim: as_humans\nrequire: {quality: {no_worse_than_baseline_by: .05}}"
+_HUMAN_COST: Final = "claim: as_humans\nrequire: {cost_per_success: {at_most: .08}}"
 BOUNDARIES: Final = (
     GateBoundary("rate .85", "require: {quality: {at_least: .85}}", _rate),
     GateBoundary("rate .95", "require: {quality: {at_least: .95}}", _high_rate),
@@ -216,6 +307,17 @@ BOUNDARIES: Final = (
     ),
     GateBoundary(
         "rate .85 as humans", "claim: as_humans\nrequire: {quality: {at_least: .85}}", _humans
+    ),
+    GateBoundary("margin .05 as humans", _HUMAN_MARGIN, _human_margin),
+    GateBoundary("margin .05, biased judge", _HUMAN_MARGIN, _biased_margin),
+    GateBoundary("margin .05, 5 % change", _HUMAN_MARGIN, _few_human_changes, has_power=False),
+    GateBoundary("cost as humans", _HUMAN_COST, _human_cost, more_is_good=False),
+    GateBoundary("cost as humans, real judge", _HUMAN_COST, _real_cost, more_is_good=False),
+    GateBoundary(
+        "cost margin as humans",
+        "claim: as_humans\nrequire: {cost_per_success: {no_worse_than_baseline_by: .02}}",
+        _cost_margin,
+        more_is_good=False,
     ),
     GateBoundary(
         "margin in 4 segments",
@@ -247,11 +349,17 @@ def first_clusters(rows: GateRows, share: float) -> GateRows:
             for name, each in readings.items()
         }
 
-    reviews = {
-        name: [each for each in held if not unseen[each.at]] for name, held in rows.reviews.items()
-    }
+    def seen(reviews: Mapping[str, Sequence[GateReview]]) -> dict[str, list[GateReview]]:
+        return {
+            name: [each for each in held if not unseen[each.at]] for name, held in reviews.items()
+        }
+
     return replace(
-        rows, candidate=cut(rows.candidate), baseline=cut(rows.baseline), reviews=reviews
+        rows,
+        candidate=cut(rows.candidate),
+        baseline=cut(rows.baseline),
+        reviews=seen(rows.reviews),
+        baseline_reviews=seen(rows.baseline_reviews),
     )
 
 

@@ -26,7 +26,8 @@ class PairedBounds:
     """The share of rows that only the candidate passes, less that which only the baseline passes.
 
     ``gained`` and ``lost`` are these shares, ``effective`` is the number of rows over the design
-    effect. ``gained_rows`` and ``lost_rows`` are counts.
+    effect. ``gained_rows`` and ``lost_rows`` are counts; None where rows were drawn unequally, so
+    that counts would say nothing of the others.
     """
 
     gained: float
@@ -34,8 +35,8 @@ class PairedBounds:
     rows: int
     effective: float
     freedom: float | None
-    gained_rows: int
-    lost_rows: int
+    gained_rows: int | None
+    lost_rows: int | None
 
     @property
     def estimate(self) -> float:
