@@ -36,6 +36,7 @@ _SPREAD: Final = 0.5
 """The standard deviation of the logarithms of latencies and costs."""
 _REVIEWED: Final = 120
 _PRINTED: Final = 50
+_SAME: Final = "A against A"
 _UNIT: Final = NormalDist()
 
 
@@ -444,11 +445,11 @@ def main(names: tuple[str, ...], runs: int, rows: int, seed: int) -> None:
             ]
             line += f"{mde:9.4g}{power[0]:9.1%}{power[1]:9.1%}"
         click.echo(line)
-    if not names:
+    if not names or _SAME in names:
         for flips in (0.0, FLIPS):
             differs, blocks = same_system(flips, draw_worlds(runs, rows, seed))
             click.echo(
-                f"A against A, {flips:.1%} of verdicts flip: {differs:.1%} called a difference, "
+                f"{_SAME}, {flips:.1%} of verdicts flip: {differs:.1%} called a difference, "
                 f"{blocks:.1%} blocked"
             )
 

@@ -4,10 +4,10 @@ The post-stratified number of good answers is a total of
 
     l_i = w_i y_k + (T_k / V_k) v_i (y_i - y_k) sqrt(n_k / (n_k - 1))
 
-over the judged rows i, with w_i the weight of a row in stratum k, T_k the sum of these, v_i the
-weight of its review (0 without one), V_k the sum of these, and y_k the mean of the reviews y_i in k.
-The second part adds up to nothing. The total varies as the sum of independent clusters of l_i does
-(linearisation: Särndal et al., Model Assisted Survey Sampling, 1992, 9.7 for two phases), so that a
+over the judged rows i, with w_i the weight of a row in stratum k, T_k the sum of these, v_i that of
+its review (0 without one), V_k the sum of these, and y_k the weighted mean of the reviews y_i. The
+second part adds up to nothing. The total varies as the sum of independent clusters of l_i does
+(linearisation: Särndal et al., Model Assisted Survey Sampling, 1992, 9.7 for two phases). So a
 ratio of totals can be made of it, and rows that cost more when they fail are counted as such.
 
 Strata in which reviewers say the same of all show no variance. ``hidden`` is what they may have:

@@ -12,9 +12,9 @@ reviewers say of a stratum counts. That both answers of a row are reviewed remov
 hard or easy. It is the difference estimator of two-phase sampling for stratification (Cochran,
 Sampling Techniques, 1977, 12.2; for pairs of predictions Fisch et al., StratPPI, arXiv 2406.04291).
 
-Its variance is that of `judges.correction.stratified_reviews`, with half a pseudo-observation for
-each of the four pairs of reviews (Agresti and Min, Statistics in Medicine 24, 2005), so that a
-stratum in which no row changed does not count as known:
+Its variance is that of `judges.correction.stratified_reviews` with n_k instead of n_k + 1. Half a
+pseudo-observation is added for each of the four pairs of reviews (Agresti and Min, Statistics in
+Medicine 24, 2005), so that a stratum in which no row changed does not count as known:
 
     s_k² = g + l - (g - l)²,    g = (n_k g_k + .5) / (n_k + 2),  l = (n_k l_k + .5) / (n_k + 2)
 """
@@ -61,13 +61,13 @@ def estimate_difference(arrays: UnitArrays, old_good: FloatArray) -> CorrectedDi
     )
     up, down = ((share * sizes + 0.5) / (sizes + 2) for share in (gained, lost))
     spread = _spread(up, down)
-    variance = reviews.variance(arrays.good - old_good, spread)
+    variance = reviews.variance(arrays.good - old_good, spread * (sizes + 1) / sizes)
     whole = float(_spread(shares @ up, shares @ down))
     return CorrectedDifference(
         float(shares @ gained),
         float(shares @ lost),
         arrays.reviews,
-        max(whole / variance - 1, 1e-6),
+        whole / variance,
         reviews.freedom,
     )
 

@@ -139,9 +139,7 @@ def gate_verdict(definition: GateDefinition, rows: GateRows, *, at_look: int = 1
     return _verdict(states, len(tested.required), used_up=at_look > definition.looks)
 
 
-def _agreement(
-    rows: GateRows, side: GateSide, names: Iterable[str]
-) -> dict[str, ReviewedVerdicts]:
+def _agreement(rows: GateRows, side: GateSide, names: Iterable[str]) -> dict[str, ReviewedVerdicts]:
     return {
         name: reviewed_verdicts(rows, side, name)
         for name in names

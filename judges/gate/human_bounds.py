@@ -42,7 +42,9 @@ def human_bounds(rows: GateRows, metric: GateMetric, mask: MaskArray) -> OneSide
     if metric.kind == "cost_ratio":
         cost = _side_cost(rows, CANDIDATE, metric, reviews, mask)
         return None if cost is None else cost.bounds()
-    units = _units(rows, rows.candidate[name].states, reviews, mask & _judged(rows, CANDIDATE, name))
+    units = _units(
+        rows, rows.candidate[name].states, reviews, mask & _judged(rows, CANDIDATE, name)
+    )
     found = estimate_of_arrays(units)
     if found is None:
         return None
@@ -149,17 +151,27 @@ def _cost_difference(
     new, old = sides
     if new is None or old is None:
         return None
-    over, under = (
+    own, both, under = (
         cluster_sums(parts, new.units.cluster)
-        for parts in (new.linear - old.linear, new.units.weight)
+        for parts in (new.linear, new.linear - old.linear, new.units.weight)
+    )
+    hidden = new.hidden + old.hidden
+    # The candidate's part of the spread grows with its cost.
+    part = (_spread(own - new.ratio * under) + new.hidden) / (
+        _spread(both - (new.ratio - old.ratio) * under) + hidden
     )
     return TotalBounds(
-        over,
+        both,
         under,
         new.units.reviews,
-        hidden=(new.hidden + old.hidden, 0.0),
+        hidden=(hidden, 0.0),
         freedom=min(new.done.freedom, old.done.freedom),
+        drift=min(part, 1.0) / new.ratio if new.ratio > 0 else 0.0,
     )
+
+
+def _spread(deviations: FloatArray) -> float:
+    return float(deviations @ deviations)
 
 
 def _judged(rows: GateRows, side: GateSide, name: str) -> MaskArray:

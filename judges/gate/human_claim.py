@@ -1,4 +1,4 @@
-"""Whether reviews let a gate claim what humans would say: enough of them, and a judge that agrees."""
+"""Whether reviews let a gate claim what humans would say: enough, and a judge that agrees."""
 
 from dataclasses import dataclass
 from math import isclose
@@ -48,9 +48,7 @@ def reviewed_verdicts(rows: GateRows, side: GateSide, metric: str) -> ReviewedVe
     )
 
 
-def unvalidated(
-    rows: GateRows, side: GateSide, metric: str, limit: AgreementLimit
-) -> str | None:
+def unvalidated(rows: GateRows, side: GateSide, metric: str, limit: AgreementLimit) -> str | None:
     """Return why a judge is not validated for a claim about a side's answers, None if it is.
 
     It must agree with reviewers on enough of them.

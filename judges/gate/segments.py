@@ -64,9 +64,7 @@ def _question(
     rule, bar = (MARGIN, slack) if is_paired else (question.rule, question.bar + slack)
     reviews = bounds.rows if definition.is_reviewed(metric) else 0
     shown = BarTest(bounds, bar, test.more_is_good)
-    return RequirementQuestion(
-        question.name, question.metric, rule, bar, shown, reviews=reviews
-    )
+    return RequirementQuestion(question.name, question.metric, rule, bar, shown, reviews=reviews)
 
 
 def _bounds(

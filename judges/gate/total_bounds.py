@@ -34,7 +34,8 @@ class TotalBounds:
 
     A mean is the ratio of the total of values and of weights. ``hidden`` is variance that the
     clusters do not show, of the total of the numerator and of that of the denominator. ``freedom``
-    is that of the variance, where it is not one less than the clusters.
+    is that of the variance, where it is not one less than the clusters. ``drift`` is by what part
+    of itself the standard error grows for each unit that the estimate grows.
     """
 
     numerator: FloatArray
@@ -43,6 +44,7 @@ class TotalBounds:
     least: float = -math.inf
     hidden: tuple[float, float] = (0.0, 0.0)
     freedom: int | None = None
+    drift: float = 0.0
 
     @property
     def estimate(self) -> float:
@@ -101,7 +103,9 @@ class TotalBounds:
 
         needed = crossing(is_missed, 0.0, math.inf)
         error = spread / abs(float(self.denominator.mean()))
-        return (needed + _FOUND) * error / math.sqrt(size)
+        margin = (needed + _FOUND) * error / math.sqrt(size)
+        left = 1 - side * margin * self.drift
+        return margin / left if left > 0 else math.inf
 
     def _limit(self, level: float, growth: float = 1.0) -> float:
         freedom = len(self.numerator) * growth - 1
