@@ -276,8 +276,9 @@ def test_a_plan_says_what_will_be_found_and_keeps_nothing(run_gate: Run) -> None
     text = text.replace("as_judged ", "as_humans ")
     Path(EXAMPLE).write_text(text, encoding="utf-8")
     ran = run_gate("gate", EXAMPLE, "--dry-run")
-    assert "at least 100 reviews" in ran.stdout
+    assert "at least 300 reviews" in ran.stdout  # 100 of each answer, and of tasks
     assert "reviews more" in ran.stdout
+    assert "reviews of each side more" in ran.stdout
     assert not Path("lake/evaluations").exists()
 
 
@@ -409,7 +410,7 @@ def test_the_commands_of_the_page_run(run_gate: Run, monkeypatch: pytest.MonkeyP
         write_lines(Path(name), [line])
     assert read_candidate(Path("c")).keys() == {"t0001"}
     assert read_verdicts(Path("v")).keys() == {("t0001", "candidate", "faithfulness")}
-    assert read_reviews(Path("r")).keys() == {("t0001", "faithfulness")}
+    assert read_reviews(Path("r")).keys() == {("t0001", "candidate", "faithfulness")}
 
 
 def test_reviews_are_asked_blindly_and_decide_as_humans_would(
