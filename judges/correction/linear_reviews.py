@@ -31,13 +31,12 @@ _FEWEST: Final = 2
 class LinearGood:
     """The parts of the rows in the number of good answers, by row.
 
-    ``hidden`` is variance of the total that the parts do not show, ``within`` that which comes from
-    the reviews. ``freedom`` is that of the variance.
+    ``hidden`` is variance of the total that the parts do not show. ``freedom`` is that of its
+    variance.
     """
 
     parts: FloatArray
     hidden: float
-    within: float
     freedom: int
 
 
@@ -60,6 +59,5 @@ def linear_good(arrays: UnitArrays) -> LinearGood | None:
     return LinearGood(
         parts,
         hidden=float(scale @ np.maximum(least - shown, 0.0)),
-        within=float(scale @ np.maximum(least, shown)),
         freedom=reviews.freedom,
     )
