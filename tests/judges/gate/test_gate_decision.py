@@ -262,7 +262,7 @@ def test_a_margin_as_humans_rests_on_rows_reviewed_on_both_sides() -> None:
     assert decision.requirements[0].changed is None
     assert decision.agreement["quality"].agreed == 180
     assert decision.baseline_agreement["quality"].agreed == 200
-    open_ = decide(HUMAN_MARGIN, both_reviewed(120, lost=5, seen=5))
+    open_ = decide(HUMAN_MARGIN, both_reviewed(120, lost=5))
     assert open_.decision == "not_enough_evidence"
     result = open_.requirements[0]
     assert (result.rows, result.reviews, result.missing_rows) == (120, 120, 0)
