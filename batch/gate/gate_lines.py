@@ -129,7 +129,7 @@ class ReviewLine(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
             raise ValueError("it needs a `side` or an `answer`, and not both")
 
     @property
-    def whose(self) -> str:
+    def answer_of(self) -> str:
         """Return what it says of whose answer it is."""
         return self.answer or self.side or CANDIDATE
 
@@ -155,7 +155,9 @@ def read_reviews(file: Path) -> dict[tuple[str, str, str], ReviewLine]:
 
     Raises UsageError with the line and the rule.
     """
-    return _read(file, ReviewLine, _REVIEW_RULES, lambda line: (line.row, line.whose, line.metric))
+    return _read(
+        file, ReviewLine, _REVIEW_RULES, lambda line: (line.row, line.answer_of, line.metric)
+    )
 
 
 _KeyT = TypeVar("_KeyT", str, tuple[str, str, str])

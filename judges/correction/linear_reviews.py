@@ -45,7 +45,7 @@ def linear_good(arrays: UnitArrays) -> LinearGood | None:
     if arrays.reviews < _FEWEST:
         return None
     reviews = in_strata(arrays, OUTCOME_ORDER)
-    rates, sizes = reviews.means(arrays.good), reviews.sizes
+    rates, sizes = reviews.stratum_means(arrays.good), reviews.sizes
     total = float(arrays.weight.sum())
     less = sizes / np.maximum(sizes - 1, 1)
     parts = arrays.weight * rates[reviews.of_unit]

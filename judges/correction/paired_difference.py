@@ -57,7 +57,8 @@ def estimate_difference(arrays: UnitArrays, old_good: FloatArray) -> CorrectedDi
     reviews = in_strata(arrays, PAIR_ORDER)
     shares, sizes = reviews.shares, reviews.sizes
     gained, lost = (
-        reviews.means(both) for both in (arrays.good * (1 - old_good), (1 - arrays.good) * old_good)
+        reviews.stratum_means(both)
+        for both in (arrays.good * (1 - old_good), (1 - arrays.good) * old_good)
     )
     up, down = ((share * sizes + 0.5) / (sizes + 2) for share in (gained, lost))
     spread = _spread(up, down)

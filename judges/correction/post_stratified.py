@@ -115,7 +115,7 @@ def estimate_of_arrays(
 
 def _estimate(reviews: StratifiedReviews, confidence: float) -> CorrectedRate:
     arrays, sizes, shares = reviews.arrays, reviews.sizes, reviews.shares
-    rates = reviews.means(arrays.good)
+    rates = reviews.stratum_means(arrays.good)
     smooth = (rates * sizes + 1) / (sizes + 2)
     smoothed = float(shares @ smooth)
     interval = effective_interval(

@@ -65,13 +65,13 @@ class StratifiedReviews:
         """Return the cluster of each review."""
         return self.arrays.cluster[self.arrays.of_review]
 
-    def means(self, values: FloatArray) -> FloatArray:
+    def stratum_means(self, values: FloatArray) -> FloatArray:
         """Return the weighted mean in each stratum of what each review says."""
         return self._sums(self.of_review, self.arrays.review_weight * values) / self._totals
 
     def deviations(self, values: FloatArray) -> FloatArray:
         """Return what each review adds to the estimate of the mean of values, above expectation."""
-        weight = self.arrays.review_weight * (values - self.means(values)[self.of_review])
+        weight = self.arrays.review_weight * (values - self.stratum_means(values)[self.of_review])
         deviations: FloatArray = (self.shares / self._totals)[self.of_review] * weight
         return deviations
 
@@ -84,7 +84,7 @@ class StratifiedReviews:
         chance = 1 - self.arrays.review_chance
         unseen = self._sums(self.of_review, self.arrays.review_weight * chance) / self._totals
         within = float(np.sum(self.shares**2 * spreads / (self.sizes + 1) * unseen))
-        means = self.means(values)
+        means = self.stratum_means(values)
         between = between_variance(self.arrays, means[self.of_unit], float(self.shares @ means))
         return within * self.design_effect(values) + between
 
