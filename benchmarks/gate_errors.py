@@ -20,132 +20,30 @@ from typing import Final
 import click
 import numpy as np
 
+from benchmarks.gate_worlds import (
+    FAIR,
+    LENIENT,
+    REAL,
+    SPREAD,
+    GateWorld,
+    SimulatedJudge,
+    numbers,
+    reviews_of,
+    rows_to_review,
+)
 from judges.gate.decision import GateVerdict, decide_gate, gate_verdict
 from judges.gate.definition import GateDefinition, parse_gate
 from judges.gate.readings import GateReview, GateRows, MetricReadings
-from judges.gate.review_draw import draw_reviews, review_strata
-from judges.weighted_rows import FloatArray, IndexArray, RowArrays
 
-UNKNOWN: Final = 0.10
-ERROR: Final = 0.02
 FLIPS: Final = 0.136
 """The share of verdicts on which the judge of the comparison of A with A contradicts itself."""
-_ALIKE: Final = 0.4
-"""The correlation within a conversation of what decides a verdict, a latency and a cost."""
-_SPREAD: Final = 0.5
-"""The standard deviation of the logarithms of latencies and costs."""
 _REVIEWED: Final = 120
 _PRINTED: Final = 50
 _SAME: Final = "A against A"
 _UNIT: Final = NormalDist()
 
 
-class GateWorld:
-    """Draws rows of a gate, whose truth is ``shift`` above the bar of one requirement."""
-
-    def __init__(self, rng: np.random.Generator, rows: int) -> None:
-        self.rng = rng
-        sizes: list[int] = []
-        while sum(sizes) < rows:
-            sizes.append(int(rng.integers(1, 5)))
-        self.cluster: IndexArray = np.repeat(np.arange(len(sizes)), sizes)[:rows].astype(np.int64)
-        self.rows = rows
-
-    def normal(self, alike: float = _ALIKE) -> FloatArray:
-        """Return normal numbers that are alike within a conversation."""
-        shared = self.rng.standard_normal(int(self.cluster.max()) + 1)[self.cluster]
-        own = self.rng.standard_normal(self.rows)
-        found: FloatArray = math.sqrt(alike) * shared + math.sqrt(1 - alike) * own
-        return found
-
-    def below(self, share: float) -> FloatArray:
-        """Return 1 for a share of the rows, and 0 for the others."""
-        limit = _UNIT.inv_cdf(min(max(share, 1e-9), 1 - 1e-9))
-        return (self.normal() < limit).astype(float)
-
-    def verdicts(self, good: FloatArray) -> MetricReadings:
-        """Return verdicts on answers, some of them unknown or errors."""
-        place = self.rng.random(self.rows)
-        states = np.where(good > 0, "pass", "fail")
-        states = np.where(place < UNKNOWN, "unknown", states)
-        states = np.where(place > 1 - ERROR, "error", states)
-        values = np.where((states == "pass") | (states == "fail"), good, np.nan)
-        return MetricReadings(values, states.astype(np.str_))
-
-    def pair(self, difference: float, changed: float) -> tuple[FloatArray, FloatArray]:
-        """Return good answers of candidate and baseline that differ on a share of the rows."""
-        place = _normal_share(self.normal())
-        gained, lost = (changed + difference) / 2, (changed - difference) / 2
-        old = np.where(place < lost, 1.0, np.where(place < changed, 0.0, 1.0 * (place < 0.87)))
-        new = np.where(place < lost, 0.0, np.where(place < lost + gained, 1.0, old))
-        return new, old
-
-    def lognormal(self, median_: float) -> FloatArray:
-        """Return numbers with a long tail."""
-        found: FloatArray = median_ * np.exp(_SPREAD * self.normal())
-        return found
-
-    def gate_rows(
-        self,
-        candidate: Mapping[str, MetricReadings],
-        baseline: Mapping[str, MetricReadings] | None = None,
-        reviews: Mapping[str, Sequence[GateReview]] | None = None,
-        segments: Mapping[str, Sequence[str]] | None = None,
-    ) -> GateRows:
-        """Return the rows of a gate."""
-        weights = RowArrays(np.ones(self.rows), self.cluster)
-        return GateRows(weights, candidate, baseline or {}, segments or {}, {}, reviews or {})
-
-
-def _normal_share(values: FloatArray) -> FloatArray:
-    """Return the normal distribution function, to seven digits: Abramowitz and Stegun, 26.2.17."""
-    t = 1 / (1 + 0.2316419 * np.abs(values))
-    factors = (0.319381530, -0.356563782, 1.781477937, -1.821255978, 1.330274429)
-    tail = np.exp(-(values**2) / 2) / math.sqrt(2 * math.pi)
-    tail = tail * sum(factor * t ** (at + 1) for at, factor in enumerate(factors))
-    found: FloatArray = np.where(values > 0, 1 - tail, tail)
-    return found
-
-
-def numbers(values: FloatArray) -> MetricReadings:
-    """Return numbers as readings."""
-    return MetricReadings(values, np.full(len(values), "value"))
-
-
 Draw = Callable[[GateWorld, float], GateRows]
-
-
-@dataclass(frozen=True, slots=True)
-class SimulatedJudge:
-    """A judge that passes a share of the good answers, and fails a share of the bad ones."""
-
-    sensitivity: float
-    specificity: float
-
-    def verdicts(self, world: GateWorld, good: FloatArray) -> MetricReadings:
-        """Return what it says of answers."""
-        place = world.rng.random(world.rows)
-        passes = np.where(good > 0, place < self.sensitivity, place >= self.specificity)
-        return world.verdicts(passes.astype(float))
-
-
-FAIR: Final = SimulatedJudge(0.85, 0.85)
-REAL: Final = SimulatedJudge(0.8, 0.7)
-"""As judges were measured: they agree with reviewers on three of four answers."""
-LENIENT: Final = SimulatedJudge(0.95, 0.4)
-"""One that likes the style of the candidate, so that its bias differs between two sides."""
-
-
-def _reviews(drawn: Mapping[int, float], good: FloatArray) -> list[GateReview]:
-    return [GateReview(at, bool(good[at] > 0), drawn[at]) for at in sorted(drawn)]
-
-
-def _draw(
-    world: GateWorld, judged: MetricReadings, baseline: MetricReadings | None = None
-) -> dict[int, float]:
-    """Return the rows that reviewers see, as `goldpan gate --ask-reviews` draws them."""
-    marks = [str(mark) for mark in world.rng.integers(1 << 62, size=world.rows)]
-    return draw_reviews(marks, review_strata(judged, baseline), world.rows // 2, "simulated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,13 +83,13 @@ def _few_changes(world: GateWorld, shift: float) -> GateRows:
 
 
 def _latency(world: GateWorld, shift: float) -> GateRows:
-    median_ = (3_500 + shift) / math.exp(_SPREAD * _UNIT.inv_cdf(0.95))
+    median_ = (3_500 + shift) / math.exp(SPREAD * _UNIT.inv_cdf(0.95))
     return world.gate_rows({"latency_ms": numbers(world.lognormal(median_))})
 
 
 def _cost(world: GateWorld, shift: float) -> GateRows:
     mean = (0.08 + shift) * 0.8
-    costs = world.lognormal(mean / math.exp(_SPREAD**2 / 2))
+    costs = world.lognormal(mean / math.exp(SPREAD**2 / 2))
     done = world.verdicts(world.below(0.8))
     return world.gate_rows({"cost_usd": numbers(costs), "task_success": done})
 
@@ -215,11 +113,11 @@ def _human_margin(
 ) -> GateRows:
     new, old = world.pair(-0.05 + shift, max(changed, abs(shift - 0.05)))
     sides = [judge.verdicts(world, good) for judge, good in ((new_judge, new), (old_judge, old))]
-    drawn = _draw(world, *sides)
+    drawn = rows_to_review(world, *sides)
     rows = world.gate_rows(
-        {"quality": sides[0]}, {"quality": sides[1]}, {"quality": _reviews(drawn, new)}
+        {"quality": sides[0]}, {"quality": sides[1]}, {"quality": reviews_of(drawn, new)}
     )
-    return replace(rows, baseline_reviews={"quality": _reviews(drawn, old)})
+    return replace(rows, baseline_reviews={"quality": reviews_of(drawn, old)})
 
 
 def _few_human_changes(world: GateWorld, shift: float) -> GateRows:
@@ -234,9 +132,9 @@ def _human_cost(world: GateWorld, shift: float, judge: SimulatedJudge = FAIR) ->
     """Draw tasks of which those that fail cost half as much again."""
     done = world.below(0.8)
     mean = (0.08 + shift) * 0.8 / 1.1
-    costs = world.lognormal(mean / math.exp(_SPREAD**2 / 2)) * (1.5 - 0.5 * done)
+    costs = world.lognormal(mean / math.exp(SPREAD**2 / 2)) * (1.5 - 0.5 * done)
     said = judge.verdicts(world, done)
-    reviews = _reviews(_draw(world, said), done)
+    reviews = reviews_of(rows_to_review(world, said), done)
     readings = {"cost_usd": numbers(costs), "task_success": said}
     return world.gate_rows(readings, reviews={"task_success": reviews})
 
@@ -249,16 +147,16 @@ def _cost_margin(world: GateWorld, shift: float) -> GateRows:
     """Draw two sides of which the candidate costs two cents more for a task that is done."""
     new, old = world.pair(0.0, 0.15)
     sides = [judge.verdicts(world, good) for judge, good in ((LENIENT, new), (REAL, old))]
-    drawn, costs = _draw(world, *sides), []
+    drawn, costs = rows_to_review(world, *sides), []
     for good, mean in ((new, 0.08 + shift), (old, 0.06)):
         share = 0.87 - 0.075
-        typical = mean * share / (1.5 - 0.5 * share) / math.exp(_SPREAD**2 / 2)
+        typical = mean * share / (1.5 - 0.5 * share) / math.exp(SPREAD**2 / 2)
         costs.append(numbers(world.lognormal(typical) * (1.5 - 0.5 * good)))
     held = [
         {"cost_usd": cost, "task_success": said} for cost, said in zip(costs, sides, strict=True)
     ]
-    rows = world.gate_rows(held[0], held[1], {"task_success": _reviews(drawn, new)})
-    return replace(rows, baseline_reviews={"task_success": _reviews(drawn, old)})
+    rows = world.gate_rows(held[0], held[1], {"task_success": reviews_of(drawn, new)})
+    return replace(rows, baseline_reviews={"task_success": reviews_of(drawn, old)})
 
 
 def _segments(world: GateWorld, shift: float) -> GateRows:

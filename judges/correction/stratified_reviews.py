@@ -52,7 +52,7 @@ class StratifiedReviews:
     @property
     def counts(self) -> list[int]:
         """Return the number of reviews in each stratum."""
-        return np.bincount(self.of_review, minlength=len(self.strata)).tolist()
+        return [int((self.of_review == at).sum()) for at in range(len(self.strata))]
 
     @property
     def freedom(self) -> int:

@@ -142,11 +142,12 @@ def _cost_difference(
     mask: MaskArray,
 ) -> OneSidedBounds | None:
     """Return the difference of two costs of a success, each made linear."""
-    for side in (CANDIDATE, BASELINE):
+    both_sides: tuple[GateSide, ...] = (CANDIDATE, BASELINE)
+    for side in both_sides:
         mask = mask & rows.side(side)[metric.reads[0]].has_value
     sides = [
         _side_cost(rows, side, metric, [pair[at] for pair in pairs], mask)
-        for at, side in enumerate((CANDIDATE, BASELINE))
+        for at, side in enumerate(both_sides)
     ]
     new, old = sides
     if new is None or old is None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from judges.gate.bounds import OneSidedBounds
-from judges.gate.definition import MARGIN, GateDefinition
+from judges.gate.definition import MARGIN, GateDefinition, RequirementRule
 from judges.gate.human_bounds import human_bounds, human_difference
 from judges.gate.human_claim import unpaired
 from judges.gate.metric_bounds import difference_bounds, metric_bounds
@@ -61,7 +61,8 @@ def _question(
     is_paired, bounds = _bounds(definition, rows, metric, mask)
     if bounds is None or bounds.rows < segments.min_rows:
         return None
-    rule, bar = (MARGIN, slack) if is_paired else (question.rule, question.bar + slack)
+    rule: RequirementRule = MARGIN if is_paired else question.rule
+    bar = slack if is_paired else question.bar + slack
     reviews = bounds.rows if definition.is_reviewed(metric) else 0
     shown = BarTest(bounds, bar, test.more_is_good)
     return RequirementQuestion(question.name, question.metric, rule, bar, shown, reviews=reviews)

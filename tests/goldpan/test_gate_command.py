@@ -487,7 +487,8 @@ def test_both_answers_to_a_row_are_reviewed_without_saying_whose_they_are(
         write_lines(Path(name), outputs(response=response))
     both = [verdicts("faithfulness", every=20, side=side) for side in ("candidate", "baseline")]
     write_lines(Path("verdicts.jsonl"), [line for held in both for line in held])
-    arguments = ("gate", "m.yaml", "--candidate", "out.jsonl", "--verdicts", "verdicts.jsonl")
+    arguments: tuple[str, ...] = ("gate", "m.yaml", "--candidate", "out.jsonl")
+    arguments += ("--verdicts", "verdicts.jsonl")
     ask = ("--reviews-to", "a", "--ask-reviews")
     assert "give --baseline FILE" in run_gate(*arguments, *ask, "40").stderr
     arguments = (*arguments, "--baseline", "base.jsonl")
