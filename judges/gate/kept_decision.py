@@ -46,6 +46,4 @@ def _changed(document: Mapping[str, Any]) -> ChangedRows:
 
 
 def _reviewed(document: Mapping[str, Any]) -> ReviewedVerdicts:
-    return ReviewedVerdicts(
-        **{each.name: document[each.name] for each in fields(ReviewedVerdicts)}
-    )
+    return ReviewedVerdicts(**{each.name: document[each.name] for each in fields(ReviewedVerdicts)})

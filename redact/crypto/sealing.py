@@ -1,8 +1,8 @@
 """Builds quarantine rows: coordinates and reason of a rejected record, without its content.
 
 The fingerprint is a keyed HMAC, so that the same record is recognised, but guesses of its content
-cannot be verified without the key. The payload is stored only if a sealing key is set, sealed for its
-coordinates (`redact.crypto.sealed_bytes`), so that it cannot be moved to another row.
+cannot be verified without the key. The payload is stored only if a sealing key is set, sealed for
+its coordinates (`redact.crypto.sealed_bytes`), so that it cannot be moved to another row.
 """
 
 import hmac

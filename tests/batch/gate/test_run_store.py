@@ -54,7 +54,7 @@ class GateDesk:
 
     def keep(self, decided: DecidedGate) -> bool:
         """Keep a run."""
-        place, run, _ = decided
+        place, run = decided[:2]
         return self.store.keep(place, run, run_pages(place.name, run))
 
 
