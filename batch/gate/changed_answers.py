@@ -1,4 +1,4 @@
-"""The rows that say something else of candidate and baseline, with the question and both answers."""
+"""The rows that say something else of both sides, with the question and both answers."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -45,6 +45,10 @@ class AnsweredRows:
         }
         return cls(rows, answers)
 
+    def answers_to(self, mark: str) -> dict[GateSide, KeptAnswer]:
+        """Return the answers to a row, by side, as far as they are kept."""
+        return {side: held[mark] for side, held in self.answers.items() if mark in held}
+
     def missing(self, readings: KeptReadings) -> int:
         """Return how many rows of a run are not there any more: they were erased."""
         return len({mark for held in readings.values() for mark in held} - self.rows.keys())
@@ -87,27 +91,23 @@ def changed_answers(
     definition: GateDefinition, readings: KeptReadings, answered: AnsweredRows
 ) -> list[ChangedAnswer]:
     """Return what changed, by metric and row; rows that were erased are left out."""
-    found = []
+    found: list[ChangedAnswer] = []
     for name in sorted({name for _, name in readings}):
         old, new = readings.get((BASELINE, name)), readings.get((CANDIDATE, name))
         if old is None or new is None:
             continue
-        for mark in old.keys() & new.keys() & answered.rows.keys():
-            if old[mark] != new[mark]:
-                found.append(
-                    ChangedAnswer(
-                        name,
-                        answered.rows[mark],
-                        _said(old[mark]),
-                        _said(new[mark]),
-                        _loss(definition, name, old[mark], new[mark]),
-                        {
-                            side: answer
-                            for side, held in answered.answers.items()
-                            if (answer := held.get(mark)) is not None
-                        },
-                    )
-                )
+        found += [
+            ChangedAnswer(
+                name,
+                answered.rows[mark],
+                _said(old[mark]),
+                _said(new[mark]),
+                _loss(definition, name, old[mark], new[mark]),
+                answered.answers_to(mark),
+            )
+            for mark in old.keys() & new.keys() & answered.rows.keys()
+            if old[mark] != new[mark]
+        ]
     return sorted(found, key=lambda each: (each.metric, each.row.trace_id))
 
 

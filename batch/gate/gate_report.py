@@ -15,6 +15,7 @@ from batch.gate.gate_run import GateRun, KeptReadings, decode_readings
 from batch.gate.gate_words import (
     advice_text,
     bar_text,
+    erased_text,
     estimate_text,
     interval_text,
     look_text,
@@ -35,7 +36,6 @@ from batch.release.pages.markup import (
     Grid,
     Heading,
     Text,
-    count_of,
     render_html,
     render_markdown,
 )
@@ -82,10 +82,7 @@ def _rows_shown(run: GateRun, readings: KeptReadings, answered: AnsweredRows) ->
     if any(side == BASELINE for side, _ in readings):
         blocks += flip_blocks(changed_answers(run.definition, readings, answered))
     if erased := answered.missing(readings):
-        rows = count_of(erased, "row of this run was", "rows of this run were")
-        blocks.append(
-            Text(f"{rows} erased from the release since. Nobody can read what was answered.", True)
-        )
+        blocks.append(Text(erased_text(erased), note=True))
     return blocks
 
 

@@ -120,6 +120,12 @@ def advice_text(name: str, run: GateRun) -> list[str]:
     return [*steps, _looks_left(left)]
 
 
+def erased_text(rows: int) -> str:
+    """Return that rows of a run were erased from its release since."""
+    were = "row of this run was" if rows == 1 else "rows of this run were"
+    return f"{rows:,} {were} erased from the release since. Nobody can read those answers."
+
+
 def _looks_left(left: int) -> str:
     if not left:
         return "No planned look is left for this candidate: plan more `looks` for the next one."
