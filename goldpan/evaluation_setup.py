@@ -6,7 +6,7 @@ from batch.gate.changed_answers import AnsweredRows
 from batch.gate.gate_run import GateRun, decode_readings
 from batch.release.format.rows import SALT
 from goldpan import release_setup
-from goldpan.gate_setup import open_gate_runs
+from goldpan.gate_runs import open_gate_runs
 from goldpan.settings import Settings
 from schemas.errors import FatalError, UsageError
 

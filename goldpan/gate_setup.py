@@ -23,17 +23,15 @@ from batch.release.format.rows import SALT
 from batch.release.publish.repository import ReleaseVersion
 from goldpan import release_setup
 from goldpan.gate_judging import AnswerReader, judge_history, judge_side, set_up_judges
+from goldpan.gate_runs import open_gate_runs
 from goldpan.settings import Settings
 from judges.gate.definition import GateDefinition, load_gate
 from judges.gate.metric_names import gate_metric
 from judges.gate.plan import GatePlan
 from judges.gate.readings import BASELINE, CANDIDATE, GateSide
-from lake.location import LakeLocation
 from schemas.errors import UsageError
 
 _SALTED = ("trace_id", SALT)
-EVALUATIONS = "evaluations"
-"""The folder of the lake that holds the runs of gates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +60,6 @@ class NamedRun(NamedTuple):
     pages: Mapping[str, bytes]
     answered: AnsweredRows
     is_new: bool
-
-
-def open_gate_runs(settings: Settings) -> GateRunStore:
-    """Return the kept runs of the lake."""
-    lake = settings.lake
-    files = LakeLocation(lake.uri, lake.s3_endpoint_url).files(EVALUATIONS)
-    return GateRunStore(files, release_setup.release_retry())
 
 
 def decide_and_keep(settings: Settings, files: GateFiles) -> NamedRun:

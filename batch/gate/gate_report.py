@@ -14,6 +14,7 @@ from batch.gate.forest_plot import ForestLine, draw_forest
 from batch.gate.gate_run import GateRun, KeptReadings, decode_readings
 from batch.gate.gate_words import (
     advice_text,
+    agreement_text,
     bar_text,
     erased_text,
     estimate_text,
@@ -128,6 +129,7 @@ def report_blocks(name: str, run: GateRun, shown: Sequence[Block] = ()) -> list[
         *map(Text, undecided_text(decision.outcomes) or ["All decided."]),
     ]
     blocks += [*shown, *mode_blocks(run), *judge_blocks(run)]
+    blocks += map(Text, agreement_text(decision))
     blocks += [Heading("What to do next"), *map(Text, advice_text(name, run))]
     blocks += [
         Heading("This run"),

@@ -41,6 +41,11 @@ def is_run_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
+def answers_path(name: str) -> str:
+    """Return the path of the answers of a run, for messages."""
+    return f"evaluations/{name}/{ANSWERS}"
+
+
 class LookPlace(NamedTuple):
     """The place of a run among the looks at its candidate: ``GATE/SERIES``, and the look from 1."""
 
@@ -103,13 +108,31 @@ class GateRunStore:
             data = self._find(f"{found.name}/{file}")
             if data is None or sha256(data).hexdigest() != expected:
                 raise FatalError(f"{folder}/{file} is not the file that was written")
-        answers = self._find(f"{found.name}/{ANSWERS}")
+        answers = self.answers(found.name)
         readings = self._find(f"{found.name}/{READINGS}") or b""
         run = parse_gate_run(found.name, found.document, readings, answers)
         if answers is None:
             return LoadedRun(found.name, run, None)
-        sealed = decode_answers(answers, run.inputs.digest, f"{folder}/{ANSWERS}")
+        sealed = decode_answers(answers, run.inputs.digest, answers_path(found.name))
         return LoadedRun(found.name, run, sealed)
+
+    def answers(self, name: str) -> bytes | None:
+        """Return the file of a run's answers, None if there is none."""
+        return self._find(f"{name}/{ANSWERS}")
+
+    def swap_answers(self, name: str, old: bytes, new: SealedAnswers) -> bool:
+        """Replace the answers that were read; return whether nobody else has replaced them."""
+        return self._swap(f"{name}/{ANSWERS}", old, new.encode())
+
+    def purge_answers(self) -> None:
+        """Remove older versions of answers, which only buckets keep."""
+
+        def remove() -> None:
+            for hidden in self._files.hidden(""):
+                if not hidden.marker and hidden.path.endswith(f"/{ANSWERS}"):
+                    self._files.remove_hidden(hidden)
+
+        self._retry.call("purging the evaluations", remove)
 
     def find_place(self, inputs: RunInputs, readings: bytes) -> LookPlace:
         """Return where a run belongs: the look that it is, or the one that it repeats.

@@ -14,7 +14,7 @@ from goldpan.cli.answers_files import write_answers
 from goldpan.cli.context import CliContext, with_cli_context
 from goldpan.cli.gate_output import show_run
 from goldpan.evaluation_setup import OpenedRun, open_run
-from goldpan.gate_setup import open_gate_runs
+from goldpan.gate_runs import open_gate_runs
 
 _FILE: Final = click.Path(path_type=Path, dir_okay=False)
 

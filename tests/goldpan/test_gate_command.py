@@ -17,6 +17,8 @@ from tests.docs.pages import code_blocks
 from tests.servers.in_process import Run, runner, work_in
 
 EXAMPLE = "support.yaml"
+LIGHT = "extends: strict\nname: light\nnames: {model: none}\n"
+"""A policy that needs no model for names, and so no seconds."""
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +39,8 @@ def run_gate(
     """Run goldpan beside a lake with a release, and the gate file of the docs."""
     copytree(gate_lake, tmp_path / "lake")
     work_in(tmp_path, monkeypatch)
+    (tmp_path / "policy.yaml").write_text(LIGHT, encoding="utf-8")
+    monkeypatch.setenv("GOLDPAN_REDACT__POLICY", "policy.yaml")
     text = next(block.text for block in code_blocks("docs/gate.md") if "gate: " in block.text)
     (tmp_path / EXAMPLE).write_text(text, encoding="utf-8")
     write_lines(tmp_path / "out.jsonl", outputs())
@@ -175,6 +179,7 @@ def test_the_same_run_again_is_the_same_look_and_the_same_bytes(run_gate: Run) -
     assert {path.name for path in kept} == {
         "run.json",
         "readings.parquet",
+        "answers.parquet",
         "report.html",
         "report.md",
         "junit.xml",
@@ -255,6 +260,11 @@ def test_the_rows_that_changed_are_written_and_not_kept(run_gate: Run) -> None:
         "metric": "faithfulness",
         "baseline": "pass",
         "candidate": "fail",
+        "question": "When do you open on day 10?",
+        "baseline_response": None,
+        "baseline_tool_calls": None,
+        "candidate_response": "At nine.",
+        "candidate_tool_calls": [],
     }
 
 
@@ -323,8 +333,6 @@ def test_runs_hold_no_text_and_no_id(run_gate: Run) -> None:
             assert b"When do you open" not in data
 
 
-LIGHT = "extends: strict\nname: light\nnames: {model: none}\n"
-"""A policy that needs no model for names, and so no seconds."""
 MAIL = "zaphod.canary@example.org"
 
 
@@ -334,15 +342,11 @@ def write_judge(by: str) -> None:
     Path("judge.yaml").write_text(judge, encoding="utf-8")
     gate = "gate: a\nrelease: support@1\nrequire: {answered: {at_least: 0.9}}\n"
     Path("answered.yaml").write_text(gate, encoding="utf-8")
-    Path("policy.yaml").write_text(LIGHT, encoding="utf-8")
 
 
-def test_goldpans_own_judges_judge_the_answers(
-    run_gate: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_goldpans_own_judges_judge_the_answers(run_gate: Run) -> None:
     """A check answers at once, about the candidate's answer and not that of the release."""
     write_judge("{check: empty_answer}")
-    monkeypatch.setenv("GOLDPAN_REDACT__POLICY", "policy.yaml")
     arguments = ("--candidate", "out.jsonl", "--judge", "judge.yaml", "--json")
     write_lines(Path("out.jsonl"), outputs(response=lambda n: "At nine." if n % 3 else " "))
     ran = run_gate("gate", "answered.yaml", *arguments)
@@ -361,7 +365,6 @@ def test_what_a_server_judged_before_counts_and_rows_are_redacted(
 ) -> None:
     """Rows go through `judge run --rows`; without it nobody is asked, and nothing can be told."""
     write_judge("{chat: m-2026-01-01}")
-    monkeypatch.setenv("GOLDPAN_REDACT__POLICY", "policy.yaml")
     write_lines(Path("out.jsonl"), outputs(response=f"Ask {MAIL}."))
     arguments = ("gate", "answered.yaml", "--candidate", "out.jsonl")
     with judge_server() as server:
@@ -386,7 +389,6 @@ def test_the_commands_of_the_page_run(run_gate: Run, monkeypatch: pytest.MonkeyP
     for name in ("faithfulness", "task_success"):
         text = judge.replace("judge: answered", f"judge: {name}")
         Path(f"{name}.yaml").write_text(text, encoding="utf-8")
-    monkeypatch.setenv("GOLDPAN_REDACT__POLICY", "policy.yaml")
     blocks = code_blocks("docs/gate.md")
     said = [block.text.splitlines() for block in blocks if block.language == "sh"]
     codes = []
@@ -412,12 +414,9 @@ def test_the_commands_of_the_page_run(run_gate: Run, monkeypatch: pytest.MonkeyP
     assert read_reviews(Path("r")).keys() == {("t0001", "faithfulness")}
 
 
-def test_reviews_are_asked_blindly_and_decide_as_humans_would(
-    run_gate: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_reviews_are_asked_blindly_and_decide_as_humans_would(run_gate: Run) -> None:
     """Without reviews it is no look; with a few they are missing; with more it ships."""
     write_judge("{check: empty_answer}")
-    monkeypatch.setenv("GOLDPAN_REDACT__POLICY", "policy.yaml")
     gate = (
         "gate: h\nrelease: support@1\nclaim: as_humans\nlooks: 2\n"
         "require: {faithfulness: {at_least: 0.85}}\n"
