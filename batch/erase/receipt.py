@@ -98,8 +98,8 @@ def build_receipt(  # noqa: PLR0913 - one argument a part of the receipt
 
     ``searched`` are the paths of the tables that were searched: those with no row of the person
     are in it too, with counts of 0. ``evaluations`` are kept runs of gates that lost answers to the
-    rows of others, which name the person. ``lost_keys`` are the ids of redaction keys that are lost: rows
-    written under them could not be searched.
+    rows of others, which name the person. ``lost_keys`` are the ids of redaction keys that are
+    lost: rows written under them could not be searched.
     """
     lost = {"redaction_keys": sorted(lost_keys)} if lost_keys else {}
     tables = {path: _count_nothing() for path in searched}
