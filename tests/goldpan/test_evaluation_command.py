@@ -1,4 +1,4 @@
-"""``goldpan evaluation`` over kept runs: what they show, and that an erasure leaves nothing there."""
+"""``goldpan evaluation``: what kept runs show, and that an erasure leaves nothing there."""
 
 import json
 import re
