@@ -108,6 +108,26 @@ def test_a_run_that_was_cut_off_is_a_look_and_is_completed(
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == whole
 
 
+@pytest.mark.parametrize("kept", [[RUN], [RUN, READINGS, "report.md"]])
+def test_a_run_that_was_cut_off_is_completed_without_the_rows_erased_since(
+    gate_desk: GateDesk, kept: list[str]
+) -> None:
+    """The look is the same, and its files agree with each other."""
+    before = gate_desk.decide(60)
+    assert gate_desk.keep(before)
+    folder = gate_desk.folder / before.place.name
+    for path in folder.iterdir():
+        if path.name not in kept:
+            path.unlink()
+    after = gate_desk.decide(60, erased=7)
+    assert after.place == before.place
+    assert gate_desk.keep(after)
+    loaded = gate_desk.store.load(before.place.name)
+    assert loaded.run == after.run
+    assert loaded.run.row_count == ROWS - 7
+    assert not gate_desk.keep(gate_desk.decide(60))
+
+
 @pytest.mark.parametrize("name", [RUN, READINGS])
 def test_damage_is_found(gate_desk: GateDesk, name: str) -> None:
     """A file that is not the one that was written is never read as one."""
