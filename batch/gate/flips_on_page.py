@@ -17,7 +17,8 @@ MOST_FLIPS: Final = 20
 """So many rows are on a page, at most."""
 _LONGEST: Final = 4_000
 _NO_ANSWER: Final = "no answer is kept"
-FLIP_STYLE: Final = """
+PAGE_STYLE: Final = """
+body{max-width:60rem}th,td{padding:.25rem .55rem}
 .quotes{display:grid;grid-template-columns:repeat(auto-fit,minmax(16rem,1fr));gap:.6rem;margin:.4rem 0}
 .quotes figure{margin:0;border:1px solid #dde3e8;border-radius:4px;padding:.5rem .7rem;min-width:0}
 .quotes figcaption{color:#59636e;font-weight:600;font-size:.85rem;margin-bottom:.2rem}
@@ -37,7 +38,10 @@ def flip_blocks(changed: Sequence[ChangedAnswer]) -> list[Block]:
     said += [f"{rest:,} without a value on one side"] if rest else []
     blocks: list[Block] = [
         Heading("Both answers"),
-        Text(f"{count_of(len(flips), 'row differs', 'rows differ')}: {', '.join(said)}."),
+        Text(
+            f"{count_of(len(flips), 'verdict or value differs', 'verdicts and values differ')}: "
+            f"{', '.join(said)}."
+        ),
     ]
     for each in flips[:MOST_FLIPS]:
         before, after = (_said(value) for value in (each.baseline, each.candidate))

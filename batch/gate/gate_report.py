@@ -9,7 +9,7 @@ from typing import Final
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from batch.gate.changed_answers import AnsweredRows, changed_answers
-from batch.gate.flips_on_page import FLIP_STYLE, flip_blocks
+from batch.gate.flips_on_page import PAGE_STYLE, flip_blocks
 from batch.gate.forest_plot import ForestLine, draw_forest
 from batch.gate.gate_run import GateRun, KeptReadings, decode_readings
 from batch.gate.gate_words import (
@@ -62,7 +62,7 @@ def run_pages(name: str, run: GateRun) -> dict[str, bytes]:
     """Return the pages of a run, by file name; the same run has the same bytes."""
     blocks = report_blocks(name, run)
     return {
-        HTML: render_html(_title(run), blocks).encode(),
+        HTML: render_html(_title(run), blocks, PAGE_STYLE).encode(),
         MARKDOWN: render_markdown(blocks).encode(),
         JUNIT: junit_file(run),
     }
@@ -75,7 +75,7 @@ def answers_page(name: str, run: GateRun, answered: AnsweredRows) -> bytes:
     """
     readings = decode_readings(run.readings, name)
     blocks = report_blocks(name, run, _rows_shown(run, readings, answered))
-    return render_html(_title(run), blocks, FLIP_STYLE).encode()
+    return render_html(_title(run), blocks, PAGE_STYLE).encode()
 
 
 def _rows_shown(run: GateRun, readings: KeptReadings, answered: AnsweredRows) -> list[Block]:
