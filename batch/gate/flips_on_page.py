@@ -24,6 +24,9 @@ body{max-width:60rem}th,td{padding:.25rem .55rem}
 .quotes figcaption{color:#59636e;font-weight:600;font-size:.85rem;margin-bottom:.2rem}
 .said{white-space:pre-wrap;overflow-wrap:anywhere;unicode-bidi:isolate;font-size:.92rem}
 h3{font-size:1rem;margin:1.3rem 0 .2rem;overflow-wrap:anywhere}
+.plot{overflow-x:auto}
+@media (max-width:40rem){.plot svg{max-width:none;width:34rem}
+table{font-size:.78rem}th,td{white-space:normal;padding:.25rem .35rem}}
 """  # noqa: E501 - a style
 
 

@@ -48,10 +48,10 @@ MARKDOWN: Final = "report.md"
 JUNIT: Final = "junit.xml"
 _HEAD: Final = (
     "requirement",
+    "state",
     "bar",
     "estimate",
     "bounds",
-    "state",
     "rows",
 )
 _REVIEWS: Final = "reviews"
@@ -177,10 +177,10 @@ def _grid(results: Sequence[RequirementResult]) -> Grid:
         rows.append(
             [
                 name_text(each),
+                plain_text(each.state),
                 bar_text(each),
                 estimate_text(each) if measured else "-",
                 interval_text(each) if measured else "-",
-                plain_text(each.state),
                 f"{each.rows:,}",
                 *reviews,
                 number_text(each, each.mde) if measured else "-",
@@ -205,6 +205,5 @@ def _forest(segments: Sequence[RequirementResult]) -> Figure:
         for each in segments
         if each.estimate is not None
     ]
-    return Figure(
-        draw_forest(lines, "Segments: estimates and bounds"), "A plot is in the HTML page."
-    )
+    plot = draw_forest(lines, "Segments: estimates and bounds")
+    return Figure(f'<div class="plot">{plot}</div>', "A plot is in the HTML page.")

@@ -103,7 +103,7 @@ def advice_text(name: str, run: GateRun) -> list[str]:
         modes = [each for each in run.failure_modes if each["side"] == CANDIDATE and each["mode"]]
         return [
             "Do not ship. Read the rows that got worse first.",
-            *([f"Most answers that fail do so by `{modes[0]['mode']}`."] if modes else []),
+            *([f"The most frequent failure mode is `{modes[0]['mode']}`."] if modes else []),
             answers,
             "A candidate with other outputs has looks of its own.",
         ]
