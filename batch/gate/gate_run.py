@@ -204,7 +204,9 @@ def parse_run(name: str, document: bytes, readings: bytes | None) -> KeptRun:
     with contextlib.suppress(ValueError):
         parsed = json.loads(document)
     if not isinstance(parsed, dict) or parsed.get("format") != RUN_FORMAT:
-        raise FatalError(f"evaluations/{name}/run.json is not a run of a gate")
+        raise FatalError(
+            f"evaluations/{name}/run.json is not a run of a gate: restore it, or remove that folder"
+        )
     if readings is None:
         return KeptRun(name, parsed, {}, is_complete=False)
     return KeptRun(name, parsed, decode_readings(readings, f"evaluations/{name}/readings.parquet"))
