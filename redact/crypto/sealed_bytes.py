@@ -17,15 +17,15 @@ class CannotOpenError(ValueError):
     """Sealed bytes were sealed with another key or for another place, or they were changed."""
 
 
-def seal_bytes(key: bytes, value: bytes, place: bytes) -> bytes:
-    """Return a value sealed under a key (32 bytes) for a place."""
-    nonce = hmac.digest(key, place + b"\0" + value, "sha256")[:_NONCE_BYTES]
-    return nonce + AESGCM(key).encrypt(nonce, value, place)
+def seal_bytes(key: bytes, value: bytes, bound_to: bytes) -> bytes:
+    """Return a value sealed under a key (32 bytes), bound to a place."""
+    nonce = hmac.digest(key, bound_to + b"\0" + value, "sha256")[:_NONCE_BYTES]
+    return nonce + AESGCM(key).encrypt(nonce, value, bound_to)
 
 
-def open_bytes(key: bytes, sealed: bytes, place: bytes) -> bytes:
+def open_bytes(key: bytes, sealed: bytes, bound_to: bytes) -> bytes:
     """Return the value of sealed bytes. Raises CannotOpenError."""
     try:
-        return AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], place)
+        return AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], bound_to)
     except (InvalidTag, ValueError):
         raise CannotOpenError("it cannot be opened: another key, or it was changed") from None
