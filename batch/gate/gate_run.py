@@ -229,8 +229,8 @@ def parse_gate_run(
             row_count=document["rows"],
             answers=answers,
             answer_counts=document.get("answers", {}),
-            judge_cards=document.get("judge_cards", ()),
-            failure_modes=document.get("failure_modes", ()),
+            judge_cards=tuple(document.get("judge_cards", ())),
+            failure_modes=tuple(document.get("failure_modes", ())),
         )
     except (KeyError, TypeError, ValueError):
         raise FatalError(

@@ -39,7 +39,7 @@ GATE = (
     "gate: g\nrelease: support@1\nlooks: 3\n"
     "require: {faithfulness: {no_worse_than_baseline_by: .1}, latency_p95_ms: {at_most: 900}}\n"
 )
-CANARIES = ("zaphod.canary@example.org", "4929123456781234", "+49 30 901820")
+CANARIES = ("zaphod.canary@example.org", "4556737586899855", "+49 30 901820")
 
 
 @pytest.fixture(scope="module")
