@@ -43,7 +43,7 @@ CANARIES = ("zaphod.canary@example.org", "4556737586899855", "+49 30 901820")
 
 
 @pytest.fixture(scope="module")
-def person_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def answered_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A lake with rows of a person, one of another that names her, and a release of them all."""
     folder = tmp_path_factory.mktemp("evaluation") / "lake"
 
@@ -68,14 +68,14 @@ def person_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run(
-    person_lake: Path,
+def run_kept(
+    answered_lake: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Run:
     """Run goldpan beside a copy of the lake, with the files of a gate."""
-    copytree(person_lake, tmp_path / "lake")
+    copytree(answered_lake, tmp_path / "lake")
     work_in(tmp_path, monkeypatch)
     (tmp_path / "policy.yaml").write_text(LIGHT, encoding="utf-8")
     monkeypatch.setenv("GOLDPAN_REDACT__POLICY", "policy.yaml")
@@ -114,9 +114,9 @@ ARGUMENTS = (
 )  # fmt: skip
 
 
-def kept_run(run: Run, *more: str) -> str:
+def kept_run(run_kept: Run, *more: str) -> str:
     """Run the gate, and return the name of the run."""
-    ran = run(*ARGUMENTS, *more, "--json")
+    ran = run_kept(*ARGUMENTS, *more, "--json")
     assert (ran.returncode, ran.stderr) == (1, "")
     name: str = json.loads(ran.stdout)["run"]
     return name
@@ -147,9 +147,9 @@ def opened_with(name: str, data: bytes, salts: set[str]) -> str:
     return repr(decode_answers(data, digest, ANSWERS).open(salts))
 
 
-def test_an_erasure_leaves_no_byte_of_the_answers(run: Run) -> None:
+def test_an_erasure_leaves_no_byte_of_the_answers(run_kept: Run) -> None:
     """The run keeps its bytes and verifies; no salt that is left anywhere opens the answers."""
-    name = kept_run(run, "--report", "before.html", "--changed", "before.jsonl")
+    name = kept_run(run_kept, "--report", "before.html", "--changed", "before.jsonl")
     page = Path("before.html").read_text(encoding="utf-8")
     assert marks_in(page + Path("before.jsonl").read_text(), [SECRET]) == [SECRET]
     assert marks_in_folder(Path("lake/evaluations"), [SECRET, PERSON, TOKEN]) == []
@@ -158,9 +158,9 @@ def test_an_erasure_leaves_no_byte_of_the_answers(run: Run) -> None:
     told = opened_with(name, before[ANSWERS], salt_texts(Path("lake/releases")))
     assert (told.count(SECRET), told.count(PLACEHOLDER)) == (len(OWN), 1)
 
-    would = json.loads(run("erase", "--subject", PERSON, "--dry-run", "--json").stdout)
+    would = json.loads(run_kept("erase", "--subject", PERSON, "--dry-run", "--json").stdout)
     assert would["evaluations"] == [{"run": name, "answers": 1}]
-    done = run("erase", "--subject", PERSON, "--json")
+    done = run_kept("erase", "--subject", PERSON, "--json")
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["receipt"]["evaluations"] == would["evaluations"]
 
@@ -172,56 +172,58 @@ def test_an_erasure_leaves_no_byte_of_the_answers(run: Run) -> None:
     assert marks_in(opened_with(name, after[ANSWERS], left), [PERSON, TOKEN]) == []
     assert marks_in_folder(Path("lake"), [SECRET, PERSON, TOKEN]) == []
 
-    shown = run("evaluation", "show", name, "--report", "after.html", "--changed", "after.jsonl")
+    shown = run_kept(
+        "evaluation", "show", name, "--report", "after.html", "--changed", "after.jsonl"
+    )
     assert (shown.returncode, shown.stderr) == (0, "")
     assert f"{ERASED} rows of this run were erased" in shown.stdout
     files = Path("after.html").read_text() + Path("after.jsonl").read_text()
     assert marks_in(files, [SECRET, PERSON, TOKEN]) == []
     assert "At ten on day 12." in files
-    assert run("release", "verify", "support@1.0.0").returncode == 0
+    assert run_kept("release", "verify", "support@1.0.0").returncode == 0
 
 
-def test_the_same_gate_runs_again_after_an_erasure(run: Run) -> None:
+def test_the_same_gate_runs_again_after_an_erasure(run_kept: Run) -> None:
     """It is the same look, without the rows that are gone; what is kept keeps its bytes."""
-    name = kept_run(run)
-    assert run("erase", "--subject", PERSON).returncode == 0
+    name = kept_run(run_kept)
+    assert run_kept("erase", "--subject", PERSON).returncode == 0
     kept = {path: path.read_bytes() for path in folder_of(name).iterdir()}
-    again = run(*ARGUMENTS)
+    again = run_kept(*ARGUMENTS)
     assert f"the same as the kept run {name}" in again.stdout
     assert again.stdout.splitlines()[1].startswith(f"{ROWS - ERASED} rows")
     assert {path: path.read_bytes() for path in folder_of(name).iterdir()} == kept
-    assert run("erase", "--subject", PERSON).stdout.startswith("already erased")
+    assert run_kept("erase", "--subject", PERSON).stdout.startswith("already erased")
 
 
-def test_answers_that_name_a_person_are_found_later_too(run: Run) -> None:
+def test_answers_that_name_a_person_are_found_later_too(run_kept: Run) -> None:
     """A run that is kept after an erasure may name the person again: the next one removes it."""
-    assert run("erase", "--subject", PERSON).returncode == 0
-    name = kept_run(run)
-    assert json.loads(run("evaluation", "show", name, "--json").stdout)["erased_rows"] == 0
-    done = json.loads(run("erase", "--subject", PERSON, "--json").stdout)
+    assert run_kept("erase", "--subject", PERSON).returncode == 0
+    name = kept_run(run_kept)
+    assert json.loads(run_kept("evaluation", "show", name, "--json").stdout)["erased_rows"] == 0
+    done = json.loads(run_kept("erase", "--subject", PERSON, "--json").stdout)
     assert (done["found"], done["again"]) == (True, False)
-    shown = json.loads(run("evaluation", "show", name, "--json").stdout)
+    shown = json.loads(run_kept("evaluation", "show", name, "--json").stdout)
     assert shown["answers"] == {"candidate": ROWS - ERASED, "baseline": ROWS - ERASED}
     assert shown["readable_answers"] == {"candidate": ROWS - ERASED - 1, "baseline": ROWS - ERASED}
 
 
-def test_runs_are_listed_and_shown_as_they_were_decided(run: Run) -> None:
+def test_runs_are_listed_and_shown_as_they_were_decided(run_kept: Run) -> None:
     """One line a run; the last look of a series is shown by the name of the series."""
-    assert "no kept runs" in run("evaluation", "list").stdout
-    first = json.loads(run(*ARGUMENTS, "--json").stdout)
+    assert "no kept runs" in run_kept("evaluation", "list").stdout
+    first = json.loads(run_kept(*ARGUMENTS, "--json").stdout)
     name = first["run"]
-    listed = json.loads(run("evaluation", "list", "--json").stdout)["runs"]
+    listed = json.loads(run_kept("evaluation", "list", "--json").stdout)["runs"]
     assert [(each["run"], each["decision"], each["complete"]) for each in listed] == [
         (name, "block", True)
     ]
-    assert f"{name}  block" in " ".join(run("evaluation", "list", "g").stdout.split(" "))
-    assert "no kept runs" in run("evaluation", "list", "other").stdout
-    shown = json.loads(run("evaluation", "show", name.rpartition("/")[0], "--json").stdout)
+    assert f"{name}  block" in " ".join(run_kept("evaluation", "list", "g").stdout.split(" "))
+    assert "no kept runs" in run_kept("evaluation", "list", "other").stdout
+    shown = json.loads(run_kept("evaluation", "show", name.rpartition("/")[0], "--json").stdout)
     assert {key: shown[key] for key in first} == first
-    text = run("evaluation", "show", name).stdout
+    text = run_kept("evaluation", "show", name).stdout
     assert text.startswith("block: gate g, support@1.0.0\n")
     assert f"answers: {ROWS} of the baseline, {ROWS} of the candidate" in text
-    assert run("evaluation", "show", "g/000000000000/1").returncode == 2
+    assert run_kept("evaluation", "show", "g/000000000000/1").returncode == 2
 
 
 class _Tags(HTMLParser):
@@ -243,15 +245,15 @@ HOSTILE = (
 )
 
 
-def test_answers_are_never_markup(run: Run) -> None:
+def test_answers_are_never_markup(run_kept: Run) -> None:
     """Whatever an answer or a call holds, the page has the tags of goldpan's own pages."""
-    kept_run(run, "--report", "plain.html")
+    kept_run(run_kept, "--report", "plain.html")
     lines = answers(lambda number: HOSTILE[number % len(HOSTILE)])
     for line in lines:
         call = {"id": "c", "name": "<u>", "arguments": HOSTILE[1]}
         line["tool_calls"] = [call]
     write_lines(Path("new.jsonl"), lines)
-    kept_run(run, "--report", "hostile.html")
+    kept_run(run_kept, "--report", "hostile.html")
     tags = []
     for name in ("plain.html", "hostile.html"):
         page, parser = Path(name).read_text(encoding="utf-8"), _Tags()
@@ -262,7 +264,7 @@ def test_answers_are_never_markup(run: Run) -> None:
     assert "&lt;script&gt;alert(1)" in page
 
 
-def test_no_canary_is_in_runs_and_reports(run: Run) -> None:
+def test_no_canary_is_in_runs_and_reports(run_kept: Run) -> None:
     """Answers, arguments and errors of both sides are redacted before they are kept or shown."""
     said = " and ".join(CANARIES)
     lines = answers(f"Ask {said}.")
@@ -274,7 +276,7 @@ def test_no_canary_is_in_runs_and_reports(run: Run) -> None:
     lines[7] = {"row": trace_id(7), "error": f"no {said}", "latency_ms": 800}
     for name in ("new.jsonl", "old.jsonl"):
         write_lines(Path(name), lines)
-    name = kept_run(run, "--report", "r.html", "--changed", "c.jsonl")
+    name = kept_run(run_kept, "--report", "r.html", "--changed", "c.jsonl")
     data, salts = (folder_of(name) / ANSWERS).read_bytes(), salt_texts(Path("lake/releases"))
     files = [Path(each).read_text(encoding="utf-8") for each in ("r.html", "c.jsonl")]
     opened = opened_with(name, data, salts)
@@ -294,34 +296,34 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_damaged_answers_are_told_and_the_run_stands(
-    run: Run, damage: Callable[[bytes], bytes]
+    run_kept: Run, damage: Callable[[bytes], bytes]
 ) -> None:
     """No text of an answer is guessed; without the file the run is shown without answers."""
-    name = kept_run(run)
+    name = kept_run(run_kept)
     path = folder_of(name) / ANSWERS
     path.write_bytes(damage(path.read_bytes()))
     for command in (("evaluation", "show", name), ("erase", "--subject", PERSON)):
-        ran = run(*command)
+        ran = run_kept(*command)
         assert (ran.returncode, ran.stdout) == (3, "")
         assert f"evaluations/{name}/{ANSWERS} is damaged" in ran.stderr.replace("\n", " ")
     path.unlink()
-    ran = run("evaluation", "show", name)
+    ran = run_kept("evaluation", "show", name)
     assert (ran.returncode, "answers: none are kept" in ran.stdout) == (0, True)
 
 
 @pytest.mark.parametrize("file", [RUN, "report.html"])
-def test_a_changed_file_of_a_run_is_told(run: Run, file: str) -> None:
+def test_a_changed_file_of_a_run_is_told(run_kept: Run, file: str) -> None:
     """Each file is compared with its checksum before anything is shown."""
-    name = kept_run(run)
+    name = kept_run(run_kept)
     path = folder_of(name) / file
     path.write_bytes(path.read_bytes() + b" ")
-    ran = run("evaluation", "show", name)
+    ran = run_kept("evaluation", "show", name)
     assert (ran.returncode, f"{file} is not the file that was written" in ran.stderr) == (3, True)
 
 
-def test_runs_of_earlier_versions_are_read(run: Run) -> None:
+def test_runs_of_earlier_versions_are_read(run_kept: Run) -> None:
     """They have no answers, no cards and no failure modes."""
-    name = kept_run(run)
+    name = kept_run(run_kept)
     folder = folder_of(name)
     document = json.loads((folder / RUN).read_text())
     old = {
@@ -335,23 +337,23 @@ def test_runs_of_earlier_versions_are_read(run: Run) -> None:
     sums = folder / CHECKSUMS
     known = sha256(json.dumps(document, indent=1, sort_keys=True).encode() + b"\n").hexdigest()
     sums.write_text(sums.read_text().replace(known, sha256(data).hexdigest()))
-    ran = run("evaluation", "show", name, "--report", "r.html")
+    ran = run_kept("evaluation", "show", name, "--report", "r.html")
     assert (ran.returncode, ran.stderr) == (0, "")
     assert "no answer is kept" in Path("r.html").read_text()
-    assert f"the same as the kept run {name}" in run(*ARGUMENTS).stdout
+    assert f"the same as the kept run {name}" in run_kept(*ARGUMENTS).stdout
 
 
-def test_without_a_key_no_answer_is_kept(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_key_no_answer_is_kept(run_kept: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """What cannot be redacted is not kept; the decision needs no key."""
     monkeypatch.delenv("GOLDPAN_REDACT__KEY")
-    name = kept_run(run, "--report", "r.html")
+    name = kept_run(run_kept, "--report", "r.html")
     assert not (folder_of(name) / ANSWERS).exists()
     assert marks_in(Path("r.html").read_text(), [SECRET]) == []
 
 
-def test_sealed_answers_fit_one_row_of_one_run_only(run: Run) -> None:
+def test_sealed_answers_fit_one_row_of_one_run_only(run_kept: Run) -> None:
     """An answer that was moved to another row, side or run is damage."""
-    name = kept_run(run)
+    name = kept_run(run_kept)
     data, salts = (folder_of(name) / ANSWERS).read_bytes(), salt_texts(Path("lake/releases"))
     digest = json.loads((folder_of(name) / RUN).read_text())["digest"]
     held = list(decode_answers(data, digest, ANSWERS).held)
