@@ -108,6 +108,7 @@ def answers(response: str | Callable[[int], str]) -> list[dict[str, Any]]:
     ]
 
 
+_SALT = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 ARGUMENTS = (
     "gate", "gate.yaml", "--candidate", "new.jsonl", "--baseline", "old.jsonl",
     "--verdicts", "verdicts.jsonl",
@@ -138,7 +139,7 @@ def salt_texts(folder: Path) -> set[str]:
             if path.suffix == ".parquet":
                 yield repr(pq.read_table(path).to_pylist())
 
-    return {salt for text in texts() for salt in re.findall(r"(?=([0-9a-f]{32}))", text)}
+    return {salt for text in texts() for salt in _SALT.findall(text)}
 
 
 def opened_with(name: str, data: bytes, salts: set[str]) -> str:
@@ -224,6 +225,22 @@ def test_runs_are_listed_and_shown_as_they_were_decided(run_kept: Run) -> None:
     assert text.startswith("block: gate g, support@1.0.0\n")
     assert f"answers: {ROWS} of the baseline, {ROWS} of the candidate" in text
     assert run_kept("evaluation", "show", "g/000000000000/1").returncode == 2
+
+
+def test_a_kept_run_as_the_baseline_brings_its_answers(run_kept: Run) -> None:
+    """They are sealed again, for the new run, as long as the release has their rows."""
+    name = kept_run(run_kept)
+    Path("two.yaml").write_text(GATE.replace("gate: g\n", "gate: two\n"), encoding="utf-8")
+    write_lines(Path("v.jsonl"), verdicts("faithfulness", every=50, rows=ROWS))
+    sides = ("--candidate", "old.jsonl", "--baseline", name, "--verdicts", "v.jsonl")
+    ran = run_kept("gate", "two.yaml", *sides, "--json", "--changed", "c.jsonl")
+    assert json.loads(ran.stdout)["answers"] == {"candidate": ROWS, "baseline": ROWS}
+    lines = [json.loads(line) for line in Path("c.jsonl").read_text().splitlines()]
+    assert len(lines) == ROWS // 2 - 1
+    responses = {(each["baseline_response"], each["candidate_response"]) for each in lines}
+    assert ("At ten on day 12.", "At nine, as ever.") in responses
+    shown = run_kept("evaluation", "show", json.loads(ran.stdout)["run"], "--json")
+    assert json.loads(shown.stdout)["readable_answers"] == {"candidate": ROWS, "baseline": ROWS}
 
 
 class _Tags(HTMLParser):

@@ -378,7 +378,11 @@ def test_what_a_server_judged_before_counts_and_rows_are_redacted(
         assert run_gate("judge", "run", "judge.yaml", "--rows", "rows.jsonl").returncode == 0
         ran = run_gate(*arguments, "--judge", "judge.yaml", "--json")
     assert ran.returncode == 0
-    assert json.loads(ran.stdout)["judges"]["candidate"]["answered"].endswith(", epoch 1")
+    found = json.loads(ran.stdout)
+    assert found["judges"]["candidate"]["answered"].endswith(", epoch 1")
+    [card] = found["judge_cards"]
+    assert (card["model"], card["judged"], card["flips"]["rows"]) == ("m-2026-01-01", 300, 0)
+    assert (card["served"].keys(), card["agreement"]) == ({"1"}, None)
 
 
 def test_the_commands_of_the_page_run(run_gate: Run, monkeypatch: pytest.MonkeyPatch) -> None:
