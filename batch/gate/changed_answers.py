@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 
-from batch.gate.gate_run import KeptReadings
+from batch.gate.gate_run import REVIEWED, KeptReadings
 from batch.gate.kept_answers import KeptAnswer
 from batch.gate.side_readings import row_mark
 from batch.release.format.rows import SALT, json_rows
@@ -90,9 +90,9 @@ class ChangedAnswer:
 def changed_answers(
     definition: GateDefinition, readings: KeptReadings, answered: AnsweredRows
 ) -> list[ChangedAnswer]:
-    """Return what changed, by metric and row; rows that were erased are left out."""
+    """Return what changed, by metric and row; reviews, and rows that were erased, are left out."""
     found: list[ChangedAnswer] = []
-    for name in sorted({name for _, name in readings}):
+    for name in sorted({name for _, name in readings if not name.endswith(REVIEWED)}):
         old, new = readings.get((BASELINE, name)), readings.get((CANDIDATE, name))
         if old is None or new is None:
             continue

@@ -1,8 +1,8 @@
 """Reads a decision back from the JSON that it was kept as."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, Final
 
 from judges.gate.decision import GateDecision
 from judges.gate.human_claim import ReviewedVerdicts
@@ -10,19 +10,24 @@ from judges.gate.requirement import ChangedRows, RequirementResult
 
 
 def read_decision(document: Mapping[str, Any]) -> GateDecision:
-    """Return a decision from its JSON. Raises KeyError or TypeError if it is none."""
-    return GateDecision(
-        decision=document["decision"],
-        requirements=tuple(map(_result, document["requirements"])),
-        segments=tuple(map(_result, document["segments"])),
-        small_segments=document["small_segments"],
-        outcomes=document["outcomes"],
-        looks=document["looks"],
-        planned_looks=document["planned_looks"],
-        level=document["level"],
-        reason=document["reason"],
-        agreement={name: _reviewed(each) for name, each in document["agreement"].items()},
-    )
+    """Return a decision from its JSON; what it lacks is as in a decision without it.
+
+    Raises KeyError or TypeError if it is none.
+    """
+    named = {
+        each.name: _READERS.get(each.name, _as_it_is)(document[each.name])
+        for each in fields(GateDecision)
+        if each.name in document
+    }
+    return GateDecision(**named)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _results(documents: Iterable[Mapping[str, Any]]) -> tuple[RequirementResult, ...]:
+    return tuple(map(_result, documents))
 
 
 def _result(document: Mapping[str, Any]) -> RequirementResult:
@@ -45,5 +50,16 @@ def _changed(document: Mapping[str, Any]) -> ChangedRows:
     )
 
 
-def _reviewed(document: Mapping[str, Any]) -> ReviewedVerdicts:
-    return ReviewedVerdicts(**{each.name: document[each.name] for each in fields(ReviewedVerdicts)})
+def _agreement(document: Mapping[str, Mapping[str, Any]]) -> dict[str, ReviewedVerdicts]:
+    names = {each.name for each in fields(ReviewedVerdicts)}
+    return {
+        metric: ReviewedVerdicts(**{name: held[name] for name in names & held.keys()})
+        for metric, held in document.items()
+    }
+
+
+_READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "requirements": _results,
+    "segments": _results,
+    "agreement": _agreement,
+}

@@ -46,6 +46,7 @@ READINGS: KeptReadings = {
     ("baseline", "latency_ms"): {"a": value(800.0)},
     ("candidate", "latency_ms"): {"a": value(9_000.0)},
     ("candidate", "good reviewed"): {"a": PASS},
+    ("baseline", "good reviewed"): {"a": FAIL},
 }
 ANSWERED = AnsweredRows(
     {mark: ReleasedRow(f"row-{mark}", f"Question {mark}?") for mark in "abcd"},
