@@ -179,6 +179,18 @@ COMMANDS: Final = GroupEntry(
         "gate": CommandEntry(
             "goldpan.cli.gate:gate", "Decide whether a candidate ships: ship, block, or not yet."
         ),
+        "evaluation": GroupEntry(
+            "List and show the kept runs of gates.",
+            {
+                "list": CommandEntry(
+                    "goldpan.cli.evaluation:list_", "List kept runs, with what each decided."
+                ),
+                "show": CommandEntry(
+                    "goldpan.cli.evaluation:show",
+                    "Show a kept run, and what was answered.",
+                ),
+            },
+        ),
         "release": GroupEntry(
             "Build, publish and verify golden sets.",
             {
