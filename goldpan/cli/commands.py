@@ -179,6 +179,14 @@ COMMANDS: Final = GroupEntry(
         "gate": CommandEntry(
             "goldpan.cli.gate:gate", "Decide whether a candidate ships: ship, block, or not yet."
         ),
+        "evaluation": GroupEntry(
+            "List, show and export kept runs of gates.",
+            {
+                "export": CommandEntry(
+                    "goldpan.cli.evaluation_export:export", "Write a kept run for another tool."
+                ),
+            },
+        ),
         "release": GroupEntry(
             "Build, publish and verify golden sets.",
             {
