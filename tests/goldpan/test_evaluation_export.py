@@ -5,7 +5,6 @@ names, and with one that measured next to nothing.
 """
 
 import json
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
