@@ -86,6 +86,8 @@ def wandb_run(run: RunDocument) -> ExportedRun:
         values = {**result.figures, **result.words}
         summary |= {f"{result.name}__{field}": value for field, value in values.items()}
     config = {key: value for key, value in facts.items() if key not in summary}
+    judges = _about(run)["judges"]
+    config |= {"definition": run["gate"], **({"judges": judges} if judges else {})}
     return {
         "init": {
             "project": run["inputs"]["gate"],
@@ -93,7 +95,7 @@ def wandb_run(run: RunDocument) -> ExportedRun:
             "name": run["run"],
             "job_type": "gate",
             "tags": [run["decision"]],
-            "config": config | {"judges": run["judges"], "definition": run["gate"]},
+            "config": config,
         },
         "summary": summary | _counts(run, names),
     }
@@ -203,7 +205,9 @@ def _facts(run: RunDocument) -> dict[str, Any]:
 
 def _about(run: RunDocument) -> dict[str, Any]:
     """Return what else belongs to the decision: judges, outcomes, and how judges agree."""
-    return {key: run.get(key) for key in ("judges", "outcomes", "agreement", "small_segments")}
+    judges = {side: names for side, names in run["judges"].items() if names}
+    told = {key: run.get(key) for key in ("outcomes", "agreement", "small_segments")}
+    return told | {"judges": judges}
 
 
 def _results(run: RunDocument, names: FigureNames) -> Iterator[ExportedResult]:

@@ -106,6 +106,19 @@ def test_a_kept_run_is_written_for_a_tool(
     assert str(file) in text
 
 
+def test_the_command_of_the_page_runs(
+    run: Run, decided_run: DecidedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the name of a run that there is."""
+    monkeypatch.setenv("GOLDPAN_LAKE__URI", str(decided_run.folder / "lake"))
+    monkeypatch.chdir(tmp_path)
+    (block,) = (block.text for block in code_blocks(PAGE) if block.language == "sh")
+    command = block.replace("support-release/3f9a1c02b7d4/1", decided_run.name).split()
+    assert run(*command[1:]).returncode == 0
+    kept = export_run("mlflow", decided_run.document)
+    assert Path("run.json").read_bytes() == kept
+
+
 def test_a_run_that_cannot_be_exported_is_named(run: Run, decided_run: DecidedRun) -> None:
     """No such run, no name of a run, a series, a format that there is not: 2, and what to do."""
     series, _, _ = decided_run.name.rpartition("/")
@@ -246,7 +259,10 @@ def test_langfuse_has_equal_figures_once(
 def test_langsmith_has_equal_figures_once(
     partners: Partners, samples: SampleDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Feedback that is sent twice has one id, and so has its project."""
+    """Feedback that is sent twice has one id, and so has its project.
+
+    The package rounds scores to four decimals; what is beside them has all.
+    """
     with recording(reply_as_langsmith) as recorder:
         monkeypatch.setenv("LANGSMITH_ENDPOINT", recorder.address)
         monkeypatch.setenv("LANGSMITH_API_KEY", "key")
@@ -258,6 +274,7 @@ def test_langsmith_has_equal_figures_once(
     assert len({line["session_id"] for line in lines}) == len(samples.runs)
     for line in sent:
         one = kept[line["feedback_id"]]
-        for key in ("key", "value", "score", "comment", "error"):
+        for key in ("key", "value", "comment", "error"):
             assert one.get(key) == line.get(key)
+        assert one.get("score") == (round(line["score"], 4) if "score" in line else None)
         assert one["feedback_source"]["metadata"] == line["source_info"]

@@ -32,6 +32,7 @@ def recording(reply: Reply = accept) -> Iterator[Recorder]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # head and body in one packet: two wait for each other's receipt
 
         def do_GET(self) -> None:
             self._reply(reply(self.path, None))

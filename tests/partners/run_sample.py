@@ -39,29 +39,25 @@ def _of_mlflow() -> list[dict[str, Any]]:
 
 
 def _of_wandb() -> list[str]:
-    folders = [str(path.parent) for path in Path().glob("wandb/offline-run-*/run-*.wandb")]
+    written = sorted(str(path) for path in Path("..").glob("*/wandb/offline-run-*"))
     done = subprocess.run(
-        [sys.executable, "-m", "wandb", "sync", *folders],
+        [sys.executable, "-m", "wandb", "sync", *written],
         capture_output=True,
         text=True,
         timeout=100,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    return folders
+    return written
 
 
 _READERS: dict[str, Callable[[], list[Any]]] = {"mlflow": _of_mlflow, "wandb": _of_wandb}
+"""How it is read what a tool has; the others have sent it."""
 
 tool, sample, *folders = sys.argv[1:]
-found: list[Any] = []
 for folder in folders:
     os.chdir(folder)
     with contextlib.redirect_stdout(sys.stderr):
         for _ in range(2):
             runpy.run_path(sample)
-        if tool == "wandb":
-            found += _of_wandb()
-if tool == "mlflow":
-    found = _of_mlflow()
-print(json.dumps(found))
+print(json.dumps(_READERS[tool]() if tool in _READERS else []))
