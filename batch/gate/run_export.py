@@ -20,6 +20,7 @@ ExportedRun: TypeAlias = dict[str, Any]
 
 DECISION: Final[FigureParts] = ("gate", "decision")
 _FIGURES: Final = ("estimate", "low", "high", "bar", "rows", "reviews", "mde")
+_COUNTED: Final = ("outcomes", "agreement", "baseline_agreement")
 _MISSING: Final = ("missing_rows", "missing_reviews")
 _CHANGED: Final = ("gained", "lost", "mcnemar_p")
 _FACTS: Final = ("claim", "about", "rows", "looks", "planned_looks", "level")
@@ -206,8 +207,8 @@ def _facts(run: RunDocument) -> dict[str, Any]:
 def _about(run: RunDocument) -> dict[str, Any]:
     """Return what else belongs to the decision: judges, outcomes, and how judges agree."""
     judges = {side: names for side, names in run["judges"].items() if names}
-    told = {key: run.get(key) for key in ("outcomes", "agreement", "small_segments")}
-    return told | {"judges": judges}
+    counted = {key: run[key] for key in (*_COUNTED, "small_segments") if key in run}
+    return counted | {"judges": judges}
 
 
 def _results(run: RunDocument, names: FigureNames) -> Iterator[ExportedResult]:
@@ -234,7 +235,7 @@ def _figures(result: Mapping[str, Any]) -> dict[str, float]:
 
 def _counts(run: RunDocument, names: FigureNames) -> dict[str, float]:
     """Return the counts of outcomes, and the agreement of judges, under their names."""
-    counted = {key: run.get(key) or {} for key in ("outcomes", "agreement")}
+    counted = {key: run[key] for key in _COUNTED if key in run}
     named = {
         f"{names.name(tuple(above))}{names.style.joint}{key}": value
         for (*above, key), value in _leaves(counted)

@@ -71,7 +71,7 @@ def rows_missing(rows: int, distance: float, margin: Callable[[float], float]) -
             growth *= 2
         elif growth == 1.0 and size <= distance:
             return 0
-        elif size <= 0 or abs(size - distance) <= _CLOSE * distance:
+        elif abs(size - distance) <= _CLOSE * distance:
             break
         else:
             growth *= (size / distance) ** 2

@@ -57,7 +57,7 @@ def decided_run(tmp_path_factory: pytest.TempPathFactory) -> DecidedRun:
     folder = tmp_path_factory.mktemp("decided")
     publish_release(folder, ROWS)
     (folder / "gate.yaml").write_text(GATE, encoding="utf-8")
-    write_lines(folder / "out.jsonl", outputs(ROWS))
+    write_lines(folder / "out.jsonl", outputs(ROWS, latency_ms=lambda number: 900 + 7 * number))
     write_lines(folder / "base.jsonl", outputs(ROWS, response="At ten."))
     both = [
         *verdicts("faithfulness", every=12, rows=ROWS),
