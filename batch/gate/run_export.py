@@ -36,7 +36,7 @@ class ExportedResult(NamedTuple):
     name: str
     figures: Mapping[str, float]
     words: Mapping[str, str]
-    document: Mapping[str, Any]
+    document: dict[str, Any]
 
     @property
     def state(self) -> str:

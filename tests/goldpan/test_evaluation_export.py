@@ -173,8 +173,8 @@ class SampleDesk:
             (self._folder / name).mkdir()
             (self._folder / name / "run.json").write_bytes(export_run(target, run))
         folders = [self._folder / name for name in self.runs]
-        script = (target, self._folder / "sample.py", *folders)
-        return partners.run("run_sample.py", *script, cwd=self._folder)
+        sample_file = self._folder / "sample.py"
+        return partners.run("run_sample.py", target, sample_file, *folders, cwd=self._folder)
 
 
 @pytest.fixture
