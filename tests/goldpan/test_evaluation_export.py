@@ -73,7 +73,7 @@ def decided_run(tmp_path_factory: pytest.TempPathFactory) -> DecidedRun:
 
 
 @pytest.fixture
-def run(
+def run_export(
     decided_run: DecidedRun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Run:
     """Run goldpan beside the kept run."""
@@ -83,14 +83,14 @@ def run(
 
 @pytest.mark.parametrize("target", RUN_FORMATS)
 def test_a_kept_run_is_written_for_a_tool(
-    run: Run, decided_run: DecidedRun, target: str, tmp_path: Path
+    run_export: Run, decided_run: DecidedRun, target: str, tmp_path: Path
 ) -> None:
     """To standard output, or to a file: the same bytes, and what they hold is said."""
     asked = ("evaluation", "export", decided_run.name, "--format", target)
-    printed = run(*asked)
+    printed = run_export(*asked)
     assert (printed.returncode, printed.stderr) == (0, "")
     file = tmp_path / "run.json"
-    said = json.loads(run(*asked, "--out", str(file), "--json").stdout)
+    said = json.loads(run_export(*asked, "--out", str(file), "--json").stdout)
     assert file.read_text(encoding="utf-8") == printed.stdout
     assert printed.stdout.encode() == export_run(target, decided_run.document)
     counts = {key: len(decided_run.document[key]) for key in ("requirements", "segments")}
@@ -101,25 +101,25 @@ def test_a_kept_run_is_written_for_a_tool(
         "decision": decided_run.document["decision"],
         **counts,
     }
-    text = run(*asked, "--out", str(file)).stdout
+    text = run_export(*asked, "--out", str(file)).stdout
     assert f"for {target}: 4 requirements, " in text
     assert str(file) in text
 
 
 def test_the_command_of_the_page_runs(
-    run: Run, decided_run: DecidedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run_export: Run, decided_run: DecidedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the name of a run that there is."""
     monkeypatch.setenv("GOLDPAN_LAKE__URI", str(decided_run.folder / "lake"))
     monkeypatch.chdir(tmp_path)
     (block,) = (block.text for block in code_blocks(PAGE) if block.language == "sh")
     command = block.replace("support-release/3f9a1c02b7d4/1", decided_run.name).split()
-    assert run(*command[1:]).returncode == 0
+    assert run_export(*command[1:]).returncode == 0
     kept = export_run("mlflow", decided_run.document)
     assert Path("run.json").read_bytes() == kept
 
 
-def test_a_run_that_cannot_be_exported_is_named(run: Run, decided_run: DecidedRun) -> None:
+def test_a_run_that_cannot_be_exported_is_named(run_export: Run, decided_run: DecidedRun) -> None:
     """No such run, no name of a run, a series, a format that there is not: 2, and what to do."""
     series, _, _ = decided_run.name.rpartition("/")
     for name, words in (
@@ -128,25 +128,27 @@ def test_a_run_that_cannot_be_exported_is_named(run: Run, decided_run: DecidedRu
         ("../lake", "reads GATE/SERIES/LOOK"),
         (series, f"its last one is {decided_run.name}"),
     ):
-        ran = run("evaluation", "export", name, "--format", "mlflow")
+        ran = run_export("evaluation", "export", name, "--format", "mlflow")
         assert (ran.returncode, ran.stdout) == (2, "")
         assert words in ran.stderr
-    ran = run("evaluation", "export", decided_run.name, "--format", "excel")
+    ran = run_export("evaluation", "export", decided_run.name, "--format", "excel")
     assert ran.returncode == 2
-    ran = run("evaluation", "export", decided_run.name, "--format", "wandb", "--out", "no/run.json")
+    ran = run_export(
+        "evaluation", "export", decided_run.name, "--format", "wandb", "--out", "no/run.json"
+    )
     assert ran.returncode == 2
     assert "--out" in ran.stderr
 
 
 def test_a_run_that_was_cut_off_is_not_exported(
-    run: Run, decided_run: DecidedRun, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    run_export: Run, decided_run: DecidedRun, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """It has no checksums: its files may be of a program that was killed."""
     work_in(tmp_path, monkeypatch)
     folder = tmp_path / "lake" / "evaluations" / decided_run.name
     folder.mkdir(parents=True)
     (folder / "run.json").write_text(json.dumps(decided_run.document), encoding="utf-8")
-    ran = run("evaluation", "export", decided_run.name, "--format", "mlflow")
+    ran = run_export("evaluation", "export", decided_run.name, "--format", "mlflow")
     assert (ran.returncode, ran.stdout) == (2, "")
     assert "not complete" in ran.stderr
 
