@@ -180,7 +180,7 @@ COMMANDS: Final = GroupEntry(
             "goldpan.cli.gate:gate", "Decide whether a candidate ships: ship, block, or not yet."
         ),
         "evaluation": GroupEntry(
-            "List and show the kept runs of gates.",
+            "List, show and export the kept runs of gates.",
             {
                 "list": CommandEntry(
                     "goldpan.cli.evaluation:list_", "List kept runs, with what each decided."
@@ -188,6 +188,9 @@ COMMANDS: Final = GroupEntry(
                 "show": CommandEntry(
                     "goldpan.cli.evaluation:show",
                     "Show a kept run, and what was answered.",
+                ),
+                "export": CommandEntry(
+                    "goldpan.cli.evaluation_export:export", "Write a kept run for another tool."
                 ),
             },
         ),

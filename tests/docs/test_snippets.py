@@ -29,6 +29,10 @@ TESTS = {
         "yaml": "tests/goldpan/test_gate_command.py",
         "json": "tests/goldpan/test_gate_command.py",
     },
+    "docs/gate/exports.md": {
+        "sh": "tests/goldpan/test_evaluation_export.py",
+        "python": "tests/goldpan/test_evaluation_export.py",
+    },
     "docs/judges.md": {
         "sh": "tests/goldpan/test_judge_commands.py",
         "yaml": "tests/goldpan/test_judge_commands.py",

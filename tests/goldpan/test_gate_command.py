@@ -413,7 +413,8 @@ def test_the_commands_of_the_page_run(run_gate: Run, monkeypatch: pytest.MonkeyP
             words = line.removeprefix("goldpan ").split()
             named = [str(kept[0].relative_to("lake/evaluations")) if w == RUN else w for w in words]
             codes.append(run_gate(*named).returncode)
-    assert codes == [0, 0, 0, 0, 5, 0, 0, 0, 0, 0]  # nobody has judged task_success: cost per success
+    # Nobody has judged task_success: cost per success.
+    assert codes == [0, 0, 0, 0, 5, 0, 0, 0, 0, 0]
     in_ci = [block.text for block in blocks if block.language == "yaml"][1:]
     assert [said[-1][0] in text and bool(yaml.safe_load(text)) for text in in_ci] == [True, True]
     lines = [json.loads(block.text) for block in blocks if block.language == "json"]
