@@ -35,7 +35,7 @@ class DescribedColumn:
     @property
     def comment(self) -> str:
         """Return both as one text, for a database that keeps one for each column."""
-        return f"{self.doc} Personal data: {self.pii}."
+        return f"{self.doc} Class of personal data: {self.pii}."
 
 
 def describe_columns(table: TableSchema) -> list[DescribedColumn]:

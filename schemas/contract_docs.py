@@ -8,7 +8,7 @@ from typing import Final
 import pyarrow as pa
 
 from schemas.arrow import EVENT_DATE, PROVENANCE, TABLES
-from schemas.assembly_columns import ASSEMBLY_COLUMNS
+from schemas.assembly_columns import ASSEMBLY_COLUMN_DOCS, ASSEMBLY_COLUMNS
 from schemas.column_docs import PROVENANCE_DOCS
 from schemas.contract import CONTRACTS, Contract, ContractField, FieldType, Pii
 from schemas.reasons import QuarantineReason
@@ -173,7 +173,7 @@ def _tables() -> Iterator[str]:
     yield from _table(
         ("column", "type", "what it holds"),
         (
-            (f"`{column.name}`", _plain(column.type), ASSEMBLYPROVENANCE_DOCS[column.name])
+            (f"`{column.name}`", _plain(column.type), ASSEMBLY_COLUMN_DOCS[column.name])
             for column in ASSEMBLY_COLUMNS
         ),
     )
