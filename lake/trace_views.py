@@ -93,7 +93,7 @@ def _trace_query(own: ViewDialect, place: str, spans: str) -> str:
         (
             ("assessment_id", "feedback_id"),
             ("assessment_name", "kind"),
-            ("feedback", own.struct((("value", "value"),))),
+            ("feedback", own.struct((("value", "feedback.value"),))),
             ("source", own.struct((("source_type", _SOURCE_TYPE), ("source_id", "user_id")))),
             ("rationale", "comment"),
             ("create_time", own.time("occurred_at")),
@@ -122,7 +122,8 @@ LEFT JOIN (
   SELECT trace_id, {own.gathered(span, _SPAN_ORDER)} AS spans FROM {spans} GROUP BY trace_id
 ) AS span ON span.trace_id = trace.trace_id
 LEFT JOIN (
-  SELECT trace_id, {assessments} AS assessments FROM {place}feedback GROUP BY trace_id
+  SELECT trace_id, {assessments} AS assessments FROM {place}feedback AS feedback
+  GROUP BY trace_id
 ) AS assessment ON assessment.trace_id = trace.trace_id"""  # noqa: S608 - as above
 
 

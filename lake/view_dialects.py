@@ -210,6 +210,7 @@ WAREHOUSE_VIEWS: Final[Mapping[str, ViewDialect]] = {
             f"map_cat(trace.attributes, CAST({_snowflake_object(pairs)} AS MAP(VARCHAR, VARCHAR)))"
         ),
         gathered=_snowflake_list,
+        text="CAST({} AS VARCHAR)".format,
         json_text="to_json(CAST({} AS VARIANT))".format,
         item="item:{}".format,
     ),

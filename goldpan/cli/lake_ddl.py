@@ -17,8 +17,8 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_]+")
 _ADDRESS: Final = re.compile(r"[a-z][a-z0-9]*://[^\s'`\\;]+")
 _BIGQUERY: Final = (
     "BigQuery cannot read the tables of a lake: it accepts no column whose name begins with "
-    "_partition, and each table has one. Load a release there, or read the lake from another "
-    "warehouse (docs/warehouses.md)"
+    "_partition, and each table has one. Load an export of a release there, or read the lake from "
+    "another warehouse (docs/warehouses.md)"
 )
 
 
@@ -127,13 +127,13 @@ def ddl(  # noqa: PLR0913 - one argument per option
 
 
 def _lake_address(location: LakeLocation) -> str:
-    """Return the address of a lake in a bucket, as warehouses write it."""
+    """Return the address of a lake in a bucket."""
     if not location.on_s3:
         raise UsageError(
             f"a warehouse reads buckets, and the lake is the folder {location.folder}: set "
             "GOLDPAN_LAKE__URI, or give the address of the lake with --address"
         )
-    return "s3://" + location.uri.partition("://")[2]
+    return location.uri
 
 
 def _schema(schema: str | None, parts: Sequence[str], warehouse: str) -> str:
