@@ -230,7 +230,7 @@ def run_real_writers(folder: Path, writers: int, commits: int) -> SimulatedCommi
         process.join()
     found = [json.loads(Path(file).read_text()) for file in files]
     landed = [
-        (item.source.partition, item.begin, item.end)
+        (item.partition, item.start, item.end)
         for logged in open_table(uri).ledger()
         for item in logged.entry.ranges
     ]

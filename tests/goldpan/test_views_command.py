@@ -17,11 +17,16 @@ from lake.snapshot import open_snapshot
 from lake.tables import Lake
 from lake.trace_views import SOURCE_TABLES, view_statements, write_views
 from lake.view_dialects import VIEW_DIALECTS, WAREHOUSE_VIEWS
+from lake.warehouse_ddl import WarehousePlace, write_warehouse_ddl
+from schemas.arrow import TABLES
 from schemas.assembly_columns import AssemblyFacts
+from schemas.column_docs import describe_columns
 from schemas.records import StoredSpan, StoredSpanEvent, StoredSpanLink
 from tests.batch.kit import new_lake, put, put_assembled, put_spans
 from tests.labels.kit import START, feedback, trace
 from tests.partners.environment import Partners
+from tests.servers.trino import run_trino
+from tests.servers.trino.tables import create_tables
 
 Row = dict[str, Any]
 SPAN_COLUMNS = {
@@ -217,8 +222,7 @@ def test_warehouses_show_the_same(
 ) -> None:
     """Their SQL, read by sqlglot in their dialect and translated for DuckDB, gives these rows.
 
-    This tests what the SQL says, not that the database accepts it; Spark's and Trino's own tests
-    are below and in `test_ddl_command`.
+    This tests what the SQL says, not that the database accepts it: below, Trino and Spark do.
     """
     ours = {view: rows(connection, view) for view in ("_otel_spans", "_trace_unified")}
     own = WAREHOUSE_VIEWS[warehouse]
@@ -232,6 +236,75 @@ def test_warehouses_show_the_same(
         for view, expected in ours.items():
             shown = {json.dumps(plain(row), default=str) for row in rows(opened, view)}
             assert shown == {json.dumps(plain(row), default=str) for row in expected}
+
+
+TRINO_SPANS = (
+    "SELECT record_id, span_id, kind, json_format(attributes), status.message, status.code, "
+    "json_format(CAST(events AS json)), json_format(CAST(links AS json)), "
+    "json_format(resource.attributes), instrumentation_scope.name FROM lake.llm._otel_spans"
+)
+TRINO_TRACES = (
+    "SELECT trace_id, state, request, response, json_format(CAST(trace_metadata AS json)), "
+    "json_format(CAST(spans AS json)), json_format(CAST(transform(assessments, one -> "
+    "ROW(one.assessment_id, one.feedback.value, one.source.source_type)) AS json)), "
+    "CAST(request_time AS varchar) FROM lake.llm._trace_unified"
+)
+
+
+@pytest.mark.chaos  # a Trino takes half a minute of work
+def test_trino_shows_the_same(
+    viewed_lake: Lake, connection: duckdb.DuckDBPyConnection, trino_jars: Path, tmp_path: Path
+) -> None:
+    """A Trino accepts all statements of `goldpan lake ddl`, and the views have these rows.
+
+    Its connector for Delta cannot be had here, so the tables are in memory, and what registers them
+    is read by Trino and then refused, since there is no such procedure.
+    """
+    place = WarehousePlace("lake.llm", "s3://bucket/lake")
+    begun = ["CREATE SCHEMA lake.llm"]
+    for name, table in TABLES.items():
+        there = DeltaTable(viewed_lake.location.table_uri(name)).to_pyarrow_table()
+        begun += create_tables("lake.llm", f"{name}_delta", table.arrow, there)
+    made = write_warehouse_ddl("trino", place).statements
+    comment = "SELECT comment FROM lake.information_schema.columns WHERE table_name = 'traces'"
+    asked = [*begun, *made, TRINO_SPANS, TRINO_TRACES, comment]
+    *answers, spans, traces, comments = run_trino(trino_jars, asked, tmp_path)
+    refused = {"error": "Procedure not registered: system.register_table"}
+    for statement, answer in zip(asked, answers, strict=False):
+        done = [["1"]] if statement.startswith("INSERT") else []
+        assert answer == (refused if statement.startswith("CALL") else done), statement
+    assert {said for [said] in comments} == {
+        column.comment for column in describe_columns(TABLES["traces"])
+    }
+    names = ("attributes", "status", "events", "links", "resource", "instrumentation_scope")
+    expected = {
+        row["span_id"]: [row["record_id"], row["kind"], *(row[name] for name in names)]
+        for row in rows(connection, "_otel_spans")
+    }
+    assert {
+        row[1]: [
+            plain(value)
+            for value in (
+                row[0],
+                None if row[2] == "null" else row[2],
+                row[3],
+                {"message": None if row[4] == "null" else row[4], "code": row[5]},
+                row[6],
+                row[7],
+                {"attributes": row[8]},
+                {"name": row[9]},
+            )
+        ]
+        for row in spans
+    } == {span_id: [plain(value) for value in row] for span_id, row in expected.items()}
+    whole = {row["trace_id"]: row for row in rows(connection, "_trace_unified")}
+    assert {row[0] for row in traces} == set(whole)
+    for row in traces:
+        ours = whole[row[0]]
+        assert row[1:4] == [ours["state"], ours["request"], str(ours["response"] or "null")]
+        assert json.loads(row[4]) == dict(ours["trace_metadata"])
+        assert plain(json.loads(row[5])) == plain(ours["spans"])
+        assert row[7].startswith(f"{ours['request_time']:%Y-%m-%d %H:%M:%S}")
 
 
 @pytest.mark.chaos  # a Spark takes half a minute of work
