@@ -2,9 +2,9 @@
 
 Nothing is copied: each warehouse reads the Delta tables where they are. What a column holds and its
 class of personal data stand on views. On the table itself, ``COMMENT ON`` would be a commit to the
-log of the lake in Databricks and Trino, and workers would be fenced by it. So a table is registered
-as ``traces_delta`` and read as ``traces``. Athena has comments on neither: there they are comments
-in the file.
+log of the lake in Databricks and Trino, and change the metadata that commits of workers rest on. So
+a table is registered as ``traces_delta`` and read as ``traces``. Athena has comments on neither:
+there they are comments in the file.
 
 BigQuery is left out: it accepts no column whose name begins with ``_partition``, and takes the
 columns of an external Delta table from the table.
