@@ -1,11 +1,11 @@
 """Simulates 1 to 200 workers that commit to one table, and compares with real ones.
 
-python -m benchmarks.commit_conflicts [--every 30] [--request-ms 30] [--real 1,2,4] [--no-s3]
+python -m benchmarks.commit_conflicts [--every 30] [--request-ms 30] [--real 1,2,4,8]
 
-First, the parts of a commit are measured on a real table in a folder, and their requests on an S3
-server of the tests. Then real processes commit to such a table, one commit right after another, and
-the simulation of the same load is printed beside them. At last the simulation is run for workers
-that flush every so many seconds to a bucket whose requests take ``--request-ms``.
+The parts of a commit are measured on a real table, on an S3 server of the tests behind a proxy that
+holds up each request for ``--request-ms``. Then real processes commit to such a table, one commit
+right after another, and the simulation of the same load is printed beside them. At last the
+simulation is run for workers that flush every so many seconds.
 """
 
 import json
@@ -13,19 +13,18 @@ import multiprocessing
 import os
 import random
 import secrets
-import shutil
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import click
 
-from benchmarks.commits import counting_proxy
 from benchmarks.conflict_simulation import (
     CommitLoad,
     CommitTimes,
@@ -40,36 +39,14 @@ from lake.table_commit import CommitContext, CommitWatch, Move, TableCommit
 from lake.table_log import position_app
 from lake.table_writer import CHECKPOINT_EVERY
 from lake.tables import Lake, Table
-from tests.servers.s3 import make_s3, prepare_s3
+from tests.servers.s3 import S3, make_s3, prepare_s3
+from tests.servers.s3_faults import Fault, FaultyS3
 
 TOPIC = "llm.feedback"
 BEHIND = 8
 WORKERS = (1, 2, 5, 10, 20, 50, 100, 200)
 HEAD = "{:>8}  {:>12}  {:>10}  {:>7}  {:>7}  {:>7}  {:>7}"
 LINE = "{:8d}  {:12.1f}  {:10.2f}  {:7.3f}  {:7.3f}  {:7.3f}  {:7d}"
-
-
-@dataclass(frozen=True, slots=True)
-class RequestCounts:
-    """Requests to a bucket for the parts of a commit."""
-
-    refresh: float
-    put: float
-    overtaken: float
-    checkpoint: float
-
-    def times(self, seconds: float) -> CommitTimes:
-        """Return how long the parts take if each request takes so long, a half more or less."""
-        spread = [seconds * share for share in (0.5, 0.75, 1.0, 1.25, 1.5)]
-
-        def each(count: float) -> list[float]:
-            return [count * one for one in spread]
-
-        return CommitTimes(*map(each, (self.refresh, self.put, self.overtaken, self.checkpoint)))
-
-
-REQUESTS = RequestCounts(refresh=3, put=6, overtaken=2, checkpoint=8)
-"""As counted when this was written; for ``--no-s3``."""
 
 
 def open_table(uri: str, endpoint: str | None = None) -> Table:
@@ -154,24 +131,42 @@ def spent(count: Callable[[], float], step: Callable[[], None]) -> float:
     return count() - begun
 
 
-def new_lake(folder: Path, name: str) -> str:
-    """Return the address of a new lake in a folder."""
-    uri = str(folder / name)
-    Lake(LakeSettings(uri=uri)).init()
-    return uri
+def serve_slow_bucket(upstream: str, seconds: float, wire: Connection) -> None:
+    """Run a proxy that holds up and counts requests; runs as a process.
+
+    In this process it could not answer: delta-rs holds the interpreter lock while it waits.
+    """
+    with FaultyS3(upstream) as proxy:
+        for method in ("GET", "HEAD", "PUT", "POST", "DELETE"):
+            proxy.inject(Fault.DELAY, method, ".", times=None, seconds=seconds)
+        wire.send(proxy.endpoint)
+        while wire.recv() == "count":
+            wire.send(len(proxy.exchanges()))
 
 
-def measure_times(folder: Path, rounds: int) -> CommitTimes:
-    """Measure seconds on a table in a folder."""
-    return PairOfWriters(new_lake(folder, "measured")).measure(time.perf_counter, rounds)
+@dataclass(frozen=True, slots=True)
+class SlowBucket:
+    """A bucket whose requests take their time."""
+
+    server: S3
+    endpoint: str
+    count: Callable[[], float]
+
+    def new_lake(self) -> str:
+        """Return the address of a new lake in it."""
+        uri = self.server.new_lake()
+        Lake(LakeSettings(uri=uri, s3_endpoint_url=self.endpoint)).init()
+        return uri
 
 
-def measure_requests(folder: Path, rounds: int) -> RequestCounts:
-    """Count requests on an S3 server of the tests."""
+@contextmanager
+def slow_bucket(folder: Path, seconds: float) -> Iterator[SlowBucket]:
+    """Start a bucket whose requests take so many seconds longer."""
     server = make_s3(prepare_s3(), folder / "s3").start()
     context = multiprocessing.get_context("spawn")
     wire, theirs = context.Pipe()
-    proxy = context.Process(target=counting_proxy, args=(server.endpoint, theirs), daemon=True)
+    arguments = (server.endpoint, seconds, theirs)
+    proxy = context.Process(target=serve_slow_bucket, args=arguments, daemon=True)
     proxy.start()
 
     def count() -> float:
@@ -181,23 +176,22 @@ def measure_requests(folder: Path, rounds: int) -> RequestCounts:
     try:
         endpoint = str(wire.recv())
         os.environ.update(server.env(endpoint))
-        uri = server.new_lake()
-        Lake(LakeSettings(uri=uri, s3_endpoint_url=endpoint)).init()
-        found = PairOfWriters(uri, endpoint).measure(count, rounds)
-        parts = (found.refresh, found.put, found.overtaken, found.checkpoint)
-        return RequestCounts(*map(statistics.fmean, parts))
+        yield SlowBucket(server, endpoint, count)
     finally:
         wire.send("stop")
         proxy.join(5)
         server.close()
 
 
-def commit_in_turn(uri: str, writer: int, commits: int, ready: Barrier, out: str) -> None:
+def commit_in_turn(
+    place: tuple[str, str | None], writer: int, commits: int, ready: Barrier, out: str
+) -> None:
     """Commit one flush after another, as a worker does; runs as a process.
 
-    Writes the seconds of each to a file, and the times at which it began and ended.
+    ``place`` is the address of the lake, and of the bucket's server if it is in one. Writes the
+    seconds of each to a file, and the times at which it began and ended.
     """
-    table = open_table(uri)
+    table = open_table(*place)
     context = make_context(writer)
     ready.wait()
     begun, seconds = time.time(), []
@@ -211,17 +205,18 @@ def commit_in_turn(uri: str, writer: int, commits: int, ready: Barrier, out: str
     Path(out).write_text(json.dumps([begun, time.time(), seconds]))
 
 
-def run_real_writers(folder: Path, writers: int, commits: int) -> SimulatedCommits:
+def run_real_writers(
+    uri: str, endpoint: str | None, writers: int, commits: int, folder: Path
+) -> SimulatedCommits:
     """Let processes commit to one table; their conflicts cannot be seen and are 0 here.
 
     Raises AssertionError if a commit is not in the log exactly once.
     """
-    uri = new_lake(folder, f"real-{writers}")
     context = multiprocessing.get_context("spawn")
     ready = context.Barrier(writers)
     files = [str(folder / f"{writers}-{number}.json") for number in range(writers)]
     processes = [
-        context.Process(target=commit_in_turn, args=(uri, number, commits, ready, file))
+        context.Process(target=commit_in_turn, args=((uri, endpoint), number, commits, ready, file))
         for number, file in enumerate(files)
     ]
     for process in processes:
@@ -231,7 +226,7 @@ def run_real_writers(folder: Path, writers: int, commits: int) -> SimulatedCommi
     found = [json.loads(Path(file).read_text()) for file in files]
     landed = [
         (item.partition, item.start, item.end)
-        for logged in open_table(uri).ledger()
+        for logged in open_table(uri, endpoint).ledger()
         for item in logged.entry.ranges
     ]
     expected = [(w, number, number + 1) for w in range(writers) for number in range(commits)]
@@ -253,56 +248,35 @@ def show(writers: int, outcome: SimulatedCommits, label: str = "") -> None:
     click.echo(f"{line}  {label}".rstrip())
 
 
-@contextmanager
-def scratch() -> Iterator[Path]:
-    """A folder for the time of a run."""
-    folder = Path(tempfile.mkdtemp(prefix="goldpan-bench-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 @click.command()
 @click.option("--every", default=30.0, show_default=True, help="Seconds between two flushes.")
 @click.option("--request-ms", default=30.0, show_default=True, help="A request to the bucket.")
-@click.option("--real", default="1,2,4", show_default=True, help="Numbers of real processes.")
-@click.option("--commits", default=100, show_default=True, help="Commits of each writer.")
+@click.option("--real", default="1,2,4,8", show_default=True, help="Numbers of real processes.")
+@click.option("--commits", default=20, show_default=True, help="Commits of each real writer.")
 @click.option("--workers", default=",".join(map(str, WORKERS)), show_default=True)
-@click.option("--s3/--no-s3", default=True, show_default=True, help="Count requests anew.")
-def main(  # noqa: PLR0913 - one argument per option
-    *, every: float, request_ms: float, real: str, commits: int, workers: str, s3: bool
-) -> None:
+def main(*, every: float, request_ms: float, real: str, commits: int, workers: str) -> None:
     """Measure, compare with real writers, and simulate."""
-    cores = len(os.sched_getaffinity(0))
     head = HEAD.format("writers", "commits/min", "conflicts", "p50 s", "p95 s", "p99 s", "waits")
-    with scratch() as folder:
-        times = measure_times(folder, max(16, commits // 2))
-        parts = {
-            "refresh": times.refresh,
-            "put": times.put,
-            "a version behind": times.overtaken,
-            "checkpoint": times.checkpoint,
-        }
-        shown = ", ".join(f"{n} {statistics.median(each) * 1000:.1f}" for n, each in parts.items())
-        click.echo(f"measured in a folder, ms: {shown}")
-        click.echo(f"one commit after another, in a folder, {cores} cores\n{head}")
-        for writers in map(int, filter(None, real.split(","))):
-            show(writers, run_real_writers(folder, writers, commits), "real processes")
-            load = CommitLoad(writers, commits, cores=cores)
-            show(writers, simulate_commits(times, load, 0), "simulated")
-        counts = measure_requests(folder, 8) if s3 else REQUESTS
-    click.echo(
-        f"requests to S3: refresh {counts.refresh:.1f}, put {counts.put:.1f}, a version behind "
-        f"{counts.overtaken:.1f}, checkpoint {counts.checkpoint:.1f}"
-    )
-    bucket = counts.times(request_ms / 1000)
-    click.echo(f"simulated: {request_ms:g} ms a request, a flush every {every:g} s\n{head}")
-    for writers in map(int, workers.split(",")):
-        show(writers, simulate_commits(bucket, CommitLoad(writers, commits, every), 0))
-    click.echo(f"simulated: {request_ms:g} ms a request, one commit after another\n{head}")
-    for writers in map(int, workers.split(",")):
-        show(writers, simulate_commits(bucket, CommitLoad(writers, max(10, commits // 5)), 0))
+    with tempfile.TemporaryDirectory(prefix="goldpan-bench-") as name:
+        folder = Path(name)
+        with slow_bucket(folder, request_ms / 1000) as bucket:
+            times = PairOfWriters(bucket.new_lake(), bucket.endpoint).measure(time.perf_counter, 24)
+            counts = PairOfWriters(bucket.new_lake(), bucket.endpoint).measure(bucket.count, 8)
+            for part in times.__dataclass_fields__:
+                seconds, requests = (statistics.fmean(getattr(m, part)) for m in (times, counts))
+                click.echo(f"{part:>10}: {seconds * 1000:7.1f} ms, {requests:5.1f} requests")
+            click.echo(f"one commit after another, {request_ms:g} ms a request\n{head}")
+            for writers in map(int, filter(None, real.split(","))):
+                uri = bucket.new_lake()
+                done = run_real_writers(uri, bucket.endpoint, writers, commits, folder)
+                show(writers, done, "real processes")
+                show(writers, simulate_commits(times, CommitLoad(writers, commits), 0), "simulated")
+    for seconds in (every, 0):
+        title = f"every {seconds:g} s" if seconds else "one right after another"
+        click.echo(f"simulated, {request_ms:g} ms a request, a commit {title}\n{head}")
+        for writers in map(int, workers.split(",")):
+            load = CommitLoad(writers, 100 if seconds else 20, seconds)
+            show(writers, simulate_commits(times, load, 0))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ to `lake.commit.CONFLICT_RETRIES` times. After that the worker waits as `lake.re
 begins again. The writer of each version that is a multiple of 20 writes a checkpoint as well.
 
 The simulation is of discrete events, draws all times from those that were measured, and is the same
-for the same seed. Writers share the cores of one machine if ``cores`` is given.
+for the same seed.
 """
 
 import heapq
@@ -41,7 +41,6 @@ class CommitLoad:
     writers: int
     commits: int
     every: float = 0.0
-    cores: int | None = None
 
 
 @dataclass(slots=True)
@@ -86,10 +85,9 @@ def simulate_commits(times: CommitTimes, load: CommitLoad, seed: int) -> Simulat
     """Return what comes of a load, if the parts of a commit take these times."""
     rng = random.Random(seed)  # noqa: S311 - no secret depends on it
     retry = Retry(3600, lambda: 0.0, lambda _wait: False, rng.uniform)
-    slower = max(1.0, load.writers / load.cores) if load.cores else 1.0
 
     def draw(measured: Sequence[float], count: int = 1) -> float:
-        return slower * sum(rng.choice(measured) for _ in range(count))
+        return sum(rng.choice(measured) for _ in range(count))
 
     outcome = SimulatedCommits()
     writers = [_Writer(load.commits, rng.uniform(0, load.every)) for _ in range(load.writers)]

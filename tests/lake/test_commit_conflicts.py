@@ -10,6 +10,7 @@ from benchmarks import conflict_simulation
 from benchmarks.commit_conflicts import run_real_writers
 from benchmarks.conflict_simulation import CommitLoad, CommitTimes, simulate_commits
 from lake.retry import Retry
+from tests.lake.kit import make_lake
 
 TIMES = CommitTimes([0.002, 0.003], [0.008, 0.012], [0.001, 0.002], [0.02])
 
@@ -78,5 +79,7 @@ def test_the_back_off_grows_to_its_cap() -> None:
 @pytest.mark.parametrize("writers", [2, 4])
 def test_real_writers_lose_nothing(tmp_path: Path, writers: int) -> None:
     """Processes that commit one flush after another: each is in the log exactly once."""
-    outcome = run_real_writers(tmp_path, writers, 30)
+    lake = make_lake(tmp_path)
+    uri = lake.location.uri
+    outcome = run_real_writers(uri, None, writers, 30, tmp_path)
     assert len(outcome.seconds) == writers * 30

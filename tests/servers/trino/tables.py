@@ -14,7 +14,8 @@ def trino_type(kind: pa.DataType) -> str:
     if pa.types.is_list(kind):
         return f"array({trino_type(kind.value_type)})"
     if pa.types.is_struct(kind):
-        return f"row({', '.join(f'{field.name} {trino_type(field.type)}' for field in kind)})"
+        fields = (f'"{field.name}" {trino_type(field.type)}' for field in kind)
+        return f"row({', '.join(fields)})"
     return {
         pa.string(): "varchar",
         pa.int32(): "integer",
