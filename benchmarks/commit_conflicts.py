@@ -1,11 +1,12 @@
 """Simulates 1 to 200 workers that commit to one table, and compares with real ones.
 
-python -m benchmarks.commit_conflicts [--every 30] [--request-ms 30] [--real 1,2,4,8]
+python -m benchmarks.commit_conflicts [--every 15] [--request-ms 30] [--real 1,2,4,8]
 
 The parts of a commit are measured on a real table, on an S3 server of the tests behind a proxy that
 holds up each request for ``--request-ms``. Then real processes commit to such a table, one commit
 right after another, and the simulation of the same load is printed beside them. At last the
-simulation is run for workers that flush every so many seconds.
+simulation is run for workers that commit every so many seconds: quarantine has a commit for each
+flush of either topic.
 """
 
 import json
@@ -249,7 +250,7 @@ def show(writers: int, outcome: SimulatedCommits, label: str = "") -> None:
 
 
 @click.command()
-@click.option("--every", default=30.0, show_default=True, help="Seconds between two flushes.")
+@click.option("--every", default=15.0, show_default=True, help="Seconds between two commits.")
 @click.option("--request-ms", default=30.0, show_default=True, help="A request to the bucket.")
 @click.option("--real", default="1,2,4,8", show_default=True, help="Numbers of real processes.")
 @click.option("--commits", default=20, show_default=True, help="Commits of each real writer.")

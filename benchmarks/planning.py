@@ -21,13 +21,17 @@ COMMITS_A_FLUSH = 4  # quarantine, the table of the topic, the audit, labels
 class PlanInputs:
     """What a plan rests on: CPU-seconds a million records, bytes, requests, prices in dollars.
 
-    ``busy`` is the share of its core that a worker is to use. ``prices`` are those of a thousand
-    requests, of a GB for a month, and of a core for an hour.
+    ``erasure`` and ``drift`` are CPU-seconds a million traces that these jobs read. ``busy`` is the
+    share of its core that a worker is to use. ``prices`` are those of a thousand requests, of a GB
+    for a month, and of a core for an hour.
     """
 
     redaction: float = 629.0
     rest: float = 19.8
     busy: float = 0.6
+    erasure: float = 11.0
+    drift: float = 3.2
+    kept_days: float = 30.0
     record_bytes: float = 1_800.0
     stored_share: float = 0.1
     flush_seconds: float = 30.0
@@ -48,6 +52,8 @@ class Plan:
     commits_a_minute: float
     requests_a_day: float
     stored_a_day_gb: float
+    erasure_hours: float
+    drift_minutes: float
     cores_price: float
     requests_price: float
     storage_price: float
@@ -72,6 +78,8 @@ def make_plan(rate: float, given: PlanInputs) -> Plan:
         commits_a_minute=flushes * 60,
         requests_a_day=requests * DAY,
         stored_a_day_gb=stored * DAY,
+        erasure_hours=rate * DAY * given.kept_days / 1e6 * given.erasure / 3600,
+        drift_minutes=rate * DAY / 1e6 * given.drift / 60,
         cores_price=workers * given.core_price * MONTH / 3600,
         requests_price=requests * MONTH / 1000 * given.request_price,
         storage_price=stored * MONTH * given.storage_price,
@@ -86,6 +94,8 @@ ROWS: Sequence[tuple[str, str, str]] = (
     ("commits a minute to the busiest log", "commits_a_minute", "{:,.0f}"),
     ("requests to the bucket a day", "requests_a_day", "{:,.0f}"),
     ("stored a day, GB", "stored_a_day_gb", "{:,.2f}"),
+    ("an erasure over what is kept, CPU-hours", "erasure_hours", "{:,.2f}"),
+    ("drift, CPU-minutes for each day that it reads", "drift_minutes", "{:,.2f}"),
     ("workers, dollars a month", "cores_price", "{:,.0f}"),
     ("requests, dollars a month", "requests_price", "{:,.0f}"),
     ("a month's records for a month, dollars", "storage_price", "{:,.0f}"),

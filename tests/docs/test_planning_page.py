@@ -29,6 +29,10 @@ def test_the_inputs_are_figures_of_other_pages() -> None:
     assert re.search(rf"goldpan, without redaction and labels \| {given.rest:g} ", capacity)
     assert f"/ 1,000,000 / {given.busy:g}" in capacity
     assert "Parquet is a tenth of plain JSON lines" in read_page("docs/formats.md")
+    assert f"in 5 of them, take {given.erasure:g} s" in " ".join(
+        read_page("docs/erasure.md").split()
+    )
+    assert f"a million traces takes {given.drift:g} CPU-seconds" in capacity
     name = "docs/decisions/0006-files-are-replaced-by-compare-and-swap.md"
     assert f"{given.requests_a_commit:g} requests instead of" in read_page(name)
 
