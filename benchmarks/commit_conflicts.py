@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -103,15 +103,12 @@ class PairOfWriters:
 
     def measure(self, count: Callable[[], float], rounds: int) -> CommitTimes:
         """Return what ``count`` counts for each part of a commit, some times each."""
-        parts: dict[str, list[float]] = {
-            "refresh": [],
-            "put": [],
-            "overtaken": [],
-            "checkpoint": [],
-        }
+        parts = {part.name: list[float]() for part in fields(CommitTimes)}
+        look = self.tables[0].refresh
         for _ in range(rounds):
             parts["refresh"].append(spent(count, lambda: self.refresh(0)))
             parts["put"].append(spent(count, lambda: self.put(0)))
+            parts["look"].append(spent(count, look))
         plain = statistics.median(parts["put"])
         for _ in range(max(2, rounds // BEHIND)):
             self.refresh(0)
@@ -263,9 +260,11 @@ def main(*, every: float, request_ms: float, real: str, commits: int, workers: s
         with slow_bucket(folder, request_ms / 1000) as bucket:
             times = PairOfWriters(bucket.new_lake(), bucket.endpoint).measure(time.perf_counter, 24)
             counts = PairOfWriters(bucket.new_lake(), bucket.endpoint).measure(bucket.count, 8)
-            for part in times.__dataclass_fields__:
-                seconds, requests = (statistics.fmean(getattr(m, part)) for m in (times, counts))
-                click.echo(f"{part:>10}: {seconds * 1000:7.1f} ms, {requests:5.1f} requests")
+            for part in fields(CommitTimes):
+                seconds, requests = (
+                    statistics.fmean(getattr(found, part.name)) for found in (times, counts)
+                )
+                click.echo(f"{part.name:>10}: {seconds * 1000:7.1f} ms, {requests:5.1f} requests")
             click.echo(f"one commit after another, {request_ms:g} ms a request\n{head}")
             for writers in map(int, filter(None, real.split(","))):
                 uri = bucket.new_lake()

@@ -4,7 +4,8 @@ A commit to a Delta table is a put of the next version that fails if another wri
 writer reads the newest version (``refresh``), and then puts (``put``). If others have put since, it
 reads what they put (``overtaken`` for each version) and puts again, at once: delta-rs does that up
 to `lake.commit.CONFLICT_RETRIES` times. After that the worker waits as `lake.retry.Retry` says, and
-begins again. The writer of each version that is a multiple of 20 writes a checkpoint as well.
+begins again. After its commit, a writer reads which version it made (``look``). If that is a
+multiple of 20, it writes a checkpoint as well.
 
 The simulation is of discrete events, draws all times from those that were measured, and is the same
 for the same seed.
@@ -27,6 +28,7 @@ class CommitTimes:
     refresh: Sequence[float]
     put: Sequence[float]
     overtaken: Sequence[float]
+    look: Sequence[float]
     checkpoint: Sequence[float]
 
 
@@ -107,7 +109,7 @@ def simulate_commits(times: CommitTimes, load: CommitLoad, seed: int) -> Simulat
             outcome.versions += 1
             outcome.seconds.append(now - writer.due)
             outcome.ended = now
-            busy = now
+            busy = now + draw(times.look)
             if outcome.versions % CHECKPOINT_EVERY == 0:
                 busy += draw(times.checkpoint)
             writer.left, writer.overtaken, writer.failures = writer.left - 1, 0, 0

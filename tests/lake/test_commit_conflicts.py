@@ -12,7 +12,7 @@ from benchmarks.conflict_simulation import CommitLoad, CommitTimes, simulate_com
 from lake.retry import Retry
 from tests.lake.kit import make_lake
 
-TIMES = CommitTimes([0.002, 0.003], [0.008, 0.012], [0.001, 0.002], [0.02])
+TIMES = CommitTimes([0.002, 0.003], [0.008, 0.012], [0.001, 0.002], [0.001], [0.02])
 
 
 @pytest.mark.parametrize("writers", [1, 2, 50, 200])
@@ -26,16 +26,16 @@ def test_every_commit_lands_once(writers: int) -> None:
 
 
 def test_one_writer_meets_nobody() -> None:
-    """It never conflicts, and takes a refresh and a put."""
-    outcome = simulate_commits(CommitTimes([1], [2], [9], [0]), CommitLoad(1, 5), seed=0)
+    """It never conflicts, and takes a refresh and a put; a look comes before the next."""
+    outcome = simulate_commits(CommitTimes([1], [2], [9], [1], [0]), CommitLoad(1, 5), seed=0)
     assert (outcome.conflicts, outcome.waits) == (0, 0)
     assert outcome.seconds == [3] * 5
-    assert outcome.a_minute == 20
+    assert outcome.ended - outcome.began == 5 * 3 + 4 * 1
 
 
 def test_two_writers_at_once() -> None:
     """By hand: both put at 3, the second is overtaken, reads for 1 and puts again for 2."""
-    outcome = simulate_commits(CommitTimes([1], [2], [1], [0]), CommitLoad(2, 1), seed=0)
+    outcome = simulate_commits(CommitTimes([1], [2], [1], [0], [0]), CommitLoad(2, 1), seed=0)
     assert outcome.seconds == [3, 6]
     assert outcome.conflicts == 1
 
