@@ -44,15 +44,15 @@ def write_views(
     return "\n".join(f"{text};\n" for text in statements)
 
 
-def view_statements(own: ViewDialect, view: str, place: str, prefix: str) -> Iterator[str]:
+def view_statements(own: ViewDialect, view: str, qualifier: str, prefix: str) -> Iterator[str]:
     """Yield the statements that create the two views over tables that are known by their names.
 
-    ``view`` begins each statement, ``place`` goes before the name of every table and view, and
+    ``view`` begins each statement, ``qualifier`` goes before the name of every table and view, and
     ``prefix`` before the names of the two views.
     """
-    spans, traces = f"{place}{prefix}{SPANS_VIEW}", f"{place}{prefix}{TRACES_VIEW}"
-    yield f"{view} {spans} AS\n{_span_query(own, f'{place}{SPANS_TABLE}')}"
-    yield f"{view} {traces} AS\n{_trace_query(own, place, spans)}"
+    spans, traces = f"{qualifier}{prefix}{SPANS_VIEW}", f"{qualifier}{prefix}{TRACES_VIEW}"
+    yield f"{view} {spans} AS\n{_span_query(own, f'{qualifier}{SPANS_TABLE}')}"
+    yield f"{view} {traces} AS\n{_trace_query(own, qualifier, spans)}"
 
 
 def _span_query(own: ViewDialect, table: str) -> str:

@@ -76,7 +76,7 @@ class WarehouseStatements:
 
 
 def write_warehouse_ddl(
-    name: str, place: WarehousePlace, *, prefix: str = ""
+    name: str, destination: WarehousePlace, *, prefix: str = ""
 ) -> WarehouseStatements:
     """Return the statements for a warehouse of `WAREHOUSES`.
 
@@ -86,14 +86,14 @@ def write_warehouse_ddl(
     suffix = "" if own.described is None else SOURCE_SUFFIX
     statements: list[str] = []
     for table, schema in TABLES.items():
-        source, shown = (f"{place.schema}.{table}{end}" for end in (suffix, ""))
+        source, shown = (f"{destination.schema}.{table}{end}" for end in (suffix, ""))
         doc, columns = CONTRACTS[schema.record].doc, describe_columns(schema)
         if own.described is None:
-            statements.append(_remarks(doc, columns) + own.register(place, source, table))
+            statements.append(_remarks(doc, columns) + own.register(destination, source, table))
         else:
-            statements.append(own.register(place, source, table))
+            statements.append(own.register(destination, source, table))
             statements += own.described(shown, source, doc, columns)
-    statements += view_statements(views, views.view, f"{place.schema}.", prefix)
+    statements += view_statements(views, views.view, f"{destination.schema}.", prefix)
     described = () if own.described is None else tuple(TABLES)
     return WarehouseStatements(
         tuple(f"{table}{suffix}" for table in TABLES),
