@@ -309,7 +309,10 @@ def test_trino_shows_the_same(
 
 @pytest.mark.chaos  # a Spark takes half a minute of work
 def test_spark_shows_the_same(viewed_lake: Lake, partners: Partners, tmp_path: Path) -> None:
-    """The two views, as statements for Spark, over the same files."""
+    """The two views, as statements for Spark, over the same files; and those for Databricks.
+
+    Spark's parser reads all statements for Databricks, too.
+    """
     if shutil.which("java") is None:
         pytest.skip("Spark needs Java")
     views = {
@@ -323,10 +326,20 @@ def test_spark_shows_the_same(viewed_lake: Lake, partners: Partners, tmp_path: P
     counts = "SELECT span_id, status.code FROM _otel_spans ORDER BY span_id"
     order = "SELECT trace_id, state, response, to_json(spans.span_id), size(assessments) "
     queries = [*made, counts, f"{order} FROM _trace_unified ORDER BY trace_id"]
+    own = WAREHOUSE_VIEWS["databricks"]
+    queries += view_statements(own, VIEW_DIALECTS["spark"].local_view, "", "brick")
+    queries += [
+        "SELECT span_id, to_json(attributes), status.code FROM brick_otel_spans ORDER BY span_id",
+        f"{order} FROM brick_trace_unified ORDER BY trace_id",
+    ]
+    ddl = write_warehouse_ddl("databricks", WarehousePlace("main.llm", "s3://bucket/lake"))
     job = tmp_path / "job.json"
-    job.write_text(json.dumps({"views": views, "queries": queries}))
-    *_, spans, traces = partners.run("run_spark.py", job, cwd=tmp_path)
+    job.write_text(json.dumps({"views": views, "queries": queries, "statements": ddl.statements}))
+    _, _, spans, traces, _, _, documents, bricks = partners.run("run_spark.py", job, cwd=tmp_path)
     assert [row[0] for row in spans] == ["a1", "a2", "b1"]
     assert spans[1][1] == "STATUS_CODE_ERROR"
     assert traces[0] == ["a", "OK", "new", '["a1","a2"]', 1]
     assert traces[1][:3] == ["c", "ERROR", None]
+    assert [row[1] for row in documents] == ['{"a.b":1}'] * 3
+    assert [[row[0], row[2]] for row in documents] == spans
+    assert bricks == traces
