@@ -27,7 +27,7 @@ def statements(warehouse: str) -> tuple[str, ...]:
     return write_warehouse_ddl(warehouse, place).statements
 
 
-def parse(warehouse: str, text: str) -> exp.Expression:
+def parse(warehouse: str, text: str) -> exp.Expr:
     """What sqlglot reads in a statement, in the dialect of the warehouse."""
     [found] = sqlglot.parse(text, read=warehouse)
     assert found is not None
@@ -101,9 +101,10 @@ def test_described_views_have_the_columns_of_their_tables(warehouse: str) -> Non
     """In their order, and the doc of the record."""
     shown = {}
     for text in statements(warehouse):
-        read = None if text.startswith("CALL") else parse(warehouse, text)
-        view = isinstance(read, exp.Create) and read.kind == "VIEW"
-        if view and "_delta" in text:
+        if text.startswith("CALL") or "_delta" not in text:
+            continue
+        read = parse(warehouse, text)
+        if isinstance(read, exp.Create) and read.kind == "VIEW":
             [source] = read.expression.find_all(exp.Table)
             said = [
                 p.this.name for p in read.args["properties"].find_all(exp.SchemaCommentProperty)
