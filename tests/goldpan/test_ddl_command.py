@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from lake.warehouse_ddl import WAREHOUSES, WarehousePlace, write_warehouse_ddl
 from schemas.arrow import TABLES
 from schemas.column_docs import describe_columns
 from schemas.contract import CONTRACTS
+from tests.docs.pages import code_blocks
 
 ADDRESS = "s3://bucket/llm/lake"
 SCHEMAS = {
@@ -196,3 +198,20 @@ def test_what_is_missing_or_wrong_is_named(
     code, _, error = run(capsys, *arguments)
     assert code == 2
     assert said in " ".join(error.split())
+
+
+def test_the_commands_of_the_page_run(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each prints or writes statements; the page has one for each warehouse."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GOLDPAN_LAKE__URI", ADDRESS)
+    [block] = code_blocks("docs/warehouses.md")
+    shown = set()
+    for line in block.text.splitlines():
+        goldpan, *arguments = shlex.split(line)
+        assert (goldpan, run_command(arguments)) == ("goldpan", 0)
+        shown.add(arguments[arguments.index("--for") + 1])
+    assert shown == set(WAREHOUSES)
+    assert "CREATE OR REPLACE VIEW" in (tmp_path / "lake.sql").read_text()
+    assert "CREATE ICEBERG TABLE" in capsys.readouterr().out
