@@ -24,6 +24,8 @@ OUT_OF_REACH: Final = (
     "the topics in Kafka: records and label events stay there until the topic's retention removes "
     "them; they are kept out of the lake when they are read again",
     "what was exported or copied out of the lake or its releases",
+    "warehouses and engines that read the lake in place: copies made there, materialized views, "
+    "cached results, files and lists of files, and their own history",
     "backups, and snapshots of disks and buckets",
     "the logs and traces of other programs",
 )

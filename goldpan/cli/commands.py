@@ -85,6 +85,9 @@ COMMANDS: Final = GroupEntry(
                     "goldpan.cli.lake_views:views",
                     "Write SQL for views of spans and traces.",
                 ),
+                "ddl": CommandEntry(
+                    "goldpan.cli.lake_ddl:ddl", "Write SQL that shows the lake in a warehouse."
+                ),
                 "metrics": CommandEntry(
                     "goldpan.cli.lake_metrics:metrics",
                     "Print metrics of tables, releases and drift.",
