@@ -12,6 +12,7 @@ import pytest
 
 from batch.gate.run_export import RUN_FORMATS, export_run
 from goldpan.cli.main import run_command
+from tests.batch.gate.candidate_world import LIGHT
 from tests.batch.gate.exported import exotic_run, unmeasured_run
 from tests.batch.gate.world import outputs, publish_release, verdicts, write_lines
 from tests.docs.pages import code_blocks
@@ -66,6 +67,8 @@ def decided_run(tmp_path_factory: pytest.TempPathFactory) -> DecidedRun:
     write_lines(folder / "verdicts.jsonl", both)
     with pytest.MonkeyPatch.context() as patched:
         work_in(folder, patched)
+        (folder / "policy.yaml").write_text(LIGHT, encoding="utf-8")
+        patched.setenv("GOLDPAN_REDACT__POLICY", "policy.yaml")
         sides = ["--candidate", "out.jsonl", "--baseline", "base.jsonl"]
         run_command(["gate", "gate.yaml", *sides, "--verdicts", "verdicts.jsonl"])
     (kept,) = (folder / "lake" / "evaluations").rglob("run.json")
@@ -101,7 +104,7 @@ def test_a_kept_run_is_written_for_a_tool(
         "decision": decided_run.document["decision"],
         **counts,
     }
-    text = run_export(*asked, "--out", str(file)).stdout
+    text = " ".join(run_export(*asked, "--out", str(file)).stdout.split())
     assert f"for {target}: 4 requirements, " in text
     assert str(file) in text
 
