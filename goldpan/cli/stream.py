@@ -197,9 +197,12 @@ def _with_config(command: list[str], config: Path | None) -> list[str]:
 
 def _environment(settings: Settings, number: int) -> dict[str, str]:
     port = settings.metrics.port and settings.metrics.port + number
+    own = {("metrics", "port"): str(port)}
+    if settings.kafka.group_instance_id is not None:
+        own["kafka", "group_instance_id"] = f"{settings.kafka.group_instance_id}-{number}"
     return {
         **child_process.child_environment(os.environ),
-        variable_name(("metrics", "port")): str(port),
+        **{variable_name(path): value for path, value in own.items()},
     }
 
 

@@ -54,10 +54,10 @@ def wrapped(code: int) -> KafkaError:
 @pytest.mark.parametrize(
     ("error", "kind", "says"),
     [
-        (wrapped(KafkaError.FENCED_INSTANCE_ID), FatalError, "needs its own group.instance.id"),
+        (wrapped(KafkaError.FENCED_INSTANCE_ID), FatalError, "needs its own GOLDPAN_KAFKA__GROUP_INSTANCE_ID"),
         (wrapped(KafkaError.UNRELEASED_INSTANCE_ID), RetryableError, "UNRELEASED"),
         (wrapped(KafkaError.INVALID_REQUEST), FatalError, "restart the worker"),
-        (FENCED, FatalError, "group.instance.id"),
+        (FENCED, FatalError, "GROUP_INSTANCE_ID"),
         (KafkaError(KafkaError._FATAL), FatalError, "_FATAL"),
         (KafkaError(KafkaError.UNSUPPORTED_VERSION, "old", True), FatalError, "GROUP_PROTOCOL"),
         (UNRELEASED, RetryableError, "when its session expires"),
