@@ -32,18 +32,27 @@ class Members:
         return self.scene.start(kafka__group_instance_id=f"worker-{number}")
 
     def owned(self, worker: Worker) -> set[str]:
-        """Return the partitions of traces that a worker was assigned last."""
-        assigned = worker.logs("partitions_assigned")
-        sources = assigned[-1]["positions"] if assigned else ()
+        """Return the partitions of traces that a worker has by its log."""
+        sources: set[str] = set()
+        for entry in rebalances(worker):
+            sources |= set(entry.get("positions", ()))
+            sources -= set(entry.get("partitions", ()))
         return {source for source in sources if source.startswith(self.scene.traces_topic)}
 
-    def replace(self, number: int) -> None:
-        """Start a worker again that is gone; it stores what was produced meanwhile."""
-        before = self.owned(self.workers[number])
+    def restart(self, number: int, *, killed: bool = False) -> None:
+        """End a worker and start it again: it has the same partitions, the other one no event."""
+        gone, other = self.workers[number], self.workers[1 - number]
+        before, unmoved = self.owned(gone), rebalances(other)
+        if killed:
+            gone.sigkill()
+        else:
+            gone.sigterm()
+            gone.finish()
         self.scene.produce(20)
         self.workers[number] = again = self.join(number)
         again.wait_until(self.scene.all_in)
         assert self.owned(again) == before
+        assert rebalances(other) == unmoved
 
     def end(self) -> None:
         """End both in order, and compare the lake with what was produced."""
@@ -70,12 +79,7 @@ def test_a_rolling_restart_of_named_workers_is_no_rebalance(
     members = Members(scene)
     members.start()
     for number in range(2):
-        other = members.workers[1 - number]
-        before = rebalances(other)
-        members.workers[number].sigterm()
-        members.workers[number].finish()
-        members.replace(number)
-        assert rebalances(other) == before
+        members.restart(number)
     members.end()
 
 
@@ -84,10 +88,7 @@ def test_a_killed_worker_comes_back_to_its_partitions(scene: Scene) -> None:
     scene.more = {"kafka__group_protocol": "classic"}
     members = Members(scene)
     members.start()
-    before = rebalances(members.workers[0])
-    members.workers[1].sigkill()
-    members.replace(1)
-    assert rebalances(members.workers[0]) == before
+    members.restart(1, killed=True)
     members.end()
 
 

@@ -90,7 +90,7 @@ def test_what_the_client_raises_is_judged_too(call: str, tmp_path: Path, monkeyp
     loop.worker.on_assign(loop.client, [])  # the next turn assigns positions
     loop.worker.backoff.until = loop.now + 60
     monkeypatch.setattr(loop.client, call, refuse)
-    with pytest.raises(FatalError, match=r"its own group\.instance\.id"):
+    with pytest.raises(FatalError, match="its own GOLDPAN_KAFKA__GROUP_INSTANCE_ID"):
         loop.worker.run()
 
 
