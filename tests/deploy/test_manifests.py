@@ -147,12 +147,18 @@ def test_workers_may_have_names_in_the_group(overlay: str, tmp_path: Path) -> No
 
     What scales and disrupts the Deployment means the StatefulSet then.
     """
-    objects = {(m["kind"], m["metadata"]["name"]): m for m in built_with(overlay, "static-members", tmp_path)}
+    objects = {
+        (m["kind"], m["metadata"]["name"]): m
+        for m in built_with(overlay, "static-members", tmp_path)
+    }
     assert ("Deployment", "goldpan-worker") not in objects
     workers = objects["StatefulSet", "goldpan-worker"]
     for version in VERSIONS:
         kubernetes_validate.validate(workers, version, strict=True)
-    pods, (container,) = workers["spec"]["template"], workers["spec"]["template"]["spec"]["containers"]
+    pods, (container,) = (
+        workers["spec"]["template"],
+        workers["spec"]["template"]["spec"]["containers"],
+    )
     named_by = {item["name"]: item.get("valueFrom") for item in container["env"]}
     pod_name = {"fieldRef": {"fieldPath": "metadata.name"}}
     assert named_by[variable_name(("kafka", "group_instance_id"))] == pod_name
@@ -162,4 +168,3 @@ def test_workers_may_have_names_in_the_group(overlay: str, tmp_path: Path) -> No
         target = {"kind": "StatefulSet", "name": "goldpan-worker"}
         assert scaled["spec"]["scaleTargetRef"] == target
         assert "replicas" not in workers["spec"]
-
