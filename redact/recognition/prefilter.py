@@ -8,6 +8,11 @@ from typing import Any, NamedTuple
 import hyperscan
 import regex
 
+from redact.recognition.kept_databases import (
+    CompiledDatabases,
+    NumberedExpression,
+    load_or_compile,
+)
 from redact.recognition.matching.regex_relaxation import TextDialect, relax_regex
 
 _FLAGS = (
@@ -22,10 +27,6 @@ patterns in one it costs more again, and compiling takes longer."""
 _FOREIGN = re.compile(r"[^\x00-\x7f]")
 _ODD = re.compile(r"[\u017f\u212a\u0130\u0131]")
 """Non-ASCII letters that are an ASCII letter in another case."""
-
-
-NumberedExpression = tuple[int, bytes, int]
-"""An expression for hyperscan: its index, itself, its flags."""
 
 
 class _Compiled(NamedTuple):
@@ -61,8 +62,9 @@ class _Scanner:
 class Prefilter:
     """A prefilter for expressions of the module ``regex``, each with its flags.
 
-    Compilation takes seconds. It happens once per process for the same expressions; for non-ASCII
-    texts it happens on the first of them. A prefilter is for one thread at a time; several
+    Compilation takes seconds, unless the databases were kept (see `kept_databases`). It happens
+    once per process for the same expressions; for non-ASCII texts it happens on the first of them.
+    A prefilter is for one thread at a time; several
     prefilters may work in as many threads.
     """
 
@@ -97,7 +99,7 @@ class Prefilter:
 
 @lru_cache(maxsize=16)
 def _databases(expressions: tuple[tuple[str, int], ...], dialect: TextDialect) -> _Compiled:
-    """Compile the expressions in groups."""
+    """Compile the expressions in groups, or load what was compiled before."""
     refused: set[int] = set()
     usable: list[NumberedExpression] = []
     for index, (expression, flags) in enumerate(expressions):
@@ -107,12 +109,18 @@ def _databases(expressions: tuple[tuple[str, int], ...], dialect: TextDialect) -
             refused.add(index)
             continue
         usable.append((index, loose, _options(flags)))
+    compiled = load_or_compile(usable, lambda: _compile(usable))
+    return _Compiled(compiled.databases, compiled.rejected | refused)
+
+
+def _compile(usable: Sequence[NumberedExpression]) -> CompiledDatabases:
+    rejected: set[int] = set()
     databases = [
         database
         for start in range(0, len(usable), _GROUP)
-        for database in _compile_group(usable[start : start + _GROUP], refused)
+        for database in _compile_group(usable[start : start + _GROUP], rejected)
     ]
-    return _Compiled(tuple(databases), frozenset(refused))
+    return CompiledDatabases(tuple(databases), frozenset(rejected))
 
 
 def _compile_group(group: Sequence[NumberedExpression], refused: set[int]) -> Iterator[Any]:
