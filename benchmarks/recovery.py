@@ -2,12 +2,11 @@
 
     python -m benchmarks.recovery [--rounds 5] [--protocol classic] [--names] [--session 45]
 
-Two workers with the default redaction share the partitions of a real Kafka, under steady traffic. One
-of them gets SIGKILL. The time runs from there until the lake holds a new commit of each of its
+Two workers with the default redaction share the partitions of a real Kafka, under steady traffic.
+One of them gets SIGKILL. The time runs from there until the lake holds a new commit of each of its
 partitions: by the other worker, or by the same one, started again at once. With `--names`, workers
-have GOLDPAN_KAFKA__GROUP_INSTANCE_ID. `--session` is the
-broker's session time-out in seconds, which applies in the protocol `consumer`; `classic` has the
-worker's own.
+have GOLDPAN_KAFKA__GROUP_INSTANCE_ID. `--session` is the broker's session time-out in seconds,
+which applies in the protocol `consumer`; `classic` has the worker's own. Flushes are due after 1 s.
 """
 
 import json

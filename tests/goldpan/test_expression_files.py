@@ -1,8 +1,5 @@
 """The folder of compiled expressions: shared by processes, and never worth a failure."""
 
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +8,7 @@ from typing import Any
 import pytest
 
 from goldpan.expression_files import ExpressionFolder, describe_processor
-from tests.servers.worker import call_goldpan, settings
+from tests.servers.worker import run_goldpan, settings
 
 
 class Log:
@@ -115,24 +112,17 @@ def test_a_processor_is_described_without_its_name() -> None:
 
 
 def test_a_command_keeps_its_expressions_and_loads_them(tmp_path: Path) -> None:
-    """The output is the same; a forged file is replaced."""
+    """The output is the same as without a folder."""
     folder, lines = tmp_path / "kept", tmp_path / "lines.jsonl"
     lines.write_text('{"id": "1", "text": "Mail anna.smith@example.org"}\n')
     env = settings("localhost:1", tmp_path / "lake", redact__policy="strict")
     command = ("redact", "--schema", "text", str(lines))
-    plain = call_goldpan(env, *command)
+    plain = run_goldpan(env, *command)
+    assert "anna" not in plain.stdout
     env["GOLDPAN_REDACT__CACHE_DIR"] = str(folder)
-    outputs = [plain.stdout]
-    sizes = []
-    for _ in range(3):
-        done = subprocess.run(
-            [sys.executable, "-m", "goldpan", *command],
-            env={**os.environ, **env}, capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        outputs.append(done.stdout)
-        (kept,) = folder.glob("*.expressions")
-        sizes.append(kept.stat().st_size)
-        kept.write_bytes(kept.read_bytes()[: 1000 if len(sizes) == 2 else None])
-    assert len(set(outputs)) == 1
-    assert "anna" not in outputs[0]
-    assert len(set(sizes)) == 1
+    first = run_goldpan(env, *command)
+    (kept,) = folder.glob("*.expressions")
+    made = kept.stat()
+    second = run_goldpan(env, *command)
+    assert [(done.returncode, done.stdout) for done in (first, second)] == [(0, plain.stdout)] * 2
+    assert kept.stat().st_mtime_ns == made.st_mtime_ns  # it was not made again

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from redact.crypto.keys import Keys
+from redact.recognition import kept_databases
 from redact.recognition.kept_databases import (
     CompiledDatabases,
     KeptDatabases,
@@ -18,7 +19,10 @@ from redact.recognition.kept_databases import (
 )
 
 KEY = Keys.derive(bytes(range(32))).databases
-DIGITS: Sequence[NumberedExpression] = [(3, b"[0-9]{4}", 0), (7, b"abc", hyperscan.HS_FLAG_CASELESS)]
+DIGITS: Sequence[NumberedExpression] = [
+    (3, b"[0-9]{4}", 0),
+    (7, b"abc", hyperscan.HS_FLAG_CASELESS),
+]
 
 
 @dataclass
@@ -54,6 +58,7 @@ class Compiler:
         self.times = 0
 
     def __call__(self) -> CompiledDatabases:
+        """Compile."""
         self.times += 1
         database = hyperscan.Database()
         numbers, texts, flags = zip(*self.expressions, strict=True)
@@ -132,14 +137,13 @@ def test_what_is_not_ours_is_never_loaded(
 ) -> None:
     """Hyperscan does not see it; it is compiled anew, and replaced."""
     ((name, sound),) = shelf.contents.items()
-    load = hyperscan.loadb
-    seen: list[bytes] = []
+    load, seen = kept_databases._load, []
 
-    def loadb(dumped: bytes, mode: int) -> Any:
+    def loaded(dumped: bytes) -> Any:
         seen.append(dumped)
-        return load(dumped, mode)
+        return load(dumped)
 
-    monkeypatch.setattr(hyperscan, "loadb", loadb)
+    monkeypatch.setattr(kept_databases, "_load", loaded)
     for content in list(change(sound)):
         assert content != sound
         shelf.contents[name] = content
@@ -151,6 +155,7 @@ def test_what_is_not_ours_is_never_loaded(
         assert shelf.contents == {name: shelf.contents[name]}
         KeptDatabases(shelf, KEY).get(DIGITS, compiler)
         assert compiler.times == 1
+        assert seen
         seen.clear()
 
 
@@ -170,7 +175,7 @@ def test_another_version_of_hyperscan_has_other_names(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Old and new processes beside each other do not replace what the other keeps."""
-    monkeypatch.setattr("redact.recognition.kept_databases.version", lambda _: "99.0")
+    monkeypatch.setattr(kept_databases, "version", lambda _: "99.0")
     compiler = Compiler()
     KeptDatabases(shelf, KEY).get(DIGITS, compiler)
     assert compiler.times == 1

@@ -78,7 +78,7 @@ def test_a_name_that_kafka_accepts(name: str) -> None:
 @pytest.mark.parametrize("name", ["", " ", ".", "..", "a b", "a/0", "ä", "a\n", "Z" * 246])
 def test_a_name_that_kafka_would_refuse(name: str) -> None:
     """It is refused before any broker is asked."""
-    with pytest.raises(ValidationError, match=r"must (be a name of letters|not begin or end with a blank)"):
+    with pytest.raises(ValidationError, match=r"must be a name of|must not begin or end"):
         KafkaSettings(group_instance_id=name)
 
 
