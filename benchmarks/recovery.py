@@ -183,14 +183,17 @@ def measure(kafka: Kafka, folder: Path, case: Case) -> float:
     "--session", type=float, default=45.0, show_default=True,
     help="Session time-out of the broker, for the protocol `consumer`.",
 )  # fmt: skip
-def main(*, rounds: int, protocol: str, names: bool, session: float) -> None:
+@click.option(
+    "--only", type=click.Choice(["restarted", "gone"]), help="One of the two ways to go on."
+)
+def main(*, rounds: int, protocol: str, names: bool, session: float, only: str | None) -> None:
     """Kill one of two workers, and wait for the next commit of its partitions."""
     folder = Path(tempfile.mkdtemp(prefix="goldpan-bench-"))
     broker = {"group.consumer.session.timeout.ms": str(round(session * 1000))}
     kafka = make_kafka(prepare_kafka(), folder, broker).start()
     try:
-        for restarted in (True, False):
-            case = Case(protocol, names, restarted)
+        for way in (only,) if only else ("restarted", "gone"):
+            case = Case(protocol, names, way == "restarted")
             times = [measure(kafka, folder, case) for _ in range(rounds)]
             click.echo(
                 f"  {case!s:<40} median {statistics.median(times):5.1f} s, "
