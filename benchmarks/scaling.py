@@ -38,7 +38,8 @@ def main(records: int, rounds: int) -> None:
             click.echo(
                 f"  one process {wall:.1f} s, two {wall_of_two:.1f} s: "
                 f"{wall / wall_of_two:.2f} times as fast, {cpu_of_two / cpu:.2f} times the CPU "
-                f"({cpu_of_two / records * 1e6:.1f} against {cpu / records * 1e6:.1f} CPU-s a million)"
+                f"({cpu_of_two / records * 1e6:.1f} against {cpu / records * 1e6:.1f} CPU-s "
+                "a million)"
             )
     finally:
         kafka.close()
