@@ -3,7 +3,7 @@
     python -m benchmarks.startup [--rounds 5]
 
 Each round starts one worker after another over an empty lake and the embedded broker: without
-redaction; with the policy `strict`; and with that and GOLDPAN_REDACT__CACHE_DIR, in a folder that an
+redaction; with the policy `strict`; and with that and GOLDPAN_REDACT__CACHE_DIR, a folder that an
 earlier worker has filled. CPU time is user + system, when the log says `partitions_assigned`.
 """
 

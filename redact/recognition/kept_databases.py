@@ -3,12 +3,12 @@
 To compile them takes seconds of CPU time in each process, to load them milliseconds. But a forged
 database is worse than none: it finds nothing, or makes hyperscan read where it must not. So each
 content has a MAC (HMAC-SHA256), whose key derives from the secret of redaction. It covers what the
-databases depend on: the expressions, the version of hyperscan, the processor. Whatever does not
-verify is compiled anew.
+databases depend on: their subject (expressions, and how they are compiled), the version of
+hyperscan, the processor. Whatever does not verify is compiled anew.
 """
 
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import version
@@ -19,23 +19,20 @@ import msgspec
 
 from redact.recognition.database_store import DatabaseStore, store_in_use
 
-NumberedExpression = tuple[int, bytes, int]
-"""An expression for hyperscan: its index, itself, its flags."""
-
 _FORMAT: Final = 1
 _MAC_BYTES: Final = 32
 
 
 class CompiledDatabases(NamedTuple):
-    """The databases of some expressions, and the indices of those that hyperscan rejects."""
+    """The databases of some expressions, and the indices of those that are in none."""
 
     databases: tuple[Any, ...]
-    rejected: frozenset[int]
+    always: frozenset[int]
 
 
 class _Content(msgspec.Struct, frozen=True, array_like=True):
     databases: tuple[bytes, ...]
-    rejected: tuple[int, ...]
+    always: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -46,12 +43,10 @@ class KeptDatabases:
     key: bytes
 
     def get(
-        self,
-        expressions: Sequence[NumberedExpression],
-        compile_all: Callable[[], CompiledDatabases],
+        self, subject: bytes, compile_all: Callable[[], CompiledDatabases]
     ) -> CompiledDatabases:
-        """Return the databases of some expressions."""
-        identity = self._identity(expressions)
+        """Return the databases of a subject; equal subjects must compile to equal databases."""
+        identity = self._identity(subject)
         name = sha256(identity).hexdigest()[:32]
         with self.store.locked(name):
             content = self.store.load(name)
@@ -61,16 +56,16 @@ class KeptDatabases:
                 self.store.save(name, self._seal(identity, loaded))
         return loaded
 
-    def _identity(self, expressions: Sequence[NumberedExpression]) -> bytes:
+    def _identity(self, subject: bytes) -> bytes:
         """Return everything that the databases depend on, encoded without ambiguity."""
         probe = hyperscan.Database()
         probe.compile(expressions=[b"a"], ids=[0], elements=1, flags=[0])
         software = (_FORMAT, version("hyperscan"), bytes(probe.info()))
-        return msgspec.msgpack.encode((software, self.store.processor, list(expressions)))
+        return msgspec.msgpack.encode((software, self.store.processor, subject))
 
     def _seal(self, identity: bytes, compiled: CompiledDatabases) -> bytes:
         dumped = tuple(hyperscan.dumpb(database) for database in compiled.databases)
-        body = msgspec.msgpack.encode(_Content(dumped, tuple(sorted(compiled.rejected))))
+        body = msgspec.msgpack.encode(_Content(dumped, tuple(sorted(compiled.always))))
         return self._mac(identity, body) + body
 
     def _open(self, identity: bytes, content: bytes) -> CompiledDatabases | None:
@@ -83,7 +78,7 @@ class KeptDatabases:
             databases = tuple(_load(dumped) for dumped in inside.databases)
         except hyperscan.error:
             return None
-        return CompiledDatabases(databases, frozenset(inside.rejected))
+        return CompiledDatabases(databases, frozenset(inside.always))
 
     def _mac(self, identity: bytes, body: bytes) -> bytes:
         length = len(identity).to_bytes(8, "big")
@@ -97,8 +92,8 @@ def _load(dumped: bytes) -> Any:
 
 
 def load_or_compile(
-    expressions: Sequence[NumberedExpression], compile_all: Callable[[], CompiledDatabases]
+    subject: bytes, compile_all: Callable[[], CompiledDatabases]
 ) -> CompiledDatabases:
-    """Return the databases of some expressions, from where this process keeps them if it does."""
+    """Return the databases of a subject, from where this process keeps them if it does."""
     used = store_in_use()
-    return KeptDatabases(*used).get(expressions, compile_all) if used else compile_all()
+    return KeptDatabases(*used).get(subject, compile_all) if used else compile_all()

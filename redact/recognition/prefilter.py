@@ -3,16 +3,15 @@
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from hashlib import sha256
+from importlib import resources
+from typing import Any
 
 import hyperscan
+import msgspec
 import regex
 
-from redact.recognition.kept_databases import (
-    CompiledDatabases,
-    NumberedExpression,
-    load_or_compile,
-)
+from redact.recognition.kept_databases import CompiledDatabases, load_or_compile
 from redact.recognition.matching.regex_relaxation import TextDialect, relax_regex
 
 _FLAGS = (
@@ -29,11 +28,11 @@ _ODD = re.compile(r"[\u017f\u212a\u0130\u0131]")
 """Non-ASCII letters that are an ASCII letter in another case."""
 
 
-class _Compiled(NamedTuple):
-    """The databases for texts of one dialect, and the expressions that they do not cover."""
+NumberedExpression = tuple[int, bytes, int]
+"""An expression for hyperscan: its index, itself, its flags."""
 
-    databases: tuple[Any, ...]
-    always: frozenset[int]
+_SOURCES = ("prefilter.py", "matching/regex_relaxation.py")
+"""What decides how expressions are compiled, below this package."""
 
 
 class _Scanner:
@@ -43,7 +42,7 @@ class _Scanner:
     scratch, and it releases Python's lock: two threads would disturb each other.
     """
 
-    def __init__(self, compiled: _Compiled) -> None:
+    def __init__(self, compiled: CompiledDatabases) -> None:
         self.always = compiled.always
         self._databases = [(each, each.scratch.clone()) for each in compiled.databases]
 
@@ -64,8 +63,7 @@ class Prefilter:
 
     Compilation takes seconds, unless the databases were kept (see `kept_databases`). It happens
     once per process for the same expressions; for non-ASCII texts it happens on the first of them.
-    A prefilter is for one thread at a time; several
-    prefilters may work in as many threads.
+    A prefilter is for one thread at a time; several prefilters may work in as many threads.
     """
 
     def __init__(self, expressions: Sequence[tuple[str, int]]) -> None:
@@ -98,8 +96,16 @@ class Prefilter:
 
 
 @lru_cache(maxsize=16)
-def _databases(expressions: tuple[tuple[str, int], ...], dialect: TextDialect) -> _Compiled:
-    """Compile the expressions in groups, or load what was compiled before."""
+def _databases(expressions: tuple[tuple[str, int], ...], dialect: TextDialect) -> CompiledDatabases:
+    """Load the databases of the expressions for texts of one dialect, or compile them."""
+    folder = resources.files("redact.recognition")
+    code = [sha256(folder.joinpath(name).read_bytes()).digest() for name in _SOURCES]
+    subject = msgspec.msgpack.encode((dialect.name, expressions, code))
+    return load_or_compile(subject, lambda: _compile(expressions, dialect))
+
+
+def _compile(expressions: tuple[tuple[str, int], ...], dialect: TextDialect) -> CompiledDatabases:
+    """Compile the expressions in groups."""
     refused: set[int] = set()
     usable: list[NumberedExpression] = []
     for index, (expression, flags) in enumerate(expressions):
@@ -109,18 +115,12 @@ def _databases(expressions: tuple[tuple[str, int], ...], dialect: TextDialect) -
             refused.add(index)
             continue
         usable.append((index, loose, _options(flags)))
-    compiled = load_or_compile(usable, lambda: _compile(usable))
-    return _Compiled(compiled.databases, compiled.rejected | refused)
-
-
-def _compile(usable: Sequence[NumberedExpression]) -> CompiledDatabases:
-    rejected: set[int] = set()
     databases = [
         database
         for start in range(0, len(usable), _GROUP)
-        for database in _compile_group(usable[start : start + _GROUP], rejected)
+        for database in _compile_group(usable[start : start + _GROUP], refused)
     ]
-    return CompiledDatabases(tuple(databases), frozenset(rejected))
+    return CompiledDatabases(tuple(databases), frozenset(refused))
 
 
 def _compile_group(group: Sequence[NumberedExpression], refused: set[int]) -> Iterator[Any]:

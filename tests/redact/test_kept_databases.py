@@ -10,19 +10,25 @@ import msgspec
 import pytest
 
 from redact.crypto.keys import Keys
-from redact.recognition import kept_databases
+from redact.recognition import database_store, kept_databases, prefilter
 from redact.recognition.kept_databases import (
     CompiledDatabases,
     KeptDatabases,
-    NumberedExpression,
     load_or_compile,
 )
 
+Expressions = Sequence[tuple[int, bytes, int]]
+
 KEY = Keys.derive(bytes(range(32))).databases
-DIGITS: Sequence[NumberedExpression] = [
+DIGITS: Expressions = [
     (3, b"[0-9]{4}", 0),
     (7, b"abc", hyperscan.HS_FLAG_CASELESS),
 ]
+
+
+def subject(expressions: Expressions) -> bytes:
+    """Return what the compiler compiles, as bytes."""
+    return msgspec.msgpack.encode(expressions)
 
 
 @dataclass
@@ -53,7 +59,7 @@ class Shelf:
 class Compiler:
     """Compiles what it was made with, and counts how often."""
 
-    def __init__(self, expressions: Sequence[NumberedExpression] = DIGITS) -> None:
+    def __init__(self, expressions: Expressions = DIGITS) -> None:
         self.expressions = expressions
         self.times = 0
 
@@ -82,7 +88,7 @@ def hits(compiled: CompiledDatabases, data: bytes) -> set[int]:
 def shelf() -> Shelf:
     """A store that holds the databases of `DIGITS`."""
     shelf = Shelf()
-    KeptDatabases(shelf, KEY).get(DIGITS, Compiler())
+    KeptDatabases(shelf, KEY).get(subject(DIGITS), Compiler())
     assert len(shelf.contents) == 1
     return shelf
 
@@ -90,9 +96,9 @@ def shelf() -> Shelf:
 def test_what_was_kept_is_loaded_and_finds_the_same(shelf: Shelf) -> None:
     """Nothing is compiled; scanning needs no more than after compiling."""
     compiler = Compiler()
-    loaded = KeptDatabases(shelf, KEY).get(DIGITS, compiler)
+    loaded = KeptDatabases(shelf, KEY).get(subject(DIGITS), compiler)
     assert compiler.times == 0
-    assert loaded.rejected == {5}
+    assert loaded.always == {5}
     for data in (b"1234", b"ABC 1", b"nothing", b"abc 99999"):
         assert hits(loaded, data) == hits(compiler(), data)
 
@@ -109,9 +115,9 @@ def _flipped(content: bytes) -> Iterator[bytes]:
 
 def _forged(content: bytes) -> Iterator[bytes]:
     """A database that finds nothing, by who does not know the key: with a MAC of another."""
-    blind: Sequence[NumberedExpression] = [(3, b"never", 0), (7, b"ever", 0)]
+    blind: Expressions = [(3, b"never", 0), (7, b"ever", 0)]
     other = Shelf()
-    KeptDatabases(other, bytes(32)).get(DIGITS, Compiler(blind))
+    KeptDatabases(other, bytes(32)).get(subject(DIGITS), Compiler(blind))
     (made,) = other.contents.values()
     yield made
     yield content[:32] + made[32:]
@@ -127,7 +133,7 @@ def _foreign(_content: bytes) -> Iterator[bytes]:
         (DIGITS, "two"),
     ):
         other = Shelf(processor)
-        KeptDatabases(other, KEY).get(expressions, Compiler(expressions))
+        KeptDatabases(other, KEY).get(subject(expressions), Compiler(expressions))
         yield from other.contents.values()
 
 
@@ -148,12 +154,12 @@ def test_what_is_not_ours_is_never_loaded(
         assert content != sound
         shelf.contents[name] = content
         compiler = Compiler()
-        found = KeptDatabases(shelf, KEY).get(DIGITS, compiler)
+        found = KeptDatabases(shelf, KEY).get(subject(DIGITS), compiler)
         assert compiler.times == 1
         assert seen == []
         assert hits(found, b"1234 abc") == {3, 7}
         assert shelf.contents == {name: shelf.contents[name]}
-        KeptDatabases(shelf, KEY).get(DIGITS, compiler)
+        KeptDatabases(shelf, KEY).get(subject(DIGITS), compiler)
         assert compiler.times == 1
         assert seen
         seen.clear()
@@ -164,9 +170,9 @@ def test_what_hyperscan_rejects_is_compiled_anew(shelf: Shelf) -> None:
     kept = KeptDatabases(shelf, KEY)
     ((name, content),) = shelf.contents.items()
     body = msgspec.msgpack.encode(([b"no database"], []))
-    shelf.contents[name] = kept._mac(kept._identity(DIGITS), body) + body
+    shelf.contents[name] = kept._mac(kept._identity(subject(DIGITS)), body) + body
     compiler = Compiler()
-    assert hits(kept.get(DIGITS, compiler), b"1234") == {3}
+    assert hits(kept.get(subject(DIGITS), compiler), b"1234") == {3}
     assert compiler.times == 1
     assert len(shelf.contents[name]) == len(content)
 
@@ -177,7 +183,7 @@ def test_another_version_of_hyperscan_has_other_names(
     """Old and new processes beside each other do not replace what the other keeps."""
     monkeypatch.setattr(kept_databases, "version", lambda _: "99.0")
     compiler = Compiler()
-    KeptDatabases(shelf, KEY).get(DIGITS, compiler)
+    KeptDatabases(shelf, KEY).get(subject(DIGITS), compiler)
     assert compiler.times == 1
     assert len(shelf.contents) == 2
 
@@ -185,7 +191,7 @@ def test_another_version_of_hyperscan_has_other_names(
 def test_another_key_compiles_for_itself(shelf: Shelf) -> None:
     """After a rotation nothing of before is trusted."""
     compiler = Compiler()
-    KeptDatabases(shelf, Keys.derive(bytes(32)).databases).get(DIGITS, compiler)
+    KeptDatabases(shelf, Keys.derive(bytes(32)).databases).get(subject(DIGITS), compiler)
     assert compiler.times == 1
     assert len(shelf.contents) == 1
 
@@ -193,6 +199,21 @@ def test_another_key_compiles_for_itself(shelf: Shelf) -> None:
 def test_without_a_store_nothing_is_kept() -> None:
     """The default of a process."""
     compiler = Compiler()
-    load_or_compile(DIGITS, compiler)
-    load_or_compile(DIGITS, compiler)
+    load_or_compile(subject(DIGITS), compiler)
+    load_or_compile(subject(DIGITS), compiler)
     assert compiler.times == 2
+
+
+def test_the_code_that_compiles_is_part_of_the_subject(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the dialect of the texts: what another version of it has compiled is not loaded."""
+    shelf = Shelf()
+    expressions = ((r"[0-9]{4}", 0),)
+    monkeypatch.setattr(database_store, "_in_use", [database_store.StoreInUse(shelf, KEY)])
+    names = set()
+    for sources in (prefilter._SOURCES, prefilter._SOURCES[:1], prefilter._SOURCES[::-1]):
+        monkeypatch.setattr(prefilter, "_SOURCES", sources)
+        for dialect in prefilter.TextDialect:
+            prefilter._databases.__wrapped__(expressions, dialect)
+            names.add(shelf.locks[-1])
+    assert len(names) == len(shelf.contents) == 3 * len(prefilter.TextDialect)
+    assert set(prefilter._SOURCES) == {"prefilter.py", "matching/regex_relaxation.py"}
