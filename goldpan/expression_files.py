@@ -17,27 +17,30 @@ from typing import Final
 
 from stream.events import EventLog
 
-_LOCK_SECONDS: Final = 30.0
 _POLL_SECONDS: Final = 0.05
 _CPUINFO: Final = Path("/proc/cpuinfo")
 _OF_PROCESSOR: Final = ("model name", "flags", "Features", "CPU implementer", "CPU part")
 
 
 class ExpressionFolder:
-    """A folder as `redact.recognition.kept_databases.DatabaseStore`; made when it is needed."""
+    """A folder as `redact.recognition.database_store.DatabaseStore`; made when it is needed.
 
-    def __init__(self, folder: Path, log: EventLog) -> None:
+    A process waits for others that compile the same for up to ``lock_seconds``.
+    """
+
+    def __init__(self, folder: Path, log: EventLog, *, lock_seconds: float = 30.0) -> None:
+        self._lock_seconds = lock_seconds
         self._folder = folder
         self._log = log
         self.processor = describe_processor()
 
     @contextmanager
     def locked(self, name: str) -> Iterator[None]:
-        """Wait for other processes up to 30 s; then, and without a lock, continue beside them."""
+        """Wait for other processes; when time is up, or without a lock, continue beside them."""
         descriptor = self._open_lock(name)
         try:
             if descriptor is not None:
-                _wait_for_lock(descriptor)
+                _wait_for_lock(descriptor, self._lock_seconds)
             yield
         finally:
             if descriptor is not None:
@@ -82,8 +85,8 @@ class ExpressionFolder:
         self._log.warning("expressions_not_kept", detail=detail)
 
 
-def _wait_for_lock(descriptor: int) -> None:
-    deadline = time.monotonic() + _LOCK_SECONDS
+def _wait_for_lock(descriptor: int, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

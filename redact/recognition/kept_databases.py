@@ -35,12 +35,23 @@ class _Content(msgspec.Struct, frozen=True, array_like=True):
     always: tuple[int, ...]
 
 
+def load_database(dumped: bytes) -> Any:
+    """Return a database that scans as after compiling; raises hyperscan.error if it is foreign."""
+    database = hyperscan.loadb(dumped, hyperscan.HS_MODE_BLOCK)
+    database.scratch = hyperscan.Scratch(database)
+    return database
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class KeptDatabases:
-    """Loads databases from a store, or compiles them and keeps them there. ``key``: 32 bytes."""
+    """Loads databases from a store, or compiles them and keeps them there.
+
+    ``key`` has 32 bytes. ``load`` makes a database of bytes that are known to be ours.
+    """
 
     store: DatabaseStore
     key: bytes
+    load: Callable[[bytes], Any] = load_database
 
     def get(
         self, subject: bytes, compile_all: Callable[[], CompiledDatabases]
@@ -75,7 +86,7 @@ class KeptDatabases:
             return None
         inside = msgspec.msgpack.decode(body, type=_Content)
         try:
-            databases = tuple(_load(dumped) for dumped in inside.databases)
+            databases = tuple(self.load(dumped) for dumped in inside.databases)
         except hyperscan.error:
             return None
         return CompiledDatabases(databases, frozenset(inside.always))
@@ -83,12 +94,6 @@ class KeptDatabases:
     def _mac(self, identity: bytes, body: bytes) -> bytes:
         length = len(identity).to_bytes(8, "big")
         return hmac.digest(self.key, length + identity + body, "sha256")
-
-
-def _load(dumped: bytes) -> Any:
-    database = hyperscan.loadb(dumped, hyperscan.HS_MODE_BLOCK)
-    database.scratch = hyperscan.Scratch(database)
-    return database
 
 
 def load_or_compile(

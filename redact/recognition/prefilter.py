@@ -31,7 +31,7 @@ _ODD = re.compile(r"[\u017f\u212a\u0130\u0131]")
 NumberedExpression = tuple[int, bytes, int]
 """An expression for hyperscan: its index, itself, its flags."""
 
-_SOURCES = ("prefilter.py", "matching/regex_relaxation.py")
+COMPILED_BY = ("prefilter.py", "matching/regex_relaxation.py")
 """What decides how expressions are compiled, below this package."""
 
 
@@ -98,10 +98,17 @@ class Prefilter:
 @lru_cache(maxsize=16)
 def _databases(expressions: tuple[tuple[str, int], ...], dialect: TextDialect) -> CompiledDatabases:
     """Load the databases of the expressions for texts of one dialect, or compile them."""
-    folder = resources.files("redact.recognition")
-    code = [sha256(folder.joinpath(name).read_bytes()).digest() for name in _SOURCES]
-    subject = msgspec.msgpack.encode((dialect.name, expressions, code))
+    subject = subject_of(expressions, dialect, COMPILED_BY)
     return load_or_compile(subject, lambda: _compile(expressions, dialect))
+
+
+def subject_of(
+    expressions: Sequence[tuple[str, int]], dialect: TextDialect, sources: Sequence[str]
+) -> bytes:
+    """Return what databases are made of: expressions, dialect, and the code that compiles them."""
+    folder = resources.files("redact.recognition")
+    code = [sha256(folder.joinpath(name).read_bytes()).digest() for name in sources]
+    return msgspec.msgpack.encode((dialect.name, list(expressions), code))
 
 
 def _compile(expressions: tuple[tuple[str, int], ...], dialect: TextDialect) -> CompiledDatabases:

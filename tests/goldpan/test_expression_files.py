@@ -95,12 +95,9 @@ def test_one_at_a_time(tmp_path: Path, log: Log) -> None:
     assert found == [b"made"]
 
 
-def test_who_does_not_let_go_is_not_waited_for(
-    tmp_path: Path, log: Log, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_who_does_not_let_go_is_not_waited_for(tmp_path: Path, log: Log) -> None:
     """A process that was stopped while it compiles stops nobody else."""
-    monkeypatch.setattr("goldpan.expression_files._LOCK_SECONDS", 0.2)
-    store, other = ExpressionFolder(tmp_path, log), ExpressionFolder(tmp_path, log)
+    store, other = (ExpressionFolder(tmp_path, log, lock_seconds=0.2) for _ in range(2))
     with store.locked("name"), other.locked("name"):
         pass
 
