@@ -16,7 +16,8 @@ from redact.recognition.kept_databases import (
     KeptDatabases,
     load_database,
     load_or_compile,
-)from redact.recognition.matching.regex_relaxation import TextDialect
+)
+from redact.recognition.matching.regex_relaxation import TextDialect
 from redact.recognition.prefilter import COMPILED_BY, subject_of
 
 Expressions = Sequence[tuple[int, bytes, int]]
