@@ -71,7 +71,7 @@ class KeptDatabases:
         """Return everything that the databases depend on, encoded without ambiguity."""
         probe = hyperscan.Database()
         probe.compile(expressions=[b"a"], ids=[0], elements=1, flags=[0])
-        software = (_FORMAT, version("hyperscan"), bytes(probe.info()))
+        software = (_FORMAT, version("hyperscan"), str(probe.info()))
         return msgspec.msgpack.encode((software, self.store.processor, subject))
 
     def _seal(self, identity: bytes, compiled: CompiledDatabases) -> bytes:

@@ -67,8 +67,12 @@ def plain(tmp_path: Path) -> Iterator[tuple[Env, int, int]]:
 
 
 def test_two_workers_share_the_work(plain: tuple[Env, int, int]) -> None:
-    """``--workers 2`` is two processes in one group; together they store everything once."""
+    """``--workers 2`` is two processes in one group; together they store everything once.
+
+    A name in the group is one name for each: with the same one, the first would be put out.
+    """
     env, traces, feedback = plain
+    env["GOLDPAN_KAFKA__GROUP_INSTANCE_ID"] = "worker"
     done = run_goldpan(env, *CATCH_UP, "--workers", "2", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {"ok": True, "workers": 2}

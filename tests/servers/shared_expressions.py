@@ -55,4 +55,9 @@ def share_expressions(folder: Path | None = None) -> None:
         share = partial(SharedDatabase, made, Path(os.environ[FOLDER]))
         setattr(hyperscan, "Database", share)  # noqa: B010  # a class takes no other by assignment
         dump = hyperscan.dumpb
-        setattr(hyperscan, "dumpb", lambda shared: dump(getattr(shared, "made", shared)))  # noqa: B010
+        setattr(hyperscan, "dumpb", lambda shared: dump(_made(shared)))  # noqa: B010
+
+
+def _made(database: Any) -> Any:
+    """Return the database of hyperscan itself."""
+    return database.made if isinstance(database, SharedDatabase) else database

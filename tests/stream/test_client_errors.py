@@ -54,7 +54,7 @@ def wrapped(code: int) -> KafkaError:
 @pytest.mark.parametrize(
     ("error", "kind", "says"),
     [
-        (wrapped(KafkaError.FENCED_INSTANCE_ID), FatalError, "needs its own GOLDPAN_KAFKA__GROUP_INSTANCE_ID"),
+        (wrapped(KafkaError.FENCED_INSTANCE_ID), FatalError, "needs its own GOLDPAN_KAFKA__GROUP"),
         (wrapped(KafkaError.UNRELEASED_INSTANCE_ID), RetryableError, "UNRELEASED"),
         (wrapped(KafkaError.INVALID_REQUEST), FatalError, "restart the worker"),
         (FENCED, FatalError, "GROUP_INSTANCE_ID"),

@@ -1,6 +1,7 @@
 """What a user may say to Kafka's client, and what carries a promise of the worker."""
 
 import time
+from typing import Literal
 
 import pytest
 from confluent_kafka import KafkaError
@@ -58,7 +59,9 @@ def test_a_dead_worker_is_noticed_soon() -> None:
 
 
 @pytest.mark.parametrize("protocol", ["classic", "consumer"])
-def test_a_worker_may_have_a_name_in_the_group(protocol: str) -> None:
+def test_a_worker_may_have_a_name_in_the_group(
+    protocol: Literal["classic", "consumer"],
+) -> None:
     """It is expected back under it, so the classic protocol waits longer than for others."""
     settings = KafkaSettings(group_protocol=protocol, group_instance_id="worker-0")
     found = consumer_properties(settings, fetch_queue=2**20)
