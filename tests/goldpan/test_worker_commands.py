@@ -87,6 +87,7 @@ def test_workers_end_when_their_supervisor_is_killed(
     """
     env, _, _ = plain
     env["GOLDPAN_KAFKA__GROUP_INSTANCE_ID"] = "worker"
+    env["TMPDIR"] = str(tmp_path)  # where a supervisor that is killed leaves that folder
     supervisor = Worker(env, ["--workers", "2"], folder=tmp_path)
     supervisor.wait_for_log("worker_started", count=2)
     children = psutil.Process(supervisor.pid).children()
