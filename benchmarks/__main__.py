@@ -10,6 +10,8 @@ import sys
 ALL = (
     ("worker", "the worker without redaction, compared with bare consuming and the plain loop"),
     ("scaling", "one worker process compared with two"),
+    ("startup", "the CPU time of a worker's start, with and without kept expressions"),
+    ("recovery", "the time until the partitions of a killed worker are committed again"),
     ("decoding", "the cost of decoding a record, by wire format"),
     ("otel_spans", "the path of an OpenTelemetry span compared with bare parsing"),
     ("assembly_growth", "assembling traces, by spans a trace and by open traces"),
