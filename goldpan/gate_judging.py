@@ -40,7 +40,7 @@ class AnswerReader:
 
     @cached_property
     def _redactor(self) -> Redactor:
-        return wiring.load_redaction(self.settings.redact).redactor
+        return wiring.shared_redactor(self.settings.redact)
 
     def rows(self, lines: Mapping[str, CandidateLine]) -> list[dict[str, Any]]:
         """Return the rows with the answers of a side, redacted."""
