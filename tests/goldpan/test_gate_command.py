@@ -368,10 +368,7 @@ def test_an_agents_own_conversation_is_judged_and_redacted(
         {"role": "assistant", "tool_calls": [call]},
         {"role": "tool", "tool_call_id": "c1", "content": "Error: no such place"},
     ]
-    lines = [
-        line if at % 3 else line | {"messages": own}
-        for at, line in enumerate(outputs())
-    ]
+    lines = [line if at % 3 else line | {"messages": own} for at, line in enumerate(outputs())]
     write_lines(Path("out.jsonl"), lines)
     arguments = ("gate", "answered.yaml", "--candidate", "out.jsonl")
     assert run_gate(*arguments, "--rows-to", "rows.jsonl").returncode == 0
@@ -419,7 +416,8 @@ def test_the_commands_of_the_page_run(run_gate: Run, monkeypatch: pytest.MonkeyP
         text = judge.replace("judge: answered", f"judge: {name}")
         Path(f"{name}.yaml").write_text(text, encoding="utf-8")
     monkeypatch.setenv("GOLDPAN_REDACT__POLICY", "policy.yaml")
-    blocks = code_blocks("docs/gate.md")
+    page = [b for b in code_blocks("docs/gate.md") if "careful.jsonl" not in b.text]  # the demo's
+    blocks = [block for block in page if block.language in ("sh", "yaml", "json")]
     said = [block.text.splitlines() for block in blocks if block.language == "sh"]
     codes = []
     with judge_server() as server:
