@@ -273,7 +273,7 @@ def test_the_golden_set_has_the_labels_that_releases_take_by_default(
 def test_the_way_from_the_kept_lake_to_ci_is_what_the_page_says(
     shown: dict[str, Any], kept: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its commands run in the demo's folder; the gate of CI is the same look as that of the demo."""
+    """Its commands run in the demo's folder; that of CI is the demo's second look again."""
     [block] = [b for b in code_blocks("docs/gate.md") if "goldpan demo --keep" in b.text]
     demo, enter, source, *commands = block.text.splitlines()
     assert (demo, enter, source) == (
