@@ -23,7 +23,7 @@ from goldpan.demo.month import TASK_ATTRIBUTE, make_month
 from goldpan.demo.run import GATE_FILE, JUDGE_FILE
 from goldpan.demo.traffic import load_all_conversations
 from judges.definition import load_judge
-from judges.gate.decision import GateDecision, decide_gate
+from judges.gate.decision import GateVerdict, gate_verdict
 from judges.gate.definition import load_gate
 from judges.gate.readings import GateReview, GateRows, MetricReadings, RowReading
 from judges.judged_row import judged_row_of
@@ -59,7 +59,7 @@ def _golden_set(rng: np.random.Generator) -> list[str]:
 
 def _decide(
     rows: Sequence[str], answers: Mapping[str, CandidateAnswer], reviewed: Sequence[int], look: int
-) -> GateDecision:
+) -> GateVerdict:
     clusters = [RECORDS[row]["user_id"] for row in rows]
     numbers = [RECORDS[answers[row].run.trace_id]["latency_ms"] for row in rows]
     read = GateRows(
@@ -73,7 +73,7 @@ def _decide(
         judges={},
         reviews={METRIC: [GateReview(at, answers[rows[at]].is_done, 1.0) for at in reviewed]},
     )
-    return decide_gate(GATE, read, at_look=look)
+    return gate_verdict(GATE, read, at_look=look)
 
 
 @pytest.mark.parametrize("draws", short([40, 400], [40]))
@@ -87,7 +87,7 @@ def test_the_good_one_ships_and_the_bad_one_is_blocked_in_any_draw(draws: int) -
             answers = candidate_answers(name, MONTH, rows)
             order = rng.permutation(len(rows)).tolist()
             for look, reviewed in ((1, order[:FIRST_REVIEWS]), (2, order)):
-                said[name, look, _decide(rows, answers, reviewed, look).decision] += 1
+                said[name, look, _decide(rows, answers, reviewed, look)] += 1
     for key, count in sorted(said.items()):
         print(*key, f"{count / draws:.3f}")
     assert said["careful", 2, "ship"] >= 0.97 * draws
