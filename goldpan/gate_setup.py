@@ -117,27 +117,31 @@ def rows_for_judges(settings: Settings, files: GateFiles) -> list[dict[str, Any]
 
 
 def rows_for_reviewers(settings: Settings, files: GateFiles, count: int) -> list[dict[str, Any]]:
-    """Return so many of the candidate's answers for each metric that a judge measures.
+    """Return the answers to so many rows for each metric that a judge measures.
 
-    They are redacted, and do not say what the judge says. Raises UsageError without outputs of the
-    candidate, or if a judge measures nothing.
+    They are redacted, and do not say what the judge says. They are the candidate's, and those of
+    the baseline too where a difference is claimed as humans would judge. Raises UsageError without
+    outputs of these, or if a judge measures nothing.
     """
     opened = _open_gate(settings, files)
-    answered = _answered_rows(opened, "--ask-reviews")
+    sides = {CANDIDATE, *(s for held in opened.definition.reviewed_sides.values() for s in held)}
+    answered = {side: _answered_rows(opened, "--ask-reviews", side) for side in sorted(sides)}
     rows, _, read = read_gate(opened.definition, opened.release, opened.table, opened.inputs)
     found = list(review_requests(opened.definition, rows, read, answered, count))
     if not found:
         raise UsageError(
-            f"The gate {opened.definition.gate} has no verdicts of the candidate to review: give "
+            f"The gate {opened.definition.gate} has no verdicts to review: give "
             "--verdicts or --judge, for a metric that it requires."
         )
     return found
 
 
-def _answered_rows(opened: _OpenGate, option: str) -> list[dict[str, Any]]:
-    outputs = opened.inputs.candidate
+def _answered_rows(
+    opened: _OpenGate, option: str, side: GateSide = CANDIDATE
+) -> list[dict[str, Any]]:
+    outputs = opened.inputs.candidate if side == CANDIDATE else opened.inputs.baseline
     if outputs is None or isinstance(outputs, KeptRun):
-        raise UsageError(f"{option} writes answers of the candidate: give --candidate FILE.")
+        raise UsageError(f"{option} writes answers of the {side}: give --{side} FILE.")
     return opened.answers.rows(outputs)
 
 

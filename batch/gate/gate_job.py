@@ -12,6 +12,7 @@ from batch.gate.gate_run import GateRun, KeptRun, RunInputs, encode_readings
 from batch.gate.release_rows import gate_rows
 from batch.gate.run_store import GateRunStore, LookPlace
 from batch.gate.side_readings import GateRow, SideFiles
+from batch.gate.side_reviews import side_reviews
 from batch.release.publish.repository import ReleaseVersion
 from judges.definition import digest_of
 from judges.gate.decision import decide_gate
@@ -20,7 +21,6 @@ from judges.gate.metric_names import gate_metric
 from judges.gate.readings import (
     BASELINE,
     CANDIDATE,
-    GateReview,
     GateRows,
     GateSide,
     MetricReadings,
@@ -44,7 +44,7 @@ class GateInputs:
     candidate: SideSource = None
     baseline: SideSource = None
     verdicts: Mapping[tuple[str, str, str], VerdictLine] | None = None
-    reviews: Mapping[tuple[str, str], ReviewLine] = field(default_factory=dict)
+    reviews: Mapping[tuple[str, str, str], ReviewLine] = field(default_factory=dict)
     judged: Mapping[GateSide, Mapping[str, Mapping[str, RowReading]]] = field(default_factory=dict)
     judge_names: Mapping[GateSide, Mapping[str, str]] = field(default_factory=dict)
 
@@ -176,14 +176,7 @@ def _gate_rows(
     inputs: GateInputs,
     sides: Mapping[GateSide, SideFiles],
 ) -> GateRows:
-    places = {row.trace_id: at for at, row in enumerate(rows)}
-    reviews: dict[str, list[GateReview]] = {}
-    for line in inputs.reviews.values():
-        if (at := places.get(line.row)) is not None:
-            name = gate_metric(line.metric).reads[0]
-            reviews.setdefault(name, []).append(
-                GateReview(at, line.outcome == "pass", line.probability)
-            )
+    reviews = side_reviews(rows, inputs.reviews.values())
     by = () if definition.segments is None else definition.segments.by
     return GateRows(
         weights=RowArrays(
@@ -198,7 +191,8 @@ def _gate_rows(
             for side, files in sides.items()
             for name, judge in files.judges().items()
         },
-        reviews=reviews,
+        reviews=reviews[CANDIDATE],
+        baseline_reviews=reviews[BASELINE],
     )
 
 
