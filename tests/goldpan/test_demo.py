@@ -1,6 +1,7 @@
 """The demo, as a stranger runs it: as a process, with nothing but the package."""
 
 import json
+import shutil
 import socket
 import stat
 import subprocess
@@ -286,6 +287,10 @@ def test_the_way_from_the_kept_lake_to_ci_is_what_the_page_says(
     assert [done.returncode for done in said] == [0, 0, 0], said
     careful = _gate_of(shown).candidates[0]
     assert f"the same as the kept run {careful.run}" in said[-1].stdout
+    copied = shutil.copytree(kept / "lake", kept.parent / "bucket")
+    in_copy = _settings_of(kept) | {"GOLDPAN_LAKE__URI": str(copied)}
+    again = call_goldpan(in_copy, *commands[-1].split()[1:])
+    assert (again.returncode, again.stdout) == (0, said[-1].stdout)
     assert "<testsuite" in (kept / "gate.xml").read_text(encoding="utf-8")
     [in_ci] = [b for b in code_blocks("docs/gate.md") if "GOLDPAN_REDACT__KEY" in b.text]
     steps = yaml.safe_load(in_ci.text)["jobs"]["gate"]["steps"]
