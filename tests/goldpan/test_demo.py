@@ -179,7 +179,7 @@ def test_it_shows_before_it_proves_and_fits_a_terminal(shown: dict[str, Any], ke
         "Personal",
         "From Kafka",
         "Each quarantined",
-        "The",
+        "The proof",
     )
     places = [next(i for i, line in enumerate(lines) if line.startswith(t)) for t in titles]
     assert places == sorted(places)
