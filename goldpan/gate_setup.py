@@ -1,32 +1,37 @@
 """Sets up a gate from the settings: its release, its files, and where runs are kept."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from batch.gate.changed_answers import AnsweredRows
+from batch.gate.failure_modes import RowModes, measure_failure_modes
 from batch.gate.gate_job import GateInputs, SideSource, read_gate, run_gate
 from batch.gate.gate_lines import read_candidate, read_reviews, read_verdicts
 from batch.gate.gate_report import run_pages
 from batch.gate.gate_run import GateRun, KeptRun
+from batch.gate.judge_cards import JudgeFacts, judge_cards
+from batch.gate.kept_answers import KeptAnswer, encode_answers
 from batch.gate.release_plan import plan_of_release
 from batch.gate.review_requests import review_requests
 from batch.gate.run_store import GateRunStore, is_run_name
+from batch.gate.side_readings import row_mark
+from batch.release.format.rows import SALT
 from batch.release.publish.repository import ReleaseVersion
 from goldpan import release_setup
-from goldpan.gate_judging import AnswerReader, judge_side, set_up_judges
+from goldpan.gate_judging import AnswerReader, judge_history, judge_side, set_up_judges
+from goldpan.gate_runs import open_gate_runs
 from goldpan.settings import Settings
 from judges.gate.definition import GateDefinition, load_gate
 from judges.gate.metric_names import gate_metric
 from judges.gate.plan import GatePlan
 from judges.gate.readings import BASELINE, CANDIDATE, GateSide
-from lake.location import LakeLocation
 from schemas.errors import UsageError
 
-EVALUATIONS = "evaluations"
-"""The folder of the lake that holds the runs of gates."""
+_SALTED = ("trace_id", SALT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +52,14 @@ class GateFiles:
 class NamedRun(NamedTuple):
     """A run of a gate under the name that it is kept by, its pages, and whether it is new.
 
-    ``changed`` are the rows that say something else of candidate and baseline; they are not kept.
+    ``answered`` are the rows of the release with both answers; the pages hold none of it.
     """
 
     name: str
     run: GateRun
     pages: Mapping[str, bytes]
-    changed: Sequence[Mapping[str, Any]]
+    answered: AnsweredRows
     is_new: bool
-
-
-def open_gate_runs(settings: Settings) -> GateRunStore:
-    """Return the kept runs of the lake."""
-    lake = settings.lake
-    files = LakeLocation(lake.uri, lake.s3_endpoint_url).files(EVALUATIONS)
-    return GateRunStore(files, release_setup.release_retry())
 
 
 def decide_and_keep(settings: Settings, files: GateFiles) -> NamedRun:
@@ -72,12 +70,51 @@ def decide_and_keep(settings: Settings, files: GateFiles) -> NamedRun:
     Raises UsageError for a mistake in the files, and for a repetition with fresh calls.
     """
     opened = _open_gate(settings, files)
-    place, run, changed = run_gate(
+    place, run, rows, read = run_gate(
         opened.definition, opened.release, opened.table, opened.inputs, opened.store
     )
+    salts = dict(zip(*(opened.table.column(name).to_pylist() for name in _SALTED), strict=True))
+    answers = _answers(opened, salts)
+    run = replace(
+        run,
+        answers=encode_answers(run.inputs.digest, salts, answers) if answers else None,
+        answer_counts={side: len(held) for side, held in answers.items()},
+        judge_cards=judge_cards(opened.definition, read, run.judges, opened.judged.facts),
+        failure_modes=measure_failure_modes(rows, read, opened.judged.modes),
+    )
+    by_mark = {
+        side: {row_mark(salts[row]): answer for row, answer in held.items()}
+        for side, held in answers.items()
+    }
     pages = run_pages(place.name, run)
     is_new = run.decision.is_look and opened.store.keep(place, run, pages)
-    return NamedRun(place.name, run, pages, changed, is_new)
+    return NamedRun(place.name, run, pages, AnsweredRows.of(opened.table, by_mark), is_new)
+
+
+def _answers(
+    opened: "_OpenGate", salts: Mapping[str, str]
+) -> dict[GateSide, dict[str, KeptAnswer]]:
+    """Return what is kept of both sides' answers, by trace id: of rows that the release has.
+
+    Of a kept run they are those that it keeps; of outputs nothing without a key to redact them.
+    """
+    sides: dict[GateSide, SideSource] = {
+        CANDIDATE: opened.inputs.candidate,
+        BASELINE: opened.inputs.baseline,
+    }
+    found: dict[GateSide, dict[str, KeptAnswer]] = {}
+    for side, source in sides.items():
+        if isinstance(source, KeptRun):
+            sealed = opened.store.load(source.name).answers
+            held = {} if sealed is None else sealed.open(salts.values()).get(CANDIDATE, {})
+            marks = {row_mark(salt): row for row, salt in salts.items()}
+            found[side] = {marks[mark]: answer for mark, answer in held.items()}
+        elif source and opened.answers.can_redact:
+            redacted = opened.answers.redacted(source)
+            found[side] = {
+                row: KeptAnswer.of(answer) for row, answer in redacted.items() if row in salts
+            }
+    return {side: held for side, held in found.items() if held}
 
 
 def plan_of_gate(settings: Settings, gate: Path) -> tuple[GateDefinition, GatePlan]:
@@ -85,6 +122,13 @@ def plan_of_gate(settings: Settings, gate: Path) -> tuple[GateDefinition, GatePl
     definition = load_gate(gate)
     _, table = release_setup.open_release(settings, definition.release)
     return definition, plan_of_release(definition, table)
+
+
+class _Judged(NamedTuple):
+    """What is known of the judges of a gate by metric, and the failure modes that they told."""
+
+    facts: JudgeFacts
+    modes: Mapping[GateSide, RowModes]
 
 
 class _OpenGate(NamedTuple):
@@ -96,6 +140,7 @@ class _OpenGate(NamedTuple):
     store: GateRunStore
     inputs: GateInputs
     answers: AnswerReader
+    judged: _Judged
 
 
 def _open_gate(settings: Settings, files: GateFiles) -> _OpenGate:
@@ -103,8 +148,8 @@ def _open_gate(settings: Settings, files: GateFiles) -> _OpenGate:
     store = open_gate_runs(settings)
     release, table = release_setup.open_release(settings, definition.release)
     answers = AnswerReader(settings, table)
-    inputs = _with_judges(settings, files, answers, _inputs(definition, files, store))
-    return _OpenGate(definition, release, table, store, inputs, answers)
+    inputs, judged = _with_judges(settings, files, answers, _inputs(definition, files, store))
+    return _OpenGate(definition, release, table, store, inputs, answers, judged)
 
 
 def rows_for_judges(settings: Settings, files: GateFiles) -> list[dict[str, Any]]:
@@ -147,10 +192,10 @@ def _answered_rows(
 
 def _with_judges(
     settings: Settings, files: GateFiles, answers: AnswerReader, inputs: GateInputs
-) -> GateInputs:
+) -> tuple[GateInputs, _Judged]:
     """Return inputs with what judges say of both sides, as far as their outputs are there."""
     if not files.judges:
-        return inputs
+        return inputs, _Judged({}, {})
     judges = set_up_judges(settings, files.judges)
     named = {gate_metric(metric).name for _, _, metric in inputs.verdicts or {}}
     both = named & judges.keys()
@@ -162,11 +207,15 @@ def _with_judges(
         for side, source in sources.items()
         if source is not None and not isinstance(source, KeptRun)
     }
-    return replace(
+    answered = replace(
         inputs,
         judged={side: verdicts.readings for side, verdicts in sides.items()},
         judge_names={side: verdicts.judges for side, verdicts in sides.items()},
     )
+    said = sides.get(CANDIDATE)
+    known = {} if said is None else said.facts
+    facts = {name: {**fact, **judge_history(judges[name])} for name, fact in known.items()}
+    return answered, _Judged(facts, {side: each.modes for side, each in sides.items()})
 
 
 def _inputs(definition: GateDefinition, files: GateFiles, store: GateRunStore) -> GateInputs:

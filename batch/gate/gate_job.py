@@ -1,8 +1,8 @@
 """Runs a gate: reads what there is of both sides, decides, and says what is to be kept."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +23,6 @@ from judges.gate.readings import (
     CANDIDATE,
     GateRows,
     GateSide,
-    MetricReadings,
     RowReading,
 )
 from judges.weighted_rows import RowArrays, cluster_numbers
@@ -75,11 +74,12 @@ class GateInputs:
 
 
 class DecidedGate(NamedTuple):
-    """A run with its place among the looks, and the rows that say something else of both sides."""
+    """A run with its place among the looks, its rows, and what was read of them."""
 
     place: LookPlace
     run: GateRun
-    changed: tuple[Mapping[str, Any], ...]
+    rows: Sequence[GateRow]
+    read: GateRows
 
 
 def run_gate(
@@ -107,7 +107,7 @@ def run_gate(
         readings=readings,
         row_count=len(rows),
     )
-    return DecidedGate(place, run, tuple(_changed(rows, read, names)))
+    return DecidedGate(place, run, rows, read)
 
 
 def read_gate(
@@ -122,31 +122,6 @@ def read_gate(
     _refuse_strange_rows(inputs, set(table.column("trace_id").to_pylist()), release)
     sides = _sides(inputs)
     return rows, sides, _gate_rows(definition, rows, inputs, sides)
-
-
-def _changed(
-    rows: Sequence[GateRow], read: GateRows, names: Iterable[str]
-) -> Iterator[dict[str, Any]]:
-    """Yield the rows that say something else of both sides, by name and row."""
-    for name in sorted(names):
-        new, old = read.candidate.get(name), read.baseline.get(name)
-        if new is None or old is None:
-            continue
-        for at, row in enumerate(rows):
-            said = [_said(readings, at) for readings in (old, new)]
-            if said[0] != said[1]:
-                yield {
-                    "row": row.trace_id,
-                    "metric": name,
-                    "baseline": said[0],
-                    "candidate": said[1],
-                }
-
-
-def _said(readings: MetricReadings, at: int) -> str | float:
-    """Return the value of a row, or its state where it is no value."""
-    state = str(readings.states[at])
-    return float(readings.values[at]) if state == "value" else state
 
 
 def _sides(inputs: GateInputs) -> dict[GateSide, SideFiles]:

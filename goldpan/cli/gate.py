@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import click
 
-from batch.gate.gate_report import HTML, JUNIT, MARKDOWN
+from batch.gate.gate_report import JUNIT, MARKDOWN
+from goldpan.cli.answers_files import write_answers
 from goldpan.cli.context import CliContext, with_cli_context
 from goldpan.cli.gate_output import show_gate, show_plan
 from goldpan.cli.main import EXIT_NO
@@ -83,14 +84,19 @@ _FILE: Final = click.Path(path_type=Path, dir_okay=False)
     metavar="FILE",
     help="Reviews of the candidate's answers, as JSON lines.",
 )
-@click.option("--report", type=_FILE, metavar="FILE.html", help="Write the report here too.")
+@click.option(
+    "--report",
+    type=_FILE,
+    metavar="FILE.html",
+    help="Write the report here, with the answers to rows that changed.",
+)
 @click.option("--markdown", type=_FILE, metavar="FILE.md", help="Write it as Markdown too.")
 @click.option("--junit", type=_FILE, metavar="FILE.xml", help="Write the tests for CI here too.")
 @click.option(
     "--changed",
     type=_FILE,
     metavar="FILE.jsonl",
-    help="Write the rows that differ between candidate and baseline here.",
+    help="Write the rows that differ here, with both answers.",
 )
 @click.option(
     "--dry-run",
@@ -144,14 +150,12 @@ def gate(  # noqa: PLR0913 - one for each option
         return
     named = decide_and_keep(cli.settings, files)
     for option, page, path in (
-        ("--report", HTML, report),
         ("--markdown", MARKDOWN, markdown),
         ("--junit", JUNIT, junit),
     ):
         if path is not None:
             write_atomically(path, named.pages[page], option)
-    if changed is not None:
-        _write_lines(changed, named.changed, "--changed")
+    write_answers(report, changed, named.name, named.run, named.answered)
     cli.answer(named.run.to_json(named.name), lambda console: show_gate(console, named))
     ctx.exit(EXIT_CODES[named.run.decision.decision])
 

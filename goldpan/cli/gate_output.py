@@ -2,6 +2,7 @@
 
 from rich.console import Console
 
+from batch.gate.gate_run import GateRun
 from batch.gate.gate_words import (
     agreement_text,
     bar_text,
@@ -21,14 +22,25 @@ from batch.gate.gate_words import (
 from goldpan.cli.formatting import format_quantity
 from goldpan.cli.plain_console import escape_controls
 from goldpan.gate_setup import NamedRun
+from judges.gate.decision import GateDecision
 from judges.gate.definition import GateDefinition
 from judges.gate.plan import GatePlan
 from judges.gate.requirement import RequirementResult
 
 
 def show_gate(console: Console, named: NamedRun) -> None:
+    """Print the decision of a run, and whether it is kept."""
+    show_run(console, named.run)
+    if not named.run.decision.is_look:
+        console.print("not kept, and no look: nothing could be measured")
+        return
+    kept = "kept as" if named.is_new else "the same as the kept"
+    console.print(f"{kept} run {named.name}", soft_wrap=True)
+
+
+def show_run(console: Console, run: GateRun) -> None:
     """Print the decision of a run, and what it rests on."""
-    run, decision = named.run, named.run.decision
+    decision = run.decision
     console.print(f"{plain_text(decision.decision)}: gate {run.inputs.gate}, {run.inputs.release}")
     rows = format_quantity(run.row_count, "row")
     console.print(f"{rows}; {scope_text(run.definition)}", soft_wrap=True)
@@ -38,7 +50,7 @@ def show_gate(console: Console, named: NamedRun) -> None:
         console.print(escape_controls(why), soft_wrap=True)
     for each in decision.requirements:
         _show(console, each)
-    _show_segments(console, named)
+    _show_segments(console, decision)
     steps = next_steps(decision)
     if steps:
         console.print("missing:")
@@ -51,11 +63,6 @@ def show_gate(console: Console, named: NamedRun) -> None:
         console.print("without a verdict or a number:")
         for line in lines:
             console.print(f"  {line}", soft_wrap=True)
-    if not decision.is_look:
-        console.print("not kept, and no look: nothing could be measured")
-        return
-    kept = "kept as" if named.is_new else "the same as the kept"
-    console.print(f"{kept} run {named.name}", soft_wrap=True)
 
 
 def _show(console: Console, result: RequirementResult) -> None:
@@ -82,9 +89,8 @@ def _show(console: Console, result: RequirementResult) -> None:
         )
 
 
-def _show_segments(console: Console, named: NamedRun) -> None:
+def _show_segments(console: Console, decision: GateDecision) -> None:
     """Print the segments that fail, and how many there are."""
-    decision = named.run.decision
     failed = [each for each in decision.segments if each.state == "fails"]
     if decision.segments or decision.small_segments:
         few = decision.small_segments

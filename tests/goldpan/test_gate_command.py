@@ -17,6 +17,10 @@ from tests.docs.pages import code_blocks
 from tests.servers.in_process import Run, runner, work_in
 
 EXAMPLE = "support.yaml"
+RUN = "support-release/3f9a1c02b7d4/1"
+"""The run that the page names."""
+LIGHT = "extends: strict\nname: light\nnames: {model: none}\n"
+"""A policy that needs no model for names, and so no seconds."""
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +41,8 @@ def run_gate(
     """Run goldpan beside a lake with a release, and the gate file of the docs."""
     copytree(gate_lake, tmp_path / "lake")
     work_in(tmp_path, monkeypatch)
+    (tmp_path / "policy.yaml").write_text(LIGHT, encoding="utf-8")
+    monkeypatch.setenv("GOLDPAN_REDACT__POLICY", "policy.yaml")
     text = next(block.text for block in code_blocks("docs/gate.md") if "gate: " in block.text)
     (tmp_path / EXAMPLE).write_text(text, encoding="utf-8")
     write_lines(tmp_path / "out.jsonl", outputs())
@@ -175,6 +181,7 @@ def test_the_same_run_again_is_the_same_look_and_the_same_bytes(run_gate: Run) -
     assert {path.name for path in kept} == {
         "run.json",
         "readings.parquet",
+        "answers.parquet",
         "report.html",
         "report.md",
         "junit.xml",
@@ -255,6 +262,11 @@ def test_the_rows_that_changed_are_written_and_not_kept(run_gate: Run) -> None:
         "metric": "faithfulness",
         "baseline": "pass",
         "candidate": "fail",
+        "question": "When do you open on day 10?",
+        "baseline_response": None,
+        "baseline_tool_calls": None,
+        "candidate_response": "At nine.",
+        "candidate_tool_calls": [],
     }
 
 
@@ -324,8 +336,6 @@ def test_runs_hold_no_text_and_no_id(run_gate: Run) -> None:
             assert b"When do you open" not in data
 
 
-LIGHT = "extends: strict\nname: light\nnames: {model: none}\n"
-"""A policy that needs no model for names, and so no seconds."""
 MAIL = "zaphod.canary@example.org"
 
 
@@ -335,15 +345,11 @@ def write_judge(by: str) -> None:
     Path("judge.yaml").write_text(judge, encoding="utf-8")
     gate = "gate: a\nrelease: support@1\nrequire: {answered: {at_least: 0.9}}\n"
     Path("answered.yaml").write_text(gate, encoding="utf-8")
-    Path("policy.yaml").write_text(LIGHT, encoding="utf-8")
 
 
-def test_goldpans_own_judges_judge_the_answers(
-    run_gate: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_goldpans_own_judges_judge_the_answers(run_gate: Run) -> None:
     """A check answers at once, about the candidate's answer and not that of the release."""
     write_judge("{check: empty_answer}")
-    monkeypatch.setenv("GOLDPAN_REDACT__POLICY", "policy.yaml")
     arguments = ("--candidate", "out.jsonl", "--judge", "judge.yaml", "--json")
     write_lines(Path("out.jsonl"), outputs(response=lambda n: "At nine." if n % 3 else " "))
     ran = run_gate("gate", "answered.yaml", *arguments)
@@ -391,7 +397,6 @@ def test_what_a_server_judged_before_counts_and_rows_are_redacted(
 ) -> None:
     """Rows go through `judge run --rows`; without it nobody is asked, and nothing can be told."""
     write_judge("{chat: m-2026-01-01}")
-    monkeypatch.setenv("GOLDPAN_REDACT__POLICY", "policy.yaml")
     write_lines(Path("out.jsonl"), outputs(response=f"Ask {MAIL}."))
     arguments = ("gate", "answered.yaml", "--candidate", "out.jsonl")
     with judge_server() as server:
@@ -403,7 +408,11 @@ def test_what_a_server_judged_before_counts_and_rows_are_redacted(
         assert run_gate("judge", "run", "judge.yaml", "--rows", "rows.jsonl").returncode == 0
         ran = run_gate(*arguments, "--judge", "judge.yaml", "--json")
     assert ran.returncode == 0
-    assert json.loads(ran.stdout)["judges"]["candidate"]["answered"].endswith(", epoch 1")
+    found = json.loads(ran.stdout)
+    assert found["judges"]["candidate"]["answered"].endswith(", epoch 1")
+    [card] = found["judge_cards"]
+    assert (card["model"], card["judged"], card["flips"]["rows"]) == ("m-2026-01-01", 300, 0)
+    assert (card["served"].keys(), card["agreement"]) == ({"1"}, None)
 
 
 def test_the_commands_of_the_page_run(run_gate: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -416,7 +425,6 @@ def test_the_commands_of_the_page_run(run_gate: Run, monkeypatch: pytest.MonkeyP
     for name in ("faithfulness", "task_success"):
         text = judge.replace("judge: answered", f"judge: {name}")
         Path(f"{name}.yaml").write_text(text, encoding="utf-8")
-    monkeypatch.setenv("GOLDPAN_REDACT__POLICY", "policy.yaml")
     write_lines(Path("base.jsonl"), outputs())
     page = [b for b in code_blocks("docs/gate.md") if "careful.jsonl" not in b.text]  # the demo's
     blocks = [block for block in page if block.language in ("sh", "yaml", "json")]
@@ -431,8 +439,12 @@ def test_the_commands_of_the_page_run(run_gate: Run, monkeypatch: pytest.MonkeyP
                 write_lines(Path("out.jsonl"), outputs(response=f"On day {at}."))
             elif "--verdicts" in line:
                 write_lines(Path("out.jsonl"), outputs())
-            codes.append(run_gate(*line.removeprefix("goldpan ").split()).returncode)
-    assert codes == [0, 0, 0, 0, 5, 0, 0, 0]  # nobody has judged task_success: cost per success
+            kept = sorted(Path("lake/evaluations").glob("support-release/*/*"))
+            words = line.removeprefix("goldpan ").split()
+            named = [str(kept[0].relative_to("lake/evaluations")) if w == RUN else w for w in words]
+            codes.append(run_gate(*named).returncode)
+    # Nobody has judged task_success: cost per success.
+    assert codes == [0, 0, 0, 0, 5, 0, 0, 0, 0, 0]
     in_ci = [block.text for block in blocks if block.language == "yaml"][1:]
     assert [said[-1][0] in text and bool(yaml.safe_load(text)) for text in in_ci] == [True, True]
     lines = [json.loads(block.text) for block in blocks if block.language == "json"]
@@ -444,12 +456,9 @@ def test_the_commands_of_the_page_run(run_gate: Run, monkeypatch: pytest.MonkeyP
     assert read_reviews(Path("r")).keys() == {("t0001", "candidate", "faithfulness")}
 
 
-def test_reviews_are_asked_blindly_and_decide_as_humans_would(
-    run_gate: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_reviews_are_asked_blindly_and_decide_as_humans_would(run_gate: Run) -> None:
     """Without reviews it is no look; with a few they are missing; with more it ships."""
     write_judge("{check: empty_answer}")
-    monkeypatch.setenv("GOLDPAN_REDACT__POLICY", "policy.yaml")
     gate = (
         "gate: h\nrelease: support@1\nclaim: as_humans\nlooks: 2\n"
         "require: {faithfulness: {at_least: 0.85}}\n"

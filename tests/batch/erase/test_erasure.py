@@ -11,7 +11,12 @@ from typing import Any
 import pytest
 
 from batch.compaction import compact_batches, plan_compaction
-from batch.erase.receipt import event_marks_in_notes, label_events_in_notes, read_receipt
+from batch.erase.receipt import (
+    event_marks_in_notes,
+    label_events_in_notes,
+    read_receipt,
+    sign_receipt,
+)
 from batch.erase.table_set import TableSet
 from batch.erase.tombstone_store import TombstoneMarks
 from goldpan.audit_rules import load_audit_rules
@@ -493,6 +498,15 @@ def test_a_receipt_is_signed_and_names_nobody(erasable_lake: Lake) -> None:
     with pytest.raises(UsageError, match="is not a receipt"):
         read_receipt(b"{}", "here")
     assert said["erasures"] == [1, 2, 3]
+
+
+def test_a_receipt_names_what_reads_the_lake_in_place(erasable_lake: Lake) -> None:
+    """And one from before it did so stays valid, and says what it said."""
+    said, _ = read_receipt(erasure(erasable_lake).run().receipt, "here")
+    [named] = [text for text in said["out_of_reach"] if "warehouses" in text]
+    signer = Signer(KEYS.receipt)
+    older = {**said, "out_of_reach": [text for text in said["out_of_reach"] if text != named]}
+    assert read_receipt(sign_receipt(older, signer), "here") == (older, signer.public)
 
 
 def test_the_tombstone_names_every_trace_by_its_mark(erasable_lake: Lake) -> None:
