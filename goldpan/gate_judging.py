@@ -55,7 +55,7 @@ class AnswerReader:
 
     @cached_property
     def _redactor(self) -> Redactor:
-        return wiring.load_redaction(self.settings.redact).redactor
+        return wiring.shared_redactor(self.settings.redact)
 
     @property
     def can_redact(self) -> bool:

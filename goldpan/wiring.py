@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from importlib.metadata import version
 
 import structlog
@@ -108,6 +109,12 @@ def keep_expressions(settings: RedactSettings, keys: Keys) -> None:
     if settings.cache_dir is not None:
         store = ExpressionFolder(settings.cache_dir, get_logger())
         set_database_store(store, keys.databases)
+
+
+@lru_cache(maxsize=1)
+def shared_redactor(settings: RedactSettings) -> Redactor:
+    """Return the redactor of these settings, made once: compiling its patterns takes seconds."""
+    return load_redaction(settings).redactor
 
 
 def refuse_other_keys(settings: Settings, lake: Lake) -> None:

@@ -13,7 +13,7 @@ from batch.judge.subjects import read_json_lines
 from judges.gate.readings import CANDIDATE, GateSide, ReadingState, RowReading
 from judges.outcome import JudgeOutcome
 from schemas.errors import UsageError
-from schemas.records import Amount, Count, Finite, Id, Retrieved, ToolCall
+from schemas.records import Amount, Count, Finite, Id, Message, Retrieved, ToolCall
 from schemas.refused_lines import broken_rule
 
 _MetricName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_.-]{0,126}$")]
@@ -22,6 +22,7 @@ _AnswerName = Annotated[str, Meta(pattern=r"^[0-9a-f]{16}$")]
 _CANDIDATE_RULES: Final = {
     "row": "`row` must be the trace id of a row of the release",
     "response": "`response` must be text",
+    "messages": "`messages` must be a list of messages, each with role",
     "tool_calls": "`tool_calls` must be a list of calls, each with id, name and arguments",
     "retrieved": "`retrieved` must be a list of documents, each with document_id",
     "latency_ms": "`latency_ms` must be a number, at least 0",
@@ -55,10 +56,15 @@ UNRECORDED: Final = "unrecorded_tool_call"
 
 
 class CandidateLine(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """What a candidate answered to one row: a response, or an error."""
+    """What a candidate answered to one row: a response, or an error.
+
+    ``messages`` is the conversation that led to the response, where it is not that of the row: an
+    agent that has run the whole task again has had its own.
+    """
 
     row: Id
     response: str | None = None
+    messages: list[Message] | None = None
     tool_calls: list[ToolCall] | None = None
     retrieved: list[Retrieved] | None = None
     latency_ms: Amount | None = None

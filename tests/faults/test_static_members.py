@@ -83,6 +83,7 @@ def test_a_rolling_restart_of_named_workers_is_no_rebalance(
     members.end()
 
 
+@pytest.mark.chaos
 def test_a_killed_worker_comes_back_to_its_partitions(scene: Scene) -> None:
     """In the classic protocol at once: its return ends its former session."""
     scene.more = {"kafka__group_protocol": "classic"}
@@ -92,6 +93,7 @@ def test_a_killed_worker_comes_back_to_its_partitions(scene: Scene) -> None:
     members.end()
 
 
+@pytest.mark.chaos
 def test_the_partitions_of_a_worker_that_stays_away_go_to_others(scene: Scene) -> None:
     """After the session time-out, as without a name."""
     scene.more = {

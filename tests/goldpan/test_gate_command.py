@@ -363,6 +363,35 @@ def test_goldpans_own_judges_judge_the_answers(run_gate: Run) -> None:
     assert (ran.returncode, "both say answered" in ran.stderr) == (2, True)
 
 
+def test_an_agents_own_conversation_is_judged_and_redacted(
+    run_gate: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a line has one it takes the place of the row's; a check sees the calls in it."""
+    write_judge("{check: tool_errors}")
+    monkeypatch.setenv("GOLDPAN_REDACT__POLICY", "policy.yaml")
+    call = {"id": "c1", "name": "find", "arguments": "{}"}
+    own = [
+        {"role": "user", "content": f"I am {MAIL}. When do you open?"},
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c1", "content": "Error: no such place"},
+    ]
+    lines = [line if at % 3 else line | {"messages": own} for at, line in enumerate(outputs())]
+    write_lines(Path("out.jsonl"), lines)
+    arguments = ("gate", "answered.yaml", "--candidate", "out.jsonl")
+    assert run_gate(*arguments, "--rows-to", "rows.jsonl").returncode == 0
+    texts = {}
+    for line in Path("rows.jsonl").read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        texts[row["trace_id"]] = [turn["content"] for turn in row["messages"]]
+    first, second = (texts[line["row"]] for line in lines[:2])
+    assert first[1:] == [None, "Error: no such place"]
+    assert first[0].startswith("I am <EMAIL")
+    assert second == ["When do you open on day 1?"]
+    found = json.loads(run_gate(*arguments, "--judge", "judge.yaml", "--json").stdout)
+    counts = found["outcomes"]["answered"]["candidate"]
+    assert (counts["fail"], counts["not_applicable"]) == (100, 200)
+
+
 def test_what_a_server_judged_before_counts_and_rows_are_redacted(
     run_gate: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -397,7 +426,8 @@ def test_the_commands_of_the_page_run(run_gate: Run, monkeypatch: pytest.MonkeyP
         text = judge.replace("judge: answered", f"judge: {name}")
         Path(f"{name}.yaml").write_text(text, encoding="utf-8")
     write_lines(Path("base.jsonl"), outputs())
-    blocks = code_blocks("docs/gate.md")
+    page = [b for b in code_blocks("docs/gate.md") if "careful.jsonl" not in b.text]  # the demo's
+    blocks = [block for block in page if block.language in ("sh", "yaml", "json")]
     said = [block.text.splitlines() for block in blocks if block.language == "sh"]
     codes = []
     with judge_server() as server:
