@@ -42,6 +42,11 @@ class AnswerReader:
     def _redactor(self) -> Redactor:
         return wiring.load_redaction(self.settings.redact).redactor
 
+    @property
+    def policy(self) -> str:
+        """Return the hash of the redaction policy."""
+        return self._redactor.policy_hash
+
     def rows(self, lines: Mapping[str, CandidateLine]) -> list[dict[str, Any]]:
         """Return the rows with the answers of a side, redacted."""
         answers = redacted_answers(self._redactor, lines, wiring.now_us())

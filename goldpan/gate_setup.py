@@ -12,17 +12,24 @@ from batch.gate.gate_lines import read_candidate, read_reviews, read_verdicts
 from batch.gate.gate_report import run_pages
 from batch.gate.gate_run import GateRun, KeptRun
 from batch.gate.release_plan import plan_of_release
-from batch.gate.review_requests import review_requests
+from batch.gate.review_requests import DrawnAnswer, draw_answers
 from batch.gate.run_store import GateRunStore, is_run_name
+from batch.gate.stored_reviews import add_reviews, stored_reviews
 from batch.release.publish.repository import ReleaseVersion
+from batch.reviews.answer_service import AnswerRequest, AskReport
 from goldpan import release_setup
+from goldpan.answer_setup import find_answer_queue, open_answer_queue
 from goldpan.gate_judging import AnswerReader, judge_side, set_up_judges
+from goldpan.judge_setup import erased_traces
 from goldpan.settings import Settings
+from judges.definition import load_judge
+from judges.gate.answer_queue import AnswerSource
 from judges.gate.definition import GateDefinition, load_gate
 from judges.gate.metric_names import gate_metric
 from judges.gate.plan import GatePlan
 from judges.gate.readings import BASELINE, CANDIDATE, GateSide
 from lake.location import LakeLocation
+from lake.tables import Lake
 from schemas.errors import UsageError
 
 EVALUATIONS = "evaluations"
@@ -104,6 +111,7 @@ def _open_gate(settings: Settings, files: GateFiles) -> _OpenGate:
     release, table = release_setup.open_release(settings, definition.release)
     answers = AnswerReader(settings, table)
     inputs = _with_judges(settings, files, answers, _inputs(definition, files, store))
+    inputs = _with_reviews(settings, definition, release, inputs)
     return _OpenGate(definition, release, table, store, inputs, answers)
 
 
@@ -122,16 +130,76 @@ def rows_for_reviewers(settings: Settings, files: GateFiles, count: int) -> list
     They are redacted, and do not say what the judge says. Raises UsageError without outputs of the
     candidate, or if a judge measures nothing.
     """
-    opened = _open_gate(settings, files)
+    return [drawn.to_line() for drawn in _drawn_answers(_open_gate(settings, files), count)]
+
+
+def ask_reviewers(settings: Settings, files: GateFiles, count: int) -> AskReport:
+    """Put as many answers into the review queue of the lake, without those of erased persons.
+
+    Raises UsageError as `rows_for_reviewers` does, and if reviews would decide nothing.
+    """
+    definition = load_gate(files.gate)
+    if definition.claim != "as_humans":
+        raise UsageError(
+            f"The gate {definition.gate} claims as_judged, so reviews would decide nothing: set "
+            "`claim: as_humans`, or write the answers to a file with --reviews-to."
+        )
+    asks = {judge.judge: judge.asks for judge in map(load_judge, files.judges)}
+
+    def read() -> list[AnswerRequest]:
+        is_erased = erased_traces(settings)
+        opened = _open_gate(settings, files)
+        drawn = _drawn_answers(opened, count)
+        source = _answer_source(opened.definition, opened.release, opened.inputs)
+        if source is None:
+            return []
+        erased = is_erased([each.judged.trace for each in drawn])
+        return [
+            each.to_request(source, asks.get(each.metric), opened.answers.policy)
+            for each, is_gone in zip(drawn, erased, strict=True)
+            if not is_gone
+        ]
+
+    return open_answer_queue(settings, Lake(settings.lake)).ask(read)
+
+
+def _drawn_answers(opened: _OpenGate, count: int) -> list[DrawnAnswer]:
     answered = _answered_rows(opened, "--ask-reviews")
     rows, _, read = read_gate(opened.definition, opened.release, opened.table, opened.inputs)
-    found = list(review_requests(opened.definition, rows, read, answered, count))
+    found = list(draw_answers(opened.definition, rows, read, answered, count))
     if not found:
         raise UsageError(
             f"The gate {opened.definition.gate} has no verdicts of the candidate to review: give "
             "--verdicts or --judge, for a metric that it requires."
         )
     return found
+
+
+def _answer_source(
+    definition: GateDefinition, release: ReleaseVersion, inputs: GateInputs
+) -> AnswerSource | None:
+    candidate = inputs.candidate_digest
+    if candidate is None:
+        return None
+    name = f"{release.name}@{release.version}"
+    return AnswerSource(name, release.digest, candidate, definition.about)
+
+
+def _with_reviews(
+    settings: Settings, definition: GateDefinition, release: ReleaseVersion, inputs: GateInputs
+) -> GateInputs:
+    """Return inputs with the reviews of the candidate's answers that are in the lake.
+
+    Where reviews decide nothing they are left out: each new one would be another look.
+    """
+    source = _answer_source(definition, release, inputs)
+    if source is None or definition.claim != "as_humans":
+        return inputs
+    service = find_answer_queue(settings, Lake(settings.lake))
+    if service is None:
+        return inputs
+    stored = stored_reviews(service.queue(), source, definition)
+    return replace(inputs, reviews=add_reviews(stored, inputs.reviews))
 
 
 def _answered_rows(opened: _OpenGate, option: str) -> list[dict[str, Any]]:

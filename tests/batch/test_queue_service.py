@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from batch.labels.calibrator import adjudicate_traces
-from batch.reviews.queue_service import ReviewSubmission
 from batch.reviews.review_export import export_reviews
 from batch.reviews.review_table import read_review_log
+from batch.reviews.submissions import ReviewSubmission
 from goldpan.cli.main import run_command
 from goldpan.cli.review import submit
 from goldpan.cli.review_output import submit_command

@@ -121,7 +121,7 @@ def test_sending_a_review_twice_is_sending_it_once() -> None:
     assert other is not None
     assert other.reviewed_at > row.reviewed_at
     assert ReviewLog(reviews=(other, row)).outcomes() == {"t1": "pass"}
-    with pytest.raises(UsageError, match="no review of this trace to withdraw"):
+    with pytest.raises(UsageError, match="no review of this item to withdraw"):
         after.submit(review("t1", "bob")._replace(label=None))
     with pytest.raises(UsageError, match="no label event"):
         after.submit(review("t2", "ann"))
