@@ -77,7 +77,8 @@ class AnswerReviewService:
 
         Those that are there already stay, with their reviews; a larger probability is noted.
         ``read`` returns them without those of persons who were erased; it is called again if
-        somebody was erased meanwhile. Raises FatalError if the clock is wrong or the lake stays unavailable.
+        somebody was erased meanwhile. Raises FatalError if the clock is wrong or the lake stays
+        unavailable.
         """
         requests: Sequence[AnswerRequest] = ()
         guards: Sequence[Condition] = ()
