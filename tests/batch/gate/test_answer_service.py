@@ -21,6 +21,7 @@ from tests.batch.gate.asked_answers import (
 from tests.batch.kill_jobs import REVIEWER, SUBMISSION, killable
 from tests.batch.kit import complaints, means, new_lake, open_lake
 from tests.kill_harness import AT_ONCE, outputs, start_module
+from tests.short_versions import short
 
 
 @pytest.fixture
@@ -92,10 +93,11 @@ def test_without_texts_nothing_is_handed_out_and_reviews_stand(lake: Lake) -> No
     assert all(each.is_readable for each in found.answers.values())
 
 
-def test_asking_that_dies_at_any_step_is_finished_by_the_next(tmp_path: Path) -> None:
+@pytest.mark.parametrize("every", short([4, 1], [4]))
+def test_asking_that_dies_at_any_step_is_finished_by_the_next(tmp_path: Path, every: int) -> None:
     """A draw is there whole or not at all; asking again adds what is missing, and nothing twice."""
     new_lake(tmp_path / "lake")
-    for copy in killable("ask").killed_copies(tmp_path / "lake", tmp_path):
+    for copy in killable("ask").killed_copies(tmp_path / "lake", tmp_path, slice(1, None, every)):
         here = open_lake(copy)
         assert len(stored(here).answers) in (0, 4, 8)
         answer_desk(here).ask(lambda: answers(8))
@@ -106,11 +108,12 @@ def test_asking_that_dies_at_any_step_is_finished_by_the_next(tmp_path: Path) ->
         assert complaints(here) == []
 
 
-@pytest.mark.chaos
-def test_a_review_that_dies_at_any_step_can_be_sent_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("every", short([5, 1], [5]))
+def test_a_review_that_dies_at_any_step_can_be_sent_again(tmp_path: Path, every: int) -> None:
     """The answer is still the reviewer's, and the same submission is there once."""
     answer_desk(new_lake(tmp_path / "lake")).ask(lambda: answers(4))
-    for copy in killable("review answer").killed_copies(tmp_path / "lake", tmp_path):
+    job = killable("review answer")
+    for copy in job.killed_copies(tmp_path / "lake", tmp_path, slice(2, None, every)):
         here = open_lake(copy)
         desk, before = answer_desk(here), stored(here).log
         (mine,) = desk.claim(REVIEWER, 1) if not before.reviews else [None]
