@@ -40,7 +40,6 @@ _PSEUDONYMS: Final = (
     ("traces", "user_id"),
     ("feedback", "user_id"),
     ("reviews", "reviewer"),
-    ("answer_reviews", "reviewer"),
     ("otel_spans", "user_id"),
 )
 _PSEUDONYM: Final = r"^(?P<key>[A-Za-z0-9_-]{1,16}):[a-z2-7]{12}$"

@@ -142,8 +142,8 @@ def gate(  # noqa: PLR0913 - one for each option
         requests = rows_for_reviewers(cli.settings, files, ask_reviews)
         _write_lines(reviews_to, requests, "--reviews-to")
     elif ask_reviews is not None:
-        report = ask_reviewers(cli.settings, files, ask_reviews)
-        cli.answer(report._asdict(), lambda console: show_asked(console, report))
+        asked = ask_reviewers(cli.settings, files, ask_reviews)
+        cli.answer(asked._asdict(), lambda console: show_asked(console, asked))
     if rows_to is not None or ask_reviews is not None:
         return
     named = decide_and_keep(cli.settings, files)
