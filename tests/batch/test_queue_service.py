@@ -105,7 +105,7 @@ def test_an_id_of_a_submission_belongs_to_one_review(tmp_path: Path) -> None:
     mine = desk(lake)
     first, second = traces_of(mine.claim("ann", 2))
     assert judge(mine, first, "ann", submission_id="batch-7").added == [0]
-    assert "another trace" in judge(mine, second, "ann", submission_id="batch-7").refused[0]
+    assert "another item" in judge(mine, second, "ann", submission_id="batch-7").refused[0]
     assert "another reviewer" in judge(mine, first, "ben", submission_id="batch-7").refused[0]
     assert (
         "another verdict" in judge(mine, first, "ann", "pass", submission_id="batch-7").refused[0]

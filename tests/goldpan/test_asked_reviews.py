@@ -69,7 +69,8 @@ def said(run: Run, *arguments: str) -> dict[str, Any]:
 
 def handed_out(run: Run, reviewer: str = "ann", count: int = 100) -> list[dict[str, Any]]:
     """Return the next items of a reviewer."""
-    told = said(run, "review", "next", "--reviewer", reviewer, "--count", str(count))
+    options = ("--reviewer", reviewer, "--count", str(count), "--only", "answers")
+    told = said(run, "review", "next", *options)
     items: list[dict[str, Any]] = told["items"]
     return items
 
@@ -199,6 +200,8 @@ def test_no_label_rests_on_a_review_of_a_candidates_answer(goldpan: Run) -> None
     none = calibrated()
     stats, exported = said(goldpan, "review", "stats"), goldpan("review", "export").stdout
     said(goldpan, *ASK, "60")
+    both = said(goldpan, "review", "next", "--reviewer", "ann", "--count", "61")["items"]
+    assert ["trace_id" in item for item in both] == [False] * 60 + [True]
     review_all(goldpan, verdict=lambda _: "fail")
     lake = open_lake("lake")
     reconciled(lake)
@@ -253,7 +256,7 @@ def test_several_reviewers_must_agree_and_withdrawn_reviews_do_not_count(
     goldpan: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More than half decide; what is disputed, unknown or not complete counts as not reviewed."""
-    labels = "name: mine\nversion: 1\nreview: {reviewers: 2}\n"
+    labels = "extends: chat_support\nname: mine\nversion: 3\nreview: {reviewers: 2}\n"
     Path("labels.yaml").write_text(labels, encoding="utf-8")
     monkeypatch.setenv("GOLDPAN_LABELS__POLICY", "labels.yaml")
     said(goldpan, *ASK, "30")

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from labels.policy import LabelPolicy
 from labels.queue_stats import queue_stats
 from labels.review_log import Review, ReviewClaim, ReviewLog, review_id_of
-from labels.review_queue import MICROS_PER_MINUTE, ReviewQueue, build_queue
+from labels.review_queue import ReviewQueue, build_queue
+from labels.review_steps import MICROS_PER_MINUTE
 from schemas.errors import UsageError
 from schemas.records import Label, LabelEvent, Route
 from tests.labels.kit import NOW, policy
