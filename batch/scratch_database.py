@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from schemas.errors import FatalError
 
-_CACHE_KIB: Final = 16 * 1024
+_CACHE_KIB: Final = 4 * 1024
 
 
 class ScratchDatabase:

@@ -1,6 +1,12 @@
-"""Fixtures for all tests: the real servers; and how hypothesis draws."""
+"""Fixtures for all tests: the real servers, logging as it was; and how hypothesis draws."""
+
+import logging
+import sys
+import threading
+from collections.abc import Iterator
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from tests.run_order import in_run_order
@@ -18,3 +24,20 @@ settings.load_profile("any machine")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the files of tests in the order in which they shall run."""
     items[:] = in_run_order(items)
+
+
+@pytest.fixture(autouse=True)
+def restored_logging() -> Iterator[None]:
+    """A command that a test runs in this process sets up logging, to a stream that is closed later.
+
+    Whatever logs after that test would fail, in a thread without anybody to see it.
+    """
+    root, hooks = logging.getLogger(), (sys.excepthook, threading.excepthook)
+    handlers, level = list(root.handlers), root.level
+    yield
+    if (sys.excepthook, threading.excepthook) != hooks:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        sys.excepthook, threading.excepthook = hooks
+        logging.captureWarnings(capture=False)
+        structlog.reset_defaults()

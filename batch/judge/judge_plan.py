@@ -72,7 +72,8 @@ class JudgePlan:
         """Return the judgements of a row: one, and its repetitions where a server answers."""
         if isinstance(self.way, LocalWay | CheckWay):
             done = answer_offline(self.definition, self.way, subject.row, self.thresholds)
-            return [JudgeTask(subject, self._key(subject, done.input_digest), answer=done.answer)]
+            key = self._key(subject, done.input_digest)
+            return [JudgeTask(subject.without_texts(), key, answer=done.answer)]
         asked = ask(self.definition, subject.row)
         key = self._key(subject, asked.input_digest)
         if isinstance(asked, UnaskedRow):

@@ -41,7 +41,9 @@ from lake.table_commit import CommitContext
 from schemas.chunks import in_chunks
 from schemas.errors import FatalError
 
-_OFFLINE_ROWS: Final = 1_000
+_OFFLINE_ROWS: Final = 10_000
+"""Each commit adds a file to the table, and its log is held in memory: a million judgements are a
+hundred files."""
 _ERASURES: Final = 20
 """How often rows are read again because persons were erased meanwhile."""
 _POLL_SECONDS: Final = 1.0
@@ -99,8 +101,9 @@ class JudgeRunner:
         self.store.begin()
         self.store.refresh()
         served = self.plan.served_way is not None
-        for subjects in in_chunks(source(), self.terms.batch_rows if served else _OFFLINE_ROWS):
-            self._judge([task for subject in subjects for task in self.plan.tasks_of(subject)])
+        tasks = (task for subject in source() for task in self.plan.tasks_of(subject))
+        for batch in in_chunks(tasks, self.terms.batch_rows if served else _OFFLINE_ROWS):
+            self._judge(batch)
             self.terms.progress("judging", len(self._report.rows), total)
         while self._waiting:
             self.terms.progress("waiting for another run", len(self._report.rows), total)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from math import inf
 from pathlib import Path
@@ -59,6 +59,20 @@ class JudgeSubject:
     def weighted(self) -> WeightedRow:
         """Return how much the row stands for."""
         return WeightedRow(self.probability, self.cluster)
+
+    def without_texts(self) -> "JudgeSubject":
+        """Return the same row with what a judgement stores of it, and nothing of its content."""
+        trace = self.row.trace
+        kept = Trace(
+            trace_id=trace.trace_id,
+            app=trace.app,
+            started_at=trace.started_at,
+            status=trace.status,
+            prompt_version=trace.prompt_version,
+            model_version=trace.model_version,
+            segments=trace.segments,
+        )
+        return replace(self, row=JudgedRow(kept, revision=self.row.revision))
 
 
 SubjectSource = Callable[[], Iterator[JudgeSubject]]

@@ -3,10 +3,8 @@
 import io
 import json
 import logging
-import sys
 import threading
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,18 +18,11 @@ SECRET = "mia.li@example.com"
 
 
 @pytest.fixture
-def out() -> Iterator[io.StringIO]:
-    """Logs go here as JSON; afterwards everything is as it was."""
-    root, hooks = logging.getLogger(), (sys.excepthook, threading.excepthook)
-    handlers, level = list(root.handlers), root.level
+def out() -> io.StringIO:
+    """Logs go here as JSON."""
     stream = io.StringIO()
     logs.configure_logging(LogSettings(format="json"), stream)
-    yield stream
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    sys.excepthook, threading.excepthook = hooks
-    logging.captureWarnings(capture=False)
-    structlog.reset_defaults()
+    return stream
 
 
 def _entries(out: io.StringIO) -> list[dict[str, Any]]:

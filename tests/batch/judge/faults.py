@@ -119,7 +119,8 @@ def _chunks_without_end(body: bytes) -> Iterator[Step]:
 
 
 def _chunks(body: bytes) -> Iterator[Step]:
-    yield _head(b"Transfer-Encoding: chunked")
+    # It says that it closes: else the client may send the next question into the closing.
+    yield _head(b"Transfer-Encoding: chunked", b"Connection: close")
     for sign in body:
         yield b"1\r\n%c\r\n" % sign
     yield b"0\r\n\r\n"

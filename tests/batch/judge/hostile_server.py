@@ -93,7 +93,7 @@ class HostileServer:
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # A client that gives up in the middle is what these tests are about.
-        with suppress(OSError, asyncio.IncompleteReadError, TimeoutError):
+        with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError, TimeoutError):
             while await self._answer(reader, writer):
                 pass
         writer.close()
