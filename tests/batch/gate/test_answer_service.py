@@ -1,5 +1,6 @@
 """Asking about a candidate's answers, claiming and reviewing them: once, whoever else is there."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from tests.batch.gate.asked_answers import (
 from tests.batch.kill_jobs import REVIEWER, SUBMISSION, killable
 from tests.batch.kit import complaints, means, new_lake, open_lake
 from tests.kill_harness import AT_ONCE, outputs, start_module
+from tests.servers.s3 import S3
 from tests.short_versions import short
 
 
@@ -126,10 +128,25 @@ def test_a_review_that_dies_at_any_step_can_be_sent_again(tmp_path: Path, every:
 
 def test_many_at_once_ask_once_and_review_once(tmp_path: Path) -> None:
     """Several processes ask and review: no answer is asked about, claimed or judged twice."""
-    lake = new_lake(tmp_path)
+    race(new_lake(tmp_path), str(tmp_path), {})
+
+
+@pytest.mark.chaos
+def test_many_at_once_on_s3(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same against a real S3 server."""
+    env = {name: value for name, value in s3.env().items() if not name.startswith("GOLDPAN_")}
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    uri = s3.new_lake()
+    lake = new_lake(uri, s3_endpoint_url=s3.endpoint)
+    race(lake, uri, {**env, "S3_ENDPOINT": s3.endpoint})
+
+
+def race(lake: Lake, uri: str, env: Mapping[str, str]) -> None:
+    """Let several processes ask about the same answers and review them at once."""
     names = [f"racer-{number}" for number in range(AT_ONCE)]
     done = outputs(
-        [start_module("tests.batch.racing", "answers", str(tmp_path), name) for name in names]
+        [start_module("tests.batch.racing", "answers", uri, name, env=env) for name in names]
     )
     given = [answer_id for each in done for answer_id in each]
     found = stored(lake)
