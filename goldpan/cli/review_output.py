@@ -76,6 +76,8 @@ def show_item(console: Console, data: Mapping[str, Any]) -> None:
         console.print("the trace is not in the lake: there is no conversation to show")
     else:
         _show_conversation(console, data["conversation"])
+        if is_answer and not data["conversation"]["response"]:
+            console.print("there is no text in this answer")
     for row in data.get("feedback", []):
         text = " ".join(str(row[k]) for k in ("value", "comment") if row[k] is not None)
         _show_text(console, f"{row['actor']} {row['kind']}", text, style="magenta")
