@@ -33,14 +33,14 @@ def stored_reviews(
     return found
 
 
-def add_reviews(stored: ReviewLines, given: ReviewLines) -> dict[tuple[str, str], ReviewLine]:
+def add_reviews(stored: ReviewLines, from_file: ReviewLines) -> dict[tuple[str, str], ReviewLine]:
     """Return the reviews of the lake, and those of a file about other answers.
 
     Raises UsageError if both say something else of one answer: one of them would be picked.
     """
     found = dict(stored)
     contradicted = 0
-    for line in given.values():
+    for line in from_file.values():
         same = found.setdefault((line.row, base_name(line.metric)), line)
         contradicted += same.outcome != line.outcome
     if contradicted:

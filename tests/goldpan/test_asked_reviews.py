@@ -41,7 +41,7 @@ def asked_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def goldpan(
+def run_asked(
     asked_lake: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -94,23 +94,23 @@ def review_all(
     return count
 
 
-def test_asked_answers_are_reviewed_and_then_it_ships(goldpan: Run) -> None:
+def test_asked_answers_are_reviewed_and_then_it_ships(run_asked: Run) -> None:
     """Without reviews it cannot be told, with a few they are missing, with more it ships."""
-    assert said(goldpan, *ARGUMENTS)["code"] == 5
-    assert said(goldpan, *ASK, "30") == {"added": 30, "known": 0, "code": 0}
-    assert review_all(goldpan) == 30
-    few = said(goldpan, *ARGUMENTS)
+    assert said(run_asked, *ARGUMENTS)["code"] == 5
+    assert said(run_asked, *ASK, "30") == {"added": 30, "known": 0, "code": 0}
+    assert review_all(run_asked) == 30
+    few = said(run_asked, *ARGUMENTS)
     (open_,) = few["requirements"]
     assert (few["decision"], few["looks"], open_["reviews"]) == ("not_enough_evidence", 1, 30)
-    assert said(goldpan, *ARGUMENTS)["run"] == few["run"]  # the same reviews are the same look
+    assert said(run_asked, *ARGUMENTS)["run"] == few["run"]  # the same reviews are the same look
 
-    assert said(goldpan, *ASK, "120") == {"added": 90, "known": 30, "code": 0}
-    assert review_all(goldpan) == 90
-    many = said(goldpan, *ARGUMENTS)
+    assert said(run_asked, *ASK, "120") == {"added": 90, "known": 30, "code": 0}
+    assert review_all(run_asked) == 90
+    many = said(run_asked, *ARGUMENTS)
     assert (many["decision"], many["code"], many["looks"]) == ("ship", 0, 2)
     assert many["requirements"][0]["reviews"] == 120
     assert many["agreement"]["faithfulness"]["agreed"] == 120
-    assert said(goldpan, *ASK, "30") == {
+    assert said(run_asked, *ASK, "30") == {
         "added": 0,
         "known": 30,
         "code": 0,
@@ -118,39 +118,39 @@ def test_asked_answers_are_reviewed_and_then_it_ships(goldpan: Run) -> None:
     assert complaints(open_lake("lake")) == []
 
 
-def test_the_lake_and_a_file_say_the_same(goldpan: Run) -> None:
+def test_the_lake_and_a_file_say_the_same(run_asked: Run) -> None:
     """The draw is the file's: rows, probabilities of the larger draw, and so the decision."""
-    said(goldpan, *ASK, "30")
-    said(goldpan, *ASK, "120")
-    assert goldpan(*ASK, "120", "--reviews-to", "drawn.jsonl").returncode == 0
+    said(run_asked, *ASK, "30")
+    said(run_asked, *ASK, "120")
+    assert run_asked(*ASK, "120", "--reviews-to", "drawn.jsonl").returncode == 0
     lines = [json.loads(line) for line in Path("drawn.jsonl").read_text().splitlines()]
     stored = read_answers(open_lake("lake").table(ANSWER_REVIEWS_TABLE)).answers.values()
     assert {(each.trace_id, each.probability) for each in stored} == {
         (line["row"], line["probability"]) for line in lines
     }
-    review_all(goldpan)
-    asked = said(goldpan, *ARGUMENTS)
+    review_all(run_asked)
+    asked = said(run_asked, *ARGUMENTS)
     wrong = [line | {"outcome": "fail"} for line in lines]
     write_lines(Path("reviews.jsonl"), wrong)
-    refused = goldpan(*ARGUMENTS, "--reviews", "reviews.jsonl")
+    refused = run_asked(*ARGUMENTS, "--reviews", "reviews.jsonl")
     assert (refused.returncode, "says something else of" in refused.stderr) == (2, True)
 
     right = [
         line | {"outcome": "fail" if SAYS_NOTHING in line["response"] else "pass"} for line in lines
     ]
     write_lines(Path("reviews.jsonl"), right)
-    assert said(goldpan, *ARGUMENTS, "--reviews", "reviews.jsonl")["run"] == asked["run"]
+    assert said(run_asked, *ARGUMENTS, "--reviews", "reviews.jsonl")["run"] == asked["run"]
     rmtree(f"lake/{ANSWER_REVIEWS_TABLE}")  # as in a lake of an earlier version
     rmtree("lake/evaluations")
-    alone = said(goldpan, *ARGUMENTS, "--reviews", "reviews.jsonl")
+    alone = said(run_asked, *ARGUMENTS, "--reviews", "reviews.jsonl")
     assert alone["requirements"] == asked["requirements"]
-    assert "goldpan lake upgrade" in goldpan(*ASK, "30").stderr
+    assert "goldpan lake upgrade" in run_asked(*ASK, "30").stderr
 
 
-def test_reviewers_are_blind(goldpan: Run) -> None:
+def test_reviewers_are_blind(run_asked: Run) -> None:
     """They see the question and the answer, redacted, and neither the judge nor the candidate."""
-    said(goldpan, *ASK, "60")
-    items = handed_out(goldpan)
+    said(run_asked, *ASK, "60")
+    items = handed_out(run_asked)
     assert len(items) == 60
     assert {name for item in items for name in item} == {
         "answer_id", "claimed_until", "metric", "asked", "conversation"
@@ -162,7 +162,7 @@ def test_reviewers_are_blind(goldpan: Run) -> None:
     assert "faithfulness" in items[0]["asked"]
     stored = read_answers(open_lake("lake").table(ANSWER_REVIEWS_TABLE)).answers.values()
     digest = next(iter(stored)).source.candidate_digest
-    shown = goldpan("review", "next", "--reviewer", "ann", "--count", "100").stdout
+    shown = run_asked("review", "next", "--reviewer", "ann", "--count", "100").stdout
     for text in (json.dumps(items), shown):
         assert not any(
             word in text for word in ("out.jsonl", digest, "candidate", MAIL, "support@")
@@ -173,7 +173,7 @@ def test_reviewers_are_blind(goldpan: Run) -> None:
     assert marks_in_folder(Path("lake"), [MAIL]) == []
 
 
-def test_what_a_judge_asks_is_asked(goldpan: Run) -> None:
+def test_what_a_judge_asks_is_asked(run_asked: Run) -> None:
     """With the judge's file reviewers are asked its own sentence."""
     judge = (
         "judge: answered\nversion: 1\nasks: The answer is not empty.\nby: [{check: empty_answer}]\n"
@@ -181,51 +181,51 @@ def test_what_a_judge_asks_is_asked(goldpan: Run) -> None:
     Path("judge.yaml").write_text(judge, encoding="utf-8")
     Path("h.yaml").write_text(GATE.replace("generation.faithfulness", "answered"), encoding="utf-8")
     ask = ("gate", "h.yaml", "--candidate", "out.jsonl", "--judge", "judge.yaml")
-    assert said(goldpan, *ask, "--ask-reviews", "5")["added"] == 5
-    (item,) = handed_out(goldpan, count=1)
+    assert said(run_asked, *ask, "--ask-reviews", "5")["added"] == 5
+    (item,) = handed_out(run_asked, count=1)
     assert "The answer is not empty." in item["asked"]
     assert "unknown" in item["asked"]
 
 
-def test_no_label_rests_on_a_review_of_a_candidates_answer(goldpan: Run) -> None:
+def test_no_label_rests_on_a_review_of_a_candidates_answer(run_asked: Run) -> None:
     """Labels, calibration, statistics and export of traces are those of before."""
     lake = open_lake("lake")
     reconciled(lake)
     before = [event.label_event_id for event in events(lake)]
 
     def calibrated() -> tuple[int, str, str]:
-        ran = goldpan("labels", "calibrate", "--json")
+        ran = run_asked("labels", "calibrate", "--json")
         return ran.returncode, ran.stdout, ran.stderr
 
     none = calibrated()
-    stats, exported = said(goldpan, "review", "stats"), goldpan("review", "export").stdout
-    said(goldpan, *ASK, "60")
-    both = said(goldpan, "review", "next", "--reviewer", "ann", "--count", "61")["items"]
+    stats, exported = said(run_asked, "review", "stats"), run_asked("review", "export").stdout
+    said(run_asked, *ASK, "60")
+    both = said(run_asked, "review", "next", "--reviewer", "ann", "--count", "61")["items"]
     assert ["trace_id" in item for item in both] == [False] * 60 + [True]
-    review_all(goldpan, verdict=lambda _: "fail")
+    review_all(run_asked, verdict=lambda _: "fail")
     lake = open_lake("lake")
     reconciled(lake)
     assert [event.label_event_id for event in events(lake)] == before
     assert read_review_log(lake.table("reviews")).log.reviews == ()
     assert calibrated() == none
-    assert goldpan("review", "export").stdout == exported == ""
-    now = said(goldpan, "review", "stats")
+    assert run_asked("review", "export").stdout == exported == ""
+    now = said(run_asked, "review", "stats")
     assert now["answers"] == {
         "asked": 60, "open": 0, "claimed": 0, "reviewed": 60, "undecided": 0
     }  # fmt: skip
     assert now["reviewers"] == stats["reviewers"] == []
     assert now["reviewed"] == 0
-    lines = goldpan("review", "export", "--answers").stdout.splitlines()
+    lines = run_asked("review", "export", "--answers").stdout.splitlines()
     assert {json.loads(line)["outcome"] for line in lines} == {"fail"}
     assert len(lines) == 60
 
 
-def test_an_id_of_one_kind_is_no_id_of_the_other(goldpan: Run) -> None:
+def test_an_id_of_one_kind_is_no_id_of_the_other(run_asked: Run) -> None:
     """An answer cannot be reviewed as a trace, nor a trace as an answer."""
-    said(goldpan, *ASK, "1")
-    (item,) = handed_out(goldpan)
+    said(run_asked, *ASK, "1")
+    (item,) = handed_out(run_asked)
     answer_id = item["answer_id"]
-    as_trace = goldpan("review", "submit", answer_id, "--verdict", "pass", "--reviewer", "ann")
+    as_trace = run_asked("review", "submit", answer_id, "--verdict", "pass", "--reviewer", "ann")
     assert (as_trace.returncode, "no label event" in as_trace.stderr) == (2, True)
     strange = "0" * 64
     lines = [
@@ -238,9 +238,9 @@ def test_an_id_of_one_kind_is_no_id_of_the_other(goldpan: Run) -> None:
         {"answer_id": answer_id, "verdict": "pass", "comment": f"Write to {MAIL}."},
     ]
     write_lines(Path("reviews.jsonl"), lines)
-    told = said(goldpan, "review", "submit", "--file", "reviews.jsonl", "--reviewer", "ann")
+    told = said(run_asked, "review", "submit", "--file", "reviews.jsonl", "--reviewer", "ann")
     assert (told["added"], [each["line"] for each in told["refused"]]) == (1, [1, 2, 3, 4, 5, 6])
-    (line,) = goldpan("review", "export", "--answers").stdout.splitlines()
+    (line,) = run_asked("review", "export", "--answers").stdout.splitlines()
     assert "<EMAIL_ADDRESS:" in json.loads(line)["comment"]
     assert marks_in_folder(Path("lake"), [MAIL]) == []
 
@@ -253,49 +253,49 @@ def submit(run: Run, answer_ids: Collection[str], verdict: str, reviewer: str) -
 
 
 def test_several_reviewers_must_agree_and_withdrawn_reviews_do_not_count(
-    goldpan: Run, monkeypatch: pytest.MonkeyPatch
+    run_asked: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More than half decide; what is disputed, unknown or not complete counts as not reviewed."""
     labels = "extends: chat_support\nname: mine\nversion: 3\nreview: {reviewers: 2}\n"
     Path("labels.yaml").write_text(labels, encoding="utf-8")
     monkeypatch.setenv("GOLDPAN_LABELS__POLICY", "labels.yaml")
-    said(goldpan, *ASK, "30")
-    review_all(goldpan, "ann")
-    assert said(goldpan, *ARGUMENTS)["code"] == 5  # each waits for another reviewer
-    assert review_all(goldpan, "ben") == 30
+    said(run_asked, *ASK, "30")
+    review_all(run_asked, "ann")
+    assert said(run_asked, *ARGUMENTS)["code"] == 5  # each waits for another reviewer
+    assert review_all(run_asked, "ben") == 30
     ids = list(read_answers(open_lake("lake").table(ANSWER_REVIEWS_TABLE)).answers)
-    submit(goldpan, ids[:1], "withdraw", "ann")
-    submit(goldpan, ids[1:2], "unknown", "ben")
-    found = said(goldpan, *ARGUMENTS)
+    submit(run_asked, ids[:1], "withdraw", "ann")
+    submit(run_asked, ids[1:2], "unknown", "ben")
+    found = said(run_asked, *ARGUMENTS)
     assert (found["looks"], found["requirements"][0]["reviews"]) == (1, 28)
     (third,) = (
-        item["answer_id"] for item in handed_out(goldpan, "cem") if item["answer_id"] == ids[1]
+        item["answer_id"] for item in handed_out(run_asked, "cem") if item["answer_id"] == ids[1]
     )
-    submit(goldpan, [third], "pass", "cem")
-    submit(goldpan, ids[:1], "pass", "ann")
-    found = said(goldpan, *ARGUMENTS)
+    submit(run_asked, [third], "pass", "cem")
+    submit(run_asked, ids[:1], "pass", "ann")
+    found = said(run_asked, *ARGUMENTS)
     assert (found["looks"], found["requirements"][0]["reviews"]) == (2, 30)
-    submit(goldpan, ids[5:6], "withdraw", "ann")  # what a look rested on is gone
-    refused = goldpan(*ARGUMENTS)
+    submit(run_asked, ids[5:6], "withdraw", "ann")  # what a look rested on is gone
+    refused = run_asked(*ARGUMENTS)
     assert (refused.returncode, "or are gone" in refused.stderr) == (2, True)
 
 
-def test_reviews_are_asked_only_where_they_decide(goldpan: Run) -> None:
+def test_reviews_are_asked_only_where_they_decide(run_asked: Run) -> None:
     """A gate that claims what judges say has no use for them, and does not read them."""
-    said(goldpan, *ASK, "30")
-    review_all(goldpan)
+    said(run_asked, *ASK, "30")
+    review_all(run_asked)
     as_judged = GATE.replace("as_humans", "as_judged")
     Path("h.yaml").write_text(as_judged, encoding="utf-8")
-    refused = goldpan(*ASK, "30")
+    refused = run_asked(*ASK, "30")
     assert (refused.returncode, "claim: as_humans" in refused.stderr) == (2, True)
-    assert said(goldpan, *ARGUMENTS)["agreement"] == {}
-    assert goldpan(*ARGUMENTS, "--reviews-to", "x").returncode == 2
+    assert said(run_asked, *ARGUMENTS)["agreement"] == {}
+    assert run_asked(*ARGUMENTS, "--reviews-to", "x").returncode == 2
 
 
-def test_another_candidate_has_reviews_of_its_own(goldpan: Run) -> None:
+def test_another_candidate_has_reviews_of_its_own(run_asked: Run) -> None:
     """The same answers of other outputs are asked about again, and count for them alone."""
-    said(goldpan, *ASK, "30")
-    review_all(goldpan)
+    said(run_asked, *ASK, "30")
+    review_all(run_asked)
     write_lines(Path("out.jsonl"), outputs(ROWS, response="At ten."))
-    assert said(goldpan, *ARGUMENTS)["code"] == 5
-    assert said(goldpan, *ASK, "30")["added"] == 30
+    assert said(run_asked, *ARGUMENTS)["code"] == 5
+    assert said(run_asked, *ASK, "30")["added"] == 30

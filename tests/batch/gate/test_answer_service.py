@@ -27,33 +27,33 @@ from tests.short_versions import short
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
+def answer_lake(tmp_path: Path) -> Lake:
     """An empty lake."""
     return new_lake(tmp_path / "lake")
 
 
-def test_a_larger_draw_keeps_the_smaller_one(lake: Lake) -> None:
+def test_a_larger_draw_keeps_the_smaller_one(answer_lake: Lake) -> None:
     """Each answer is asked about once, with the probability of the largest draw, in its order."""
-    desk = answer_desk(lake)
+    desk = answer_desk(answer_lake)
     assert desk.ask(lambda: answers(4)) == (4, 0)
     assert desk.ask(lambda: answers(4)) == (0, 4)
     (claimed,) = desk.claim("ann", 1)
     judge_answer(desk, claimed.answer.answer_id, "ann")
     assert desk.ask(lambda: answers(8)) == (4, 4)
     assert desk.ask(lambda: answers(2)) == (0, 2)
-    found = stored(lake)
+    found = stored(answer_lake)
     assert [each.trace_id for each in found.answers.values()] == [f"t-{n}" for n in range(8)]
     assert {each.probability for each in found.answers.values()} == {8 / OF}
     assert len(found.log.reviews) == 1
-    assert row_counts(lake) == {"ask": 12, "claim": 1, "review": 1}
+    assert row_counts(answer_lake) == {"ask": 12, "claim": 1, "review": 1}
     assert [each.answer.trace_id for each in desk.claim("ben", 9)] == [
         f"t-{n}" for n in range(1, 8)
     ]
 
 
-def test_an_answer_goes_to_as_many_reviewers_as_the_policy_asks_for(lake: Lake) -> None:
+def test_an_answer_goes_to_as_many_reviewers_as_the_policy_asks_for(answer_lake: Lake) -> None:
     """None gets it twice, and a lease keeps others away."""
-    desk = answer_desk(lake, rules=ReviewRules(reviewers=2))
+    desk = answer_desk(answer_lake, rules=ReviewRules(reviewers=2))
     desk.ask(lambda: answers(1))
     for reviewer, count in (("ann", 1), ("ann", 1), ("ben", 1), ("cem", 0)):
         assert len(desk.claim(reviewer, 5)) == count
@@ -69,7 +69,7 @@ def test_an_answer_goes_to_as_many_reviewers_as_the_policy_asks_for(lake: Lake) 
     assert [is_good for _, is_good in desk.queue().verdicts()] == [False]
 
 
-def test_who_is_erased_meanwhile_is_not_asked_about(lake: Lake) -> None:
+def test_who_is_erased_meanwhile_is_not_asked_about(answer_lake: Lake) -> None:
     """The draw is read again after the fence, and then without the person."""
     read = []
 
@@ -77,21 +77,21 @@ def test_who_is_erased_meanwhile_is_not_asked_about(lake: Lake) -> None:
         read.append(1)
         if len(read) > 1:
             return answers(2)
-        other = open_lake(lake.location.folder or "").table(ANSWER_REVIEWS_TABLE)
+        other = open_lake(answer_lake.location.folder or "").table(ANSWER_REVIEWS_TABLE)
         ERASURE_FENCE.raise_to(other, 1, means())
         return answers(4)
 
-    assert answer_desk(lake).ask(draw) == (2, 0)
+    assert answer_desk(answer_lake).ask(draw) == (2, 0)
     assert len(read) == 2
-    assert row_counts(lake) == {"ask": 2}
+    assert row_counts(answer_lake) == {"ask": 2}
 
 
-def test_without_texts_nothing_is_handed_out_and_reviews_stand(lake: Lake) -> None:
+def test_without_texts_nothing_is_handed_out_and_reviews_stand(answer_lake: Lake) -> None:
     """What has expired cannot be reviewed; what was reviewed before still counts."""
-    desk = answer_desk(lake)
+    desk = answer_desk(answer_lake)
     desk.ask(lambda: [answer(1), answer(2)._replace(texts=answer(2).texts._replace(response=None))])
     assert {each.texts.shown()["response"] for each in desk.claim("ann", 2)} == {"It is 1.", None}
-    found = stored(lake)
+    found = stored(answer_lake)
     assert all(each.is_readable for each in found.answers.values())
 
 
