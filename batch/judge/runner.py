@@ -101,8 +101,8 @@ class JudgeRunner:
         self.store.begin()
         self.store.refresh()
         served = self.plan.served_way is not None
-        tasks = (task for subject in source() for task in self.plan.tasks_of(subject))
-        for batch in in_chunks(tasks, self.terms.batch_rows if served else _OFFLINE_ROWS):
+        to_do = (task for subject in source() for task in self.plan.tasks_of(subject))
+        for batch in in_chunks(to_do, self.terms.batch_rows if served else _OFFLINE_ROWS):
             self._judge(batch)
             self.terms.progress("judging", len(self._report.rows), total)
         while self._waiting:
