@@ -1,10 +1,12 @@
 """Asking about a candidate's answers, claiming and reviewing them: once, whoever else is there."""
 
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from batch.retention.run import RetentionRun
 from batch.reviews.answer_service import AnswerRequest
 from labels.rules import ReviewRules
 from lake.fences import ERASURE_FENCE
@@ -87,12 +89,18 @@ def test_who_is_erased_meanwhile_is_not_asked_about(answer_lake: Lake) -> None:
 
 
 def test_without_texts_nothing_is_handed_out_and_reviews_stand(answer_lake: Lake) -> None:
-    """What has expired cannot be reviewed; what was reviewed before still counts."""
+    """What has expired cannot be reviewed; what was reviewed before counts as it did."""
     desk = answer_desk(answer_lake)
-    desk.ask(lambda: [answer(1), answer(2)._replace(texts=answer(2).texts._replace(response=None))])
-    assert {each.texts.shown()["response"] for each in desk.claim("ann", 2)} == {"It is 1.", None}
-    found = stored(answer_lake)
-    assert all(each.is_readable for each in found.answers.values())
+    desk.ask(lambda: [answer(1), answer(2, response=None)])
+    claimed = desk.claim("ann", 2)
+    assert [each.texts.shown()["response"] for each in claimed] == ["It is 1.", None]
+    judge_answer(desk, claimed[0].answer.answer_id, "ann", "pass")
+    until = {"text": date(2030, 1, 1)}
+    assert list(RetentionRun.of(answer_lake, ANSWER_REVIEWS_TABLE, until, means()).run())
+    assert desk.claim("ben", 2) == []
+    assert [each.answer.trace_id for each in desk.queue().verdicts()] == ["t-1"]
+    assert desk.ask(lambda: answers(3)) == (1, 2)
+    assert [each.answer.trace_id for each in desk.claim("ben", 2)] == ["t-0"]
 
 
 @pytest.mark.parametrize("every", short([4, 1], [4]))
