@@ -111,6 +111,8 @@ TABLE_LAYOUTS: Final[Mapping[str, TableLayout]] = {
             "release",
             "release_digest",
             "candidate_digest",
+            "baseline_digest",
+            "side",
             "scope",
             "asked",
             "reviewer",

@@ -12,7 +12,7 @@ from batch.reviews.answer_table import AnswerTexts
 from judges.gate.answer_queue import AnswerSource, AskedAnswer
 from judges.gate.definition import GateDefinition
 from judges.gate.metric_names import RECORDED, gate_metric
-from judges.gate.readings import GateRows
+from judges.gate.readings import CANDIDATE, GateRows
 from judges.gate.review_draw import draw_reviews
 from judges.judged_row import JudgedRow, judged_row_of
 
@@ -57,6 +57,7 @@ class DrawnAnswer(NamedTuple):
             answer_id=source.answer_id(self.metric, self.row.mark),
             trace_id=self.row.trace_id,
             metric=self.metric,
+            side=CANDIDATE,
             source=source,
             probability=self.probability,
             asked_at=0,

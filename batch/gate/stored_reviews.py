@@ -6,6 +6,7 @@ from batch.gate.gate_lines import ReviewLine
 from judges.gate.answer_queue import AnswerQueue, AnswerSource
 from judges.gate.definition import GateDefinition
 from judges.gate.metric_names import base_name
+from judges.gate.readings import CANDIDATE
 from schemas.errors import UsageError
 
 ReviewLines = Mapping[tuple[str, str], ReviewLine]
@@ -22,7 +23,9 @@ def stored_reviews(
     required = {base_name(text) for text in definition.require}
     found = {}
     for answer, is_good in queue.verdicts():
-        if answer.source == source and answer.metric in required:
+        if answer.side != CANDIDATE or answer.source != source:
+            continue
+        if answer.metric in required:
             line = ReviewLine(
                 row=answer.trace_id,
                 metric=answer.metric,

@@ -25,6 +25,7 @@ _COLUMNS: Final = (
     "step",
     "trace_id",
     "metric",
+    "side",
     *AnswerSource._fields,
     "probability",
     *_TIMES,
@@ -173,6 +174,7 @@ def _about(answer: AskedAnswer) -> AnswerRow:
         "answer_id": answer.answer_id,
         "trace_id": answer.trace_id,
         "metric": answer.metric,
+        "side": answer.side,
         **answer.source._asdict(),
         "probability": answer.probability,
     }
@@ -195,6 +197,7 @@ def _answer(row: Mapping[str, Any], before: AskedAnswer | None) -> AskedAnswer:
         answer_id=row["answer_id"],
         trace_id=row["trace_id"],
         metric=row["metric"],
+        side=row["side"],
         source=AnswerSource(*(row[name] for name in AnswerSource._fields)),
         probability=row["probability"],
         asked_at=row["occurred_at"],

@@ -68,6 +68,8 @@ def export_answer_reviews(stored: StoredAnswers) -> Iterator[dict[str, Any]]:
             "probability": answer.probability,
             "release": answer.source.release,
             "candidate_digest": answer.source.candidate_digest,
+            "baseline_digest": answer.source.baseline_digest,
+            "side": answer.side,
             "trace_id": answer.trace_id,
         }
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from judges.definition import digest_of
+from judges.gate.readings import CANDIDATE, GateSide
 from labels.agreement import adjudicate
 from labels.review_log import Review, ReviewClaim, ReviewLog
 from labels.review_steps import accept_review, choose_claims, reviews_needed
@@ -20,17 +21,20 @@ from schemas.errors import UsageError
 class AnswerSource(NamedTuple):
     """Whose answers were drawn from what: the candidate's to a release, by digests.
 
-    ``scope`` is that of the gate (`judges.gate.definition.GateScope`).
+    ``scope`` is that of the gate (`judges.gate.definition.GateScope`). ``baseline_digest`` names
+    the baseline, where the answers of both sides to a row are drawn together; None otherwise.
     """
 
     release: str
     release_digest: str
     candidate_digest: str
     scope: str
+    baseline_digest: str | None = None
 
-    def answer_id(self, metric: str, mark: str) -> str:
+    def answer_id(self, metric: str, mark: str, side: GateSide = CANDIDATE) -> str:
         """Return the id of an answer and metric, which nobody can guess without the row's mark."""
-        return digest_of([self.release_digest, self.candidate_digest, self.scope, metric, mark])
+        digests = [self.release_digest, self.candidate_digest, self.baseline_digest]
+        return digest_of([*digests, self.scope, metric, mark, side])
 
 
 class AskedAnswer(NamedTuple):
@@ -43,6 +47,7 @@ class AskedAnswer(NamedTuple):
     answer_id: str
     trace_id: str
     metric: str
+    side: GateSide
     source: AnswerSource
     probability: float
     asked_at: int

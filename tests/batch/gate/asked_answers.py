@@ -26,6 +26,7 @@ def answer(number: int, count: int = OF, **fields: Any) -> AnswerRequest:
         answer_id=SOURCE.answer_id("faithfulness", f"mark-{number}"),
         trace_id=trace_id,
         metric="faithfulness",
+        side="candidate",
         source=SOURCE,
         probability=count / OF,
         asked_at=0,

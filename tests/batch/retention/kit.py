@@ -243,6 +243,7 @@ def add_day(lake: Lake, day: int) -> None:
         "release": "support@1",
         "release_digest": "a" * 64,
         "candidate_digest": "b" * 64,
+        "side": "candidate",
         "scope": "rows",
         "probability": 0.5,
         "occurred_at": at,
