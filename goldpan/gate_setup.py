@@ -125,10 +125,11 @@ def rows_for_judges(settings: Settings, files: GateFiles) -> list[dict[str, Any]
 
 
 def rows_for_reviewers(settings: Settings, files: GateFiles, count: int) -> list[dict[str, Any]]:
-    """Return so many of the candidate's answers for each metric that a judge measures.
+    """Return the answers to so many rows for each metric that a judge measures.
 
-    They are redacted, and do not say what the judge says. Raises UsageError without outputs of the
-    candidate, or if a judge measures nothing.
+    They are redacted, and do not say what the judge says. They are the candidate's, and those of
+    the baseline too where a difference is claimed as humans would judge. Raises UsageError without
+    outputs of these, or if a judge measures nothing.
     """
     return [drawn.to_line() for drawn in _drawn_answers(_open_gate(settings, files), count)]
 
@@ -150,62 +151,71 @@ def ask_reviewers(settings: Settings, files: GateFiles, count: int) -> AskReport
         is_erased = erased_traces(settings)
         opened = _open_gate(settings, files)
         drawn = _drawn_answers(opened, count)
-        source = _answer_source(opened.definition, opened.release, opened.inputs)
-        if source is None:
-            return []
+        sources = _answer_sources(opened.definition, opened.release, opened.inputs)
         erased = is_erased([each.judged.trace for each in drawn])
         return [
-            each.to_request(source, asks.get(each.metric), opened.answers.policy)
+            each.to_request(sources[each.metric], asks.get(each.metric), opened.answers.policy)
             for each, is_gone in zip(drawn, erased, strict=True)
-            if not is_gone
+            if not is_gone and each.metric in sources
         ]
 
     return open_answer_queue(settings, Lake(settings.lake)).ask(read)
 
 
 def _drawn_answers(opened: _OpenGate, count: int) -> list[DrawnAnswer]:
-    answered = _answered_rows(opened, "--ask-reviews")
+    sides = {CANDIDATE, *(s for held in opened.definition.reviewed_sides.values() for s in held)}
+    answered = {side: _answered_rows(opened, "--ask-reviews", side) for side in sorted(sides)}
     rows, _, read = read_gate(opened.definition, opened.release, opened.table, opened.inputs)
     found = list(draw_answers(opened.definition, rows, read, answered, count))
     if not found:
         raise UsageError(
-            f"The gate {opened.definition.gate} has no verdicts of the candidate to review: give "
+            f"The gate {opened.definition.gate} has no verdicts to review: give "
             "--verdicts or --judge, for a metric that it requires."
         )
     return found
 
 
-def _answer_source(
+def _answer_sources(
     definition: GateDefinition, release: ReleaseVersion, inputs: GateInputs
-) -> AnswerSource | None:
+) -> dict[str, AnswerSource]:
+    """Return what the answers to review are drawn from, by metric; nothing without outputs."""
     candidate = inputs.candidate_digest
     if candidate is None:
-        return None
+        return {}
     name = f"{release.name}@{release.version}"
-    return AnswerSource(name, release.digest, candidate, definition.about)
+    return {
+        metric: AnswerSource(
+            name,
+            release.digest,
+            candidate,
+            definition.about,
+            inputs.baseline_digest if len(sides) > 1 else None,
+        )
+        for metric, sides in definition.reviewed_sides.items()
+    }
 
 
 def _with_reviews(
     settings: Settings, definition: GateDefinition, release: ReleaseVersion, inputs: GateInputs
 ) -> GateInputs:
-    """Return inputs with the reviews of the candidate's answers that are in the lake.
+    """Return inputs with the reviews of the answers that are in the lake.
 
     Where reviews decide nothing they are left out: each new one would be another look.
     """
-    source = _answer_source(definition, release, inputs)
-    if source is None or definition.claim != "as_humans":
-        return inputs
-    service = find_answer_queue(settings, Lake(settings.lake))
+    sources = _answer_sources(definition, release, inputs)
+    service = find_answer_queue(settings, Lake(settings.lake)) if sources else None
     if service is None:
         return inputs
-    stored = stored_reviews(service.queue(), source, definition)
+    stored = stored_reviews(service.queue(), sources)
     return replace(inputs, reviews=add_reviews(stored, inputs.reviews))
 
 
-def _answered_rows(opened: _OpenGate, option: str) -> list[dict[str, Any]]:
-    outputs = opened.inputs.candidate
+def _answered_rows(
+    opened: _OpenGate, option: str, side: GateSide = CANDIDATE
+) -> list[dict[str, Any]]:
+    outputs = opened.inputs.candidate if side == CANDIDATE else opened.inputs.baseline
     if outputs is None or isinstance(outputs, KeptRun):
-        raise UsageError(f"{option} writes answers of the candidate: give --candidate FILE.")
+        raise UsageError(f"{option} writes answers of the {side}: give --{side} FILE.")
     return opened.answers.rows(outputs)
 
 

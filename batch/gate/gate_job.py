@@ -12,6 +12,7 @@ from batch.gate.gate_run import GateRun, KeptRun, RunInputs, encode_readings
 from batch.gate.release_rows import gate_rows
 from batch.gate.run_store import GateRunStore, LookPlace
 from batch.gate.side_readings import GateRow, SideFiles
+from batch.gate.side_reviews import side_reviews
 from batch.release.publish.repository import ReleaseVersion
 from judges.definition import digest_of
 from judges.gate.decision import decide_gate
@@ -20,7 +21,6 @@ from judges.gate.metric_names import gate_metric
 from judges.gate.readings import (
     BASELINE,
     CANDIDATE,
-    GateReview,
     GateRows,
     GateSide,
     MetricReadings,
@@ -44,7 +44,7 @@ class GateInputs:
     candidate: SideSource = None
     baseline: SideSource = None
     verdicts: Mapping[tuple[str, str, str], VerdictLine] | None = None
-    reviews: Mapping[tuple[str, str], ReviewLine] = field(default_factory=dict)
+    reviews: Mapping[tuple[str, str, str], ReviewLine] = field(default_factory=dict)
     judged: Mapping[GateSide, Mapping[str, Mapping[str, RowReading]]] = field(default_factory=dict)
     judge_names: Mapping[GateSide, Mapping[str, str]] = field(default_factory=dict)
 
@@ -56,16 +56,21 @@ class GateInputs:
             return candidate.document["inputs"]["candidate"] or candidate.digest
         return _digest(candidate)
 
+    @property
+    def baseline_digest(self) -> str | None:
+        """Return what names the baseline: a kept run, or the digest of its outputs."""
+        baseline = self.baseline
+        return baseline.name if isinstance(baseline, KeptRun) else _digest(baseline)
+
     def digests(self, definition: GateDefinition, release: ReleaseVersion) -> RunInputs:
         """Return the digests of everything that decides."""
-        baseline = self.baseline
         return RunInputs(
             gate=definition.gate,
             gate_digest=definition.digest,
             release=f"{release.name}@{release.version}",
             release_digest=release.digest,
             candidate=self.candidate_digest,
-            baseline=baseline.name if isinstance(baseline, KeptRun) else _digest(baseline),
+            baseline=self.baseline_digest,
             verdicts=self._verdicts_digest(),
             reviews=digest_of_lines(self.reviews) if self.reviews else None,
         )
@@ -180,14 +185,7 @@ def _gate_rows(
     inputs: GateInputs,
     sides: Mapping[GateSide, SideFiles],
 ) -> GateRows:
-    places = {row.trace_id: at for at, row in enumerate(rows)}
-    reviews: dict[str, list[GateReview]] = {}
-    for line in inputs.reviews.values():
-        if (at := places.get(line.row)) is not None:
-            name = gate_metric(line.metric).reads[0]
-            reviews.setdefault(name, []).append(
-                GateReview(at, line.outcome == "pass", line.probability)
-            )
+    reviews = side_reviews(rows, inputs.reviews.values())
     by = () if definition.segments is None else definition.segments.by
     return GateRows(
         weights=RowArrays(
@@ -202,7 +200,8 @@ def _gate_rows(
             for side, files in sides.items()
             for name, judge in files.judges().items()
         },
-        reviews=reviews,
+        reviews=reviews[CANDIDATE],
+        baseline_reviews=reviews[BASELINE],
     )
 
 

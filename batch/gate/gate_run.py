@@ -124,16 +124,20 @@ class KeptRun(NamedTuple):
         """Return what was read of its candidate, by what is read, then by mark."""
         return {name: rows for (side, name), rows in self.readings.items() if side == CANDIDATE}
 
-    def contradicted(self, readings: KeptReadings) -> int:
-        """Return how many of the candidate's verdicts are others now, or are gone.
+    def contradicted(self, readings: KeptReadings, baseline: str | None) -> int:
+        """Return how many of the candidate's verdicts and reviews are others now, or are gone.
 
-        Errors and rows that were pending may have got a verdict since. Rows that were erased from
-        the release are gone with their marks, and are not counted.
+        Of the same baseline its reviews too, since these could be repeated as well. Errors and rows
+        that were pending may have got a verdict since. Rows that were erased from the release are
+        gone with their marks, and are not counted.
         """
+        same_baseline = self.document["inputs"]["baseline"] == baseline
         present = {mark for rows in readings.values() for mark in rows}
         changed = 0
         for (side, name), rows in self.readings.items():
-            now = readings.get((side, name), {}) if side == CANDIDATE else rows
+            if side != CANDIDATE and not (same_baseline and name.endswith(REVIEWED)):
+                continue
+            now = readings.get((side, name), {})
             changed += sum(
                 reading.state not in _PASSING and mark in present and now.get(mark) != reading
                 for mark, reading in rows.items()
@@ -158,13 +162,15 @@ def encode_readings(rows: Sequence[GateRow], read: GateRows, names: Iterable[str
                 columns["reads"].append(name)
                 columns["state"].append(state)
                 columns["value"].append(float(held.values[at]) if state == "value" else None)
-    for name in sorted(names):
-        for review in sorted(read.reviews.get(name, ()), key=lambda each: rows[each.at].mark):
-            columns["mark"].append(rows[review.at].mark)
-            columns["side"].append(CANDIDATE)
-            columns["reads"].append(f"{name}{REVIEWED}")
-            columns["state"].append("pass" if review.is_good else "fail")
-            columns["value"].append(None)
+    for side in sides:
+        for name in sorted(names):
+            reviews = read.reviews_of(side, name)
+            for review in sorted(reviews, key=lambda each: rows[each.at].mark):
+                columns["mark"].append(rows[review.at].mark)
+                columns["side"].append(side)
+                columns["reads"].append(f"{name}{REVIEWED}")
+                columns["state"].append("pass" if review.is_good else "fail")
+                columns["value"].append(None)
     sink = BytesIO()
     pq.write_table(pa.table(columns, schema=_SCHEMA), sink, compression="zstd")
     return sink.getvalue()

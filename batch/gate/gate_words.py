@@ -79,12 +79,19 @@ def next_step(result: RequirementResult) -> str | None:
         return f"{result.name}: {result.reason}"
     if result.state != "open":
         return None
-    what = "reviews" if result.reviews else "rows"
+    what = evidence_text(result)
     count = result.missing_reviews if result.reviews else result.missing_rows
     if count is None:
         return f"{result.name}: no number of {what} is enough, the estimate lies on the bar"
     how = " (--ask-reviews draws them)" if result.reviews else ""
     return f"{result.name}: about {count:,} more {what}{how}"
+
+
+def evidence_text(result: RequirementResult) -> str:
+    """Return what more evidence is made of: rows, reviews, or rows that are reviewed twice."""
+    if not result.reviews:
+        return "rows"
+    return "rows reviewed on both sides" if is_margin(result) else "reviews"
 
 
 def next_steps(decision: GateDecision) -> list[str]:
@@ -116,11 +123,15 @@ def p_text(p_value: float) -> str:
 
 
 def agreement_text(decision: GateDecision) -> list[str]:
-    """Return for each judged metric with reviews how far its judge agrees with them."""
+    """Return for each judged metric with reviews how far its judge agrees with them, by side."""
     return [
         f"{name}: the judge says what reviewers say of {found.agreed:,} of {found.decided:,} "
-        f"answers" + ("" if found.ac1 is None else f" (AC1 = {found.ac1:.2f})")
-        for name, found in decision.agreement.items()
+        f"{answers}" + ("" if found.ac1 is None else f" (AC1 = {found.ac1:.2f})")
+        for answers, agreement in (
+            ("answers", decision.agreement),
+            ("answers of the baseline", decision.baseline_agreement),
+        )
+        for name, found in agreement.items()
     ]
 
 

@@ -86,7 +86,7 @@ class GateRunStore:
         if (same := _same_run(looks, inputs)) is not None:
             return same
         runs = list(looks.values())
-        changed = max((run.contradicted(read) for run in runs), default=0)
+        changed = max((run.contradicted(read, inputs.baseline) for run in runs), default=0)
         if changed:
             raise UsageError(
                 f"The gate {inputs.gate} has looked at this candidate before, in run "
@@ -105,7 +105,7 @@ class GateRunStore:
                 continue
             if (same := _same_run(looks, inputs)) is not None:
                 return same
-            if not any(run.contradicted(read) for run in runs):
+            if not any(run.contradicted(read, inputs.baseline) for run in runs):
                 return LookPlace(series, len(runs) + 1)
         return LookPlace(f"{inputs.gate}/{inputs.digest[:12]}", 1)
 

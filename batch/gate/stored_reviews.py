@@ -1,42 +1,42 @@
-"""The reviews of a candidate's answers that are in the lake, as a gate reads them."""
+"""The reviews of answers that are in the lake, as a gate reads them."""
 
 from collections.abc import Mapping
 
 from batch.gate.gate_lines import ReviewLine
 from judges.gate.answer_queue import AnswerQueue, AnswerSource
-from judges.gate.definition import GateDefinition
-from judges.gate.metric_names import base_name
+from judges.gate.metric_names import gate_metric
 from judges.gate.readings import CANDIDATE
 from schemas.errors import UsageError
 
-ReviewLines = Mapping[tuple[str, str], ReviewLine]
-"""Reviews by row and metric."""
+ReviewLines = Mapping[tuple[str, str, str], ReviewLine]
+"""Reviews by row, whose answer it is, and metric."""
 
 
 def stored_reviews(
-    queue: AnswerQueue, source: AnswerSource, definition: GateDefinition
-) -> dict[tuple[str, str], ReviewLine]:
-    """Return what reviewers say of a candidate's answers, for the metrics that a gate requires.
+    queue: AnswerQueue, sources: Mapping[str, AnswerSource]
+) -> dict[tuple[str, str, str], ReviewLine]:
+    """Return what reviewers say of the answers that were drawn for the metrics of a gate.
 
-    Only answers with all their reviews count (`AnswerQueue.verdicts`).
+    ``sources`` say from what, by metric. Only answers with all their reviews count
+    (`AnswerQueue.verdicts`).
     """
-    required = {base_name(text) for text in definition.require}
     found = {}
     for answer, is_good in queue.verdicts():
-        if answer.side != CANDIDATE or answer.source != source:
-            continue
-        if answer.metric in required:
+        if answer.source == sources.get(answer.metric):
             line = ReviewLine(
                 row=answer.trace_id,
                 metric=answer.metric,
                 outcome="pass" if is_good else "fail",
                 probability=answer.probability,
+                side=None if answer.side == CANDIDATE else answer.side,
             )
-            found[line.row, line.metric] = line
+            found[_key(line)] = line
     return found
 
 
-def add_reviews(stored: ReviewLines, from_file: ReviewLines) -> dict[tuple[str, str], ReviewLine]:
+def add_reviews(
+    stored: ReviewLines, from_file: ReviewLines
+) -> dict[tuple[str, str, str], ReviewLine]:
     """Return the reviews of the lake, and those of a file about other answers.
 
     Raises UsageError if both say something else of one answer: one of them would be picked.
@@ -44,7 +44,7 @@ def add_reviews(stored: ReviewLines, from_file: ReviewLines) -> dict[tuple[str, 
     found = dict(stored)
     contradicted = 0
     for line in from_file.values():
-        same = found.setdefault((line.row, base_name(line.metric)), line)
+        same = found.setdefault(_key(line), line)
         contradicted += same.outcome != line.outcome
     if contradicted:
         raise UsageError(
@@ -53,3 +53,7 @@ def add_reviews(stored: ReviewLines, from_file: ReviewLines) -> dict[tuple[str, 
             "submit other verdicts"
         )
     return found
+
+
+def _key(line: ReviewLine) -> tuple[str, str, str]:
+    return line.row, line.answer_of, gate_metric(line.metric).verdict

@@ -7,6 +7,7 @@ from batch.gate.gate_words import (
     bar_text,
     estimate_text,
     interval_text,
+    is_margin,
     look_text,
     name_text,
     next_steps,
@@ -74,7 +75,10 @@ def _show(console: Console, result: RequirementResult) -> None:
     console.print(f"{plain_text(result.state)}: {name}, {bar_text(result)}", soft_wrap=True)
     if result.state == "not_measured":
         return
-    counts = format_quantity(result.rows, "review" if result.reviews else "row")
+    of_reviews = bool(result.reviews) and not is_margin(result)
+    counts = format_quantity(result.rows, "review" if of_reviews else "row")
+    if result.reviews and is_margin(result):
+        counts += " reviewed on both sides"
     console.print(
         f"  {estimate_text(result)} ({interval_text(result)}), {counts}; "
         f"finds differences from {number_text(result, result.mde)}",
@@ -124,8 +128,10 @@ def show_plan(console: Console, definition: GateDefinition, plan: GatePlan) -> N
             continue
         console.print(f"  finds {number_text(shown, each.finds)} with 80 %", soft_wrap=True)
         if each.sought is not None:
-            what, count = (
-                ("review", each.more_reviews) if each.more_reviews else ("row", each.more_rows)
-            )
-            short = "no number of rows" if count is None else f"{format_quantity(count, what)} more"
+            short = "no number of rows"
+            if each.more_reviews:
+                what = "reviews of each side" if is_margin(shown) else "reviews"
+                short = f"{each.more_reviews:,} {what} more"
+            elif each.more_rows is not None:
+                short = f"{format_quantity(each.more_rows, 'row')} more"
             console.print(f"  to find {number_text(shown, each.sought)}: {short}", soft_wrap=True)

@@ -299,3 +299,34 @@ def test_another_candidate_has_reviews_of_its_own(run_asked: Run) -> None:
     write_lines(Path("out.jsonl"), outputs(ROWS, response="At ten."))
     assert said(run_asked, *ARGUMENTS)["code"] == 5
     assert said(run_asked, *ASK, "30")["added"] == 30
+
+
+def test_both_answers_to_a_row_are_asked_about_where_a_difference_is_claimed(
+    run_asked: Run,
+) -> None:
+    """They stand side by side, drawn together, and nothing says which is the candidate's."""
+    Path("h.yaml").write_text(GATE.replace("at_least: 0.85", "no_worse_than_baseline_by: 0.1"))
+    said_before = outputs(ROWS, response=lambda n: SAYS_NOTHING if n % 20 == 1 else "Ask Bob.")
+    write_lines(Path("base.jsonl"), said_before)
+    both = [
+        *verdicts("faithfulness", every=20, rows=ROWS),
+        *(
+            each | {"side": "baseline", "outcome": "fail" if n % 20 == 1 else "pass"}
+            for n, each in enumerate(verdicts("faithfulness", every=20, rows=ROWS))
+        ),
+    ]
+    write_lines(Path("verdicts.jsonl"), both)
+    arguments = (*ARGUMENTS, "--baseline", "base.jsonl")
+    assert said(run_asked, *arguments, "--ask-reviews", "120")["added"] == 240
+    items = handed_out(run_asked)
+    questions = [item["conversation"]["messages"][0]["content"] for item in items]
+    assert questions[::2] == questions[1::2]
+    stored = list(read_answers(open_lake("lake").table(ANSWER_REVIEWS_TABLE)).answers.values())
+    assert {(each.source.baseline_digest is None, each.probability > 0) for each in stored} == {
+        (False, True)
+    }
+    assert {each.side for each in stored[::2]} == {"candidate", "baseline"}
+    assert [each.probability for each in stored[::2]] == [e.probability for e in stored[1::2]]
+    assert review_all(run_asked) == 240
+    found = said(run_asked, *arguments)
+    assert (found["decision"], found["requirements"][0]["reviews"]) == ("ship", 120)

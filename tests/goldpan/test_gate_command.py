@@ -276,8 +276,9 @@ def test_a_plan_says_what_will_be_found_and_keeps_nothing(run_gate: Run) -> None
     text = text.replace("as_judged ", "as_humans ")
     Path(EXAMPLE).write_text(text, encoding="utf-8")
     ran = run_gate("gate", EXAMPLE, "--dry-run")
-    assert "at least 100 reviews" in ran.stdout
+    assert "at least 300 reviews" in ran.stdout  # 100 of each answer, and of tasks
     assert "reviews more" in ran.stdout
+    assert "reviews of each side more" in ran.stdout
     assert not Path("lake/evaluations").exists()
 
 
@@ -387,6 +388,7 @@ def test_the_commands_of_the_page_run(run_gate: Run, monkeypatch: pytest.MonkeyP
         text = judge.replace("judge: answered", f"judge: {name}")
         Path(f"{name}.yaml").write_text(text, encoding="utf-8")
     monkeypatch.setenv("GOLDPAN_REDACT__POLICY", "policy.yaml")
+    write_lines(Path("base.jsonl"), outputs())
     blocks = code_blocks("docs/gate.md")
     said = [block.text.splitlines() for block in blocks if block.language == "sh"]
     codes = []
@@ -400,7 +402,7 @@ def test_the_commands_of_the_page_run(run_gate: Run, monkeypatch: pytest.MonkeyP
             elif "--verdicts" in line:
                 write_lines(Path("out.jsonl"), outputs())
             codes.append(run_gate(*line.removeprefix("goldpan ").split()).returncode)
-    assert codes == [0, 0, 0, 0, 5, 0, 0]  # nobody has judged task_success: cost per success
+    assert codes == [0, 0, 0, 0, 5, 0, 0, 0]  # nobody has judged task_success: cost per success
     in_ci = [block.text for block in blocks if block.language == "yaml"][1:]
     assert [said[-1][0] in text and bool(yaml.safe_load(text)) for text in in_ci] == [True, True]
     lines = [json.loads(block.text) for block in blocks if block.language == "json"]
@@ -409,7 +411,7 @@ def test_the_commands_of_the_page_run(run_gate: Run, monkeypatch: pytest.MonkeyP
         write_lines(Path(name), [line])
     assert read_candidate(Path("c")).keys() == {"t0001"}
     assert read_verdicts(Path("v")).keys() == {("t0001", "candidate", "faithfulness")}
-    assert read_reviews(Path("r")).keys() == {("t0001", "faithfulness")}
+    assert read_reviews(Path("r")).keys() == {("t0001", "candidate", "faithfulness")}
 
 
 def test_reviews_are_asked_blindly_and_decide_as_humans_would(
@@ -467,6 +469,58 @@ def test_reviews_are_asked_blindly_and_decide_as_humans_would(
     assert reviewed(many, set())[0] == 2  # reviews that are others now
     code, found = reviewed(many, bad)
     assert (code, found["decision"], found["looks"]) == (0, "ship", 2)
+
+
+def test_both_answers_to_a_row_are_reviewed_without_saying_whose_they_are(
+    run_gate: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row stands there with both, in random order; the gate knows which is which."""
+    write_judge("{check: empty_answer}")
+    monkeypatch.setenv("GOLDPAN_REDACT__POLICY", "policy.yaml")
+    Path("m.yaml").write_text(
+        "gate: m\nrelease: support@1\nclaim: as_humans\nlooks: 3\n"
+        "require: {faithfulness: {no_worse_than_baseline_by: 0.1}}\n"
+        "judged: {agreement_at_least: {ac1: 0.5, reviews: 30}}\n",
+        encoding="utf-8",
+    )
+    for name, response in (("out.jsonl", "New."), ("base.jsonl", "Old.")):
+        write_lines(Path(name), outputs(response=response))
+    both = [verdicts("faithfulness", every=20, side=side) for side in ("candidate", "baseline")]
+    write_lines(Path("verdicts.jsonl"), [line for held in both for line in held])
+    arguments: tuple[str, ...] = ("gate", "m.yaml", "--candidate", "out.jsonl")
+    arguments += ("--verdicts", "verdicts.jsonl")
+    ask = ("--reviews-to", "a", "--ask-reviews")
+    assert "give --baseline FILE" in run_gate(*arguments, *ask, "40").stderr
+    arguments = (*arguments, "--baseline", "base.jsonl")
+
+    def drawn(count: int) -> list[dict[str, Any]]:
+        assert run_gate(*arguments, *ask, str(count)).returncode == 0
+        text = Path("a").read_text(encoding="utf-8")
+        assert ("candidate" in text, "baseline" in text, "side" in text) == (False, False, False)
+        lines: list[dict[str, Any]] = [json.loads(line) for line in text.splitlines()]
+        assert [each["row"] for each in lines[::2]] == [each["row"] for each in lines[1::2]]
+        assert {each["response"] for each in lines[::2]} == {"New.", "Old."}
+        return lines
+
+    few, many = drawn(40), drawn(160)
+    assert len(few) == 80
+    assert {each["answer"] for each in few} < {each["answer"] for each in many}
+
+    def decided_on(lines: list[dict[str, Any]], bad: str | None) -> tuple[int, str]:
+        said = [each | {"outcome": "fail" if each["response"] == bad else "pass"} for each in lines]
+        write_lines(Path("reviews.jsonl"), said)
+        ran = run_gate(*arguments, "--reviews", "reviews.jsonl")
+        return ran.returncode, ran.stdout + ran.stderr
+
+    code, text = decided_on(few, None)
+    assert (code, "40 rows reviewed on both sides" in text) == (4, True)
+    assert "more rows reviewed on both sides" in text
+    assert decided_on(many, "Old.")[0] == 2  # reviews of the baseline that are others now
+    assert decided_on(many, None)[0] == 0
+    strange = [many[0] | {"answer": "0" * 16}, *many[1:]]
+    assert "names an answer that this gate has not asked about" in decided_on(strange, None)[1]
+    twice = [*many, many[0] | {"answer": None, "side": "candidate"}]
+    assert "one of them would be picked" in decided_on(twice, None)[1]
 
 
 MISTAKES = {
