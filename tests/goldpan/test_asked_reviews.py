@@ -305,7 +305,7 @@ def test_both_answers_to_a_row_are_asked_about_where_a_difference_is_claimed(
     run_asked: Run,
 ) -> None:
     """They stand side by side, drawn together, and nothing says which is the candidate's."""
-    Path("h.yaml").write_text(GATE.replace("at_least: 0.85", "no_worse_than_baseline_by: 0.1"))
+    Path("h.yaml").write_text(GATE.replace("at_least: 0.85", "no_worse_than_baseline_by: 0.2"))
     said_before = outputs(ROWS, response=lambda n: SAYS_NOTHING if n % 20 == 1 else "Ask Bob.")
     write_lines(Path("base.jsonl"), said_before)
     both = [
