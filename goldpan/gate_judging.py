@@ -70,6 +70,11 @@ class AnswerReader:
             self._known[id(lines)] = known = (lines, answers)
         return known[1]
 
+    @property
+    def policy(self) -> str:
+        """Return the hash of the redaction policy."""
+        return self._redactor.policy_hash
+
     def rows(self, lines: Mapping[str, CandidateLine]) -> list[dict[str, Any]]:
         """Return the rows with the answers of a side, redacted."""
         return list(answered_rows(self.table, lines, self.redacted(lines)))

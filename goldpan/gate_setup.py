@@ -16,19 +16,26 @@ from batch.gate.gate_run import GateRun, KeptRun
 from batch.gate.judge_cards import JudgeFacts, judge_cards
 from batch.gate.kept_answers import KeptAnswer, encode_answers
 from batch.gate.release_plan import plan_of_release
-from batch.gate.review_requests import review_requests
+from batch.gate.review_requests import DrawnAnswer, draw_answers
 from batch.gate.run_store import GateRunStore, is_run_name
 from batch.gate.side_readings import row_mark
+from batch.gate.stored_reviews import add_reviews, stored_reviews
 from batch.release.format.rows import SALT
 from batch.release.publish.repository import ReleaseVersion
+from batch.reviews.answer_service import AnswerRequest, AskReport
 from goldpan import release_setup
+from goldpan.answer_setup import find_answer_queue, open_answer_queue
 from goldpan.gate_judging import AnswerReader, judge_history, judge_side, set_up_judges
 from goldpan.gate_runs import open_gate_runs
+from goldpan.judge_setup import erased_traces
 from goldpan.settings import Settings
+from judges.definition import load_judge
+from judges.gate.answer_queue import AnswerSource
 from judges.gate.definition import GateDefinition, load_gate
 from judges.gate.metric_names import gate_metric
 from judges.gate.plan import GatePlan
 from judges.gate.readings import BASELINE, CANDIDATE, GateSide
+from lake.tables import Lake
 from schemas.errors import UsageError
 
 _SALTED = ("trace_id", SALT)
@@ -149,6 +156,7 @@ def _open_gate(settings: Settings, files: GateFiles) -> _OpenGate:
     release, table = release_setup.open_release(settings, definition.release)
     answers = AnswerReader(settings, table)
     inputs, judged = _with_judges(settings, files, answers, _inputs(definition, files, store))
+    inputs = _with_reviews(settings, definition, release, inputs)
     return _OpenGate(definition, release, table, store, inputs, answers, judged)
 
 
@@ -168,17 +176,83 @@ def rows_for_reviewers(settings: Settings, files: GateFiles, count: int) -> list
     the baseline too where a difference is claimed as humans would judge. Raises UsageError without
     outputs of these, or if a judge measures nothing.
     """
-    opened = _open_gate(settings, files)
+    return [drawn.to_line() for drawn in _drawn_answers(_open_gate(settings, files), count)]
+
+
+def ask_reviewers(settings: Settings, files: GateFiles, count: int) -> AskReport:
+    """Put as many answers into the review queue of the lake, without those of erased persons.
+
+    Raises UsageError as `rows_for_reviewers` does, and if reviews would decide nothing.
+    """
+    definition = load_gate(files.gate)
+    if definition.claim != "as_humans":
+        raise UsageError(
+            f"The gate {definition.gate} claims as_judged, so reviews would decide nothing: set "
+            "`claim: as_humans`, or write the answers to a file with --reviews-to."
+        )
+    asks = {judge.judge: judge.asks for judge in map(load_judge, files.judges)}
+
+    def read() -> list[AnswerRequest]:
+        is_erased = erased_traces(settings)
+        opened = _open_gate(settings, files)
+        drawn = _drawn_answers(opened, count)
+        sources = _answer_sources(opened.definition, opened.release, opened.inputs)
+        erased = is_erased([each.judged.trace for each in drawn])
+        return [
+            each.to_request(sources[each.metric], asks.get(each.metric), opened.answers.policy)
+            for each, is_gone in zip(drawn, erased, strict=True)
+            if not is_gone and each.metric in sources
+        ]
+
+    return open_answer_queue(settings, Lake(settings.lake)).ask(read)
+
+
+def _drawn_answers(opened: _OpenGate, count: int) -> list[DrawnAnswer]:
     sides = {CANDIDATE, *(s for held in opened.definition.reviewed_sides.values() for s in held)}
     answered = {side: _answered_rows(opened, "--ask-reviews", side) for side in sorted(sides)}
     rows, _, read = read_gate(opened.definition, opened.release, opened.table, opened.inputs)
-    found = list(review_requests(opened.definition, rows, read, answered, count))
+    found = list(draw_answers(opened.definition, rows, read, answered, count))
     if not found:
         raise UsageError(
             f"The gate {opened.definition.gate} has no verdicts to review: give "
             "--verdicts or --judge, for a metric that it requires."
         )
     return found
+
+
+def _answer_sources(
+    definition: GateDefinition, release: ReleaseVersion, inputs: GateInputs
+) -> dict[str, AnswerSource]:
+    """Return what the answers to review are drawn from, by metric; nothing without outputs."""
+    candidate = inputs.candidate_digest
+    if candidate is None:
+        return {}
+    name = f"{release.name}@{release.version}"
+    return {
+        metric: AnswerSource(
+            name,
+            release.digest,
+            candidate,
+            definition.about,
+            inputs.baseline_digest if len(sides) > 1 else None,
+        )
+        for metric, sides in definition.reviewed_sides.items()
+    }
+
+
+def _with_reviews(
+    settings: Settings, definition: GateDefinition, release: ReleaseVersion, inputs: GateInputs
+) -> GateInputs:
+    """Return inputs with the reviews of the answers that are in the lake.
+
+    Where reviews decide nothing they are left out: each new one would be another look.
+    """
+    sources = _answer_sources(definition, release, inputs)
+    service = find_answer_queue(settings, Lake(settings.lake)) if sources else None
+    if service is None:
+        return inputs
+    stored = stored_reviews(service.queue(), sources)
+    return replace(inputs, reviews=add_reviews(stored, inputs.reviews))
 
 
 def _answered_rows(

@@ -5,7 +5,8 @@
 3. Scan the tables (`batch.erase.scanner`). Put the trace and feedback ids found by the scan into
    another tombstone, and fence the tables again.
 4. Relabel the traces of others that lose evidence. Then remove the rows, beginning with those that
-   reveal least about their owner: judgements, labels, reviews, audit, quarantine, feedback, traces.
+   reveal least about their owner: judgements, reviewed answers, labels, reviews, audit, quarantine,
+   feedback, traces.
    Repeat from 1, with a new fence, until a scan that follows a fence finds nothing.
 5. Remove the same rows from the releases, and answers that name the persons from kept runs of
    gates. Answers to the removed rows can be read by nobody from then on.

@@ -47,20 +47,29 @@ class GateInputs:
     judged: Mapping[GateSide, Mapping[str, Mapping[str, RowReading]]] = field(default_factory=dict)
     judge_names: Mapping[GateSide, Mapping[str, str]] = field(default_factory=dict)
 
+    @property
+    def candidate_digest(self) -> str | None:
+        """Return what names the candidate: the digest of its outputs; None without them."""
+        candidate = self.candidate
+        if isinstance(candidate, KeptRun):
+            return candidate.document["inputs"]["candidate"] or candidate.digest
+        return _digest(candidate)
+
+    @property
+    def baseline_digest(self) -> str | None:
+        """Return what names the baseline: a kept run, or the digest of its outputs."""
+        baseline = self.baseline
+        return baseline.name if isinstance(baseline, KeptRun) else _digest(baseline)
+
     def digests(self, definition: GateDefinition, release: ReleaseVersion) -> RunInputs:
         """Return the digests of everything that decides."""
-        candidate, baseline = self.candidate, self.baseline
         return RunInputs(
             gate=definition.gate,
             gate_digest=definition.digest,
             release=f"{release.name}@{release.version}",
             release_digest=release.digest,
-            candidate=(
-                candidate.document["inputs"]["candidate"] or candidate.digest
-                if isinstance(candidate, KeptRun)
-                else _digest(candidate)
-            ),
-            baseline=baseline.name if isinstance(baseline, KeptRun) else _digest(baseline),
+            candidate=self.candidate_digest,
+            baseline=self.baseline_digest,
             verdicts=self._verdicts_digest(),
             reviews=digest_of_lines(self.reviews) if self.reviews else None,
         )

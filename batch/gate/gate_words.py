@@ -85,7 +85,8 @@ def next_step(result: RequirementResult) -> str | None:
     count = result.missing_reviews if result.reviews else result.missing_rows
     if count is None:
         return f"{result.name}: no number of {what} is enough, the estimate lies on the bar"
-    return f"{result.name}: about {count:,} more {what}"
+    how = " (--ask-reviews draws them)" if result.reviews else ""
+    return f"{result.name}: about {count:,} more {what}{how}"
 
 
 def evidence_text(result: RequirementResult) -> str:

@@ -19,13 +19,24 @@ from batch.gate.gate_words import (
     undecided_text,
     why_text,
 )
-from goldpan.cli.formatting import format_quantity
+from batch.reviews.answer_service import AskReport
+from goldpan.cli.formatting import format_count, format_quantity
 from goldpan.cli.plain_console import escape_controls
 from goldpan.gate_setup import NamedRun
 from judges.gate.decision import GateDecision
 from judges.gate.definition import GateDefinition
 from judges.gate.plan import GatePlan
 from judges.gate.requirement import RequirementResult
+
+
+def show_asked(console: Console, report: AskReport) -> None:
+    """Print how many answers are in the review queue now, and how to go on."""
+    known = f", {format_count(report.known)} were there before" if report.known else ""
+    console.print(f"{format_quantity(report.added, 'answer')} put into the review queue{known}")
+    console.print(
+        "`goldpan review next` hands them out; run the gate again once they are reviewed",
+        soft_wrap=True,
+    )
 
 
 def show_gate(console: Console, named: NamedRun) -> None:

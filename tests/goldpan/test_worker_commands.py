@@ -22,7 +22,9 @@ CATCH_UP = ("stream", "run", "--until-caught-up")
 
 Env = dict[str, str]
 
-NOBODY = {"quarantine": 0, "redactions": 0, "reviews": 0, "judgements": 0, "otel_spans": 0}
+NOBODY = dict.fromkeys(
+    ("quarantine", "redactions", "reviews", "judgements", "answer_reviews", "otel_spans"), 0
+)
 """Rows of the tables that records without fault, and without redaction, leave empty."""
 
 
