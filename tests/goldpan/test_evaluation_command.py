@@ -19,6 +19,7 @@ from lake.snapshot import open_snapshot
 from schemas.errors import FatalError
 from schemas.records import Message, Trace
 from tests.batch.erase.world import PERSON, PLACEHOLDER, TOKEN, USER, person
+from tests.batch.gate.candidate_world import LIGHT
 from tests.batch.gate.world import STARTED, trace_id, verdicts, write_lines
 from tests.batch.kit import new_lake
 from tests.batch.release.kit import OPTIONS, open_repository, spec
@@ -34,7 +35,6 @@ ANSWERED_ABOUT = 10
 """The row of somebody else whose candidate names the person."""
 ERASED = 5
 SECRET = "the violet umbrella of gate 77"
-LIGHT = "extends: strict\nname: light\nnames: {model: none}\n"
 GATE = (
     "gate: g\nrelease: support@1\nlooks: 3\n"
     "require: {faithfulness: {no_worse_than_baseline_by: .1}, latency_p95_ms: {at_most: 900}}\n"

@@ -193,6 +193,7 @@ def test_mlflow_has_equal_figures_once(
 ) -> None:
     """A run of each, with all metrics, parameters and tags, and one point in each history."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    partners.make_mlflow_database(tmp_path)
     kept = {
         each["name"] + each["tags"]["goldpan.digest"]: each
         for each in samples.run(partners, "mlflow")

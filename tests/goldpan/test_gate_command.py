@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from batch.gate.gate_lines import read_candidate, read_reviews, read_verdicts
+from tests.batch.gate.candidate_world import LIGHT
 from tests.batch.gate.world import outputs, publish_release, trace_id, verdicts, write_lines
 from tests.batch.judge.judge_server import judge_server
 from tests.docs.pages import code_blocks
@@ -19,7 +20,6 @@ from tests.servers.in_process import Run, runner, work_in
 EXAMPLE = "support.yaml"
 RUN = "support-release/3f9a1c02b7d4/1"
 """The run that the page names."""
-LIGHT = "extends: strict\nname: light\nnames: {model: none}\n"
 """A policy that needs no model for names, and so no seconds."""
 
 

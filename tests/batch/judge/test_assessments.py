@@ -171,7 +171,7 @@ def test_mlflow_keeps_and_scores_the_same_outcomes(
 ) -> None:
     """Errors have the reason as code, and no value; its scorer gives a run's judgement ids.
 
-    One process does both: most of the time MLflow makes its database.
+    One process does both, since MLflow takes long to load.
     """
     rows = [
         {
@@ -195,6 +195,7 @@ def test_mlflow_keeps_and_scores_the_same_outcomes(
         (tmp_path / name).write_text("".join(json.dumps(line) + "\n" for line in lines))
     (tmp_path / "judge.yaml").write_text(CHECKED)
     files = ("judge.yaml", "rows.jsonl", "records.jsonl")
+    partners.make_mlflow_database(tmp_path)
     found = partners.run(
         "judge_mlflow.py", exported.written("mlflow", tmp_path), *files, cwd=tmp_path
     )
