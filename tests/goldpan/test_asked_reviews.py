@@ -14,12 +14,12 @@ from schemas.arrow import ANSWER_REVIEWS_TABLE
 from tests.batch.gate.world import outputs, publish_release, verdicts, write_lines
 from tests.batch.kit import complaints, events, open_lake, reconciled
 from tests.edges.search import marks_in_folder
+from tests.redact.light_policy import set_light_policy
 from tests.servers.in_process import Run, runner, work_in
 
 ROWS = 150
 MAIL = "ada@example.org"
 SAYS_NOTHING = "I say nothing"
-POLICY = "extends: strict\nname: light\nnames: {model: none}\n"
 GATE = """
 gate: h
 release: support@1
@@ -50,8 +50,7 @@ def run_asked(
     """Run goldpan beside a lake with a release, a gate, and a candidate that writes an address."""
     copytree(asked_lake, tmp_path / "lake")
     work_in(tmp_path, monkeypatch)
-    monkeypatch.setenv("GOLDPAN_REDACT__POLICY", "policy.yaml")
-    Path("policy.yaml").write_text(POLICY, encoding="utf-8")
+    set_light_policy(Path(), monkeypatch)
     Path("h.yaml").write_text(GATE, encoding="utf-8")
     said = outputs(ROWS, response=lambda n: f"{SAYS_NOTHING if n % 20 == 0 else 'Ask'} {MAIL}.")
     write_lines(Path("out.jsonl"), said)

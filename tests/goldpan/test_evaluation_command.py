@@ -19,12 +19,12 @@ from lake.snapshot import open_snapshot
 from schemas.errors import FatalError
 from schemas.records import Message, Trace
 from tests.batch.erase.world import PERSON, PLACEHOLDER, TOKEN, USER, person
-from tests.batch.gate.candidate_world import LIGHT
 from tests.batch.gate.world import STARTED, trace_id, verdicts, write_lines
 from tests.batch.kit import new_lake
 from tests.batch.release.kit import OPTIONS, open_repository, spec
 from tests.batch.release.people import WHOLE
 from tests.edges.search import marks_in, marks_in_folder
+from tests.redact.light_policy import set_light_policy
 from tests.servers.in_process import Run, runner, work_in
 
 ROWS = 40
@@ -77,8 +77,7 @@ def run_kept(
     """Run goldpan beside a copy of the lake, with the files of a gate."""
     copytree(answered_lake, tmp_path / "lake")
     work_in(tmp_path, monkeypatch)
-    (tmp_path / "policy.yaml").write_text(LIGHT, encoding="utf-8")
-    monkeypatch.setenv("GOLDPAN_REDACT__POLICY", "policy.yaml")
+    set_light_policy(tmp_path, monkeypatch)
     (tmp_path / "gate.yaml").write_text(GATE, encoding="utf-8")
     write_lines(tmp_path / "old.jsonl", answers("At nine, as ever."))
     write_lines(tmp_path / "new.jsonl", answers(_of_candidate))

@@ -12,7 +12,6 @@ import pytest
 
 from batch.gate.run_export import RUN_FORMATS, export_run
 from goldpan.cli.main import run_command
-from tests.batch.gate.candidate_world import LIGHT
 from tests.batch.gate.exported import exotic_run, unmeasured_run
 from tests.batch.gate.world import outputs, publish_release, verdicts, write_lines
 from tests.docs.pages import code_blocks
@@ -24,6 +23,7 @@ from tests.partners.tool_replies import (
     reply_as_wandb,
     wandb_summaries,
 )
+from tests.redact.light_policy import set_light_policy
 from tests.servers.in_process import Run, runner, work_in
 
 PAGE = "docs/gate/exports.md"
@@ -67,8 +67,7 @@ def decided_run(tmp_path_factory: pytest.TempPathFactory) -> DecidedRun:
     write_lines(folder / "verdicts.jsonl", both)
     with pytest.MonkeyPatch.context() as patched:
         work_in(folder, patched)
-        (folder / "policy.yaml").write_text(LIGHT, encoding="utf-8")
-        patched.setenv("GOLDPAN_REDACT__POLICY", "policy.yaml")
+        set_light_policy(folder, patched)
         sides = ["--candidate", "out.jsonl", "--baseline", "base.jsonl"]
         run_command(["gate", "gate.yaml", *sides, "--verdicts", "verdicts.jsonl"])
     (kept,) = (folder / "lake" / "evaluations").rglob("run.json")

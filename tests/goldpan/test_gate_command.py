@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 from batch.gate.gate_lines import read_candidate, read_reviews, read_verdicts
-from tests.batch.gate.candidate_world import LIGHT
 from tests.batch.gate.world import outputs, publish_release, trace_id, verdicts, write_lines
 from tests.batch.judge.judge_server import judge_server
 from tests.docs.pages import code_blocks
+from tests.redact.light_policy import set_light_policy
 from tests.servers.in_process import Run, runner, work_in
 
 EXAMPLE = "support.yaml"
@@ -41,8 +41,7 @@ def run_gate(
     """Run goldpan beside a lake with a release, and the gate file of the docs."""
     copytree(gate_lake, tmp_path / "lake")
     work_in(tmp_path, monkeypatch)
-    (tmp_path / "policy.yaml").write_text(LIGHT, encoding="utf-8")
-    monkeypatch.setenv("GOLDPAN_REDACT__POLICY", "policy.yaml")
+    set_light_policy(tmp_path, monkeypatch)
     text = next(block.text for block in code_blocks("docs/gate.md") if "gate: " in block.text)
     (tmp_path / EXAMPLE).write_text(text, encoding="utf-8")
     write_lines(tmp_path / "out.jsonl", outputs())

@@ -78,7 +78,7 @@ class Partners:
         return json.loads(done.stdout.splitlines()[-1])
 
     def make_mlflow_database(self, folder: Path) -> None:
-        """Put an empty database of MLflow into a folder, as ``mlflow.db``: making one takes seconds.
+        """Put an empty database of MLflow into a folder, as ``mlflow.db``: to make one takes long.
 
         It is made once for these packages, and copied.
         """

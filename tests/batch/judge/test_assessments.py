@@ -22,6 +22,7 @@ from tests.batch.judge.world import DAY, DEFINITION, asked, stored
 from tests.batch.kit import new_lake, open_lake
 from tests.partners.environment import Partners
 from tests.partners.recorder import recording
+from tests.redact.light_policy import set_light_policy
 from tests.servers.in_process import work_in
 
 CHECKED = """\
@@ -118,13 +119,11 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> ExportedRun:
     new_lake(folder / "lake", [asked(n, app="other" if n == 13 else "shop") for n in range(14)])
     definition = DEFINITION.replace("by:", "applies: {apps: [shop]}\nby:")
     (folder / "judge.yaml").write_text(definition, encoding="utf-8")
-    policy = "extends: strict\nname: light\nnames: {model: none}\n"
-    (folder / "policy.yaml").write_text(policy, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patched, judge_server() as server:
         server.says = reply_to
         work_in(folder, patched)
         patched.setenv("GOLDPAN_JUDGES__URL", server.address)
-        patched.setenv("GOLDPAN_REDACT__POLICY", "policy.yaml")
+        set_light_policy(folder, patched)
         assert run_command(["judge", "run", "judge.yaml", "--from", DAY.isoformat()]) == 0
         for target in ASSESSMENT_FORMATS:
             assert run_command(["judge", "export", "answered", "--to", target, "--out", "."]) == 0
