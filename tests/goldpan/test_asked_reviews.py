@@ -13,6 +13,7 @@ from batch.reviews.review_table import read_review_log
 from schemas.arrow import ANSWER_REVIEWS_TABLE
 from tests.batch.gate.world import outputs, publish_release, verdicts, write_lines
 from tests.batch.kit import complaints, events, open_lake, reconciled
+from tests.docs.pages import code_blocks
 from tests.edges.search import marks_in_folder
 from tests.redact.light_policy import set_light_policy
 from tests.servers.in_process import Run, runner, work_in
@@ -30,6 +31,10 @@ judged: {agreement_at_least: {ac1: 0.5, reviews: 20}}
 """
 ARGUMENTS = ("gate", "h.yaml", "--candidate", "out.jsonl", "--verdicts", "verdicts.jsonl")
 ASK = (*ARGUMENTS, "--ask-reviews")
+
+
+ANSWER_ID = "ANSWER_ID"
+"""Stands for an id on the page."""
 
 
 @pytest.fixture(scope="module")
@@ -184,6 +189,17 @@ def test_what_a_judge_asks_is_asked(run_asked: Run) -> None:
     (item,) = handed_out(run_asked, count=1)
     assert "The answer is not empty." in item["asked"]
     assert "unknown" in item["asked"]
+
+
+def test_the_commands_of_the_page_run(run_asked: Run) -> None:
+    """Those about answers, with the id of one that was handed out."""
+    assert run_asked(*ASK, "4").returncode == 0
+    blocks = [block.text for block in code_blocks("docs/reviews.md") if ANSWER_ID in block.text]
+    for line in "\n".join(blocks).splitlines():
+        answer_id = next(iter(handed_out(run_asked)))["answer_id"]
+        words = line.removeprefix("goldpan ").replace(ANSWER_ID, answer_id).split()
+        assert run_asked(*words).returncode == 0, line
+    assert len(handed_out(run_asked)) == 3
 
 
 def test_no_label_rests_on_a_review_of_a_candidates_answer(run_asked: Run) -> None:
