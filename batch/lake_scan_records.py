@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from schemas.arrow import (
+    ANSWER_REVIEWS_TABLE,
     JUDGEMENTS_TABLE,
     LABELS_TABLE,
     QUARANTINE_TABLE,
@@ -108,6 +109,26 @@ def _judgement(row: StoredRow) -> Iterator[CarrierRecord]:
     yield CarrierRecord(RecordKind.FEEDBACK, feedback)
 
 
+def _answer_review(row: StoredRow) -> Iterator[CarrierRecord]:
+    yield CarrierRecord(
+        RecordKind.TRACE,
+        Trace(
+            trace_id=row["trace_id"],
+            request_id=row["answer_id"],
+            session_id=row["submission"],
+            user_id=row["reviewer"],
+            app=PLACEHOLDER_ID,
+            started_at=_ANY_TIME,
+            status="ok",
+            messages=[Message(role=PLACEHOLDER_ID, content=row["conversation"])],
+            response=row["response"],
+        ),
+    )
+    if row["comment"]:
+        feedback = _make_feedback(row["answer_id"], row["trace_id"], comment=row["comment"])
+        yield CarrierRecord(RecordKind.FEEDBACK, feedback)
+
+
 def _quarantined(row: StoredRow) -> Iterator[CarrierRecord]:
     """Yield quarantine's sentence about a record; its sealed payload is not scanned."""
     yield CarrierRecord(
@@ -130,6 +151,7 @@ _WRAPPERS: Final[Mapping[str, Callable[[StoredRow], Iterator[CarrierRecord]]]] =
     LABELS_TABLE: _label,
     REVIEWS_TABLE: _review,
     JUDGEMENTS_TABLE: _judgement,
+    ANSWER_REVIEWS_TABLE: _answer_review,
     QUARANTINE_TABLE: _quarantined,
 }
 TABLES_WITH_TEXT: Final = tuple(_WRAPPERS)

@@ -7,7 +7,8 @@ again. ``goldpan lake verify`` checks these rows by the same rules.
 """
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Final
 
 import pyarrow as pa
 
@@ -17,10 +18,14 @@ from lake.table_commit import CommitContext, Condition, Move, TableCommit
 from lake.table_log import position_app
 from lake.table_writer import TableWriter
 from lake.tables import Table
+from redact.pipeline.derived_rows import box_derived_rows
 from schemas.arrow import TABLES, TIMESTAMP_US
 from schemas.contract import CONTRACTS
-from schemas.errors import RetryableError
+from schemas.errors import FencedError, RetryableError
 from schemas.redacted import Redacted
+
+WITHOUT_TEXT: Final = "identity"
+"""The redaction policy of a row whose only text, if any, is a pseudonym."""
 
 
 class NumberedRows:
@@ -66,6 +71,29 @@ class NumberedRows:
             pa.nulls(rows, pa.int32()),
         ]
         return pa.RecordBatch.from_arrays([*columns, *provenance, day], schema=schema.arrow)
+
+    def append_derived(
+        self,
+        columns: Sequence[pa.Array],
+        policies: Sequence[str],
+        *,
+        texts: Collection[str],
+        at: int,
+        guards: Sequence[Condition] = (),
+    ) -> bool:
+        """Commit rows numbered from ``at`` on; False if the table has grown or a guard fails.
+
+        ``columns`` and ``policies`` as in `number_rows`. ``texts`` are all that their texts may be;
+        they are redacted already. Otherwise as `append`.
+        """
+        batch = self.number_rows(columns, policies, at=at)
+        contract = TABLES[self.table.name].record
+        boxed = box_derived_rows(batch, contract, redacted_texts=texts, policy=WITHOUT_TEXT)
+        try:
+            self.append(boxed, at=at, guards=guards)
+        except FencedError:
+            return False
+        return True
 
     def append(
         self, rows: Redacted[pa.RecordBatch], *, at: int, guards: Sequence[Condition] = ()

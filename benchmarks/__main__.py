@@ -10,10 +10,13 @@ import sys
 ALL = (
     ("worker", "the worker without redaction, compared with bare consuming and the plain loop"),
     ("scaling", "one worker process compared with two"),
+    ("startup", "the CPU time of a worker's start, with and without kept expressions"),
+    ("recovery", "the time until the partitions of a killed worker are committed again"),
     ("decoding", "the cost of decoding a record, by wire format"),
     ("otel_spans", "the path of an OpenTelemetry span compared with bare parsing"),
     ("assembly_growth", "assembling traces, by spans a trace and by open traces"),
     ("commits", "requests and CPU time of a commit, by partitions and versions"),
+    ("commit_conflicts", "1 to 200 workers that commit to one table: simulated, and real ones"),
     ("memory", "peak memory by partitions and records"),
     ("redaction", "redaction compared with stock Presidio, and its cost in the worker"),
     ("harmless", "what redaction changes in traffic without names"),

@@ -20,94 +20,27 @@ from typing import Final
 import click
 import numpy as np
 
+from benchmarks.gate_worlds import (
+    FAIR,
+    LENIENT,
+    REAL,
+    SPREAD,
+    GateWorld,
+    SimulatedJudge,
+    numbers,
+    reviews_of,
+    rows_to_review,
+)
 from judges.gate.decision import GateVerdict, decide_gate, gate_verdict
 from judges.gate.definition import GateDefinition, parse_gate
 from judges.gate.readings import GateReview, GateRows, MetricReadings
-from judges.weighted_rows import FloatArray, IndexArray, RowArrays
 
-UNKNOWN: Final = 0.10
-ERROR: Final = 0.02
 FLIPS: Final = 0.136
 """The share of verdicts on which the judge of the comparison of A with A contradicts itself."""
-_ALIKE: Final = 0.4
-"""The correlation within a conversation of what decides a verdict, a latency and a cost."""
-_SPREAD: Final = 0.5
-"""The standard deviation of the logarithms of latencies and costs."""
 _REVIEWED: Final = 120
 _PRINTED: Final = 50
+_SAME: Final = "A against A"
 _UNIT: Final = NormalDist()
-
-
-class GateWorld:
-    """Draws rows of a gate, whose truth is ``shift`` above the bar of one requirement."""
-
-    def __init__(self, rng: np.random.Generator, rows: int) -> None:
-        self.rng = rng
-        sizes: list[int] = []
-        while sum(sizes) < rows:
-            sizes.append(int(rng.integers(1, 5)))
-        self.cluster: IndexArray = np.repeat(np.arange(len(sizes)), sizes)[:rows].astype(np.int64)
-        self.rows = rows
-
-    def normal(self, alike: float = _ALIKE) -> FloatArray:
-        """Return normal numbers that are alike within a conversation."""
-        shared = self.rng.standard_normal(int(self.cluster.max()) + 1)[self.cluster]
-        own = self.rng.standard_normal(self.rows)
-        found: FloatArray = math.sqrt(alike) * shared + math.sqrt(1 - alike) * own
-        return found
-
-    def below(self, share: float) -> FloatArray:
-        """Return 1 for a share of the rows, and 0 for the others."""
-        limit = _UNIT.inv_cdf(min(max(share, 1e-9), 1 - 1e-9))
-        return (self.normal() < limit).astype(float)
-
-    def verdicts(self, good: FloatArray) -> MetricReadings:
-        """Return verdicts on answers, some of them unknown or errors."""
-        place = self.rng.random(self.rows)
-        states = np.where(good > 0, "pass", "fail")
-        states = np.where(place < UNKNOWN, "unknown", states)
-        states = np.where(place > 1 - ERROR, "error", states)
-        values = np.where((states == "pass") | (states == "fail"), good, np.nan)
-        return MetricReadings(values, states.astype(np.str_))
-
-    def pair(self, difference: float, changed: float) -> tuple[FloatArray, FloatArray]:
-        """Return good answers of candidate and baseline that differ on a share of the rows."""
-        place = _normal_share(self.normal())
-        gained, lost = (changed + difference) / 2, (changed - difference) / 2
-        old = np.where(place < lost, 1.0, np.where(place < changed, 0.0, 1.0 * (place < 0.87)))
-        new = np.where(place < lost, 0.0, np.where(place < lost + gained, 1.0, old))
-        return new, old
-
-    def lognormal(self, median_: float) -> FloatArray:
-        """Return numbers with a long tail."""
-        found: FloatArray = median_ * np.exp(_SPREAD * self.normal())
-        return found
-
-    def gate_rows(
-        self,
-        candidate: Mapping[str, MetricReadings],
-        baseline: Mapping[str, MetricReadings] | None = None,
-        reviews: Mapping[str, Sequence[GateReview]] | None = None,
-        segments: Mapping[str, Sequence[str]] | None = None,
-    ) -> GateRows:
-        """Return the rows of a gate."""
-        weights = RowArrays(np.ones(self.rows), self.cluster)
-        return GateRows(weights, candidate, baseline or {}, segments or {}, {}, reviews or {})
-
-
-def _normal_share(values: FloatArray) -> FloatArray:
-    """Return the normal distribution function, to seven digits: Abramowitz and Stegun, 26.2.17."""
-    t = 1 / (1 + 0.2316419 * np.abs(values))
-    factors = (0.319381530, -0.356563782, 1.781477937, -1.821255978, 1.330274429)
-    tail = np.exp(-(values**2) / 2) / math.sqrt(2 * math.pi)
-    tail = tail * sum(factor * t ** (at + 1) for at, factor in enumerate(factors))
-    found: FloatArray = np.where(values > 0, 1 - tail, tail)
-    return found
-
-
-def numbers(values: FloatArray) -> MetricReadings:
-    """Return numbers as readings."""
-    return MetricReadings(values, np.full(len(values), "value"))
 
 
 Draw = Callable[[GateWorld, float], GateRows]
@@ -150,13 +83,13 @@ def _few_changes(world: GateWorld, shift: float) -> GateRows:
 
 
 def _latency(world: GateWorld, shift: float) -> GateRows:
-    median_ = (3_500 + shift) / math.exp(_SPREAD * _UNIT.inv_cdf(0.95))
+    median_ = (3_500 + shift) / math.exp(SPREAD * _UNIT.inv_cdf(0.95))
     return world.gate_rows({"latency_ms": numbers(world.lognormal(median_))})
 
 
 def _cost(world: GateWorld, shift: float) -> GateRows:
     mean = (0.08 + shift) * 0.8
-    costs = world.lognormal(mean / math.exp(_SPREAD**2 / 2))
+    costs = world.lognormal(mean / math.exp(SPREAD**2 / 2))
     done = world.verdicts(world.below(0.8))
     return world.gate_rows({"cost_usd": numbers(costs), "task_success": done})
 
@@ -169,6 +102,61 @@ def _humans(world: GateWorld, shift: float) -> GateRows:
     chance = len(drawn) / world.rows
     reviews = [GateReview(at, good[at] > 0, chance) for at in sorted(drawn.tolist())]
     return world.gate_rows({"quality": verdicts}, reviews={"quality": reviews})
+
+
+def _human_margin(
+    world: GateWorld,
+    shift: float,
+    new_judge: SimulatedJudge = FAIR,
+    old_judge: SimulatedJudge = FAIR,
+    changed: float = 0.15,
+) -> GateRows:
+    new, old = world.pair(-0.05 + shift, max(changed, abs(shift - 0.05)))
+    sides = [judge.verdicts(world, good) for judge, good in ((new_judge, new), (old_judge, old))]
+    drawn = rows_to_review(world, *sides)
+    rows = world.gate_rows(
+        {"quality": sides[0]}, {"quality": sides[1]}, {"quality": reviews_of(drawn, new)}
+    )
+    return replace(rows, baseline_reviews={"quality": reviews_of(drawn, old)})
+
+
+def _few_human_changes(world: GateWorld, shift: float) -> GateRows:
+    return _human_margin(world, shift, changed=0.05)
+
+
+def _biased_margin(world: GateWorld, shift: float) -> GateRows:
+    return _human_margin(world, shift, LENIENT, REAL)
+
+
+def _human_cost(world: GateWorld, shift: float, judge: SimulatedJudge = FAIR) -> GateRows:
+    """Draw tasks of which those that fail cost half as much again."""
+    done = world.below(0.8)
+    mean = (0.08 + shift) * 0.8 / 1.1
+    costs = world.lognormal(mean / math.exp(SPREAD**2 / 2)) * (1.5 - 0.5 * done)
+    said = judge.verdicts(world, done)
+    reviews = reviews_of(rows_to_review(world, said), done)
+    readings = {"cost_usd": numbers(costs), "task_success": said}
+    return world.gate_rows(readings, reviews={"task_success": reviews})
+
+
+def _real_cost(world: GateWorld, shift: float) -> GateRows:
+    return _human_cost(world, shift, REAL)
+
+
+def _cost_margin(world: GateWorld, shift: float) -> GateRows:
+    """Draw two sides of which the candidate costs two cents more for a task that is done."""
+    new, old = world.pair(0.0, 0.15)
+    sides = [judge.verdicts(world, good) for judge, good in ((LENIENT, new), (REAL, old))]
+    drawn, costs = rows_to_review(world, *sides), []
+    for good, mean in ((new, 0.08 + shift), (old, 0.06)):
+        share = 0.87 - 0.075
+        typical = mean * share / (1.5 - 0.5 * share) / math.exp(SPREAD**2 / 2)
+        costs.append(numbers(world.lognormal(typical) * (1.5 - 0.5 * good)))
+    held = [
+        {"cost_usd": cost, "task_success": said} for cost, said in zip(costs, sides, strict=True)
+    ]
+    rows = world.gate_rows(held[0], held[1], {"task_success": reviews_of(drawn, new)})
+    return replace(rows, baseline_reviews={"task_success": reviews_of(drawn, old)})
 
 
 def _segments(world: GateWorld, shift: float) -> GateRows:
@@ -188,6 +176,8 @@ def _all_four(world: GateWorld, shift: float) -> GateRows:
     return world.gate_rows(readings | hits)
 
 
+_HUMAN_MARGIN: Final = "claim: as_humans\nrequire: {quality: {no_worse_than_baseline_by: .05}}"
+_HUMAN_COST: Final = "claim: as_humans\nrequire: {cost_per_success: {at_most: .08}}"
 BOUNDARIES: Final = (
     GateBoundary("rate .85", "require: {quality: {at_least: .85}}", _rate),
     GateBoundary("rate .95", "require: {quality: {at_least: .95}}", _high_rate),
@@ -216,6 +206,17 @@ BOUNDARIES: Final = (
     ),
     GateBoundary(
         "rate .85 as humans", "claim: as_humans\nrequire: {quality: {at_least: .85}}", _humans
+    ),
+    GateBoundary("margin .05 as humans", _HUMAN_MARGIN, _human_margin),
+    GateBoundary("margin .05, biased judge", _HUMAN_MARGIN, _biased_margin),
+    GateBoundary("margin .05, 5 % change", _HUMAN_MARGIN, _few_human_changes, has_power=False),
+    GateBoundary("cost as humans", _HUMAN_COST, _human_cost, more_is_good=False),
+    GateBoundary("cost as humans, real judge", _HUMAN_COST, _real_cost, more_is_good=False),
+    GateBoundary(
+        "cost margin as humans",
+        "claim: as_humans\nrequire: {cost_per_success: {no_worse_than_baseline_by: .02}}",
+        _cost_margin,
+        more_is_good=False,
     ),
     GateBoundary(
         "margin in 4 segments",
@@ -247,11 +248,17 @@ def first_clusters(rows: GateRows, share: float) -> GateRows:
             for name, each in readings.items()
         }
 
-    reviews = {
-        name: [each for each in held if not unseen[each.at]] for name, held in rows.reviews.items()
-    }
+    def seen(reviews: Mapping[str, Sequence[GateReview]]) -> dict[str, list[GateReview]]:
+        return {
+            name: [each for each in held if not unseen[each.at]] for name, held in reviews.items()
+        }
+
     return replace(
-        rows, candidate=cut(rows.candidate), baseline=cut(rows.baseline), reviews=reviews
+        rows,
+        candidate=cut(rows.candidate),
+        baseline=cut(rows.baseline),
+        reviews=seen(rows.reviews),
+        baseline_reviews=seen(rows.baseline_reviews),
     )
 
 
@@ -336,11 +343,11 @@ def main(names: tuple[str, ...], runs: int, rows: int, seed: int) -> None:
             ]
             line += f"{mde:9.4g}{power[0]:9.1%}{power[1]:9.1%}"
         click.echo(line)
-    if not names:
+    if not names or _SAME in names:
         for flips in (0.0, FLIPS):
             differs, blocks = same_system(flips, draw_worlds(runs, rows, seed))
             click.echo(
-                f"A against A, {flips:.1%} of verdicts flip: {differs:.1%} called a difference, "
+                f"{_SAME}, {flips:.1%} of verdicts flip: {differs:.1%} called a difference, "
                 f"{blocks:.1%} blocked"
             )
 

@@ -1,4 +1,4 @@
-"""Compares one worker process with two, on one machine.
+"""Compares one worker process with two, on one machine: wall and CPU time.
 
     python -m benchmarks.scaling [--records 300000] [--rounds 2]
 
@@ -16,10 +16,11 @@ from benchmarks.worker import Job, prepared
 from tests.servers.kafka import make_kafka, prepare_kafka
 
 
-def seconds(job: Job, empty: Job, workers: int) -> float:
-    """Return the wall time of the work alone."""
+def cost(job: Job, empty: Job, workers: int) -> tuple[float, float]:
+    """Return the wall and the CPU seconds of the work alone."""
     args = ("--workers", str(workers)) if workers > 1 else ()
-    return job.goldpan(*args).wall - empty.goldpan(*args).wall
+    full, start = job.goldpan(*args), empty.goldpan(*args)
+    return full.wall - start.wall, full.cpu - start.cpu
 
 
 @click.command()
@@ -33,8 +34,13 @@ def main(records: int, rounds: int) -> None:
         job = prepared(kafka, folder, count=records, size=1800)
         empty = prepared(kafka, folder, count=1, size=1800)
         for _ in range(rounds):
-            one, two = seconds(job, empty, 1), seconds(job, empty, 2)
-            click.echo(f"  one process {one:.1f} s, two {two:.1f} s: {one / two:.2f} times")
+            (wall, cpu), (wall_of_two, cpu_of_two) = cost(job, empty, 1), cost(job, empty, 2)
+            click.echo(
+                f"  one process {wall:.1f} s, two {wall_of_two:.1f} s: "
+                f"{wall / wall_of_two:.2f} times as fast, {cpu_of_two / cpu:.2f} times the CPU "
+                f"({cpu_of_two / records * 1e6:.1f} against {cpu / records * 1e6:.1f} CPU-s "
+                "a million)"
+            )
     finally:
         kafka.close()
         shutil.rmtree(folder, ignore_errors=True)

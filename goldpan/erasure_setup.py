@@ -9,9 +9,11 @@ from batch.erase.reapply import MissedErasures, ReappliedErasure
 from batch.erase.releases import ReleaseEraser
 from batch.erase.scanner import ErasureScanner
 from batch.erase.table_set import TableSet
+from batch.gate.answer_erasure import AnswerEraser
 from batch.labels.scorer_loader import load_scorer
 from batch.progress import ReportProgress
 from goldpan import jobs, release_setup, replay_setup, wiring
+from goldpan.gate_runs import open_gate_runs
 from goldpan.key_check import list_required_keys
 from goldpan.settings import Settings
 from lake.erasure_copies import erasure_copies_at
@@ -81,6 +83,7 @@ def set_up_erasure(
         remove_unopened=request.unopened == "remove",
         progress=progress,
     )
+    releases = release_setup.open_releases(settings)
     return LakeErasure(
         lake=lake,
         table_sets=table_sets,
@@ -88,9 +91,7 @@ def set_up_erasure(
         keys=keys,
         scanner=scanner,
         refuse_unopened=request.unopened == "refuse",
-        releases=ReleaseEraser(
-            release_setup.open_releases(settings), Signer(current.receipt), progress
-        ),
+        releases=ReleaseEraser(releases, Signer(current.receipt), progress),
         scorer=None if settings.labels.off else load_scorer(settings.labels, lake.location),
         context=context,
         progress=progress,
@@ -98,6 +99,7 @@ def set_up_erasure(
         reference=request.reference,
         lost_keys=sorted(request.without_keys - {key.key_id for key in keys}),
         reapplied=reapplied,
+        answers=AnswerEraser(open_gate_runs(settings), releases),
     )
 
 

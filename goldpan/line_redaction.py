@@ -51,6 +51,7 @@ def open_line_engine(settings: Settings, schema: str, *, report: bool = False) -
     With ``report``, results for records also count findings that were kept; those for plain texts
     always do.
     """
+    wiring.keep_expressions(settings.redact, load_keys(settings.redact))
     if schema == TEXT_SCHEMA:
         return _TextEngine(settings)
     return _RecordEngine(settings, RecordKind(schema), report=report)

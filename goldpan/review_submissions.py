@@ -1,18 +1,20 @@
 """Reads reviews from JSON lines, redacts them, and submits them to the review queue."""
 
 import codecs
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Final, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
 
-from batch.reviews.queue_service import ReviewQueueService, ReviewSubmission, SubmissionReport
 from batch.reviews.review_export import WITHDRAW_VERDICT
 from batch.reviews.review_texts import RedactedReviewTexts, ReviewTexts
+from batch.reviews.submissions import ReviewSubmission, SubmissionReport
 from goldpan import jobs
+from goldpan.answer_setup import open_answer_queue
 from goldpan.settings import Settings
 from goldpan.written_texts import redact_written_texts
+from lake.tables import Lake
 from schemas.errors import UsageError
 from schemas.json_lines import skip_byte_order_mark
 from schemas.records import Id
@@ -22,6 +24,7 @@ from schemas.surrogates import replace_lone_surrogates
 _RULES: Final = {
     "verdict": "`verdict` must be pass, fail, unknown or withdraw",
     "trace_id": "`trace_id` must be the id of a trace",
+    "answer_id": "`answer_id` must be the id of a candidate's answer, 64 hex digits",
     "reviewer": "`reviewer` must be text of 1 to 512 characters, or left out",
     "comment": "`comment` must be text",
     "expected_response": "`expected_response` must be text",
@@ -30,13 +33,14 @@ _RULES: Final = {
 
 
 class SentReview(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """A review as it is sent, or the withdrawal of one.
+    """A review of a trace or of a candidate's answer as it is sent, or the withdrawal of one.
 
     ``reviewer`` defaults to that of the command.
     """
 
-    trace_id: Id
     verdict: Literal["pass", "fail", "unknown", "withdraw"]
+    trace_id: Id | None = None
+    answer_id: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] | None = None
     reviewer: Annotated[str, Meta(min_length=1, max_length=512)] | None = None
     comment: str | None = None
     expected_response: str | None = None
@@ -44,6 +48,13 @@ class SentReview(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     def __repr__(self) -> str:
         return "Sent(...)"
+
+    def check(self) -> None:
+        """Raise ValueError unless it is about one thing, and says what is kept of it."""
+        if (self.trace_id is None) == (self.answer_id is None):
+            raise ValueError("it needs a `trace_id` or an `answer_id`, and not both")
+        if self.answer_id is not None and self.expected_response:
+            raise ValueError("a candidate's answer takes no `expected_response`: say it as comment")
 
 
 class NumberedReview(NamedTuple):
@@ -63,11 +74,14 @@ def read_reviews(lines: Iterable[bytes]) -> tuple[list[NumberedReview], dict[int
             continue
         try:
             review = msgspec.json.decode(replace_lone_surrogates(line), type=SentReview)
+            review.check()
             reviews.append(NumberedReview(number, review))
         except msgspec.ValidationError as error:
             refused[number] = _reason(error)
         except (msgspec.DecodeError, UnicodeDecodeError):
             refused[number] = "the line is not valid JSON"
+        except ValueError as error:
+            refused[number] = str(error)
     return reviews, refused
 
 
@@ -90,13 +104,23 @@ def _reason(error: msgspec.ValidationError) -> str:
 
 def submit_reviews(
     settings: Settings,
-    queue: ReviewQueueService,
+    lake: Lake,
     reviews: Sequence[NumberedReview],
     *,
     reviewer: str,
     now: int,
 ) -> SubmissionReport:
-    """Redact and submit reviews; ``reviewer`` is the default for those that name none."""
+    """Redact and submit reviews; ``reviewer`` is the default for those that name none.
+
+    Those of traces are stored in one commit, those of candidates' answers in another.
+    """
+    of_answers = {review.number for review in reviews if review.sent.answer_id is not None}
+    queues = {
+        is_answer: open_answer_queue(settings, lake)
+        if is_answer
+        else jobs.open_review_queue(settings, lake)
+        for is_answer in {review.number in of_answers for review in reviews} or {False}
+    }
     texts = [
         ReviewTexts(review.sent.comment or None, review.sent.expected_response or None)
         for review in reviews
@@ -107,14 +131,15 @@ def submit_reviews(
         for review, text in zip(reviews, redacted, strict=True)
         if text.problem
     }
-    report = queue.submit(
-        [
-            _submission(settings, review, text, reviewer)
-            for review, text in zip(reviews, redacted, strict=True)
-            if not text.problem
-        ]
-    )
-    report.refused.update(refused)
+    submissions = [
+        _submission(settings, review, text, reviewer)
+        for review, text in zip(reviews, redacted, strict=True)
+        if not text.problem
+    ]
+    report = SubmissionReport([], [], refused)
+    for is_answer, queue in queues.items():
+        some = [each for each in submissions if (each.number in of_answers) == is_answer]
+        report.add(queue.submit(some))
     return report
 
 
@@ -124,7 +149,7 @@ def _submission(
     sent, written = review.sent, text.texts
     return ReviewSubmission(
         number=review.number,
-        trace_id=sent.trace_id,
+        item=sent.answer_id or sent.trace_id or "",
         reviewer=jobs.pseudonymize_reviewer(settings.redact, sent.reviewer or reviewer),
         verdict=None if sent.verdict == WITHDRAW_VERDICT else sent.verdict,
         comment=written.comment,
@@ -134,7 +159,7 @@ def _submission(
     )
 
 
-def raise_if_refused(report: SubmissionReport) -> None:
+def raise_if_refused(refused: Mapping[int, str]) -> None:
     """Raise UsageError if the only review was refused."""
-    for reason in report.refused.values():
+    for reason in refused.values():
         raise UsageError(reason[0].upper() + reason[1:] + ("" if reason.endswith(".") else "."))

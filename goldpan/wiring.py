@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from importlib.metadata import version
 
 import structlog
@@ -23,6 +24,7 @@ from decode.configured_schemas import open_schema_source
 from decode.decoder import Decoder
 from decode.schema_sources import SchemaSource
 from goldpan import key_check
+from goldpan.expression_files import ExpressionFolder
 from goldpan.otel_setup import make_assembly_rules
 from goldpan.settings import Settings, TracingSettings
 from labels.policy import MICROS_PER_DAY, load_label_policy
@@ -37,12 +39,13 @@ from lake.tables import Lake
 from lake.tombstones import open_tombstones
 from otel.formats import SignalFormat
 from redact.build import SWITCH, loaded_build
-from redact.crypto.keys import KEY_BYTES, load_all_keys, load_keys, load_seal_key
+from redact.crypto.keys import KEY_BYTES, Keys, load_all_keys, load_keys, load_seal_key
 from redact.crypto.sealing import Sealer
 from redact.pipeline.factory import build_redactor
 from redact.pipeline.redactor import Redactor
 from redact.policies.policy import load_policy
 from redact.policies.settings import RedactSettings
+from redact.recognition.database_store import set_database_store
 from schemas.arrow import AUDIT_TABLE, LABELS_TABLE, QUARANTINE_TABLE
 from schemas.errors import UsageError
 from schemas.record_batches import RecordKind
@@ -93,11 +96,25 @@ def load_redaction(settings: RedactSettings) -> RedactionParts:
     # long as this process is enough.
     throwaway = os.urandom(KEY_BYTES) if policy.off else None
     redaction_keys = load_keys(settings, default_secret=throwaway)
+    keep_expressions(settings, redaction_keys)
     audited = settings.audit and not policy.off
     report = audited and settings.audit_kept
     redactor = build_redactor(policy, redaction_keys, audit=audited, report=report)
     sealer = Sealer(redaction_keys.fingerprint, redactor.policy_hash, load_seal_key(settings))
     return RedactionParts(redactor, sealer, policy.off, audited)
+
+
+def keep_expressions(settings: RedactSettings, keys: Keys) -> None:
+    """Let redaction load compiled expressions from the folder of the settings, and keep them."""
+    if settings.cache_dir is not None:
+        store = ExpressionFolder(settings.cache_dir, get_logger())
+        set_database_store(store, keys.databases)
+
+
+@lru_cache(maxsize=1)
+def shared_redactor(settings: RedactSettings) -> Redactor:
+    """Return the redactor of these settings, made once: compiling its patterns takes seconds."""
+    return load_redaction(settings).redactor
 
 
 def refuse_other_keys(settings: Settings, lake: Lake) -> None:
@@ -201,7 +218,9 @@ def load_row_redactor(settings: RedactSettings) -> Redactor:
     """Return a redactor for assembled rows: their spans were redacted and audited before."""
     policy = load_policy(settings.policy)
     throwaway = os.urandom(KEY_BYTES) if policy.off else None
-    return build_redactor(policy, load_keys(settings, default_secret=throwaway))
+    keys = load_keys(settings, default_secret=throwaway)
+    keep_expressions(settings, keys)
+    return build_redactor(policy, keys)
 
 
 def connect_spans(settings: TracingSettings) -> Tracer:

@@ -7,22 +7,23 @@ since 1970 (UTC).
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-from labels.agreement import adjudicate
 from labels.decision import events_in_force
 from labels.digests import audit_draw, digest_id
 from labels.policy import LabelPolicy
-from labels.review_log import CurrentReview, Review, ReviewClaim, ReviewLog, review_id_of
+from labels.review_log import Review, ReviewClaim, ReviewLog
+from labels.review_steps import (
+    MICROS_PER_MINUTE,
+    accept_review,
+    choose_claims,
+    reviews_needed,
+)
 from schemas.errors import UsageError
 from schemas.records import LabelEvent
 
 ReviewArm = Literal["audit", "uncertain"]
 SegmentKey = tuple[str | None, tuple[tuple[str, str], ...]]
-
-MICROS_PER_MINUTE: Final = 60_000_000
-EXTRA_REVIEWERS: Final = 3
-"""The number of additional reviewers for a disputed item, beyond what the policy asks for."""
 
 
 class QueueItem(NamedTuple):
@@ -82,19 +83,17 @@ class ReviewQueue:
         Items that the reviewer already holds come first, with a renewed lease. An item is given to
         no more reviewers than it still needs, and to none who has judged it.
         """
-        reviews, claims = self.log.by_trace(), self.log.active_claims(now)
-        own = [item for item in self.items if reviewer in claims.get(item.trace_id, ())]
-        until = now + int(self.policy.review.lease_minutes * MICROS_PER_MINUTE)
-        claimed: dict[str, tuple[QueueItem, ReviewClaim]] = {}
-        for item in [*own, *self.ranked(now)]:
-            if len(claimed) == count:
-                break
-            judged_by = {review.reviewer for review in reviews.get(item.trace_id, [])}
-            others = claims.get(item.trace_id, set()) - {reviewer} - judged_by
-            if reviewer not in judged_by and len(others) < item.needed:
-                claim = ReviewClaim(item.trace_id, reviewer, until)
-                claimed.setdefault(item.trace_id, (item, claim))
-        return list(claimed.values())
+        items = {item.trace_id: item for item in self.items}
+        claims = choose_claims(
+            {trace_id: item.needed for trace_id, item in items.items()},
+            (item.trace_id for item in self.ranked(now)),
+            self.log,
+            self.policy.review,
+            reviewer=reviewer,
+            now=now,
+            count=count,
+        )
+        return [(items[claim.trace_id], claim) for claim in claims]
 
     def submit(self, review: Review, *, force: bool = False) -> Review | None:
         """Return the row to append for a review; None if the log contains it already.
@@ -107,21 +106,10 @@ class ReviewQueue:
         event = self.events.get(review.trace_id)
         if event is None:
             raise UsageError("there is no label event for this trace: nothing to review.")
-        if review.review_id != review_id_of(review.trace_id, review.reviewer):
-            raise UsageError("the id of the review does not belong to this trace and reviewer.")
-        latest = self.log.latest_of(review.review_id)
-        if review.label is None and (latest is None or latest.label is None):
-            raise UsageError("this reviewer has no review of this trace to withdraw.")
-        at = review.reviewed_at
-        if latest is not None:
-            same = (latest.label, latest.expected_response) == (
-                review.label,
-                review.expected_response,
-            )
-            if same and not force:
-                return None
-            at = max(at, latest.reviewed_at + 1)  # the newer review is later, whatever clocks say
-        return review._replace(reviewed_at=at, audit_probability=event.audit_probability)
+        accepted = accept_review(self.log, review, force=force)
+        if accepted is None:
+            return None
+        return accepted._replace(audit_probability=event.audit_probability)
 
     def _shortages(self) -> Mapping[SegmentKey, float]:
         """Return the shortage of reviews by segment: 1 without any, 0 with as many as any other."""
@@ -152,7 +140,7 @@ def build_queue(events: Iterable[LabelEvent], log: ReviewLog, policy: LabelPolic
     reviews_by_trace, items = log.by_trace(), []
     for trace_id, at in opened.items():
         event, reviews = in_force[trace_id], reviews_by_trace.get(trace_id, [])
-        needed = _reviews_needed(reviews, policy)
+        needed = reviews_needed(reviews, policy.review)
         if needed and (reviews or event.route != "auto"):
             items.append(
                 QueueItem(
@@ -180,14 +168,6 @@ def review_value(item: QueueItem, shortage: Mapping[SegmentKey, float]) -> float
 def segment_of(event: LabelEvent) -> SegmentKey:
     """Return the app and the segments of a trace."""
     return (event.app, tuple(sorted(event.segments.items())))
-
-
-def _reviews_needed(reviews: Sequence[CurrentReview], policy: LabelPolicy) -> int:
-    required = policy.review.reviewers
-    if len(reviews) < required:
-        return required - len(reviews)
-    disputed = adjudicate([review.label for review in reviews]) == "disputed"
-    return 1 if disputed and len(reviews) < required + EXTRA_REVIEWERS else 0
 
 
 def _interleave(

@@ -21,6 +21,7 @@ from lake.retry import Retry, call_with_retry
 from lake.table_layouts import TABLE_LAYOUTS
 from lake.tables import Lake, Table, count_rows, missing_log_problem
 from schemas.arrow import (
+    ANSWER_REVIEWS_TABLE,
     AUDIT_TABLE,
     JUDGEMENTS_TABLE,
     LABELS_TABLE,
@@ -33,6 +34,7 @@ from schemas.errors import FatalError, RetryableError
 CUT_ORDER: Final = (
     REVIEWS_TABLE,
     JUDGEMENTS_TABLE,
+    ANSWER_REVIEWS_TABLE,
     LABELS_TABLE,
     *PRIMARY_TABLES,
     AUDIT_TABLE,

@@ -30,6 +30,10 @@ class Retry:
     base: float = 0.1
     cap: float = 10.0
 
+    def backoff(self, attempt: int) -> float:
+        """Return how many seconds to wait after a failed attempt; the first has number 0."""
+        return self.uniform(0, min(self.cap, self.base * 2 ** min(attempt, 16)))
+
     def call(self, action: str, step: Callable[[], ResultT]) -> ResultT:
         """Call ``step`` until it returns.
 
@@ -64,7 +68,7 @@ class Retry:
         deadline: float,
     ) -> None:
         """Wait before the next attempt; raise if stopped, or if the time is used up."""
-        wait = self.uniform(0, min(self.cap, self.base * 2 ** min(attempt, 16)))
+        wait = self.backoff(attempt)
         reason = unknown or error
         if self.monotonic() + wait > deadline:
             if self.sleep(0):  # stopped during the last attempt: not a failure

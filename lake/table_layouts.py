@@ -6,7 +6,7 @@ from typing import Final
 import pyarrow as pa
 
 from lake.parquet import PARTITION_COLUMN, TableLayout
-from schemas.arrow import JUDGEMENTS_TABLE, SPANS_TABLE, TABLES
+from schemas.arrow import ANSWER_REVIEWS_TABLE, JUDGEMENTS_TABLE, SPANS_TABLE, TABLES
 
 TABLE_LAYOUTS: Final[Mapping[str, TableLayout]] = {
     "traces": TableLayout(
@@ -104,6 +104,26 @@ TABLE_LAYOUTS: Final[Mapping[str, TableLayout]] = {
         ),
         statistics=("trace_id", "judge", "judged_at", "_partition", "_offset", "_ingested_at"),
     ),
+    ANSWER_REVIEWS_TABLE: TableLayout(
+        dictionary=(
+            "step",
+            "metric",
+            "release",
+            "release_digest",
+            "candidate_digest",
+            "baseline_digest",
+            "side",
+            "scope",
+            "asked",
+            "reviewer",
+            "verdict",
+            "_topic",
+            "_partition",
+            "_schema",
+            "_policy",
+        ),
+        statistics=("trace_id", "occurred_at", "_partition", "_offset", "_ingested_at"),
+    ),
     SPANS_TABLE: TableLayout(
         dictionary=(
             "record",
@@ -129,7 +149,7 @@ TABLE_LAYOUTS: Final[Mapping[str, TableLayout]] = {
 }
 """How each table is encoded; its keys are the tables that ``goldpan lake init`` makes."""
 
-LATER_TABLES: Final = (SPANS_TABLE, JUDGEMENTS_TABLE)
+LATER_TABLES: Final = (SPANS_TABLE, JUDGEMENTS_TABLE, ANSWER_REVIEWS_TABLE)
 """Tables that lakes of earlier versions do not have; ``goldpan lake upgrade`` creates them."""
 TABLES_WITH_COLUMNS: Final = (SPANS_TABLE,)
 """Those of the later tables that columns of other tables came with. They are created before the

@@ -15,13 +15,15 @@ REVIEW_SEQUENCE: Final = "#reviews"
 """The sequence in which the rows of the table of reviews are numbered."""
 JUDGE_SEQUENCE: Final = "#judgements"
 """The sequence in which the rows of the table of judgements are numbered."""
+ANSWER_SEQUENCE: Final = "#answers"
+"""The sequence in which the rows of the table of reviewed answers are numbered."""
 ASSEMBLY_SEQUENCE: Final = "#assembly"
 """The sequences in which assembled rows are numbered, one for each shard of trace ids."""
 
 _PART: Final = re.compile(r"<([a-z ]+)>")
 _PART_PATTERNS: Final = {
     "topic": rf"(?:[A-Za-z0-9._-]+|{RECONCILE_SEQUENCE}|{REVIEW_SEQUENCE}|{JUDGE_SEQUENCE}"
-    rf"|{ASSEMBLY_SEQUENCE})",
+    rf"|{ANSWER_SEQUENCE}|{ASSEMBLY_SEQUENCE})",
     "partition": r"[0-9]+",
     "shard": r"[0-9]+",
     "replay": r"[0-9]+",
@@ -73,8 +75,8 @@ POSITION: Final = AppIdKind(
     "<topic>/<partition>",
     _FOLLOWING,
     "The position: the next offset to consume. In the sequences of jobs (`#reconcile/0`, "
-    "`#reviews/0`, `#judgements/0`) and of the assembly (`#assembly/<shard>`): the next number to "
-    "assign.",
+    "`#reviews/0`, `#judgements/0`, `#answers/0`) and of the assembly (`#assembly/<shard>`): the "
+    "next number to assign.",
     "each flush; `goldpan stream adopt`; the assembly; jobs and reviewers that add rows",
 )
 TOKEN: Final = AppIdKind(

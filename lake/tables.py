@@ -252,6 +252,17 @@ class Lake:
             self._opened[name] = Table(schema, handle, handle.files)
         return self._opened[name]
 
+    def find_later_table(self, name: str) -> Table | None:
+        """Open a table of `lake.table_layouts.LATER_TABLES`, None if the lake is without it.
+
+        Raises FatalError if only its log is missing; otherwise as `table`.
+        """
+        if self._exists(name):
+            return self.table(name)
+        if self.has_files(name):
+            raise FatalError(missing_log_problem(name))
+        return None
+
     def tables(self) -> list[Table]:
         """Open all tables."""
         return [self.table(name) for name in TABLE_LAYOUTS]

@@ -7,10 +7,10 @@ the lake has their content (Databricks, "Query OpenTelemetry traces stored in Un
 not its rows, so a view shows the tables as they are when it is read.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from lake.view_dialects import VIEW_DIALECTS, Pairs, ViewDialect
 from schemas.arrow import SPANS_TABLE
 from schemas.trace_in_force import in_force_sql
 
@@ -22,29 +22,6 @@ SOURCE_TABLES: Final = ("traces", "feedback", SPANS_TABLE)
 SESSION_KEY: Final = "mlflow.trace.session"
 USER_KEY: Final = "mlflow.trace.user"
 """The keys under which MLflow keeps the session and the user of a trace."""
-
-Pairs = Sequence[tuple[str, str]]
-
-
-@dataclass(frozen=True, slots=True)
-class ViewDialect:
-    """How a database writes what the views need.
-
-    ``view`` begins a statement that creates a view, ``local_view`` one over tables that only the
-    session knows. ``table`` makes a Delta table at an address known by a name. ``document`` is a
-    JSON document from its text, ``mapped`` a list with each ``item`` changed, ``gathered`` a list
-    of the values of a group.
-    """
-
-    view: str
-    local_view: str
-    table: Callable[[str, str], str]
-    document: Callable[[str], str]
-    struct: Callable[[Pairs], str]
-    mapped: Callable[[str, str], str]
-    spans: Callable[[str], str]
-    metadata: Callable[[Pairs], str]
-    gathered: Callable[[str], str]
 
 
 def write_views(
@@ -61,26 +38,29 @@ def write_views(
     """
     own = VIEW_DIALECTS[dialect]
     place = "" if schema is None else f"{schema}."
-    return "\n".join(f"{text};\n" for text in _statements(own, addresses, place, prefix))
-
-
-def _statements(
-    own: ViewDialect, addresses: Mapping[str, str] | None, place: str, prefix: str
-) -> Iterator[str]:
-    for name in SOURCE_TABLES if addresses is not None else ():
-        yield own.table(f"{place}{name}", (addresses or {})[name])
-    spans, traces = f"{place}{prefix}{SPANS_VIEW}", f"{place}{prefix}{TRACES_VIEW}"
     view = own.local_view if addresses is None else own.view
-    yield f"{view} {spans} AS\n{_span_query(own, f'{place}{SPANS_TABLE}')}"
-    yield f"{view} {traces} AS\n{_trace_query(own, place, spans)}"
+    tables = [own.table(f"{place}{name}", at) for name, at in (addresses or {}).items()]
+    statements = [*tables, *view_statements(own, view, place, prefix)]
+    return "\n".join(f"{text};\n" for text in statements)
+
+
+def view_statements(own: ViewDialect, view: str, qualifier: str, prefix: str) -> Iterator[str]:
+    """Yield the statements that create the two views over tables that are known by their names.
+
+    ``view`` begins each statement, ``qualifier`` goes before the name of every table and view, and
+    ``prefix`` before the names of the two views.
+    """
+    spans, traces = f"{qualifier}{prefix}{SPANS_VIEW}", f"{qualifier}{prefix}{TRACES_VIEW}"
+    yield f"{view} {spans} AS\n{_span_query(own, f'{qualifier}{SPANS_TABLE}')}"
+    yield f"{view} {traces} AS\n{_trace_query(own, qualifier, spans)}"
 
 
 def _span_query(own: ViewDialect, table: str) -> str:
     """Return the query for one row of each span: the whole one, or the part that ended last."""
     order = "part = 'fragment', end_time_unix_nano DESC NULLS LAST, _topic, _partition, _offset"
     columns = (
-        ("record_id", "concat_ws('/', _topic, _partition, _offset, coalesce(_index, 0))"),
-        ("time", "started_at"),
+        ("record_id", _record_id(own)),
+        ("time", own.time("started_at")),
         ("date", "event_date"),
         ("trace_id", "trace_id"),
         ("span_id", "span_id"),
@@ -113,35 +93,37 @@ def _trace_query(own: ViewDialect, place: str, spans: str) -> str:
         (
             ("assessment_id", "feedback_id"),
             ("assessment_name", "kind"),
-            ("feedback", own.struct((("value", "value"),))),
+            ("feedback", own.struct((("value", "feedback.value"),))),
             ("source", own.struct((("source_type", _SOURCE_TYPE), ("source_id", "user_id")))),
             ("rationale", "comment"),
-            ("create_time", "occurred_at"),
+            ("create_time", own.time("occurred_at")),
         )
     )
+    assessments = own.gathered(assessment, None)
     columns = (
         ("trace_id", "trace.trace_id"),
         ("client_request_id", "trace.request_id"),
-        ("request_time", "trace.started_at"),
+        ("request_time", own.time("trace.started_at")),
         ("state", "upper(trace.status)"),
         ("execution_duration_ms", "trace.latency_ms"),
-        ("request", "to_json(trace.messages)"),
+        ("request", own.json_text("trace.messages")),
         ("response", "trace.response"),
         (
             "trace_metadata",
             own.metadata(((SESSION_KEY, "trace.session_id"), (USER_KEY, "trace.user_id"))),
         ),
         ("tags", "trace.segments"),
-        ("spans", own.spans("span.spans")),
+        ("spans", own.in_order("span.spans")),
         ("assessments", "assessment.assessments"),
     )
     return f"""SELECT {_select(columns)}
 FROM ({in_force_sql(f"{place}traces")}) AS trace
 LEFT JOIN (
-  SELECT trace_id, {own.gathered(span)} AS spans FROM {spans} GROUP BY trace_id
+  SELECT trace_id, {own.gathered(span, _SPAN_ORDER)} AS spans FROM {spans} GROUP BY trace_id
 ) AS span ON span.trace_id = trace.trace_id
 LEFT JOIN (
-  SELECT trace_id, {own.gathered(assessment)} AS assessments FROM {place}feedback GROUP BY trace_id
+  SELECT trace_id, {assessments} AS assessments FROM {place}feedback AS feedback
+  GROUP BY trace_id
 ) AS assessment ON assessment.trace_id = trace.trace_id"""  # noqa: S608 - as above
 
 
@@ -149,6 +131,7 @@ _STATUS_CODE: Final = (
     "CASE status_code WHEN 1 THEN 'STATUS_CODE_OK' WHEN 2 THEN 'STATUS_CODE_ERROR' "
     "ELSE 'STATUS_CODE_UNSET' END"
 )
+_SPAN_ORDER: Final = "coalesce(start_time_unix_nano, 0), span_id"
 _SOURCE_TYPE: Final = "CASE actor WHEN 'system' THEN 'CODE' ELSE 'HUMAN' END"
 _UNIFIED_SPAN: Final = (
     "span_id",
@@ -169,91 +152,14 @@ _UNIFIED_SPAN: Final = (
 
 
 def _items(own: ViewDialect, names: Sequence[str]) -> str:
-    plain = [(name, f"item.{name}") for name in names]
-    return own.struct([*plain, ("attributes", own.document("item.attributes"))])
+    plain = [(name, own.item(name)) for name in names]
+    return own.struct([*plain, ("attributes", own.document(own.item("attributes")))])
+
+
+def _record_id(own: ViewDialect) -> str:
+    numbers = map(own.text, ("_partition", "_offset", "coalesce(_index, 0)"))
+    return f"concat_ws('/', _topic, {', '.join(numbers)})"
 
 
 def _select(columns: Pairs) -> str:
     return ",\n  ".join(text if text == name else f"{text} AS {name}" for name, text in columns)
-
-
-def _spark_struct(pairs: Pairs) -> str:
-    fields = ", ".join(f"'{name}', {text}" for name, text in pairs)
-    return f"named_struct({fields})"
-
-
-def _spark_spans(spans: str) -> str:
-    """Return spans in the order of their start; documents in them cannot be compared."""
-    start, other = (f"coalesce({span}.start_time_unix_nano, 0)" for span in ("l", "r"))
-    return (
-        f"array_sort({spans}, (l, r) -> CASE WHEN {start} < {other} THEN -1 "
-        f"WHEN {start} > {other} THEN 1 WHEN l.span_id < r.span_id THEN -1 "
-        "WHEN l.span_id > r.span_id THEN 1 ELSE 0 END)"
-    )
-
-
-def _spark_metadata(pairs: Pairs) -> str:
-    keys = ", ".join(f"'{key}'" for key, _ in pairs)
-    entries = ", ".join(f"'{key}', {value}" for key, value in pairs)
-    others = f"map_filter(trace.attributes, (k, v) -> k NOT IN ({keys}))"
-    return f"map_concat({others}, map({entries}))"
-
-
-def _duckdb_spans(spans: str) -> str:
-    ordered = (
-        f"list_sort(list_transform({spans}, lambda one: struct_pack(start := "
-        "coalesce(one.start_time_unix_nano, 0), id := one.span_id, span := one)))"
-    )
-    return f"list_transform({ordered}, lambda one: one.span)"
-
-
-def _duckdb_metadata(pairs: Pairs) -> str:
-    entries = ", ".join(f"'{key}': {value}" for key, value in pairs)
-    return f"map_concat(trace.attributes, MAP {{{entries}}})"
-
-
-def _quoted(address: str) -> str:
-    return address.replace("'", "''")
-
-
-_SPARK: Final = ViewDialect(
-    view="CREATE OR REPLACE TEMPORARY VIEW",
-    local_view="CREATE OR REPLACE TEMPORARY VIEW",
-    table=lambda name, at: (
-        f"CREATE OR REPLACE TEMPORARY VIEW {name} AS SELECT * FROM delta.`{at}`"  # noqa: S608 - the lake's address
-    ),
-    document=lambda text: text,
-    struct=_spark_struct,
-    mapped=lambda column, item: f"transform({column}, item -> {item})",
-    spans=_spark_spans,
-    metadata=_spark_metadata,
-    gathered=lambda item: f"collect_list({item})",
-)
-VIEW_DIALECTS: Final[Mapping[str, ViewDialect]] = {
-    "duckdb": ViewDialect(
-        view="CREATE OR REPLACE VIEW",
-        local_view="CREATE OR REPLACE TEMP VIEW",
-        table=lambda name, at: (
-            f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM delta_scan('{_quoted(at)}')"  # noqa: S608 - the lake's address
-        ),
-        document=lambda text: f"CAST({text} AS JSON)",
-        struct=lambda pairs: (
-            f"struct_pack({', '.join(f'{name} := {text}' for name, text in pairs)})"
-        ),
-        mapped=lambda column, item: f"list_transform({column}, lambda item: {item})",
-        spans=_duckdb_spans,
-        metadata=_duckdb_metadata,
-        gathered=lambda item: f"list({item})",
-    ),
-    "spark": _SPARK,
-    "databricks": replace(
-        _SPARK,
-        view="CREATE OR REPLACE VIEW",
-        local_view="CREATE OR REPLACE VIEW",
-        table=lambda name, at: (
-            f"CREATE TABLE IF NOT EXISTS {name} USING DELTA LOCATION '{_quoted(at)}'"
-        ),
-        document=lambda text: f"parse_json({text})",
-    ),
-}
-"""The databases that the views are written for."""

@@ -56,6 +56,7 @@ from lake.verify_ranges import (
 )
 from lake.verify_rows import ExpectedRows, find_misplaced_rows
 from schemas.arrow import (
+    ANSWER_REVIEWS_TABLE,
     AUDIT_TABLE,
     JUDGEMENTS_TABLE,
     LABELS_TABLE,
@@ -200,7 +201,7 @@ class _Proof:
                 SourcePartition(proof.topic, proof.partition): proof.end for proof in self.proofs
             }
             self.problems += find_label_problems(tables[LABELS_TABLE], ends)
-        for name in (AUDIT_TABLE, REVIEWS_TABLE, JUDGEMENTS_TABLE):
+        for name in (AUDIT_TABLE, REVIEWS_TABLE, JUDGEMENTS_TABLE, ANSWER_REVIEWS_TABLE):
             if name in tables:
                 self.problems += check_row_count(
                     tables[name], _logged_rows(tables[name], rows_added)

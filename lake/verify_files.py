@@ -25,7 +25,14 @@ from lake.retry import Retry, call_with_retry
 from lake.table_layouts import file_schema
 from lake.tables import Lake
 from lake.verify_audit import AuditRules, chain_links
-from schemas.arrow import AUDIT_TABLE, JUDGEMENTS_TABLE, LABELS_TABLE, REVIEWS_TABLE, TABLES
+from schemas.arrow import (
+    ANSWER_REVIEWS_TABLE,
+    AUDIT_TABLE,
+    JUDGEMENTS_TABLE,
+    LABELS_TABLE,
+    REVIEWS_TABLE,
+    TABLES,
+)
 from schemas.errors import FatalError, RetryableError
 from schemas.times import format_rfc3339_seconds, from_millis
 
@@ -34,6 +41,7 @@ _COLUMNS: Final[Mapping[str, Sequence[str]]] = {
     LABELS_TABLE: ("label_event_id", "decided_at", "_topic", "_partition"),
     REVIEWS_TABLE: _COORDINATES,
     JUDGEMENTS_TABLE: _COORDINATES,
+    ANSWER_REVIEWS_TABLE: _COORDINATES,
 }
 
 

@@ -23,6 +23,7 @@ AUDIT_TABLE: Final = "redactions"
 LABELS_TABLE: Final = "labels"
 REVIEWS_TABLE: Final = "reviews"
 JUDGEMENTS_TABLE: Final = "judgements"
+ANSWER_REVIEWS_TABLE: Final = "answer_reviews"
 EVENT_DATE: Final = "event_date"
 """The column that tables are partitioned by: the UTC day of the event time."""
 
@@ -112,6 +113,7 @@ TABLES: Final[Mapping[str, TableSchema]] = {
         table_schema("redactions", CONTRACTS["redaction"], "_ingested_at"),
         table_schema("reviews", CONTRACTS["review"], "occurred_at"),
         table_schema(JUDGEMENTS_TABLE, CONTRACTS["judgement"], "judged_at"),
+        table_schema(ANSWER_REVIEWS_TABLE, CONTRACTS["answer_review"], "occurred_at"),
         table_schema(SPANS_TABLE, CONTRACTS["otel_span"], "started_at"),
     )
 }

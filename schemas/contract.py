@@ -33,6 +33,7 @@ CONTRACT_NAMES: Final = (
     "redaction",
     "review",
     "judgement",
+    "answer_review",
     "otel_span",
 )
 """Names of the contracts, which are the names of their files."""

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from schemas.arrow import EVENT_DATE, PROVENANCE, TABLES
 from schemas.assembly_columns import ASSEMBLY_COLUMN_DOCS, ASSEMBLY_COLUMNS
+from schemas.column_docs import PROVENANCE_DOCS
 from schemas.contract import CONTRACTS, Contract, ContractField, FieldType, Pii
 from schemas.reasons import QuarantineReason
 from schemas.table_keys import render_table_keys
@@ -159,7 +160,7 @@ def _tables() -> Iterator[str]:
     yield from _table(
         ("column", "type", "what it holds"),
         (
-            (f"`{column.name}`", str(column.type), _COLUMN_DOCS[column.name])
+            (f"`{column.name}`", str(column.type), PROVENANCE_DOCS[column.name])
             for column in (*PROVENANCE, pa.field(EVENT_DATE, pa.date32()))
         ),
     )
@@ -220,21 +221,6 @@ _TYPE_WORDS: Final[Mapping[FieldType, str]] = {
     FieldType.MAP: "map of text",
     FieldType.RECORDS: "list",
 }
-
-_COLUMN_DOCS: Final[Mapping[str, str]] = {
-    "_topic": "The topic that the record was read from.",
-    "_partition": "Its partition.",
-    "_offset": "Its offset.",
-    "_ingested_at": "When the worker read it (UTC).",
-    "_schema": "Fingerprint of the schema it was written with. For JSON, that of the contract, "
-    "with `+openai-chat` for that shape. Null in quarantine if no schema was found.",
-    "_policy": "Hash of the redaction policy that was applied.",
-    "_index": "Place of the item within its record, from 0. Null where a record is one item, which "
-    "counts as 0.",
-    EVENT_DATE: "UTC day of the event time. In quarantine, that of the Kafka record's timestamp, "
-    "or of ingestion if it has none.",
-}
-
 
 if __name__ == "__main__":
     Path(sys.argv[1]).write_text(render_contract_page(), encoding="utf-8")

@@ -59,6 +59,12 @@ TABLE_KEYS: Final[Mapping[str, tuple[str, str]]] = {
         "Rows with one `judgement_id` are a claim and the attempts at one judgement: the last "
         "final one is in force ([judges.md](judges.md#the-table-judgements)).",
     ),
+    "answer_reviews": (
+        COORDINATES,
+        "Rows with one `answer_id` are about one answer of a candidate: asked for, claimed and "
+        "reviewed ([reviews.md](reviews.md#answers-of-a-candidate)). They say nothing of the "
+        "trace's own answer.",
+    ),
     "otel_spans": (
         ITEM_COORDINATES,
         "A span that was sent twice is two rows: of those with one `trace_id` and `span_id`, "
@@ -72,6 +78,7 @@ TABLE_REFERENCES: Final = (
     TableReference("labels", "trace_id", "traces", "trace_id", "||--o{"),
     TableReference("reviews", "trace_id", "traces", "trace_id", "||--o{"),
     TableReference("judgements", "trace_id", "traces", "trace_id", "||--o{"),
+    TableReference("answer_reviews", "trace_id", "traces", "trace_id", "||--o{"),
     TableReference("labels", "evidence[].feedback_id", "feedback", "feedback_id", "}o--o{"),
     TableReference("reviews", "label_event_id", "labels", "label_event_id", "|o--o{"),
     TableReference("redactions", COORDINATES, "traces", COORDINATES, "||--o|"),

@@ -22,7 +22,7 @@ ACCESS_DENIED: Final = {
 }
 _ANSWERED: Final = re.compile(r": Broker: |SASL authentication error: (?!\w+ failed: Local: )")
 """How librdkafka quotes a broker's answer; its own conclusions begin with ``Local:``."""
-_INSTANCE: Final = "each worker needs its own group.instance.id"
+_INSTANCE: Final = "each worker needs its own GOLDPAN_KAFKA__GROUP_INSTANCE_ID"
 _REMEDY: Final = {
     KafkaError.FENCED_INSTANCE_ID: f"another member of the group uses this name: {_INSTANCE}",
     KafkaError.UNRELEASED_INSTANCE_ID: "the group still has a member with this name, which is "

@@ -26,6 +26,7 @@ _OWNED_PROPERTIES: Final = {
     "metadata.broker.list": "use the setting bootstrap_servers",
     "group.id": "use the setting group_id",
     "group.protocol": "use the setting group_protocol",
+    "group.instance.id": "use the setting group_instance_id",
     "isolation.level": "records of aborted transactions must not be stored",
     "enable.partition.eof": "the worker must know when it is at the end of a partition",
     "auto.offset.reset": "use the setting start of the group stream",
@@ -37,6 +38,8 @@ _OWNED_PROPERTIES: Final = {
 
 _OBJECTS: Final = ("logger", "on_commit", "on_delivery")
 _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
+# Kafka accepts as many characters as for a topic; `--workers` appends a number of up to 4.
+_INSTANCE: Final = re.compile(r"[A-Za-z0-9._-]{1,245}")
 
 
 def parse_size(value: object) -> object:
@@ -84,6 +87,12 @@ class KafkaSettings(SettingsGroup):
         default="classic",
         description="`consumer` is the KIP-848 protocol (Kafka 4.0 and later).",
     )
+    group_instance_id: str | None = Field(
+        default=None,
+        description="Name of this worker in the group (static membership): restarted under it, "
+        "it gets its partitions back without a rebalance. Each worker needs its own; `--workers` "
+        "appends `-0`, `-1`, …",
+    )
     properties: dict[str, str | int | float | bool] = Field(
         default_factory=dict,
         repr=False,
@@ -122,6 +131,15 @@ class KafkaSettings(SettingsGroup):
             if name.endswith("_cb") or name in _OBJECTS:
                 raise ValueError(f"must not contain {name}: its value is code, not text")
         return properties
+
+    @field_validator("group_instance_id")
+    @classmethod
+    def _names_a_member(cls, name: str | None) -> str | None:
+        if name is not None and (not _INSTANCE.fullmatch(name) or name in {".", ".."}):
+            raise ValueError(
+                "must be a name of letters, digits, `.`, `_` and `-`, at most 245 of them"
+            )
+        return name
 
     @field_validator("schema_registry_url")
     @classmethod

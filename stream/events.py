@@ -77,5 +77,7 @@ WORKER_EVENTS: Mapping[str, str] = {
     "worker_stopped": "The worker has stopped cleanly.",
     "worker_failed": "The worker has ended with an error that an operator must fix.",
     "redaction_off": "The policy is `off`: personal data enters the lake unredacted.",
+    "expressions_not_kept": "Compiled expressions could not be written to the cache folder; the "
+    "next start compiles them again.",
     "child_restarted": "A worker process died and was replaced.",
 }

@@ -48,15 +48,23 @@ _SESSION_MS: Final = 10_000
 librdkafka would wait for 45 s. Its own thread sends the heartbeats, whatever Python does, so three
 of them fit into this time even while a batch is redacted.
 """
+_NAMED_SESSION_MS: Final = 45_000
+"""The same for a worker with a name in the group, which is expected back.
+
+A restarted pod needs half of this time: to be placed, to load and to join. After it, others take
+over, and the return is another rebalance.
+"""
 
 
 def consumer_properties(settings: KafkaSettings, *, fetch_queue: int) -> dict[str, Any]:
     """Return the consumer's properties. ``fetch_queue`` limits its prefetched bytes."""
     classic = settings.group_protocol == "classic"
     assignor = "partition.assignment.strategy" if classic else "group.remote.assignor"
+    name = settings.group_instance_id
+    session = _SESSION_MS if name is None else _NAMED_SESSION_MS
     return {
         # In the other protocol the broker decides this.
-        **({"session.timeout.ms": _SESSION_MS} if classic else {}),
+        **({"session.timeout.ms": session} if classic else {}),
         "isolation.level": "read_committed",
         "fetch.wait.max.ms": 100,
         "queued.min.messages": 20_000,
@@ -66,6 +74,7 @@ def consumer_properties(settings: KafkaSettings, *, fetch_queue: int) -> dict[st
         **connection_properties(settings),
         "group.id": settings.group_id,
         "group.protocol": settings.group_protocol,
+        **({} if name is None else {"group.instance.id": name}),
         # Range assignment gives partitions of the same number in both topics to the same worker.
         assignor: "range",
         "auto.offset.reset": "error",

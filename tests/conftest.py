@@ -4,7 +4,8 @@ import gc
 import logging
 import sys
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
+from typing import NamedTuple
 
 import pytest
 import structlog
@@ -43,18 +44,41 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = in_run_order(items)
 
 
+class LoggingState(NamedTuple):
+    """How logging is set up, and what happens to errors that nobody catches."""
+
+    handlers: Sequence[logging.Handler]
+    level: int
+    hooks: tuple[object, object]
+
+    @classmethod
+    def now(cls) -> "LoggingState":
+        """Return the state at this moment."""
+        root = logging.getLogger()
+        return cls(tuple(root.handlers), root.level, (sys.excepthook, threading.excepthook))
+
+    def restore(self) -> None:
+        """Set everything up as it was."""
+        root = logging.getLogger()
+        root.handlers[:] = self.handlers
+        root.setLevel(self.level)
+        sys.excepthook, threading.excepthook = self.hooks  # type: ignore[assignment]
+        logging.captureWarnings(capture=False)
+        structlog.reset_defaults()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def first_logging() -> LoggingState:
+    """How logging is before any test."""
+    return LoggingState.now()
+
+
 @pytest.fixture(autouse=True)
-def restored_logging() -> Iterator[None]:
+def restored_logging(first_logging: LoggingState) -> Iterator[None]:
     """A command that a test runs in this process sets up logging, to a stream that is closed later.
 
     Whatever logs after that test would fail, in a thread without anybody to see it.
     """
-    root, hooks = logging.getLogger(), (sys.excepthook, threading.excepthook)
-    handlers, level = list(root.handlers), root.level
     yield
-    if (sys.excepthook, threading.excepthook) != hooks:
-        root.handlers[:] = handlers
-        root.setLevel(level)
-        sys.excepthook, threading.excepthook = hooks
-        logging.captureWarnings(capture=False)
-        structlog.reset_defaults()
+    if LoggingState.now().hooks != first_logging.hooks:
+        first_logging.restore()

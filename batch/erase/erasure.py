@@ -5,9 +5,11 @@
 3. Scan the tables (`batch.erase.scanner`). Put the trace and feedback ids found by the scan into
    another tombstone, and fence the tables again.
 4. Relabel the traces of others that lose evidence. Then remove the rows, beginning with those that
-   reveal least about their owner: judgements, labels, reviews, audit, quarantine, feedback, traces.
+   reveal least about their owner: judgements, reviewed answers, labels, reviews, audit, quarantine,
+   feedback, traces.
    Repeat from 1, with a new fence, until a scan that follows a fence finds nothing.
-5. Remove the same rows from the releases.
+5. Remove the same rows from the releases, and answers that name the persons from kept runs of
+   gates. Answers to the removed rows can be read by nobody from then on.
 6. Purge the files that no table refers to any more (`batch.erase.purge`).
 7. Sign and store the receipt.
 
@@ -33,7 +35,9 @@ from batch.erase.scanner import ErasureScan, ErasureScanner
 from batch.erase.scope import ErasureScope
 from batch.erase.table_set import TableSet
 from batch.erase.tombstone_store import ErasureState, TombstoneStore
+from batch.gate.answer_erasure import ErasedAnswers
 from batch.progress import ReportProgress, no_progress
+from batch.release.erasure.criteria import ErasureCriteria
 from labels.scorer import LabelScorer
 from lake import tombstones
 from lake.fences import ERASURE_FENCE
@@ -65,6 +69,16 @@ class ErasableReleases(Protocol):
         tables: Mapping[str, int],
     ) -> list[dict[str, Any]]:
         """Remove the rows; return all that this erasure removed, in this call and earlier ones."""
+
+
+class ErasableAnswers(Protocol):
+    """Answers in kept runs of gates, of which those that name a person are removed."""
+
+    def find(self, names: Callable[[bytes], bool]) -> Sequence[ErasedAnswers]:
+        """Return the runs with answers of which ``names`` is true; nothing is changed."""
+
+    def erase(self, names: Callable[[bytes], bool]) -> Sequence[ErasedAnswers]:
+        """Remove these answers, and return what was removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +122,7 @@ class LakeErasure:
     reference: str | None = None
     lost_keys: Sequence[str] = ()
     reapplied: ReappliedErasure | None = None
+    answers: ErasableAnswers | None = None
 
     @cached_property
     def persons(self) -> Persons:
@@ -130,6 +145,10 @@ class LakeErasure:
         events = self._affected_events(scan) | self.state.label_events()
         return scan, self.releases.find(scan.scope, events)
 
+    def find_answers(self, scan: ErasureScan) -> Sequence[ErasedAnswers]:
+        """Return the kept runs with answers that name a person; change nothing."""
+        return () if self.answers is None else self.answers.find(_names_person(scan.scope))
+
     def run(self) -> ErasureOutcome:
         """Erase, continue an interrupted erasure, or return the receipt of a finished one.
 
@@ -140,7 +159,7 @@ class LakeErasure:
         is_new = not self.state.unfinished()
         if self.state.is_finished():
             scan, released = self.scan()
-            if scan.empty and not released:
+            if scan.empty and not released and not self.find_answers(scan):
                 return self._finished_before(scan.scope)
         self._refuse_unopened()
         # Needed even if a killed run has put a tombstone: it may have removed rows since its fence.
@@ -153,7 +172,8 @@ class LakeErasure:
             tombstone,
             self.state.versions(),
         )
-        outcome = self._finish(scan, removed, self._purge(scan.scope))
+        answers = () if self.answers is None else self.answers.erase(_names_person(scan.scope))
+        outcome = self._finish(scan, removed, answers, self._purge(scan.scope))
         return replace(outcome, found_ids=frozenset(self.scanner.found_ids) if is_new else None)
 
     def _remove_all_rows(self) -> ErasureScan:
@@ -234,7 +254,11 @@ class LakeErasure:
         return purge.run(scope.with_coordinates(self.state.coordinates()))
 
     def _finish(
-        self, scan: ErasureScan, removed: Sequence[Mapping[str, Any]], purged: PurgeCounts
+        self,
+        scan: ErasureScan,
+        removed: Sequence[Mapping[str, Any]],
+        answers: Sequence[ErasedAnswers],
+        purged: PurgeCounts,
     ) -> ErasureOutcome:
         numbers = self.state.unfinished()
         if not numbers:  # another run for the same persons has finished it
@@ -248,6 +272,7 @@ class LakeErasure:
             searched=[matches.path for matches in scan.tables],
             notes=self.state.notes(own),
             releases=removed,
+            evaluations=[found._asdict() for found in answers],
             not_searched=scan.not_searched,
             reference=self.reference,
             lost_keys=self.lost_keys,
@@ -311,6 +336,12 @@ class LakeErasure:
 
     def _retry(self, what: str, step: Callable[[], _Result]) -> _Result:
         return self.context.retry.call(what, step)
+
+
+def _names_person(scope: ErasureScope) -> Callable[[bytes], bool]:
+    """Return what tells whether an answer names a person, as rows of releases are searched."""
+    marks, search = scope.persons.tokens, scope.text_search.matches
+    return ErasureCriteria(marks=marks, search=search).occur_in
 
 
 def find_unfinished_moves(lake: Lake) -> list[SourcePartition]:

@@ -20,6 +20,7 @@ from lake.ledger import RecordSource
 from lake.live_files import read_file_rows
 from lake.retry import Retry
 from schemas.arrow import (
+    ANSWER_REVIEWS_TABLE,
     AUDIT_TABLE,
     JUDGEMENTS_TABLE,
     LABELS_TABLE,
@@ -28,7 +29,13 @@ from schemas.arrow import (
     REVIEWS_TABLE,
 )
 
-_TABLES_WITH_CONTENT: Final = (*PRIMARY_TABLES, LABELS_TABLE, REVIEWS_TABLE, JUDGEMENTS_TABLE)
+_TABLES_WITH_CONTENT: Final = (
+    *PRIMARY_TABLES,
+    LABELS_TABLE,
+    REVIEWS_TABLE,
+    JUDGEMENTS_TABLE,
+    ANSWER_REVIEWS_TABLE,
+)
 _MATCHED_COLUMN: Final = {AUDIT_TABLE: "_offset", QUARANTINE_TABLE: "sealed_payload"}
 """The column to report for tables whose rows are not matched by their columns."""
 

@@ -35,6 +35,7 @@ _USER_COLUMNS: Final = {
     "feedback": "user_id",
     SPANS_TABLE: "user_id",
     "reviews": "reviewer",
+    "answer_reviews": "reviewer",
 }
 _PSEUDONYM: Final = re.compile(r"[A-Za-z0-9_-]{1,16}:([a-z2-7]{12})")
 

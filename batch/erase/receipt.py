@@ -24,6 +24,8 @@ OUT_OF_REACH: Final = (
     "the topics in Kafka: records and label events stay there until the topic's retention removes "
     "them; they are kept out of the lake when they are read again",
     "what was exported or copied out of the lake or its releases",
+    "warehouses and engines that read the lake in place: copies made there, materialized views, "
+    "cached results, files and lists of files, and their own history",
     "backups, and snapshots of disks and buckets",
     "the logs and traces of other programs",
 )
@@ -90,14 +92,16 @@ def build_receipt(  # noqa: PLR0913 - one argument a part of the receipt
     notes: Iterable[CommitNote],
     releases: Sequence[Mapping[str, Any]],
     not_searched: Mapping[str, int],
+    evaluations: Sequence[Mapping[str, Any]] = (),
     reference: str | None = None,
     lost_keys: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return the content of a receipt.
 
     ``searched`` are the paths of the tables that were searched: those with no row of the person
-    are in it too, with counts of 0. ``lost_keys`` are the ids of redaction keys that are lost: rows
-    written under them could not be searched.
+    are in it too, with counts of 0. ``evaluations`` are kept runs of gates that lost answers to the
+    rows of others, which name the person. ``lost_keys`` are the ids of redaction keys that are
+    lost: rows written under them could not be searched.
     """
     lost = {"redaction_keys": sorted(lost_keys)} if lost_keys else {}
     tables = {path: _count_nothing() for path in searched}
@@ -116,6 +120,7 @@ def build_receipt(  # noqa: PLR0913 - one argument a part of the receipt
         "subjects": {name: sorted(marks) for name, marks in sorted(subjects.items())},
         "tables": dict(sorted(tables.items())),
         "releases": list(releases),
+        **({"evaluations": list(evaluations)} if evaluations else {}),
         "not_looked_into": {**not_searched, **lost},
         "out_of_reach": list(OUT_OF_REACH),
         **({} if reference is None else {"reference": reference}),

@@ -32,6 +32,7 @@ from lake.retry import Retry
 from lake.tables import Table
 from redact.crypto.sealing import Sealer
 from schemas.arrow import (
+    ANSWER_REVIEWS_TABLE,
     AUDIT_TABLE,
     JUDGEMENTS_TABLE,
     LABELS_TABLE,
@@ -43,6 +44,13 @@ from schemas.arrow import (
 
 _OF_TRACES: Final = frozenset({"traces", SPANS_TABLE})
 """Tables whose rows name the trace that they are part of, and its user."""
+_TABLES_OF_WORDS: Final = (
+    *PRIMARY_TABLES,
+    REVIEWS_TABLE,
+    JUDGEMENTS_TABLE,
+    ANSWER_REVIEWS_TABLE,
+)
+"""Tables with words of users, reviewers, judges or candidates."""
 _AUDIT_COLUMNS: Final = (
     "_topic",
     "_partition",
@@ -138,11 +146,11 @@ class ErasureScanner:
         reviews = self._scan_tables([REVIEWS_TABLE], scope)
         scope = self._add_mentions(reviews, scope)
         labels = self._scan_tables([LABELS_TABLE], scope)
-        judgements = self._scan_tables([JUDGEMENTS_TABLE], scope)
+        judged = self._scan_tables([JUDGEMENTS_TABLE, ANSWER_REVIEWS_TABLE], scope)
         scope = self._add_coordinates(records, scope)
         quarantine = [self._scan_quarantine(s, t, scope) for s, t in self._each([QUARANTINE_TABLE])]
         audit = [self._scan_audit(s, t, scope) for s, t in self._each([AUDIT_TABLE])]
-        derived = [*judgements, *labels, *reviews]
+        derived = [*judged, *labels, *reviews]
         return ErasureScan(scope, [*derived, *audit, *quarantine, *reversed(records)])
 
     def match_rows(self, table: str, rows: pa.Table, scope: ErasureScope) -> RowMatches:
@@ -173,7 +181,7 @@ class ErasureScanner:
         """
         counts = Counter[str]()
         if scope.any_case_pattern is not None:
-            for table_set, table in self._each([*PRIMARY_TABLES, REVIEWS_TABLE, JUDGEMENTS_TABLE]):
+            for table_set, table in self._each(_TABLES_OF_WORDS):
                 self._progress(f"spellings in {table_set.path_of(table.name)}", 0, 0)
                 for file in self._list_files(table):
                     counts += scope.count_case_variants(self._read_rows(table, file))

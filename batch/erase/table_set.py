@@ -9,9 +9,14 @@ import pyarrow as pa
 from lake.file_reader import read_file
 from lake.live_files import LiveFile, list_live_files
 from lake.tables import Table
-from schemas.arrow import JUDGEMENTS_TABLE, LABELS_TABLE, REVIEWS_TABLE
+from schemas.arrow import ANSWER_REVIEWS_TABLE, JUDGEMENTS_TABLE, LABELS_TABLE, REVIEWS_TABLE
 
-DERIVED_TABLES: Final = (LABELS_TABLE, REVIEWS_TABLE, JUDGEMENTS_TABLE)
+DERIVED_TABLES: Final = (
+    LABELS_TABLE,
+    REVIEWS_TABLE,
+    JUDGEMENTS_TABLE,
+    ANSWER_REVIEWS_TABLE,
+)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from schemas.record_batches import RecordKind, batch_records
 from schemas.records import EARLIEST_MICROS, Trace
 
 _TOPIC: Final = "#candidate"
-_TEXTS: Final = ("response", "tool_calls", "retrieved")
+_TEXTS: Final = ("messages", "response", "tool_calls", "retrieved")
 _LABELS: Final = ("label", "p_fail", "confidence", "route", "error_type", "error_message", "salt")
 """Columns of a release that say something of the answer that the candidate's takes the place of."""
 
@@ -34,6 +34,7 @@ def redacted_answers(
             app="",
             started_at=EARLIEST_MICROS,
             status="ok",
+            messages=[msgspec.structs.replace(message) for message in line.messages or []],
             response=line.response,
             tool_calls=[msgspec.structs.replace(call) for call in line.tool_calls or []],
             retrieved=[msgspec.structs.replace(document) for document in line.retrieved or []],
@@ -58,6 +59,7 @@ def answered_rows(
         kept = {name: value for name, value in row.items() if name not in _LABELS}
         yield kept | {
             "status": "ok",
+            "messages": row["messages"] if line.messages is None else answer["messages"],
             "response": answer["response"],
             "tool_calls": answer["tool_calls"] or [],
             "retrieved": row["retrieved"] if line.retrieved is None else answer["retrieved"],

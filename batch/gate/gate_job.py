@@ -1,8 +1,8 @@
 """Runs a gate: reads what there is of both sides, decides, and says what is to be kept."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +12,7 @@ from batch.gate.gate_run import GateRun, KeptRun, RunInputs, encode_readings
 from batch.gate.release_rows import gate_rows
 from batch.gate.run_store import GateRunStore, LookPlace
 from batch.gate.side_readings import GateRow, SideFiles
+from batch.gate.side_reviews import side_reviews
 from batch.release.publish.repository import ReleaseVersion
 from judges.definition import digest_of
 from judges.gate.decision import decide_gate
@@ -20,10 +21,8 @@ from judges.gate.metric_names import gate_metric
 from judges.gate.readings import (
     BASELINE,
     CANDIDATE,
-    GateReview,
     GateRows,
     GateSide,
-    MetricReadings,
     RowReading,
 )
 from judges.weighted_rows import RowArrays, cluster_numbers
@@ -44,24 +43,33 @@ class GateInputs:
     candidate: SideSource = None
     baseline: SideSource = None
     verdicts: Mapping[tuple[str, str, str], VerdictLine] | None = None
-    reviews: Mapping[tuple[str, str], ReviewLine] = field(default_factory=dict)
+    reviews: Mapping[tuple[str, str, str], ReviewLine] = field(default_factory=dict)
     judged: Mapping[GateSide, Mapping[str, Mapping[str, RowReading]]] = field(default_factory=dict)
     judge_names: Mapping[GateSide, Mapping[str, str]] = field(default_factory=dict)
 
+    @property
+    def candidate_digest(self) -> str | None:
+        """Return what names the candidate: the digest of its outputs; None without them."""
+        candidate = self.candidate
+        if isinstance(candidate, KeptRun):
+            return candidate.document["inputs"]["candidate"] or candidate.digest
+        return _digest(candidate)
+
+    @property
+    def baseline_digest(self) -> str | None:
+        """Return what names the baseline: a kept run, or the digest of its outputs."""
+        baseline = self.baseline
+        return baseline.name if isinstance(baseline, KeptRun) else _digest(baseline)
+
     def digests(self, definition: GateDefinition, release: ReleaseVersion) -> RunInputs:
         """Return the digests of everything that decides."""
-        candidate, baseline = self.candidate, self.baseline
         return RunInputs(
             gate=definition.gate,
             gate_digest=definition.digest,
             release=f"{release.name}@{release.version}",
             release_digest=release.digest,
-            candidate=(
-                candidate.document["inputs"]["candidate"] or candidate.digest
-                if isinstance(candidate, KeptRun)
-                else _digest(candidate)
-            ),
-            baseline=baseline.name if isinstance(baseline, KeptRun) else _digest(baseline),
+            candidate=self.candidate_digest,
+            baseline=self.baseline_digest,
             verdicts=self._verdicts_digest(),
             reviews=digest_of_lines(self.reviews) if self.reviews else None,
         )
@@ -75,11 +83,12 @@ class GateInputs:
 
 
 class DecidedGate(NamedTuple):
-    """A run with its place among the looks, and the rows that say something else of both sides."""
+    """A run with its place among the looks, its rows, and what was read of them."""
 
     place: LookPlace
     run: GateRun
-    changed: tuple[Mapping[str, Any], ...]
+    rows: Sequence[GateRow]
+    read: GateRows
 
 
 def run_gate(
@@ -107,7 +116,7 @@ def run_gate(
         readings=readings,
         row_count=len(rows),
     )
-    return DecidedGate(place, run, tuple(_changed(rows, read, names)))
+    return DecidedGate(place, run, rows, read)
 
 
 def read_gate(
@@ -122,31 +131,6 @@ def read_gate(
     _refuse_strange_rows(inputs, set(table.column("trace_id").to_pylist()), release)
     sides = _sides(inputs)
     return rows, sides, _gate_rows(definition, rows, inputs, sides)
-
-
-def _changed(
-    rows: Sequence[GateRow], read: GateRows, names: Iterable[str]
-) -> Iterator[dict[str, Any]]:
-    """Yield the rows that say something else of both sides, by name and row."""
-    for name in sorted(names):
-        new, old = read.candidate.get(name), read.baseline.get(name)
-        if new is None or old is None:
-            continue
-        for at, row in enumerate(rows):
-            said = [_said(readings, at) for readings in (old, new)]
-            if said[0] != said[1]:
-                yield {
-                    "row": row.trace_id,
-                    "metric": name,
-                    "baseline": said[0],
-                    "candidate": said[1],
-                }
-
-
-def _said(readings: MetricReadings, at: int) -> str | float:
-    """Return the value of a row, or its state where it is no value."""
-    state = str(readings.states[at])
-    return float(readings.values[at]) if state == "value" else state
 
 
 def _sides(inputs: GateInputs) -> dict[GateSide, SideFiles]:
@@ -176,14 +160,7 @@ def _gate_rows(
     inputs: GateInputs,
     sides: Mapping[GateSide, SideFiles],
 ) -> GateRows:
-    places = {row.trace_id: at for at, row in enumerate(rows)}
-    reviews: dict[str, list[GateReview]] = {}
-    for line in inputs.reviews.values():
-        if (at := places.get(line.row)) is not None:
-            name = gate_metric(line.metric).reads[0]
-            reviews.setdefault(name, []).append(
-                GateReview(at, line.outcome == "pass", line.probability)
-            )
+    reviews = side_reviews(rows, inputs.reviews.values())
     by = () if definition.segments is None else definition.segments.by
     return GateRows(
         weights=RowArrays(
@@ -198,7 +175,8 @@ def _gate_rows(
             for side, files in sides.items()
             for name, judge in files.judges().items()
         },
-        reviews=reviews,
+        reviews=reviews[CANDIDATE],
+        baseline_reviews=reviews[BASELINE],
     )
 
 

@@ -10,17 +10,19 @@ import msgspec
 from msgspec import Meta
 
 from batch.judge.subjects import read_json_lines
-from judges.gate.readings import GateSide, ReadingState, RowReading
+from judges.gate.readings import CANDIDATE, GateSide, ReadingState, RowReading
 from judges.outcome import JudgeOutcome
 from schemas.errors import UsageError
-from schemas.records import Amount, Count, Finite, Id, Retrieved, ToolCall
+from schemas.records import Amount, Count, Finite, Id, Message, Retrieved, ToolCall
 from schemas.refused_lines import broken_rule
 
 _MetricName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_.-]{0,126}$")]
 _Identity = Annotated[str, Meta(min_length=1, max_length=200)]
+_AnswerName = Annotated[str, Meta(pattern=r"^[0-9a-f]{16}$")]
 _CANDIDATE_RULES: Final = {
     "row": "`row` must be the trace id of a row of the release",
     "response": "`response` must be text",
+    "messages": "`messages` must be a list of messages, each with role",
     "tool_calls": "`tool_calls` must be a list of calls, each with id, name and arguments",
     "retrieved": "`retrieved` must be a list of documents, each with document_id",
     "latency_ms": "`latency_ms` must be a number, at least 0",
@@ -42,6 +44,8 @@ _REVIEW_RULES: Final = {
     "metric": "`metric` must be the name of a metric",
     "outcome": "`outcome` must be pass or fail",
     "probability": "`probability` must be above 0 and at most 1",
+    "side": "`side` must be candidate or baseline",
+    "answer": "`answer` must be the name that stands in the file of --reviews-to",
     "question": "`question` must be text",
     "response": "`response` must be text",
 }
@@ -52,10 +56,15 @@ UNRECORDED: Final = "unrecorded_tool_call"
 
 
 class CandidateLine(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """What a candidate answered to one row: a response, or an error."""
+    """What a candidate answered to one row: a response, or an error.
+
+    ``messages`` is the conversation that led to the response, where it is not that of the row: an
+    agent that has run the whole task again has had its own.
+    """
 
     row: Id
     response: str | None = None
+    messages: list[Message] | None = None
     tool_calls: list[ToolCall] | None = None
     retrieved: list[Retrieved] | None = None
     latency_ms: Amount | None = None
@@ -101,15 +110,19 @@ class VerdictLine(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class ReviewLine(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """What reviewers say of a candidate's answer, drawn with a probability.
+    """What reviewers say of an answer, drawn with a probability.
 
-    The texts are those that were reviewed, as `batch.gate.review_requests` wrote them.
+    It is the candidate's, unless ``side`` says so, or ``answer`` where reviewers must not see whose
+    it is (`batch.gate.blind_answers`). The texts are those that were reviewed, as
+    `batch.gate.review_requests` wrote them.
     """
 
     row: Id
     metric: _MetricName
     outcome: Literal["pass", "fail"]
     probability: Annotated[float, Meta(gt=0, le=1)]
+    side: GateSide | None = None
+    answer: _AnswerName | None = None
     question: str | None = None
     response: str | None = None
 
@@ -117,7 +130,14 @@ class ReviewLine(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         return f"ReviewLine({self.outcome})"
 
     def check(self) -> None:
-        """Hold nothing more against it."""
+        """Raise ValueError if it says in two ways whose answer it is."""
+        if self.side is not None and self.answer is not None:
+            raise ValueError("it needs a `side` or an `answer`, and not both")
+
+    @property
+    def answer_of(self) -> str:
+        """Return what it says of whose answer it is."""
+        return self.answer or self.side or CANDIDATE
 
 
 LineT = TypeVar("LineT", CandidateLine, VerdictLine, ReviewLine)
@@ -136,12 +156,17 @@ def read_verdicts(file: Path) -> dict[tuple[str, str, str], VerdictLine]:
     return _read(file, VerdictLine, _VERDICT_RULES, lambda line: (line.row, line.side, line.metric))
 
 
-def read_reviews(file: Path) -> dict[tuple[str, str], ReviewLine]:
-    """Return reviews by row and metric. Raises UsageError with the line and the rule."""
-    return _read(file, ReviewLine, _REVIEW_RULES, lambda line: (line.row, line.metric))
+def read_reviews(file: Path) -> dict[tuple[str, str, str], ReviewLine]:
+    """Return reviews by row, whose answer it is, and metric.
+
+    Raises UsageError with the line and the rule.
+    """
+    return _read(
+        file, ReviewLine, _REVIEW_RULES, lambda line: (line.row, line.answer_of, line.metric)
+    )
 
 
-_KeyT = TypeVar("_KeyT", str, tuple[str, str], tuple[str, str, str])
+_KeyT = TypeVar("_KeyT", str, tuple[str, str, str])
 
 
 def _read(

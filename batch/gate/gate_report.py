@@ -1,14 +1,22 @@
-"""The report of a run: a page (HTML and Markdown), and a test file for CI (JUnit)."""
+"""The report of a run: a page (HTML and Markdown), and a test file for CI (JUnit).
+
+Kept pages hold no text of persons. The page with both answers of the rows that changed is made when
+it is asked for, as long as the release has these rows.
+"""
 
 from collections.abc import Sequence
 from typing import Final
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+from batch.gate.changed_answers import AnsweredRows, changed_answers
+from batch.gate.flips_on_page import PAGE_STYLE, flip_blocks
 from batch.gate.forest_plot import ForestLine, draw_forest
-from batch.gate.gate_run import GateRun
+from batch.gate.gate_run import GateRun, KeptReadings, decode_readings
 from batch.gate.gate_words import (
+    advice_text,
     agreement_text,
     bar_text,
+    erased_text,
     estimate_text,
     interval_text,
     look_text,
@@ -22,6 +30,7 @@ from batch.gate.gate_words import (
     undecided_text,
     why_text,
 )
+from batch.gate.judges_on_page import judge_blocks, mode_blocks
 from batch.release.pages.markup import (
     Block,
     Figure,
@@ -31,6 +40,7 @@ from batch.release.pages.markup import (
     render_html,
     render_markdown,
 )
+from judges.gate.readings import BASELINE
 from judges.gate.requirement import RequirementResult
 
 HTML: Final = "report.html"
@@ -38,10 +48,10 @@ MARKDOWN: Final = "report.md"
 JUNIT: Final = "junit.xml"
 _HEAD: Final = (
     "requirement",
+    "state",
     "bar",
     "estimate",
     "bounds",
-    "state",
     "rows",
 )
 _REVIEWS: Final = "reviews"
@@ -51,19 +61,44 @@ _FINDS: Final = "finds from"
 def run_pages(name: str, run: GateRun) -> dict[str, bytes]:
     """Return the pages of a run, by file name; the same run has the same bytes."""
     blocks = report_blocks(name, run)
-    title = f"Gate {run.inputs.gate}: {plain_text(run.decision.decision)}"
     return {
-        HTML: render_html(title, blocks).encode(),
+        HTML: render_html(_title(run), blocks, PAGE_STYLE).encode(),
         MARKDOWN: render_markdown(blocks).encode(),
         JUNIT: junit_file(run),
     }
 
 
-def report_blocks(name: str, run: GateRun) -> list[Block]:
-    """Return the page: the verdict first, a line a requirement, segments, and what to do next."""
+def answers_page(name: str, run: GateRun, answered: AnsweredRows) -> bytes:
+    """Return the page of a run as HTML, with the answers to the rows that changed.
+
+    ``answered`` are the rows of the release as it is now: those that were erased are only counted.
+    """
+    readings = decode_readings(run.readings, name)
+    blocks = report_blocks(name, run, _rows_shown(run, readings, answered))
+    return render_html(_title(run), blocks, PAGE_STYLE).encode()
+
+
+def _rows_shown(run: GateRun, readings: KeptReadings, answered: AnsweredRows) -> list[Block]:
+    blocks: list[Block] = []
+    if any(side == BASELINE for side, _ in readings):
+        blocks += flip_blocks(changed_answers(run.definition, readings, answered))
+    if erased := answered.missing(readings):
+        blocks.append(Text(erased_text(erased), note=True))
+    return blocks
+
+
+def _title(run: GateRun) -> str:
+    return f"Gate {run.inputs.gate}: {plain_text(run.decision.decision)}"
+
+
+def report_blocks(name: str, run: GateRun, shown: Sequence[Block] = ()) -> list[Block]:
+    """Return the page: the verdict first, a line a requirement, segments, and what to do next.
+
+    ``shown`` are blocks on rows, for a page that is not kept.
+    """
     decision = run.decision
     blocks: list[Block] = [
-        Heading(f"Gate {run.inputs.gate}: {plain_text(decision.decision)}", 1),
+        Heading(_title(run), 1),
         Text(f"{run.inputs.release}, {run.row_count:,} rows; {scope_text(run.definition)}."),
         Text(f"{look_text(decision).capitalize()}."),
     ]
@@ -93,14 +128,9 @@ def report_blocks(name: str, run: GateRun) -> list[Block]:
         Heading("Outcomes"),
         *map(Text, undecided_text(decision.outcomes) or ["All decided."]),
     ]
-    judges = [
-        f"{read} of the {side}: {judge}"
-        for side, names in run.judges.items()
-        for read, judge in names.items()
-    ]
-    judges += agreement_text(decision)
-    if judges:
-        blocks += [Heading("Judges"), *map(Text, judges)]
+    blocks += [*shown, *mode_blocks(run), *judge_blocks(run)]
+    blocks += map(Text, agreement_text(decision))
+    blocks += [Heading("What to do next"), *map(Text, advice_text(name, run))]
     blocks += [
         Heading("This run"),
         Text(f"Run `{name}`, digest `{run.inputs.digest}`."),
@@ -147,10 +177,10 @@ def _grid(results: Sequence[RequirementResult]) -> Grid:
         rows.append(
             [
                 name_text(each),
+                plain_text(each.state),
                 bar_text(each),
                 estimate_text(each) if measured else "-",
                 interval_text(each) if measured else "-",
-                plain_text(each.state),
                 f"{each.rows:,}",
                 *reviews,
                 number_text(each, each.mde) if measured else "-",
@@ -175,6 +205,5 @@ def _forest(segments: Sequence[RequirementResult]) -> Figure:
         for each in segments
         if each.estimate is not None
     ]
-    return Figure(
-        draw_forest(lines, "Segments: estimates and bounds"), "A plot is in the HTML page."
-    )
+    plot = draw_forest(lines, "Segments: estimates and bounds")
+    return Figure(f'<div class="plot">{plot}</div>', "A plot is in the HTML page.")

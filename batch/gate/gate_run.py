@@ -1,13 +1,14 @@
 """A run of a gate, kept: what was decided, on what, and by which look.
 
-It holds no text and no id. Rows are there as marks (`batch.gate.side_readings.GateRow`), so that an
+It holds no text that can be read without the release, and no id. Rows are there as marks
+(`batch.gate.side_readings.GateRow`), and answers are sealed (`batch.gate.kept_answers`). So an
 erasure, which destroys the salt of the release's row, leaves nothing of a person in a run.
 """
 
 import contextlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any, Final, NamedTuple
 
@@ -18,6 +19,7 @@ from batch.gate.side_readings import GateRow
 from judges.definition import digest_of
 from judges.gate.decision import GateDecision
 from judges.gate.definition import GateDefinition
+from judges.gate.kept_decision import read_decision
 from judges.gate.readings import (
     CANDIDATE,
     READING_STATES,
@@ -78,7 +80,12 @@ class RunInputs(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class GateRun:
-    """A run: its inputs, the gate, the decision, and what was read."""
+    """A run: its inputs, the gate, the decision, and what was read.
+
+    ``answers`` is the file of sealed answers, None where none are kept; ``answer_counts`` says how
+    many were sealed of each side. ``judge_cards`` and ``failure_modes`` are JSON
+    (`batch.gate.judge_cards`, `batch.gate.failure_modes`).
+    """
 
     inputs: RunInputs
     definition: GateDefinition
@@ -86,6 +93,10 @@ class GateRun:
     judges: Mapping[GateSide, Mapping[str, str]]
     readings: bytes
     row_count: int
+    answers: bytes | None = None
+    answer_counts: Mapping[GateSide, int] = field(default_factory=dict)
+    judge_cards: Sequence[Mapping[str, Any]] = ()
+    failure_modes: Sequence[Mapping[str, Any]] = ()
 
     def to_json(self, name: str) -> dict[str, Any]:
         """Return the run as JSON, under the name that it is kept by."""
@@ -99,6 +110,9 @@ class GateRun:
             "about": self.definition.about,
             "rows": self.row_count,
             "judges": {side: dict(names) for side, names in self.judges.items()},
+            "answers": dict(self.answer_counts),
+            "judge_cards": list(self.judge_cards),
+            "failure_modes": list(self.failure_modes),
             **self.decision.to_json(),
         }
 
@@ -124,16 +138,20 @@ class KeptRun(NamedTuple):
         """Return what was read of its candidate, by what is read, then by mark."""
         return {name: rows for (side, name), rows in self.readings.items() if side == CANDIDATE}
 
-    def contradicted(self, readings: KeptReadings) -> int:
-        """Return how many of the candidate's verdicts are others now, or are gone.
+    def contradicted(self, readings: KeptReadings, baseline: str | None) -> int:
+        """Return how many of the candidate's verdicts and reviews are others now, or are gone.
 
-        Errors and rows that were pending may have got a verdict since. Rows that were erased from
-        the release are gone with their marks, and are not counted.
+        Of the same baseline its reviews too, since these could be repeated as well. Errors and rows
+        that were pending may have got a verdict since. Rows that were erased from the release are
+        gone with their marks, and are not counted.
         """
+        same_baseline = self.document["inputs"]["baseline"] == baseline
         present = {mark for rows in readings.values() for mark in rows}
         changed = 0
         for (side, name), rows in self.readings.items():
-            now = readings.get((side, name), {}) if side == CANDIDATE else rows
+            if side != CANDIDATE and not (same_baseline and name.endswith(REVIEWED)):
+                continue
+            now = readings.get((side, name), {})
             changed += sum(
                 reading.state not in _PASSING and mark in present and now.get(mark) != reading
                 for mark, reading in rows.items()
@@ -158,13 +176,15 @@ def encode_readings(rows: Sequence[GateRow], read: GateRows, names: Iterable[str
                 columns["reads"].append(name)
                 columns["state"].append(state)
                 columns["value"].append(float(held.values[at]) if state == "value" else None)
-    for name in sorted(names):
-        for review in sorted(read.reviews.get(name, ()), key=lambda each: rows[each.at].mark):
-            columns["mark"].append(rows[review.at].mark)
-            columns["side"].append(CANDIDATE)
-            columns["reads"].append(f"{name}{REVIEWED}")
-            columns["state"].append("pass" if review.is_good else "fail")
-            columns["value"].append(None)
+    for side in sides:
+        for name in sorted(names):
+            reviews = read.reviews_of(side, name)
+            for review in sorted(reviews, key=lambda each: rows[each.at].mark):
+                columns["mark"].append(rows[review.at].mark)
+                columns["side"].append(side)
+                columns["reads"].append(f"{name}{REVIEWED}")
+                columns["state"].append("pass" if review.is_good else "fail")
+                columns["value"].append(None)
     sink = BytesIO()
     pq.write_table(pa.table(columns, schema=_SCHEMA), sink, compression="zstd")
     return sink.getvalue()
@@ -190,7 +210,35 @@ def parse_run(name: str, document: bytes, readings: bytes | None) -> KeptRun:
     with contextlib.suppress(ValueError):
         parsed = json.loads(document)
     if not isinstance(parsed, dict) or parsed.get("format") != RUN_FORMAT:
-        raise FatalError(f"evaluations/{name}/run.json is not a run of a gate")
+        raise FatalError(
+            f"evaluations/{name}/run.json is not a run of a gate: restore it, or remove that folder"
+        )
     if readings is None:
         return KeptRun(name, parsed, {}, is_complete=False)
     return KeptRun(name, parsed, decode_readings(readings, f"evaluations/{name}/readings.parquet"))
+
+
+def parse_gate_run(
+    name: str, document: Mapping[str, Any], readings: bytes, answers: bytes | None
+) -> GateRun:
+    """Return the run that was kept as ``run.json`` and two files. FatalError if it is damaged.
+
+    What runs of earlier versions of goldpan lack is empty.
+    """
+    try:
+        return GateRun(
+            inputs=RunInputs(**document["inputs"]),
+            definition=GateDefinition.model_validate(document["gate"]),
+            decision=read_decision(document),
+            judges=document["judges"],
+            readings=readings,
+            row_count=document["rows"],
+            answers=answers,
+            answer_counts=document.get("answers", {}),
+            judge_cards=tuple(document.get("judge_cards", ())),
+            failure_modes=tuple(document.get("failure_modes", ())),
+        )
+    except (KeyError, TypeError, ValueError):
+        raise FatalError(
+            f"evaluations/{name}/run.json is not a run that this goldpan can read"
+        ) from None

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from batch.gate.gate_run import GateRun
 from judges.gate.decision import GateDecision
 from judges.gate.definition import MARGIN, GateDefinition
 from judges.gate.metric_names import gate_metric
+from judges.gate.readings import CANDIDATE
 from judges.gate.requirement import RequirementResult
 
 _SIGNS: Final = {"at_least": "at least", "at_most": "at most"}
@@ -79,16 +81,63 @@ def next_step(result: RequirementResult) -> str | None:
         return f"{result.name}: {result.reason}"
     if result.state != "open":
         return None
-    what = "reviews" if result.reviews else "rows"
+    what = evidence_text(result)
     count = result.missing_reviews if result.reviews else result.missing_rows
     if count is None:
         return f"{result.name}: no number of {what} is enough, the estimate lies on the bar"
-    return f"{result.name}: about {count:,} more {what}"
+    how = " (--ask-reviews draws them)" if result.reviews else ""
+    return f"{result.name}: about {count:,} more {what}{how}"
+
+
+def evidence_text(result: RequirementResult) -> str:
+    """Return what more evidence is made of: rows, reviews, or rows that are reviewed twice."""
+    if not result.reviews:
+        return "rows"
+    return "rows reviewed on both sides" if is_margin(result) else "reviews"
 
 
 def next_steps(decision: GateDecision) -> list[str]:
     """Return what the open and the unmeasured requirements need."""
     return [step for each in decision.requirements if (step := next_step(each)) is not None]
+
+
+def advice_text(name: str, run: GateRun) -> list[str]:
+    """Return what to do next, after a run of this name."""
+    decision = run.decision
+    answers = f"`goldpan evaluation show {name} --report FILE.html` shows what was answered."
+    if decision.decision == "ship":
+        return [f"Ship. The run is the baseline of the next candidate: `--baseline {name}`."]
+    if decision.decision == "block":
+        modes = [each for each in run.failure_modes if each["side"] == CANDIDATE and each["mode"]]
+        return [
+            "Do not ship. Read the rows that got worse first.",
+            *([f"The most frequent failure mode is `{modes[0]['mode']}`."] if modes else []),
+            answers,
+            "A candidate with other outputs has looks of its own.",
+        ]
+    left = max(0, decision.planned_looks - decision.looks)
+    if decision.decision == "cannot_tell":
+        steps = ["Nothing is decided. What was not measured stands above: repair it first."]
+        return [*steps, _looks_left(left)]
+    wanted = [each for each in decision.requirements if each.state == "open"]
+    steps = ["Nothing is decided. More evidence of the kind that stands above may decide."]
+    if any(each.missing_reviews for each in wanted):
+        steps.append("`goldpan gate --ask-reviews N` draws answers to be reviewed.")
+    if any(each.missing_rows for each in wanted):
+        steps.append("Rows come with a larger release: `size` in its spec.")
+    return [*steps, _looks_left(left)]
+
+
+def erased_text(rows: int) -> str:
+    """Return that rows of a run were erased from its release since."""
+    were = "row of this run was" if rows == 1 else "rows of this run were"
+    return f"{rows:,} {were} erased from the release since. Nobody can read those answers."
+
+
+def _looks_left(left: int) -> str:
+    if not left:
+        return "No planned look is left for this candidate: plan more `looks` for the next one."
+    return f"{left:,} planned {'look is' if left == 1 else 'looks are'} left for this candidate."
 
 
 def scope_text(definition: GateDefinition) -> str:
@@ -115,11 +164,15 @@ def p_text(p_value: float) -> str:
 
 
 def agreement_text(decision: GateDecision) -> list[str]:
-    """Return for each judged metric with reviews how far its judge agrees with them."""
+    """Return for each judged metric with reviews how far its judge agrees with them, by side."""
     return [
         f"{name}: the judge says what reviewers say of {found.agreed:,} of {found.decided:,} "
-        f"answers" + ("" if found.ac1 is None else f" (AC1 = {found.ac1:.2f})")
-        for name, found in decision.agreement.items()
+        f"{answers}" + ("" if found.ac1 is None else f" (AC1 = {found.ac1:.2f})")
+        for answers, agreement in (
+            ("answers", decision.agreement),
+            ("answers of the baseline", decision.baseline_agreement),
+        )
+        for name, found in agreement.items()
     ]
 
 

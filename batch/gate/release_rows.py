@@ -1,11 +1,10 @@
 """The rows of a release as a gate reads them."""
 
-from hashlib import sha256
 from typing import Any, Final
 
 import pyarrow as pa
 
-from batch.gate.side_readings import GateRow
+from batch.gate.side_readings import GateRow, row_mark
 from batch.release.format.rows import EXPECTED_DOCUMENTS, SALT, SAMPLE
 from batch.release.sampling.holdout_split import group_roots
 from judges.gate.definition import GateDefinition
@@ -38,7 +37,7 @@ def gate_rows(table: pa.Table, definition: GateDefinition) -> list[GateRow]:
     return [
         GateRow(
             trace_id=row["trace_id"],
-            mark=sha256(f"gate\n{row[SALT]}".encode()).hexdigest(),
+            mark=row_mark(row[SALT]),
             cluster=root,
             weight=max(1.0, row["weight"] or 1.0) if weighted else 1.0,
             segments={name: _segment(row, name) for name in by},

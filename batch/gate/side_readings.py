@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from batch.gate.gate_lines import CandidateLine, VerdictLine
 from judges.gate.metric_names import (
@@ -32,6 +33,11 @@ class GateRow:
     weight: float
     segments: Mapping[str, str]
     documents: frozenset[str] | None = None
+
+
+def row_mark(salt: str) -> str:
+    """Return the mark of the release's row with a salt (hex digits)."""
+    return sha256(f"gate\n{salt}".encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

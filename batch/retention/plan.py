@@ -22,6 +22,7 @@ TableName = Literal[
     "redactions",
     "reviews",
     "judgements",
+    "answer_reviews",
     "otel_spans",
 ]
 _JOINED: Final[tuple[TableName, ...]] = ("traces", "feedback")
@@ -99,6 +100,7 @@ MAY_EXPIRE: Final = {
     "redactions": ("rows",),
     "reviews": ("rows", "text"),
     "judgements": ("rows", "text"),
+    "answer_reviews": ("rows", "text"),
     "otel_spans": ("rows", "text", "pseudonyms"),
 }
 """The parts of each table that may expire. Reviews keep the reviewer, for counts."""

@@ -5,7 +5,9 @@ from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
+from batch.reviews.answer_table import StoredAnswers
 from batch.reviews.review_table import read_commented_reviews, read_review_log
+from judges.gate.answer_queue import NO_ANSWERS, AnswerCounts
 from labels.queue_stats import (
     QueueStats,
     queue_stats,
@@ -45,6 +47,33 @@ def export_reviews(reviews: Table) -> Iterator[dict[str, Any]]:
         }
 
 
+def export_answer_reviews(stored: StoredAnswers) -> Iterator[dict[str, Any]]:
+    """Yield each review of a candidate's answer, in the order of the table.
+
+    ``trace_id`` is the row of the release that was answered. Reviews that were replaced or
+    withdrawn are marked.
+    """
+    outcomes, latest = stored.log.outcomes(), stored.log.latest_by_id()
+    for review, comment in stored.comments:
+        answer = stored.answers[review.trace_id]
+        yield {
+            "answer_id": answer.answer_id,
+            "reviewer": review.reviewer,
+            "verdict": review.label or WITHDRAW_VERDICT,
+            "replaced": latest[review.review_id] != review,
+            "comment": comment,
+            "reviewed_at": format_rfc3339(from_micros(review.reviewed_at)),
+            "outcome": outcomes.get(answer.answer_id),
+            "metric": answer.metric,
+            "probability": answer.probability,
+            "release": answer.source.release,
+            "candidate_digest": answer.source.candidate_digest,
+            "baseline_digest": answer.source.baseline_digest,
+            "side": answer.side,
+            "trace_id": answer.trace_id,
+        }
+
+
 def queue_stats_json(queue: ReviewQueue, now: int) -> dict[str, Any]:
     """Return the state of the queue at ``now`` (microseconds since 1970, UTC)."""
     stats = queue_stats(queue, now)
@@ -66,14 +95,22 @@ def segment_json(segment: SegmentKey) -> dict[str, Any]:
     return {"app": app, **dict(segments)}
 
 
-def queue_stats_prometheus(stats: QueueStats) -> bytes:
-    """Return the state as metrics in the Prometheus text format."""
+def queue_stats_prometheus(stats: QueueStats, answers: AnswerCounts = NO_ANSWERS) -> bytes:
+    """Return the state as metrics in the Prometheus text format; ``answers`` are candidates'."""
     registry = CollectorRegistry()
     depth = Gauge(
         "goldpan_review_open", "Items that wait for a reviewer.", ["arm"], registry=registry
     )
     for arm in ("audit", "uncertain"):
         depth.labels(arm).set(stats.open_by_arm.get(arm, 0))
+    asked = Gauge(
+        "goldpan_review_answers",
+        "Answers of candidates that gates asked reviewers about.",
+        ["state"],
+        registry=registry,
+    )
+    for state in ("open", "claimed", "reviewed", "undecided"):
+        asked.labels(state).set(getattr(answers, state))
     gauges: Sequence[tuple[str, str, float | None]] = (
         ("goldpan_review_claimed", "Open items claimed by a reviewer.", stats.claimed),
         ("goldpan_review_oldest_seconds", "Age of the oldest open item.", stats.oldest_seconds),

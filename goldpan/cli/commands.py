@@ -85,6 +85,9 @@ COMMANDS: Final = GroupEntry(
                     "goldpan.cli.lake_views:views",
                     "Write SQL for views of spans and traces.",
                 ),
+                "ddl": CommandEntry(
+                    "goldpan.cli.lake_ddl:ddl", "Write SQL that shows the lake in a warehouse."
+                ),
                 "metrics": CommandEntry(
                     "goldpan.cli.lake_metrics:metrics",
                     "Print metrics of tables, releases and drift.",
@@ -178,6 +181,21 @@ COMMANDS: Final = GroupEntry(
         ),
         "gate": CommandEntry(
             "goldpan.cli.gate:gate", "Decide whether a candidate ships: ship, block, or not yet."
+        ),
+        "evaluation": GroupEntry(
+            "List, show and export the kept runs of gates.",
+            {
+                "list": CommandEntry(
+                    "goldpan.cli.evaluation:list_", "List kept runs, with what each decided."
+                ),
+                "show": CommandEntry(
+                    "goldpan.cli.evaluation:show",
+                    "Show a kept run, and what was answered.",
+                ),
+                "export": CommandEntry(
+                    "goldpan.cli.evaluation_export:export", "Write a kept run for another tool."
+                ),
+            },
         ),
         "release": GroupEntry(
             "Build, publish and verify golden sets.",

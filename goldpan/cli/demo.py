@@ -16,6 +16,7 @@ from rich.console import Console
 
 from goldpan import child_process
 from goldpan.cli.context import CliContext, with_cli_context
+from goldpan.cli.demo_gate_output import show_gate_files
 from goldpan.cli.demo_output import outcome_json, show_outcome
 from goldpan.cli.main import EXIT_NO
 from goldpan.cli.otel_demo_output import otel_outcome_json, show_otel_outcome
@@ -23,12 +24,14 @@ from goldpan.cli.progress import show_progress
 from goldpan.demo.month import make_month
 from goldpan.demo.otel_run import run_otel_demo
 from goldpan.demo.outcome import read_outcome
-from goldpan.demo.run import DemoFolder, run_demo
+from goldpan.demo.run import GATE_FILE, DemoFolder, run_demo
 from goldpan.demo.script import write_script
 from goldpan.demo.traffic import load_all_conversations, load_shipped_conversations
 
 TRAFFIC_SECONDS: Final = 6.0
 SEED: Final = 7
+_FOLDER: Final = "./goldpan-demo"
+"""Where a demo that was not kept suggests to keep one."""
 
 
 @click.command()
@@ -51,7 +54,8 @@ def demo(ctx: click.Context, cli: CliContext, *, keep: Path | None, source: str)
     """Run the whole pipeline: embedded Kafka broker, real conversations, worker and lake.
 
     Needs no Kafka, no Docker and no network. A month of conversations comes first, is judged, and
-    reviewed in part; then others are sent in real time. Some records are broken on purpose.
+    reviewed in part; a golden set is made of it, and a gate ships one of two candidates. Then other
+    conversations are sent in real time. Some records are broken on purpose.
 
     With `--source otel` the traffic is spans, logs, runs and feedback as OpenTelemetry's Collector,
     MLflow, LangSmith and Phoenix send them: the worker assembles them to traces.
@@ -79,7 +83,11 @@ def demo(ctx: click.Context, cli: CliContext, *, keep: Path | None, source: str)
 
     def show(console: Console) -> None:
         show_outcome(console, outcome)
-        _show_next_commands(console, keep, "judge agreement")
+        if keep:
+            console.print("\nTo look at", style="bold")
+            show_gate_files(console, outcome.gate, str(keep))
+        gate = shlex.quote(f"{keep or _FOLDER}/{GATE_FILE}")
+        _show_next_commands(console, keep, "judge agreement", f"gate {gate} --dry-run")
 
     cli.answer(outcome_json(outcome, seconds=seconds, folder=str(keep) if keep else None), show)
     if not outcome.report.ok:
@@ -120,7 +128,7 @@ def _show_next_commands(console: Console, keep: Path | None, *more: str) -> None
     console.print()
     console.print("What to try next", style="bold")
     goldpan = _program()
-    folder = shlex.quote(str(keep or "./goldpan-demo"))
+    folder = shlex.quote(str(keep or _FOLDER))
     in_lake = f". {folder}/env && {goldpan}"
     first = f"{in_lake} lake tables" if keep else f"{goldpan} demo --keep {folder}"
     console.print(f"  {first}", soft_wrap=True, markup=False)

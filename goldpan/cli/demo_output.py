@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from goldpan.cli.demo_gate_output import gate_outcome_json, show_gate_outcome
 from goldpan.cli.formatting import format_bytes, format_count, format_quantity
 from goldpan.cli.lake_verify import show_report
 from goldpan.demo.judged_month import MonthOutcome
@@ -38,6 +39,7 @@ def outcome_json(outcome: DemoOutcome, *, seconds: float, folder: str | None) ->
         "findings": [dataclasses.asdict(count) for count in outcome.placeholders],
         "labels": [dataclasses.asdict(group) for group in outcome.labels],
         "month": _month_json(outcome.month),
+        "gate": gate_outcome_json(outcome.gate),
         "seconds_to_queryable": dict(outcome.seconds),
         "verify": outcome.report.to_json(),
         "example": dataclasses.asdict(outcome.example) if outcome.example else None,
@@ -53,7 +55,7 @@ def _month_json(month: MonthOutcome) -> dict[str, Any]:
 
 
 def show_outcome(console: Console, outcome: DemoOutcome) -> None:
-    """Print the result: an example, labels, what a judge says, findings, counts, and the proof."""
+    """Print the result: an example, labels, a judge, a gate, findings, counts, and the proof."""
     if outcome.example:
         _title(console, "One trace, as sent and as stored (the customer is fictitious)")
         console.print(*_example_table(outcome.example), sep="\n")
@@ -61,6 +63,8 @@ def show_outcome(console: Console, outcome: DemoOutcome) -> None:
     console.print(_label_table(outcome))
     _title(console, "How many tasks were done? A judge's word, and what reviewers make of it")
     show_month(console, outcome.month)
+    _title(console, "Does a candidate ship? A golden set of the month, and a gate")
+    show_gate_outcome(console, outcome.gate)
     _title(console, "Personal data found and replaced, in what was sent in real time")
     console.print(_placeholder_table(outcome))
     _title(console, "From Kafka into the lake")

@@ -116,7 +116,7 @@ def run(  # noqa: PLR0913 - one argument per option
     data = {
         "dry_run": False,
         "persons": len(request.ids),
-        "found": bool(_count_rows(receipt) or receipt["releases"]),
+        "found": bool(_count_rows(receipt) or receipt["releases"] or receipt.get("evaluations")),
         "found_nothing_of": not_found,
         "erasure": outcome.number,
         "again": outcome.already_done,
@@ -156,14 +156,16 @@ def _confirmed(cli: CliContext, request: ErasureRequest) -> bool:
 def _scan(erasure: LakeErasure, request: ErasureRequest) -> dict[str, Any]:
     """Return what would be erased; change nothing."""
     scan, releases = erasure.scan()
+    evaluations = [found._asdict() for found in erasure.find_answers(scan)]
     return {
         "dry_run": True,
         "persons": len(request.ids),
-        "found": bool(releases or not scan.empty),
+        "found": bool(releases or evaluations or not scan.empty),
         "found_nothing_of": _not_found(request, erasure.scanner.found_ids),
         "by_case_only": dict(sorted(erasure.scanner.count_case_variants(scan.scope).items())),
         "tables": _tables_json(scan),
         "releases": releases,
+        "evaluations": evaluations,
         "not_looked_into": scan.not_searched,
     }
 
@@ -188,6 +190,7 @@ def _tables_json(scan: ErasureScan) -> dict[str, Any]:
 def _show_scan(console: Console, data: dict[str, Any]) -> None:
     show_tables(console, data["tables"], "files")
     show_releases(console, data["releases"])
+    show_evaluations(console, data["evaluations"])
     show_unsearched(console, data["not_looked_into"])
     for text, count in data["by_case_only"].items():
         times = format_quantity(count, "time")
@@ -229,6 +232,7 @@ def _show_outcome(
         console.print("already erased; nothing has come back", soft_wrap=True)
     show_tables(console, receipt["tables"], "versions")
     show_releases(console, receipt["releases"])
+    show_evaluations(console, receipt.get("evaluations", []))
     show_unsearched(console, receipt["not_looked_into"])
     console.print("Out of reach of this command; check these yourself:", soft_wrap=True)
     for remainder in OUT_OF_REACH:
@@ -249,6 +253,13 @@ def show_tables(console: Console, tables: dict[str, Any], last: str) -> None:
         number = counts[last] if isinstance(counts[last], int) else len(counts[last])
         grid.add_row(name, *map(format_count, (counts["own"], counts["mentions"], number)))
     console.print(grid)
+
+
+def show_evaluations(console: Console, evaluations: list[dict[str, Any]]) -> None:
+    """Print how many answers of each kept run of a gate name the person."""
+    for each in evaluations:
+        answers = format_quantity(each["answers"], "mention")
+        console.print(f"evaluation {each['run']}: {answers} in answers", soft_wrap=True)
 
 
 def show_releases(console: Console, releases: list[dict[str, Any]]) -> None:

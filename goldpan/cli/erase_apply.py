@@ -8,7 +8,7 @@ from rich.console import Console
 from batch.erase.erasure import ErasureOutcome
 from goldpan import erasure_setup, erasures_copy
 from goldpan.cli.context import CliContext, with_cli_context
-from goldpan.cli.erase import show_releases, show_tables, without_key
+from goldpan.cli.erase import show_evaluations, show_releases, show_tables, without_key
 from goldpan.cli.plain_console import styled
 from goldpan.cli.progress import show_progress
 from lake.erasure_copies import receipt_name
@@ -57,6 +57,7 @@ def apply(cli: CliContext, *, folder: str | None, lost: tuple[str, ...]) -> None
         if receipt is not None:
             show_tables(console, receipt["tables"], "versions")
             show_releases(console, receipt["releases"])
+            show_evaluations(console, receipt.get("evaluations", []))
         for number in missed.unfinished:
             rest = ": run `goldpan erase` for its request again"
             console.print(

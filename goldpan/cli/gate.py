@@ -6,14 +6,16 @@ from typing import Any, Final
 
 import click
 
-from batch.gate.gate_report import HTML, JUNIT, MARKDOWN
+from batch.gate.gate_report import JUNIT, MARKDOWN
+from goldpan.cli.answers_files import write_answers
 from goldpan.cli.context import CliContext, with_cli_context
-from goldpan.cli.gate_output import show_gate, show_plan
+from goldpan.cli.gate_output import show_asked, show_gate, show_plan
 from goldpan.cli.main import EXIT_NO
 from goldpan.cli.metrics_file import write_atomically
 from goldpan.cli.number_options import IntegerParam
 from goldpan.gate_setup import (
     GateFiles,
+    ask_reviewers,
     decide_and_keep,
     plan_of_gate,
     rows_for_judges,
@@ -69,28 +71,33 @@ _FILE: Final = click.Path(path_type=Path, dir_okay=False)
     "--ask-reviews",
     type=IntegerParam(1, 1_000_000),
     metavar="N",
-    help="Draw N answers for each judged metric, to be reviewed; decide nothing.",
+    help="Put N answers for each judged metric into the review queue; decide nothing.",
 )
 @click.option(
     "--reviews-to",
     type=_FILE,
     metavar="FILE.jsonl",
-    help="Where --ask-reviews writes, redacted and without the verdicts.",
+    help="Let --ask-reviews write them here instead, redacted and without the verdicts.",
 )
 @click.option(
     "--reviews",
     type=_FILE,
     metavar="FILE",
-    help="Reviews of the candidate's answers, as JSON lines.",
+    help="Reviews made elsewhere, as JSON lines; those in the lake count anyway.",
 )
-@click.option("--report", type=_FILE, metavar="FILE.html", help="Write the report here too.")
+@click.option(
+    "--report",
+    type=_FILE,
+    metavar="FILE.html",
+    help="Write the report here, with the answers to rows that changed.",
+)
 @click.option("--markdown", type=_FILE, metavar="FILE.md", help="Write it as Markdown too.")
 @click.option("--junit", type=_FILE, metavar="FILE.xml", help="Write the tests for CI here too.")
 @click.option(
     "--changed",
     type=_FILE,
     metavar="FILE.jsonl",
-    help="Write the rows that differ between candidate and baseline here.",
+    help="Write the rows that differ here, with both answers.",
 )
 @click.option(
     "--dry-run",
@@ -128,8 +135,8 @@ def gate(  # noqa: PLR0913 - one for each option
     Example:
       goldpan gate support.yaml --candidate out.jsonl --verdicts verdicts.jsonl
     """
-    if (ask_reviews is None) != (reviews_to is None):
-        raise UsageError("--ask-reviews N and --reviews-to FILE go together.")
+    if ask_reviews is None and reviews_to is not None:
+        raise UsageError("--reviews-to FILE needs --ask-reviews N: it says how many to write.")
     if dry_run:
         definition, plan = plan_of_gate(cli.settings, gate)
         cli.answer(plan.to_json(), lambda console: show_plan(console, definition, plan))
@@ -140,18 +147,19 @@ def gate(  # noqa: PLR0913 - one for each option
     if ask_reviews is not None and reviews_to is not None:
         requests = rows_for_reviewers(cli.settings, files, ask_reviews)
         _write_lines(reviews_to, requests, "--reviews-to")
+    elif ask_reviews is not None:
+        asked = ask_reviewers(cli.settings, files, ask_reviews)
+        cli.answer(asked._asdict(), lambda console: show_asked(console, asked))
     if rows_to is not None or ask_reviews is not None:
         return
     named = decide_and_keep(cli.settings, files)
     for option, page, path in (
-        ("--report", HTML, report),
         ("--markdown", MARKDOWN, markdown),
         ("--junit", JUNIT, junit),
     ):
         if path is not None:
             write_atomically(path, named.pages[page], option)
-    if changed is not None:
-        _write_lines(changed, named.changed, "--changed")
+    write_answers(report, changed, named.name, named.run, named.answered)
     cli.answer(named.run.to_json(named.name), lambda console: show_gate(console, named))
     ctx.exit(EXIT_CODES[named.run.decision.decision])
 

@@ -2,11 +2,13 @@
 
 from rich.console import Console
 
+from batch.gate.gate_run import GateRun
 from batch.gate.gate_words import (
     agreement_text,
     bar_text,
     estimate_text,
     interval_text,
+    is_margin,
     look_text,
     name_text,
     next_steps,
@@ -17,17 +19,39 @@ from batch.gate.gate_words import (
     undecided_text,
     why_text,
 )
-from goldpan.cli.formatting import format_quantity
+from batch.reviews.answer_service import AskReport
+from goldpan.cli.formatting import format_count, format_quantity
 from goldpan.cli.plain_console import escape_controls
 from goldpan.gate_setup import NamedRun
+from judges.gate.decision import GateDecision
 from judges.gate.definition import GateDefinition
 from judges.gate.plan import GatePlan
 from judges.gate.requirement import RequirementResult
 
 
+def show_asked(console: Console, report: AskReport) -> None:
+    """Print how many answers are in the review queue now, and how to go on."""
+    known = f", {format_count(report.known)} were there before" if report.known else ""
+    console.print(f"{format_quantity(report.added, 'answer')} put into the review queue{known}")
+    console.print(
+        "`goldpan review next` hands them out; run the gate again once they are reviewed",
+        soft_wrap=True,
+    )
+
+
 def show_gate(console: Console, named: NamedRun) -> None:
+    """Print the decision of a run, and whether it is kept."""
+    show_run(console, named.run)
+    if not named.run.decision.is_look:
+        console.print("not kept, and no look: nothing could be measured")
+        return
+    kept = "kept as" if named.is_new else "the same as the kept"
+    console.print(f"{kept} run {named.name}", soft_wrap=True)
+
+
+def show_run(console: Console, run: GateRun) -> None:
     """Print the decision of a run, and what it rests on."""
-    run, decision = named.run, named.run.decision
+    decision = run.decision
     console.print(f"{plain_text(decision.decision)}: gate {run.inputs.gate}, {run.inputs.release}")
     rows = format_quantity(run.row_count, "row")
     console.print(f"{rows}; {scope_text(run.definition)}", soft_wrap=True)
@@ -37,7 +61,7 @@ def show_gate(console: Console, named: NamedRun) -> None:
         console.print(escape_controls(why), soft_wrap=True)
     for each in decision.requirements:
         _show(console, each)
-    _show_segments(console, named)
+    _show_segments(console, decision)
     steps = next_steps(decision)
     if steps:
         console.print("missing:")
@@ -50,11 +74,6 @@ def show_gate(console: Console, named: NamedRun) -> None:
         console.print("without a verdict or a number:")
         for line in lines:
             console.print(f"  {line}", soft_wrap=True)
-    if not decision.is_look:
-        console.print("not kept, and no look: nothing could be measured")
-        return
-    kept = "kept as" if named.is_new else "the same as the kept"
-    console.print(f"{kept} run {named.name}", soft_wrap=True)
 
 
 def _show(console: Console, result: RequirementResult) -> None:
@@ -63,7 +82,10 @@ def _show(console: Console, result: RequirementResult) -> None:
     console.print(f"{plain_text(result.state)}: {name}, {bar_text(result)}", soft_wrap=True)
     if result.state == "not_measured":
         return
-    counts = format_quantity(result.rows, "review" if result.reviews else "row")
+    of_reviews = bool(result.reviews) and not is_margin(result)
+    counts = format_quantity(result.rows, "review" if of_reviews else "row")
+    if result.reviews and is_margin(result):
+        counts += " reviewed on both sides"
     console.print(
         f"  {estimate_text(result)} ({interval_text(result)}), {counts}; "
         f"finds differences from {number_text(result, result.mde)}",
@@ -78,9 +100,8 @@ def _show(console: Console, result: RequirementResult) -> None:
         )
 
 
-def _show_segments(console: Console, named: NamedRun) -> None:
+def _show_segments(console: Console, decision: GateDecision) -> None:
     """Print the segments that fail, and how many there are."""
-    decision = named.run.decision
     failed = [each for each in decision.segments if each.state == "fails"]
     if decision.segments or decision.small_segments:
         few = decision.small_segments
@@ -113,8 +134,10 @@ def show_plan(console: Console, definition: GateDefinition, plan: GatePlan) -> N
             continue
         console.print(f"  finds {number_text(shown, each.finds)} with 80 %", soft_wrap=True)
         if each.sought is not None:
-            what, count = (
-                ("review", each.more_reviews) if each.more_reviews else ("row", each.more_rows)
-            )
-            short = "no number of rows" if count is None else f"{format_quantity(count, what)} more"
+            short = "no number of rows"
+            if each.more_reviews:
+                what = "reviews of each side" if is_margin(shown) else "reviews"
+                short = f"{each.more_reviews:,} {what} more"
+            elif each.more_rows is not None:
+                short = f"{format_quantity(each.more_rows, 'row')} more"
             console.print(f"  to find {number_text(shown, each.sought)}: {short}", soft_wrap=True)

@@ -26,7 +26,7 @@ from redact.crypto.keys import KEY_BYTES, Keys, load_all_keys
 from redact.policies.policy import load_policy
 from redact.policies.settings import RedactSettings
 from redact.reports.leftovers import LeftoverFinder
-from schemas.arrow import JUDGEMENTS_TABLE, LABELS_TABLE, REVIEWS_TABLE
+from schemas.arrow import ANSWER_REVIEWS_TABLE, JUDGEMENTS_TABLE, LABELS_TABLE, REVIEWS_TABLE
 from schemas.errors import UsageError
 
 RELEASES: Final = "releases"
@@ -180,6 +180,10 @@ def fix_hints(report: LakeScanReport) -> list[str]:
     if JUDGEMENTS_TABLE in report.tables():
         hints.append(
             "Judgements are not replayed: their rationales expire with goldpan retention run."
+        )
+    if ANSWER_REVIEWS_TABLE in report.tables():
+        hints.append(
+            "Reviewed answers are not replayed: their texts expire with goldpan retention run."
         )
     if report.releases():
         hints.append(

@@ -8,7 +8,8 @@ from rich.console import Console
 
 from goldpan.cli.context import CliContext, with_cli_context
 from lake.location import LakeLocation
-from lake.trace_views import SOURCE_TABLES, SPANS_VIEW, TRACES_VIEW, VIEW_DIALECTS, write_views
+from lake.trace_views import SOURCE_TABLES, SPANS_VIEW, TRACES_VIEW, write_views
+from lake.view_dialects import VIEW_DIALECTS
 from schemas.errors import UsageError
 
 _NAME = re.compile(r"[A-Za-z0-9_]*")

@@ -8,6 +8,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.rule import Rule
 
+from batch.reviews.answer_service import ClaimedAnswer
 from batch.reviews.queue_service import ClaimedItem
 from batch.reviews.review_context import ContextRow, ReviewContext
 from batch.reviews.review_export import segment_json
@@ -48,16 +49,35 @@ def item_json(
     }
 
 
+def answer_json(claimed: ClaimedAnswer) -> dict[str, Any]:
+    """Return an answer of a candidate: what it was given to, and what is asked about it.
+
+    Nothing says whose answer it is, or what a judge says of it.
+    """
+    return {
+        "answer_id": claimed.answer.answer_id,
+        "claimed_until": format_rfc3339(from_micros(claimed.until)),
+        "metric": claimed.answer.metric,
+        "asked": claimed.texts.asked,
+        "conversation": claimed.texts.shown(),
+    }
+
+
 def show_item(console: Console, data: Mapping[str, Any]) -> None:
     """Print an item: the conversation, the feedback, and the question."""
-    console.print(Rule(escape_controls(data["trace_id"]), align="left"))
-    segment = ", ".join(f"{k}={v}" for k, v in data["segment"].items() if v is not None)
+    is_answer = "answer_id" in data
+    title = f"an answer: {data['metric']}" if is_answer else data["trace_id"]
+    console.print(Rule(escape_controls(title), align="left"))
+    segments = data.get("segment", {})
+    segment = ", ".join(f"{k}={v}" for k, v in segments.items() if v is not None)
     until = format_time(datetime.fromisoformat(data["claimed_until"]))
-    console.print(f"{segment}  claimed until {until}", style="dim", markup=False)
+    console.print(f"{segment}  claimed until {until}".strip(), style="dim", markup=False)
     if data["conversation"] is None:
         console.print("the trace is not in the lake: there is no conversation to show")
     else:
         _show_conversation(console, data["conversation"])
+        if is_answer and not data["conversation"]["response"]:
+            console.print("there is no text in this answer")
     for row in data.get("feedback", []):
         text = " ".join(str(row[k]) for k in ("value", "comment") if row[k] is not None)
         _show_text(console, f"{row['actor']} {row['kind']}", text, style="magenta")
@@ -66,8 +86,13 @@ def show_item(console: Console, data: Mapping[str, Any]) -> None:
     if data.get("signals"):
         _show_text(console, "signals", "; ".join(_signals(data["signals"])), style="cyan")
     console.print()
-    console.print(data["asked"], style="bold")
-    console.print(submit_command(data["trace_id"]), style="dim", soft_wrap=True)
+    console.print(data["asked"], style="bold", markup=False)
+    command = (
+        f"goldpan review submit --answer-id {data['answer_id']} --verdict pass|fail"
+        if is_answer
+        else submit_command(data["trace_id"])
+    )
+    console.print(command, style="dim", soft_wrap=True)
 
 
 def submit_command(trace_id: str) -> str:
@@ -106,7 +131,7 @@ def _show_conversation(console: Console, trace: Mapping[str, Any]) -> None:
         _show_text(console, f"tool {call['name']}", f"{call['arguments']} → {_result(call)}")
     if trace["response"]:
         _show_text(console, "answer", trace["response"], style="bold green")
-    if trace["status"] != "ok":
+    if trace.get("status", "ok") != "ok":
         error = ": ".join(t for t in (trace["error_type"], trace["error_message"]) if t)
         _show_text(console, "error", error, style="red")
 

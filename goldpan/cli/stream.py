@@ -3,10 +3,11 @@
 import os
 import signal
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -176,30 +177,53 @@ def _supervise(
     command = child_process.child_command(
         "stream", "run", f"--parent={os.getpid()}", *condition.options()
     )
-    commands = [
-        WorkerCommand(
-            _with_config([*command, f"--number={number}"], cli.config),
-            _environment(cli.settings, number),
-        )
-        for number in range(workers)
-    ]
-    return Supervisor(
-        children=commands,
-        stop_requested=stop.is_set,
-        log=wiring.get_logger(),
-        stop_seconds=cli.settings.stream.drain_seconds + _SPARE_SECONDS,
-    ).run()
+    with _shared_folder(settings) as shared:
+        commands = [
+            WorkerCommand(
+                _with_config([*command, f"--number={number}"], cli.config),
+                _environment(cli.settings, number, shared),
+            )
+            for number in range(workers)
+        ]
+        return Supervisor(
+            children=commands,
+            stop_requested=stop.is_set,
+            log=wiring.get_logger(),
+            stop_seconds=cli.settings.stream.drain_seconds + _SPARE_SECONDS,
+        ).run()
+
+
+@contextmanager
+def _shared_folder(settings: Settings) -> Iterator[Path | None]:
+    """Make a folder in which one worker compiles expressions for all, unless a setting names one.
+
+    It is in use as long as this process; None if there is no place for it.
+    """
+    if settings.redact.cache_dir is not None:
+        yield None
+        return
+    with ExitStack() as stack:
+        folder = None
+        with suppress(OSError):
+            made = tempfile.TemporaryDirectory(prefix="goldpan-", ignore_cleanup_errors=True)
+            folder = Path(stack.enter_context(made))
+        yield folder
 
 
 def _with_config(command: list[str], config: Path | None) -> list[str]:
     return command if config is None else [*command, "--config", str(config)]
 
 
-def _environment(settings: Settings, number: int) -> dict[str, str]:
+def _environment(settings: Settings, number: int, shared: Path | None) -> dict[str, str]:
     port = settings.metrics.port and settings.metrics.port + number
+    own = {("metrics", "port"): str(port)}
+    if settings.kafka.group_instance_id is not None:
+        own["kafka", "group_instance_id"] = f"{settings.kafka.group_instance_id}-{number}"
+    if shared is not None:
+        own["redact", "cache_dir"] = str(shared)
     return {
         **child_process.child_environment(os.environ),
-        variable_name(("metrics", "port")): str(port),
+        **{variable_name(path): value for path, value in own.items()},
     }
 
 

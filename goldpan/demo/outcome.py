@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
+from goldpan.demo.gated_release import GateOutcome
 from goldpan.demo.judged_month import MonthOutcome
 from goldpan.demo.run import DemoRun, SentRecord
 from goldpan.demo.sent_offsets import TABLES
@@ -84,6 +85,7 @@ class DemoOutcome:
     report: VerifyReport
     example: RedactionExample | None
     month: MonthOutcome
+    gate: GateOutcome
 
 
 def read_outcome(uri: str, run: DemoRun) -> DemoOutcome:
@@ -108,6 +110,7 @@ def read_outcome(uri: str, run: DemoRun) -> DemoOutcome:
         report=verify_lake(lake),
         example=_find_example(sent, stored["traces"]),
         month=month,
+        gate=run.gate,
     )
 
 

@@ -2,7 +2,8 @@
 
 1. Start the embedded broker and, as a process of its own, the real worker.
 2. Wait until the worker has its partitions; then send the month, as fast as it goes.
-3. Wait until the tables' positions have passed the sent records; review and judge the month.
+3. Wait until the tables' positions have passed the sent records; review and judge the month, and
+   hold two candidates against a golden set of it.
 4. Send the script, in real time; wait again, and stop the worker.
 5. Read back what is in the lake (`goldpan.demo.outcome`).
 """
@@ -18,8 +19,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
+from pydantic import SecretStr
+
 from batch.progress import ReportProgress
 from goldpan.demo.broker import EmbeddedBroker, OnDelivered
+from goldpan.demo.gated_release import GateFolder, GateOutcome, gate_candidates
 from goldpan.demo.judged_month import MonthOutcome, judge_month
 from goldpan.demo.month import DemoMonth
 from goldpan.demo.process import WorkerProcess
@@ -27,9 +31,11 @@ from goldpan.demo.script import WIRE_FORMATS, ScriptedRecord
 from goldpan.demo.sent_offsets import SentOffsets
 from goldpan.demo.traffic import TrafficRecord
 from goldpan.demo.wire_formats import schema_files
+from goldpan.settings import Settings
 from lake.config import LakeSettings
 from lake.ledger import SourcePartition
 from lake.tables import Lake
+from redact.policies.settings import RedactSettings
 from schemas.errors import FatalError, UsageError
 from schemas.record_batches import RecordKind
 
@@ -37,6 +43,8 @@ TOPICS: Final = {RecordKind.TRACE: "llm.traces", RecordKind.FEEDBACK: "llm.feedb
 POLICY: Final = "strict"
 JUDGE_FILE: Final = "task_success.yaml"
 LABELS_FILE: Final = "labels.yaml"
+SPEC_FILE: Final = "airline.yaml"
+GATE_FILE: Final = "gate.yaml"
 FLUSH_SECONDS: Final = 2
 START_SECONDS: Final = 60.0
 ARRIVE_SECONDS: Final = 180.0
@@ -72,6 +80,12 @@ class DemoFolder:
         """Return the file of the judge."""
         return self.folder / JUDGE_FILE
 
+    @property
+    def gate_files(self) -> GateFolder:
+        """Return the files of the gate."""
+        folder = self.folder
+        return GateFolder(folder, folder / SPEC_FILE, folder / GATE_FILE, self.judge)
+
     def settings(self) -> dict[str, str]:
         """Return the environment for commands on this lake."""
         return {
@@ -79,6 +93,13 @@ class DemoFolder:
             "GOLDPAN_REDACT__KEY": self.key,
             "GOLDPAN_LABELS__POLICY": str(self.folder / LABELS_FILE),
         }
+
+    @property
+    def own_settings(self) -> Settings:
+        """Return the same for this process, whatever its environment says."""
+        return Settings.model_construct(
+            lake=LakeSettings(uri=self.lake_uri), redact=RedactSettings(key=SecretStr(self.key))
+        )
 
     def worker_settings(self, broker: str) -> dict[str, str]:
         """Return the environment of the worker."""
@@ -99,7 +120,7 @@ class DemoFolder:
         (self.folder / "schemas").mkdir(parents=True)
         for name, text in schema_files().items():
             (self.folder / "schemas" / name).write_text(text)
-        for name in (JUDGE_FILE, LABELS_FILE):
+        for name in (JUDGE_FILE, LABELS_FILE, SPEC_FILE, GATE_FILE):
             text = (files("goldpan.demo") / "data" / name).read_text(encoding="utf-8")
             (self.folder / name).write_text(text, encoding="utf-8")
         lines = [f"export {name}={shlex.quote(v)}\n" for name, v in self.settings().items()]
@@ -110,12 +131,13 @@ class DemoFolder:
 
 @dataclass(frozen=True, slots=True)
 class DemoRun:
-    """What was sent in real time, how much was sent in all, and what was found about the month."""
+    """What was sent in real time, how much in all, what was found about the month, and its gate."""
 
     sent: Sequence[SentRecord]
     topics: Mapping[str, int]
     formats: Mapping[str, int]
     month: MonthOutcome
+    gate: GateOutcome
 
 
 def run_demo(
@@ -143,12 +165,15 @@ def run_demo(
         outcome = judge_month(
             demo_folder.settings(), demo_folder.judge, month, demo_folder.folder, report
         )
+        gate = gate_candidates(
+            demo_folder.settings(), demo_folder.own_settings, month, demo_folder.gate_files, report
+        )
         sent = _send(broker, lines, ends, report)
         _wait(worker, lake, ends, "waiting for the lake", report)
         report("stopping the worker", 0, 0)
         worker.stop(STOP_SECONDS)
     formats.update(record.line.format for record in sent if record.line.format)
-    return DemoRun(sent, ends.by_topic(), formats, outcome)
+    return DemoRun(sent, ends.by_topic(), formats, outcome, gate)
 
 
 def _wait(

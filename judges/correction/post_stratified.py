@@ -10,14 +10,10 @@ a judge that says nothing makes the interval no narrower and hardly wider. This 
 prediction-powered inference for a verdict (Angelopoulos et al., PPI++, arXiv 2311.01453; Fisch et
 al., StratPPI, arXiv 2406.04291), and older: Cochran, Sampling Techniques, 1977, 5A.9 and ch. 12.
 
-Its variance has two parts. Within strata, that of the reviews:
+Its variance is that of `judges.correction.stratified_reviews`, in which a stratum whose c_k of n_k
+reviewed answers are good has
 
-    sum_k W_k² s_k² / (n_k + 1) · (1 - f_k) · d
     s_k² = q_k (1 - q_k),    q_k = (c_k + 1) / (n_k + 2)
-
-where n_k reviews (Kish's effective number if their weights differ), c_k of them good, f_k the share
-that the reviews are of the population, and d >= 1 the design effect of clusters. Between strata,
-where the judged rows are a sample themselves: that of the weighted mean of y over the judged rows.
 """
 
 import math
@@ -27,10 +23,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from judges.correction.strata import Stratum, merge_strata
-from judges.correction.units import JudgedUnit, UnitArrays, between_variance, unit_arrays
+from judges.correction.strata import OUTCOME_ORDER, Stratum
+from judges.correction.stratified_reviews import StratifiedReviews, in_strata
+from judges.correction.units import JudgedUnit, UnitArrays, unit_arrays
 from judges.effective_interval import effective_interval
-from judges.weighted_rows import FloatArray, IndexArray, clustered_effect
+from judges.weighted_rows import FloatArray
 
 _FEWEST: Final = 2
 """With fewer reviews there is no estimate."""
@@ -110,39 +107,26 @@ def estimate_of_arrays(
     """Return `estimate_good_rate` of rows that are arrays already."""
     if arrays.reviews < _FEWEST:
         return None
-    reviewed = arrays.stratum[arrays.of_review]
-    counts = {name: int((reviewed == name).sum()) for name in np.unique(arrays.stratum).tolist()}
-    # Without any reviews all strata are merged.
-    strata = merge_strata(counts if stratified else dict.fromkeys(counts, 0))
-    return _estimate(arrays, strata, confidence)
+    if stratified:
+        return _estimate(in_strata(arrays, OUTCOME_ORDER), confidence)
+    names = tuple(np.unique(arrays.stratum).tolist())
+    return _estimate(StratifiedReviews.of(arrays, [names]), confidence)
 
 
-def _estimate(arrays: UnitArrays, strata: list[Stratum], confidence: float) -> CorrectedRate:
-    of_unit, size = _stratum_numbers(arrays, strata), len(strata)
-    of_review = of_unit[arrays.of_review]
-    weight = arrays.review_weight
-    totals = _sums(of_review, weight, size)
-    rates = _sums(of_review, weight * arrays.good, size) / totals
-    shares = _sums(of_unit, arrays.shares, size)
-    sizes = totals**2 / _sums(of_review, weight**2, size)
+def _estimate(reviews: StratifiedReviews, confidence: float) -> CorrectedRate:
+    arrays, sizes, shares = reviews.arrays, reviews.sizes, reviews.shares
+    rates = reviews.stratum_means(arrays.good)
     smooth = (rates * sizes + 1) / (sizes + 2)
-    unseen = _sums(of_review, weight * (1 - arrays.review_chance), size) / totals
-    deviations = shares[of_review] * weight * (arrays.good - rates[of_review]) / totals[of_review]
-    cluster = arrays.cluster[arrays.of_review]
-    clusters = len(np.unique(cluster))
-    effect = clustered_effect(deviations, cluster)
-    within = float(np.sum(shares**2 * smooth * (1 - smooth) / (sizes + 1) * unseen)) * effect
-    estimate, smoothed = float(shares @ rates), float(shares @ smooth)
-    freedom = max(1, min(arrays.reviews, clusters) - size)
+    smoothed = float(shares @ smooth)
     interval = effective_interval(
-        estimate,
+        float(shares @ rates),
         smoothed=smoothed,
-        variance=within + between_variance(arrays, rates[of_unit], estimate),
-        freedom=freedom,
+        variance=reviews.variance(arrays.good, smooth * (1 - smooth)),
+        freedom=reviews.freedom,
         confidence=confidence,
     )
     return CorrectedRate(
-        estimate=estimate,
+        estimate=float(shares @ rates),
         low=interval.low,
         high=interval.high,
         confidence=confidence,
@@ -150,26 +134,15 @@ def _estimate(arrays: UnitArrays, strata: list[Stratum], confidence: float) -> C
         judged=arrays.judged,
         effective=interval.effective,
         worth_in_reviews=arrays.reviews * _gain(shares, smooth, sizes, smoothed),
-        design_effect=effect,
-        freedom=freedom,
+        design_effect=reviews.design_effect(arrays.good),
+        freedom=reviews.freedom,
         strata=tuple(
-            StratumEstimate(outcomes, float(shares[at]), int((of_review == at).sum()), rate)
-            for at, (outcomes, rate) in enumerate(zip(strata, rates.tolist(), strict=True))
+            StratumEstimate(*each)
+            for each in zip(
+                reviews.strata, shares.tolist(), reviews.counts, rates.tolist(), strict=True
+            )
         ),
     )
-
-
-def _sums(places: IndexArray, values: FloatArray, size: int) -> FloatArray:
-    """Return the sum of the values at each place."""
-    sums: FloatArray = np.bincount(places, weights=values, minlength=size).astype(float)
-    return sums
-
-
-def _stratum_numbers(arrays: UnitArrays, strata: list[Stratum]) -> IndexArray:
-    numbers = {name: at for at, names in enumerate(strata) for name in names}
-    names, places = np.unique(arrays.stratum, return_inverse=True)
-    of_unit: IndexArray = np.array([numbers[name] for name in names.tolist()], np.int64)[places]
-    return of_unit
 
 
 def _gain(shares: FloatArray, smooth: FloatArray, sizes: FloatArray, smoothed: float) -> float:

@@ -13,8 +13,25 @@ LEAST_REVIEWS: Final = 5
 OUTCOME_ORDER: Final = ("pass", "unknown", "error", "fail")
 """The strata in order: neighbours are alike."""
 
+PAIR_ORDER: Final = ("lost", "both pass", "undecided", "both fail", "gained")
+"""The strata of the verdicts on two answers to one row, from what the first side lost to what it
+gained: neighbours are alike in the difference."""
+
 Stratum = tuple[str, ...]
 """The names that were merged into one stratum, in order."""
+
+
+def pair_stratum(new: str, old: str) -> str | None:
+    """Return the stratum of the outcomes of two answers to one row, None where one has none.
+
+    All pairs in which a judge did not decide are one stratum: sixteen would leave too few reviews
+    in each. Rows that a judge does not apply to, or has not judged yet, have no stratum.
+    """
+    if new not in OUTCOME_ORDER or old not in OUTCOME_ORDER:
+        return None
+    if new == old and new in ("pass", "fail"):
+        return f"both {new}"
+    return {("pass", "fail"): "gained", ("fail", "pass"): "lost"}.get((new, old), "undecided")
 
 
 def merge_strata(

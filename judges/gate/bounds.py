@@ -64,17 +64,20 @@ def rows_missing(rows: int, distance: float, margin: Callable[[float], float]) -
     """
     if distance <= 0 or rows <= 0:
         return None
-    growth = 1.0
+    growth = short = 1.0
     for _ in range(_STEPS):
         size = margin(growth)
         if math.isinf(size):
-            growth *= 2
+            growth, short = growth * 2, growth
         elif growth == 1.0 and size <= distance:
             return 0
         elif abs(size - distance) <= _CLOSE * distance:
             break
         else:
-            growth *= (size / distance) ** 2
+            wanted = growth * (size / distance) ** 2
+            if wanted <= short:  # the margin falls all at once: where all rows say the same
+                break
+            growth = wanted
         if growth * rows > _MOST_ROWS:
             return None
     return max(1, math.ceil((growth - 1) * rows))

@@ -10,7 +10,7 @@ So a candidate that is below one bar ships with a probability of at most the lev
 below none is blocked with a probability of at most the level.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -18,12 +18,8 @@ import numpy as np
 
 from judges.gate.bounds import OneSidedBounds
 from judges.gate.definition import MARGIN, GateDefinition, RequirementRule
-from judges.gate.human_claim import (
-    ReviewedVerdicts,
-    human_bounds,
-    reviewed_verdicts,
-    unvalidated,
-)
+from judges.gate.human_bounds import human_bounds, human_difference
+from judges.gate.human_claim import ReviewedVerdicts, reviewed_verdicts, unpaired, unvalidated
 from judges.gate.metric_bounds import difference_bounds, metric_bounds
 from judges.gate.metric_names import GateMetric
 from judges.gate.readings import BASELINE, CANDIDATE, GateRows, GateSide, MetricReadings
@@ -46,7 +42,8 @@ class GateDecision:
     """What a gate decided at a look, and what it rests on.
 
     ``small_segments`` counts the segments that have too few rows to be tested. ``reason`` is set
-    where no look was left. ``agreement`` is by metric, of those that have reviews.
+    where no look was left. ``agreement`` is by metric, of those that have reviews of the candidate,
+    and ``baseline_agreement`` of those that have reviews of the baseline.
     """
 
     decision: GateVerdict
@@ -59,6 +56,7 @@ class GateDecision:
     level: float
     reason: str | None = None
     agreement: Mapping[str, ReviewedVerdicts] = field(default_factory=dict)
+    baseline_agreement: Mapping[str, ReviewedVerdicts] = field(default_factory=dict)
 
     @property
     def is_look(self) -> bool:
@@ -74,6 +72,9 @@ class GateDecision:
             "small_segments": self.small_segments,
             "outcomes": dict(self.outcomes),
             "agreement": {name: found.to_json() for name, found in self.agreement.items()},
+            "baseline_agreement": {
+                name: found.to_json() for name, found in self.baseline_agreement.items()
+            },
             "looks": self.looks,
             "planned_looks": self.planned_looks,
             "level": self.level,
@@ -123,11 +124,8 @@ def decide_gate(definition: GateDefinition, rows: GateRows, *, at_look: int = 1)
             if used_up
             else None
         ),
-        agreement={
-            name: reviewed_verdicts(rows, name)
-            for name in names
-            if rows.reviews.get(name) and name in rows.candidate
-        },
+        agreement=_agreement(rows, CANDIDATE, names),
+        baseline_agreement=_agreement(rows, BASELINE, names),
     )
 
 
@@ -139,6 +137,14 @@ def gate_verdict(definition: GateDefinition, rows: GateRows, *, at_look: int = 1
         for question, fails in zip(tested.questions, tested.failed, strict=True)
     ]
     return _verdict(states, len(tested.required), used_up=at_look > definition.looks)
+
+
+def _agreement(rows: GateRows, side: GateSide, names: Iterable[str]) -> dict[str, ReviewedVerdicts]:
+    return {
+        name: reviewed_verdicts(rows, side, name)
+        for name in names
+        if rows.reviews_of(side, name) and name in rows.side(side)
+    }
 
 
 def _test(definition: GateDefinition, rows: GateRows, look: int) -> _TestedGate:
@@ -174,7 +180,7 @@ def _questions(
     questions: list[RequirementQuestion] = []
     for rule, _, bar, more in definition.bars(text):
         name = f"{text}.{rule}" if questions else text
-        reviews = len(rows.reviews.get(metric.name, ())) if definition.is_reviewed(metric) else 0
+        reviews = _reviews(rows, metric, rule) if definition.is_reviewed(metric) else 0
         reason = _unmeasured(definition, rows, metric, rule, look)
         bounds = None
         if reason is None:
@@ -192,11 +198,18 @@ def _bounds(
     rule: RequirementRule,
 ) -> OneSidedBounds | None:
     mask = np.ones(rows.size, np.bool_)
+    if definition.is_reviewed(metric):
+        of_humans = human_difference if rule == MARGIN else human_bounds
+        return of_humans(rows, metric, mask)
     if rule == MARGIN:
         return difference_bounds(metric, rows.weights, rows.candidate, rows.baseline, mask)
-    if definition.is_reviewed(metric):
-        return human_bounds(rows, metric.name)
     return metric_bounds(metric, rows.weights, rows.candidate, mask)
+
+
+def _reviews(rows: GateRows, metric: GateMetric, rule: RequirementRule) -> int:
+    """Return the reviewed rows: those of the candidate, or of both sides where they differ."""
+    name = metric.verdict
+    return len(rows.paired_reviews(name) if rule == MARGIN else rows.reviews_of(CANDIDATE, name))
 
 
 def _unmeasured(
@@ -221,9 +234,10 @@ def _unmeasured(
             if new != old:
                 return f"{name} of the baseline is by another judge, or another epoch of it"
     if definition.is_reviewed(metric):
-        if rule == MARGIN or metric.kind != "mean":
-            return "as_humans is about pass rates of the candidate; require it as judged"
-        return unvalidated(rows, metric.name, definition.judged.agreement_at_least)
+        name, limit = metric.verdict, definition.judged.agreement_at_least
+        reasons = [unvalidated(rows, side, name, limit) for side in sides]
+        reasons += [unpaired(rows, name)] if rule == MARGIN else []
+        return next((reason for reason in reasons if reason is not None), None)
     return None
 
 

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from judges.definition import digest_of, short_number
 from judges.gate.metric_names import GateMetric, base_name, gate_metric
+from judges.gate.readings import BASELINE, CANDIDATE, GateSide
 from schemas.text_files import read_text_file
 from schemas.yaml_documents import DocumentPart, read_yaml_mapping, validate_document
 
@@ -175,6 +176,20 @@ class GateDefinition(DocumentPart):
     def is_reviewed(self, metric: GateMetric) -> bool:
         """Return whether a claim about reviewers concerns a metric: those that a judge measures."""
         return self.claim == "as_humans" and bool(metric.judged)
+
+    @property
+    def reviewed_sides(self) -> dict[str, tuple[GateSide, ...]]:
+        """Return the sides whose answers reviewers see for the claim, by the name of the verdict.
+
+        Both where a difference is required of it.
+        """
+        sides: dict[str, tuple[GateSide, ...]] = {}
+        for text, metric in self.metrics.items():
+            if self.is_reviewed(metric):
+                is_margin = MARGIN in self.require[text].rules
+                is_paired = is_margin or len(sides.get(metric.verdict, ())) > 1
+                sides[metric.verdict] = (CANDIDATE, BASELINE) if is_paired else (CANDIDATE,)
+        return sides
 
     @property
     def level(self) -> float:

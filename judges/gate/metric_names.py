@@ -41,6 +41,11 @@ class GateMetric:
         return frozenset(self.reads).difference(RECORDED)
 
     @property
+    def verdict(self) -> str:
+        """Return the name of what it reads last: the verdict on each row, where a judge says it."""
+        return self.reads[-1]
+
+    @property
     def less_is_good(self) -> bool:
         """Return whether a lower value is the better one, unless a requirement says otherwise."""
         return self.kind == "quantile" or self.name in _LESS_IS_GOOD

@@ -2,11 +2,12 @@
 
 Nothing is known of the candidate yet. So the plan assumes that rows of one cluster are half alike
 (an intraclass correlation of 0.5), that a fifth of the rows change between candidate and baseline,
-and that a judge saves no reviews. What it then finds, it finds with a power of 80 %.
+and that a judge saves no reviews. Of the tasks that reviewers see, a fifth is not done. What it
+then finds, it finds with a power of 80 %.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
@@ -19,10 +20,12 @@ from judges.gate.metric_names import SUCCESS, GateMetric
 from judges.gate.paired_bounds import PairedBounds
 from judges.gate.readings import MetricReadings
 from judges.gate.share_bounds import ShareBounds
+from judges.gate.total_bounds import TotalBounds
 from judges.weighted_rows import FloatArray, RowArrays, cluster_count, cluster_sums
 
 ALIKE: Final = 0.5
 CHANGED: Final = 0.2
+DONE: Final = 0.8
 SHARE_SOUGHT: Final = 0.05
 """How far above a bar a share is to be found, where no margin says how exact the gate must be."""
 
@@ -33,7 +36,8 @@ class RequirementPlan:
 
     ``finds`` is the distance on the good side of the bar that is found with a power of 80 %.
     ``sought`` is the one that is to be found: the margin itself, so that an equal candidate ships,
-    or five points above a share's bar. ``more_rows`` and ``more_reviews`` are missing for it.
+    or five points above a share's bar. ``more_rows`` and ``more_reviews`` are missing for it; the
+    reviews of a margin are rows that are reviewed on both sides.
     """
 
     name: str
@@ -61,8 +65,8 @@ class RequirementPlan:
 class GatePlan:
     """The plan of a gate on ``rows`` rows. ``verdicts`` are those to be made of both sides.
 
-    ``reviews`` are those that the claim needs at least; ``cost_usd`` is what the rows cost in
-    production, None where no row says.
+    ``reviews`` are those that the claim needs at least, each of one answer for one metric;
+    ``cost_usd`` is what the rows cost in production, None where no row says.
     """
 
     rows: int
@@ -100,13 +104,13 @@ def plan_gate(
         name: any(MARGIN in definition.require[text].rules for text in texts)
         for name, texts in _judged_names(metrics).items()
     }
-    as_humans = definition.claim == "as_humans" and bool(judged)
+    sides = sum(len(sides) for sides in definition.reviewed_sides.values())
     planner = _Planner(definition, rows, production)
     return GatePlan(
         rows=len(rows.weight),
         clusters=cluster_count(rows.cluster),
         verdicts=len(rows.weight) * sum(1 + paired for paired in judged.values()),
-        reviews=definition.judged.agreement_at_least.reviews if as_humans else 0,
+        reviews=definition.judged.agreement_at_least.reviews * sides,
         cost_usd=cost_usd,
         requirements=tuple(
             planner.plan(text, bar) for text in definition.require for bar in definition.bars(text)
@@ -143,7 +147,7 @@ class _Planner:
             sought = number if is_margin else SHARE_SOUGHT if metric.kind == "mean" else None
             if sought is not None:
                 missing = rows_missing(bounds.rows, sought, partial(margin, bar, level))
-        by_reviews = self.definition.is_reviewed(metric) and not is_margin
+        by_reviews = self.definition.is_reviewed(metric)
         return RequirementPlan(
             name=text,
             rule=rule,
@@ -157,8 +161,12 @@ class _Planner:
     def _margin_bounds(self, metric: GateMetric) -> OneSidedBounds | None:
         if metric.kind != "mean":
             return None
-        size, freedom = _effective(self.rows), cluster_count(self.rows.cluster) - 1.0
-        return PairedBounds(CHANGED / 2, CHANGED / 2, len(self.rows.weight), size, freedom, 0, 0)
+        half, count = CHANGED / 2, len(self.rows.weight)
+        if self.definition.is_reviewed(metric):
+            reviews = self._reviews
+            return PairedBounds(half, half, reviews, float(reviews), reviews - 1.0, None, None)
+        freedom = cluster_count(self.rows.cluster) - 1.0
+        return PairedBounds(half, half, count, _effective(self.rows), freedom, None, None)
 
     def _bar_bounds(self, metric: GateMetric, bar: float) -> OneSidedBounds | None:
         """Return bounds as precise as those that the gate will have, None if nothing says it."""
@@ -170,14 +178,26 @@ class _Planner:
             if names - side.keys() or any(np.isnan(values).all() for values in side.values()):
                 return None
             readings = {name: _readings(values) for name, values in side.items()}
-            return metric_bounds(metric, self.rows, readings, np.ones(count, np.bool_))
+            bounds = metric_bounds(metric, self.rows, readings, np.ones(count, np.bool_))
+            if isinstance(bounds, TotalBounds) and self.definition.is_reviewed(metric):
+                return self._with_reviews(bounds)
+            return bounds
         if not 0 < bar < 1:
             return None
         if self.definition.is_reviewed(metric):
-            reviews = min(count, self.definition.judged.agreement_at_least.reviews)
-            return ShareBounds(bar, reviews, float(reviews), reviews - 1.0)
+            return ShareBounds(bar, self._reviews, float(self._reviews), self._reviews - 1.0)
         freedom = cluster_count(self.rows.cluster) - 1.0
         return ShareBounds(bar, count, _effective(self.rows), freedom)
+
+    def _with_reviews(self, bounds: TotalBounds) -> TotalBounds:
+        """Return a cost of successes of which only the reviewed ones are known."""
+        unknown = float(bounds.denominator.sum()) ** 2 * (1 - DONE) / DONE / self._reviews
+        return replace(bounds, hidden=(0.0, unknown), freedom=self._reviews - 1)
+
+    @property
+    def _reviews(self) -> int:
+        """Return the reviewed rows that the claim needs at least."""
+        return min(len(self.rows.weight), self.definition.judged.agreement_at_least.reviews)
 
 
 def _effective(rows: RowArrays) -> float:

@@ -1,7 +1,7 @@
 """What the rows of a gate say: of each side and metric a value, or why a row has none."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
@@ -86,7 +86,8 @@ class GateRows:
 
     ``segments`` hold the value of each row, by the name of the segment as the gate file writes it.
     ``judges`` name who judged, by side and metric; a name that is not there is not known.
-    ``reviews`` are of the candidate's answers, by metric.
+    ``reviews`` are of the candidate's answers, by metric, and ``baseline_reviews`` of the
+    baseline's.
     """
 
     weights: RowArrays
@@ -95,6 +96,7 @@ class GateRows:
     segments: Mapping[str, Sequence[str]]
     judges: Mapping[tuple[GateSide, str], str]
     reviews: Mapping[str, Sequence[GateReview]]
+    baseline_reviews: Mapping[str, Sequence[GateReview]] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -104,6 +106,17 @@ class GateRows:
     def side(self, name: GateSide) -> SideReadings:
         """Return the readings of a side."""
         return self.candidate if name == CANDIDATE else self.baseline
+
+    def reviews_of(self, name: GateSide, metric: str) -> Sequence[GateReview]:
+        """Return the reviews of a side's answers for a metric."""
+        reviews = self.reviews if name == CANDIDATE else self.baseline_reviews
+        return reviews.get(metric, ())
+
+    def paired_reviews(self, metric: str) -> list[tuple[GateReview, GateReview]]:
+        """Return the reviews of candidate and baseline, of the rows that have both."""
+        old = {review.at: review for review in self.reviews_of(BASELINE, metric)}
+        new = self.reviews_of(CANDIDATE, metric)
+        return [(review, old[review.at]) for review in new if review.at in old]
 
     def outcomes(self, names: Iterable[str]) -> dict[str, Any]:
         """Return the counts of states by metric and side, for what was read of these."""

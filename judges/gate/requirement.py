@@ -89,15 +89,17 @@ class ChangedRows:
 
 
 def changed_rows(bounds: OneSidedBounds, level: float) -> ChangedRows | None:
-    """Return the changed rows of a paired difference, None for anything else."""
+    """Return the changed rows of a paired difference that counts them, None for anything else."""
     if not isinstance(bounds, PairedBounds):
         return None
-    few = min(bounds.gained_rows, bounds.lost_rows)
-    changed = bounds.gained_rows + bounds.lost_rows
+    gained, lost = bounds.gained_rows, bounds.lost_rows
+    if gained is None or lost is None:
+        return None
+    few, changed = min(gained, lost), gained + lost
     tail = 1 - beta_cdf(0.5, few + 1, changed - few) if changed > few else 1.0
     return ChangedRows(
-        bounds.gained_rows,
-        bounds.lost_rows,
+        gained,
+        lost,
         min(1.0, 2 * tail),
         bounds.is_above(0, level / 2) or bounds.is_below(0, level / 2),
     )

@@ -1,5 +1,8 @@
 """Which answers reviewers look at: at random within strata of the verdict, with a floor.
 
+Where two sides are compared the strata are the pairs of verdicts, and both answers of a row are
+drawn at once: reviewers say of the same rows what either side did.
+
 The draw follows one order, of hashes that nobody can choose. So a larger draw holds the smaller
 one, and who asks for more reviews gets the earlier ones again, with the probability of all of them.
 """
@@ -7,20 +10,34 @@ one, and who asks for more reviews gets the earlier ones again, with the probabi
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
-from judges.correction.strata import LEAST_REVIEWS, OUTCOME_ORDER
+from judges.correction.strata import LEAST_REVIEWS, OUTCOME_ORDER, pair_stratum
+from judges.gate.readings import MetricReadings
+
+
+def review_strata(
+    candidate: MetricReadings, baseline: MetricReadings | None = None
+) -> list[str | None]:
+    """Return the stratum of each row, of both sides' verdicts where the baseline's are given.
+
+    Rows without an outcome, or that the metric does not apply to, have None.
+    """
+    new = candidate.states.tolist()
+    if baseline is None:
+        return [state if state in OUTCOME_ORDER else None for state in new]
+    return [pair_stratum(*pair) for pair in zip(new, baseline.states.tolist(), strict=True)]
 
 
 def draw_reviews(
-    marks: Sequence[str], states: Sequence[str], count: int, name: str
+    marks: Sequence[str], stratum_of: Sequence[str | None], count: int, name: str
 ) -> dict[int, float]:
     """Return the places of the rows that are drawn, in random order, each with its probability.
 
-    ``marks`` are the random texts of the rows, and ``name`` that of the metric. Rows without an
-    outcome, or that the metric does not apply to, are never drawn.
+    ``marks`` are the random texts of the rows, and ``name`` that of the metric. Rows without a
+    stratum are never drawn.
     """
     strata: dict[str, list[int]] = {}
-    for at, state in enumerate(states):
-        if state in OUTCOME_ORDER:
+    for at, state in enumerate(stratum_of):
+        if state is not None:
             strata.setdefault(state, []).append(at)
     keys = [sha256(f"review\n{name}\n{mark}".encode()).digest() for mark in marks]
     sizes = allocate_reviews({state: len(held) for state, held in strata.items()}, count)

@@ -4,8 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from judges.gate.bounds import OneSidedBounds
 from judges.gate.definition import MARGIN, GateDefinition, RequirementRule
+from judges.gate.human_bounds import human_bounds, human_difference
+from judges.gate.human_claim import unpaired
 from judges.gate.metric_bounds import difference_bounds, metric_bounds
+from judges.gate.metric_names import GateMetric
 from judges.gate.readings import GateRows
 from judges.gate.requirement import BarTest, RequirementQuestion
 from judges.weighted_rows import MaskArray
@@ -14,7 +18,7 @@ from judges.weighted_rows import MaskArray
 def segment_questions(
     definition: GateDefinition, rows: GateRows, required: Sequence[RequirementQuestion]
 ) -> tuple[list[RequirementQuestion], int]:
-    """Return what is tested in segments, and how many segments have too few rows for it.
+    """Return what is tested in segments, and how many have too few rows, or reviews, for it.
 
     Each mean that a requirement could measure is tested once: against the baseline on the same rows
     where there is one, else against the requirement's bar.
@@ -35,6 +39,7 @@ def segment_questions(
                 small += 1
                 continue
             found = [_question(definition, rows, each, mask) for each in tested.values()]
+            small += bool(found) and not any(found)
             questions += [
                 each._replace(
                     name=f"{each.metric} in {segment}={value or '(none)'}", segment=(segment, value)
@@ -53,14 +58,29 @@ def _question(
     if segments is None or test is None:
         return None
     slack = -segments.no_worse_by if test.more_is_good else segments.no_worse_by
-    rule: RequirementRule
-    if all(name in rows.baseline for name in metric.reads):
-        bounds = difference_bounds(metric, rows.weights, rows.candidate, rows.baseline, mask)
-        rule, bar = MARGIN, slack
-    else:
-        bounds = metric_bounds(metric, rows.weights, rows.candidate, mask)
-        rule, bar = question.rule, question.bar + slack
+    is_paired, bounds = _bounds(definition, rows, metric, mask)
     if bounds is None or bounds.rows < segments.min_rows:
         return None
+    rule: RequirementRule = MARGIN if is_paired else question.rule
+    bar = slack if is_paired else question.bar + slack
+    reviews = bounds.rows if definition.is_reviewed(metric) else 0
     shown = BarTest(bounds, bar, test.more_is_good)
-    return RequirementQuestion(question.name, question.metric, rule, bar, shown)
+    return RequirementQuestion(question.name, question.metric, rule, bar, shown, reviews=reviews)
+
+
+def _bounds(
+    definition: GateDefinition, rows: GateRows, metric: GateMetric, mask: MaskArray
+) -> tuple[bool, OneSidedBounds | None]:
+    """Return whether a segment is compared with the baseline, and its bounds.
+
+    As humans would judge it is where the answers of both sides are reviewed.
+    """
+    if definition.is_reviewed(metric):
+        name = metric.verdict
+        if name in rows.baseline and unpaired(rows, name) is None:
+            return True, human_difference(rows, metric, mask)
+        return False, human_bounds(rows, metric, mask)
+    if all(name in rows.baseline for name in metric.reads):
+        held = (rows.weights, rows.candidate, rows.baseline)
+        return True, difference_bounds(metric, *held, mask)
+    return False, metric_bounds(metric, rows.weights, rows.candidate, mask)

@@ -32,13 +32,19 @@ _FEWEST: Final = 3
 class TotalBounds:
     """A ratio of totals. The arrays are the clusters' totals; ``least`` is its least value.
 
-    A mean is the ratio of the total of values and of weights.
+    A mean is the ratio of the total of values and of weights. ``hidden`` is variance that the
+    clusters do not show, of the total of the numerator and of that of the denominator. ``freedom``
+    is that of the variance, where it is not one less than the clusters. ``drift`` is by what part
+    of itself the standard error grows for each unit that the estimate grows.
     """
 
     numerator: FloatArray
     denominator: FloatArray
     rows: int
     least: float = -math.inf
+    hidden: tuple[float, float] = (0.0, 0.0)
+    freedom: int | None = None
+    drift: float = 0.0
 
     @property
     def estimate(self) -> float:
@@ -49,31 +55,27 @@ class TotalBounds:
         """Return the bound that the truth is above, but for ``level``."""
         if len(self.numerator) < _FEWEST:
             return self.least
-        limit = t_quantile(1 - level, len(self.numerator) - 1)
+        limit = self._limit(level)
         return crossing(lambda ratio: self._least_score(ratio) <= limit, self.estimate, self.least)
 
     def upper(self, level: float) -> float:
         """Return the bound that the truth is below, but for ``level``."""
         if len(self.numerator) < _FEWEST:
             return math.inf
-        limit = t_quantile(1 - level, len(self.numerator) - 1)
+        limit = self._limit(level)
         return crossing(lambda ratio: self._most_score(ratio) >= -limit, self.estimate, math.inf)
 
     def is_above(self, bar: float, level: float) -> bool:
         """Return whether the lower bound reaches a bar."""
-        count = len(self.numerator)
-        if bar <= self.least or count < _FEWEST:
+        if bar <= self.least or len(self.numerator) < _FEWEST:
             return bar <= self.least
-        limit = t_quantile(1 - level, count - 1)
-        return bar < self.estimate and self._least_score(bar) >= limit
+        return bar < self.estimate and self._least_score(bar) >= self._limit(level)
 
     def is_below(self, bar: float, level: float) -> bool:
         """Return whether the upper bound reaches a bar."""
-        count = len(self.numerator)
-        if count < _FEWEST:
+        if len(self.numerator) < _FEWEST:
             return False
-        limit = t_quantile(1 - level, count - 1)
-        return bar > self.estimate and self._most_score(bar) <= -limit
+        return bar > self.estimate and self._most_score(bar) <= -self._limit(level)
 
     def margin_above(self, bar: float, level: float, growth: float = 1.0) -> float:  # noqa: ARG002
         """Return how far above any bar the truth must be; see `judges.gate.bounds`."""
@@ -89,8 +91,9 @@ class TotalBounds:
         if count < _FEWEST:
             return math.inf
         size = count * growth
-        limit = t_quantile(1 - level, max(1.0, size - 1))
+        limit = self._limit(level, growth)
         deviations = self._deviations(self.estimate)
+        spread = self._spread(deviations, self.estimate)
         skewness = _skewness(deviations) * side
 
         def is_missed(score: float) -> bool:
@@ -99,11 +102,24 @@ class TotalBounds:
             )
 
         needed = crossing(is_missed, 0.0, math.inf)
-        error = float(deviations.std(ddof=1)) / abs(float(self.denominator.mean()))
-        return (needed + _FOUND) * error / math.sqrt(size)
+        error = spread / abs(float(self.denominator.mean()))
+        margin = (needed + _FOUND) * error / math.sqrt(size)
+        left = 1 - side * margin * self.drift
+        return margin / left if left > 0 else math.inf
+
+    def _limit(self, level: float, growth: float = 1.0) -> float:
+        freedom = len(self.numerator) * growth - 1
+        if self.freedom is not None:
+            freedom = min(freedom, self.freedom * growth)
+        return t_quantile(1 - level, max(1.0, freedom))
 
     def _deviations(self, ratio: float) -> FloatArray:
         return self.numerator - ratio * self.denominator
+
+    def _spread(self, deviations: FloatArray, ratio: float) -> float:
+        """Return the standard deviation of a cluster's total, with its part of what is hidden."""
+        hidden = self.hidden[0] + ratio**2 * self.hidden[1]
+        return math.sqrt(float(deviations.var(ddof=1)) + hidden / len(deviations))
 
     def _least_score(self, ratio: float) -> float:
         return min(self._scores(ratio))
@@ -113,7 +129,7 @@ class TotalBounds:
 
     def _scores(self, ratio: float) -> list[float]:
         deviations = self._deviations(ratio)
-        count, spread = len(deviations), float(deviations.std(ddof=1))
+        count, spread = len(deviations), self._spread(deviations, ratio)
         mean = float(deviations.mean())
         if spread <= 0:
             return [0.0 if mean == 0 else math.copysign(math.inf, mean)]

@@ -36,7 +36,8 @@ class Keys:
     """Keys by purpose, 32 bytes each, so that values of different purposes are not comparable.
 
     ``erasure`` marks the persons and traces of tombstones (`redact.crypto.subjects`). ``receipt``
-    is the seed of the Ed25519 key that signs receipts of erasures.
+    is the seed of the Ed25519 key that signs receipts of erasures. ``databases`` authenticates
+    compiled expressions (`redact.recognition.kept_databases`).
     """
 
     key_id: str
@@ -46,6 +47,7 @@ class Keys:
     release: bytes
     erasure: bytes
     receipt: bytes
+    databases: bytes
 
     @classmethod
     def derive(cls, secret: bytes, key_id: str = "k1") -> "Keys":
@@ -56,7 +58,15 @@ class Keys:
         """
         if len(secret) != KEY_BYTES:
             raise UsageError("The redaction key must be 32 bytes, given in base64.")
-        purposes = ("pseudonym", "fingerprint", "cache", "release", "erasure", "receipt")
+        purposes = (
+            "pseudonym",
+            "fingerprint",
+            "cache",
+            "release",
+            "erasure",
+            "receipt",
+            "databases",
+        )
         return cls(
             key_id, *(hmac.digest(secret, f"goldpan/{p}".encode(), "sha256") for p in purposes)
         )

@@ -1,25 +1,23 @@
 """Builds quarantine rows: coordinates and reason of a rejected record, without its content.
 
 The fingerprint is a keyed HMAC, so that the same record is recognised, but guesses of its content
-cannot be verified without the key. The payload is stored only if a sealing key is set: AES-256-GCM,
-with the coordinates as associated data, so that a payload cannot be moved to another row.
+cannot be verified without the key. The payload is stored only if a sealing key is set, sealed for
+its coordinates (`redact.crypto.sealed_bytes`), so that it cannot be moved to another row.
 """
 
 import hmac
 from collections.abc import Sequence
 
 import pyarrow as pa
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from redact.crypto.keys import SealKey
+from redact.crypto.sealed_bytes import CannotOpenError, open_bytes, seal_bytes
 from schemas.arrow import TABLES
 from schemas.errors import UsageError
 from schemas.record_batches import RejectedRecord
 from schemas.redacted import Redacted
 from schemas.times import from_micros
 
-_NONCE_BYTES = 12
 _LAST_MS = 253_402_300_799_999  # the end of the year 9999, the last one of a datetime
 
 
@@ -66,12 +64,10 @@ class Sealer:
                 f"The payload of {where} was sealed with the key {sealed_key_id}, and the key "
                 f"{self._seal_key.key_id} is set."
             )
-        nonce, sealed = sealed_payload[:_NONCE_BYTES], sealed_payload[_NONCE_BYTES:]
+        place = _coordinates(topic, partition, offset, item)
         try:
-            return AESGCM(self._seal_key.secret).decrypt(
-                nonce, sealed, _coordinates(topic, partition, offset, item)
-            )
-        except (InvalidTag, ValueError):
+            return open_bytes(self._seal_key.secret, sealed_payload, place)
+        except CannotOpenError:
             raise UsageError(
                 f"The payload of {where} cannot be opened: another key, or it was changed."
             ) from None
@@ -106,18 +102,13 @@ class Sealer:
         }
 
     def _encrypt(self, rejected: RejectedRecord) -> bytes | None:
-        """Encrypt a value.
-
-        The nonce is derived from key, coordinates and value (as in RFC 5297), so that a record that
-        is consumed again gives the same bytes and no nonce is used for two values.
-        """
+        """Return a value sealed; a record that is consumed again gives the same bytes."""
         value = rejected.raw.value
         if self._seal_key is None or value is None:
             return None
         raw = rejected.raw
         where = _coordinates(rejected.topic, raw.partition, raw.offset, raw.item)
-        nonce = hmac.digest(self._seal_key.secret, where + b"\0" + value, "sha256")[:_NONCE_BYTES]
-        return nonce + AESGCM(self._seal_key.secret).encrypt(nonce, value, where)
+        return seal_bytes(self._seal_key.secret, value, where)
 
 
 def fingerprint(key: bytes, value: bytes) -> str:

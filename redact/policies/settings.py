@@ -48,6 +48,11 @@ class RedactSettings(SettingsGroup):
         "or a wheel of `make wheel`. Only from the environment. `false` runs the same code as pure "
         "Python.",
     )
+    cache_dir: Path | None = Field(
+        default=None,
+        description="Folder for compiled expressions, under a MAC of the key: a worker that finds "
+        "its own there starts with about half of the CPU time. It may be emptied at any time.",
+    )
     seal_key: SecretStr | None = Field(
         default=None,
         description="The key that seals the payload of quarantined records: base64 of 32 bytes. "

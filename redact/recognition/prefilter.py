@@ -3,11 +3,15 @@
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from hashlib import sha256
+from importlib import resources
+from typing import Any
 
 import hyperscan
+import msgspec
 import regex
 
+from redact.recognition.kept_databases import CompiledDatabases, load_or_compile
 from redact.recognition.matching.regex_relaxation import TextDialect, relax_regex
 
 _FLAGS = (
@@ -27,12 +31,8 @@ _ODD = re.compile(r"[\u017f\u212a\u0130\u0131]")
 NumberedExpression = tuple[int, bytes, int]
 """An expression for hyperscan: its index, itself, its flags."""
 
-
-class _Compiled(NamedTuple):
-    """The databases for texts of one dialect, and the expressions that they do not cover."""
-
-    databases: tuple[Any, ...]
-    always: frozenset[int]
+COMPILED_BY = ("prefilter.py", "matching/regex_relaxation.py")
+"""What decides how expressions are compiled, below this package."""
 
 
 class _Scanner:
@@ -42,7 +42,7 @@ class _Scanner:
     scratch, and it releases Python's lock: two threads would disturb each other.
     """
 
-    def __init__(self, compiled: _Compiled) -> None:
+    def __init__(self, compiled: CompiledDatabases) -> None:
         self.always = compiled.always
         self._databases = [(each, each.scratch.clone()) for each in compiled.databases]
 
@@ -61,9 +61,9 @@ class _Scanner:
 class Prefilter:
     """A prefilter for expressions of the module ``regex``, each with its flags.
 
-    Compilation takes seconds. It happens once per process for the same expressions; for non-ASCII
-    texts it happens on the first of them. A prefilter is for one thread at a time; several
-    prefilters may work in as many threads.
+    Compilation takes seconds, unless the databases were kept (see `kept_databases`). It happens
+    once per process for the same expressions; for non-ASCII texts it happens on the first of them.
+    A prefilter is for one thread at a time; several prefilters may work in as many threads.
     """
 
     def __init__(self, expressions: Sequence[tuple[str, int]]) -> None:
@@ -96,7 +96,22 @@ class Prefilter:
 
 
 @lru_cache(maxsize=16)
-def _databases(expressions: tuple[tuple[str, int], ...], dialect: TextDialect) -> _Compiled:
+def _databases(expressions: tuple[tuple[str, int], ...], dialect: TextDialect) -> CompiledDatabases:
+    """Load the databases of the expressions for texts of one dialect, or compile them."""
+    subject = subject_of(expressions, dialect, COMPILED_BY)
+    return load_or_compile(subject, lambda: _compile(expressions, dialect))
+
+
+def subject_of(
+    expressions: Sequence[tuple[str, int]], dialect: TextDialect, sources: Sequence[str]
+) -> bytes:
+    """Return what databases are made of: expressions, dialect, and the code that compiles them."""
+    folder = resources.files("redact.recognition")
+    code = [sha256(folder.joinpath(name).read_bytes()).digest() for name in sources]
+    return msgspec.msgpack.encode((dialect.name, list(expressions), code))
+
+
+def _compile(expressions: tuple[tuple[str, int], ...], dialect: TextDialect) -> CompiledDatabases:
     """Compile the expressions in groups."""
     refused: set[int] = set()
     usable: list[NumberedExpression] = []
@@ -112,7 +127,7 @@ def _databases(expressions: tuple[tuple[str, int], ...], dialect: TextDialect) -
         for start in range(0, len(usable), _GROUP)
         for database in _compile_group(usable[start : start + _GROUP], refused)
     ]
-    return _Compiled(tuple(databases), frozenset(refused))
+    return CompiledDatabases(tuple(databases), frozenset(refused))
 
 
 def _compile_group(group: Sequence[NumberedExpression], refused: set[int]) -> Iterator[Any]:

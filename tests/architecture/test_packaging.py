@@ -113,6 +113,7 @@ def test_the_image_can_have_a_read_only_root() -> None:
     environment = " ".join(Dockerfile().of("ENV", final=True))
     assert "PYTHONDONTWRITEBYTECODE=1" in environment
     assert "HOME=/tmp" in environment
+    assert "GOLDPAN_REDACT__CACHE_DIR=/tmp/goldpan" in environment
 
 
 def test_the_image_starts_goldpan() -> None:

@@ -51,6 +51,7 @@ ALL_ROWS = {
     "batch/superseded_rows.py": "finds the revisions that compaction leaves out",
     "goldpan/cli/demo_output.py": "counts stored rows",
     "goldpan/cli/lake_verify.py": "every row is accounted for",
+    "goldpan/demo/gated_release.py": "reads a day of records that were sent once",
     "goldpan/demo/outcome.py": "counts stored rows and placeholders in them",
     "goldpan/demo/sent_offsets.py": "reads positions, and no rows",
     "goldpan/key_check.py": "samples pseudonyms",

@@ -18,6 +18,7 @@ from batch.retention.purge import purge_table
 from labels.calibration import Calibration, prior_calibration
 from lake.objects import FolderStore
 from tests.batch.erase.world import erasure
+from tests.batch.gate.asked_answers import answer_desk, answers, judge_answer
 from tests.batch.kit import POLICY, desk, judge, open_lake, reconciled
 from tests.batch.retention.kit import runs
 from tests.kill_harness import KillableJob, run_job
@@ -43,6 +44,19 @@ def review_one(folder: Path) -> None:
     mine = desk(open_lake(folder))
     (handed,) = mine.claim(REVIEWER, 1)
     judge(mine, handed.item.trace_id, REVIEWER, submission_id=SUBMISSION)
+
+
+def ask_answers(folder: Path) -> None:
+    """Ask reviewers about answers, a few and then more."""
+    for count in (4, 8):
+        answer_desk(open_lake(folder)).ask(lambda count=count: answers(count))  # type: ignore[misc]
+
+
+def review_answer(folder: Path) -> None:
+    """Claim an answer and judge it."""
+    mine = answer_desk(open_lake(folder))
+    (claimed,) = mine.claim(REVIEWER, 1)
+    judge_answer(mine, claimed.answer.answer_id, REVIEWER, submission_id=SUBMISSION)
 
 
 def publish_one(folder: Path) -> None:
@@ -100,6 +114,8 @@ _FENCES: Final = (
 JOBS: Final = {
     "reconcile": Job(reconcile_all, _PURGES),
     "review": Job(review_one, _PURGES),
+    "ask": Job(ask_answers, _PURGES),
+    "review answer": Job(review_answer, _PURGES),
     "publish": Job(publish_one, _PURGES),
     "expire": Job(expire_traces, _PURGES),
     "purge": Job(expire_and_purge, _PURGES),

@@ -9,7 +9,8 @@ import msgspec
 import pyarrow as pa
 
 from batch.labels.reconciler import Reconciler, ReconcileReport, ReconcileRequest
-from batch.reviews.queue_service import ReviewQueueService, ReviewSubmission
+from batch.reviews.queue_service import ReviewQueueService
+from batch.reviews.submissions import ReviewSubmission
 from labels.decision import events_in_force
 from labels.join import JOIN_COLUMNS, LabelJoin
 from labels.policy import LabelPolicy

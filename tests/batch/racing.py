@@ -1,6 +1,6 @@
 """A process that works on a lake at the same time as others.
 
-python -m tests.batch.racing everything|review URI NAME: prints what it did, as JSON.
+python -m tests.batch.racing everything|review|answers URI NAME: prints what it did, as JSON.
 """
 
 import json
@@ -18,6 +18,7 @@ from lake.retry import Retry
 from lake.table_commit import CommitContext
 from lake.tables import Lake
 from schemas.errors import FatalError
+from tests.batch.gate.asked_answers import OF, answer_desk, answers, judge_answer
 from tests.batch.kill_jobs import calibration
 from tests.batch.kit import POLICY, SCALES, desk, judge, open_lake
 from tests.ending import end
@@ -68,6 +69,18 @@ def review(lake: Lake, name: str) -> Any:
     return done
 
 
+def review_answers(lake: Lake, name: str) -> Any:
+    """Ask about all answers, then take two at a time and judge them; return their ids."""
+    mine = answer_desk(lake, means())
+    mine.ask(lambda: answers(OF))
+    done = []
+    while claimed := mine.claim(name, 2):
+        for one in claimed:
+            judge_answer(mine, one.answer.answer_id, name)
+            done.append(one.answer.answer_id)
+    return done
+
+
 def publish_one(lake: Lake, name: str) -> Any:
     """Publish a calibration of this process's own; return whether it was first."""
     mine = calibration().model_copy(update={"diagnostics": {"by": name}})
@@ -84,7 +97,7 @@ def everything(lake: Lake, name: str) -> Any:
     return [job(lake, name) for job in (reconcile, review, publish_one)]
 
 
-JOBS: Final = {"everything": everything, "review": review}
+JOBS: Final = {"everything": everything, "review": review, "answers": review_answers}
 
 
 if __name__ == "__main__":

@@ -158,14 +158,17 @@ def test_labels_reviews_and_their_writers(tmp_path: Path, finder: LeftoverFinder
     lake = new_lake(tmp_path / "lake")
     put_row(lake, "labels", expected_response=f"Write to {MAIL}.", label="fail", route="auto")
     put_row(lake, "reviews", comment=f"it is {MAIL}", reviewer="ben", step="review")
+    shown = json.dumps({"messages": [{"role": "user", "content": f"Is it {MAIL}?"}]})
+    put_row(lake, "answer_reviews", conversation=shown, response=f"Ask {MAIL}.", step="ask")
     report = scanned(lake, tmp_path / "releases", finder)
     found = {where.table: dict(tally.types) for where, tally in report.findings()}
     assert found == {
         "labels": {"EMAIL_ADDRESS": 1},
         "reviews": {"EMAIL_ADDRESS": 1, "USER_ID": 1},
+        "answer_reviews": {"EMAIL_ADDRESS": 2},
     }
     assert fix_commands(report, None) == []
-    assert len(fix_hints(report)) == 2
+    assert len(fix_hints(report)) == 3
 
 
 OPERATORS = {

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from batch.labels.calibrator import adjudicate_traces
-from batch.reviews.queue_service import ReviewSubmission
 from batch.reviews.review_export import export_reviews
 from batch.reviews.review_table import read_review_log
+from batch.reviews.submissions import ReviewSubmission
 from goldpan.cli.main import run_command
 from goldpan.cli.review import submit
 from goldpan.cli.review_output import submit_command
@@ -105,7 +105,7 @@ def test_an_id_of_a_submission_belongs_to_one_review(tmp_path: Path) -> None:
     mine = desk(lake)
     first, second = traces_of(mine.claim("ann", 2))
     assert judge(mine, first, "ann", submission_id="batch-7").added == [0]
-    assert "another trace" in judge(mine, second, "ann", submission_id="batch-7").refused[0]
+    assert "another item" in judge(mine, second, "ann", submission_id="batch-7").refused[0]
     assert "another reviewer" in judge(mine, first, "ben", submission_id="batch-7").refused[0]
     assert (
         "another verdict" in judge(mine, first, "ann", "pass", submission_id="batch-7").refused[0]

@@ -4,14 +4,16 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jsonschema
 import kubernetes_validate
 import pytest
 
+from goldpan.setting_names import variable_name
 from tests.architecture.source import ROOT
-from tests.deploy.kustomize import OVERLAYS, Manifest, built, containers, named, of_kind
+from tests.deploy.kustomize import OVERLAYS, Manifest, built, built_with, containers, named, of_kind
 from tests.deploy.operators import schemas
 from tests.short_versions import short
 
@@ -137,3 +139,32 @@ def test_a_changed_setting_rolls_the_workers(overlay: str) -> None:
     maps = [name for name in maps if "dashboards" not in name]
     assert maps
     assert all(re.fullmatch(r"goldpan-\w+-[a-z0-9]{10}", name) for name in maps)
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_workers_may_have_names_in_the_group(overlay: str, tmp_path: Path) -> None:
+    """The component makes them pods of a StatefulSet, each named in the group as in the cluster.
+
+    What scales and disrupts the Deployment means the StatefulSet then.
+    """
+    objects = {
+        (m["kind"], m["metadata"]["name"]): m
+        for m in built_with(overlay, "static-members", tmp_path)
+    }
+    assert ("Deployment", "goldpan-worker") not in objects
+    workers = objects["StatefulSet", "goldpan-worker"]
+    for version in VERSIONS:
+        kubernetes_validate.validate(workers, version, strict=True)
+    pods, (container,) = (
+        workers["spec"]["template"],
+        workers["spec"]["template"]["spec"]["containers"],
+    )
+    named_by = {item["name"]: item.get("valueFrom") for item in container["env"]}
+    pod_name = {"fieldRef": {"fieldPath": "metadata.name"}}
+    assert named_by[variable_name(("kafka", "group_instance_id"))] == pod_name
+    budget = objects["PodDisruptionBudget", "goldpan-worker"]["spec"]["selector"]["matchLabels"]
+    assert budget.items() <= pods["metadata"]["labels"].items()
+    if scaled := objects.get(("ScaledObject", "goldpan-worker")):
+        target = {"kind": "StatefulSet", "name": "goldpan-worker"}
+        assert scaled["spec"]["scaleTargetRef"] == target
+        assert "replicas" not in workers["spec"]

@@ -29,6 +29,10 @@ TESTS = {
         "yaml": "tests/goldpan/test_gate_command.py",
         "json": "tests/goldpan/test_gate_command.py",
     },
+    "docs/gate/exports.md": {
+        "sh": "tests/goldpan/test_evaluation_export.py",
+        "python": "tests/goldpan/test_evaluation_export.py",
+    },
     "docs/judges.md": {
         "sh": "tests/goldpan/test_judge_commands.py",
         "yaml": "tests/goldpan/test_judge_commands.py",
@@ -85,6 +89,7 @@ TESTS = {
     "docs/reviews.md": {"sh": "tests/batch/test_pages.py"},
     "docs/settings.md": {"toml": "tests/docs/test_redaction_page.py"},
     "docs/upgrade.md": {"sh": "tests/docs/test_upgrade_page.py"},
+    "docs/warehouses.md": {"sh": "tests/goldpan/test_ddl_command.py"},
 }
 RUNBOOKS = {
     "sh": "tests/docs/test_runbook_commands.py",

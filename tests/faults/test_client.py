@@ -16,7 +16,7 @@ from tests.servers.tcp_proxy import TcpProxy
 from tests.servers.topic_io import produce
 from tests.servers.worker import settings
 
-NAMED = {"group.instance.id": "worker-1"}
+NAME = "worker-1"
 
 
 @pytest.mark.chaos
@@ -25,7 +25,7 @@ def test_a_member_that_the_group_has_not_let_go_of_yet(
 ) -> None:
     """Who comes under the name of one that is still there waits until that one's session ends."""
     scene = Scene(other_kafka, tmp_path / "lake", start_worker)
-    scene.more = {"kafka__group_protocol": "consumer", "kafka__properties": NAMED}
+    scene.more = {"kafka__group_protocol": "consumer", "kafka__group_instance_id": NAME}
     scene.produce(20)
     first = scene.start()
     first.wait_until(scene.all_in)
@@ -41,13 +41,13 @@ def test_a_member_that_the_group_has_not_let_go_of_yet(
 
 def test_two_members_of_one_name(scene: Scene) -> None:
     """The first is put out by the second: it ends with one sentence, and does not live on."""
-    scene.more = {"kafka__group_protocol": "classic", "kafka__properties": NAMED}
+    scene.more = {"kafka__group_protocol": "classic", "kafka__group_instance_id": NAME}
     scene.produce(20)
     first = scene.start()
     first.wait_until(scene.all_in)
     second = scene.start()
     assert first.wait() == 3, first.tail()
-    assert "needs its own group.instance.id" in first.log_text()
+    assert "needs its own GOLDPAN_KAFKA__GROUP_INSTANCE_ID" in first.log_text()
     scene.produce(20)
     second.wait_until(scene.all_in)
     second.sigterm()

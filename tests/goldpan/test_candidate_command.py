@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from batch.gate.gate_lines import UNRECORDED
-from tests.batch.gate.candidate_world import CANARY, LIGHT, body_of
+from tests.batch.gate.candidate_world import CANARY, body_of
 from tests.batch.gate.world import publish_release, verdicts, write_lines
 from tests.batch.judge.hostile_server import HostileRequest, HostileServer, Step, reply
+from tests.redact.light_policy import set_light_policy
 from tests.servers.in_process import Run, runner, work_in
 
 ROWS = 12
@@ -67,8 +68,7 @@ def run_goldpan(
     monkeypatch.setenv("GOLDPAN_CANDIDATE__URL", f"{model_server.address}/v1")
     Path("key").write_text(KEY, encoding="utf-8")
     monkeypatch.setenv("GOLDPAN_CANDIDATE__KEY_FILE", "key")
-    Path("policy.yaml").write_text(LIGHT, encoding="utf-8")
-    monkeypatch.setenv("GOLDPAN_REDACT__POLICY", "policy.yaml")
+    set_light_policy(Path(), monkeypatch)
     return runner(capsys)
 
 

@@ -1,6 +1,7 @@
 """The demo, as a stranger runs it: as a process, with nothing but the package."""
 
 import json
+import shutil
 import socket
 import stat
 import subprocess
@@ -13,12 +14,21 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+import yaml
 from deltalake import DeltaTable
 
 from goldpan.cli.demo import SEED
+from goldpan.cli.demo_gate_output import show_gate_outcome
 from goldpan.cli.demo_output import show_month, show_outcome
 from goldpan.cli.plain_console import PlainConsole
 from goldpan.demo.broken_records import make_broken_traces
+from goldpan.demo.gated_release import (
+    FIRST_REVIEWS,
+    GatedCandidate,
+    GateLook,
+    GateOutcome,
+    GoldenSet,
+)
 from goldpan.demo.judged_month import MonthOutcome, ShareOfDone
 from goldpan.demo.month import make_month
 from goldpan.demo.outcome import BrokenRecord, RedactionExample, read_outcome
@@ -26,7 +36,7 @@ from goldpan.demo.run import DemoRun
 from goldpan.demo.traffic import load_all_conversations, load_shipped_conversations, make_traces
 from judges.outcome import OUTCOMES
 from tests.docs.pages import code_blocks, read_page
-from tests.servers.worker import run_goldpan
+from tests.servers.worker import call_goldpan, run_goldpan
 
 SECONDS = 300.0
 
@@ -109,10 +119,7 @@ def test_the_kept_lake_can_be_looked_at(shown: dict[str, Any], kept: Path) -> No
     """The file of settings beside it is all that other commands need; only the owner reads it."""
     env = kept / "env"
     assert stat.S_IMODE(env.stat().st_mode) == 0o600
-    settings = dict(
-        line.removeprefix("export ").split("=", 1) for line in env.read_text().splitlines()
-    )
-    done = run_goldpan(settings, "lake", "verify", "--deep", "--json")
+    done = run_goldpan(_settings_of(kept), "lake", "verify", "--deep", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["partitions"] == shown["verify"]["partitions"]
 
@@ -123,11 +130,9 @@ def test_the_commands_of_readme_run_on_the_kept_lake(shown: dict[str, Any], kept
     [block] = [b for b in code_blocks("README.md") if "goldpan demo --keep" in b.text]
     _, source, *commands = block.text.splitlines()
     assert source == ". ./goldpan-demo/env"
-    lines = (kept / "env").read_text().splitlines()
-    env = dict(line.removeprefix("export ").split("=", 1) for line in lines)
     assert len(commands) == 3
     for command in commands:
-        done = run_goldpan(env, *command.split()[1:])
+        done = run_goldpan(_settings_of(kept), *command.split()[1:])
         assert done.returncode == 0, done.stderr
 
 
@@ -166,7 +171,16 @@ def test_it_shows_before_it_proves_and_fits_a_terminal(shown: dict[str, Any], ke
     out = StringIO()
     show_outcome(PlainConsole(file=out, width=80), outcome)
     lines = out.getvalue().splitlines()
-    titles = ("One", "Labels of", "How many", "Personal", "From Kafka", "Each quarantined", "The")
+    titles = (
+        "One",
+        "Labels of",
+        "How many",
+        "Does a",
+        "Personal",
+        "From Kafka",
+        "Each quarantined",
+        "The proof",
+    )
     places = [next(i for i, line in enumerate(lines) if line.startswith(t)) for t in titles]
     assert places == sorted(places)
     assert places[-1] - places[-2] < 6
@@ -180,7 +194,16 @@ def test_it_shows_before_it_proves_and_fits_a_terminal(shown: dict[str, Any], ke
 
 def _run_of(shown: dict[str, Any]) -> DemoRun:
     """What the demo found, without what it sent in real time."""
-    return DemoRun([], shown["sent"], shown["formats"], _month_of(shown))
+    return DemoRun([], shown["sent"], shown["formats"], _month_of(shown), _gate_of(shown))
+
+
+def _gate_of(shown: dict[str, Any]) -> GateOutcome:
+    found = shown["gate"]
+    candidates = [
+        GatedCandidate(**{**each, "looks": [GateLook(**look) for look in each["looks"]]})
+        for each in found["candidates"]
+    ]
+    return GateOutcome(GoldenSet(**found["golden_set"]), found["bar"], candidates)
 
 
 def _month_of(shown: dict[str, Any]) -> MonthOutcome:
@@ -215,6 +238,81 @@ def test_the_judge_misses_the_truth_and_reviews_put_it_right(shown: dict[str, An
     assert month.reviews < month.worth_in_reviews < 2 * month.reviews
 
 
+def test_the_gate_waits_for_reviews_then_ships_one_and_blocks_the_other(
+    shown: dict[str, Any], kept: Path
+) -> None:
+    """What it says is the truth, which the demo knows; both looks are kept, with their reports."""
+    outcome = _gate_of(shown)
+    careful, generous = outcome.candidates
+    assert [look.decision for look in careful.looks] == ["not_enough_evidence", "ship"]
+    assert [look.decision for look in generous.looks] == ["not_enough_evidence", "block"]
+    assert generous.truth < outcome.bar < careful.truth
+    for candidate in outcome.candidates:
+        first, last = candidate.looks
+        assert (first.reviews, last.reviews) == (FIRST_REVIEWS, outcome.golden_set.rows)
+        assert first.missing_reviews
+        assert last.estimate == pytest.approx(candidate.truth)  # all are reviewed
+        series, _, look = (kept / "lake/evaluations" / candidate.run).as_posix().rpartition("/")
+        assert (look, len(list(Path(series).glob("*/SHA256SUMS")))) == ("2", 2)
+        assert (kept / candidate.report).read_text(encoding="utf-8").startswith("<!")
+        lines = (kept / f"{candidate.name}.jsonl").read_text(encoding="utf-8").splitlines()
+        assert len(lines) == outcome.golden_set.rows
+
+
+def test_the_golden_set_has_the_labels_that_releases_take_by_default(
+    shown: dict[str, Any], kept: Path
+) -> None:
+    """Reviews became labels of both kinds; the datasheet lies beside the rows."""
+    golden_set = _gate_of(shown).golden_set
+    assert min(golden_set.labels["pass"], golden_set.labels["fail"]) > 30
+    assert sum(golden_set.labels.values()) == golden_set.rows
+    assert (kept / golden_set.datasheet).is_file()
+    done = call_goldpan(_settings_of(kept), "release", "verify", golden_set.name)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_way_from_the_kept_lake_to_ci_is_what_the_page_says(
+    shown: dict[str, Any], kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its commands run in the demo's folder; that of CI is the demo's second look again."""
+    [block] = [b for b in code_blocks("docs/gate.md") if "goldpan demo --keep" in b.text]
+    demo, enter, source, *commands = block.text.splitlines()
+    assert (demo, enter, source) == (
+        "goldpan demo --keep ./goldpan-demo",
+        "cd goldpan-demo",
+        ". ./env",
+    )
+    monkeypatch.chdir(kept)
+    said = [call_goldpan(_settings_of(kept), *line.split()[1:]) for line in commands]
+    assert [done.returncode for done in said] == [0, 0, 0], said
+    careful = _gate_of(shown).candidates[0]
+    assert f"the same as the kept run {careful.run}" in said[-1].stdout
+    copied = shutil.copytree(kept / "lake", kept.parent / "bucket")
+    in_copy = _settings_of(kept) | {"GOLDPAN_LAKE__URI": str(copied)}
+    again = call_goldpan(in_copy, *commands[-1].split()[1:])
+    assert (again.returncode, again.stdout) == (0, said[-1].stdout)
+    assert "<testsuite" in (kept / "gate.xml").read_text(encoding="utf-8")
+    [in_ci] = [b for b in code_blocks("docs/gate.md") if "GOLDPAN_REDACT__KEY" in b.text]
+    steps = yaml.safe_load(in_ci.text)["jobs"]["gate"]["steps"]
+    assert [step["run"] for step in steps if "goldpan gate" in step.get("run", "")] == [
+        commands[-1]
+    ]
+
+
+def _settings_of(kept: Path) -> dict[str, str]:
+    lines = (kept / "env").read_text(encoding="utf-8").splitlines()
+    return dict(line.removeprefix("export ").split("=", 1) for line in lines)
+
+
+def test_the_page_of_gates_shows_what_the_demo_prints(shown: dict[str, Any]) -> None:
+    """To the letter: candidates, rows and reviews are the same in each run."""
+    out = StringIO()
+    show_gate_outcome(PlainConsole(file=out, width=80), _gate_of(shown))
+    printed = [line.strip() for line in out.getvalue().splitlines() if line.strip()]
+    [block] = [b for b in code_blocks("docs/gate.md") if "Simulated reviewers" in b.text]
+    assert [line.strip() for line in block.text.splitlines() if line.strip()] == printed
+
+
 def test_the_page_of_judges_shows_what_the_demo_prints(shown: dict[str, Any]) -> None:
     """To the letter: the month and its draws are the same in each run."""
     out = StringIO()
@@ -238,6 +336,15 @@ def test_readme_has_the_figures_of_the_demo(shown: dict[str, Any]) -> None:
         )
     )
     assert f"that {naive} of the tasks were done" in text
+    gate = _gate_of(shown)
+    (_, shipped), (_, blocked) = (each.looks for each in gate.candidates)
+    assert f"a golden set of {gate.golden_set.rows} rows" in text
+    assert shipped.low is not None
+    assert blocked.high is not None
+    for share, limit, bound in ((shipped, "least", shipped.low), (blocked, "most", blocked.high)):
+        assert share.estimate is not None
+        assert f"({100 * share.estimate:.1f} %" in text
+        assert f"at {limit} {100 * bound:.1f} %)" in text
     assert (
         f"by {month.reviews} reviews it is {best} ({low} to {high}), and in truth {truth}" in text
     )

@@ -14,9 +14,13 @@ from batch.gate.gate_lines import read_candidate, read_reviews, read_verdicts
 from tests.batch.gate.world import outputs, publish_release, trace_id, verdicts, write_lines
 from tests.batch.judge.judge_server import judge_server
 from tests.docs.pages import code_blocks
+from tests.redact.light_policy import set_light_policy
 from tests.servers.in_process import Run, runner, work_in
 
 EXAMPLE = "support.yaml"
+RUN = "support-release/3f9a1c02b7d4/1"
+"""The run that the page names."""
+"""A policy that needs no model for names, and so no seconds."""
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +41,7 @@ def run_gate(
     """Run goldpan beside a lake with a release, and the gate file of the docs."""
     copytree(gate_lake, tmp_path / "lake")
     work_in(tmp_path, monkeypatch)
+    set_light_policy(tmp_path, monkeypatch)
     text = next(block.text for block in code_blocks("docs/gate.md") if "gate: " in block.text)
     (tmp_path / EXAMPLE).write_text(text, encoding="utf-8")
     write_lines(tmp_path / "out.jsonl", outputs())
@@ -175,6 +180,7 @@ def test_the_same_run_again_is_the_same_look_and_the_same_bytes(run_gate: Run) -
     assert {path.name for path in kept} == {
         "run.json",
         "readings.parquet",
+        "answers.parquet",
         "report.html",
         "report.md",
         "junit.xml",
@@ -255,6 +261,11 @@ def test_the_rows_that_changed_are_written_and_not_kept(run_gate: Run) -> None:
         "metric": "faithfulness",
         "baseline": "pass",
         "candidate": "fail",
+        "question": "When do you open on day 10?",
+        "baseline_response": None,
+        "baseline_tool_calls": None,
+        "candidate_response": "At nine.",
+        "candidate_tool_calls": [],
     }
 
 
@@ -276,8 +287,9 @@ def test_a_plan_says_what_will_be_found_and_keeps_nothing(run_gate: Run) -> None
     text = text.replace("as_judged ", "as_humans ")
     Path(EXAMPLE).write_text(text, encoding="utf-8")
     ran = run_gate("gate", EXAMPLE, "--dry-run")
-    assert "at least 100 reviews" in ran.stdout
+    assert "at least 300 reviews" in ran.stdout  # 100 of each answer, and of tasks
     assert "reviews more" in ran.stdout
+    assert "reviews of each side more" in ran.stdout
     assert not Path("lake/evaluations").exists()
 
 
@@ -323,8 +335,6 @@ def test_runs_hold_no_text_and_no_id(run_gate: Run) -> None:
             assert b"When do you open" not in data
 
 
-LIGHT = "extends: strict\nname: light\nnames: {model: none}\n"
-"""A policy that needs no model for names, and so no seconds."""
 MAIL = "zaphod.canary@example.org"
 
 
@@ -334,15 +344,11 @@ def write_judge(by: str) -> None:
     Path("judge.yaml").write_text(judge, encoding="utf-8")
     gate = "gate: a\nrelease: support@1\nrequire: {answered: {at_least: 0.9}}\n"
     Path("answered.yaml").write_text(gate, encoding="utf-8")
-    Path("policy.yaml").write_text(LIGHT, encoding="utf-8")
 
 
-def test_goldpans_own_judges_judge_the_answers(
-    run_gate: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_goldpans_own_judges_judge_the_answers(run_gate: Run) -> None:
     """A check answers at once, about the candidate's answer and not that of the release."""
     write_judge("{check: empty_answer}")
-    monkeypatch.setenv("GOLDPAN_REDACT__POLICY", "policy.yaml")
     arguments = ("--candidate", "out.jsonl", "--judge", "judge.yaml", "--json")
     write_lines(Path("out.jsonl"), outputs(response=lambda n: "At nine." if n % 3 else " "))
     ran = run_gate("gate", "answered.yaml", *arguments)
@@ -356,12 +362,40 @@ def test_goldpans_own_judges_judge_the_answers(
     assert (ran.returncode, "both say answered" in ran.stderr) == (2, True)
 
 
+def test_an_agents_own_conversation_is_judged_and_redacted(
+    run_gate: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a line has one it takes the place of the row's; a check sees the calls in it."""
+    write_judge("{check: tool_errors}")
+    monkeypatch.setenv("GOLDPAN_REDACT__POLICY", "policy.yaml")
+    call = {"id": "c1", "name": "find", "arguments": "{}"}
+    own = [
+        {"role": "user", "content": f"I am {MAIL}. When do you open?"},
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c1", "content": "Error: no such place"},
+    ]
+    lines = [line if at % 3 else line | {"messages": own} for at, line in enumerate(outputs())]
+    write_lines(Path("out.jsonl"), lines)
+    arguments = ("gate", "answered.yaml", "--candidate", "out.jsonl")
+    assert run_gate(*arguments, "--rows-to", "rows.jsonl").returncode == 0
+    texts = {}
+    for line in Path("rows.jsonl").read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        texts[row["trace_id"]] = [turn["content"] for turn in row["messages"]]
+    first, second = (texts[line["row"]] for line in lines[:2])
+    assert first[1:] == [None, "Error: no such place"]
+    assert first[0].startswith("I am <EMAIL")
+    assert second == ["When do you open on day 1?"]
+    found = json.loads(run_gate(*arguments, "--judge", "judge.yaml", "--json").stdout)
+    counts = found["outcomes"]["answered"]["candidate"]
+    assert (counts["fail"], counts["not_applicable"]) == (100, 200)
+
+
 def test_what_a_server_judged_before_counts_and_rows_are_redacted(
     run_gate: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rows go through `judge run --rows`; without it nobody is asked, and nothing can be told."""
     write_judge("{chat: m-2026-01-01}")
-    monkeypatch.setenv("GOLDPAN_REDACT__POLICY", "policy.yaml")
     write_lines(Path("out.jsonl"), outputs(response=f"Ask {MAIL}."))
     arguments = ("gate", "answered.yaml", "--candidate", "out.jsonl")
     with judge_server() as server:
@@ -373,7 +407,11 @@ def test_what_a_server_judged_before_counts_and_rows_are_redacted(
         assert run_gate("judge", "run", "judge.yaml", "--rows", "rows.jsonl").returncode == 0
         ran = run_gate(*arguments, "--judge", "judge.yaml", "--json")
     assert ran.returncode == 0
-    assert json.loads(ran.stdout)["judges"]["candidate"]["answered"].endswith(", epoch 1")
+    found = json.loads(ran.stdout)
+    assert found["judges"]["candidate"]["answered"].endswith(", epoch 1")
+    [card] = found["judge_cards"]
+    assert (card["model"], card["judged"], card["flips"]["rows"]) == ("m-2026-01-01", 300, 0)
+    assert (card["served"].keys(), card["agreement"]) == ({"1"}, None)
 
 
 def test_the_commands_of_the_page_run(run_gate: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -386,8 +424,9 @@ def test_the_commands_of_the_page_run(run_gate: Run, monkeypatch: pytest.MonkeyP
     for name in ("faithfulness", "task_success"):
         text = judge.replace("judge: answered", f"judge: {name}")
         Path(f"{name}.yaml").write_text(text, encoding="utf-8")
-    monkeypatch.setenv("GOLDPAN_REDACT__POLICY", "policy.yaml")
-    blocks = code_blocks("docs/gate.md")
+    write_lines(Path("base.jsonl"), outputs())
+    page = [b for b in code_blocks("docs/gate.md") if "careful.jsonl" not in b.text]  # the demo's
+    blocks = [block for block in page if block.language in ("sh", "yaml", "json")]
     said = [block.text.splitlines() for block in blocks if block.language == "sh"]
     codes = []
     with judge_server() as server:
@@ -399,8 +438,12 @@ def test_the_commands_of_the_page_run(run_gate: Run, monkeypatch: pytest.MonkeyP
                 write_lines(Path("out.jsonl"), outputs(response=f"On day {at}."))
             elif "--verdicts" in line:
                 write_lines(Path("out.jsonl"), outputs())
-            codes.append(run_gate(*line.removeprefix("goldpan ").split()).returncode)
-    assert codes == [0, 0, 0, 0, 5, 0, 0]  # nobody has judged task_success: cost per success
+            kept = sorted(Path("lake/evaluations").glob("support-release/*/*"))
+            words = line.removeprefix("goldpan ").split()
+            named = [str(kept[0].relative_to("lake/evaluations")) if w == RUN else w for w in words]
+            codes.append(run_gate(*named).returncode)
+    # Nobody has judged task_success: cost per success.
+    assert codes == [0, 0, 0, 0, 5, 0, 0, 0, 0, 0]
     in_ci = [block.text for block in blocks if block.language == "yaml"][1:]
     assert [said[-1][0] in text and bool(yaml.safe_load(text)) for text in in_ci] == [True, True]
     lines = [json.loads(block.text) for block in blocks if block.language == "json"]
@@ -409,15 +452,12 @@ def test_the_commands_of_the_page_run(run_gate: Run, monkeypatch: pytest.MonkeyP
         write_lines(Path(name), [line])
     assert read_candidate(Path("c")).keys() == {"t0001"}
     assert read_verdicts(Path("v")).keys() == {("t0001", "candidate", "faithfulness")}
-    assert read_reviews(Path("r")).keys() == {("t0001", "faithfulness")}
+    assert read_reviews(Path("r")).keys() == {("t0001", "candidate", "faithfulness")}
 
 
-def test_reviews_are_asked_blindly_and_decide_as_humans_would(
-    run_gate: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_reviews_are_asked_blindly_and_decide_as_humans_would(run_gate: Run) -> None:
     """Without reviews it is no look; with a few they are missing; with more it ships."""
     write_judge("{check: empty_answer}")
-    monkeypatch.setenv("GOLDPAN_REDACT__POLICY", "policy.yaml")
     gate = (
         "gate: h\nrelease: support@1\nclaim: as_humans\nlooks: 2\n"
         "require: {faithfulness: {at_least: 0.85}}\n"
@@ -467,6 +507,58 @@ def test_reviews_are_asked_blindly_and_decide_as_humans_would(
     assert reviewed(many, set())[0] == 2  # reviews that are others now
     code, found = reviewed(many, bad)
     assert (code, found["decision"], found["looks"]) == (0, "ship", 2)
+
+
+def test_both_answers_to_a_row_are_reviewed_without_saying_whose_they_are(
+    run_gate: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row stands there with both, in random order; the gate knows which is which."""
+    write_judge("{check: empty_answer}")
+    monkeypatch.setenv("GOLDPAN_REDACT__POLICY", "policy.yaml")
+    Path("m.yaml").write_text(
+        "gate: m\nrelease: support@1\nclaim: as_humans\nlooks: 3\n"
+        "require: {faithfulness: {no_worse_than_baseline_by: 0.1}}\n"
+        "judged: {agreement_at_least: {ac1: 0.5, reviews: 30}}\n",
+        encoding="utf-8",
+    )
+    for name, response in (("out.jsonl", "New."), ("base.jsonl", "Old.")):
+        write_lines(Path(name), outputs(response=response))
+    both = [verdicts("faithfulness", every=20, side=side) for side in ("candidate", "baseline")]
+    write_lines(Path("verdicts.jsonl"), [line for held in both for line in held])
+    arguments: tuple[str, ...] = ("gate", "m.yaml", "--candidate", "out.jsonl")
+    arguments += ("--verdicts", "verdicts.jsonl")
+    ask = ("--reviews-to", "a", "--ask-reviews")
+    assert "give --baseline FILE" in run_gate(*arguments, *ask, "40").stderr
+    arguments = (*arguments, "--baseline", "base.jsonl")
+
+    def drawn(count: int) -> list[dict[str, Any]]:
+        assert run_gate(*arguments, *ask, str(count)).returncode == 0
+        text = Path("a").read_text(encoding="utf-8")
+        assert ("candidate" in text, "baseline" in text, "side" in text) == (False, False, False)
+        lines: list[dict[str, Any]] = [json.loads(line) for line in text.splitlines()]
+        assert [each["row"] for each in lines[::2]] == [each["row"] for each in lines[1::2]]
+        assert {each["response"] for each in lines[::2]} == {"New.", "Old."}
+        return lines
+
+    few, many = drawn(40), drawn(160)
+    assert len(few) == 80
+    assert {each["answer"] for each in few} < {each["answer"] for each in many}
+
+    def decided_on(lines: list[dict[str, Any]], bad: str | None) -> tuple[int, str]:
+        said = [each | {"outcome": "fail" if each["response"] == bad else "pass"} for each in lines]
+        write_lines(Path("reviews.jsonl"), said)
+        ran = run_gate(*arguments, "--reviews", "reviews.jsonl")
+        return ran.returncode, ran.stdout + ran.stderr
+
+    code, text = decided_on(few, None)
+    assert (code, "40 rows reviewed on both sides" in text) == (4, True)
+    assert "more rows reviewed on both sides" in text
+    assert decided_on(many, "Old.")[0] == 2  # reviews of the baseline that are others now
+    assert decided_on(many, None)[0] == 0
+    strange = [many[0] | {"answer": "0" * 16}, *many[1:]]
+    assert "names an answer that this gate has not asked about" in decided_on(strange, None)[1]
+    twice = [*many, many[0] | {"answer": None, "side": "candidate"}]
+    assert "one of them would be picked" in decided_on(twice, None)[1]
 
 
 MISTAKES = {

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.gate_errors import BOUNDARIES, GateBoundary, GateWorld
+from benchmarks.gate_errors import BOUNDARIES, GateBoundary
+from benchmarks.gate_worlds import GateWorld
 from judges.gate.decision import decide_gate
 from judges.gate.readings import GateRows
 from judges.weighted_rows import cluster_numbers

@@ -14,6 +14,7 @@ from tests.batch.judge.world import DAY, DEFINITION, asked, put_reviews, stored
 from tests.batch.kit import new_lake, open_lake
 from tests.docs.pages import code_blocks, read_page
 from tests.edges.search import marks_in, marks_in_folder
+from tests.redact.light_policy import set_light_policy
 from tests.servers.in_process import Run, runner, work_in
 
 ROWS = 12
@@ -41,9 +42,7 @@ def run_judge(
     new_lake(tmp_path / "lake", [*rows, asked(77, messages=mail)])
     work_in(tmp_path, monkeypatch)
     monkeypatch.setenv("GOLDPAN_JUDGES__URL", server.address)
-    policy = "extends: strict\nname: light\nnames: {model: none}\n"
-    (tmp_path / "policy.yaml").write_text(policy, encoding="utf-8")
-    monkeypatch.setenv("GOLDPAN_REDACT__POLICY", "policy.yaml")
+    set_light_policy(tmp_path, monkeypatch)
     (tmp_path / "judge.yaml").write_text(DEFINITION, encoding="utf-8")
     return runner(capsys)
 

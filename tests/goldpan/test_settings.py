@@ -91,6 +91,8 @@ WRONG = [
     ("GOLDPAN_KAFKA__PROPERTIES__X", "x", "did you mean GOLDPAN_KAFKA__PROPERTIES?"),
     ("GOLDPAN_KAFKA__PROPERTIES", "a=b", "must be a JSON object"),
     ("GOLDPAN_KAFKA__PROPERTIES", '{"group.id": "g"}', "use the setting group_id"),
+    ("GOLDPAN_KAFKA__PROPERTIES", '{"group.instance.id": "w"}', "the setting group_instance_id"),
+    ("GOLDPAN_KAFKA__GROUP_INSTANCE_ID", "worker 0", "must be a name of letters, digits"),
     ("GOLDPAN_KAFKA__GROUP_PROTOCOL", "new", "must be one of 'classic', 'consumer'"),
     ("GOLDPAN_STREAM__FLUSH_SECONDS", "soon", "must be a valid number"),
     ("GOLDPAN_STREAM__FLUSH_SECONDS", "0", "must be greater than 0"),

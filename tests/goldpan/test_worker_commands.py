@@ -22,7 +22,9 @@ CATCH_UP = ("stream", "run", "--until-caught-up")
 
 Env = dict[str, str]
 
-NOBODY = {"quarantine": 0, "redactions": 0, "reviews": 0, "judgements": 0, "otel_spans": 0}
+NOBODY = dict.fromkeys(
+    ("quarantine", "redactions", "reviews", "judgements", "answer_reviews", "otel_spans"), 0
+)
 """Rows of the tables that records without fault, and without redaction, leave empty."""
 
 
@@ -81,12 +83,20 @@ def test_two_workers_share_the_work(plain: tuple[Env, int, int]) -> None:
 def test_workers_end_when_their_supervisor_is_killed(
     plain: tuple[Env, int, int], tmp_path: Path
 ) -> None:
-    """No worker is left behind when the process that started them is gone."""
+    """No worker is left behind when the process that started them is gone.
+
+    Until then each has its own name in the group, and all share a folder of expressions.
+    """
     env, _, _ = plain
+    env["GOLDPAN_KAFKA__GROUP_INSTANCE_ID"] = "worker"
+    env["TMPDIR"] = str(tmp_path)  # where a supervisor that is killed leaves that folder
     supervisor = Worker(env, ["--workers", "2"], folder=tmp_path)
     supervisor.wait_for_log("worker_started", count=2)
     children = psutil.Process(supervisor.pid).children()
-    assert len(children) == 2
+    variables = [child.environ() for child in children]
+    names = [one["GOLDPAN_KAFKA__GROUP_INSTANCE_ID"] for one in variables]
+    assert sorted(names) == ["worker-0", "worker-1"]
+    assert len({one["GOLDPAN_REDACT__CACHE_DIR"] for one in variables}) == 1
     os.kill(supervisor.pid, signal.SIGKILL)  # the supervisor alone, not its children
     _, alive = psutil.wait_procs(children, timeout=60)
     assert alive == []

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from labels.policy import LabelPolicy
 from labels.queue_stats import queue_stats
 from labels.review_log import Review, ReviewClaim, ReviewLog, review_id_of
-from labels.review_queue import MICROS_PER_MINUTE, ReviewQueue, build_queue
+from labels.review_queue import ReviewQueue, build_queue
+from labels.review_steps import MICROS_PER_MINUTE
 from schemas.errors import UsageError
 from schemas.records import Label, LabelEvent, Route
 from tests.labels.kit import NOW, policy
@@ -121,7 +122,7 @@ def test_sending_a_review_twice_is_sending_it_once() -> None:
     assert other is not None
     assert other.reviewed_at > row.reviewed_at
     assert ReviewLog(reviews=(other, row)).outcomes() == {"t1": "pass"}
-    with pytest.raises(UsageError, match="no review of this trace to withdraw"):
+    with pytest.raises(UsageError, match="no review of this item to withdraw"):
         after.submit(review("t1", "bob")._replace(label=None))
     with pytest.raises(UsageError, match="no label event"):
         after.submit(review("t2", "ann"))

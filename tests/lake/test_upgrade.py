@@ -210,19 +210,20 @@ def test_a_used_lake_of_before_is_refused_with_what_to_do(tmp_path: Path) -> Non
         lake.init()
 
 
-def test_a_lake_from_before_judges_gets_their_table(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["judgements", "answer_reviews"])
+def test_a_lake_from_before_a_table_gets_it(tmp_path: Path, name: str) -> None:
     """Nothing else came with it: `lake init` names the upgrade, and the upgrade makes it."""
     lake = Lake(LakeSettings(uri=str(tmp_path)))
     lake.init()
     put(lake, [trace("t-1")])
-    shutil.rmtree(tmp_path / "judgements")
+    shutil.rmtree(tmp_path / name)
     with pytest.raises(FatalError, match="goldpan lake upgrade"):
         Lake(LakeSettings(uri=str(tmp_path))).init()
     added = upgrade_lake(Lake(LakeSettings(uri=str(tmp_path))), patience())
-    assert [(each.table, each.created) for each in added] == [("judgements", True)]
+    assert [(each.table, each.created) for each in added] == [(name, True)]
     assert Lake(LakeSettings(uri=str(tmp_path))).init() == []
-    (tmp_path / "judgements" / "event_date=2026-11-01").mkdir()
-    (tmp_path / "judgements" / "event_date=2026-11-01" / "a.parquet").write_bytes(b"x")
-    shutil.rmtree(tmp_path / "judgements" / "_delta_log")
+    (tmp_path / name / "event_date=2026-11-01").mkdir()
+    (tmp_path / name / "event_date=2026-11-01" / "a.parquet").write_bytes(b"x")
+    shutil.rmtree(tmp_path / name / "_delta_log")
     with pytest.raises(FatalError, match="its log, the folder _delta_log, is missing"):
         upgrade_lake(Lake(LakeSettings(uri=str(tmp_path))), patience())

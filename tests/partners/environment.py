@@ -3,9 +3,12 @@
 import hashlib
 import json
 import os
+import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -73,3 +76,15 @@ class Partners:
         )
         assert done.returncode == 0, done.stderr[-3000:]
         return json.loads(done.stdout.splitlines()[-1])
+
+    def make_mlflow_database(self, folder: Path) -> None:
+        """Put an empty database of MLflow into a folder, as ``mlflow.db``: to make one takes long.
+
+        It is made once for these packages, and copied.
+        """
+        name = f"mlflow-database-of-{self._folder.name}"
+        made = cached(name, lambda empty: self.run("make_mlflow.py", cwd=empty))
+        shutil.copy(made / "mlflow.db", folder)
+        with closing(sqlite3.connect(folder / "mlflow.db")) as database, database:
+            files = str(folder / "mlruns" / "0")
+            database.execute("UPDATE experiments SET artifact_location = ?", (files,))

@@ -9,7 +9,7 @@ from schemas.contract import CONTRACTS
 
 
 def test_the_tables_are_those_of_the_design() -> None:
-    """Eight tables, each partitioned by the day of the event."""
+    """Nine tables, each partitioned by the day of the event."""
     assert set(TABLES) == {
         "traces",
         "feedback",
@@ -18,6 +18,7 @@ def test_the_tables_are_those_of_the_design() -> None:
         "redactions",
         "reviews",
         "judgements",
+        "answer_reviews",
         "otel_spans",
     }
     assert {table.partition_by for table in TABLES.values()} == {("event_date",)}

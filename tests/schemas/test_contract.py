@@ -125,6 +125,9 @@ def test_every_contract_of_the_package_loads(name: str) -> None:
         ("label_event", Pii.REDACT, {"expected_response"}),
         ("review", Pii.PSEUDONYMIZE, {"reviewer"}),
         ("review", Pii.REDACT, {"expected_response", "comment"}),
+        ("answer_review", Pii.PSEUDONYMIZE, {"reviewer"}),
+        ("answer_review", Pii.REDACT, {"response", "comment"}),
+        ("answer_review", Pii.REDACT_JSON, {"conversation"}),
         (
             "trace",
             Pii.REDACT,

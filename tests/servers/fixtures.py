@@ -20,6 +20,7 @@ from tests.servers.s3 import S3, make_s3, prepare_s3
 from tests.servers.s3_faults import FaultyS3
 from tests.servers.shared import run_folder
 from tests.servers.shared_expressions import share_expressions
+from tests.servers.trino import prepare_trino
 from tests.servers.unavailable import ServerUnavailableError
 from tests.servers.worker import Worker
 
@@ -32,11 +33,13 @@ _NEEDS: dict[str, tuple[str, Callable[[], object]]] = {
     "partners": ("partners", prepare_partners),
     "judge_partners": ("partners", prepare_judge_partners),
     "promptfoo": ("partners", prepare_promptfoo),
+    "trino_jars": ("trino", prepare_trino),
 }
 """Which fixture says that a test needs a server: the marker, and how the server is fetched."""
 
-EVERYDAY = frozenset(_NEEDS) - {"collector_parts"}
-"""Those of `make test`. The build of a Collector takes minutes, and only `make chaos` has one."""
+EVERYDAY = frozenset(_NEEDS) - {"collector_parts", "trino_jars"}
+"""Those of `make test`. A Collector takes minutes to build and Trino is 226 MB: `make chaos` has
+them."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -44,6 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "registry: needs a real schema registry (Java with Maven)")
     config.addinivalue_line("markers", "collector: needs an OpenTelemetry Collector (Go)")
     config.addinivalue_line("markers", "compiled: needs a C compiler, for compiled redaction")
+    config.addinivalue_line("markers", "trino: needs a real Trino (Java 25 with Maven)")
     config.addinivalue_line("markers", "partners: needs requirements/*partners.lock")
 
 
@@ -298,3 +302,12 @@ def promptfoo() -> Promptfoo:
         return Promptfoo(prepare_promptfoo())
     except ServerUnavailableError as why:
         missing("promptfoo", why)
+
+
+@pytest.fixture(scope="session")
+def trino_jars() -> Path:
+    """The jars of a Trino."""
+    try:
+        return prepare_trino()
+    except ServerUnavailableError as why:
+        missing("trino", why)

@@ -41,7 +41,8 @@ class SharedDatabase:
                 part = file.with_suffix(".part")
                 part.write_bytes(hyperscan.dumpb(database))
                 part.replace(file)
-        self.scan, self.scratch = database.scan, database.scratch
+        self.scan, self.scratch, self.info = database.scan, database.scratch, database.info
+        self.made = database
 
 
 def share_expressions(folder: Path | None = None) -> None:
@@ -53,3 +54,10 @@ def share_expressions(folder: Path | None = None) -> None:
         made = hyperscan.Database
         share = partial(SharedDatabase, made, Path(os.environ[FOLDER]))
         setattr(hyperscan, "Database", share)  # noqa: B010  # a class takes no other by assignment
+        dump = hyperscan.dumpb
+        setattr(hyperscan, "dumpb", lambda shared: dump(_made(shared)))  # noqa: B010
+
+
+def _made(database: Any) -> Any:
+    """Return the database of hyperscan itself."""
+    return database.made if isinstance(database, SharedDatabase) else database

@@ -54,10 +54,10 @@ def wrapped(code: int) -> KafkaError:
 @pytest.mark.parametrize(
     ("error", "kind", "says"),
     [
-        (wrapped(KafkaError.FENCED_INSTANCE_ID), FatalError, "needs its own group.instance.id"),
+        (wrapped(KafkaError.FENCED_INSTANCE_ID), FatalError, "needs its own GOLDPAN_KAFKA__GROUP"),
         (wrapped(KafkaError.UNRELEASED_INSTANCE_ID), RetryableError, "UNRELEASED"),
         (wrapped(KafkaError.INVALID_REQUEST), FatalError, "restart the worker"),
-        (FENCED, FatalError, "group.instance.id"),
+        (FENCED, FatalError, "GROUP_INSTANCE_ID"),
         (KafkaError(KafkaError._FATAL), FatalError, "_FATAL"),
         (KafkaError(KafkaError.UNSUPPORTED_VERSION, "old", True), FatalError, "GROUP_PROTOCOL"),
         (UNRELEASED, RetryableError, "when its session expires"),
@@ -90,7 +90,7 @@ def test_what_the_client_raises_is_judged_too(call: str, tmp_path: Path, monkeyp
     loop.worker.on_assign(loop.client, [])  # the next turn assigns positions
     loop.worker.backoff.until = loop.now + 60
     monkeypatch.setattr(loop.client, call, refuse)
-    with pytest.raises(FatalError, match=r"its own group\.instance\.id"):
+    with pytest.raises(FatalError, match="its own GOLDPAN_KAFKA__GROUP_INSTANCE_ID"):
         loop.worker.run()
 
 

@@ -1,6 +1,7 @@
 """What a user may say to Kafka's client, and what carries a promise of the worker."""
 
 import time
+from typing import Literal
 
 import pytest
 from confluent_kafka import KafkaError
@@ -55,6 +56,33 @@ def test_a_dead_worker_is_noticed_soon() -> None:
     assert consumer_properties(chosen, fetch_queue=2**20)[name] == 45_000
     broker = KafkaSettings(group_protocol="consumer")
     assert name not in consumer_properties(broker, fetch_queue=2**20)
+
+
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_a_worker_may_have_a_name_in_the_group(
+    protocol: Literal["classic", "consumer"],
+) -> None:
+    """It is expected back under it, so the classic protocol waits longer than for others."""
+    settings = KafkaSettings(group_protocol=protocol, group_instance_id="worker-0")
+    found = consumer_properties(settings, fetch_queue=2**20)
+    assert found["group.instance.id"] == "worker-0"
+    assert found.get("session.timeout.ms") == (45_000 if protocol == "classic" else None)
+    nameless = consumer_properties(KafkaSettings(group_protocol=protocol), fetch_queue=2**20)
+    assert "group.instance.id" not in nameless
+    assert "group.instance.id" not in admin_properties(settings)
+
+
+@pytest.mark.parametrize("name", ["a", "goldpan-worker-0", "_.-", "Z" * 245])
+def test_a_name_that_kafka_accepts(name: str) -> None:
+    """Letters, digits and three signs, as many as leave room for a number."""
+    assert KafkaSettings(group_instance_id=name).group_instance_id == name
+
+
+@pytest.mark.parametrize("name", ["", " ", ".", "..", "a b", "a/0", "ä", "a\n", "Z" * 246])
+def test_a_name_that_kafka_would_refuse(name: str) -> None:
+    """It is refused before any broker is asked."""
+    with pytest.raises(ValidationError, match=r"must be a name of|must not begin or end"):
+        KafkaSettings(group_instance_id=name)
 
 
 def test_the_admin_client_is_spared_what_only_consumers_know() -> None:

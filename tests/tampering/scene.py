@@ -12,7 +12,7 @@ import pyarrow as pa
 from lake.config import LakeSettings
 from lake.ledger import SourcePartition, SourceRange
 from lake.table_commit import Move
-from lake.table_log import JUDGE_SEQUENCE, REVIEW_SEQUENCE, position_app
+from lake.table_log import ANSWER_SEQUENCE, JUDGE_SEQUENCE, REVIEW_SEQUENCE, position_app
 from lake.table_writer import FlushPart, TableWriter
 from lake.tables import Lake
 from redact.pipeline.audit import AuditEntry, AuditReplacement, build_audit_rows, chain_start
@@ -183,6 +183,8 @@ def make_anew(folder: Path) -> None:
     scene.add("reviews", SourcePartition(REVIEW_SEQUENCE, 0), 2, review_id="review", verdict="fail")
     judged = {"judgement_id": "judgement", "failure_mode": "late"}
     scene.add("judgements", SourcePartition(JUDGE_SEQUENCE, 0), 2, **judged)
+    asked = {"answer_id": "answer", "verdict": "fail"}
+    scene.add("answer_reviews", SourcePartition(ANSWER_SEQUENCE, 0), 2, **asked)
     scene.flush("traces", TRACES, 9)
     scene.restart()
     scene.flush("traces", TRACES, 14, [10, 12])

@@ -249,7 +249,16 @@ def _exchanged(folder: Path) -> None:
     other.write_bytes(a)
 
 
-for _name in ("traces", "feedback", "quarantine", "redactions", "labels", "reviews", "judgements"):
+for _name in (
+    "traces",
+    "feedback",
+    "quarantine",
+    "redactions",
+    "labels",
+    "reviews",
+    "judgements",
+    "answer_reviews",
+):
 
     @way(f"a file of `{_name}` gone")
     def _file_gone(folder: Path, name: str = _name) -> None:

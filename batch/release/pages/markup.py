@@ -8,6 +8,9 @@ from typing import TypeAlias
 
 _CODE = re.compile(r"`([^`]+)`")
 _SPECIAL = re.compile(r"([\\|*_<>\[\]#])")
+_SPECIAL_IN_QUOTES = re.compile(r"([\\|*_<>\[\]#`~])")
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Signs without a shape; some of them turn the direction of the text that follows."""
 
 STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;color:#1d2329}
@@ -56,7 +59,17 @@ class Figure:
     instead: str
 
 
-Block: TypeAlias = Heading | Text | Grid | Figure
+@dataclass(frozen=True, slots=True, repr=False)
+class Quotes:
+    """Texts of others, each with its label, side by side where the page is wide enough.
+
+    Nothing in them is markup, whatever they hold.
+    """
+
+    quotes: Sequence[tuple[str, str]]
+
+
+Block: TypeAlias = Heading | Text | Grid | Figure | Quotes
 
 
 def render_markdown(blocks: Sequence[Block]) -> str:
@@ -64,13 +77,13 @@ def render_markdown(blocks: Sequence[Block]) -> str:
     return "\n\n".join(_as_markdown(block) for block in blocks) + "\n"
 
 
-def render_html(title: str, blocks: Sequence[Block]) -> str:
+def render_html(title: str, blocks: Sequence[Block], more_style: str = "") -> str:
     """Return a page as self-contained HTML: no script, no font, no network."""
     body = "\n".join(_as_html(block) for block in blocks)
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{body}\n"
+        f"<title>{escape(title)}</title>\n<style>{STYLE}{more_style}</style>\n</head>\n<body>\n{body}\n"
         "</body>\n</html>\n"
     )
 
@@ -87,6 +100,10 @@ def _as_markdown(block: Block) -> str:
             line = ["---" if i < numbers_from else "--:" for i in range(len(head))]
             cells = [head, line, *([_escape_markdown(cell) for cell in row] for row in rows)]
             return "\n".join(f"| {' | '.join(row)} |" for row in cells)
+        case Quotes(quotes):
+            return "\n\n".join(
+                f"> {_escape_markdown(label)}: {_escape_quote(text)}" for label, text in quotes
+            )
 
 
 def _escape_markdown(text: str) -> str:
@@ -111,6 +128,13 @@ def _as_html(block: Block) -> str:
             lines = [_html_row("th", head, numbers_from)]
             lines += [_html_row("td", row, numbers_from) for row in rows]
             return "<table>\n" + "\n".join(lines) + "\n</table>"
+        case Quotes(quotes):
+            parts = [
+                f'<figure><figcaption>{escape(label)}</figcaption><div class="said" dir="auto">'
+                f"{escape(_without_controls(text))}</div></figure>"
+                for label, text in quotes
+            ]
+            return f'<div class="quotes">{"".join(parts)}</div>'
 
 
 def _html_row(tag: str, cells: Sequence[str], numbers_from: int) -> str:
@@ -119,6 +143,14 @@ def _html_row(tag: str, cells: Sequence[str], numbers_from: int) -> str:
         for i, cell in enumerate(cells)
     ]
     return f"<tr>{''.join(rendered)}</tr>"
+
+
+def _without_controls(text: str) -> str:
+    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def _escape_quote(text: str) -> str:
+    return _SPECIAL_IN_QUOTES.sub(r"\\\1", " ".join(_without_controls(text).split()))
 
 
 def _html_text(text: str) -> str:

@@ -11,7 +11,12 @@ from typing import Any
 import pytest
 
 from batch.compaction import compact_batches, plan_compaction
-from batch.erase.receipt import event_marks_in_notes, label_events_in_notes, read_receipt
+from batch.erase.receipt import (
+    event_marks_in_notes,
+    label_events_in_notes,
+    read_receipt,
+    sign_receipt,
+)
 from batch.erase.table_set import TableSet
 from batch.erase.tombstone_store import TombstoneMarks
 from goldpan.audit_rules import load_audit_rules
@@ -33,7 +38,7 @@ from redact.crypto.sealing import Sealer
 from redact.crypto.signing import Signer
 from redact.crypto.subjects import marks_of_events, trace_mark, user_mark
 from redact.pipeline.audit import chain_hash
-from schemas.arrow import JUDGEMENTS_TABLE, SPANS_TABLE
+from schemas.arrow import ANSWER_REVIEWS_TABLE, JUDGEMENTS_TABLE, SPANS_TABLE
 from schemas.errors import UsageError
 from tests.batch.erase.world import (
     KEYS,
@@ -309,7 +314,7 @@ def test_other_versions_can_be_read_as_far_as_their_files_are_there(erasable_lak
     for name in TABLE_LAYOUTS:
         table = again(erasable_lake).table(name)
         assert table.handle.to_pyarrow_dataset().count_rows() == len(rows_of(erasable_lake, name))
-        if name in {SPANS_TABLE, JUDGEMENTS_TABLE}:
+        if name in {SPANS_TABLE, JUDGEMENTS_TABLE, ANSWER_REVIEWS_TABLE}:
             continue  # they never held anything
         hint = table.files.find("_delta_log/_last_checkpoint")
         assert hint is not None
@@ -493,6 +498,15 @@ def test_a_receipt_is_signed_and_names_nobody(erasable_lake: Lake) -> None:
     with pytest.raises(UsageError, match="is not a receipt"):
         read_receipt(b"{}", "here")
     assert said["erasures"] == [1, 2, 3]
+
+
+def test_a_receipt_names_what_reads_the_lake_in_place(erasable_lake: Lake) -> None:
+    """And one from before it did so stays valid, and says what it said."""
+    said, _ = read_receipt(erasure(erasable_lake).run().receipt, "here")
+    [named] = [text for text in said["out_of_reach"] if "warehouses" in text]
+    signer = Signer(KEYS.receipt)
+    older = {**said, "out_of_reach": [text for text in said["out_of_reach"] if text != named]}
+    assert read_receipt(sign_receipt(older, signer), "here") == (older, signer.public)
 
 
 def test_the_tombstone_names_every_trace_by_its_mark(erasable_lake: Lake) -> None:

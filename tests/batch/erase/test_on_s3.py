@@ -6,10 +6,14 @@ from pathlib import Path
 import boto3
 import pytest
 
+from batch.gate.kept_answers import KeptAnswer, decode_answers, encode_answers
+from batch.gate.run_store import ANSWERS, GateRunStore
+from lake.location import LakeLocation
 from lake.verify import verify_lake
 from tests.batch.erase.world import LOST, WORDS, erasure, new_world
 from tests.batch.kit import open_lake
 from tests.edges.search import marks_in_folder
+from tests.lake.kit import patience
 from tests.servers.s3 import S3
 
 
@@ -74,3 +78,18 @@ def test_no_version_of_an_object_holds_the_person(
     again = erasure(open_lake(uri, s3.endpoint)).run()
     assert (again.already_done, again.receipt) == (True, ended.receipt)
     assert verify_lake(open_lake(uri, s3.endpoint), deep=True).problems == []
+
+
+def test_no_version_of_removed_answers_is_left(s3: S3, erasure_bucket: str, tmp_path: Path) -> None:
+    """Answers that were taken out of a kept run are in no older version of its file either."""
+    files = LakeLocation(f"s3://{erasure_bucket}/lake", s3.endpoint).files("evaluations")
+    store, name, salt = GateRunStore(files, patience()), "g/0123456789ab/1", "5a" * 16
+    data = encode_answers("d" * 64, {"t": salt}, {"candidate": {"t": KeptAnswer("Ask her.")}})
+    assert files.put_new(f"{name}/{ANSWERS}", data)
+    left, count = decode_answers(data, "d" * 64, ANSWERS).without([salt], lambda _: True)
+    assert (count, store.swap_answers(name, data, left)) == (1, True)
+    before = every_version(s3, erasure_bucket, tmp_path / "before")
+    assert data in [path.read_bytes() for path in before.iterdir()]
+    store.purge_answers()
+    after = every_version(s3, erasure_bucket, tmp_path / "after")
+    assert [path.read_bytes() for path in after.iterdir()] == [left.encode()]

@@ -20,9 +20,9 @@ from redact.pipeline.redactor import Redactor
 from redact.policies.policy import parse_policy
 from schemas.records import Message, ToolCall, Trace
 from tests.redact.kit import KEYS
+from tests.redact.light_policy import LIGHT
 
 CANARY: Final = "zaphod.canary@example.org"
-LIGHT: Final = "extends: strict\nname: light\nnames: {model: none}\n"
 PRICE: Final = ModelPrice(input=1.0, output=10.0)
 SERVED: Final = "served-2026-11-01"
 NOW: Final = 1_796_000_000_000_000

@@ -54,7 +54,7 @@ class GateDesk:
 
     def keep(self, decided: DecidedGate) -> bool:
         """Keep a run."""
-        place, run, _ = decided
+        place, run = decided[:2]
         return self.store.keep(place, run, run_pages(place.name, run))
 
 
@@ -106,6 +106,26 @@ def test_a_run_that_was_cut_off_is_a_look_and_is_completed(
         gate_desk.store.find(decided.place.name)
     assert gate_desk.keep(gate_desk.decide(20))
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == whole
+
+
+@pytest.mark.parametrize("kept", [[RUN], [RUN, READINGS, "report.md"]])
+def test_a_run_that_was_cut_off_is_completed_without_the_rows_erased_since(
+    gate_desk: GateDesk, kept: list[str]
+) -> None:
+    """The look is the same, and its files agree with each other."""
+    before = gate_desk.decide(60)
+    assert gate_desk.keep(before)
+    folder = gate_desk.folder / before.place.name
+    for path in folder.iterdir():
+        if path.name not in kept:
+            path.unlink()
+    after = gate_desk.decide(60, erased=7)
+    assert after.place == before.place
+    assert gate_desk.keep(after)
+    loaded = gate_desk.store.load(before.place.name)
+    assert loaded.run == after.run
+    assert loaded.run.row_count == ROWS - 7
+    assert not gate_desk.keep(gate_desk.decide(60))
 
 
 @pytest.mark.parametrize("name", [RUN, READINGS])

@@ -22,6 +22,7 @@ from tests.batch.judge.world import DAY, DEFINITION, asked, stored
 from tests.batch.kit import new_lake, open_lake
 from tests.partners.environment import Partners
 from tests.partners.recorder import recording
+from tests.redact.light_policy import set_light_policy
 from tests.servers.in_process import work_in
 
 CHECKED = """\
@@ -118,13 +119,11 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> ExportedRun:
     new_lake(folder / "lake", [asked(n, app="other" if n == 13 else "shop") for n in range(14)])
     definition = DEFINITION.replace("by:", "applies: {apps: [shop]}\nby:")
     (folder / "judge.yaml").write_text(definition, encoding="utf-8")
-    policy = "extends: strict\nname: light\nnames: {model: none}\n"
-    (folder / "policy.yaml").write_text(policy, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patched, judge_server() as server:
         server.says = reply_to
         work_in(folder, patched)
         patched.setenv("GOLDPAN_JUDGES__URL", server.address)
-        patched.setenv("GOLDPAN_REDACT__POLICY", "policy.yaml")
+        set_light_policy(folder, patched)
         assert run_command(["judge", "run", "judge.yaml", "--from", DAY.isoformat()]) == 0
         for target in ASSESSMENT_FORMATS:
             assert run_command(["judge", "export", "answered", "--to", target, "--out", "."]) == 0
@@ -171,7 +170,7 @@ def test_mlflow_keeps_and_scores_the_same_outcomes(
 ) -> None:
     """Errors have the reason as code, and no value; its scorer gives a run's judgement ids.
 
-    One process does both: most of the time MLflow makes its database.
+    One process does both, since MLflow takes long to load.
     """
     rows = [
         {
@@ -195,6 +194,7 @@ def test_mlflow_keeps_and_scores_the_same_outcomes(
         (tmp_path / name).write_text("".join(json.dumps(line) + "\n" for line in lines))
     (tmp_path / "judge.yaml").write_text(CHECKED)
     files = ("judge.yaml", "rows.jsonl", "records.jsonl")
+    partners.make_mlflow_database(tmp_path)
     found = partners.run(
         "judge_mlflow.py", exported.written("mlflow", tmp_path), *files, cwd=tmp_path
     )

@@ -168,6 +168,7 @@ def test_huggingface_reads_the_folder(
 def test_mlflow_merges_the_records(export_rows: Rows, partners: Partners, tmp_path: Path) -> None:
     """An evaluation dataset accepts every record once, with its expectations."""
     file = written(export_rows, "mlflow", tmp_path)
+    partners.make_mlflow_database(tmp_path)
     records = partners.run("read_mlflow.py", file, cwd=tmp_path)
     told = [(one["inputs"]["trace_id"], one["expectations"]["label"]) for one in records]
     assert labels(told, export_rows)

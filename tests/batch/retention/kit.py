@@ -21,7 +21,7 @@ from lake.ledger import EntryKind, LedgerEntry, SourcePartition, SourceRange
 from lake.parquet import encode_files
 from lake.table_commit import CommitContext, Move, TableCommit
 from lake.table_layouts import TABLE_LAYOUTS
-from lake.table_log import JUDGE_SEQUENCE, REVIEW_SEQUENCE, position_app
+from lake.table_log import ANSWER_SEQUENCE, JUDGE_SEQUENCE, REVIEW_SEQUENCE, position_app
 from lake.tables import Lake
 from redact.pipeline.audit import chain_hash, chain_start
 from schemas.arrow import AUDIT_TABLE, SPANS_TABLE, TABLES, TIMESTAMP_US
@@ -42,6 +42,7 @@ tables:
   redactions: {rows: 19}
   reviews: {rows: 19, text: 17}
   judgements: {rows: 19, text: 17}
+  answer_reviews: {rows: 19, text: 17}
   otel_spans: {rows: 19, text: 17, pseudonyms: 18}
 """
 """On TODAY: of 1 November nothing is left, of the 2nd neither texts nor users, of the 3rd no texts,
@@ -234,11 +235,27 @@ def add_day(lake: Lake, day: int) -> None:
         "run_id": "r",
         "segments": [],
     }
+    answer: dict[str, Any] = {
+        "answer_id": f"{day:064}",
+        "step": "ask",
+        "trace_id": f"t-{day}-0",
+        "metric": "faithfulness",
+        "release": "support@1",
+        "release_digest": "a" * 64,
+        "candidate_digest": "b" * 64,
+        "side": "candidate",
+        "scope": "rows",
+        "probability": 0.5,
+        "occurred_at": at,
+        "conversation": said(day, "text"),
+        "response": said(day, "text"),
+    }
     counted = {"_ingested_at": at, "characters_scanned": 1, "previous": "", "chain": ""}
     for table, source, rows in (
         ("labels", traces_here, labels(day, _next(lake, "labels", traces_here, 1)[0])),
         ("reviews", SourcePartition(REVIEW_SEQUENCE, 0), [review | commented]),
         ("judgements", SourcePartition(JUDGE_SEQUENCE, 0), [judgement]),
+        ("answer_reviews", SourcePartition(ANSWER_SEQUENCE, 0), [answer]),
         ("redactions", traces_here, [counted]),
     ):
         start, end = _next(lake, table, source, len(rows))

@@ -76,6 +76,15 @@ def test_more_rows_find_smaller_differences(kind: str) -> None:
     assert rows_missing(bounds.rows, 0.0, lambda growth: growth) is None
 
 
+def test_equal_values_need_more_rows_and_not_none() -> None:
+    """With one value in all rows the margin falls from no limit to nothing at once."""
+    rows = RowArrays(np.ones(40), np.arange(40))
+    bounds = QuantileBounds(np.full(40, 800.0), rows, 0.95)
+    missing = rows_missing(40, 100.0, partial(bounds.margin_below, 900.0, 0.0167))
+    assert missing is not None
+    assert 40 <= missing <= 160
+
+
 def test_a_share_without_clusters_has_the_exact_limits() -> None:
     """Those of Clopper and Pearson: 205 of 240."""
     bounds = found(share_bounds(row_weights(), (np.arange(ROWS) < 205).astype(float)))

@@ -1,6 +1,7 @@
 """A gate's four answers, and what each rests on."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -224,6 +225,120 @@ def test_as_humans_needs_reviews_that_agree() -> None:
     assert decision.decision == "not_enough_evidence"
     assert decision.requirements[0].missing_rows == 0
     assert (decision.requirements[0].missing_reviews or 0) > 0
+
+
+HUMAN_LIMITS = "{agreement_at_least: {ac1: .5, reviews: 100}}"
+HUMAN_MARGIN = gate(
+    "{quality: {no_worse_than_baseline_by: .05}}", claim="as_humans", judged=HUMAN_LIMITS
+)
+
+
+def both_reviewed(
+    reviews: int, *, lost: int = 0, seen: int = 0, old: Mapping[str, Any] | None = None
+) -> GateRows:
+    """Return rows that a judge passes on both sides, some of them reviewed on both sides.
+
+    Of the reviewed ones reviewers fail the candidate on ``lost``, and the judge too on ``seen``.
+    ``old`` replaces fields of the baseline's reviews.
+    """
+    drawn = [GateReview(at * ROWS // reviews, at >= lost, reviews / ROWS) for at in range(reviews)]
+    fails = {each.at for each in drawn[:seen]}
+    judged = MetricReadings.of(RowReading("fail" if at in fails else "pass") for at in range(ROWS))
+    baseline = [replace(each, is_good=True, **(old or {})) for each in drawn]
+    return rows(
+        {"quality": judged},
+        {"quality": said(**{"pass": ROWS})},
+        reviews={"quality": drawn},
+        baseline_reviews={"quality": baseline},
+    )
+
+
+def test_a_margin_as_humans_rests_on_rows_reviewed_on_both_sides() -> None:
+    """What reviewers say of both answers decides, and not the judge, which sees no difference."""
+    assert decide(HUMAN_MARGIN, both_reviewed(200)).decision == "ship"
+    decision = decide(HUMAN_MARGIN, both_reviewed(200, lost=40, seen=20))
+    assert decision.decision == "block"
+    assert decision.requirements[0].estimate == pytest.approx(-(20 / 400 + 380 / 400 * 20 / 180))
+    assert decision.requirements[0].changed is None
+    assert decision.agreement["quality"].agreed == 180
+    assert decision.baseline_agreement["quality"].agreed == 200
+    open_ = decide(HUMAN_MARGIN, both_reviewed(120, lost=5))
+    assert open_.decision == "not_enough_evidence"
+    result = open_.requirements[0]
+    assert (result.rows, result.reviews, result.missing_rows) == (120, 120, 0)
+    assert (result.missing_reviews or 0) > 0
+
+
+def test_a_margin_as_humans_cannot_be_told_without_paired_reviews() -> None:
+    """Each side needs its reviews, a judge that agrees, and rows that were drawn at once."""
+    few = both_reviewed(200)
+    alone = replace(few, baseline_reviews={})
+    assert "0 reviews of the baseline's" in first_reason(decide(HUMAN_MARGIN, alone))
+    assert "0 reviews of the candidate's" in first_reason(
+        decide(HUMAN_MARGIN, replace(few, reviews={}))
+    )
+    assert "on the candidate's answers the judge agrees" in first_reason(
+        decide(HUMAN_MARGIN, both_reviewed(200, lost=120))
+    )
+    moved = [replace(each, at=each.at + 1) for each in few.baseline_reviews["quality"]]
+    apart = replace(few, baseline_reviews={"quality": moved})
+    assert "0 rows are reviewed on both sides" in first_reason(decide(HUMAN_MARGIN, apart))
+    uneven = both_reviewed(200, old={"probability": 0.25})
+    assert "different probabilities" in first_reason(decide(HUMAN_MARGIN, uneven))
+
+
+@pytest.mark.parametrize(
+    ("rules", "done", "answer"),
+    [
+        ("{at_most: .08}", 1.0, "ship"),
+        ("{at_most: .08}", 0.5, "block"),
+        ("{no_worse_than_baseline_by: .02}", 1.0, "ship"),
+        ("{no_worse_than_baseline_by: .02}", 0.5, "block"),
+    ],
+)
+def test_a_cost_per_success_as_humans_counts_what_reviewers_call_done(
+    rules: str, done: float, answer: str
+) -> None:
+    """A judge that passes all makes nothing cheaper: half of the tasks done cost twice as much."""
+    definition = gate(
+        f"{{cost_per_success: {rules}}}",
+        claim="as_humans",
+        judged="{agreement_at_least: {ac1: 0, reviews: 100}}",
+    )
+    costs = np.random.default_rng(3).lognormal(np.log(0.055), 0.2, ROWS)
+    held = {"cost_usd": numbers(costs), "task_success": said(**{"pass": ROWS})}
+    drawn = [GateReview(2 * at, at % 10 < 10 * done, 0.5) for at in range(200)]
+    good = [replace(each, is_good=True) for each in drawn]
+    read = rows(
+        held,
+        held,
+        reviews={"task_success": drawn},
+        baseline_reviews={"task_success": good},
+    )
+    if done == 0.5:  # the judge's word alone would ship
+        assert decide(gate(f"{{cost_per_success: {rules}}}"), read).decision == "ship"
+    decision = decide(definition, read)
+    assert decision.decision == answer
+    assert decision.requirements[0].reviews == 200
+
+
+def test_segments_as_humans_are_those_with_enough_reviews() -> None:
+    """Of both sides where these are reviewed; a segment that the judge does not see blocks."""
+    read = both_reviewed(200, lost=40, seen=20)
+    segments = {"app": ["a" if at < 80 else "b" if at < 360 else "c" for at in range(ROWS)]}
+    definition = gate(
+        "{quality: {no_worse_than_baseline_by: .30}}",
+        claim="as_humans",
+        judged=HUMAN_LIMITS,
+        segments="{by: [app], no_worse_by: .05, min_rows: 30}",
+    )
+    decision = decide(definition, replace(read, segments=segments))
+    assert decision.requirements[0].state == "clears"
+    assert [(each.segment, each.state, each.reviews) for each in decision.segments] == [
+        (("app", "a"), "fails", 40),
+        (("app", "b"), "clears", 140),
+    ]
+    assert (decision.decision, decision.small_segments) == ("block", 1)
 
 
 def test_the_digest_is_that_of_all_that_decides() -> None:
