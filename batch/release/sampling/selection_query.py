@@ -187,9 +187,9 @@ def cells_of(candidates: Any) -> Any:
     return candidates.group_by(_CELL).aggregate(traces=candidates.count())
 
 
-def labels_of(labels: Any, chosen: Any) -> Any:
-    """Return the label events in force of the traces whose ids are in table ``chosen``."""
-    return labels_in_force(rows_in(labels.select(*LABEL_COLUMNS), chosen))
+def labels_of(labels: Any, trace_ids: Any) -> Any:
+    """Return the label events in force of the traces whose ids are in table ``trace_ids``."""
+    return labels_in_force(rows_in(labels.select(*LABEL_COLUMNS), trace_ids))
 
 
 def named_traces(spec: ReleaseSpec, traces: Any) -> Any:
