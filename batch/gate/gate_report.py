@@ -9,7 +9,6 @@ from typing import Final
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from batch.gate.changed_answers import AnsweredRows, changed_answers
-from batch.gate.flips_on_page import PAGE_STYLE, flip_blocks
 from batch.gate.forest_plot import ForestLine, draw_forest
 from batch.gate.gate_run import GateRun, KeptReadings, decode_readings
 from batch.gate.gate_words import (
@@ -31,6 +30,7 @@ from batch.gate.gate_words import (
     why_text,
 )
 from batch.gate.judges_on_page import judge_blocks, mode_blocks
+from batch.gate.rows_on_page import PAGE_STYLE, failure_blocks, flip_blocks
 from batch.release.pages.markup import (
     Block,
     Figure,
@@ -69,7 +69,8 @@ def run_pages(name: str, run: GateRun) -> dict[str, bytes]:
 
 
 def answers_page(name: str, run: GateRun, answered: AnsweredRows) -> bytes:
-    """Return the page of a run as HTML, with the answers to the rows that changed.
+    """Return the page of a run as HTML, with answers: to the rows that changed, or
+    without a baseline to those that failed.
 
     ``answered`` are the rows of the release as it is now: those that were erased are only counted.
     """
@@ -82,6 +83,8 @@ def _rows_shown(run: GateRun, readings: KeptReadings, answered: AnsweredRows) ->
     blocks: list[Block] = []
     if any(side == BASELINE for side, _ in readings):
         blocks += flip_blocks(changed_answers(run.definition, readings, answered))
+    else:
+        blocks += failure_blocks(readings, answered)
     if erased := answered.missing(readings):
         blocks.append(Text(erased_text(erased), note=True))
     return blocks

@@ -109,8 +109,10 @@ def advice_text(name: str, run: GateRun) -> list[str]:
         return [f"Ship. The run is the baseline of the next candidate: `--baseline {name}`."]
     if decision.decision == "block":
         modes = [each for each in run.failure_modes if each["side"] == CANDIDATE and each["mode"]]
+        compared = any(each.rule == MARGIN for each in decision.requirements)
+        rows = "got worse" if compared else "failed"
         return [
-            "Do not ship. Read the rows that got worse first.",
+            f"Do not ship. Read the rows that {rows} first.",
             *([f"The most frequent failure mode is `{modes[0]['mode']}`."] if modes else []),
             answers,
             "A candidate with other outputs has looks of its own.",

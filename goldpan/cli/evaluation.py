@@ -56,7 +56,7 @@ def list_(cli: CliContext, *, gate: str | None) -> None:
     "--report",
     type=_FILE,
     metavar="FILE.html",
-    help="Write the report here, with the answers to rows that changed.",
+    help="Write the report here, with answers: to rows that changed, else those that failed.",
 )
 @click.option(
     "--changed",

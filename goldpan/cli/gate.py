@@ -89,7 +89,7 @@ _FILE: Final = click.Path(path_type=Path, dir_okay=False)
     "--report",
     type=_FILE,
     metavar="FILE.html",
-    help="Write the report here, with the answers to rows that changed.",
+    help="Write the report here, with answers: to rows that changed, else those that failed.",
 )
 @click.option("--markdown", type=_FILE, metavar="FILE.md", help="Write it as Markdown too.")
 @click.option("--junit", type=_FILE, metavar="FILE.xml", help="Write the tests for CI here too.")

@@ -20,7 +20,7 @@ from typing import Any, Final
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from batch.gate.gate_report import HTML
+from batch.gate.gate_report import answers_page
 from batch.progress import ReportProgress
 from batch.release.format.files import DATA, DATASHEET_HTML
 from goldpan import wiring
@@ -176,7 +176,8 @@ def _gate(
         reviewed = _hand_in(gate, files.of(name, "-reviews.jsonl"), asked[:count], answers)
         kept = decide_and_keep(settings, reviewed)
         looks.append(_look(kept.run.decision))
-    files.of(name, ".html").write_bytes(kept.pages[HTML])
+    page = answers_page(kept.name, kept.run, kept.answered)
+    files.of(name, ".html").write_bytes(page)
     return GatedCandidate(
         name=name,
         truth=sum(answer.is_done for answer in answers.values()) / len(answers),

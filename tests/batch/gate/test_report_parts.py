@@ -13,10 +13,10 @@ from batch.gate.changed_answers import (
     largest_losses,
 )
 from batch.gate.failure_modes import measure_failure_modes
-from batch.gate.flips_on_page import MOST_FLIPS, flip_blocks
 from batch.gate.gate_run import KeptReadings
 from batch.gate.judge_cards import judge_cards
 from batch.gate.kept_answers import KeptAnswer
+from batch.gate.rows_on_page import MOST_FLIPS, failure_blocks, flip_blocks
 from batch.gate.side_readings import GateRow
 from batch.release.pages.markup import Text, render_html, render_markdown
 from judges.gate.definition import parse_gate
@@ -86,6 +86,25 @@ def test_a_page_has_some_rows_and_says_how_many_more_there_are() -> None:
     page, text = render_html("t", blocks), render_markdown(blocks)
     assert page.count("&lt;b&gt;`Why`?&lt;/b&gt;") == MOST_FLIPS
     assert text.count(r"\<b\>\`Why\`?\</b\>") == MOST_FLIPS
+
+
+def test_without_a_baseline_the_page_has_what_failed() -> None:
+    """What reviewers say goes before the judge, so row a is none; rows that are erased are not."""
+    readings: KeptReadings = {
+        ("candidate", "good"): {"a": FAIL, "b": FAIL, "c": PASS, "d": ERROR, "gone": FAIL},
+        ("candidate", "good reviewed"): {"a": PASS, "c": FAIL},
+        ("candidate", "mrr"): {"a": value(0.0)},
+    }
+    text = render_markdown(failure_blocks(readings, ANSWERED))
+    assert "2 answers failed" in text
+    words = ["by reviewers", "row-c", "by the judge", "row-b"]
+    assert sorted(words, key=text.index) == words
+    assert "row-a" not in text
+    many = {f"m{number:03}": FAIL for number in range(MOST_FLIPS + 5)}
+    rows = AnsweredRows({mark: ReleasedRow(mark, None) for mark in many}, {})
+    blocks = failure_blocks({("candidate", "good"): many}, rows)
+    assert blocks[-1] == Text("5 more failed.", note=True)
+    assert failure_blocks({("candidate", "good"): {"a": PASS}}, ANSWERED) == []
 
 
 ROWS = 40

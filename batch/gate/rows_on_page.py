@@ -1,4 +1,6 @@
-"""The rows that changed as a report shows them: both verdicts, the question, and both answers.
+"""The rows that a report shows, with the question and what was answered.
+
+With a baseline these are the rows that changed, and else those that failed.
 
 They are on pages that are written on demand. A kept page has none of it.
 """
@@ -7,7 +9,14 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
-from batch.gate.changed_answers import ChangedAnswer, count_changes, largest_losses
+from batch.gate.changed_answers import (
+    AnsweredRows,
+    ChangedAnswer,
+    ReleasedRow,
+    count_changes,
+    largest_losses,
+)
+from batch.gate.gate_run import REVIEWED, KeptReadings
 from batch.gate.gate_words import plain_text
 from batch.gate.kept_answers import KeptAnswer
 from batch.release.pages.markup import Block, Heading, Quotes, Text, count_of
@@ -48,18 +57,53 @@ def flip_blocks(changed: Sequence[ChangedAnswer]) -> list[Block]:
     ]
     for each in flips[:MOST_FLIPS]:
         before, after = (_said(value) for value in (each.baseline, each.candidate))
-        blocks.append(Heading(f"{each.metric}: {before} before, {after} now", 3))
-        blocks.append(Text(f"Row `{each.row.trace_id.replace('`', '')}`"))
-        blocks.append(Quotes([("question", _cut(each.row.question or "none"))]))
-        blocks.append(
-            Quotes(
-                [(_label(each, side), _answer(each.answers.get(side))) for side in _SIDES],
-            )
-        )
+        said_of = [(_label(each, side), _answer(each.answers.get(side))) for side in _SIDES]
+        blocks += _row_blocks(f"{each.metric}: {before} before, {after} now", each.row, said_of)
     if len(flips) > MOST_FLIPS:
         more = len(flips) - MOST_FLIPS
         blocks.append(Text(f"{more:,} more are in the file that --changed writes.", note=True))
     return blocks
+
+
+def failure_blocks(readings: KeptReadings, answered: AnsweredRows) -> list[Block]:
+    """Return the candidate's answers that failed: by reviewers first, then by the judge alone.
+
+    Where reviewers passed an answer, the judge's word does not count. Erased rows are left out.
+    """
+    said: dict[tuple[str, str], tuple[str, str]] = {}
+    for by, reviewed in (("the judge", False), ("reviewers", True)):
+        for (side, name), held in readings.items():
+            if side == CANDIDATE and name.endswith(REVIEWED) == reviewed:
+                metric = name.removesuffix(REVIEWED)
+                said |= {(metric, mark): (by, held[mark].state) for mark in held}
+    failed = [
+        (by != "reviewers", metric, answered.rows[mark].trace_id, mark, by)
+        for (metric, mark), (by, state) in said.items()
+        if state == "fail" and mark in answered.rows
+    ]
+    if not failed:
+        return []
+    count = count_of(len(failed), "answer", "answers")
+    blocks: list[Block] = [
+        Heading("Failed answers"),
+        Text(f"{count} failed; those that reviewers saw come first."),
+    ]
+    for _, metric, _, mark, by in sorted(failed)[:MOST_FLIPS]:
+        answer = _answer(answered.answers_to(mark).get(CANDIDATE))
+        heading = f"{metric}: failed by {by}"
+        blocks += _row_blocks(heading, answered.rows[mark], [("answer", answer)])
+    if len(failed) > MOST_FLIPS:
+        blocks.append(Text(f"{len(failed) - MOST_FLIPS:,} more failed.", note=True))
+    return blocks
+
+
+def _row_blocks(heading: str, row: ReleasedRow, answers: Sequence[tuple[str, str]]) -> list[Block]:
+    return [
+        Heading(heading, 3),
+        Text(f"Row `{row.trace_id.replace('`', '')}`"),
+        Quotes([("question", _cut(row.question or "none"))]),
+        Quotes(list(answers)),
+    ]
 
 
 _SIDES: Final[tuple[GateSide, ...]] = (BASELINE, CANDIDATE)
