@@ -23,7 +23,7 @@ from batch.gate.stored_reviews import add_reviews, stored_reviews
 from batch.release.format.rows import SALT
 from batch.release.publish.repository import ReleaseVersion
 from batch.reviews.answer_service import AnswerRequest, AskReport
-from goldpan import release_setup
+from goldpan import release_setup, wiring
 from goldpan.answer_setup import find_answer_queue, open_answer_queue
 from goldpan.gate_judging import AnswerReader, judge_history, judge_side, set_up_judges
 from goldpan.gate_runs import open_gate_runs
@@ -152,6 +152,8 @@ class _OpenGate(NamedTuple):
 
 def _open_gate(settings: Settings, files: GateFiles) -> _OpenGate:
     definition = load_gate(files.gate)
+    # Under another key answers are redacted otherwise: the same candidate would have new looks.
+    wiring.refuse_other_keys(settings, Lake(settings.lake))
     store = open_gate_runs(settings)
     release, table = release_setup.open_release(settings, definition.release)
     answers = AnswerReader(settings, table)

@@ -206,8 +206,8 @@ def _refuse_strange_rows(inputs: GateInputs, known: set[str], release: ReleaseVe
         strange = sum(id_ not in known for id_ in ids)
         if strange:
             raise UsageError(
-                f"{strange} rows of {what} are not in {release.name}@{release.version}: `row` is "
-                "the trace_id of a row of that version"
+                f"{release.name}@{release.version} lacks {strange} of the {len(ids)} rows of {what}"
+                ": `row` is the trace_id of a row of that version"
             )
 
 

@@ -43,6 +43,7 @@ COMMANDS = [
     ["stream", "replay", "--topic", "llm.traces", "--from", "0"],
     ["lake", "verify"],
     ["release", "build", "spec.yaml"],
+    ["gate", "gate.yaml", "--candidate", "out.jsonl"],
 ]
 
 
@@ -60,6 +61,8 @@ def test_every_command_refuses_another_key_of_the_same_name(
         "name: a\nwindow: {from: 2026-01-01, to: 2027-01-01}\nsize: 1\nseed: 1\n"
         "redaction_policies: any\n"
     )
+    gate = "gate: g\nrelease: a@1\nrequire: {error_rate: {at_most: 0.1}}\n"
+    (tmp_path / "gate.yaml").write_text(gate)
     monkeypatch.setenv(f"GOLDPAN_REDACT__{key}", OTHER)
     before = sorted(path for path in tmp_path.rglob("*") if path.is_file())
     for command in COMMANDS:
