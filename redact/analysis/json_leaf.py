@@ -1,11 +1,12 @@
 """A string, a number or a key of a JSON text."""
 
-from typing import Literal
+from typing import Final, Literal
 
-import msgspec
+from mypy_extensions import mypyc_attr
 
 
-class JsonLeaf(msgspec.Struct, frozen=True, gc=False):
+@mypyc_attr(acyclic=True)
+class JsonLeaf:
     """A string or number of a JSON text, or a key that could contain personal data.
 
     ``start`` and ``end`` are the span of the literal in the text, including quotation marks.
@@ -15,13 +16,43 @@ class JsonLeaf(msgspec.Struct, frozen=True, gc=False):
     :class:`redact.field_keys.key_book.FieldKey`.
     """
 
-    start: int
-    end: int
-    text: str
-    key: str
-    label: str
-    rule: str | None
-    owner: int
-    kind: Literal["string", "number", "key"]
-    certain: bool = True
-    part: str = ""
+    __slots__ = ("certain", "end", "key", "kind", "label", "owner", "part", "rule", "start", "text")
+
+    def __init__(  # noqa: PLR0913, PLR0917  # a plain record
+        self,
+        start: int,
+        end: int,
+        text: str,
+        key: str,
+        label: str,
+        rule: str | None,
+        owner: int,
+        kind: Literal["string", "number", "key"],
+        certain: bool = True,  # noqa: FBT001, FBT002
+        part: str = "",
+    ) -> None:
+        self.start: Final = start
+        self.end: Final = end
+        self.text: Final = text
+        self.key: Final = key
+        self.label: Final = label
+        self.rule: Final = rule
+        self.owner: Final = owner
+        self.kind: Final = kind
+        self.certain: Final = certain
+        self.part: Final = part
+
+    def under(self, rule: str | None, part: str, owner: int, *, certain: bool) -> "JsonLeaf":
+        """Return the same leaf under another rule."""
+        return JsonLeaf(
+            self.start,
+            self.end,
+            self.text,
+            self.key,
+            self.label,
+            rule,
+            owner,
+            self.kind,
+            certain,
+            part,
+        )

@@ -145,9 +145,7 @@ def _apply_headings(text: str, leaves: list[JsonLeaf], book: KeyBook, owners: in
             if shown == "thing":
                 continue
             certain = shown == "person" and not is_ordinary_word(leaves[index].text)
-        leaves[index] = msgspec.structs.replace(
-            leaves[index], rule=key.rule, certain=certain, part=key.part, owner=cell.owner
-        )
+        leaves[index] = leaves[index].under(key.rule, key.part, cell.owner, certain=certain)
 
 
 _FIELD_NAMES = frozenset({"name", "key", "field", "label", "field_name", "path", "title"})
@@ -172,9 +170,7 @@ def _apply_field_names(leaves: list[JsonLeaf], book: KeyBook) -> None:
         name = names.get(leaf.owner)
         key = book.named(name.rpartition("/")[2]) if name else None
         if key is not None and key.rule is not None and leaf.kind != "key":
-            leaves[index] = msgspec.structs.replace(
-                leaf, rule=key.rule, certain=key.certain, part=key.part
-            )
+            leaves[index] = leaf.under(key.rule, key.part, leaf.owner, certain=key.certain)
 
 
 _LONGEST = 60
@@ -246,13 +242,13 @@ class LeafContext:
                 else classify_owner(self.keys.get(leaf.owner, ())) or holds
             )
             if shown == "person" and not is_ordinary_word(leaf.text):
-                leaves[index] = msgspec.structs.replace(leaf, certain=True)
+                leaves[index] = leaf.under(leaf.rule, leaf.part, leaf.owner, certain=True)
             elif shown == "thing":
-                leaves[index] = msgspec.structs.replace(leaf, rule=None)
+                leaves[index] = leaf.under(None, leaf.part, leaf.owner, certain=leaf.certain)
         for index in self._inherited if self._schemas else ():
             leaf = leaves[index]
             if leaf.owner in self._schemas and leaf.key not in _SAMPLES:
-                leaves[index] = msgspec.structs.replace(leaf, rule=None)
+                leaves[index] = leaf.under(None, leaf.part, leaf.owner, certain=leaf.certain)
 
 
 _SCHEMA_TYPES = frozenset({"string", "object", "array", "integer", "number", "boolean", "null"})

@@ -1,13 +1,14 @@
 """A key of a field with its meaning."""
 
-from typing import Literal
+from typing import Final, Literal
 
-import msgspec
+from mypy_extensions import mypyc_attr
 
 from redact.field_keys.key_meaning import NamedHolder
 
 
-class FieldKey(msgspec.Struct, frozen=True, gc=False):
+@mypyc_attr(acyclic=True)
+class FieldKey:
     """A key and its meaning.
 
     ``name`` is the key, ``label`` its words before a colon, as context for the value below.
@@ -19,16 +20,60 @@ class FieldKey(msgspec.Struct, frozen=True, gc=False):
     ``shows`` is what the key says about the object around it, ``holds`` about an object below.
     """
 
-    name: str
-    rule: str | None
-    label: str
-    plain: bool
-    certain: bool = True
-    part: str = ""
-    below: Literal["all", "values"] = "all"
-    inherits: bool = True
-    shows: Literal["person", "thing", ""] = ""
-    holds: NamedHolder = ""
+    __slots__ = (
+        "below",
+        "certain",
+        "holds",
+        "inherits",
+        "label",
+        "name",
+        "part",
+        "plain",
+        "rule",
+        "shows",
+    )
+
+    def __init__(  # noqa: PLR0913, PLR0917  # a plain record
+        self,
+        name: str,
+        rule: str | None,
+        label: str,
+        plain: bool,  # noqa: FBT001
+        certain: bool = True,  # noqa: FBT001, FBT002
+        part: str = "",
+        below: Literal["all", "values"] = "all",
+        inherits: bool = True,  # noqa: FBT001, FBT002
+        shows: Literal["person", "thing", ""] = "",
+        holds: NamedHolder = "",
+    ) -> None:
+        self.name: Final = name
+        self.rule: Final = rule
+        self.label: Final = label
+        self.plain: Final = plain
+        self.certain: Final = certain
+        self.part: Final = part
+        self.below: Final = below
+        self.inherits: Final = inherits
+        self.shows: Final = shows
+        self.holds: Final = holds
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, FieldKey)
+            and self.name == other.name
+            and self.rule == other.rule
+            and self.label == other.label
+            and self.plain == other.plain
+            and self.certain == other.certain
+            and self.part == other.part
+            and self.below == other.below
+            and self.inherits == other.inherits
+            and self.shows == other.shows
+            and self.holds == other.holds
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.name,))
 
 
 NO_KEY = FieldKey("", None, "", plain=True)

@@ -1,23 +1,49 @@
 """Findings: spans of personal data in a text, and the protocols of their detectors."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
-import msgspec
+from mypy_extensions import mypyc_attr
 
 
-class PiiFinding(msgspec.Struct, frozen=True, order=True, gc=False):
+@mypyc_attr(acyclic=True)
+class PiiFinding:
     """One stretch of personal data: ``text[start:end]`` is of ``type`` with a ``score`` in 0..1.
 
     ``value`` is the value that the stretch represents if it differs from the text: a person's full
     name where the text has only the first name, or an address that is percent-encoded.
     """
 
-    type: str
-    start: int
-    end: int
-    score: float
-    value: str = ""
+    __slots__ = ("end", "score", "start", "type", "value")
+
+    def __init__(
+        self,
+        type: str,  # noqa: A002  # as in Presidio
+        start: int,
+        end: int,
+        score: float,
+        value: str = "",
+    ) -> None:
+        self.type: Final = type
+        self.start: Final = start
+        self.end: Final = end
+        self.score: Final = score
+        self.value: Final = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PiiFinding) and self._parts() == other._parts()
+
+    def __hash__(self) -> int:
+        return hash(self._parts())
+
+    def __lt__(self, other: "PiiFinding") -> bool:
+        return self._parts() < other._parts()
+
+    def __repr__(self) -> str:
+        return f"PiiFinding{self._parts()!r}"
+
+    def _parts(self) -> tuple[str, int, int, float, str]:
+        return self.type, self.start, self.end, self.score, self.value
 
     def at(self, start: int, end: int) -> "PiiFinding":
         """Return the same finding at another position."""

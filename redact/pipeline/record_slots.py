@@ -1,42 +1,73 @@
 """The places of a record that redaction processes: texts, maps, identifiers, stored fields."""
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-import msgspec
+from mypy_extensions import mypyc_attr
 
 from redact.policies.policy import FieldClass
 from redact.policies.writers import Writer
 
 
-class TextSlot(msgspec.Struct, frozen=True, gc=False):
+@mypyc_attr(acyclic=True)
+class TextSlot:
     """A field of a record that holds text: ``getattr(owner, name)``.
 
     ``path`` is the field's path in the contract.
     """
 
-    owner: Any
-    name: str
-    path: str
-    text: str
-    field_class: FieldClass
-    writer: Writer
+    __slots__ = ("field_class", "name", "owner", "path", "text", "writer")
+
+    def __init__(  # noqa: PLR0913, PLR0917  # a plain record
+        self,
+        owner: Any,
+        name: str,
+        path: str,
+        text: str,
+        field_class: FieldClass,
+        writer: Writer,
+    ) -> None:
+        self.owner: Final = owner
+        self.name: Final = name
+        self.path: Final = path
+        self.text: Final = text
+        self.field_class: Final = field_class
+        self.writer: Final = writer
 
 
-class MapSlot(msgspec.Struct, frozen=True, gc=False):
+@mypyc_attr(acyclic=True)
+class MapSlot:
     """A map in a record. ``field_class`` is None for a map of class `keep` (segments)."""
 
-    owner: Any
-    name: str
-    path: str
-    field_class: FieldClass | None
+    __slots__ = ("field_class", "name", "owner", "path")
+
+    def __init__(
+        self,
+        owner: Any,
+        name: str,
+        path: str,
+        field_class: FieldClass | None,
+    ) -> None:
+        self.owner: Final = owner
+        self.name: Final = name
+        self.path: Final = path
+        self.field_class: Final = field_class
 
 
-class IdSlot(msgspec.Struct, frozen=True, gc=False):
+@mypyc_attr(acyclic=True)
+class IdSlot:
     """An identifier of a person in a record."""
 
-    owner: Any
-    name: str
-    value: str
+    __slots__ = ("name", "owner", "value")
+
+    def __init__(
+        self,
+        owner: Any,
+        name: str,
+        value: str,
+    ) -> None:
+        self.owner: Final = owner
+        self.name: Final = name
+        self.value: Final = value
 
 
 class StoredFields(NamedTuple):
@@ -50,10 +81,20 @@ class StoredFields(NamedTuple):
     values: tuple[str | None, ...]
 
 
-class RecordSlots(msgspec.Struct, gc=False):
+@mypyc_attr(acyclic=True)
+class RecordSlots:
     """All slots of one record that redaction processes."""
 
-    texts: list[TextSlot]
-    maps: list[MapSlot]
-    ids: list[IdSlot]
-    stored: list[StoredFields]
+    __slots__ = ("ids", "maps", "stored", "texts")
+
+    def __init__(
+        self,
+        texts: list[TextSlot],
+        maps: list[MapSlot],
+        ids: list[IdSlot],
+        stored: list[StoredFields],
+    ) -> None:
+        self.texts = texts
+        self.maps = maps
+        self.ids = ids
+        self.stored = stored
