@@ -11,16 +11,24 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import msgspec
+from mypy_extensions import i64, mypyc_attr
 
 from redact.analysis.json_leaf import JsonLeaf
+from redact.analysis.json_scanner import (
+    LIST,
+    LIST_END,
+    OBJECT,
+    OBJECT_END,
+    QUOTE,
+    begins_number,
+    number_end,
+    string_end,
+    value_start,
+)
 from redact.field_keys.dummy_values import is_ordinary_word
 from redact.field_keys.field_key import NO_KEY, FieldKey
 from redact.field_keys.key_book import KeyBook, classify_owner
 from redact.pairs import may_hold_split_table, read_split_tables
-
-_TOKEN = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"(\s*:)?|([{}\[\]])|(-?[0-9][0-9.eE+-]*)', re.DOTALL)
-_STRING, _COLON, _BRACKET = 1, 2, 3
-"""Groups of a token: the last matching group gives its kind."""
 
 
 def is_json_document(text: str) -> bool:
@@ -35,6 +43,7 @@ def is_json_document(text: str) -> bool:
     return True
 
 
+@mypyc_attr(acyclic=True)
 class _Context:
     """The context of the next value in a document: its key, and the rule that applies.
 
@@ -94,28 +103,41 @@ def read_leaves(text: str, book: KeyBook) -> list[JsonLeaf]:
     owners = 0
     stack: list[_Context] = []
     keys_read = book.keys_read
-    for match in _TOKEN.finditer(text):
-        group = match.lastindex
-        if group == _COLON:
-            key = keys_read.get(match[1]) or book.key(match[1])
-            current = outer.below(key)
-            if key.shows:
-                around.keys.setdefault(outer.owner, set()).add(key)
-            if not key.plain:
-                leaves.append(_key_leaf(match, key, outer))
-        elif group != _BRACKET:
-            leaf = _value_leaf(match, current)
-            around.register(len(leaves), leaf, current.key)
-            leaves.append(leaf)
-        elif match[_BRACKET] in "{[":
-            stack.append(outer)
-            outer = current
-            if match[_BRACKET] == "{":
-                owners += 1
-                around.holds[owners] = current.key.holds
-                outer = current = current.inside(owners)
+    at: i64 = 0
+    size: i64 = len(text)
+    while at < size:
+        sign: i64 = ord(text[at])
+        if sign == QUOTE:
+            end = string_end(text, at)
+            raw = text[at + 1 : end - 1]
+            value_at = value_start(text, end)
+            if value_at:
+                key = keys_read.get(raw) or book.key(raw)
+                current = outer.below(key)
+                around.show(outer.owner, key)
+                if not key.plain:
+                    leaves.append(_key_leaf(at, end, key, outer))
+                at = value_at
+                continue
+            leaf = _value_leaf(at, end, unescape_json(raw), "string", current)
+        elif begins_number(sign):
+            end = number_end(text, at)
+            leaf = _value_leaf(at, end, text[at:end], "number", current)
         else:
-            outer = current = stack.pop()
+            at += 1
+            if sign in (OBJECT, LIST):
+                stack.append(outer)
+                outer = current
+                if sign == OBJECT:
+                    owners += 1
+                    around.holds[owners] = current.key.holds
+                    outer = current = current.inside(owners)
+            elif sign in (OBJECT_END, LIST_END):
+                outer = current = stack.pop()
+            continue
+        around.register(len(leaves), leaf, current.key)
+        leaves.append(leaf)
+        at = end
     around.judge_by_context(leaves)
     _apply_field_names(leaves, book)
     if may_hold_split_table(text):
@@ -177,13 +199,11 @@ _LONGEST = 60
 """Maximum length of a value that may be the name of a field."""
 
 
-def _value_leaf(match: re.Match[str], context: _Context) -> JsonLeaf:
+def _value_leaf(
+    start: int, end: int, value: str, kind: Literal["string", "number"], context: _Context
+) -> JsonLeaf:
     """Return the leaf of a string or a number."""
-    start, end = match.span()
     key = context.key
-    raw = match[_STRING]
-    kind: Literal["string", "number"] = "number" if raw is None else "string"
-    value = match[0] if raw is None else unescape_json(raw)
     return JsonLeaf(
         start,
         end,
@@ -198,10 +218,8 @@ def _value_leaf(match: re.Match[str], context: _Context) -> JsonLeaf:
     )
 
 
-def _key_leaf(match: re.Match[str], key: FieldKey, outer: _Context) -> JsonLeaf:
+def _key_leaf(start: int, end: int, key: FieldKey, outer: _Context) -> JsonLeaf:
     """Return the leaf of a key that could contain personal data."""
-    start = match.start()
-    end = start + len(match[1]) + 2
     return JsonLeaf(start, end, key.name, outer.key.name, "", None, outer.owner, "key")
 
 
@@ -220,6 +238,11 @@ class LeafContext:
         self._unsure: list[int] = []
         self._inherited: list[int] = []
         self._schemas: set[int] = set()
+
+    def show(self, owner: int, key: FieldKey) -> None:
+        """Register a key of an object, if it shows what the object describes."""
+        if key.shows:
+            self.keys.setdefault(owner, set()).add(key)
 
     def register(self, index: int, leaf: JsonLeaf, key: FieldKey) -> None:
         """Register the leaf with this ``index`` in its document, under ``key``."""

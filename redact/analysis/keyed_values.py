@@ -7,7 +7,9 @@ under a harmless key are not findings. Rules and checks are those for leaves of 
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
+
+from mypy_extensions import mypyc_attr
 
 from redact.field_keys.code_values import repeats_key
 from redact.field_keys.dummy_values import is_ordinary_word
@@ -30,21 +32,29 @@ _VERSION: Final = re.compile(
 )
 
 
-class HarmlessSpan(NamedTuple):
+@mypyc_attr(acyclic=True)
+class HarmlessSpan:
     """The span of a value that belongs to a thing by its key: a number, a version, or a date."""
 
-    start: int
-    end: int
-    is_version: bool
-    is_date: bool = False
+    __slots__ = ("end", "is_date", "is_version", "start")
+
+    def __init__(self, start: int, end: int, *, is_version: bool, is_date: bool = False) -> None:
+        self.start: Final = start
+        self.end: Final = end
+        self.is_version: Final = is_version
+        self.is_date: Final = is_date
 
 
-class KeyedFinding(NamedTuple):
+@mypyc_attr(acyclic=True)
+class KeyedFinding:
     """A value that its key makes personal; ``quote`` must enclose a string in its place."""
 
-    finding: PiiFinding
-    value: KeyedValue
-    quote: str
+    __slots__ = ("finding", "quote", "value")
+
+    def __init__(self, finding: PiiFinding, value: KeyedValue, quote: str) -> None:
+        self.finding: Final = finding
+        self.value: Final = value
+        self.quote: Final = quote
 
 
 _DISGUISED: Final = re.compile(
@@ -73,7 +83,7 @@ def _find(text: str, book: KeyBook) -> KeyedFindings:
         for each in _read_raw(normal.text, book)[0]:
             span = normal.original(each.finding.start, each.finding.end)
             if span not in spans:
-                keyed.append(each._replace(finding=each.finding.at(*span)))
+                keyed.append(KeyedFinding(each.finding.at(*span), each.value, each.quote))
     return keyed, harmless
 
 
@@ -100,7 +110,9 @@ def _read_raw(text: str, book: KeyBook) -> tuple[list[KeyedFinding], list[Harmle
             harmless.append(HarmlessSpan(pair.start, pair.end, is_version=False, is_date=True))
         if key.rule == HARMLESS:
             if is_short_value(pair.value) and not _ends_a_name(text, pair):
-                harmless.append(HarmlessSpan(pair.start, pair.end, names_version(pair.key)))
+                harmless.append(
+                    HarmlessSpan(pair.start, pair.end, is_version=names_version(pair.key))
+                )
         elif key.rule is not None and not (key.rule == "SECRET" and _is_remark(text, pair)):
             value = _typed_value(pair, key, shown.get(pair.owner, ""))
             if value is not None:

@@ -40,7 +40,7 @@ from redact.lexical.findings import Detector, PiiFinding
 from redact.lexical.given_names import is_full_name
 from redact.lexical.prose import is_prose
 from redact.policies.data_types import NUMBER_LIKE
-from redact.recognition.contacts.dialled_phones import is_north_american
+from redact.recognition.contacts.dialled_numbers import is_north_american
 from redact.recognition.matching.labelled_numbers import LABELLED_SCORE
 
 _MAX_DEPTH = 6
@@ -147,7 +147,8 @@ class SegmentAnalyser:
             leaf = leaves[index]
             spans = vetoed.get(index, [])
             if leaf.rule == HARMLESS and is_short_value(leaf.text):
-                spans = [*spans, HarmlessSpan(0, len(leaf.text), names_version(leaf.key))]
+                named = names_version(leaf.key)
+                spans = [*spans, HarmlessSpan(0, len(leaf.text), is_version=named)]
             if finding.type == BIRTH_DATE and names_date(leaf.key):
                 spans = [*spans, HarmlessSpan(0, len(leaf.text), is_version=False, is_date=True)]
             if _is_harmless(finding, leaf.text, spans):
@@ -188,7 +189,10 @@ def read_keyed_leaf(leaf: JsonLeaf) -> KeyedValue | None:
         return None
     read = _read_short_value if len(leaf.text) <= _LONGEST_KNOWN else _read_value
     typed = read(leaf.rule, leaf.key, leaf.text, leaf.certain, leaf.kind == "number")
-    return None if typed is None else KeyedValue(*typed, leaf.part, leaf.owner)
+    if typed is None:
+        return None
+    kind, value = typed
+    return KeyedValue(kind, value, leaf.part, leaf.owner)
 
 
 def _read_value(

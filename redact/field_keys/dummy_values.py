@@ -5,10 +5,12 @@ They occur under personal keys in schemas, templates, forms and settings, in any
 
 import json
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib import resources
+from typing import Final
 
-import msgspec
+from mypy_extensions import mypyc_attr
 
 from redact.field_keys.code_values import is_code
 from redact.field_keys.key_words import fold_letters, load_key_words
@@ -63,18 +65,22 @@ _VERSION = re.compile(r"[\^~>=]{0,2}[0-9]{1,4}\.[0-9]{1,4}(?:\.[0-9]{1,6})?(?:-[
 """A package version, as of a package named `cookie`."""
 
 
-class ValueWords(msgspec.Struct, frozen=True, gc=False):
+@mypyc_attr(acyclic=True)
+class ValueWords:
     """Words of values, in lower case.
 
     ``nothing`` are dummies for any value, ``settings`` describe a state. ``names`` are those that
     are names if capitalised. ``common`` are words of titles and tasks, not parts of a name.
     """
 
-    nothing: frozenset[str]
-    settings: frozenset[str]
-    names: frozenset[str]
-    common: frozenset[str]
-    passwords: frozenset[str]
+    __slots__ = ("common", "names", "nothing", "passwords", "settings")
+
+    def __init__(self, lists: Mapping[str, frozenset[str]]) -> None:
+        self.nothing: Final = lists["nothing"] | lists["nothing said"]
+        self.settings: Final = lists["settings"]
+        self.names: Final = lists["names too"]
+        self.common: Final = lists["common"]
+        self.passwords: Final = lists["passwords too"]
 
 
 @lru_cache(maxsize=1)
@@ -85,13 +91,7 @@ def load_value_words() -> ValueWords:
         name: frozenset(word for row in rows for word in row.split(", "))
         for name, rows in json.loads(text).items()
     }
-    return ValueWords(
-        lists["nothing"] | lists["nothing said"],
-        lists["settings"],
-        lists["names too"],
-        lists["common"],
-        lists["passwords too"],
-    )
+    return ValueWords(lists)
 
 
 def is_dummy_value(text: str, rule: str, *, certain: bool) -> bool:

@@ -3,8 +3,9 @@
 import re
 import unicodedata
 from collections.abc import Sequence
+from typing import Final
 
-import msgspec
+from mypy_extensions import mypyc_attr
 
 from redact.field_keys.dummy_values import is_ordinary_word
 from redact.lexical.given_names import is_given_name
@@ -13,17 +14,23 @@ CAMEL_CASE = re.compile(r"(?!(?:Mc|Mac|De|Di|Le|La|Van|Von|Fitz|San|Ma?c)[A-Z])[
 """A word of source code such as `getUser` or `StringList`, but not `McDonald`."""
 
 
-class FieldValue(msgspec.Struct, frozen=True, gc=False):
+@mypyc_attr(acyclic=True)
+class FieldValue:
     """A stripped value under a personal key, with counts of its characters.
 
     ``certain`` means that the key alone decides, ``is_number`` that it is a JSON number.
     """
 
-    text: str
-    certain: bool
-    is_number: bool
-    digits: int
-    letters: int
+    __slots__ = ("certain", "digits", "is_number", "letters", "text")
+
+    def __init__(
+        self, text: str, digits: int, letters: int, *, certain: bool, is_number: bool
+    ) -> None:
+        self.text: Final = text
+        self.certain: Final = certain
+        self.is_number: Final = is_number
+        self.digits: Final = digits
+        self.letters: Final = letters
 
 
 def is_person_name(value: FieldValue) -> bool:

@@ -62,7 +62,7 @@ def type_of_value(
     if not is_number and is_dummy_value(text, rule, certain=certain):
         return None
     digits, letters = sum(map(str.isdigit, text)), sum(map(str.isalpha, text))
-    counted = FieldValue(text, certain, is_number, digits, letters)
+    counted = FieldValue(text, digits, letters, certain=certain, is_number=is_number)
     if not is_number and rule not in _AS_THEY_ARE:
         other = _other_type(rule, counted)
         if other:

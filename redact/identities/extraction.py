@@ -6,7 +6,9 @@ The identities of a record are searched for in that record only, never in those 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final
+
+from mypy_extensions import mypyc_attr
 
 from redact.identities.identity import NO_IDENTITIES, IdentityValue
 from redact.lexical.findings import PiiFinding
@@ -30,17 +32,27 @@ _NAMES_WITH_SIGNS = frozenset({"USER_ID", "HOST"})
 """Types whose values are searched for without a digit too, if they are no plain word."""
 
 
-class KeyedValue(NamedTuple):
+@mypyc_attr(acyclic=True)
+class KeyedValue:
     """A value that its key makes personal.
 
     ``part`` is the part of a name (`given`, `family`), ``owner`` is the number of the object that
     contains it.
     """
 
-    type: str
-    value: str
-    part: str
-    owner: int
+    __slots__ = ("owner", "part", "type", "value")
+
+    def __init__(
+        self,
+        type: str,  # noqa: A002  # as in Presidio
+        value: str,
+        part: str,
+        owner: int,
+    ) -> None:
+        self.type: Final = type
+        self.value: Final = value
+        self.part: Final = part
+        self.owner: Final = owner
 
 
 def extract_identities(values: Iterable[KeyedValue]) -> frozenset[IdentityValue]:

@@ -5,6 +5,7 @@ Faker (MIT, see `given_names.LICENSE`), without names that are everyday words.
 """
 
 import re
+from collections.abc import Collection
 from importlib import resources
 from typing import Final
 
@@ -28,6 +29,30 @@ def is_given_name(word: str) -> bool:
     """Return whether a word is a given name; some words are names only with a capital."""
     folded = strip_diacritics(word).lower().strip(".")
     return folded in _NAMES or (folded in _WORDS_TOO and word[:1].isupper())
+
+
+_FIRST: Final = re.compile(r"[^\W\d_]{1,24}")
+
+
+def has_given_name_after(text: str, endings: Collection[str]) -> bool:
+    """Return whether a given name follows a space, and before it the last two letters of a phrase.
+
+    ``endings`` are in lower case; a comma or colons may follow them. Beyond ASCII any word counts.
+    """
+    parts = text.split(" ")
+    any_ending = not text.isascii()
+    before = parts[0]
+    seen: set[str] = set()
+    for index in range(1, len(parts)):
+        part = parts[index]
+        if part and (any_ending or before[-3:].rstrip(",:")[-2:].lower() in endings):
+            word = _FIRST.match(part)
+            if word is not None and word[0] not in seen:
+                if is_given_name(word[0]):
+                    return True
+                seen.add(word[0])
+        before = part
+    return False
 
 
 _CAPITAL: Final = r"[^\W\d_a-z]"

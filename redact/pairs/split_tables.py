@@ -12,7 +12,9 @@ from redact.pairs.items import ValueLiteral
 from redact.pairs.literals import read_call, read_number, read_string
 from redact.pairs.pair import KeyValuePair
 
-_LIST = re.compile(r"[:=]\s{0,10}+\[")
+_SIGNS = (":", "=")
+_MOST_SPACES = 10
+"""Between the sign after a key and the list."""
 _HEADS = re.compile(
     r"(?<![A-Za-z])(?:columns?|(?:column|col|field)_?names|cols|headers?|headings|fields|names|keys)"
     r"[\"']?\s{0,10}+\Z",
@@ -70,9 +72,18 @@ def may_hold_split_table(text: str) -> bool:
 
 def _lists(text: str, key: re.Pattern[str], start: int, end: int) -> Iterator[int]:
     """Yield the positions after the brackets that open a list under a key."""
-    for match in _LIST.finditer(text, start, end):
-        if key.search(text, max(match.start() - _LONGEST_KEY, 0), match.start()):
-            yield match.end()
+    bracket = text.find("[", start, end)
+    while bracket >= 0:
+        sign = bracket - 1
+        while sign > start and bracket - sign <= _MOST_SPACES and text[sign].isspace():
+            sign -= 1
+        if (
+            sign >= start
+            and text[sign] in _SIGNS
+            and key.search(text, max(sign - _LONGEST_KEY, 0), sign)
+        ):
+            yield bracket + 1
+        bracket = text.find("[", bracket + 1, end)
 
 
 def _has_digit(name: str) -> bool:

@@ -6,7 +6,6 @@ hash of the previous row, so that no row can be changed or removed without break
 """
 
 import hashlib
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -63,7 +62,10 @@ class AuditEntry(msgspec.Struct, frozen=True, gc=False):
     @property
     def counts(self) -> list[AuditCount]:
         """Return the number of findings by type and operator, sorted."""
-        totals = Counter([(entry.type, entry.operator) for entry in self.positions])
+        totals: dict[tuple[str, str], int] = {}
+        for entry in self.positions:
+            what = entry.type, entry.operator
+            totals[what] = totals.get(what, 0) + 1
         replaced = [AuditCount(*what, count) for what, count in sorted(totals.items())]
         if not self.kept:
             return replaced
@@ -102,8 +104,9 @@ def build_audit_rows(
             "characters_scanned": entry.characters,
             "counts": counts,
             "positions": entry.positions,
-            "_index": entry.item,
         }
+        if entry.item is not None:
+            row["_index"] = entry.item
         chain = chain_hash(row, previous)
         rows.append(
             _Row(entry.fingerprint, entry.characters, counts, entry.positions, previous, chain)
@@ -123,7 +126,7 @@ def chain_hash(row: Mapping[str, Any], previous: str) -> str:
     It is SHA-256 over both as JSON, with sorted names and without white space. ``_index`` is left
     out where it is null: rows of before it existed have none.
     """
-    if row.get("_index") is None:
+    if "_index" in row and row["_index"] is None:
         row = {name: value for name, value in row.items() if name != "_index"}
     return _hash([previous, row])
 

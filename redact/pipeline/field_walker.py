@@ -2,34 +2,43 @@
 
 from collections.abc import Callable, Sequence
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, Final
 
 from redact.pipeline.record_slots import IdSlot, MapSlot, RecordSlots, StoredFields, TextSlot
 from redact.policies.policy import FieldClass
-from redact.policies.writers import Writer, writer_of_field, writer_of_role
+from redact.policies.writers import writer_of_field, writer_of_role
 from schemas.contract import CONTRACTS, ContractField, FieldType, Pii
 
 
-class _Step(NamedTuple):
+class _Step:
     """How to process a field: ``treat`` adds its value to the slots; None is for texts."""
 
-    name: str
-    path: str
-    field_class: FieldClass | None
-    inner: "_Level | None"
-    empty: Any
-    writer: Writer
-    treat: Callable[["_Step", Any, Any, RecordSlots], None] | None
+    def __init__(
+        self, field: ContractField, inner: "_Level | None", treat: "_Treat | None"
+    ) -> None:
+        self.name: Final = field.name
+        self.path: Final = field.path
+        self.field_class: Final = _CLASS.get(field.pii)
+        self.inner: Final = inner
+        self.empty: Final = _empty(field)
+        self.writer: Final = writer_of_field(field.name)
+        self.treat: Final = treat
 
 
-class _Level(NamedTuple):
+_Treat = Callable[[_Step, Any, Any, RecordSlots], None]
+
+
+class _Level:
     """The relevant fields of one kind of record, read in one call."""
 
-    steps: tuple[_Step, ...]
-    values: Callable[[Any], tuple[Any, ...]]
-    stored: tuple[tuple[str, str], ...]
-    stored_values: Callable[[Any], tuple[Any, ...]]
-    has_role: bool
+    def __init__(
+        self, steps: tuple[_Step, ...], stored: tuple[tuple[str, str], ...], *, has_role: bool
+    ) -> None:
+        self.steps: Final = steps
+        self.values: Final = _getter([step.name for step in steps])
+        self.stored: Final = stored
+        self.stored_values: Final = _getter([name for name, _ in stored])
+        self.has_role: Final = has_role
 
     def walk(self, owner: Any, slots: RecordSlots) -> None:
         """Collect the slots of a record and of the records in it."""
@@ -86,9 +95,7 @@ def _level(fields: tuple[ContractField, ...]) -> _Level | None:
     steps = tuple(step for field in fields if (step := _step(field)) is not None)
     if not steps and not stored:
         return None
-    names = [step.name for step in steps]
-    has_role = any(field.name == "role" for field in fields)
-    return _Level(steps, _getter(names), stored, _getter([name for name, _ in stored]), has_role)
+    return _Level(steps, stored, has_role=any(field.name == "role" for field in fields))
 
 
 def _getter(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
@@ -111,7 +118,7 @@ def _step(field: ContractField) -> _Step | None:
     if not field.fields and field.pii is Pii.KEEP and field.type is not FieldType.MAP:
         return None
     inner = _level(field.fields) if field.fields else None
-    treat: Callable[[_Step, Any, Any, RecordSlots], None] | None = _add_identifier
+    treat: _Treat | None = _add_identifier
     if field.fields:
         treat = _walk_records
     elif field.pii is Pii.DROP:
@@ -122,8 +129,7 @@ def _step(field: ContractField) -> _Step | None:
         treat = None
     if treat is _walk_records and inner is None:
         return None
-    writer = writer_of_field(field.name)
-    return _Step(field.name, field.path, _CLASS.get(field.pii), inner, _empty(field), writer, treat)
+    return _Step(field, inner, treat)
 
 
 def _empty(field: ContractField) -> Any:

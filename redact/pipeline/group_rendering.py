@@ -15,6 +15,9 @@ from redact.pipeline.segmenter import Segmenter
 from redact.rendering.residual_scan import ResidualScanner
 from schemas.record_batches import DecodedBatch
 
+Attempt = Callable[[RecordDraft, Callable[[], None]], None]
+"""Runs work on a draft, and handles its errors."""
+
 
 class GroupRenderer:
     """Renders groups of records; ``found_by_scan`` counts, by type, the
@@ -31,22 +34,29 @@ class GroupRenderer:
         self,
         drafts: Sequence[RecordDraft],
         learnt: frozenset[IdentityValue],
-        attempt: Callable[[RecordDraft, Callable[[], None]], None],
+        attempt: Attempt,
     ) -> None:
         """Render the drafts with the identities ``learnt``, twice if the scan finds something.
 
         ``attempt`` runs the work on a draft and handles its errors.
         """
-
-        def render_all(identities: RecordIdentities) -> frozenset[IdentityValue]:
-            for draft in drafts:
-                attempt(draft, partial(self._render, draft, identities, learnt))
-            return NO_IDENTITIES.union(*[draft.left for draft in drafts])
-
-        missed = render_all(identities_of(learnt))
+        missed = self._render_all(drafts, learnt, attempt, identities_of(learnt))
         if missed:
             self._found_by_scan.update([each.type for each in missed])
-            render_all(identities_of(learnt | missed))
+            self._render_all(drafts, learnt, attempt, identities_of(learnt | missed))
+
+    def _render_all(
+        self,
+        drafts: Sequence[RecordDraft],
+        learnt: frozenset[IdentityValue],
+        attempt: Attempt,
+        identities: RecordIdentities,
+    ) -> frozenset[IdentityValue]:
+        """Render all drafts, and return the values that the scan finds in them."""
+        for draft in drafts:
+            attempt(draft, partial(self._render, draft, identities, learnt))
+        left = [draft.left for draft in drafts if draft.left]
+        return NO_IDENTITIES.union(*left) if left else NO_IDENTITIES
 
     def _render(
         self,

@@ -267,7 +267,7 @@ class PolicyRedactor:
             work.failure = _residual(draft)
             return
         personal = self.segmenter.watched(
-            lambda: self._stored_fields.personal(slots, draft.identities)
+            partial(self._stored_fields.personal, slots, draft.identities)
         )
         refused = [each for each in personal if each.name in JOIN_KEYS]
         if refused:

@@ -1,6 +1,6 @@
 """The places of a record that redaction processes: texts, maps, identifiers, stored fields."""
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from mypy_extensions import mypyc_attr
 
@@ -70,15 +70,21 @@ class IdSlot:
         self.value: Final = value
 
 
-class StoredFields(NamedTuple):
+@mypyc_attr(acyclic=True)
+class StoredFields:
     """The texts of class `keep` of one object in a record: ids of things, models, versions.
 
     ``fields`` holds the name and contract path of each; ``values`` has the same length.
     """
 
-    owner: Any
-    fields: tuple[tuple[str, str], ...]
-    values: tuple[str | None, ...]
+    __slots__ = ("fields", "owner", "values")
+
+    def __init__(
+        self, owner: Any, fields: tuple[tuple[str, str], ...], values: tuple[str | None, ...]
+    ) -> None:
+        self.owner: Final = owner
+        self.fields: Final = fields
+        self.values: Final = values
 
 
 @mypyc_attr(acyclic=True)

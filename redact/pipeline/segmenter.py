@@ -6,6 +6,7 @@ that a hostile text costs its time once.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import count
 from typing import NamedTuple, TypeVar
 
@@ -203,11 +204,8 @@ class Segmenter:
         return self.numbered_renderer(field_class, app)[1]
 
     def _attempt(self, segment: TextSegment) -> SegmentAnalysis | SegmentFailure:
-        def analysed() -> SegmentAnalysis:
-            return self.analyser.analyse(segment.text)
-
         try:
-            return self.watchdog.run(analysed)
+            return self.watchdog.run(partial(self.analyser.analyse, segment.text))
         except (MemoryError, StalledError):
             raise
         except Exception as error:  # noqa: BLE001  # fail closed, whatever it was

@@ -16,7 +16,8 @@ import regex
 from presidio_analyzer import EntityRecognizer, Pattern, PatternRecognizer
 
 from redact.lexical.findings import PiiFinding, TextTimeoutError
-from redact.recognition.contacts.dialled_phones import DialledPhoneRecogniser, max_dialled_digits
+from redact.recognition.contacts.dialled_numbers import max_dialled_digits
+from redact.recognition.contacts.dialled_phones import DialledPhoneRecogniser
 from redact.recognition.contacts.phone_walker import PhoneWalker
 from redact.recognition.context_words import LONGEST_WORD as _LONGEST_WORD
 from redact.recognition.context_words import ContextWords

@@ -191,12 +191,13 @@ def _possible_types(text: str) -> Iterator[str]:
 
 
 def _may_hold_secret(text: str) -> bool:
+    # One character is found several times as fast as a word.
     return (
-        "AKIA" in text
-        or "ASIA" in text
-        or "-----B" in text
-        or "eyJ" in text
-        or "xox" in text
+        ("K" in text and "AKIA" in text)
+        or ("I" in text and "ASIA" in text)
+        or ("-" in text and "-----B" in text)
+        or ("J" in text and "eyJ" in text)
+        or ("x" in text and "xox" in text)
         or ("gh" in text and any([begin in text for begin in _GITHUB]))  # noqa: C419  # faster so
     )
 

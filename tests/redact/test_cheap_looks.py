@@ -13,11 +13,9 @@ from redact.analysis.segment_parts import MarkedLiteral
 from redact.identities.identity_search import IdentityFinder
 from redact.lexical.findings import PiiFinding
 from redact.pairs import read_pairs, reader
-from redact.recognition.contacts.dialled_phones import (
-    GluedPhoneRecogniser,
-    is_dialled,
-    max_dialled_digits,
-)
+from redact.recognition.contacts.dialled_numbers import is_dialled, max_dialled_digits
+from redact.recognition.contacts.dialled_phones import GluedPhoneRecogniser
+from redact.recognition.numbers.accounts import IbanRecogniser
 from redact.recognition.persons.person_phrases import GreetedNameRecogniser
 from redact.rendering import renderer
 from redact.screening import ner_gate
@@ -44,6 +42,14 @@ _FREE_TEXT = (
     "40 a\u00f1os", "aged 3", "turned 40", "AGE: 7", "7anni", "5 lata", "Anna", "anna", "sofia",
     "\u00c9lodie", "the", "Hello", "JFK", "HAT083", "Z\u00fcrich", "xqzwv", "\n", "Cabin: x",
     "Passenger: Ann", "Max value: 3", " ", ", ", "|", "def f(x):\n", "\u212aa", "'s", "_x", "9A",
+)  # fmt: skip
+
+
+_ACCOUNTS = (
+    "DE89370400440532013000", "GB29 NWBK 6016 1331 9268 19", "FR14", "de", "D E", "NO 69", "IT",
+    "00-11 22.33_44", "AB12CD34EF56", "\u0130T60X0542811101", "\u017fE45", "GB-8", "x", " - ",
+    "flight HAT136 at 06:00 from JFK, and the price is 130 dollars", "0" * 60, "A1" * 40, "9DE89",
+    ", " * 80, "7",
 )  # fmt: skip
 
 
@@ -93,6 +99,23 @@ def test_no_part_of_a_dialled_number_has_more_digits_than_stated() -> None:
     assert max_dialled_digits("3473") == 0
     assert max_dialled_digits("024-1-17") == 3
     assert max_dialled_digits("(212) 555 0187") == len("(212) 555 0187")
+
+
+def test_an_account_is_found_in_parts_of_a_text_as_in_all_of_it() -> None:
+    """Two letters and a digit, with any signs: no match is outside of these parts."""
+    random = Random(5)  # noqa: S311  # not for secrets
+    expression: str = vars(IbanRecogniser())["patterns"][0].regex
+    search = regex.compile(expression, regex.IGNORECASE | regex.DOTALL | regex.MULTILINE)
+    matched = cut = 0
+    for _ in range(3_000):
+        text = _mixed(random, _ACCOUNTS, 40)
+        parts = IbanRecogniser().stretches(text)
+        within = [m.span() for start, end in parts for m in search.finditer(text, start, end)]
+        assert within == [m.span() for m in search.finditer(text)], text
+        matched += bool(within)
+        cut += sum(end - start for start, end in parts) < len(text)
+    assert matched > 100
+    assert cut > 100
 
 
 def test_keys_are_the_same_without_the_check_before(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """JSON inside strings comes back as valid JSON of the same shape, redacted leaf by leaf."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -65,6 +66,35 @@ def test_leaves_are_where_they_say(value: Any) -> None:
         assert str(json.loads(text[leaf.start : leaf.end])) == str(
             leaf.text if leaf.kind != "number" else json.loads(leaf.text)
         )
+
+
+_TOKEN = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"(\s*:)?|([{}\[\]])|(-?[0-9][0-9.eE+-]*)', re.DOTALL)
+_VALUES = (1, 4)
+"""The groups of a string without a colon and of a number."""
+
+
+@given(
+    JSON | st.lists(st.text(st.sampled_from('\\"a:{}[]1-, \n'), max_size=9), max_size=4),
+    st.sampled_from([None, 2]),
+    st.sampled_from([(",", ":"), (", ", " : "), (" ,\r\n", "\t:\t")]),
+)
+def test_scanned_leaves_are_those_of_an_expression(
+    value: Any, indent: int | None, signs: tuple[str, str]
+) -> None:
+    """Strings with any escapes, numbers, and keys with white space before the colon."""
+    text = json.dumps(value, indent=indent, separators=signs)
+    if not is_json_document(text):
+        return
+    found = [leaf for leaf in read_leaves(text, engine().book) if leaf.kind != "key"]
+    matches = [match for match in _TOKEN.finditer(text) if match.lastindex in _VALUES]
+    assert [(leaf.start, leaf.end) for leaf in found] == [match.span() for match in matches]
+    assert [leaf.kind == "number" for leaf in found] == [bool(match[4]) for match in matches]
+
+
+def test_a_string_without_an_end_is_an_error() -> None:
+    """No loop and no leaf, if a text is no document after all: the record is refused."""
+    with pytest.raises(ValueError, match="without an end"):
+        read_leaves('["a', engine().book)
 
 
 @given(st.text(max_size=30), st.booleans())

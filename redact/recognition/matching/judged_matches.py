@@ -37,9 +37,9 @@ class JudgedRecogniser(GatedRecogniser):
     mark = ""
 
     def stretches(self, text: str) -> Iterable[tuple[int, int]]:
-        """Return the parts of a text to search, in order; no match is outside of them.
+        """Return the parts of a text to search, in order and disjoint.
 
-        A part ends with whole lines, and the lines in it are all that its matches depend on.
+        No match is outside of them, and each holds all that its matches depend on.
         """
         return ((0, len(text)),)
 

@@ -38,6 +38,13 @@ _HEAD_FORM = re.compile(rf"[A-Z]{{2}}{_JOIN}?[0-9]{_JOIN}?[0-9]|[A-Za-z]{{2}}[0-
 """Lower-case letters must touch the digits: `no 69 ...` is a number after a word."""
 
 
+_LETTER = r"[A-Za-z\u017f\u212a\u0130\u0131]"
+_FIRST_DIGIT = re.compile(rf"[0-9](?:(?<={_LETTER}{{2}}[0-9])|(?<={_LETTER}{{2}}{_JOIN}[0-9]))")
+"""The first check digit behind two letters. Its first character is a set, which is found fast."""
+_BEFORE = 4
+_LONGEST = 130
+"""Characters of a part before that digit, and most of one number with all of its signs."""
+
 _UUID = re.compile(
     r"(?<![0-9A-Za-z])[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}(?![0-9A-Za-z])", re.IGNORECASE
 )
@@ -59,6 +66,17 @@ class IbanRecogniser(JudgedRecogniser):
             patterns=[Pattern("IBAN", form, 1.0)],
             name="IbanRecognizer",
         )
+
+    def stretches(self, text: str) -> list[tuple[int, int]]:
+        """Return the parts that begin before two letters and a digit, those that touch as one."""
+        parts: list[tuple[int, int]] = []
+        for match in _FIRST_DIGIT.finditer(text):
+            start = max(match.start() - _BEFORE, 0)
+            end = min(start + _LONGEST + _BEFORE, len(text))
+            if parts and start <= parts[-1][1]:
+                start = parts.pop()[0]
+            parts.append((start, end))
+        return parts
 
     def judge(self, text: str, match: Any) -> Iterator[JudgedSpan]:
         """Return as many characters as the country's numbers have, if the check digits match."""

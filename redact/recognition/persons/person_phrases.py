@@ -9,7 +9,6 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from importlib import resources
-from itertools import pairwise
 from typing import Any, Final
 
 from presidio_analyzer import Pattern, PatternRecognizer
@@ -17,7 +16,7 @@ from presidio_analyzer import Pattern, PatternRecognizer
 from redact.field_keys.dummy_values import has_only_ordinary_words, is_ordinary_word
 from redact.field_keys.person_values import is_organisation
 from redact.field_keys.value_types import type_of_value
-from redact.lexical.given_names import is_given_name
+from redact.lexical.given_names import has_given_name_after, is_given_name
 from redact.recognition.matching.judged_matches import GatedRecogniser, JudgedRecogniser, JudgedSpan
 
 _FOLDER: Final = resources.files("redact")
@@ -26,9 +25,6 @@ _EVERYDAY: Final = frozenset(
     json.loads((_FOLDER / "everyday_words.json").read_text(encoding="utf-8"))
 )
 _LETTERS: Final = re.compile(r"[^\W\d_]+")
-_FIRST: Final = re.compile(r"[^\W\d_]{1,24}")
-"""The first word of a name, as in the expressions here."""
-
 CERTAIN_SCORE: Final = 0.9
 """The score of a name that words announce: higher than any score of a model."""
 
@@ -196,16 +192,7 @@ class GreetedNameRecogniser(GatedRecogniser):
 
     def may_stand(self, text: str) -> bool:
         """Return whether a given name follows a space and the end of a phrase."""
-        parts = text.split(" ")
-        behind = parts[1:]
-        if text.isascii():
-            behind = [
-                part
-                for before, part in pairwise(parts)
-                if before[-3:].rstrip(",:")[-2:].lower() in _LAST_TWO
-            ]
-        firsts = {word[0] for part in behind if (word := _FIRST.match(part)) is not None}
-        return any(map(is_given_name, firsts))
+        return has_given_name_after(text, _LAST_TWO)
 
     def invalidate_result(self, pattern_text: str) -> bool:
         """Refuse a match that does not begin with a given name."""
