@@ -176,7 +176,7 @@ def _is_sentence(value: FieldValue) -> bool:
     if value.digits or "," in text or text.count(" ") < _FEWEST_SPACES:
         return False
     has_cases = text != text.upper()
-    return has_cases and sum([word[0].isupper() for word in text.split()]) < _FEWEST_CAPITALS
+    return has_cases and sum(word[0].isupper() for word in text.split()) < _FEWEST_CAPITALS
 
 
 _FEWEST_SPACES = 3
@@ -193,7 +193,7 @@ _NETWORK_ADDRESS = re.compile(
 def _is_network_address(text: str) -> bool:
     if " " in text:
         return False
-    return any([pattern.match(text) for pattern in (_URL, _NO_MACHINE)]) or bool(  # noqa: C419  # faster so
+    return any(pattern.match(text) for pattern in (_URL, _NO_MACHINE)) or bool(
         _NETWORK_ADDRESS.fullmatch(text) or _UUID.fullmatch(text)
     )
 

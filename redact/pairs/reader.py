@@ -87,7 +87,7 @@ def may_hold_pairs(text: str) -> bool:
     others = _SIGNS_IN_LINES if "\n" in text else ()
     if not text.isascii():
         others += _SIGNS_BEYOND_ASCII
-    return any([sign in text for sign in others])  # noqa: C419  # faster so
+    return any(sign in text for sign in others)
 
 
 def _may_insert(text: str) -> bool:

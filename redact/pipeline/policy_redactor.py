@@ -284,7 +284,7 @@ class PolicyRedactor:
         self._identifiers.replace(
             slots, self.segmenter.scope(draft.app), redacted_before=draft.redacted_before
         )
-        self._counts["findings"] += sum([len(each.replaced) for each in draft.rendered])
+        self._counts["findings"] += sum(len(each.replaced) for each in draft.rendered)
         if not self._audit:
             return
         if self._report:
@@ -324,7 +324,7 @@ class PolicyRedactor:
             partition=decoded.partitions[index],
             offset=decoded.offsets[index],
             fingerprint=None if value is None else fingerprint(self._keys.fingerprint, value),
-            characters=sum([len(segment.text) for segment in work.draft.segments]),
+            characters=sum(len(segment.text) for segment in work.draft.segments),
             positions=tuple(work.replaced),
             kept=work.kept,
             item=decoded.raws[index].item,

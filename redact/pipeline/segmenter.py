@@ -177,7 +177,7 @@ class Segmenter:
     ) -> list[IdentityFinder]:
         """Return the names of a record that occur in a segment."""
         occurrences = analysed.occurrences
-        if any([finder.serial not in occurrences for finder in names.finders]):  # noqa: C419  # faster so
+        if any(finder.serial not in occurrences for finder in names.finders):
             if isinstance(analysed.analysis, SegmentFailure):
                 raise TypeError("a segment that failed cannot be rendered")
             if len(occurrences) > _MOST_NAMES:

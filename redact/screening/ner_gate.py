@@ -107,7 +107,7 @@ def blank_code_and_keys(text: str) -> str:
     if "```" in text:
         text = _FENCE.sub(_blank, text)
     text = _CODE_LINE.sub(_without_code, text)
-    if any([sign in text for sign in SIGNS_OF_IDENTIFIER]):  # noqa: C419  # faster so
+    if any(sign in text for sign in SIGNS_OF_IDENTIFIER):
         text = _IDENTIFIER.sub(_blank, text)
     if may_name_code(text):
         text = _CODES.sub(_blank, text)
@@ -123,7 +123,7 @@ def blank_code_and_keys(text: str) -> str:
 def may_name_code(text: str) -> bool:
     """Return whether a text may hold the name of a code, such as `ISBN`."""
     lowered = text.lower()
-    if any([name in lowered for name in _CODE_NAMES]):  # noqa: C419  # faster so
+    if any(name in lowered for name in _CODE_NAMES):
         return True
     return not text.isascii() and _ODD_CASE.search(text) is not None
 
