@@ -77,6 +77,8 @@ class Segmenter:
         report: bool = False,
     ) -> None:
         self._policy = policy
+        self._by_app = policy.scope == "app"
+        self._apps = frozenset(policy.apps)
         self.watchdog = Watchdog(policy.text_seconds)
         self._secret = keys.cache
         self.pseudonyms = Pseudonyms(keys, policy.regions)
@@ -197,7 +199,7 @@ class Segmenter:
 
     def scope(self, app: str) -> str:
         """Return the scope of stable pseudonyms: an app, or (empty) the lake."""
-        return app if self._policy.scope == "app" else ""
+        return app if self._by_app else ""
 
     def renderer(self, field_class: FieldClass, app: str) -> SegmentRenderer:
         """Return the renderer of a class of fields in an app."""
@@ -244,7 +246,7 @@ class Segmenter:
         With ``redacted_before`` it renders texts that were redacted before.
         """
         scope = self.scope(app)
-        who = (field_class, app if scope or app in self._policy.apps else "", redacted_before)
+        who = (field_class, app if scope or app in self._apps else "", redacted_before)
         cached = self._renderers.get(who)
         if cached is None:
             build = SecondPassRenderer if redacted_before else SegmentRenderer
