@@ -313,6 +313,8 @@ def character_origins(raw: str) -> list[int]:
 
 def json_literal(value: str, *, ascii_only: bool) -> str:
     """Return a JSON string literal of ``value``."""
+    if value.isascii() and value.isprintable() and '"' not in value and "\\" not in value:
+        return f'"{value}"'
     return json.dumps(value, ensure_ascii=ascii_only)
 
 

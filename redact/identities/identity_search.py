@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import count
 
+from mypy_extensions import mypyc_attr
+
 from redact.identities.extraction import is_short_id, join_persons
 from redact.identities.identity import IdentityValue, NameVariant
 from redact.identities.name_variants import BIRTH_DATE, list_date_variants, list_variants
@@ -20,6 +22,7 @@ _INITIAL = 2
 """Length of an initial with its full stop."""
 
 
+@mypyc_attr(acyclic=True)
 class SearchableText:
     """A text prepared for searching: raw, and normalised if that differs."""
 
@@ -49,6 +52,7 @@ class SearchableText:
         return findings
 
 
+@mypyc_attr(acyclic=True)
 class _Variants:
     """The variants of a value by their first words, and what tells quickly that one may occur.
 
@@ -73,6 +77,7 @@ class _Variants:
         self.cues = tuple(marks)
 
 
+@mypyc_attr(acyclic=True)
 class IdentityFinder:
     """Searches texts for one identity; threads share it.
 
@@ -125,6 +130,7 @@ class IdentityFinder:
         return self._variants
 
 
+@mypyc_attr(acyclic=True)
 class ShortIdFinder(IdentityFinder):
     """Searches texts for a user id of few characters, which may also be a number or a word.
 
@@ -175,6 +181,7 @@ def _build_finder(learnt: IdentityValue) -> IdentityFinder:
     return ShortIdFinder(learnt) if is_short_id(learnt) else IdentityFinder(learnt)
 
 
+@mypyc_attr(acyclic=True)
 class RecordIdentities:
     """All identities of one record: ``finders``, always in the same order.
 

@@ -19,10 +19,17 @@ from redact.pairs.rows import read_aligned_tables, read_inserts
 from redact.pairs.split_tables import may_hold_split_table, read_split_tables
 from redact.pairs.tables import read_tables
 
-_SIGNS = (
-    *("=", "<", "\t", "  ", " -", "--", "...", "('", '("'),
-    *("define ", "ENV ", "Env ", "env ", "_header ", "_param ", "LIKE ", "like ", "entry ", "[1] "),
+_SIGNS: Final = ("=", "<", "\t", "  ", "...", "define ", "env ", "like ", "entry ")
+_SIGNS_WITH: Final = (
+    ("-", (" -", "--")),
+    ("(", ("('", '("')),
+    ("_", ("_header ", "_param ")),
+    ("V", ("ENV ",)),
+    ("E", ("Env ",)),
+    ("K", ("LIKE ",)),
+    ("[", ("[1] ",)),
 )
+"""More signs, by a character of each: one character is found several times as fast as a word."""
 _SIGNS_IN_LINES: Final[tuple[str, ...]] = (",", "|", ";", "\u2502")
 _SIGNS_BEYOND_ASCII: Final[tuple[str, ...]] = ("\uff1a", " \u2013", " \u2014", " \u2192")
 _COLON = re.compile(r":(?![0-9])|(?<![0-9]):")
@@ -80,6 +87,11 @@ def may_hold_pairs(text: str) -> bool:
     for sign in _SIGNS:
         if sign in text:
             return True
+    for character, signs in _SIGNS_WITH:
+        if character in text:
+            for sign in signs:
+                if sign in text:
+                    return True
     if ":" in text and _COLON.search(text) is not None:
         return True
     if "\n" not in text and _may_insert(text):

@@ -8,7 +8,7 @@ the record is rejected: neither its text nor the text of the exception passes.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -243,12 +243,16 @@ class PolicyRedactor:
                 work.record.taught = marks
         sound = {id(work.draft): work for work in group if not _has_failed(work)}
 
-        def attempt(draft: RecordDraft, step: Callable[[], None]) -> None:
-            self._attempt(sound[id(draft)], step)
-
-        self._groups.render([work.draft for work in sound.values()], learnt, attempt)
+        drafts = [work.draft for work in sound.values()]
+        self._groups.render(drafts, learnt, partial(self._attempt_draft, sound))
         for work in sound.values():
             self._attempt(work, partial(self._replace, work))
+
+    def _attempt_draft(
+        self, works: Mapping[int, RecordWork], draft: RecordDraft, step: Callable[[], None]
+    ) -> None:
+        """Run a step for the record of a draft; ``works`` are by the identity of their drafts."""
+        self._attempt(works[id(draft)], step)
 
     def _attempt(self, work: RecordWork, step: Callable[[], None]) -> None:
         """Run a step for a record that has not failed; if it raises, the record has failed."""
