@@ -31,7 +31,7 @@ _ROWS: Final = 1_024
 _EXPONENTS: Final = 64
 """Entries of the table of exponentials for each whole number."""
 
-_POWERS: Final = np.rint(
+POWERS: Final = np.rint(
     np.exp(-np.arange(12 * _EXPONENTS, dtype=np.float64) / _EXPONENTS) * 2**16
 ).astype(np.float32)
 
@@ -55,8 +55,9 @@ class ExactProduct:
 
     def __init__(self, weights: Floats, *added: Floats) -> None:
         for finest in range(_FINEST, -1, -1):
+            one = 2.0**finest * STATE_STEPS
             rounded = np.rint(weights.astype(np.float64) * 2**finest)
-            tables = [np.rint(table.astype(np.float64) * 2**finest * STATE_STEPS) for table in added]
+            tables = [np.rint(table.astype(np.float64) * one) for table in added]
             most = np.abs(rounded).sum(axis=0) * _LARGEST
             for table in tables:
                 most = most + np.abs(table).max(axis=0)
@@ -64,14 +65,14 @@ class ExactProduct:
                 break
         else:
             raise ValueError("The weights of the model are too large.")
-        self._weights = np.ascontiguousarray(rounded, np.float32)
+        self.weights = np.ascontiguousarray(rounded, np.float32)
         self.added = [table.astype(np.float32) for table in tables]
-        self.one = 2.0**finest * STATE_STEPS
+        self.one = one
         """What the sum 1 is in the result."""
 
     def of(self, states: Wholes) -> Floats:
         """Return the products of rows of states, without what is added."""
-        sums: Floats = states.astype(np.float32) @ self._weights
+        sums: Floats = states.astype(np.float32) @ self.weights
         return sums
 
 
@@ -79,7 +80,7 @@ class ExactMaxout:
     """The maximum of several linear forms, normalised to mean 0 and variance 1, and scaled."""
 
     def __init__(self, product: ExactProduct, scale: Floats, shift: Floats) -> None:
-        self._product = product
+        self.product = product
         self.added = product.added
         self.width = len(scale)
         self._scale = scale * np.float32(STATE_STEPS)
@@ -88,7 +89,7 @@ class ExactMaxout:
 
     def of(self, states: Wholes, added: Floats) -> Floats:
         """Return the results of rows of states, in steps of states."""
-        sums = self._product.of(states)
+        sums = self.product.of(states)
         sums += added
         width = self.width
         best = sums[:, :width]
@@ -111,8 +112,8 @@ def chances_of(scores: Floats, one: float) -> Wholes:
     """Return probabilities by the exponentials of scores, in which 1 is ``one``."""
     scores -= scores.max(axis=1, keepdims=True)
     scores *= np.float32(-_EXPONENTS / one)
-    places = np.minimum(scores, len(_POWERS) - 1).astype(np.intp)
-    powers = _POWERS[places]
+    places = np.minimum(scores, len(POWERS) - 1).astype(np.intp)
+    powers = POWERS[places]
     powers *= CHANCE_STEPS / powers.sum(axis=1, keepdims=True)
     return np.rint(powers, out=powers).astype(np.int16)
 

@@ -6,7 +6,7 @@ else is in the call.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -89,6 +89,12 @@ class Tagger:
             cache.add_layer(step, self.width, partial(_deepened, layer))
         cache.add_result(1, self.tags, self._chances_around)
         return cache
+
+    def products(self) -> Iterator[ExactProduct]:
+        """Yield all products of the model."""
+        yield self._word.product
+        yield from (layer.product for layer in self._layers)
+        yield self._tags
 
     def _chances_around(self, states: Wholes, around: Positions) -> Wholes:
         out = np.empty((len(around), self.tags), np.int16)
