@@ -52,7 +52,6 @@ class FreeTextNames:
     def __init__(self, stage: NamesStage | None, replaced: Collection[str]) -> None:
         self._stage = stage
         self._replaced = replaced
-        self._ages = "AGE" in replaced
         self._shown: dict[str, str] = {}  # of texts waiting to be read
 
     def readable_literals(
@@ -72,7 +71,7 @@ class FreeTextNames:
         # Some calls look for kept types too, which must not change the result.
         explained = [finding for finding in findings if finding.type in self._replaced]
         shown = blank_code_and_keys(text)
-        worth = needs_ner(shown, explained, ages=self._ages)
+        worth = needs_ner(shown, explained)
         if worth:
             self._shown[text] = shown
         return worth

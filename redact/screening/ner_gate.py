@@ -171,8 +171,8 @@ def _is_of_person(word: str) -> bool:
     )
 
 
-def needs_ner(text: str, findings: Sequence[PiiFinding], *, ages: bool = True) -> bool:
-    """Return whether a text has a word that may be a name, or an age if ``ages`` count.
+def needs_ner(text: str, findings: Sequence[PiiFinding]) -> bool:
+    """Return whether a text has a word that may be a name, or an age.
 
     Such a word has a capital that neither everyday language nor a finding explains, or is a given
     name in lower case. In a text without any capitals each rare word counts.
@@ -187,7 +187,7 @@ def needs_ner(text: str, findings: Sequence[PiiFinding], *, ages: bool = True) -
         if not _is_explained(match, findings):
             return True
     lowered = text.lower()
-    if ages and may_state_age(text, lowered) and _AGE.search(text) is not None:
+    if may_state_age(text, lowered) and _AGE.search(text) is not None:
         return True
     unusual = set(_SMALL.findall(text)) - USUAL_WORDS
     if not unusual:
