@@ -55,9 +55,9 @@ class ExactProduct:
 
     def __init__(self, weights: Floats, *added: Floats) -> None:
         for finest in range(_FINEST, -1, -1):
-            one = 2.0**finest * STATE_STEPS
+            unit = 2.0**finest * STATE_STEPS
             rounded = np.rint(weights.astype(np.float64) * 2**finest)
-            tables = [np.rint(table.astype(np.float64) * one) for table in added]
+            tables = [np.rint(table.astype(np.float64) * unit) for table in added]
             most = np.abs(rounded).sum(axis=0) * _LARGEST
             for table in tables:
                 most = most + np.abs(table).max(axis=0)
@@ -67,7 +67,7 @@ class ExactProduct:
             raise ValueError("The weights of the model are too large.")
         self.weights = np.ascontiguousarray(rounded, np.float32)
         self.added = [table.astype(np.float32) for table in tables]
-        self.one = one
+        self.unit = unit
         """What the sum 1 is in the result."""
 
     def of(self, states: Wholes) -> Floats:
@@ -85,7 +85,7 @@ class ExactMaxout:
         self.width = len(scale)
         self._scale = scale * np.float32(STATE_STEPS)
         self._shift = shift * np.float32(STATE_STEPS)
-        self._tiny = _TINY * (product.one / 4) ** 2
+        self._tiny = _TINY * (product.unit / 4) ** 2
 
     def of(self, states: Wholes, added: Floats) -> Floats:
         """Return the results of rows of states, in steps of states."""
@@ -108,10 +108,10 @@ class ExactMaxout:
         return np.rint(best, out=best)
 
 
-def chances_of(scores: Floats, one: float) -> Wholes:
-    """Return probabilities by the exponentials of scores, in which 1 is ``one``."""
+def chances_of(scores: Floats, unit: float) -> Wholes:
+    """Return probabilities by the exponentials of scores, in which 1 is ``unit``."""
     scores -= scores.max(axis=1, keepdims=True)
-    scores *= np.float32(-_EXPONENTS / one)
+    scores *= np.float32(-_EXPONENTS / unit)
     places = np.minimum(scores, len(POWERS) - 1).astype(np.intp)
     powers = POWERS[places]
     powers *= CHANCE_STEPS / powers.sum(axis=1, keepdims=True)

@@ -15,15 +15,15 @@ _CODE: Final = 3
 
 def names_of(
     texts: Sequence[str],
-    places: Sequence[slice],
+    text_rows: Sequence[slice],
     chances: Floats | Wholes,
     labels: Sequence[str],
     outside: float,
 ) -> list[list[NamedSpan]]:
     """Return the names in each text, in order.
 
-    ``chances`` has a row for each word of a text in its place, and at least one of another kind
-    between the texts; its columns are the tag of no name, then two for each label: the beginning of
+    ``chances`` has rows for the words of each text (``text_rows``), and at least one of another
+    kind between the texts; its columns are the tag of no name, then two for each label: the beginning of
     a name, and its middle. A word whose probability of being no name is below ``outside`` is in a
     name.
     """
@@ -42,12 +42,12 @@ def names_of(
     last_rows = rows[np.append(firsts[1:], len(rows)) - 1].tolist()
     owner, where = -1, word_spans("")
     for kind, first, last in zip(kinds, first_rows, last_rows, strict=True):
-        while owner < 0 or first >= places[owner].stop:
+        while owner < 0 or first >= text_rows[owner].stop:
             owner += 1
             where = []
         if not where:
             where = word_spans(texts[owner])
-        offset = places[owner].start
+        offset = text_rows[owner].start
         name = NamedSpan(labels[kind], where[first - offset][0], where[last - offset][1])
         if not _is_code(texts[owner], name):
             found[owner].append(name)

@@ -101,7 +101,7 @@ class Tagger:
         for block in in_blocks(len(around)):
             scores = self._tags.of(_side_by_side(states, around[block]))
             scores += self._tags.added[0]
-            out[block] = chances_of(scores, self._tags.one)
+            out[block] = chances_of(scores, self._tags.unit)
         return out
 
 
