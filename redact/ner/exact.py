@@ -36,14 +36,15 @@ POWERS: Final = np.rint(
 ).astype(np.float32)
 
 
-def whole_states(values: npt.NDArray[np.floating]) -> Wholes:
+def whole_states(values: Floats) -> Wholes:
     """Return values in steps of states, cut at the largest."""
     return cut(np.rint(values * np.float32(STATE_STEPS)))
 
 
-def cut(states: npt.NDArray[np.number]) -> Wholes:
+def cut(states: Floats) -> Wholes:
     """Return states in steps as what is stored, cut at the largest."""
-    return np.clip(states, -_LARGEST, _LARGEST).astype(np.int16)
+    inside: Wholes = np.clip(states, -_LARGEST, _LARGEST).astype(np.int16)
+    return inside
 
 
 class ExactProduct:
@@ -92,7 +93,7 @@ class ExactMaxout:
         sums = self.product.of(states)
         sums += added
         width = self.width
-        best = sums[:, :width]
+        best: Floats = sums[:, :width]
         for start in range(width, sums.shape[1], width):
             best = np.maximum(best, sums[:, start : start + width])
         best *= np.float32(0.25)  # so that also the sum of their squares is exact
@@ -105,7 +106,8 @@ class ExactMaxout:
         best *= factors.astype(np.float32)[:, None]
         best *= self._scale
         best += self._shift
-        return np.rint(best, out=best)
+        np.rint(best, out=best)
+        return best
 
 
 def chances_of(scores: Floats, unit: float) -> Wholes:
@@ -115,7 +117,8 @@ def chances_of(scores: Floats, unit: float) -> Wholes:
     places = np.minimum(scores, len(POWERS) - 1).astype(np.intp)
     powers = POWERS[places]
     powers *= CHANCE_STEPS / powers.sum(axis=1, keepdims=True)
-    return np.rint(powers, out=powers).astype(np.int16)
+    np.rint(powers, out=powers)
+    return powers.astype(np.int16)
 
 
 def in_blocks(rows: int) -> list[slice]:

@@ -23,9 +23,9 @@ def names_of(
     """Return the names in each text, in order.
 
     ``chances`` has rows for the words of each text (``text_rows``), and at least one of another
-    kind between the texts; its columns are the tag of no name, then two for each label: the beginning of
-    a name, and its middle. A word whose probability of being no name is below ``outside`` is in a
-    name.
+    kind between the texts. Its columns are the tag of no name, then two for each label: the
+    beginning of a name, and its middle. A word whose probability of being no name is below
+    ``outside`` is in a name.
     """
     found: list[list[NamedSpan]] = [[] for _ in texts]
     rows = np.flatnonzero(chances[:, 0] < outside)
