@@ -115,7 +115,7 @@ def chances_of(scores: Floats, unit: float) -> Wholes:
     scores -= scores.max(axis=1, keepdims=True)
     scores *= np.float32(-_EXPONENTS / unit)
     places = np.minimum(scores, len(POWERS) - 1).astype(np.intp)
-    powers = POWERS[places]
+    powers: Floats = POWERS[places]
     powers *= CHANCE_STEPS / powers.sum(axis=1, keepdims=True)
     np.rint(powers, out=powers)
     return powers.astype(np.int16)
