@@ -13,9 +13,10 @@ from typing import NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
+from redact.ner.exact import Floats
 from redact.ner.model_format import read_model, softmax
 from redact.ner.pieces import WordPieces
-from redact.ner.words import NO_GAP, Floats, split_stretches, split_words
+from redact.ner.words import NO_GAP, split_stretches, split_words
 
 Rows = npt.NDArray[np.intp]
 

@@ -23,7 +23,8 @@ from redact.ner.model_format import FILES, SETTINGS
 from redact.ner.pipeline import SpacyReader
 from redact.ner.reader import NameReader
 from redact.ner.tagger import KIND as TAGGER
-from redact.ner.tagger import Tagger, TaggerReader
+from redact.ner.tagger import Tagger
+from redact.ner.tagger_reader import TaggerReader
 from schemas.errors import UsageError
 
 SHIPPED = "shipped"

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from redact.ner.words import Floats
+from redact.ner.exact import Floats
 
 NUMBERS, VOCABULARY, SETTINGS = "numbers.npz", "vocabulary.txt", "tagger.json"
 

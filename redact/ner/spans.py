@@ -1,42 +1,56 @@
 """Converts a model's tag probabilities for words into the spans of names."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
+from redact.ner.exact import Floats, Wholes
 from redact.ner.reader import NamedSpan
-from redact.ner.words import Floats, word_spans
+from redact.ner.words import word_spans
 
-_CODE = 3
+_CODE: Final = 3
 """A word of at most this many capitals, such as `JFK`, is a code, not a person."""
 
 
-def names_of(text: str, chances: Floats, labels: Sequence[str], outside: float) -> list[NamedSpan]:
-    """Return the names in a text, in order.
+def names_of(
+    texts: Sequence[str],
+    text_rows: Sequence[slice],
+    chances: Floats | Wholes,
+    labels: Sequence[str],
+    outside: float,
+) -> list[list[NamedSpan]]:
+    """Return the names in each text, in order.
 
-    ``chances`` has a row for each word; its columns are the tag of no name, then two for each
-    label: the beginning of a name, and its middle. A word whose probability of being no name is
-    below ``outside`` is in a name.
+    ``chances`` has rows for the words of each text (``text_rows``), and at least one of another
+    kind between the texts. Its columns are the tag of no name, then two for each label: the
+    beginning of a name, and its middle. A word whose probability of being no name is below
+    ``outside`` is in a name.
     """
-    named = chances[:, 0] < outside
-    if not named.any():
-        return []
-    begin, inside = chances[:, 1::2], chances[:, 2::2]
-    begins = (begin.sum(axis=1) >= inside.sum(axis=1)).tolist()
-    types = begin + inside
-    where = word_spans(text)
-    found: list[NamedSpan] = []
-    rows = np.flatnonzero(named).tolist()
-    start = 0
-    for at, row in enumerate(rows):
-        last = at + 1 == len(rows)
-        if last or rows[at + 1] != row + 1 or begins[rows[at + 1]]:
-            some = rows[start : at + 1]
-            label = labels[int(types[some].sum(axis=0).argmax())]
-            name = NamedSpan(label, where[some[0]][0], where[some[-1]][1])
-            if not _is_code(text, name):
-                found.append(name)
-            start = at + 1
+    found: list[list[NamedSpan]] = [[] for _ in texts]
+    rows = np.flatnonzero(chances[:, 0] < outside)
+    if not len(rows):
+        return found
+    begin, inside = chances[rows, 1::2], chances[rows, 2::2]
+    starts = begin.sum(axis=1) >= inside.sum(axis=1)
+    starts[0] = True
+    starts[1:] |= rows[1:] != rows[:-1] + 1
+    firsts = np.flatnonzero(starts)
+    sums = np.add.reduceat(begin + inside, firsts, axis=0, dtype=np.float64)
+    kinds = sums.argmax(axis=1).tolist()
+    first_rows = rows[firsts].tolist()
+    last_rows = rows[np.append(firsts[1:], len(rows)) - 1].tolist()
+    owner, where = -1, word_spans("")
+    for kind, first, last in zip(kinds, first_rows, last_rows, strict=True):
+        while owner < 0 or first >= text_rows[owner].stop:
+            owner += 1
+            where = []
+        if not where:
+            where = word_spans(texts[owner])
+        offset = text_rows[owner].start
+        name = NamedSpan(labels[kind], where[first - offset][0], where[last - offset][1])
+        if not _is_code(texts[owner], name):
+            found[owner].append(name)
     return found
 
 

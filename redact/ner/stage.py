@@ -24,7 +24,7 @@ SCORE = 0.85
 """The score of every finding, as in Presidio: the model itself gives none."""
 
 CHUNK_CHARACTERS = 5_000
-BLOCK = 64
+BLOCK = 256
 """Pieces of text that are read together."""
 
 _LONG_BLOCK = 8

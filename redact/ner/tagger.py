@@ -1,82 +1,57 @@
-"""The tagger model: word-piece vectors, then convolutions, as plain matrices.
+"""The tagger model: word-piece vectors, then convolutions, as plain matrices of whole numbers.
 
 Each word gets a probability for every tag: none, the beginning of a name of a type, or its
-continuation. A text gives the same names whatever else is in the call: exactly ``_ROWS`` rows at a
-time are multiplied, as lanes of one vector, so that each is summed in the same order.
+continuation. All sums are exact (:mod:`redact.ner.exact`), so a text has the same names whatever
+else is in the call.
 """
 
 import json
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 
-from redact.ner.model_format import read_model, softmax
+from redact.ner.exact import (
+    CHANCE_STEPS,
+    ExactMaxout,
+    ExactProduct,
+    Floats,
+    Wholes,
+    chances_of,
+    cut,
+    in_blocks,
+    whole_states,
+)
+from redact.ner.model_format import read_model
 from redact.ner.pieces import WordPieces
-from redact.ner.reader import NamedSpan, group_texts
-from redact.ner.spans import names_of
 from redact.ner.windows import CacheSizes, Positions, WindowCache
-from redact.ner.words import Floats, LaidOutTexts, TextWord, WordRows
+from redact.ner.words import TextWord
 
-KIND = "tagger-1"
-_TINY = np.float32(1e-5)
-_SIZES = CacheSizes()
-_ROWS = 16
-"""Rows side by side. With more rows, or rows below each other, OpenBLAS sums some of them in
-another order, depending on position."""
-
-
-class _Maxout(NamedTuple):
-    """The maximum of several linear forms, normalised to mean 0 and variance 1, and scaled."""
-
-    weights: Floats
-    bias: Floats
-    scale: Floats
-    shift: Floats
-
-    def of(self, rows: Floats, added: Floats | None = None) -> Floats:
-        sums = _product(rows, self.weights)
-        sums += self.bias if added is None else added
-        width = len(self.scale)
-        best = sums[:, :width]
-        for start in range(width, sums.shape[1], width):
-            best = np.maximum(best, sums[:, start : start + width])
-        best -= best.mean(axis=1, keepdims=True)
-        variance = np.einsum("ij,ij->i", best, best)
-        variance /= width
-        variance += _TINY
-        best /= np.sqrt(variance)[:, None]
-        best *= self.scale
-        best += self.shift
-        return best
+KIND = "tagger-2"
+SIZES = CacheSizes()
 
 
 class Tagger:
-    """The weights of a model, and its output for words.
-
-    The output for a word depends on ``reach`` words on either side; ``margin`` empty rows separate
-    texts.
-    """
+    """The weights of a model, and its output for words."""
 
     def __init__(self, vocabulary: Sequence[str], arrays: dict[str, Floats], settings: str) -> None:
         facts = json.loads(settings)
         self.labels: tuple[str, ...] = tuple(facts["labels"])
         self._steps: tuple[int, ...] = tuple(facts["steps"])
-        self.outside: float = facts.get("outside", 0.5)
-        self.margin = max(self._steps)
-        self.reach = sum(self._steps) + 1
+        self.outside = round(facts.get("outside", 0.5) * CHANCE_STEPS)
         self._pieces = WordPieces(vocabulary)
         self._table, self._scale = arrays["table"], arrays["table.scale"].astype(np.float32)
-        self._word = _maxout(arrays, "word")
-        self._shapes = arrays["shapes"].astype(np.float32) + self._word.bias
-        self._gaps = arrays["gaps"].astype(np.float32)
-        self._layers = [_maxout(arrays, f"layer{number}") for number in range(len(self._steps))]
-        self._tags = arrays["tags.weights"].astype(np.float32)
-        self._tags_bias = arrays["tags.bias"].astype(np.float32)
-        self.tags = len(self._tags_bias)
-        self.width = len(self._word.scale)
+        shapes = arrays["shapes"].astype(np.float32) + arrays["word.bias"].astype(np.float32)
+        self._word = _maxout(arrays, "word", shapes, arrays["gaps"])
+        self._layers = [
+            _maxout(arrays, name, arrays[f"{name}.bias"][None])
+            for name in (f"layer{number}" for number in range(len(self._steps)))
+        ]
+        self._tags = ExactProduct(arrays["tags.weights"], arrays["tags.bias"][None])
+        self.tags = len(arrays["tags.bias"])
+        self.width = self._word.width
 
     @classmethod
     def of(cls, folder: Path) -> Self:
@@ -88,115 +63,64 @@ class Tagger:
         """
         return cls(*read_model(folder))
 
-    def vectors(self, words: Sequence[TextWord]) -> Floats:
+    def vectors(self, words: Sequence[TextWord]) -> Wholes:
         """Return a row for each word, which depends only on the word and the gap before it."""
         pieces = [self._pieces.of(word.text.lower()) for word in words]
         counts = np.array([len(some) for some in pieces])
         ends = np.cumsum(counts)
         rows = np.array([row for some in pieces for row in some])
-        vectors = self._table[rows] * self._scale[rows, None]
-        means = np.add.reduceat(vectors, ends - counts, axis=0) / counts[:, None]
-        wide = np.concatenate([vectors[ends - counts], means, vectors[ends - 1]], axis=1)
-        added = self._shapes[[word.shape for word in words]] + self._gaps[[w.gap for w in words]]
-        room = _room(len(words))
-        return self._word.of(_padded(wide, room), _padded(added, room))[: len(words)]
+        vectors = whole_states(self._table[rows] * self._scale[rows, None])
+        sums = np.add.reduceat(vectors, ends - counts, axis=0, dtype=np.int64)
+        means = np.rint(sums / counts[:, None])
+        wide = np.concatenate(
+            [vectors[ends - counts], means.astype(np.int16), vectors[ends - 1]], axis=1
+        )
+        shapes, gaps = self._word.added
+        added = shapes[[word.shape for word in words]] + gaps[[word.gap for word in words]]
+        out = np.empty((len(words), self.width), np.int16)
+        for block in in_blocks(len(words)):
+            out[block] = cut(self._word.of(wide[block], added[block]))
+        return out
 
-    def chances(self, laid: LaidOutTexts) -> Floats:
-        """Return the probability of each tag for each word of some texts."""
-        width, many = self.width, len(laid.vectors)
-        state = _padded(laid.vectors, _room(many))
-        gaps = np.ones(len(state), np.bool_)
-        gaps[laid.rows] = False
-        around = np.zeros((len(state), 3 * width), np.float32)
-        for step, layer in zip(self._steps, self._layers, strict=True):
-            state += layer.of(_surroundings(state, step, around))
-            state[gaps] = 0
-        return self._chances_of(_surroundings(state, 1, around))
-
-    def windows(self, sizes: CacheSizes = _SIZES) -> WindowCache:
-        """Return a cache of the layers and of the probabilities, which computes the same rows."""
+    def windows(self, sizes: CacheSizes = SIZES) -> WindowCache:
+        """Return a cache of the layers and of the probabilities, which it computes."""
         cache = WindowCache(sizes)
         for step, layer in zip(self._steps, self._layers, strict=True):
             cache.add_layer(step, self.width, partial(_deepened, layer))
         cache.add_result(1, self.tags, self._chances_around)
         return cache
 
-    def _chances_around(self, state: Floats, around: Positions) -> Floats:
-        return self._chances_of(_gathered(state, around))[: len(around)]
+    def products(self) -> Iterator[ExactProduct]:
+        """Yield all products of the model."""
+        yield self._word.product
+        yield from (layer.product for layer in self._layers)
+        yield self._tags
 
-    def _chances_of(self, surroundings: Floats) -> Floats:
-        scores = _product(surroundings, self._tags)
-        scores += self._tags_bias
-        return softmax(scores)
-
-
-class TaggerReader:
-    """Reads texts with a tagger, with bounded caches of ``words`` and of ``windows``."""
-
-    def __init__(self, tagger: Tagger, sizes: CacheSizes = _SIZES) -> None:
-        self._tagger = tagger
-        self.words = WordRows(tagger.vectors, tagger.width, sizes.words)
-        self.windows = tagger.windows(sizes)
-        self._cleared = self.words.cleared
-
-    def names(self, texts: Sequence[str]) -> list[list[NamedSpan]]:
-        """Return the names in each text, in order; see :class:`redact.ner.reader.NameReader`."""
-        return [found for some in group_texts(texts) for found in self._some(some)]
-
-    def _some(self, texts: Sequence[str]) -> Iterator[list[NamedSpan]]:
-        numbers = self.words.numbers(texts)
-        if self.words.cleared != self._cleared:
-            self.windows.clear()
-            self._cleared = self.words.cleared
-        windows = self.windows.rows(numbers, self.words.table)
-        for text, chances in zip(texts, windows, strict=True):
-            yield names_of(text, chances, self._tagger.labels, self._tagger.outside)
+    def _chances_around(self, states: Wholes, around: Positions) -> Wholes:
+        out = np.empty((len(around), self.tags), np.int16)
+        for block in in_blocks(len(around)):
+            scores = self._tags.of(_side_by_side(states, around[block]))
+            scores += self._tags.added[0]
+            out[block] = chances_of(scores, self._tags.unit)
+        return out
 
 
-def _maxout(arrays: dict[str, Floats], name: str) -> _Maxout:
-    parts = (arrays[f"{name}.{part}"].astype(np.float32) for part in _Maxout._fields)
-    return _Maxout(*(np.ascontiguousarray(part) for part in parts))
+def _maxout(arrays: dict[str, Floats], name: str, *added: Floats) -> ExactMaxout:
+    scale, shift = (arrays[f"{name}.{part}"].astype(np.float32) for part in ("scale", "shift"))
+    return ExactMaxout(ExactProduct(arrays[f"{name}.weights"], *added), scale, shift)
 
 
-def _product(rows: Floats, weights: Floats) -> Floats:
-    """Return the product of rows, a multiple of ``_ROWS``, with a matrix."""
-    out = np.empty((len(rows), weights.shape[1]), np.float32)
-    columns = weights.T
-    for start in range(0, len(rows), _ROWS):
-        out[start : start + _ROWS] = np.matmul(columns, rows[start : start + _ROWS].T).T
-    return out
-
-
-def _room(many: int) -> int:
-    return -(-many // _ROWS) * _ROWS
-
-
-def _padded(rows: Floats, room: int) -> Floats:
-    out = np.zeros((room, rows.shape[1]), np.float32)
-    out[: len(rows)] = rows
-    return out
-
-
-def _deepened(layer: _Maxout, state: Floats, around: Positions) -> Floats:
+def _deepened(layer: ExactMaxout, states: Wholes, around: Positions) -> Wholes:
     """Return the states of words after a layer, from those of the words around them before it."""
-    change = layer.of(_gathered(state, around))[: len(around)]
-    change += state[around[:, 1]]
-    return change
+    out = np.empty((len(around), layer.width), np.int16)
+    for block in in_blocks(len(around)):
+        some = around[block]
+        change = layer.of(_side_by_side(states, some), layer.added[0])
+        change += states[some[:, 1]]
+        out[block] = cut(change)
+    return out
 
 
-def _gathered(state: Floats, around: Positions) -> Floats:
+def _side_by_side(states: Wholes, around: Positions) -> Wholes:
     """Return some rows of a table side by side, for each row of their places."""
-    out = np.zeros((_room(len(around)), around.shape[1] * state.shape[1]), np.float32)
-    out[: len(around)] = state[around].reshape(len(around), -1)
-    return out
-
-
-def _surroundings(rows: Floats, step: int, out: Floats) -> Floats:
-    """Return each row with those ``step`` before and after it, side by side, in ``out``."""
-    width = rows.shape[1]
-    out[:step, :width] = 0
-    out[step:, :width] = rows[:-step]
-    out[:, width : 2 * width] = rows
-    out[:-step, 2 * width :] = rows[step:]
-    out[-step:, 2 * width :] = 0
-    return out
+    return states[around].reshape(len(around), -1)

@@ -11,13 +11,22 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from redact.ner.words import MOST_WORDS, Floats
+from redact.ner.exact import Wholes
+from redact.ner.words import MOST_WORDS
 
 _STEP = np.dtype(np.uint32).itemsize
 
 Positions = npt.NDArray[np.intp]
-ComputeRows = Callable[[Floats, Positions], Floats]
+ComputeRows = Callable[[Wholes, Positions], Wholes]
 """Computes the rows of a level from the table of the level below, and three rows of it for each."""
+
+
+class NumberedLine(NamedTuple):
+    """The words of some texts as numbers, 0 between the texts; where each text lies."""
+
+    numbers: npt.NDArray[np.uint32]
+    raw: bytes
+    texts: list[slice]
 
 
 class CacheSizes(NamedTuple):
@@ -42,7 +51,7 @@ class WindowLevel:
         self.reach = reach
         self.around = np.array([-step, 0, step], np.intp)
         self.compute = compute
-        self.table = np.zeros((1 + capacity, width), np.float32)
+        self.table = np.zeros((1 + capacity, width), np.int16)
         self._known: dict[bytes, int] = {}
 
     def clear(self) -> None:
@@ -55,7 +64,7 @@ class WindowLevel:
             return
         self._known.clear()
         if room >= len(self.table):
-            self.table = np.zeros((1 + room, self.table.shape[1]), np.float32)
+            self.table = np.zeros((1 + room, self.table.shape[1]), np.int16)
 
     def take(self, numbers: bytes, positions: Sequence[int]) -> tuple[list[int], list[int]]:
         """Return the row of each position, and the positions whose rows must be computed now.
@@ -76,7 +85,7 @@ class WindowLevel:
             rows.append(row)
         return rows, new
 
-    def fill(self, rows: Floats) -> None:
+    def fill(self, rows: Wholes) -> None:
         """Set the rows that were new."""
         end = len(self._known) + 1
         self.table[end - len(rows) : end] = rows
@@ -110,41 +119,44 @@ class WindowCache:
         for level in self.levels:
             level.clear()
 
-    def rows(self, texts: Sequence[Sequence[int]], vectors: Floats) -> list[Floats]:
-        """Return the rows of the words of each text; ``vectors`` has one for each number."""
-        empty = [0] * self._reach
-        laid = [*empty]
-        starts = []
-        for text in texts:
-            starts.append(len(laid))
-            laid += text
-            laid += empty
-        numbers = np.array(laid, np.uint32)
+    def rows(self, line: NumberedLine, positions: Positions, vectors: Wholes) -> Wholes:
+        """Return the rows of some words of a line; ``vectors`` has one for each number."""
         try:
-            result = self._rows(numbers, vectors)
+            return self._rows(line, positions, vectors)
         except BaseException:
             self.clear()  # some rows may be known without being computed
             raise
-        return [
-            result[start : start + len(text)] for start, text in zip(starts, texts, strict=True)
-        ]
 
-    def _rows(self, numbers: npt.NDArray[np.uint32], vectors: Floats) -> Floats:
-        """Return a row for each number; the rows of empty ones are empty."""
-        raw = numbers.tobytes()
-        needed = np.flatnonzero(numbers)
+    def line(self, texts: Sequence[Sequence[int]]) -> NumberedLine:
+        """Return the words of texts, one after the other, so far apart that none sees another."""
+        empty = [0] * self._reach
+        laid = [*empty]
+        places = []
+        for text in texts:
+            places.append(slice(len(laid), len(laid) + len(text)))
+            laid += text
+            laid += empty
+        numbers = np.array(laid, np.uint32)
+        return NumberedLine(numbers, numbers.tobytes(), places)
+
+    def _rows(self, line: NumberedLine, positions: Positions, vectors: Wholes) -> Wholes:
+        numbers = line.numbers
+        words = numbers > 0
+        needed = positions
         rows_of: list[Positions] = []
         news: list[Positions] = []
         for level in reversed(self.levels):
             level.reserve(len(needed))
-            positions = needed.tolist()
-            rows, new = level.take(raw, positions)
+            wanted = needed.tolist()
+            rows, new = level.take(line.raw, wanted)
             places = np.zeros(len(numbers), np.intp)
-            places[positions] = rows
+            places[wanted] = rows
             rows_of.append(places)
             news.append(np.array(new, np.intp))
-            sources = np.unique(news[-1][:, None] + level.around)
-            needed = sources[numbers[sources] > 0]
+            below_new = np.zeros(len(numbers), np.bool_)
+            below_new[news[-1][:, None] + level.around] = True
+            below_new &= words
+            needed = np.flatnonzero(below_new)
         below, places = vectors, numbers.astype(np.intp)
         for level in self.levels:
             new_positions, own = news.pop(), rows_of.pop()
@@ -152,4 +164,4 @@ class WindowCache:
                 sources = places[new_positions[:, None] + level.around]
                 level.fill(level.compute(below, sources))
             below, places = level.table, own
-        return below[places]
+        return below[places[positions]]

@@ -6,13 +6,13 @@ a stretch without white space are cached by the stretch, because most stretches 
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+from redact.ner.candidates import candidacy
+from redact.ner.exact import Wholes
 
 _STRETCH = re.compile(r"(\s*)(\S+)")
 _LETTERS_OR_DIGITS = r"(?:[^\W\d_][\u0300-\u036f]*)+|\d+"
@@ -34,6 +34,15 @@ _NO_CASE = 14
 _BEYOND_ASCII = {_SMALL: 15, _TITLE: 16, _MIXED: 17}
 
 
+GappedStretch = tuple[str, str]
+"""What stands before a stretch, and the stretch."""
+
+_START: Final = "^"
+_GAPS_BY_NUMBER: Final = ("", _START, " ", "\t", "\n", "\n\n")
+"""A usual gap of each kind. Others are the same to the model."""
+_USUAL_GAPS: Final = frozenset(_GAPS_BY_NUMBER)
+
+
 class TextWord(NamedTuple):
     """A word of a stretch: its start and end there, its shape, and the gap before it."""
 
@@ -42,18 +51,6 @@ class TextWord(NamedTuple):
     text: str
     shape: int
     gap: int
-
-
-class LaidOutTexts(NamedTuple):
-    """The words of some texts, one per row, with empty rows before, between and after the texts.
-
-    ``vectors`` has a row for each; ``rows`` are the indices of the words among them; ``texts`` are
-    the first row and the number of words of each text.
-    """
-
-    vectors: Floats
-    rows: npt.NDArray[np.intp]
-    texts: list[tuple[int, int]]
 
 
 def split_stretches(text: str) -> list[tuple[int, str]]:
@@ -102,6 +99,8 @@ def _case(word: str) -> int:
 
 
 def _gap(space: str) -> int:
+    if space == _START:
+        return START
     if space in ("", " "):
         return SPACE if space else NO_GAP
     breaks = space.count("\n") or space.count("\r")
@@ -116,7 +115,7 @@ class WordRows:
 
     def __init__(
         self,
-        vectors: Callable[[Sequence[TextWord]], Floats],
+        vectors: Callable[[Sequence[TextWord]], Wholes],
         width: int,
         capacity: int = MOST_WORDS,
     ) -> None:
@@ -127,7 +126,7 @@ class WordRows:
         self._clear(0)
 
     @property
-    def table(self) -> Floats:
+    def table(self) -> Wholes:
         """Return the vectors by number; the first one is empty."""
         return self._table
 
@@ -141,43 +140,50 @@ class WordRows:
 
         A number means the same word after the same gap while ``cleared`` does not change.
         """
-        cut = [split_stretches(text) for text in texts]
-        self._learn({stretch for text in cut for stretch in text})
+        cut = [_gapped_stretches(text) for text in texts]
         known = self._known
+        new = {stretch for text in cut for stretch in text if stretch not in known}
+        if new:
+            self._learn(new, cut)
+            known = self._known
         return [[number for stretch in text for number in known[stretch]] for text in cut]
-
-    def rows(self, texts: Sequence[Sequence[int]], margin: int) -> LaidOutTexts:
-        """Return words by their numbers with ``margin`` empty rows between the texts."""
-        empty = [0] * margin
-        rows = [*empty]
-        places = []
-        for text in texts:
-            places.append((len(rows), len(text)))
-            rows += text
-            rows += empty
-        taken = np.array(rows, np.intp)
-        return LaidOutTexts(self._table[taken], np.flatnonzero(taken), places)
 
     def _clear(self, room: int) -> None:
         """Clear the cache, and make room for ``room`` words; the first row stays empty."""
-        self._known: dict[tuple[int, str], list[int]] = {}
-        self._table = np.zeros((1 + max(self._capacity, room), self._width), np.float32)
+        self._known: dict[GappedStretch, list[int]] = {}
+        self._table = np.zeros((1 + max(self._capacity, room), self._width), np.int16)
+        self.candidacies = np.zeros(len(self._table), np.uint8)
         self._used = 1
         self.cleared += 1
 
-    def _learn(self, wanted: set[tuple[int, str]]) -> None:
-        new = wanted - self._known.keys()
-        if not new:
-            return
-        words = {stretch: split_words(*stretch) for stretch in sorted(new)}
+    def _learn(self, new: set[GappedStretch], texts: Sequence[Sequence[GappedStretch]]) -> None:
+        """Add new stretches of texts; if there is no room, drop all but those of these texts."""
+        words = _words_of(new)
         if self._used + sum(map(len, words.values())) > len(self._table):
-            words = {stretch: split_words(*stretch) for stretch in sorted(wanted)}
+            words = _words_of({stretch for text in texts for stretch in text})
             self._clear(sum(map(len, words.values())))
         for stretch, some in words.items():
             self._known[stretch] = list(range(self._used, self._used + len(some)))
             self._used += len(some)
         together = [word for some in words.values() for word in some]
-        self._table[self._used - len(together) : self._used] = self._vectors(together)
+        added = slice(self._used - len(together), self._used)
+        self._table[added] = self._vectors(together)
+        self.candidacies[added] = [candidacy(word.text) for word in together]
+
+
+def _words_of(stretches: Set[GappedStretch]) -> dict[GappedStretch, list[TextWord]]:
+    return {found: split_words(_gap(found[0]), found[1]) for found in sorted(stretches)}
+
+
+def _gapped_stretches(text: str) -> list[GappedStretch]:
+    """Return the stretches of a text without white space, each with a usual gap before it."""
+    found: list[GappedStretch] = _STRETCH.findall(text)
+    if found:
+        found[0] = (_START, found[0][1])
+    return [
+        pair if pair[0] in _USUAL_GAPS else (_GAPS_BY_NUMBER[_gap(pair[0])], pair[1])
+        for pair in found
+    ]
 
 
 def word_spans(text: str) -> list[tuple[int, int]]:

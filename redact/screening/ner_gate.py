@@ -5,38 +5,19 @@ no model if each capitalised word is everyday language, a month, a code such as 
 finding. Source code and words of keys are hidden from the model.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from importlib import resources
-
-from spacy.lang.en.stop_words import STOP_WORDS
 
 from redact.field_keys.dummy_values import is_ordinary_word
 from redact.field_keys.key_words import WordCategory, fold_letters, load_key_words
 from redact.lexical.findings import PiiFinding
 from redact.lexical.given_names import is_given_name
-from redact.ner.model_format import VOCABULARY
+from redact.ner.candidates import EVERYDAY_WORDS, USUAL_WORDS
 
 CAPITAL = re.compile(r"(?<![^\W_])[^\W\d_a-z][^\W\d_]+")
 ASCII_CAPITAL = re.compile(r"[A-Z](?<![A-Za-z0-9].)[A-Za-z]+")
 """The same in ASCII text, at a third of the time."""
-_FOLDER = resources.files("redact")
-_EVERYDAY = frozenset(word.replace("'", "") for word in STOP_WORDS).union(
-    *(
-        json.loads((_FOLDER / name).read_text(encoding="utf-8"))
-        for name in ("everyday_words.json", "heading_words.json")
-    )
-)
-"""Words of chats, and first words of sentences and headings in answers of models; not names."""
-
-_USUAL = _EVERYDAY | {
-    word
-    for word in (_FOLDER / "ner" / "model" / VOCABULARY).read_text(encoding="utf-8").split()
-    if len(word) >= 3 and word.isalpha() and not is_given_name(word)
-}
-"""Frequent words, which are a single piece for the model, without given names."""
 _SMALL = re.compile(r"(?<![^\W_])[a-z\u00df-\u024f]{3,40}(?![^\W_])")
 _AGE = re.compile(
     r"\b[0-9]{1,3}[ -]?(?:years?|yrs?|y/?o|jahre?|ans|a\u00f1os|anos|anni|jaar|lata?)\b"
@@ -201,14 +182,14 @@ def needs_ner(text: str, findings: Sequence[PiiFinding]) -> bool:
         word = match[0]
         if len(word) <= _LONGEST_CODE and word.isupper():
             continue
-        if word.lower() in _EVERYDAY:
+        if word.lower() in EVERYDAY_WORDS:
             continue
         if not _is_explained(match, findings):
             return True
     lowered = text.lower()
     if may_state_age(text, lowered) and _AGE.search(text) is not None:
         return True
-    unusual = set(_SMALL.findall(text)) - _USUAL
+    unusual = set(_SMALL.findall(text)) - USUAL_WORDS
     if not unusual:
         return False
     if text != lowered:

@@ -1,5 +1,10 @@
 """The tagger reads every text alike whatever else is in the call, with bounded caches."""
 
+import hashlib
+import os
+import platform
+import subprocess
+import sys
 from collections.abc import Callable
 from random import Random
 
@@ -7,13 +12,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import ThreadpoolController
 
 from goldpan.demo.traffic import load_shipped_conversations
-from redact.ner import windows, words
+from redact.ner import candidates, windows, words
+from redact.ner.exact import POWERS, Wholes
 from redact.ner.model_files import FOLDERS, SHIPPED
 from redact.ner.pieces import WordPieces
-from redact.ner.tagger import Tagger, TaggerReader
+from redact.ner.tagger import Tagger
+from redact.ner.tagger_reader import TaggerReader
 from redact.ner.windows import CacheSizes
+from redact.ner.word_chances import WordChances
+from tests.architecture.source import ROOT
 from tests.redact.test_ner_stage import PERSONS
 
 _PIECES = st.one_of(
@@ -21,6 +31,8 @@ _PIECES = st.one_of(
     st.sampled_from([word for text, _ in PERSONS for word in text.split()]),
     st.text(max_size=12),
 )
+_BLAS = ThreadpoolController().select(user_api="blas")
+_FEW = CacheSizes(words=64, states=16, windows=16)
 _TEXTS = st.lists(_PIECES, max_size=30).map("".join)
 
 
@@ -61,18 +73,133 @@ def test_names_do_not_depend_on_the_company_or_on_what_was_read_before(
     assert again == [together[n] for n in shuffled]
 
 
+def _dense(tagger: Tagger, text: str) -> np.ndarray:
+    """Return a row for each word of a text, by a fresh memory."""
+    return WordChances(tagger, _FEW).of_text(text)
+
+
 def test_chances_are_the_same_to_the_last_bit_in_any_company(tagger: Tagger) -> None:
     """A name on the edge of being one must not come and go with its neighbours."""
     texts = [text for text, _ in PERSONS]
+    together = WordChances(tagger)
+    line = together.line(texts)
+    rows = together.of(line, np.arange(len(line.numbers))[line.numbers > 0])
+    beside = np.split(rows, np.cumsum([place.stop - place.start for place in line.texts])[:-1])
+    for text, some in zip(texts, beside, strict=True):
+        assert np.array_equal(_dense(tagger, text), some)
 
-    def chances(some: list[str]) -> list[np.ndarray]:
-        known = words.WordRows(tagger.vectors, tagger.width)
-        laid = known.rows(known.numbers(some), tagger.margin)
-        rows = tagger.chances(laid)
-        return [rows[first : first + many] for first, many in laid.texts]
 
-    for alone, beside in zip([chances([text])[0] for text in texts], chances(texts), strict=True):
-        assert np.array_equal(alone, beside)
+@settings(max_examples=15)
+@given(st.lists(_TEXTS, max_size=4), st.randoms(use_true_random=False), st.sampled_from([1, 2]))
+def test_a_finding_depends_on_its_text_alone(
+    tagger: Tagger, reader: TaggerReader, texts: list[str], random: Random, threads: int
+) -> None:
+    """Alone, in any batch, in any order, on any number of threads: the same names and chances."""
+    shuffled = random.sample(texts, len(texts))
+    with _BLAS.limit(limits=threads):
+        expected = [TaggerReader(tagger, _FEW).names([text])[0] for text in shuffled]
+        chances = [_dense(tagger, text) for text in shuffled]
+    assert reader.names(shuffled) == expected
+    assert dict(zip(texts, reader.names(texts), strict=True)) == dict(
+        zip(shuffled, expected, strict=True)
+    )
+    for text, rows in zip(shuffled, chances, strict=True):
+        assert np.array_equal(reader.chances.of_text(text), rows)
+
+
+def test_sums_are_the_same_in_any_order_and_precision(tagger: Tagger) -> None:
+    """So no processor can give others: rows one by one, columns reversed, and 64 bits agree."""
+    random = np.random.default_rng(4)
+    states = random.integers(-640, 641, (50, 480)).astype(np.int16)
+    states[0] = 640
+    states[1] = np.where(random.random(480) < 0.5, -640, 640)
+    products = [*tagger.products()]
+    assert len(products) == 6
+    for product in products:
+        sums = product.of(states)
+        weights = product.weights
+        assert np.array_equal(sums, states.astype(np.float64) @ weights.astype(np.float64))
+        assert np.array_equal(sums, states[:, ::-1].astype(np.float32) @ weights[::-1])
+        worst = np.abs(weights).astype(np.float64).sum(axis=0) * 640
+        assert worst.max() + max(np.abs(table).max() for table in product.added) <= 2**24
+
+
+_ON_AN_OLD_PROCESSOR = {
+    "OPENBLAS_CORETYPE": "Nehalem",
+    "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL AVX512_SPR",
+}
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="names kernels of x86-64")
+def test_chances_do_not_depend_on_the_processor(tagger: Tagger) -> None:
+    """The kernels for a processor of 2008 give what those for this one give, to the last bit."""
+    texts = [text for text, _ in PERSONS]
+    run = subprocess.run(
+        [sys.executable, "-c", "import tests.redact.test_ner_reader as t; t.print_digest()"],
+        cwd=ROOT,
+        env={**os.environ, **_ON_AN_OLD_PROCESSOR},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.split() == [_digest(tagger, texts), "Nehalem"]
+
+
+def _digest(tagger: Tagger, texts: list[str]) -> str:
+    rows = b"".join(_dense(tagger, text).tobytes() for text in texts)
+    return hashlib.sha256(rows).hexdigest()
+
+
+def print_digest() -> None:
+    """Print the hash of the chances of some texts, and what the kernels of BLAS are for."""
+    digest = _digest(Tagger.of(FOLDERS[SHIPPED]), [text for text, _ in PERSONS])
+    print(digest, _BLAS.info()[0]["architecture"])
+
+
+def test_the_table_of_exponentials_is_the_same_everywhere() -> None:
+    """No entry is so near to the middle of two numbers that another library rounds otherwise."""
+    exact = np.exp(-np.arange(len(POWERS), dtype=np.float64) / 64) * 2**16
+    assert np.array_equal(np.rint(exact), POWERS)
+    assert np.abs(exact % 1 - 0.5).min() > 1e-6
+
+
+def test_words_that_are_not_read_are_no_part_of_a_name(
+    tagger: Tagger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each name with a candidate is found as if all words were read; few are read."""
+    texts = _messages()
+    found = TaggerReader(tagger).names(texts)
+    monkeypatch.setattr(words, "candidacy", lambda _: candidates.CANDIDATE)
+    everything = TaggerReader(tagger).names(texts)
+    for text, some, others in zip(texts, found, everything, strict=True):
+        missing = [one for one in others if one not in some]
+        assert set(some) <= set(others)
+        for one in missing:
+            spoken = words.split_stretches(text[one.start : one.end])
+            parts = [word.text for gap, part in spoken for word in words.split_words(gap, part)]
+            assert all(candidates.candidacy(part) < candidates.CANDIDATE for part in parts)
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("Halvorsen", candidates.CANDIDATE),
+        ("\u5f20\u4f1f", candidates.CANDIDATE),
+        ("ingrid", candidates.CANDIDATE),
+        ("12", candidates.CANDIDATE),
+        ("Monday", candidates.CANDIDATE),
+        ("US", candidates.CANDIDATE),
+        ("qwertz", candidates.RARE),
+        ("The", candidates.NO_CANDIDATE),
+        ("Refunds", candidates.NO_CANDIDATE),
+        ("booking", candidates.NO_CANDIDATE),
+        ("J", candidates.NO_CANDIDATE),
+        ("(", candidates.NO_CANDIDATE),
+    ],
+)
+def test_candidates_have_a_capital_a_digit_or_are_given_names(word: str, expected: int) -> None:
+    """First words of sentences are none, and rare words only where nothing has a capital."""
+    assert candidates.candidacy(word) == expected
 
 
 @settings(max_examples=150)
@@ -149,8 +276,8 @@ def test_words_are_forgotten_when_there_are_many(tagger: Tagger) -> None:
         for n in range(40)
     ]
     found = [reader.names([text])[0] for text in texts]
-    assert len(reader.words.table) == 301
-    assert reader.words.stretches <= 300
+    assert len(reader.chances.words.table) == 301
+    assert reader.chances.words.stretches <= 300
     assert found == TaggerReader(tagger).names(texts)
 
 
@@ -168,11 +295,10 @@ def test_a_text_that_differs_by_a_word_is_read_around_it(
     random = Random(8)  # noqa: S311  # not for secrets
     text = " ".join(random.choices([word for said, _ in PERSONS for word in said.split()], k=120))
     texts = [text, text.replace(" the ", " Ingrid ", 1), f"{text} (again)", text]
-    known = words.WordRows(tagger.vectors, tagger.width)
-    cache = tagger.windows()
-    numbers = known.numbers(texts)
+    known = WordChances(tagger)
+    known.line(texts)
     computed: list[list[int]] = []
-    for some in numbers:
+    for some in texts:
         with monkeypatch.context() as patch:
             filled: list[int] = []
             computed.append(filled)
@@ -180,19 +306,17 @@ def test_a_text_that_differs_by_a_word_is_read_around_it(
 
             def counted(
                 level: windows.WindowLevel,
-                rows: words.Floats,
+                rows: Wholes,
                 filled: list[int] = filled,
-                fill: Callable[[windows.WindowLevel, words.Floats], None] = fill,
+                fill: Callable[[windows.WindowLevel, Wholes], None] = fill,
             ) -> None:
                 filled.append(len(rows))
                 fill(level, rows)
 
             patch.setattr(windows.WindowLevel, "fill", counted)
-            (rows,) = cache.rows([some], known.table)
-        laid = known.rows([some], tagger.margin)
-        ((first, count),) = laid.texts
-        assert np.array_equal(rows, tagger.chances(laid)[first : first + count])
-    assert max(computed[0]) <= len(numbers[0])
+            rows = known.of_text(some)
+        assert np.array_equal(rows, _dense(tagger, some))
+    assert max(computed[0]) <= len(rows)
     assert not computed[3]  # the last text is known
     levels = [3, 7, 9, 13, 15]  # words that each layer, and the result, see around a word
     for filled in computed[1:3]:
@@ -203,9 +327,8 @@ def test_rows_are_not_remembered_if_computing_fails(
     tagger: Tagger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A window is known only with its row: the next call computes what the failed one did not."""
-    known = words.WordRows(tagger.vectors, tagger.width)
-    numbers = known.numbers([PERSONS[0][0]])
-    cache = tagger.windows()
+    text = PERSONS[0][0]
+    known = WordChances(tagger)
 
     def fail(*_: object) -> None:
         raise MemoryError
@@ -213,9 +336,9 @@ def test_rows_are_not_remembered_if_computing_fails(
     with monkeypatch.context() as patch:
         patch.setattr(windows.WindowLevel, "fill", fail)
         with pytest.raises(MemoryError):
-            cache.rows(numbers, known.table)
-    (rows,) = cache.rows(numbers, known.table)
-    assert np.array_equal(rows, tagger.windows().rows(numbers, known.table)[0])
+            known.of_text(text)
+    rows = known.of_text(text)
+    assert np.array_equal(rows, _dense(tagger, text))
     assert rows.any()
 
 
@@ -228,6 +351,6 @@ def test_windows_are_forgotten_when_there_are_many_and_with_their_words(
     small = TaggerReader(tagger, CacheSizes(words=400, states=90, windows=150))
     assert [small.names([text])[0] for text in [*texts, *texts]] == [*expected, *expected]
     longest = max(len(words.word_spans(text)) for text in texts)
-    sizes = [len(level.table) - 1 for level in small.windows.levels]
+    sizes = [len(level.table) - 1 for level in small.chances.windows.levels]
     assert max(sizes[:-1]) <= max(longest, 90)
     assert 150 <= sizes[-1] <= max(longest, 150)

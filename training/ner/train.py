@@ -18,7 +18,7 @@ import numpy as np
 from redact.ner.pieces import WordPieces
 from redact.ner.reader import NameReader
 from redact.ner.tagger import Tagger as Runner
-from redact.ner.tagger import TaggerReader
+from redact.ner.tagger_reader import TaggerReader
 from training.ner import base
 from training.ner.corpus import TYPES, Corpus, epoch, load
 from training.ner.export import save
