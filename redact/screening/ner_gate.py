@@ -11,10 +11,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 from importlib import resources
 
-from spacy.lang.en.stop_words import STOP_WORDS
-
 from redact.field_keys.dummy_values import is_ordinary_word
 from redact.field_keys.key_words import WordCategory, fold_letters, load_key_words
+from redact.lexical.english_rules import english_stop_words
 from redact.lexical.findings import PiiFinding
 from redact.lexical.given_names import is_given_name
 from redact.ner.model_format import VOCABULARY
@@ -23,7 +22,7 @@ CAPITAL = re.compile(r"(?<![^\W_])[^\W\d_a-z][^\W\d_]+")
 ASCII_CAPITAL = re.compile(r"[A-Z](?<![A-Za-z0-9].)[A-Za-z]+")
 """The same in ASCII text, at a third of the time."""
 _FOLDER = resources.files("redact")
-_EVERYDAY = frozenset(word.replace("'", "") for word in STOP_WORDS).union(
+_EVERYDAY = frozenset(word.replace("'", "") for word in english_stop_words()).union(
     *(
         json.loads((_FOLDER / name).read_text(encoding="utf-8"))
         for name in ("everyday_words.json", "heading_words.json")

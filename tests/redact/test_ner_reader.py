@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from goldpan.demo.traffic import load_shipped_conversations
 from redact.ner import windows, words
-from redact.ner.model_files import FOLDERS, SHIPPED
+from redact.ner.model_files import FOLDERS
+from redact.ner.model_format import SHIPPED
 from redact.ner.pieces import WordPieces
 from redact.ner.tagger import Tagger, TaggerReader
 from redact.ner.windows import CacheSizes
