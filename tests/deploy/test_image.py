@@ -49,12 +49,20 @@ def assert_worker_starts(image: Image, kafka: MockKafka) -> None:
         kafka.produce(topic, [Record(b"%d" % i, encode_json(make(i))) for i in range(10)])
     lake = image.at("/lake")
     give(lake)
-    env = settings(kafka, lake, kafka__group_id=unique("image"), redact__policy="strict")
+    kept = lake / "kept"
+    env = settings(
+        kafka,
+        lake,
+        kafka__group_id=unique("image"),
+        redact__policy="strict",
+        redact__cache_dir=str(kept),
+    )
     before = _state(image)
     worker = image.start(env, "stream", "run", "--until-caught-up")
     assert worker.returncode == 0, worker.stderr[-3000:]
     events = [json.loads(line)["event"] for line in worker.stderr.splitlines() if line[:1] == "{"]
     assert "caught_up" in events
+    assert not kept.exists(), "the expressions of a preset are in the image"
     proof = image.start({"GOLDPAN_LAKE__URI": str(lake)}, "lake", "verify", "--json")
     report = json.loads(proof.stdout)
     assert report["ok"]
