@@ -49,7 +49,7 @@ def assert_worker_starts(image: Image, kafka: MockKafka) -> None:
         kafka.produce(topic, [Record(b"%d" % i, encode_json(make(i))) for i in range(10)])
     lake = image.at("/lake")
     give(lake)
-    kept = lake / "kept"
+    kept = image.at("/tmp/kept")
     env = settings(
         kafka,
         lake,
