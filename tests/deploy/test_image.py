@@ -50,7 +50,8 @@ def assert_worker_starts(image: Image, kafka: MockKafka) -> None:
         kafka.produce(topic, [Record(b"%d" % i, encode_json(make(i))) for i in range(10)])
     lake = image.at("/lake")
     give(lake)
-    kept = image.at("/tmp/kept")
+    give(image.at("/cache"))
+    kept = image.at("/cache/kept")
     env = settings(
         kafka,
         lake,

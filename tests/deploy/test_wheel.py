@@ -38,8 +38,7 @@ def _make_wheel(source: Path, dist: Path, **more: str) -> subprocess.CompletedPr
     assert recipe is not None
     command = recipe[1].replace("$(PIP)", f"{sys.executable} -m pip").replace("dist ", f"{dist} ")
     return subprocess.run(
-        command,
-        shell=True,  # noqa: S602  # a line of our Makefile
+        ["sh", "-ec", command],
         cwd=source,
         env={**_without_ours(), **more},
         capture_output=True,
