@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from redact.policies.policy import PRESETS, load_policy
+from redact.policies.policy import PRESETS, RedactionPolicy, load_policy
 from redact.recognition.accelerated_detector import AcceleratedDetector
 from redact.recognition.catalogue import build_recognisers
 from redact.recognition.prefilter import prepare_databases
@@ -19,14 +19,19 @@ from redact.recognition.prepared_databases import PreparedDatabases
 _ROOT: Final = Path(__file__).parents[1]
 
 
+def expressions_of(policy: RedactionPolicy) -> list[tuple[str, int]]:
+    """Return the expressions of a worker with this policy, each with its flags."""
+    recognisers = build_recognisers(policy, policy.replaced_types())
+    return AcceleratedDetector(recognisers).expressions
+
+
 def main(root: Path = _ROOT) -> None:
     """Prepare the presets, and print what was written."""
     if (root / "pyproject.toml").exists():
         sys.exit("Not in a source tree: prepared expressions are for an installed goldpan.")
     files: set[Path] = set()
     for preset in PRESETS:
-        detector = AcceleratedDetector(build_recognisers(load_policy(preset)))
-        files.update(prepare_databases(detector.expressions, PreparedDatabases()))
+        files.update(prepare_databases(expressions_of(load_policy(preset)), PreparedDatabases()))
     kilobytes = sum(file.stat().st_size for file in files) // 1_000
     print(f"{len(files)} files, {kilobytes:,} kB, in {PreparedDatabases().folder}")
 

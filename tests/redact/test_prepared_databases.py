@@ -1,18 +1,23 @@
 """Expressions that were compiled at the installation are used, and nothing else is."""
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hyperscan
 import pytest
 
 from redact import prepare_databases
-from redact.recognition import compiled_databases, kept_databases, prepared_databases
+from redact.pipeline.policy_redactor import PolicyRedactor
+from redact.policies.policy import PRESETS, load_policy
+from redact.recognition import compiled_databases, kept_databases, prefilter, prepared_databases
 from redact.recognition.compiled_databases import CompiledDatabases
 from redact.recognition.kept_databases import load_or_compile
+from redact.recognition.matching.regex_relaxation import TextDialect
 from redact.recognition.prepared_databases import PREPARED, PreparedDatabases
 from tests.architecture.source import ROOT
+from tests.redact.kit import KEYS, NOW, decoded, minimal, needs_pure_python
+from tests.short_versions import short
 
 SUBJECT = b"digits"
 
@@ -81,6 +86,30 @@ def test_anything_else_is_compiled(
         assert prepared.get(SUBJECT) is None
     assert PreparedDatabases(prepared.folder, _refuse).get(SUBJECT) is None
     assert prepared.get(SUBJECT) is not None
+
+
+@pytest.mark.parametrize("preset", short(PRESETS, ["strict"]))
+def test_what_is_prepared_is_what_a_redactor_asks_for(
+    preset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The expressions of all types that the policy replaces, for both kinds of texts."""
+    needs_pure_python()
+    asked: set[bytes] = set()
+
+    def note(subject: bytes, compile_all: Callable[[], CompiledDatabases]) -> CompiledDatabases:
+        del compile_all
+        asked.add(subject)
+        return compiled()
+
+    monkeypatch.setattr(prefilter, "load_or_compile", note)
+    expressions = tuple(prepare_databases.expressions_of(load_policy(preset)))
+    prefilter._databases.cache_clear()
+    redactor = PolicyRedactor(load_policy(preset), KEYS, audit=True)
+    redactor.redact(decoded([minimal(response="\u00e9")]), ingested_at=NOW)
+    prefilter._databases.cache_clear()
+    assert asked == {
+        prefilter.subject_of(expressions, dialect, prefilter.COMPILED_BY) for dialect in TextDialect
+    }
 
 
 def test_a_source_tree_has_none_and_gets_none() -> None:
