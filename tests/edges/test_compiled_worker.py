@@ -113,7 +113,7 @@ def silences(worker: Compiled) -> Iterator[list[float]]:
 
 
 @pytest.fixture(scope="module")
-def site(compiled_parts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def installed(compiled_parts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An installation with compiled redaction."""
     return lay_out(compiled_parts, tmp_path_factory.mktemp("site"))
 
@@ -142,14 +142,14 @@ def _rows(env: dict[str, str], table: str, *columns: str) -> list[dict[str, Any]
 
 
 def test_hostile_records_end_as_in_pure_python_and_the_worker_answers(
-    site: Path, mock_kafka: MockKafka, tmp_path: Path
+    installed: Path, mock_kafka: MockKafka, tmp_path: Path
 ) -> None:
     """The same rows and the same quarantine; the log and a metric say which build it is."""
     sent = _produce(mock_kafka)
     ends = {}
     for build, setting in (("compiled", "true"), ("pure", "false")):
         env = _setup(mock_kafka, tmp_path / build) | {SWITCH: setting}
-        worker = Compiled(site, env, "--until-caught-up")
+        worker = Compiled(installed, env, "--until-caught-up")
         with silences(worker) as found:
             series = _series(worker)
             _, log = worker.process.communicate(timeout=280)
@@ -178,12 +178,12 @@ def _series(worker: Compiled) -> str:
 
 
 def test_a_signal_during_a_hostile_record_is_obeyed(
-    site: Path, mock_kafka: MockKafka, tmp_path: Path
+    installed: Path, mock_kafka: MockKafka, tmp_path: Path
 ) -> None:
     """The worker ends with 0, though much is left to read; another one then reads all."""
     sent = _produce(mock_kafka)
     env = _setup(mock_kafka, tmp_path / "lake")
-    worker = Compiled(site, env)
+    worker = Compiled(installed, env)
     assert worker.process.stderr is not None
     while '"partitions_assigned"' not in worker.process.stderr.readline():
         assert worker.process.poll() is None
@@ -194,7 +194,7 @@ def test_a_signal_during_a_hostile_record_is_obeyed(
     _, log = worker.process.communicate(timeout=120)
     assert worker.process.returncode == 0, log[-3_000:]
     assert '"worker_stopped"' in log
-    after = Compiled(site, env, "--until-caught-up")
+    after = Compiled(installed, env, "--until-caught-up")
     _, log = after.process.communicate(timeout=280)
     assert after.process.returncode == 0, log[-3_000:]
     ends = [*_rows(env, "traces"), *_rows(env, "quarantine")]
