@@ -92,12 +92,12 @@ def silences(worker: Compiled) -> Iterator[list[float]]:
     done = threading.Event()
 
     def ask() -> None:
-        before = worker.seconds()
+        before: float | None = None  # until the first answer it is still starting
         while not done.wait(0.02):
             status, _ = worker.port.get("/livez")
             now = worker.seconds()
             if status == 200:
-                if found or now > before:
+                if before is not None:
                     found.append(now - before)
                 before = now
             elif status:
@@ -157,7 +157,7 @@ def test_hostile_records_end_as_in_pure_python_and_the_worker_answers(
         assert f'"build": "{build}"' in log
         assert build in series
         assert len(found) > 10
-        assert max(found) < PROBE_SECONDS
+        assert max(found) < PROBE_SECONDS, sorted(found)[-5:]
         stored = _rows(env, "traces", "trace_id", "messages", "response")
         refused = _rows(env, "quarantine", "reason")
         assert "zora.quill" not in str(stored)
