@@ -13,7 +13,7 @@ from typing import Final
 import click
 
 from benchmarks.names_read import cost
-from redact.ner.model_files import SHIPPED, SHIPPED_LARGE
+from redact.ner.model_format import SHIPPED, SHIPPED_LARGE
 from redact.policies.policy import load_policy
 
 MODELS: Final[Sequence[str]] = ("none", SHIPPED, SHIPPED_LARGE)

@@ -3,23 +3,29 @@
 The accelerated detector must have exactly the same findings (``tests/redact``).
 """
 
+import logging
 from collections.abc import Sequence
 
-from presidio_analyzer import AnalyzerEngine, EntityRecognizer, RecognizerRegistry
+from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
 
+from benchmarks.presidio_recognisers import LANGUAGE, PlainNlpEngine, presidio_recogniser
 from redact.lexical.findings import PiiFinding
-from redact.recognition.catalogue import LANGUAGE
-from redact.recognition.plain_tokens import PlainNlpEngine
+from redact.recognition.matching.pattern_recogniser import PatternRecogniser
 
 
 class ReferenceDetector:
-    """Runs every recogniser over every text, in Presidio's own engine."""
+    """Runs every recogniser over every text, in Presidio's own engine.
 
-    def __init__(self, recognisers: Sequence[EntityRecognizer], *, threshold: float = 0.0) -> None:
+    Presidio's own log is turned off: at some levels it prints findings.
+    """
+
+    def __init__(self, recognisers: Sequence[PatternRecogniser], *, threshold: float = 0.0) -> None:
+        logging.getLogger("presidio-analyzer").disabled = True
         self._threshold = threshold
         self._engine = AnalyzerEngine(
             registry=RecognizerRegistry(
-                recognizers=list(recognisers), supported_languages=[LANGUAGE]
+                recognizers=[presidio_recogniser(each) for each in recognisers],
+                supported_languages=[LANGUAGE],
             ),
             nlp_engine=PlainNlpEngine(),
             supported_languages=[LANGUAGE],

@@ -13,6 +13,7 @@ from goldpan.package_guard import ROOT
 from goldpan.safe_path import runs_from_checkout
 
 SAFE_PATH_VARIABLE: Final = "PYTHONSAFEPATH"
+NUMPY_THREADS_VARIABLE: Final = "OPENBLAS_NUM_THREADS"
 
 
 def child_command(*arguments: str) -> list[str]:
@@ -40,3 +41,12 @@ def child_environment(base: Mapping[str, str]) -> dict[str, str]:
 def set_safe_path() -> None:
     """Keep the current folder off the path of processes that libraries start (multiprocessing)."""
     os.environ[SAFE_PATH_VARIABLE] = "1"
+
+
+def limit_numpy_threads() -> None:
+    """Let numpy multiply with one thread, here and in child processes, unless a variable says else.
+
+    Matrices are small here; numpy's pool of threads takes CPU time of every start. The variable
+    counts when numpy is imported.
+    """
+    os.environ.setdefault(NUMPY_THREADS_VARIABLE, "1")

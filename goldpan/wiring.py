@@ -24,6 +24,7 @@ from decode.configured_schemas import open_schema_source
 from decode.decoder import Decoder
 from decode.schema_sources import SchemaSource
 from goldpan import key_check
+from goldpan.collector import paused_collector
 from goldpan.expression_files import ExpressionFolder
 from goldpan.otel_setup import make_assembly_rules
 from goldpan.settings import Settings, TracingSettings
@@ -99,7 +100,8 @@ def load_redaction(settings: RedactSettings) -> RedactionParts:
     keep_expressions(settings, redaction_keys)
     audited = settings.audit and not policy.off
     report = audited and settings.audit_kept
-    redactor = build_redactor(policy, redaction_keys, audit=audited, report=report)
+    with paused_collector():
+        redactor = build_redactor(policy, redaction_keys, audit=audited, report=report)
     sealer = Sealer(redaction_keys.fingerprint, redactor.policy_hash, load_seal_key(settings))
     return RedactionParts(redactor, sealer, policy.off, audited)
 

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from goldpan.cli.commands import CommandEntry, GroupEntry
+from goldpan.collector import paused_collector
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -62,7 +63,8 @@ class LazyGroup(click.Group):
 def load_command(entry: CommandEntry, name: str) -> click.Command:
     """Import the module of a command and return the command, under its listed name."""
     module, _, attribute = entry.target.partition(":")
-    command: click.Command = getattr(importlib.import_module(module), attribute)
+    with paused_collector():
+        command: click.Command = getattr(importlib.import_module(module), attribute)
     command.name = name
     command.context_settings = CONTEXT
     return command

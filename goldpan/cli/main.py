@@ -46,6 +46,7 @@ def main() -> NoReturn:
         signal.signal(signal.SIGTERM, _exit_before_reading)
     _open_closed_streams()
     child_process.set_safe_path()
+    child_process.limit_numpy_threads()
     code = run_command(arguments)
     code = _flush(code)
     if _threads_remain():

@@ -9,13 +9,12 @@ import json
 from importlib import resources
 from typing import Final
 
-from spacy.lang.en.stop_words import STOP_WORDS
-
+from redact.lexical.english_rules import english_stop_words
 from redact.lexical.given_names import is_given_name
 from redact.ner.model_format import VOCABULARY
 
 _FOLDER: Final = resources.files("redact")
-_FIRST_WORDS: Final = frozenset(word.replace("'", "") for word in STOP_WORDS).union(
+_FIRST_WORDS: Final = frozenset(word.replace("'", "") for word in english_stop_words()).union(
     json.loads((_FOLDER / "heading_words.json").read_text(encoding="utf-8"))
 )
 """First words of sentences and headings in answers of models."""

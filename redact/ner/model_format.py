@@ -1,11 +1,19 @@
 """The files that make up a shipped name model, and how they are read."""
 
+import hashlib
+from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from redact.ner.exact import Floats
+
+SHIPPED: Final = "shipped"
+"""The name of the small model shipped with goldpan; the default."""
+
+SHIPPED_LARGE: Final = "shipped-large"
+"""The name of the larger model, which finds more names for several times the CPU."""
 
 NUMBERS, VOCABULARY, SETTINGS = "numbers.npz", "vocabulary.txt", "tagger.json"
 
@@ -40,3 +48,14 @@ def softmax(scores: Floats) -> Floats:
     np.exp(scores, out=scores)
     scores /= scores.sum(axis=1, keepdims=True)
     return scores
+
+
+def model_digest(folder: Path, files: Iterable[str]) -> str:
+    """Return a short hash over a model's files, so that two trainings have two identities."""
+    hash_ = hashlib.sha256()
+    for file in files:
+        path = folder / file
+        if path.is_file():
+            hash_.update(file.encode())
+            hash_.update(path.read_bytes())
+    return hash_.hexdigest()[:12]

@@ -14,7 +14,8 @@ from typing import NamedTuple
 from redact.lexical.findings import PiiFinding, TextTimeoutError
 from redact.ner.chunks import cut_chunks
 from redact.ner.labels import LABEL_TYPES
-from redact.ner.model_files import SHIPPED, load_reader
+from redact.ner.model_files import load_reader
+from redact.ner.model_format import SHIPPED
 from redact.ner.reader import NamedSpan
 from schemas.chunks import in_chunks
 from schemas.errors import GoldpanError

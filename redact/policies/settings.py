@@ -51,7 +51,7 @@ class RedactSettings(SettingsGroup):
     cache_dir: Path | None = Field(
         default=None,
         description="Folder for compiled expressions, under a MAC of the key: a worker that finds "
-        "its own there starts with about half of the CPU time. It may be emptied at any time.",
+        "its own there starts with a third of the CPU time. It may be emptied at any time.",
     )
     seal_key: SecretStr | None = Field(
         default=None,

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import regex
-from presidio_analyzer import EntityRecognizer, Pattern, PatternRecognizer
 
 from redact.lexical.findings import PiiFinding, TextTimeoutError
 from redact.recognition.contacts.dialled_numbers import max_dialled_digits
@@ -23,6 +22,7 @@ from redact.recognition.context_words import LONGEST_WORD as _LONGEST_WORD
 from redact.recognition.context_words import ContextWords
 from redact.recognition.matching.judged_matches import GatedRecogniser, JudgedRecogniser
 from redact.recognition.matching.lazy_patterns import compile_expression
+from redact.recognition.matching.pattern_recogniser import PatternRecogniser
 from redact.recognition.prefilter import Prefilter
 
 _WORD = regex.compile(r"\S+")
@@ -44,7 +44,7 @@ class PatternSearch:
     they run only on the words that contain it. It is empty for all others.
     """
 
-    recogniser: PatternRecognizer
+    recogniser: PatternRecogniser
     expression: str
     flags: int
     score: float
@@ -76,7 +76,7 @@ class AcceleratedDetector:
 
     def __init__(
         self,
-        recognisers: Sequence[EntityRecognizer],
+        recognisers: Sequence[PatternRecogniser],
         *,
         threshold: float = 0.0,
         seconds: float = 2.0,
@@ -129,18 +129,16 @@ class AcceleratedDetector:
             return results
         return sorted(_distinct([f for f in results if f.score >= self._threshold]))
 
-    def _add(self, recogniser: EntityRecognizer) -> None:
+    def _add(self, recogniser: PatternRecogniser) -> None:
         if isinstance(recogniser, DialledPhoneRecogniser):
-            regions = tuple(recogniser.supported_regions)
-            walker = PhoneWalker(regions, recogniser.leniency or 0, self._clock, max_dialled_digits)
+            walker = PhoneWalker(
+                recogniser.regions, recogniser.LENIENCY, self._clock, max_dialled_digits
+            )
             self.searches.append(PhoneSearch(recogniser, walker))
             self.expressions.append((walker.expression, 0))
             return
-        if not isinstance(recogniser, PatternRecognizer):
-            raise TypeError(f"{type(recogniser).__name__} is not a pattern recogniser")
-        flags = int(recogniser.global_regex_flags or 0)
-        patterns: Sequence[Pattern] = vars(recogniser)["patterns"]
-        for pattern in patterns:
+        flags = recogniser.global_regex_flags
+        for pattern in recogniser.patterns:
             self.expressions.append((pattern.regex, flags))
             mark = _MARKS.get(recogniser.supported_entities[0], "")
             if isinstance(recogniser, JudgedRecogniser):
@@ -152,7 +150,7 @@ class AcceleratedDetector:
         """Return whether the matches of a pattern are dropped unless a context word raises them."""
         if not isinstance(owner, PatternSearch) or isinstance(owner.recogniser, JudgedRecogniser):
             return False
-        plain = type(owner.recogniser).validate_result is PatternRecognizer.validate_result
+        plain = type(owner.recogniser).validate_result is PatternRecogniser.validate_result
         return plain and owner.score < self._threshold
 
     def _run(self, owner: Search, text: str, deadline: float) -> list[PiiFinding]:
@@ -179,7 +177,7 @@ class AcceleratedDetector:
             raise TextTimeoutError from None
 
     def _search(self, search: PatternSearch, text: str, deadline: float) -> list[PiiFinding]:
-        """Do what ``PatternRecognizer.analyze`` does for one pattern."""
+        """Do what Presidio's ``PatternRecognizer.analyze`` does for one pattern."""
         kind = search.recogniser.supported_entities[0]
         findings: list[PiiFinding] = []
         matches = _matches(search, text, self._seconds_left(deadline))
@@ -217,8 +215,8 @@ class AcceleratedDetector:
         return lifted
 
 
-def _context_words(recogniser: Any) -> tuple[str, ...]:
-    """Return the context words of a recogniser, which may be None whatever Presidio's types say."""
+def _context_words(recogniser: PatternRecogniser) -> tuple[str, ...]:
+    """Return the context words of a recogniser."""
     return tuple([word.lower() for word in recogniser.context or ()])
 
 

@@ -3,11 +3,8 @@
 The accelerated and the reference detector use this one list, so that they can be compared.
 """
 
-import logging
 from collections.abc import Collection
 from types import MappingProxyType
-
-from presidio_analyzer import EntityRecognizer, predefined_recognizers
 
 from redact.policies.policy import RedactionPolicy
 from redact.recognition.contacts.dialled_phones import (
@@ -26,7 +23,8 @@ from redact.recognition.contacts.postal_addresses import ADDRESS_ROWS, PostalAdd
 from redact.recognition.contacts.spoken_phones import SpokenPhoneRecogniser
 from redact.recognition.matching.edges import LEFT, RIGHT, add_edges
 from redact.recognition.matching.labelled_numbers import build_labelled_recognisers
-from redact.recognition.matching.lazy_patterns import LazyPattern
+from redact.recognition.matching.lazy_patterns import ScoredPattern
+from redact.recognition.matching.pattern_recogniser import PatternRecogniser
 from redact.recognition.numbers.accounts import (
     IbanRecogniser,
     PaymentReferenceRecogniser,
@@ -70,26 +68,28 @@ from redact.recognition.secrets.vendor_keys import (
     VendorKeyRecogniser,
     load_vendor_keys,
 )
-
-LANGUAGE = "en"
+from redact.recognition.stock_recognisers import stock_recogniser
 
 GENERIC_RECOGNISERS = (
-    "CryptoRecognizer",
-    "DateRecognizer",
-    "MacAddressRecognizer",
-    "UrlRecognizer",
+    "generic.crypto_recognizer.CryptoRecognizer",
+    "generic.date_recognizer.DateRecognizer",
+    "generic.mac_recognizer.MacAddressRecognizer",
+    "generic.url_recognizer.UrlRecognizer",
 )
 NATIONAL_RECOGNISERS = {
-    "us": ("UsItinRecognizer", "MedicalLicenseRecognizer"),
-    "uk": ("NhsRecognizer", "UkNinoRecognizer"),
-    "de": ("DeSocialSecurityRecognizer",),
-    "es": ("EsNifRecognizer", "EsNieRecognizer"),
-    "it": ("ItFiscalCodeRecognizer",),
-    "in": ("InPanRecognizer",),
-    "fi": ("FiPersonalIdentityCodeRecognizer",),
-    "se": ("SePersonnummerRecognizer",),
-    "sg": ("SgFinRecognizer",),
-    "ca": ("CaSinRecognizer",),
+    "us": (
+        "us.us_itin_recognizer.UsItinRecognizer",
+        "us.medical_license_recognizer.MedicalLicenseRecognizer",
+    ),
+    "uk": ("uk.uk_nhs_recognizer.NhsRecognizer", "uk.uk_nino_recognizer.UkNinoRecognizer"),
+    "de": ("germany.de_social_security_recognizer.DeSocialSecurityRecognizer",),
+    "es": ("spain.es_nif_recognizer.EsNifRecognizer", "spain.es_nie_recognizer.EsNieRecognizer"),
+    "it": ("italy.it_fiscal_code_recognizer.ItFiscalCodeRecognizer",),
+    "in": ("india.in_pan_recognizer.InPanRecognizer",),
+    "fi": ("finland.fi_personal_identity_code_recognizer.FiPersonalIdentityCodeRecognizer",),
+    "se": ("sweden.se_personnummer_recognizer.SePersonnummerRecognizer",),
+    "sg": ("singapore.sg_fin_recognizer.SgFinRecognizer",),
+    "ca": ("canada.ca_sin_recognizer.CaSinRecognizer",),
 }
 """Presidio's recognisers by country, for numbers with a distinctive form.
 
@@ -145,15 +145,11 @@ _EDGELESS = frozenset({"CryptoRecognizer", "MedicalLicenseRecognizer", "ItFiscal
 
 def build_recognisers(
     policy: RedactionPolicy, types: Collection[str] | None = None
-) -> list[EntityRecognizer]:
-    """Build the recognisers of a policy, in a fixed order; only for the given ``types``.
-
-    Presidio's own log is turned off first: at some levels it prints findings.
-    """
-    logging.getLogger("presidio-analyzer").disabled = True
+) -> list[PatternRecogniser]:
+    """Build the recognisers of a policy, in a fixed order; only for the given ``types``."""
     domains, regions = policy.internal_domains, tuple(policy.regions)
     keys = load_vendor_keys()
-    own: list[EntityRecognizer] = [
+    own: list[PatternRecogniser] = [
         CardRecogniser(),
         MailRecogniser(domains),
         DisguisedMailRecogniser(),
@@ -200,8 +196,8 @@ def build_recognisers(
     national = [
         name for country in policy.countries for name in NATIONAL_RECOGNISERS.get(country, ())
     ]
-    everything = [*own, *map(_build_stock, GENERIC_RECOGNISERS), *map(_build_stock, national)]
-    return [r for r in everything if types is None or r.supported_entities[0] in types]
+    stock = [*map(_build_generic, GENERIC_RECOGNISERS), *map(_build_national, national)]
+    return [r for r in [*own, *stock] if types is None or r.supported_entities[0] in types]
 
 
 def lowest_score(policy: RedactionPolicy) -> float:
@@ -211,28 +207,35 @@ def lowest_score(policy: RedactionPolicy) -> float:
     return min((rule.score for part in rules for rule in part.values()), default=1.0)
 
 
-def _build_stock(name: str) -> EntityRecognizer:
-    """Build a Presidio recogniser without its weakest patterns and with ASCII edges."""
-    recogniser = getattr(predefined_recognizers, name)(supported_language=LANGUAGE)
-    own = vars(recogniser)
-    patterns = own["patterns"]
-    if name not in GENERIC_RECOGNISERS:
-        patterns = [
-            pattern
-            for pattern in patterns
-            if pattern.score >= SUFFICIENT_SCORE or _is_checked(name)
-        ]
-    own["patterns"] = [LazyPattern(p.name, _make_exact(name, p.regex), p.score) for p in patterns]
+def _build_generic(path: str) -> PatternRecogniser:
+    """Build a Presidio recogniser with ASCII edges."""
+    recogniser = stock_recogniser(path)
+    _replace_patterns(recogniser, 0.0)
+    return recogniser
+
+
+def _build_national(path: str) -> PatternRecogniser:
+    """Build a Presidio recogniser with ASCII edges, without its weakest patterns and context."""
+    recogniser = stock_recogniser(f"country_specific.{path}")
+    _replace_patterns(recogniser, 0.0 if _is_checked(recogniser) else SUFFICIENT_SCORE)
     if recogniser.supported_entities[0] in AS_NATIONAL_ID:
         recogniser.supported_entities = ["NATIONAL_ID"]
-    if name not in GENERIC_RECOGNISERS:
-        recogniser.context = None
-    return recogniser  # type: ignore[no-any-return]
+    recogniser.context = None
+    return recogniser
 
 
-def _is_checked(name: str) -> bool:
+def _replace_patterns(recogniser: PatternRecogniser, least: float) -> None:
+    name = type(recogniser).__name__
+    recogniser.patterns = [
+        ScoredPattern(pattern.name, _make_exact(name, pattern.regex), pattern.score)
+        for pattern in recogniser.patterns
+        if pattern.score >= least
+    ]
+
+
+def _is_checked(recogniser: PatternRecogniser) -> bool:
     """Return whether the check of a recogniser makes a weak pattern certain."""
-    return name == "ItFiscalCodeRecognizer"
+    return type(recogniser).__name__ == "ItFiscalCodeRecognizer"
 
 
 def _make_exact(name: str, expression: str) -> str:

@@ -6,46 +6,28 @@ word by word and backwards, until five key words are found.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 
-from redact.recognition.plain_tokens import PlainNlpEngine
+from redact.lexical.english_rules import english_stop_words
+from redact.recognition.plain_tokens import english_tokens, is_punctuation
 
 _PREFIX_WORDS = 5
 _WORD = re.compile(r"\S+")
 LONGEST_WORD = 2_000
 """Only this much of a longer run without white space is split, around a finding."""
 
-
-MAX_CHUNKS = 50_000
-"""Chunks after which spaCy's string store is rebuilt, which takes a tenth of a second."""
-
 _Token = tuple[int, str, bool, bool]
 """Offset, lemma, whether it is a key word unchanged, and whether Presidio omits it."""
 
 
-def sparing_engine() -> PlainNlpEngine:
-    """Return an engine that computes only the attributes used here."""
-    return PlainNlpEngine(sparing=True)
-
-
 class ContextWords:
-    """Checks whether a context word precedes a position in a text.
+    """Checks whether a context word precedes a position in a text."""
 
-    After ``max_chunks`` chunks ``new_engine`` makes a new engine: spaCy never forgets a word.
-    """
-
-    def __init__(
-        self,
-        new_engine: Callable[[], PlainNlpEngine] = sparing_engine,
-        *,
-        max_chunks: int = MAX_CHUNKS,
-    ) -> None:
-        self._new_engine, self._max_chunks = new_engine, max_chunks
-        self._nlp = new_engine()
-        self._chunks_split = 0
+    def __init__(self) -> None:
         self._split = lru_cache(maxsize=20_000)(self._tokens)
         self._last: tuple[str, frozenset[str]] = ("", frozenset())
+        self._stop_words = english_stop_words()
 
     def supports(self, text: str, lowered: str, start: int, words: tuple[str, ...]) -> bool:
         """Return whether one of ``words`` is in the token at ``start`` or in a key word before it.
@@ -104,21 +86,21 @@ class ContextWords:
 
     def _tokens(self, chunk: str) -> tuple[_Token, ...]:
         """Split a chunk without white space."""
-        self._chunks_split += 1
-        if self._chunks_split > self._max_chunks:
-            self._nlp, self._chunks_split = self._new_engine(), 0
         tokens: list[_Token] = []
-        for token in self._nlp.words(chunk):
-            skipped = self._is_skipped(token.lower_)
-            is_key = ":" not in token.lower_ and not skipped
-            tokens.append((token.idx, token.lower_, is_key, skipped))
+        offset = 0
+        for token in english_tokens().split(chunk):
+            lemma = token.lower()
+            skipped = self._is_skipped(lemma)
+            is_key = ":" not in lemma and not skipped
+            tokens.append((offset, lemma, is_key, skipped))
+            offset += len(token)
         return tuple(tokens)
 
     def _is_skipped(self, lemma: str) -> bool:
         """Return whether Presidio omits a lemma from its key words."""
         if lemma in ("-pron-", "be"):
             return lemma == "be"
-        return self._nlp.is_stopword(lemma, "en") or self._nlp.is_punct(lemma, "en")
+        return lemma.lower() in self._stop_words or is_punctuation(lemma)
 
 
 def _beside_colon(lemma: str, lowered: str) -> bool:

@@ -11,35 +11,21 @@ import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from importlib.metadata import version
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-import hyperscan
 import msgspec
 
+from redact.recognition.compiled_databases import (
+    CompiledDatabases,
+    describe_software,
+    load_database,
+    pack_databases,
+    unpack_databases,
+)
 from redact.recognition.database_store import DatabaseStore, store_in_use
+from redact.recognition.prepared_databases import PreparedDatabases
 
-_FORMAT: Final = 1
 _MAC_BYTES: Final = 32
-
-
-class CompiledDatabases(NamedTuple):
-    """The databases of some expressions, and the indices of those that are in none."""
-
-    databases: tuple[Any, ...]
-    always: frozenset[int]
-
-
-class _Content(msgspec.Struct, frozen=True, array_like=True):
-    databases: tuple[bytes, ...]
-    always: tuple[int, ...]
-
-
-def load_database(dumped: bytes) -> Any:
-    """Return a database that scans as after compiling; raises hyperscan.error if it is foreign."""
-    database = hyperscan.loadb(dumped, hyperscan.HS_MODE_BLOCK)
-    database.scratch = hyperscan.Scratch(database)
-    return database
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -69,14 +55,10 @@ class KeptDatabases:
 
     def _identity(self, subject: bytes) -> bytes:
         """Return everything that the databases depend on, encoded without ambiguity."""
-        probe = hyperscan.Database()
-        probe.compile(expressions=[b"a"], ids=[0], elements=1, flags=[0])
-        software = (_FORMAT, version("hyperscan"), str(probe.info()))
-        return msgspec.msgpack.encode((software, self.store.processor, subject))
+        return msgspec.msgpack.encode((describe_software(), self.store.processor, subject))
 
     def _seal(self, identity: bytes, compiled: CompiledDatabases) -> bytes:
-        dumped = tuple(hyperscan.dumpb(database) for database in compiled.databases)
-        body = msgspec.msgpack.encode(_Content(dumped, tuple(sorted(compiled.always))))
+        body = pack_databases(compiled)
         return self._mac(identity, body) + body
 
     def _open(self, identity: bytes, content: bytes) -> CompiledDatabases | None:
@@ -84,12 +66,7 @@ class KeptDatabases:
         mac, body = content[:_MAC_BYTES], content[_MAC_BYTES:]
         if not hmac.compare_digest(mac, self._mac(identity, body)):
             return None
-        inside = msgspec.msgpack.decode(body, type=_Content)
-        try:
-            databases = tuple(self.load(dumped) for dumped in inside.databases)
-        except hyperscan.error:
-            return None
-        return CompiledDatabases(databases, frozenset(inside.always))
+        return unpack_databases(body, self.load)
 
     def _mac(self, identity: bytes, body: bytes) -> bytes:
         length = len(identity).to_bytes(8, "big")
@@ -99,6 +76,9 @@ class KeptDatabases:
 def load_or_compile(
     subject: bytes, compile_all: Callable[[], CompiledDatabases]
 ) -> CompiledDatabases:
-    """Return the databases of a subject, from where this process keeps them if it does."""
+    """Return the databases of a subject: prepared ones, or kept ones if this process keeps any."""
+    prepared = PreparedDatabases().get(subject)
+    if prepared is not None:
+        return prepared
     used = store_in_use()
     return KeptDatabases(*used).get(subject, compile_all) if used else compile_all()

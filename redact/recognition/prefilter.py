@@ -5,14 +5,17 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import hyperscan
 import msgspec
 import regex
 
-from redact.recognition.kept_databases import CompiledDatabases, load_or_compile
+from redact.recognition.compiled_databases import CompiledDatabases
+from redact.recognition.kept_databases import load_or_compile
 from redact.recognition.matching.regex_relaxation import TextDialect, relax_regex
+from redact.recognition.prepared_databases import PreparedDatabases
 
 _FLAGS = (
     (regex.IGNORECASE, hyperscan.HS_FLAG_CASELESS),
@@ -100,6 +103,17 @@ def _databases(expressions: tuple[tuple[str, int], ...], dialect: TextDialect) -
     """Load the databases of the expressions for texts of one dialect, or compile them."""
     subject = subject_of(expressions, dialect, COMPILED_BY)
     return load_or_compile(subject, lambda: _compile(expressions, dialect))
+
+
+def prepare_databases(
+    expressions: Sequence[tuple[str, int]], prepared: PreparedDatabases
+) -> list[Path]:
+    """Compile the expressions for texts of each dialect, and write the databases."""
+    every = tuple(expressions)
+    return [
+        prepared.put(subject_of(every, dialect, COMPILED_BY), _databases(every, dialect))
+        for dialect in TextDialect
+    ]
 
 
 def subject_of(

@@ -77,8 +77,8 @@ def render_detection_page(figures: Mapping[str, Any] | None) -> str:
         *(f"- {limit.format(languages=', '.join(NAME_LANGUAGES))}" for limit in NOT_FOUND),
         "",
         "## Differences from stock Presidio\n",
-        "The recognisers run on presidio-analyzer. A test compares their findings with Presidio's "
-        "(`tests/redact/test_differential.py`). These differences are deliberate:\n",
+        "Some recognisers are those of presidio-analyzer. A test compares all findings with "
+        "Presidio's (`tests/redact/test_differential.py`). These differences are deliberate:\n",
         *(f"- {departure}" for departure in PRESIDIO_DIFFERENCES),
         "",
         "## Measured\n",

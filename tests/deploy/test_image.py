@@ -19,6 +19,7 @@ from tests.servers.topic_io import Record
 from tests.servers.unavailable import ServerUnavailableError
 from tests.servers.worker import settings
 
+_PACKAGES = f"/opt/goldpan/lib/python{sysconfig.get_python_version()}/site-packages"
 LOCKS = ("requirements/runtime.lock", "requirements/compile.lock")
 
 
@@ -49,12 +50,21 @@ def assert_worker_starts(image: Image, kafka: MockKafka) -> None:
         kafka.produce(topic, [Record(b"%d" % i, encode_json(make(i))) for i in range(10)])
     lake = image.at("/lake")
     give(lake)
-    env = settings(kafka, lake, kafka__group_id=unique("image"), redact__policy="strict")
+    give(image.at("/cache"))
+    kept = image.at("/cache/kept")
+    env = settings(
+        kafka,
+        lake,
+        kafka__group_id=unique("image"),
+        redact__policy="strict",
+        redact__cache_dir=str(kept),
+    )
     before = _state(image)
     worker = image.start(env, "stream", "run", "--until-caught-up")
     assert worker.returncode == 0, worker.stderr[-3000:]
     events = [json.loads(line)["event"] for line in worker.stderr.splitlines() if line[:1] == "{"]
     assert "caught_up" in events
+    assert not kept.exists(), "the expressions of a preset are in the image"
     proof = image.start({"GOLDPAN_LAKE__URI": str(lake)}, "lake", "verify", "--json")
     report = json.loads(proof.stdout)
     assert report["ok"]
@@ -83,19 +93,33 @@ def test_the_steps_make_something_that_starts(image: Image, mock_kafka: MockKafk
     here = sysconfig.get_paths()["purelib"]
     if os.geteuid() == 0 and not Path(here).stat().st_mode & 0o005:
         pytest.skip(f"{here} cannot be read by a user without privileges")
-    packages = f"/opt/goldpan/lib/python{sysconfig.get_python_version()}/site-packages"
-    borrow = [
-        "/opt/goldpan/bin/python -m pip uninstall --quiet --yes setuptools",  # too old to build
-        f"echo {here} > {packages}/elsewhere.pth",
-    ]
-    ran = image.build(without=LOCKS, instead=borrow, arguments={"COMPILE_REDACTION": "0"})
+    ran = image.build(without=LOCKS, instead=_borrow(here), arguments={"COMPILE_REDACTION": "0"})
     steps = [step.rest for step in stages()[0] if step.name == "RUN"]
     assert [step for step in steps if step not in ran] == [
         step for step in steps if "apt-get" in step or any(lock in step for lock in LOCKS)
     ]
-    assert image.at(f"{packages}/goldpan/cli/main.py").is_file()
+    assert image.at(f"{_PACKAGES}/goldpan/cli/main.py").is_file()
     image.seal()
+    assert image.start({}, "--version").stdout.endswith("(pure)\n")
     assert_worker_starts(image, mock_kafka)
+
+
+def _borrow(packages: str) -> list[str]:
+    """Return the commands that make the image use the packages of a folder."""
+    return [
+        "/opt/goldpan/bin/python -m pip uninstall --quiet --yes setuptools",  # too old to build
+        f"echo {packages} > {_PACKAGES}/elsewhere.pth",
+    ]
+
+
+@pytest.mark.chaos
+def test_a_compiler_that_fails_fails_the_build(image: Image) -> None:
+    """There is no image with pure Python by accident."""
+    here = sysconfig.get_paths()["purelib"]
+    broken = {"COMPILE_REDACTION": "1", "CC": "/bin/false"}
+    with pytest.raises(AssertionError, match="/bin/false"):
+        image.build(without=LOCKS, instead=_borrow(here), arguments=broken)
+    assert not image.at(f"{_PACKAGES}/goldpan").exists()
 
 
 @pytest.mark.chaos

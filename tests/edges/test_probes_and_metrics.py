@@ -113,6 +113,10 @@ def test_ready_when_positions_are_taken(
     assert worker_port.total("lag_seconds") == 0
     _watch(lambda: worker_port.total("position") == 42, worker, "showing its positions")
 
+    # Tests run from a source tree, which is never compiled.
+    assert len(worker_port.series("build_info", build="pure")) == 1
+    assert worker.wait_for_log("worker_started")["build"] == "pure"
+
     shown = worker_port.get("/metrics")[1]
     without_reason = {"goldpan_lost_offsets_total", "goldpan_retries_total", "goldpan_paused"}
     without_reason |= {"goldpan_findings_total"}  # none is found in these

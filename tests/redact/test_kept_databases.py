@@ -10,13 +10,9 @@ import msgspec
 import pytest
 
 from redact.crypto.keys import Keys
-from redact.recognition import kept_databases
-from redact.recognition.kept_databases import (
-    CompiledDatabases,
-    KeptDatabases,
-    load_database,
-    load_or_compile,
-)
+from redact.recognition import compiled_databases
+from redact.recognition.compiled_databases import CompiledDatabases, load_database
+from redact.recognition.kept_databases import KeptDatabases, load_or_compile
 from redact.recognition.matching.regex_relaxation import TextDialect
 from redact.recognition.prefilter import COMPILED_BY, subject_of
 
@@ -183,7 +179,7 @@ def test_another_version_of_hyperscan_has_other_names(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Old and new processes beside each other do not replace what the other keeps."""
-    monkeypatch.setattr(kept_databases, "version", lambda _: "99.0")
+    monkeypatch.setattr(compiled_databases, "version", lambda _: "99.0")
     compiler = Compiler()
     KeptDatabases(shelf, KEY).get(subject(DIGITS), compiler)
     assert compiler.times == 1

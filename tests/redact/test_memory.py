@@ -1,8 +1,6 @@
 """Caches stay bounded, however long a worker runs and whatever repeats."""
 
 from redact.analysis.segment_cache import SegmentCache
-from redact.recognition.context_words import ContextWords, sparing_engine
-from redact.recognition.plain_tokens import PlainNlpEngine
 from tests.redact.kit import NOW, decoded, minimal
 from tests.redact.test_leaks import engine
 
@@ -41,18 +39,3 @@ def test_a_prompt_that_all_share_does_not_grow_with_its_readers() -> None:
     assert len(known) == 1
     assert len(known[0].outputs) <= 66
     assert len(known[0].occurrences) <= 300
-
-
-def test_the_engine_of_context_words_is_replaced_at_times() -> None:
-    """spaCy keeps each word that it has met, so a new engine takes over after some chunks."""
-    engines: list[PlainNlpEngine] = []
-
-    def new_engine() -> PlainNlpEngine:
-        engines.append(sparing_engine())
-        return engines[-1]
-
-    words = ContextWords(new_engine, max_chunks=10)
-    for number in range(25):
-        text = f"card word{number}"
-        assert words.supports(text, text, len("card "), ("card",))
-    assert len(engines) == 3

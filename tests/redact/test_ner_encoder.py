@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from redact.ner import encoder as ner_encoder
 from redact.ner.encoder import Encoder
 from redact.ner.ensemble import EnsembleReader
-from redact.ner.model_files import FOLDERS, SHIPPED, SHIPPED_LARGE, load_reader
+from redact.ner.model_files import FOLDERS, load_reader
+from redact.ner.model_format import SHIPPED, SHIPPED_LARGE
 from redact.ner.tagger import Tagger
 from tests.redact.test_ner_stage import PERSONS
 

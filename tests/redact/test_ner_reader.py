@@ -17,7 +17,8 @@ from threadpoolctl import ThreadpoolController
 from goldpan.demo.traffic import load_shipped_conversations
 from redact.ner import candidates, windows, words
 from redact.ner.exact import POWERS, Wholes
-from redact.ner.model_files import FOLDERS, SHIPPED
+from redact.ner.model_files import FOLDERS
+from redact.ner.model_format import SHIPPED
 from redact.ner.pieces import WordPieces
 from redact.ner.tagger import Tagger
 from redact.ner.tagger_reader import TaggerReader

@@ -15,7 +15,8 @@ from spacy.training import Example
 from benchmarks import ner_coverage
 from redact.lexical.findings import NamesStage, PiiFinding, TextTimeoutError
 from redact.ner import stage
-from redact.ner.model_files import FOLDERS, SHIPPED, load_reader
+from redact.ner.model_files import FOLDERS, load_reader
+from redact.ner.model_format import SHIPPED
 from redact.ner.reader import NamedSpan
 from redact.ner.stage import NerError, NerStage
 from schemas.errors import UsageError

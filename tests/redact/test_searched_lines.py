@@ -39,8 +39,8 @@ def test_no_match_is_outside_of_the_searched_lines() -> None:
     """Each pattern has the same matches in the parts as in the whole text."""
     matched: Counter[str] = Counter()
     for recogniser in _RECOGNISERS:
-        flags = int(recogniser.global_regex_flags or 0)
-        patterns = [regex.compile(each.regex, flags) for each in vars(recogniser)["patterns"]]
+        flags = recogniser.global_regex_flags
+        patterns = [regex.compile(each.regex, flags) for each in recogniser.patterns]
         for text in _texts():
             parts = list(recogniser.stretches(text))
             for pattern in patterns:

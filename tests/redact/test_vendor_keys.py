@@ -8,7 +8,6 @@ from importlib import resources
 
 import pytest
 import regex
-from presidio_analyzer import Pattern
 
 from redact.policies.policy import load_policy
 from redact.recognition.accelerated_detector import AcceleratedDetector
@@ -167,7 +166,7 @@ def test_where_the_list_comes_from() -> None:
 @pytest.mark.parametrize("dialect", TextDialect)
 def test_the_prefilter_never_misses_a_rule(dialect: TextDialect) -> None:
     """Each rule has a relaxed form for hyperscan, which matches the rule's own samples."""
-    patterns: list[Pattern] = vars(VendorKeyRecogniser(RULES))["patterns"]
+    patterns = VendorKeyRecogniser(RULES).patterns
     expressions = [(pattern.regex, 0) for pattern in patterns]
     prefilter = Prefilter(expressions)
     assert prefilter.always == frozenset()

@@ -6,12 +6,10 @@ are times, sizes and ids, so digits alone count only after a word such as `phone
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import phonenumbers
 from phonenumbers import NumberParseException
-from presidio_analyzer import AnalysisExplanation, EntityRecognizer, Pattern, RecognizerResult
-from presidio_analyzer.predefined_recognizers import PhoneRecognizer
 
 from redact.recognition.contacts.dialled_numbers import (
     FEWEST_DIGITS,
@@ -21,46 +19,31 @@ from redact.recognition.contacts.dialled_numbers import (
     is_dialled,
 )
 from redact.recognition.matching.judged_matches import JudgedRecogniser, JudgedSpan
+from redact.recognition.matching.lazy_patterns import ScoredPattern
+from redact.recognition.matching.pattern_recogniser import PatternRecogniser
 
 
-class DialledPhoneRecogniser(PhoneRecognizer):
-    """Presidio's recogniser, without digits that are not dialled."""
+class DialledPhoneRecogniser(PatternRecogniser):
+    """Finds numbers as ``phonenumbers`` reads them, without digits that are not dialled.
+
+    It has no pattern: see ``redact.recognition.contacts.phone_walker``. ``LENIENCY`` is that of
+    ``phonenumbers`` for numbers that are valid in a region.
+    """
+
+    SCORE: Final = 0.4
+    LENIENCY: Final = 1
 
     def __init__(self, regions: tuple[str, ...]) -> None:
-        super().__init__(supported_regions=regions, name="PhoneRecognizer")
+        super().__init__(
+            supported_entity="PHONE_NUMBER",
+            context=["phone", "number", "telephone", "cell", "cellphone", "mobile", "call"],
+            name="PhoneRecognizer",
+        )
+        self.regions = regions
 
     def within(self, text: str, start: int, end: int) -> tuple[int, int] | None:
         """Return the span of the number without its extension, None if it does not count."""
         return dialled_span(text, start, end)
-
-    def analyze(
-        self, text: str, entities: list[str], nlp_artifacts: Any = None
-    ) -> list[RecognizerResult]:
-        """Run Presidio's recogniser, and drop the results that do not count."""
-        del entities, nlp_artifacts
-        spans = {
-            self.within(text, match.start, match.end)
-            for region in self.supported_regions
-            for match in phonenumbers.PhoneNumberMatcher(text, region, leniency=self.leniency or 0)
-        }
-        return list(
-            EntityRecognizer.remove_duplicates(
-                [self._result(*span) for span in sorted(filter(None, spans))]
-            )
-        )
-
-    def _result(self, start: int, end: int) -> RecognizerResult:
-        return RecognizerResult(
-            entity_type=self.supported_entities[0],
-            start=start,
-            end=end,
-            score=self.SCORE,
-            analysis_explanation=AnalysisExplanation(str(vars(self)["name"]), self.SCORE),
-            recognition_metadata={
-                RecognizerResult.RECOGNIZER_NAME_KEY: str(vars(self)["name"]),
-                RecognizerResult.RECOGNIZER_IDENTIFIER_KEY: self.id,
-            },
-        )
 
 
 _LATIN = r"[A-Za-z\u00c0-\u024f]"
@@ -82,7 +65,7 @@ class GluedPhoneRecogniser(JudgedRecogniser):
         )
         super().__init__(
             supported_entity="PHONE_NUMBER",
-            patterns=[Pattern("Glued", glued, 0.6)],
+            patterns=[ScoredPattern("Glued", glued, 0.6)],
             name="GluedPhone",
         )
 
@@ -128,7 +111,7 @@ class AbroadPhoneRecogniser(JudgedRecogniser):
     def __init__(self) -> None:
         super().__init__(
             supported_entity="PHONE_NUMBER",
-            patterns=[Pattern("Abroad", _ABROAD, 0.6)],
+            patterns=[ScoredPattern("Abroad", _ABROAD, 0.6)],
             name="AbroadPhone",
         )
 

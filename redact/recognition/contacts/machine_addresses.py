@@ -5,9 +5,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from presidio_analyzer import Pattern
-
 from redact.recognition.matching.judged_matches import JudgedRecogniser, JudgedSpan
+from redact.recognition.matching.lazy_patterns import ScoredPattern
 
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|[01]?[0-9][0-9]?)"
 IPV4_EXPRESSION = rf"(?<![0-9])(?<![0-9]\.){_OCTET}(?:\.{_OCTET}){{3}}(?![0-9]|\.[0-9])"
@@ -71,8 +70,8 @@ class MachineAddressRecogniser(JudgedRecogniser):
         super().__init__(
             supported_entity="IP_ADDRESS",
             patterns=[
-                Pattern("IPv4", IPV4_EXPRESSION, _SCORE),
-                Pattern("IPv6", IPV6_EXPRESSION, _SCORE),
+                ScoredPattern("IPv4", IPV4_EXPRESSION, _SCORE),
+                ScoredPattern("IPv6", IPV6_EXPRESSION, _SCORE),
             ],
             context=["ip", "ipv4", "ipv6"],
             name="IpRecognizer",

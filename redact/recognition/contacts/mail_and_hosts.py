@@ -3,17 +3,13 @@
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from importlib import import_module
 from typing import Any
-
-import tldextract
-from presidio_analyzer import Pattern, PatternRecognizer
 
 from redact.recognition.matching.edges import LEFT
 from redact.recognition.matching.judged_matches import JudgedRecogniser, JudgedSpan
-from redact.recognition.matching.lazy_patterns import compile_expression
-
-_SNAPSHOT = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
-"""The packaged list of suffixes: a network request would leak what is being read."""
+from redact.recognition.matching.lazy_patterns import ScoredPattern, compile_expression
+from redact.recognition.matching.pattern_recogniser import PatternRecogniser
 
 _LATIN = "A-Za-z0-9\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f"
 _LOCAL = rf"(?<![{_LATIN}])[{_LATIN}](?:[{_LATIN}._+'-]{{0,126}}[{_LATIN}_+-])?"
@@ -39,7 +35,16 @@ _FILES = frozenset({"git@github.com", "git@gitlab.com", "git@bitbucket.org"})
 @lru_cache(maxsize=4096)
 def has_public_suffix(domain: str) -> bool:
     """Return whether a domain ends with a public suffix."""
-    return bool(_SNAPSHOT(domain).suffix)
+    return bool(_suffix_list()(domain).suffix)
+
+
+@lru_cache(maxsize=1)
+def _suffix_list() -> Any:
+    """Return the packaged list of suffixes: a network request would leak what is being read.
+
+    Its module imports a client of HTTP, so it waits for the first address.
+    """
+    return import_module("tldextract").TLDExtract(suffix_list_urls=(), cache_dir=None)
 
 
 class MailRecogniser(JudgedRecogniser):
@@ -55,8 +60,8 @@ class MailRecogniser(JudgedRecogniser):
         super().__init__(
             supported_entity="EMAIL_ADDRESS",
             patterns=[
-                Pattern("Mail", MAIL_EXPRESSION, _UNSURE),
-                Pattern("Abroad", FOREIGN_MAIL_EXPRESSION, _UNSURE),
+                ScoredPattern("Mail", MAIL_EXPRESSION, _UNSURE),
+                ScoredPattern("Abroad", FOREIGN_MAIL_EXPRESSION, _UNSURE),
             ],
             name="EmailRecognizer",
         )
@@ -122,7 +127,7 @@ _OF_PROGRAMS = (
 """First words of attribute and package names: `self.local`, `com.example.internal`."""
 
 
-class HostRecogniser(PatternRecognizer):
+class HostRecogniser(PatternRecogniser):
     """Finds host names in internal domains."""
 
     def __init__(self, internal_domains: list[str]) -> None:
@@ -134,7 +139,7 @@ class HostRecogniser(PatternRecognizer):
         )
         super().__init__(
             supported_entity="HOST",
-            patterns=[Pattern("Internal host", name, 0.8)],
+            patterns=[ScoredPattern("Internal host", name, 0.8)],
             name="InternalHost",
         )
 
@@ -192,13 +197,13 @@ class DisguisedMailRecogniser(JudgedRecogniser):
     def __init__(self) -> None:
         super().__init__(
             supported_entity="EMAIL_ADDRESS",
-            patterns=[Pattern("Disguised mail", DISGUISED_MAIL_EXPRESSION, 0.75)],
+            patterns=[ScoredPattern("Disguised mail", DISGUISED_MAIL_EXPRESSION, 0.75)],
             name="DisguisedMail",
         )
 
     def stretches(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield the lines with the middle of such an address, from its `at` to its first `dot`."""
-        middle = compile_expression(_MIDDLE, int(self.global_regex_flags or 0))
+        middle = compile_expression(_MIDDLE, self.global_regex_flags)
         found = middle.search(text)
         while found is not None:
             end = text.find("\n", found.end()) + 1 or len(text)
@@ -227,7 +232,7 @@ _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _NET_DOT = r"[ ]?(?:[\[({][ ]?(?:\.|dot|punkt|punto|point)[ ]?[\])}]|[ ]dot[ ])[ ]?"
 
 
-class DisguisedMachineRecogniser(PatternRecognizer):
+class DisguisedMachineRecogniser(PatternRecogniser):
     """Finds `192[.]0[.]2[.]146`, as security reports write machine addresses."""
 
     def __init__(self) -> None:
@@ -238,7 +243,10 @@ class DisguisedMachineRecogniser(PatternRecognizer):
         )
         super().__init__(
             supported_entity="IP_ADDRESS",
-            patterns=[Pattern("Disguised", form, 0.75), Pattern("Partly", partly, 0.75)],
+            patterns=[
+                ScoredPattern("Disguised", form, 0.75),
+                ScoredPattern("Partly", partly, 0.75),
+            ],
             name="DisguisedAddress",
         )
 

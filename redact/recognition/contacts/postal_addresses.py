@@ -1,9 +1,9 @@
 """Recogniser for postal addresses in prose: number and street, suite, PO box, state and code."""
 
-from presidio_analyzer import Pattern, PatternRecognizer
-
 from redact.recognition.matching.edges import add_edges
 from redact.recognition.matching.labelled_numbers import LabelledNumber
+from redact.recognition.matching.lazy_patterns import ScoredPattern
+from redact.recognition.matching.pattern_recogniser import PatternRecogniser
 
 _STREETS = (
     "Street|St|Avenue|Ave|Road|Rd|Drive|Dr|Lane|Ln|Boulevard|Blvd|Court|Ct|Way|Place|Pl|Terrace|"
@@ -26,26 +26,26 @@ _TAIL = (
 _ORDINAL = r"[0-9]{1,3}(?:st|nd|rd|th)"
 
 STREET_PATTERNS = (
-    Pattern(
+    ScoredPattern(
         "Number and street",
         r"(?<![A-Za-z0-9.-])[0-9]{1,6}[A-Za-z]?[ ]{1,2}(?:[NSEW]\.?[ ])?"
         rf"(?:(?:{_WORD}|{_ORDINAL})[ ]{{1,2}}){{1,4}}(?:{_STREETS})\b\.?" + _TAIL,
         0.85,
     ),
-    Pattern("Suite", rf"\b(?!Room|Floor){_SUITE}(?![A-Za-z0-9])", 0.6),
-    Pattern(
+    ScoredPattern("Suite", rf"\b(?!Room|Floor){_SUITE}(?![A-Za-z0-9])", 0.6),
+    ScoredPattern(
         "State and code",
         rf"\b{_PLACE},?[ ]{{0,2}}\n?(?:{_STATES})[ ,]{{1,2}}{_CODE}(?![A-Za-z0-9])",
         0.6,
     ),
-    Pattern("Box", r"\b(?:P\.?[ ]?O\.?[ ]?)Box[ ]{1,2}[0-9]{1,6}\b", 0.7),
-    Pattern(
+    ScoredPattern("Box", r"\b(?:P\.?[ ]?O\.?[ ]?)Box[ ]{1,2}[0-9]{1,6}\b", 0.7),
+    ScoredPattern(
         "Military",
         r"\b(?:PSC|Unit|CMR)[ ][0-9]{2,5},?[ ]{1,2}Box[ ][0-9]{2,5}[\s,]{1,4}"
         r"(?:APO|DPO|FPO)[ ](?:AA|AE|AP)[ ][0-9]{5}\b",
         0.9,
     ),
-    Pattern(
+    ScoredPattern(
         "Street and number",
         rf"\b{_WORD}(?:straße|strasse|str\.|gasse|weg|allee|platz|gatan|vägen|katu|tie|laan|straat)"
         r"[ ][0-9]{1,4}[a-z]?\b(?:,?[ ]{1,2}[0-9]{4,5}[ ][A-ZÀ-ÖØ-Þ]\w{1,30})?",
@@ -54,13 +54,13 @@ STREET_PATTERNS = (
 )
 
 
-class PostalAddressRecogniser(PatternRecognizer):
+class PostalAddressRecogniser(PatternRecogniser):
     """Finds postal addresses by their form."""
 
     def __init__(self) -> None:
         super().__init__(
             supported_entity="STREET_ADDRESS",
-            patterns=[Pattern(p.name, add_edges(p.regex), p.score) for p in STREET_PATTERNS],
+            patterns=[ScoredPattern(p.name, add_edges(p.regex), p.score) for p in STREET_PATTERNS],
             context=["address", "live", "street", "ship"],
             global_regex_flags=0,
         )

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from presidio_analyzer import Pattern
-
 from redact.recognition.matching.edges import LEFT, RIGHT
 from redact.recognition.matching.judged_matches import JudgedRecogniser, JudgedSpan
+from redact.recognition.matching.lazy_patterns import ScoredPattern
 
 _DIGITS = {
     "zero": "0",
@@ -43,7 +42,7 @@ class SpokenPhoneRecogniser(JudgedRecogniser):
     def __init__(self) -> None:
         super().__init__(
             supported_entity="PHONE_NUMBER",
-            patterns=[Pattern("In words", SPOKEN_EXPRESSION, 0.6)],
+            patterns=[ScoredPattern("In words", SPOKEN_EXPRESSION, 0.6)],
             name="SpokenPhone",
         )
 

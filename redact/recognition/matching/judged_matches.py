@@ -7,19 +7,13 @@ an identifier, an address or a version, depends on the text around them.
 from collections.abc import Iterable
 from typing import Any
 
-import regex
-from presidio_analyzer import (
-    AnalysisExplanation,
-    EntityRecognizer,
-    PatternRecognizer,
-    RecognizerResult,
-)
+from redact.recognition.matching.pattern_recogniser import PatternRecogniser
 
 JudgedSpan = tuple[int, int, float]
 """Start, end and score of a span that counts."""
 
 
-class GatedRecogniser(PatternRecognizer):
+class GatedRecogniser(PatternRecogniser):
     """Base class of recognisers with a cheap check of a text before their patterns run."""
 
     def may_stand(self, text: str) -> bool:
@@ -46,32 +40,3 @@ class JudgedRecogniser(GatedRecogniser):
     def judge(self, text: str, match: Any) -> Iterable[JudgedSpan]:
         """Return the spans of ``text`` that count, for one match of one pattern."""
         raise NotImplementedError
-
-    def analyze(
-        self,
-        text: str,
-        entities: list[str] | None = None,
-        nlp_artifacts: object = None,
-        regex_flags: int | None = None,
-    ) -> list[RecognizerResult]:
-        """Run all patterns as Presidio's engine requests it: the slow way."""
-        del entities, nlp_artifacts
-        flags = regex_flags if regex_flags is not None else self.global_regex_flags
-        patterns = vars(self)["patterns"]
-        results = [
-            RecognizerResult(
-                entity_type=self.supported_entities[0],
-                start=start,
-                end=end,
-                score=score,
-                analysis_explanation=AnalysisExplanation(str(vars(self)["name"]), score),
-                recognition_metadata={
-                    RecognizerResult.RECOGNIZER_NAME_KEY: str(vars(self)["name"]),
-                    RecognizerResult.RECOGNIZER_IDENTIFIER_KEY: self.id,
-                },
-            )
-            for pattern in patterns
-            for match in regex.finditer(pattern.regex, text, flags=int(flags or 0))
-            for start, end, score in self.judge(text, match)
-        ]
-        return list(EntityRecognizer.remove_duplicates(results))

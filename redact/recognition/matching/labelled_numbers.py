@@ -12,7 +12,7 @@ from typing import Any
 
 from redact.recognition.matching.edges import RIGHT
 from redact.recognition.matching.judged_matches import JudgedRecogniser, JudgedSpan
-from redact.recognition.matching.lazy_patterns import LazyPattern
+from redact.recognition.matching.lazy_patterns import ScoredPattern
 
 LABELLED_SCORE = 0.88
 """The score of a number after its own name."""
@@ -83,7 +83,7 @@ class LabelledNumberRecogniser(JudgedRecogniser):
         super().__init__(
             supported_entity=kind,
             patterns=[
-                LazyPattern(f"{kind} {i}", form, LABELLED_SCORE)
+                ScoredPattern(f"{kind} {i}", form, LABELLED_SCORE)
                 for i, form in enumerate(self._rows)
             ],
             name=f"Labelled {kind}",

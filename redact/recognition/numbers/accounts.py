@@ -4,11 +4,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from presidio_analyzer import Pattern
-
 from redact.lexical.thing_numbers import is_within_code
 from redact.recognition.matching.edges import LEFT, RIGHT
 from redact.recognition.matching.judged_matches import JudgedRecogniser, JudgedSpan
+from redact.recognition.matching.lazy_patterns import ScoredPattern
 
 _LENGTHS = {
     code: int(length)
@@ -63,7 +62,7 @@ class IbanRecogniser(JudgedRecogniser):
         )
         super().__init__(
             supported_entity="IBAN_CODE",
-            patterns=[Pattern("IBAN", form, 1.0)],
+            patterns=[ScoredPattern("IBAN", form, 1.0)],
             name="IbanRecognizer",
         )
 
@@ -115,7 +114,7 @@ class WalletRecogniser(JudgedRecogniser):
     def __init__(self) -> None:
         super().__init__(
             supported_entity="CRYPTO",
-            patterns=[Pattern("Ethereum", rf"{LEFT}0x[0-9a-f]{{40}}{RIGHT}", 0.9)],
+            patterns=[ScoredPattern("Ethereum", rf"{LEFT}0x[0-9a-f]{{40}}{RIGHT}", 0.9)],
             name="Wallet",
         )
 
@@ -139,7 +138,9 @@ class PaymentReferenceRecogniser(JudgedRecogniser):
         super().__init__(
             supported_entity="US_BANK_NUMBER",
             patterns=[
-                Pattern("Payment", rf"(?<![0-9A-Za-z_])(?:{prefix})_[0-9]{{6,17}}{RIGHT}", 0.6)
+                ScoredPattern(
+                    "Payment", rf"(?<![0-9A-Za-z_])(?:{prefix})_[0-9]{{6,17}}{RIGHT}", 0.6
+                )
             ],
             name="PaymentReference",
         )
@@ -167,7 +168,7 @@ class SocialSecurityRecogniser(JudgedRecogniser):
     def __init__(self) -> None:
         super().__init__(
             supported_entity="US_SSN",
-            patterns=[Pattern("Grouped", _SSN, 0.5)],
+            patterns=[ScoredPattern("Grouped", _SSN, 0.5)],
             context=["social", "security", "ssn", "ssns"],
             name="UsSsnRecognizer",
         )

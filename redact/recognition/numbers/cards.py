@@ -4,10 +4,9 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from presidio_analyzer import Pattern
-
 from redact.lexical.thing_numbers import is_within_code
 from redact.recognition.matching.judged_matches import JudgedRecogniser, JudgedSpan
+from redact.recognition.matching.lazy_patterns import ScoredPattern
 
 SHORTEST_CARD, LONGEST_CARD = 12, 19
 
@@ -72,7 +71,7 @@ class CardRecogniser(JudgedRecogniser):
     def __init__(self) -> None:
         super().__init__(
             supported_entity="CREDIT_CARD",
-            patterns=[Pattern("Digits", CARD_CHAIN, _UNSURE)],
+            patterns=[ScoredPattern("Digits", CARD_CHAIN, _UNSURE)],
             context=CARD_CONTEXT,
             name="CardRecogniser",
         )

@@ -8,11 +8,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from presidio_analyzer import Pattern
-
 from redact.recognition.matching.edges import LEFT, RIGHT
 from redact.recognition.matching.judged_matches import JudgedRecogniser, JudgedSpan
 from redact.recognition.matching.labelled_numbers import ANY_NUMBER, LabelledNumber
+from redact.recognition.matching.lazy_patterns import ScoredPattern
 
 _PERIOD = re.compile(r"(?:19|20)[0-9]{2}[ -]?[A-Z][0-9A-Z]{0,2}")
 
@@ -127,7 +126,7 @@ class VehicleRecogniser(JudgedRecogniser):
     def __init__(self) -> None:
         super().__init__(
             supported_entity="VEHICLE_ID",
-            patterns=[Pattern("VIN", rf"{LEFT}[A-HJ-NPR-Z0-9]{{17}}{RIGHT}", 0.9)],
+            patterns=[ScoredPattern("VIN", rf"{LEFT}[A-HJ-NPR-Z0-9]{{17}}{RIGHT}", 0.9)],
             global_regex_flags=0,
             name="Vehicle",
         )

@@ -1,9 +1,9 @@
 """Recognisers for birth dates: a date in any usual form after words about birth."""
 
-from presidio_analyzer import Pattern, PatternRecognizer
-
 from redact.recognition.matching.edges import LEFT, RIGHT
 from redact.recognition.matching.labelled_numbers import LabelledNumber
+from redact.recognition.matching.lazy_patterns import ScoredPattern
+from redact.recognition.matching.pattern_recogniser import PatternRecogniser
 
 _MONTHS = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|"
@@ -20,24 +20,26 @@ DATE_FORMS = (
 )
 
 
-class BirthDateRecogniser(PatternRecognizer):
+class BirthDateRecogniser(PatternRecogniser):
     """Finds birth dates: dates after a word such as `born` or `dob`."""
 
     def __init__(self) -> None:
         super().__init__(
             supported_entity="DATE_OF_BIRTH",
-            patterns=[Pattern(f"Date {i}", form, 0.1) for i, form in enumerate(DATE_FORMS)],
+            patterns=[ScoredPattern(f"Date {i}", form, 0.1) for i, form in enumerate(DATE_FORMS)],
             context=["born", "birth", "dob", "d.o.b", "birthday", "birthdate"],
         )
 
 
-class WrittenDateRecogniser(PatternRecognizer):
+class WrittenDateRecogniser(PatternRecogniser):
     """Finds dates with the month in words, which Presidio's recogniser does not cover."""
 
     def __init__(self) -> None:
         super().__init__(
             supported_entity="DATE_TIME",
-            patterns=[Pattern(f"Written {i}", form, 0.6) for i, form in enumerate(DATE_FORMS[2:])],
+            patterns=[
+                ScoredPattern(f"Written {i}", form, 0.6) for i, form in enumerate(DATE_FORMS[2:])
+            ],
             name="WrittenDate",
         )
 

@@ -8,12 +8,11 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from presidio_analyzer import Pattern
-
 from redact.field_keys.dummy_values import has_only_ordinary_words
 from redact.field_keys.system_accounts import is_system_account
 from redact.lexical.given_names import is_given_name
 from redact.recognition.matching.judged_matches import JudgedRecogniser, JudgedSpan
+from redact.recognition.matching.lazy_patterns import ScoredPattern
 
 _SCORE: Final = 0.7
 _FOLDERS: Final = (
@@ -40,7 +39,7 @@ class HomeFolderRecogniser(JudgedRecogniser):
     def __init__(self) -> None:
         super().__init__(
             supported_entity="USER_ID",
-            patterns=[Pattern("Home folder", _EXPRESSION, _SCORE)],
+            patterns=[ScoredPattern("Home folder", _EXPRESSION, _SCORE)],
             name="HomeFolder",
         )
 

@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator
 from importlib import resources
 from typing import Any, Final
 
-from presidio_analyzer import Pattern, PatternRecognizer
-
 from redact.field_keys.dummy_values import has_only_ordinary_words, is_ordinary_word
 from redact.field_keys.person_values import is_organisation
 from redact.field_keys.value_types import type_of_value
 from redact.lexical.given_names import has_given_name_after, is_given_name
 from redact.recognition.matching.judged_matches import GatedRecogniser, JudgedRecogniser, JudgedSpan
+from redact.recognition.matching.lazy_patterns import ScoredPattern
+from redact.recognition.matching.pattern_recogniser import PatternRecogniser
 
 _FOLDER: Final = resources.files("redact")
 _PHRASES: Final = json.loads((_FOLDER / "introductions.json").read_text(encoding="utf-8"))
@@ -63,35 +63,35 @@ def _after(phrases: str, name: str, *, fold: bool = True) -> str:
     return rf"(?<={_EDGE}{_any_of(_PHRASES[phrases], fold=fold)}{name}"
 
 
-class IntroducedNameRecogniser(PatternRecognizer):
+class IntroducedNameRecogniser(PatternRecogniser):
     """Finds the name after `my name is` and the like, at the end of a letter, and after a title."""
 
     PATTERNS = (
-        Pattern("Named", _after("named", rf"{_GAP}){_ANY_FULL}"), CERTAIN_SCORE),
-        Pattern("Labelled", _after("labelled", rf"[.:]?[ ]{{1,2}}){_FULL}"), CERTAIN_SCORE),
-        Pattern(
+        ScoredPattern("Named", _after("named", rf"{_GAP}){_ANY_FULL}"), CERTAIN_SCORE),
+        ScoredPattern("Labelled", _after("labelled", rf"[.:]?[ ]{{1,2}}){_FULL}"), CERTAIN_SCORE),
+        ScoredPattern(
             "Signed",
             _after("signed", rf"[,.!]?[ ]?\n{{1,2}}[\s*_-]{{0,3}}){_FULL}{_LINE_END}"),
             CERTAIN_SCORE,
         ),
-        Pattern("Titled", _after("titled", rf"\.?[ ]){_FULL}", fold=False), CERTAIN_SCORE),
-        Pattern("Titled, small", rf"(?<={_EDGE}(?:mr|mrs|ms|dr|herr|frau)\.?[ ]){_ANY}", 0.6),
-        Pattern(
+        ScoredPattern("Titled", _after("titled", rf"\.?[ ]){_FULL}", fold=False), CERTAIN_SCORE),
+        ScoredPattern("Titled, small", rf"(?<={_EDGE}(?:mr|mrs|ms|dr|herr|frau)\.?[ ]){_ANY}", 0.6),
+        ScoredPattern(
             "Named, Japanese",
             rf"(?<=\u540d\u524d\u306f){_LETTER}{{2,10}}?(?=\u3067\u3059|\u3068|[\u3002\u3001,.!]|\Z)",
             CERTAIN_SCORE,
         ),
-        Pattern(
+        ScoredPattern(
             "Calls oneself, Japanese",
             rf"{_KANA_OR_HAN}{{2,8}}(?=\u3068\u7533\u3057\u307e\u3059|\u3068\u3044\u3044\u307e\u3059)",
             CERTAIN_SCORE,
         ),
-        Pattern(
+        ScoredPattern(
             "Named, Chinese",
             rf"(?<=\u6211\u53eb|\u540d\u5b57\u662f|\u540d\u5b57\u53eb|\u59d3\u540d\u662f)\s?{_HAN}{{2,4}}",
             CERTAIN_SCORE,
         ),
-        Pattern(
+        ScoredPattern(
             "Named, Korean",
             rf"(?<=\uc774\ub984\uc740\s?){_LETTER}{{2,5}}?"
             r"(?=\uc785\ub2c8\ub2e4|\uc774\uc5d0\uc694|\uc608\uc694|\uc774\uace0|[\s.,!]|\Z)",
@@ -131,11 +131,11 @@ class LabelledNameRecogniser(JudgedRecogniser):
     """
 
     PATTERNS = (
-        Pattern("Of a person", _after("of_person", rf"{_COLON}){_TWO}"), CERTAIN_SCORE),
-        Pattern(
+        ScoredPattern("Of a person", _after("of_person", rf"{_COLON}){_TWO}"), CERTAIN_SCORE),
+        ScoredPattern(
             "Of oneself", _after("oneself", rf"[ ]){_CAPITAL}{_BETWEEN}{_CAPITAL}"), CERTAIN_SCORE
         ),
-        Pattern("Of a name", _after("of_name", rf"{_COLON}){_TWO}"), CERTAIN_SCORE),
+        ScoredPattern("Of a name", _after("of_name", rf"{_COLON}){_TWO}"), CERTAIN_SCORE),
     )
     _KEY = re.compile(
         rf"(?:\A|\n)[^\w\n]{{0,8}}{_any_of(_PHRASES['of_name'])}{_COLON}\Z", re.IGNORECASE
@@ -174,8 +174,8 @@ class GreetedNameRecogniser(GatedRecogniser):
     """Finds a given name after `I'm`, `this is` or `hello`, and the rest of the name."""
 
     PATTERNS = (
-        Pattern("Presented", _after("presented", rf"[,:]?[ ]){_FULL}"), CERTAIN_SCORE),
-        Pattern(
+        ScoredPattern("Presented", _after("presented", rf"[,:]?[ ]){_FULL}"), CERTAIN_SCORE),
+        ScoredPattern(
             "Presented, small",
             _after("presented", rf"[,:]?[ ]){_ANY}(?:[ ]{_ANY})?(?![^\W_])"),
             0.7,
@@ -204,11 +204,11 @@ _OF_GOODS: Final = frozenset(["EAN", "ISBN", "SKU", "SHA", "IMO"])
 """Names of numbers that are also given names: `it is EAN 5792552777848`."""
 
 
-class AccountRecogniser(PatternRecognizer):
+class AccountRecogniser(PatternRecogniser):
     """Finds the account name after `user id is` and the like."""
 
     PATTERNS = (
-        Pattern(
+        ScoredPattern(
             "After its label",
             r"(?<=\b(?:user|customer|member|account|login|client)[ _-]?(?:id|name|number|no\.?)"
             r"(?:[ ](?:is|was)[ ]|[ ]?[:=#][ ]?|[ ])[\"'`*]{0,3})"
@@ -227,12 +227,14 @@ class AccountRecogniser(PatternRecognizer):
         return not any(map(str.isdigit, pattern_text)) and has_only_ordinary_words(pattern_text)
 
 
-class AgeRecogniser(PatternRecognizer):
+class AgeRecogniser(PatternRecogniser):
     """Finds ages by words such as `years old`."""
 
     PATTERNS = (
-        Pattern("Years old", r"(?<![\w.])[1-9][0-9]?[0-9]?(?=[ -]years?[ -]old\b)", 0.7),
-        Pattern("Aged", r"(?<=\b(?:aged?|turn(?:ed|ing)|age[ ]is|age[ ]of)[ :])[1-9][0-9]?\b", 0.6),
+        ScoredPattern("Years old", r"(?<![\w.])[1-9][0-9]?[0-9]?(?=[ -]years?[ -]old\b)", 0.7),
+        ScoredPattern(
+            "Aged", r"(?<=\b(?:aged?|turn(?:ed|ing)|age[ ]is|age[ ]of)[ :])[1-9][0-9]?\b", 0.6
+        ),
     )
 
     def __init__(self) -> None:

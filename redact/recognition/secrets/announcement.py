@@ -3,9 +3,9 @@
 from typing import ClassVar
 
 import regex
-from presidio_analyzer import PatternRecognizer
 
-from redact.recognition.matching.lazy_patterns import LazyPattern
+from redact.recognition.matching.lazy_patterns import ScoredPattern
+from redact.recognition.matching.pattern_recogniser import PatternRecogniser
 from redact.recognition.matching.regex_relaxation import group_end
 
 
@@ -20,7 +20,7 @@ def forward_expression(expression: str) -> str:
     return rf"(?:{expression[4:end]})\K{expression[end + 1 :]}"
 
 
-class AnnouncedSecretRecogniser(PatternRecognizer):
+class AnnouncedSecretRecogniser(PatternRecogniser):
     """A recogniser made of case-insensitive expressions."""
 
     EXPRESSIONS: ClassVar[tuple[str, ...]] = ()
@@ -33,7 +33,7 @@ class AnnouncedSecretRecogniser(PatternRecognizer):
         super().__init__(
             supported_entity="SECRET",
             patterns=[
-                LazyPattern(name, each if self.BACKWARD else forward_expression(each), self.SCORE)
+                ScoredPattern(name, each if self.BACKWARD else forward_expression(each), self.SCORE)
                 for each in self.EXPRESSIONS
             ],
             global_regex_flags=int(regex.IGNORECASE),

@@ -1,9 +1,10 @@
 """Recogniser for private keys, which span several lines."""
 
-from presidio_analyzer import Pattern, PatternRecognizer
+from redact.recognition.matching.lazy_patterns import ScoredPattern
+from redact.recognition.matching.pattern_recogniser import PatternRecogniser
 
 PRIVATE_KEY_PATTERNS = (
-    Pattern(
+    ScoredPattern(
         "Private key",
         r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
         r"(?:(?!-----END)[\s\S]){0,20000}(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)?",
@@ -12,7 +13,7 @@ PRIVATE_KEY_PATTERNS = (
 )
 
 
-class PrivateKeyRecogniser(PatternRecognizer):
+class PrivateKeyRecogniser(PatternRecogniser):
     """Finds private keys by their first and last line."""
 
     def __init__(self) -> None:

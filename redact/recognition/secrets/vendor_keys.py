@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from importlib import resources
 
 import msgspec
-from presidio_analyzer import PatternRecognizer
 
 from redact.lexical.randomness import entropy, reads_like_words
-from redact.recognition.matching.lazy_patterns import LazyPattern
+from redact.recognition.matching.lazy_patterns import ScoredPattern
+from redact.recognition.matching.pattern_recogniser import PatternRecogniser
 
 _FILES = ("vendor_keys.json", "vendor_keys_own.json")
 _START = r"(?<![A-Za-z0-9])"
@@ -47,13 +47,13 @@ def load_vendor_keys() -> list[VendorKey]:
     return rules
 
 
-class VendorKeyRecogniser(PatternRecognizer):
+class VendorKeyRecogniser(PatternRecogniser):
     """Finds keys with a distinctive format."""
 
     def __init__(self, rules: Sequence[VendorKey]) -> None:
         super().__init__(
             supported_entity="SECRET",
-            patterns=[LazyPattern(r.id, _with_edges(r.value), 0.95) for r in rules if not r.word],
+            patterns=[ScoredPattern(r.id, _with_edges(r.value), 0.95) for r in rules if not r.word],
             global_regex_flags=0,
             name="VendorKeys",
         )
@@ -63,7 +63,7 @@ class VendorKeyRecogniser(PatternRecognizer):
         return entropy(pattern_text) < _LEAST_ENTROPY or reads_like_words(pattern_text)
 
 
-class VendorContextRecogniser(PatternRecognizer):
+class VendorContextRecogniser(PatternRecogniser):
     """Finds keys without a distinctive format after their vendor's name."""
 
     def __init__(self, rules: Sequence[VendorKey]) -> None:
@@ -94,11 +94,11 @@ def _with_edges(value: str) -> str:
     return f"{start}{grouped}{end}{trimmed}"
 
 
-def _after_word(words: Sequence[str], value: str) -> LazyPattern:
+def _after_word(words: Sequence[str], value: str) -> ScoredPattern:
     names = "|".join(dict.fromkeys(words))
     grouped = f"(?:{value})" if "|" in value else value
     last = value[value.rindex("[") : value.rindex("]")]
     edge = "[A-Za-z0-9" + "".join(mark for mark in "_=" if mark in last)
     edge += r"\-]" if r"\-" in last else "]"
     expression = rf"(?<=(?i:{names}){_ASSIGNED}){grouped}(?!{edge})"
-    return LazyPattern(f"after {names}", expression, 0.9)
+    return ScoredPattern(f"after {names}", expression, 0.9)
