@@ -243,8 +243,8 @@ def main(
     for number in range(scale.rounds):
         with open_versions(earlier, build) as versions:
             if number == 0:
-                agreed = compare_outcomes(versions, scale.outcomes, real if real.exists() else None)
                 check_modules(versions)
+                agreed = compare_outcomes(versions, scale.outcomes, real if real.exists() else None)
                 compare_with_stock(versions, scale.conversations)
             rounds.append([measure_costs(versions, *case, scale) for case in CASES])
     for case, costs in zip(CASES, zip(*rounds, strict=True), strict=True):

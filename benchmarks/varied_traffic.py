@@ -9,13 +9,13 @@ import itertools
 import json
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
 
-from benchmarks.traffic import STARTED_AT
+from benchmarks.traffic import STARTED_AT, produce
 from goldpan.demo.traffic import (
     Conversation,
     load_shipped_conversations,
@@ -89,3 +89,25 @@ def endless_with_feedback(
             copy = copy if alike else reworded(copy, own)
             traces = make_traces(copy, started_at=STARTED_AT, seed=own)
             yield [shortened(trace) for trace in traces], make_feedback(copy, traces, seed=own)
+
+
+def send_varied(bootstrap: str, topic: str, number: int) -> int:
+    """Send so many traces, and the feedback on them; return the number of bytes of traces.
+
+    The key is the trace's id, as the join of labels requires.
+    """
+    traces: list[dict[str, Any]] = []
+    feedback: list[dict[str, Any]] = []
+    for own, given in endless_with_feedback():
+        traces += own
+        feedback += given
+        if len(traces) >= number:
+            break
+    _send(bootstrap, f"{topic}.feedback", feedback)
+    return _send(bootstrap, topic, traces[:number])
+
+
+def _send(bootstrap: str, topic: str, records: Sequence[dict[str, Any]]) -> int:
+    keys = [record["trace_id"].encode() for record in records]
+    values = (json.dumps(record, separators=(",", ":")).encode() for record in records)
+    return produce(bootstrap, topic, values, keys=keys)

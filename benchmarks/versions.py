@@ -14,6 +14,8 @@ from typing import Any
 
 import click
 
+from benchmarks.processes import python_path
+
 
 class Version:
     """A process of a script (with its arguments) that calls :func:`serve`.
@@ -23,11 +25,9 @@ class Version:
     """
 
     def __init__(self, script: Sequence[str], folders: Sequence[Path], **environment: str) -> None:
-        inherited = os.environ.get("PYTHONPATH")
-        path = [*map(str, folders), *([inherited] if inherited else [])]
         self._process = subprocess.Popen(
             [sys.executable, "-P", *script],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(path), **environment},
+            env={**os.environ, "PYTHONPATH": python_path(*folders), **environment},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
