@@ -65,11 +65,13 @@ class Scale(NamedTuple):
     records: int
     outcomes: int
     conversations: int
+    traces: int
+    """The most traces of a conversation."""
     megabytes: int
 
 
-LONG: Final = Scale(3, 1_000, 2_000, 1_000, len(CONVERSATIONS), 32)
-SHORT: Final = Scale(1, 10, 20, 10, 1, 0)
+LONG: Final = Scale(3, 1_000, 2_000, 1_000, len(CONVERSATIONS), 1_000, 32)
+SHORT: Final = Scale(1, 10, 20, 10, 1, 2, 0)
 
 
 @contextmanager
@@ -165,11 +167,11 @@ def show_costs(kind: str, model: str, rounds: Sequence[Costs]) -> None:
         click.echo(f"| {stage} | {' | '.join(cells)} |")
 
 
-def compare_with_stock(versions: Mapping[str, Version], conversations: int) -> None:
+def compare_with_stock(versions: Mapping[str, Version], scale: Scale) -> None:
     """Compare each version with stock Presidio; conversations take turns."""
     found: dict[str, Counter[str]] = {name: Counter() for name in versions}
-    for conversation in CONVERSATIONS[:conversations]:
-        traces = make_traces(conversation, started_at=NOW)
+    for conversation in CONVERSATIONS[: scale.conversations]:
+        traces = make_traces(conversation, started_at=NOW)[: scale.traces]
         for name, version in versions.items():
             found[name].update(version.do("stock", traces))
     click.echo(f"\n| stock Presidio, same recognisers | {' | '.join(versions)} |")
@@ -245,7 +247,7 @@ def main(
             if number == 0:
                 check_modules(versions)
                 agreed = compare_outcomes(versions, scale.outcomes, real if real.exists() else None)
-                compare_with_stock(versions, scale.conversations)
+                compare_with_stock(versions, scale)
             rounds.append([measure_costs(versions, *case, scale) for case in CASES])
     for case, costs in zip(CASES, zip(*rounds, strict=True), strict=True):
         show_costs(*case, costs)

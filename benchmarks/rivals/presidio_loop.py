@@ -4,20 +4,26 @@ Presidio is as shipped, but with a blank pipeline instead of a model for names, 
 replaced here: both take less time than its defaults. It reads messages and responses; the plain
 loop drops calls of tools.
 
-    python -m benchmarks.rivals.presidio_loop BOOTSTRAP TOPIC COUNT TABLE
+    python -m benchmarks.rivals.presidio_loop BOOTSTRAP TOPIC COUNT TABLE [same]
+
+With `same` it has the recognisers of goldpan's default policy instead of its own.
 """
+
+import sys
 
 from presidio_analyzer import AnalyzerEngine
 
 from benchmarks.rivals.plain_loop import Row, consume_and_write, parse_row
-from benchmarks.stock_presidio import build_stock_engine
+from benchmarks.stock_presidio import build_engine_of, build_stock_engine
+from redact.policies.policy import load_policy
+from redact.recognition.catalogue import build_recognisers
 
 
 class PresidioLoop:
     """Turns records into rows whose texts Presidio has read."""
 
-    def __init__(self) -> None:
-        self._engine: AnalyzerEngine = build_stock_engine()
+    def __init__(self, engine: AnalyzerEngine) -> None:
+        self._engine = engine
 
     def row(self, value: bytes) -> Row:
         """Return the row of a record, redacted."""
@@ -40,4 +46,8 @@ class PresidioLoop:
 
 
 if __name__ == "__main__":
-    consume_and_write(PresidioLoop().row)
+    same = sys.argv[5:] == ["same"]
+    engine = (
+        build_engine_of(build_recognisers(load_policy("strict"))) if same else build_stock_engine()
+    )
+    consume_and_write(PresidioLoop(engine).row)
