@@ -182,10 +182,8 @@ class StockComparison:
         self._begun, self._fast = (
             AcceleratedDetector(recognisers, threshold=THRESHOLD, seconds=60) for _ in range(2)
         )
-        self._begun_redactor, self._redactor = (
-            PolicyRedactor(policy(), KEYS),
-            PolicyRedactor(policy(), KEYS),
-        )
+        self._begun_redactor, self._redactor = (PolicyRedactor(policy(), KEYS) for _ in range(2))
+        self._seen: set[str] = set()
 
     def compare(self, traces: Sequence[TraceFields]) -> Mapping[str, float]:
         """Return the CPU seconds of a conversation's traces, each with its history.
