@@ -6,7 +6,6 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +18,6 @@ class Cost:
     wall: float
     cpu: float
     peak_bytes: int
-
-
-def python_path(*folders: Path) -> str:
-    """Return a PYTHONPATH with these folders before those of this process."""
-    inherited = os.environ.get("PYTHONPATH")
-    return os.pathsep.join([*map(str, folders), *([inherited] if inherited else [])])
 
 
 def run(command: Sequence[str], env: Mapping[str, str]) -> Cost:

@@ -49,6 +49,7 @@ NOW: Final = 1_760_000_000_000_000
 PORTION: Final = 250
 ALL: Final = "all"
 CASES: Final = tuple((kind, model) for kind in ("alike", "varied") for model in ("none", "shipped"))
+_MEASURING: Final = ("redaction_costs.py", "versions.py")
 _HERE: Final = Path(__file__).parents[1]
 _REAL: Final = _HERE.parent / "shared" / "data" / "agent_conversations" / "airline.jsonl"
 _PURE, _COMPILED, _BEFORE = "pure", "compiled", "before"
@@ -76,14 +77,16 @@ SHORT: Final = Scale(1, 10, 20, 10, 1, 2, 0)
 
 @contextmanager
 def open_versions(before: Path | None, compiled: Path) -> Iterator[dict[str, Version]]:
-    """Start the versions; each has the benchmarks of this one."""
+    """Start the versions; all are measured by modules of this one, each with its own reference."""
     with ExitStack() as stack:
         own = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        (own / "benchmarks").symlink_to(_HERE / "benchmarks")
+        (own / "benchmarks").mkdir()
+        for name in _MEASURING:
+            (own / "benchmarks" / name).symlink_to(_HERE / "benchmarks" / name)
         folders = {_PURE: [_HERE], _COMPILED: [compiled, _HERE]}
         if before is not None:
             folders = {_BEFORE: [before], **folders}
-        script = [str(own / "benchmarks" / "redaction_costs.py")]
+        script = [str(own / "benchmarks" / _MEASURING[0])]
         yield {
             name: stack.enter_context(Version(script, [own, *rooms], PYTHONHASHSEED="0"))
             for name, rooms in folders.items()

@@ -5,11 +5,11 @@ The accelerated detector must have exactly the same findings (``tests/redact``).
 
 from collections.abc import Sequence
 
-from presidio_analyzer import EntityRecognizer
+from presidio_analyzer import AnalyzerEngine, EntityRecognizer, RecognizerRegistry
 
-from benchmarks.stock_presidio import build_engine_of
 from redact.lexical.findings import PiiFinding
 from redact.recognition.catalogue import LANGUAGE
+from redact.recognition.plain_tokens import PlainNlpEngine
 
 
 class ReferenceDetector:
@@ -17,7 +17,13 @@ class ReferenceDetector:
 
     def __init__(self, recognisers: Sequence[EntityRecognizer], *, threshold: float = 0.0) -> None:
         self._threshold = threshold
-        self._engine = build_engine_of(recognisers)
+        self._engine = AnalyzerEngine(
+            registry=RecognizerRegistry(
+                recognizers=list(recognisers), supported_languages=[LANGUAGE]
+            ),
+            nlp_engine=PlainNlpEngine(),
+            supported_languages=[LANGUAGE],
+        )
 
     def find(self, text: str) -> list[PiiFinding]:
         """Return the findings of Presidio, ordered by position."""

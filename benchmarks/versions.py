@@ -14,7 +14,11 @@ from typing import Any
 
 import click
 
-from benchmarks.processes import python_path
+
+def python_path(*folders: Path) -> str:
+    """Return a PYTHONPATH with these folders before those of this process."""
+    inherited = os.environ.get("PYTHONPATH")
+    return os.pathsep.join([*map(str, folders), *([inherited] if inherited else [])])
 
 
 class Version:

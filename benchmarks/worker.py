@@ -28,10 +28,11 @@ from typing import Final, NamedTuple
 
 import click
 
-from benchmarks.processes import Cost, python_path, run
+from benchmarks.processes import Cost, run
 from benchmarks.python_build import describe_python
 from benchmarks.traffic import produce, traces
 from benchmarks.varied_traffic import send_varied
+from benchmarks.versions import python_path
 from tests.servers.compiled_build import lay_out, prepare_compiled
 from tests.servers.kafka import Kafka, make_kafka, prepare_kafka
 

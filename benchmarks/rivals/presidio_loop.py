@@ -10,20 +10,37 @@ With `same` it has the recognisers of goldpan's default policy instead of its ow
 """
 
 import sys
+from collections.abc import Callable, Iterable
 
-from presidio_analyzer import AnalyzerEngine
-
+from benchmarks.reference_detector import ReferenceDetector
 from benchmarks.rivals.plain_loop import Row, consume_and_write, parse_row
-from benchmarks.stock_presidio import build_engine_of, build_stock_engine
+from benchmarks.stock_presidio import build_stock_engine
 from redact.policies.policy import load_policy
 from redact.recognition.catalogue import build_recognisers
+
+TypedSpan = tuple[int, int, str]
+Finder = Callable[[str], Iterable[TypedSpan]]
+
+
+def find_as_shipped() -> Finder:
+    """Return what finds with Presidio's own recognisers."""
+    engine = build_stock_engine()
+    return lambda text: [
+        (each.start, each.end, each.entity_type) for each in engine.analyze(text, language="en")
+    ]
+
+
+def find_the_same() -> Finder:
+    """Return what finds with the recognisers of goldpan's default policy."""
+    detector = ReferenceDetector(build_recognisers(load_policy("strict")))
+    return lambda text: [(each.start, each.end, each.type) for each in detector.find(text)]
 
 
 class PresidioLoop:
     """Turns records into rows whose texts Presidio has read."""
 
-    def __init__(self, engine: AnalyzerEngine) -> None:
-        self._engine = engine
+    def __init__(self, find: Finder) -> None:
+        self._find = find
 
     def row(self, value: bytes) -> Row:
         """Return the row of a record, redacted."""
@@ -35,19 +52,15 @@ class PresidioLoop:
 
     def redact(self, text: str) -> str:
         """Return a text with `<TYPE>` in place of what Presidio finds; overlaps become one."""
-        found = self._engine.analyze(text, language="en")
         pieces: list[str] = []
         copied = 0
-        for each in sorted(found, key=lambda one: (one.start, -one.end)):
-            if each.start >= copied:
-                pieces += [text[copied : each.start], f"<{each.entity_type}>"]
-            copied = max(copied, each.end)
+        for start, end, kind in sorted(self._find(text), key=lambda span: (span[0], -span[1])):
+            if start >= copied:
+                pieces += [text[copied:start], f"<{kind}>"]
+            copied = max(copied, end)
         return "".join([*pieces, text[copied:]])
 
 
 if __name__ == "__main__":
-    same = sys.argv[5:] == ["same"]
-    engine = (
-        build_engine_of(build_recognisers(load_policy("strict"))) if same else build_stock_engine()
-    )
-    consume_and_write(PresidioLoop(engine).row)
+    find = find_the_same() if sys.argv[5:] == ["same"] else find_as_shipped()
+    consume_and_write(PresidioLoop(find).row)

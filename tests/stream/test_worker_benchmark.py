@@ -10,8 +10,7 @@ from click.testing import CliRunner
 
 from benchmarks import worker
 from benchmarks.processes import Cost
-from benchmarks.rivals.presidio_loop import PresidioLoop
-from benchmarks.stock_presidio import build_stock_engine
+from benchmarks.rivals.presidio_loop import PresidioLoop, find_as_shipped
 from tests.servers.kafka import Kafka
 from tests.servers.shared_expressions import CHILD_PATH
 from tests.short_versions import short
@@ -58,9 +57,15 @@ def test_another_build_than_the_one_named_is_refused(tmp_path: Path) -> None:
         worker.builds_of_goldpan(tmp_path / "site", tmp_path)
 
 
+def test_findings_that_overlap_become_one() -> None:
+    """The first type stands for all of them; nothing of any is left, and nothing else is taken."""
+    spans = [(3, 7, "B"), (1, 5, "A"), (2, 3, "C"), (8, 9, "D")]
+    assert PresidioLoop(lambda _: spans).redact("0123456789") == "0<A>7<D>9"
+
+
 def test_presidio_in_the_loop_replaces_what_it_finds() -> None:
-    """In messages and the response; findings that overlap become one, the rest stays."""
-    loop = PresidioLoop(build_stock_engine())
+    """In messages and the response; the rest stays."""
+    loop = PresidioLoop(find_as_shipped())
     trace = {
         "trace_id": "t",
         "messages": [{"role": "user", "content": "Mail ann@example.com or bob@example.org now"}],
