@@ -35,6 +35,7 @@ from typing import Any, Final, NamedTuple
 
 import click
 
+from benchmarks.compiled_folder import find_compiled
 from benchmarks.hostile_texts import hostile
 from benchmarks.python_build import describe_python
 from benchmarks.redaction_costs import KEYS, STAGES, audited, batches, policy, texts_of
@@ -43,7 +44,6 @@ from benchmarks.versions import Version
 from goldpan.demo.traffic import make_traces, read_conversations
 from redact.pipeline.policy_redactor import PolicyRedactor
 from stream.memory import COLLECTOR_THRESHOLD
-from tests.servers.compiled_build import prepare_compiled
 
 NOW: Final = 1_760_000_000_000_000
 PORTION: Final = 250
@@ -248,7 +248,7 @@ def main(
         **{name: value for name, value in chosen.items() if value is not None}
     )
     click.echo(describe_python())
-    build = (compiled or prepare_compiled(as_shipped=True)).resolve()
+    build = find_compiled(compiled)
     earlier = before and before.resolve()
     agreed, rounds = True, []
     for number in range(scale.rounds):

@@ -28,12 +28,13 @@ from typing import Final, NamedTuple
 
 import click
 
+from benchmarks.compiled_folder import find_compiled
 from benchmarks.processes import Cost, run
 from benchmarks.python_build import describe_python
 from benchmarks.traffic import produce, traces
 from benchmarks.varied_traffic import send_varied
 from benchmarks.versions import python_path
-from tests.servers.compiled_build import lay_out, prepare_compiled
+from tests.servers.compiled_build import lay_out
 from tests.servers.kafka import Kafka, make_kafka, prepare_kafka
 
 KEY = "Z29sZHBhbi1iZW5jaG1hcmsta2V5LW5vdC1zZWNyZXQ="
@@ -171,7 +172,7 @@ def show_round(name: str, own: Round, rivals: Mapping[str, Round] | None = None)
 
 def builds_of_goldpan(folder: Path, compiled: Path | None) -> dict[str, dict[str, str]]:
     """Return the settings of each build of redaction, by its name; ``folder`` is for links."""
-    made = (compiled or prepare_compiled(as_shipped=True)).resolve()
+    made = find_compiled(compiled)
     if not (made / "goldpan").exists():  # only what is compiled, not an installed wheel
         folder.mkdir()
         made = lay_out(made, folder)

@@ -48,7 +48,7 @@ def test_every_input_stands_on_the_page() -> None:
 @pytest.mark.parametrize(
     ("changed", "field"),
     [
-        ({"redaction": 1_258.0}, "cores"),
+        ({"redaction": 2 * PlanInputs().redaction}, "cores"),
         ({"flush_seconds": 15.0}, "commits_a_minute"),
         ({"request_price": 0.01}, "requests_price"),
         ({"record_bytes": 3_600.0}, "storage_price"),

@@ -1,5 +1,6 @@
 """The comparison of redaction's builds: it runs, and it notices what is wrong with a build."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks import redaction
+from benchmarks.compiled_folder import find_compiled
 from benchmarks.python_build import describe_build
 from benchmarks.versions import Version
 from tests.architecture.source import ROOT
@@ -85,6 +87,17 @@ def test_a_folder_without_compiled_modules_is_refused(
     done = CliRunner().invoke(redaction.main, ["--short", "--compiled", str(ROOT)])
     assert done.exit_code == 2
     assert "where it must run compiled" in done.output
+
+
+def test_a_build_of_another_source_is_refused(tmp_path: Path) -> None:
+    """One changed module is enough."""
+    shutil.copytree(
+        ROOT / "redact", tmp_path / "redact", ignore=shutil.ignore_patterns("model", "model_large")
+    )
+    assert find_compiled(tmp_path) == tmp_path
+    (tmp_path / "redact" / "build.py").write_text("changed = True\n")
+    with pytest.raises(click.UsageError, match=r"build\.py differs"):
+        find_compiled(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from benchmarks import worker
 from benchmarks.processes import Cost
 from benchmarks.rivals.presidio_loop import PresidioLoop, find_as_shipped
+from tests.architecture.source import ROOMS, ROOT
 from tests.servers.kafka import Kafka
 from tests.servers.shared_expressions import CHILD_PATH
 from tests.short_versions import short
@@ -52,8 +54,9 @@ def test_a_round_leaves_the_start_out() -> None:
 
 def test_another_build_than_the_one_named_is_refused(tmp_path: Path) -> None:
     """What is given as compiled must say that it is."""
-    (tmp_path / "goldpan").mkdir()
-    with pytest.raises(Exception, match="must be compiled"):
+    for room in ROOMS:
+        (tmp_path / room).symlink_to(ROOT / room)
+    with pytest.raises(click.UsageError, match="must be compiled"):
         worker.builds_of_goldpan(tmp_path / "site", tmp_path)
 
 
