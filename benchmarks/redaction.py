@@ -250,7 +250,8 @@ def main(
     click.echo(describe_python())
     build = find_compiled(compiled)
     earlier = before and before.resolve()
-    agreed, rounds = True, []
+    agreed = True
+    rounds: list[list[Costs]] = []
     for number in range(scale.rounds):
         with open_versions(earlier, build) as versions:
             if number == 0:

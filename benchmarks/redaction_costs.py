@@ -8,7 +8,7 @@ import gc
 import hashlib
 import sys
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, partial
@@ -106,7 +106,7 @@ def stage_seconds(redactor: PolicyRedactor, traces: Sequence[TraceFields]) -> Ma
     from outside: a compiled class lets nobody replace its methods.
     """
     gc.freeze()
-    spent: Counter[str] = Counter()
+    spent: dict[str, float] = defaultdict(float)
 
     @contextmanager
     def clock(name: str) -> Iterator[None]:
@@ -148,25 +148,32 @@ class Outcomes(NamedTuple):
 
 def outcomes(redactor: PolicyRedactor, traces: Sequence[TraceFields]) -> Outcomes:
     """Redact records, and hash everything that becomes of them."""
-    rows, refusals, audit = hashlib.sha256(), hashlib.sha256(), hashlib.sha256()
-    passed = refused = 0
+    rows: list[object] = []
+    refusals: list[object] = []
+    audit: list[object] = []
     for batch in batches(traces):
         outcome = redactor.redact(batch, ingested_at=NOW)
-        made = outcome.rows.value.to_pylist()
-        _add(rows, made)
-        _add(refusals, outcome.rejected)
         chained, _ = build_audit_rows(
             outcome.audit, policy=redactor.policy_hash, ingested_at=NOW, previous=""
         )
-        _add(audit, [*outcome.audit, *chained.value.to_pylist()])
-        passed, refused = passed + len(made), refused + len(outcome.rejected)
-    prints = [each.hexdigest()[:16] for each in (rows, refusals, audit)]
-    return Outcomes(redactor.policy_hash, *prints, passed, refused)
+        rows += outcome.rows.value.to_pylist()
+        refusals += outcome.rejected
+        audit += [*outcome.audit, *chained.value.to_pylist()]
+    return Outcomes(
+        redactor.policy_hash,
+        _hash_of(rows),
+        _hash_of(refusals),
+        _hash_of(audit),
+        len(rows),
+        len(refusals),
+    )
 
 
-def _add(digest: "hashlib._Hash", values: Iterable[object]) -> None:
+def _hash_of(values: Iterable[object]) -> str:
+    digest = hashlib.sha256()
     for value in values:
         digest.update(repr(value).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()[:16]
 
 
 class StockComparison:

@@ -141,13 +141,18 @@ class Jobs:
         return Round(work(job), job.count, start, self.few.count)
 
 
-def one_round(jobs: Jobs, builds: Mapping[str, Mapping[str, str]], *, presidio: bool) -> None:
+def one_round(
+    jobs: Jobs,
+    builds: Mapping[str, Mapping[str, str]],
+    *,
+    presidio: Mapping[str, Sequence[str]],
+) -> None:
     """Run all programs in turn, and print what each took."""
     show_round("consume", jobs.measure(lambda job: job.rival("consume")))
     plain = jobs.measure(lambda job: job.rival_with_table("plain_loop"))
     show_round("plain loop", plain)
     rivals = {"plain loop": plain}
-    for name, args in _PRESIDIO.items() if presidio else ():
+    for name, args in presidio.items():
         slow = jobs.measure(
             lambda job, args=args: job.rival_with_table("presidio_loop", *args), jobs.presidio
         )
@@ -246,12 +251,14 @@ def main(  # noqa: PLR0913  # the options
     if short:
         traffic, rounds, sizes = Traffic(60, 40, 20, varied), 1, (1800,)
     with own_kafka() as (kafka, folder):
-        builds = builds_of_goldpan(folder / "site", compiled) if redaction else {"goldpan": {}}
+        builds: dict[str, dict[str, str]] = {"goldpan": {}}
+        if redaction:
+            builds = builds_of_goldpan(folder / "site", compiled)
         for size in sizes or ((1800,) if varied else (1800, 14000)):
             jobs = traffic.prepare(kafka, folder, size, settings)
             for each in range(rounds):
                 click.echo(f" round {each + 1}")
-                one_round(jobs, builds, presidio=redaction)
+                one_round(jobs, builds, presidio=_PRESIDIO if redaction else {})
 
 
 if __name__ == "__main__":
