@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 ALL = (
-    ("worker", "the worker without redaction, compared with bare consuming and the plain loop"),
+    ("worker", "the worker compared with bare consuming, the plain loop, and Presidio in it"),
     ("scaling", "one worker process compared with two"),
     ("startup", "the CPU time of a worker's start, with and without kept expressions"),
     ("recovery", "the time until the partitions of a killed worker are committed again"),
@@ -18,7 +18,7 @@ ALL = (
     ("commits", "requests and CPU time of a commit, by partitions and versions"),
     ("commit_conflicts", "1 to 200 workers that commit to one table: simulated, and real ones"),
     ("memory", "peak memory by partitions and records"),
-    ("redaction", "redaction compared with stock Presidio, and its cost in the worker"),
+    ("redaction", "redaction by build and stage, an earlier version, and stock Presidio"),
     ("harmless", "what redaction changes in traffic without names"),
     ("erasure_filter", "the cost per record of keeping out erased persons"),
     ("erasure", "erasing a person from a million traces"),

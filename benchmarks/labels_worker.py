@@ -9,25 +9,20 @@ during which it keeps its group membership.
 """
 
 import json
-import shutil
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
 import click
 
-from benchmarks.processes import run
-from benchmarks.worker import Job, prepared, show
-from tests.servers.kafka import make_kafka, prepare_kafka
+from benchmarks.processes import Cost, run
+from benchmarks.worker import LABELS, Job, own_kafka, prepared
 
-ON = {"GOLDPAN_LABELS__POLICY": "chat_support"}
 COMMAND = [sys.executable, "-m", "goldpan", "stream", "run", "--until-caught-up"]
 
 
 def rebuild(job: Job) -> None:
     """Fill a lake, start a worker over it, and print the rebuild that its log reports."""
-    environment = dict(job.environment(**ON))
+    environment = dict(job.environment(**LABELS))
     run(COMMAND, environment)
     done = subprocess.run(COMMAND, env=environment, capture_output=True, text=True, check=True)
     entries = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
@@ -40,28 +35,32 @@ def rebuild(job: Job) -> None:
             )
 
 
+def show(name: str, cost: Cost, job: Job) -> None:
+    """Print one line of results."""
+    click.echo(
+        f"  {name:<12}{job.count / cost.wall:>10,.0f} records/s"
+        f"{cost.cpu / job.count * 1e6:>8.1f} CPU-s per million"
+        f"{cost.peak_bytes / 2**20:>7.0f} MiB"
+    )
+
+
 @click.command()
 @click.option("--records", default=300_000, show_default=True)
 @click.option("--rounds", default=2, show_default=True)
 @click.option("--size", default=1800, show_default=True)
 def main(records: int, rounds: int, size: int) -> None:
     """Compare the worker with labels off and on, then rebuild."""
-    folder = Path(tempfile.mkdtemp(prefix="goldpan-bench-"))
-    kafka = make_kafka(prepare_kafka(), folder, {}).start()
-    try:
+    with own_kafka() as (kafka, folder):
         job = prepared(kafka, folder, count=records, size=size)
         for number in range(rounds):
             click.echo(f" round {number + 1}")
             off = job.goldpan()
             show("labels off", off, job)
-            on = job.goldpan(**ON)
+            on = job.goldpan(**LABELS)
             show("labels on", on, job)
             extra = (on.cpu - off.cpu) / records * 1e6
             click.echo(f"  labels add {extra:>10.1f} CPU-s per million traces")
         rebuild(job)
-    finally:
-        kafka.close()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

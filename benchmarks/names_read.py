@@ -3,8 +3,8 @@
     python -m benchmarks.names_read --sentences FILE --conversations FOLDER [--records 4000]
 
 Prints a line for each step of the policy's `names.read`. It has the CPU time of redaction and audit
-on varied traffic (`benchmarks.redaction`; all steps in turn, the median of so many rounds). It has
-the share of the known names in real conversations that are redacted, by writer
+on varied traffic (`benchmarks.varied_traffic`; all steps in turn, the median of so many rounds). It
+has the share of the known names in real conversations that are redacted, by writer
 (`benchmarks.redaction_quality` has the data). And it has the share of all values in labelled
 sentences that are redacted, if as many of these sentences occur in each place that a step can
 read.
@@ -20,8 +20,9 @@ from typing import Final
 
 import click
 
-from benchmarks.redaction import KEYS, NOW, audit_all, audited, batches, endless, timed
+from benchmarks.redaction_costs import KEYS, NOW, audit_all, audited, batches, timed
 from benchmarks.redaction_quality import held_out, of_lines
+from benchmarks.varied_traffic import endless
 from redact.pipeline.policy_redactor import PolicyRedactor
 from redact.policies.policy import RedactionPolicy, load_policy
 from redact.policies.writers import WRITERS, Writer

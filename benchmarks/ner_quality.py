@@ -26,14 +26,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-import spacy
-import tldextract
-from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
-from presidio_analyzer.nlp_engine import SpacyNlpEngine
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.ner_coverage import Label, Share, chats, of_type, share
+from benchmarks.stock_presidio import build_stock_engine
 from redact.crypto.keys import Keys
 from redact.lexical.findings import PiiFinding
 from redact.lexical.overlaps import merge_overlaps
@@ -88,13 +85,7 @@ def _findings(line: RedactedLine) -> list[PiiFinding]:
 
 def _stock() -> Find:
     """Return Presidio as shipped, on a pipeline without a model."""
-    # Its own list of public suffixes, or it asks the network at the first e-mail address.
-    tldextract.tldextract.TLD_EXTRACTOR = tldextract.TLDExtract(suffix_list_urls=())
-    registry = RecognizerRegistry()
-    registry.load_predefined_recognizers(languages=["en"])
-    nlp_engine = SpacyNlpEngine()
-    nlp_engine.nlp = {"en": spacy.blank("en")}  # type: ignore[assignment]
-    engine = AnalyzerEngine(registry=registry, nlp_engine=nlp_engine)
+    engine = build_stock_engine()
 
     def find(texts: Sequence[str]) -> list[list[PiiFinding]]:
         found = (engine.analyze(t, language="en", score_threshold=_MIN_SCORE) for t in texts)

@@ -29,7 +29,7 @@ import click
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
-from benchmarks.redaction import KEYS, NOW, audit_all, policy
+from benchmarks.redaction_costs import KEYS, NOW, audit_all, policy
 from otel.capture_files import read_capture
 from redact.pipeline.passthrough import PassthroughRedactor
 from redact.pipeline.policy_redactor import PolicyRedactor

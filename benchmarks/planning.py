@@ -26,7 +26,7 @@ class PlanInputs:
     for a month, and of a core for an hour.
     """
 
-    redaction: float = 629.0
+    redaction: float = 545.0
     rest: float = 19.8
     busy: float = 0.6
     erasure: float = 11.0

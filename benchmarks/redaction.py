@@ -1,254 +1,209 @@
-"""Compares redaction with stock Presidio and the same recognisers, and measures it in the worker.
+"""Compares redaction, compiled and pure, with an earlier version and with stock Presidio.
 
-    python -m benchmarks.redaction [--conversations 4] [--records 8000] [--megabytes 32]
-        [--build compiled|pure]
+    python -m benchmarks.redaction [--before CHECKOUT] [--compiled FOLDER] [--rounds 3] [--short]
 
-The first line says whether redaction is compiled (``--build`` refuses the other), and gives the
-hash of the policy, and that of rows, refusals and audit of generated, real and hostile records. It
-is the same for both builds.
+CHECKOUT is a folder with the earlier version (`git worktree add --detach FOLDER COMMIT`). FOLDER
+has a compiled build of this version: `make wheel`, then
+`pip install --no-deps --target FOLDER dist/goldpan-*.whl`. Without it one is made and kept.
 
-All figures are CPU time of one run on one machine; only the ratios carry over to others. The real
-conversations are those that the demo ships. For varied traffic the names and numbers of their users
-are replaced in each copy, so that a conversation repeats only its own history.
+Each version runs in a process of its own. Portions of records, and conversations, take turns, so
+that all meet the same load of the machine. All figures are CPU time, and only ratios carry over to
+other machines. Printed are
+
+- hashes of rows, refusals and audit of generated, real and hostile records; if the two builds
+  differ in one, or the compiled build has not loaded compiled modules, the exit code is 1;
+- CPU-seconds a million records of 1.8 kB that redaction and its audit add, as a whole and by stage,
+  after a thousand records as warm-up: medians of the rounds, of the costs and of their ratios;
+- how many times stock Presidio takes, with the same recognisers and without a model, for text never
+  seen and for conversations whose every trace has the history;
+- the peak of memory after each quarter of a run.
 """
 
 import gc
-import hashlib
-import itertools
-import json
 import multiprocessing
-import random
-import re
 import resource
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from typing import Any
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from itertools import islice
+from pathlib import Path
+from random import Random
+from statistics import median
+from typing import Any, Final, NamedTuple
 
 import click
-import msgspec
 
+from benchmarks.compiled_folder import find_compiled
 from benchmarks.hostile_texts import hostile
-from benchmarks.reference_detector import ReferenceDetector
-from goldpan.demo.traffic import Conversation, load_shipped_conversations, make_traces
-from redact.build import loaded_build
-from redact.crypto.keys import Keys
-from redact.pipeline.audit import build_audit_rows
+from benchmarks.python_build import describe_python
+from benchmarks.redaction_costs import KEYS, STAGES, audited, batches, policy, texts_of
+from benchmarks.varied_traffic import CONVERSATIONS, endless, renamed, reworded
+from benchmarks.versions import Version
+from goldpan.demo.traffic import make_traces, read_conversations
 from redact.pipeline.policy_redactor import PolicyRedactor
-from redact.policies.policy import RedactionPolicy, load_policy
-from redact.recognition.accelerated_detector import AcceleratedDetector
-from redact.recognition.catalogue import build_recognisers
-from schemas.columns import record_batch
-from schemas.record_batches import DecodedBatch, RawRecord, RecordKind
-from schemas.records import Trace
 from stream.memory import COLLECTOR_THRESHOLD
 
-NOW = 1_760_000_000_000_000
-KEYS = Keys.derive(bytes(32))
-BATCH = 500
-SIZE = 1_800
-PORTION = 2_000
-CONVERSATIONS = tuple(load_shipped_conversations())
-THRESHOLD = 0.4
+NOW: Final = 1_760_000_000_000_000
+PORTION: Final = 250
+ALL: Final = "all"
+CASES: Final = tuple((kind, model) for kind in ("alike", "varied") for model in ("none", "shipped"))
+_MEASURING: Final = ("redaction_costs.py", "versions.py")
+_HERE: Final = Path(__file__).parents[1]
+_REAL: Final = _HERE.parent / "shared" / "data" / "agent_conversations" / "airline.jsonl"
+_PURE, _COMPILED, _BEFORE = "pure", "compiled", "before"
+
+Costs = Mapping[str, Mapping[str, float]]
+"""CPU-seconds a million records: of each version, by stage, and as a whole."""
 
 
-def policy(model: str = "none") -> RedactionPolicy:
-    """Return the default policy, with or without the model for names."""
-    strict = load_policy("strict")
-    return strict.model_copy(update={"names": strict.names.model_copy(update={"model": model})})
+class Scale(NamedTuple):
+    """How much is measured."""
+
+    rounds: int
+    warm_up: int
+    records: int
+    outcomes: int
+    conversations: int
+    traces: int
+    """The most traces of a conversation."""
+    megabytes: int
 
 
-def timed(action: Callable[[], object]) -> float:
-    """Return the CPU seconds that an action takes."""
-    begin = time.process_time()
-    action()
-    return time.process_time() - begin
+LONG: Final = Scale(3, 1_000, 2_000, 1_000, len(CONVERSATIONS), 1_000, 32)
+SHORT: Final = Scale(1, 10, 20, 10, 1, 2, 0)
 
 
-def texts_of(trace: dict[str, Any]) -> Iterator[str]:
-    """Yield the texts of a trace that are redacted."""
-    for message in trace["messages"]:
-        if message.get("content"):
-            yield message["content"]
-        for call in message.get("tool_calls", ()):
-            yield call["arguments"]
-    if trace.get("response"):
-        yield trace["response"]
+@contextmanager
+def open_versions(before: Path | None, compiled: Path) -> Iterator[dict[str, Version]]:
+    """Start the versions; all are measured by modules of this one, each with its own reference."""
+    with ExitStack() as stack:
+        own = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        (own / "benchmarks").mkdir()
+        for name in _MEASURING:
+            (own / "benchmarks" / name).symlink_to(_HERE / "benchmarks" / name)
+        folders = {_PURE: [_HERE], _COMPILED: [compiled, _HERE]}
+        if before is not None:
+            folders = {_BEFORE: [before], **folders}
+        script = [str(own / "benchmarks" / _MEASURING[0])]
+        yield {
+            name: stack.enter_context(Version(script, [own, *rooms], PYTHONHASHSEED="0"))
+            for name, rooms in folders.items()
+        }
 
 
-def renamed(conversation: Conversation, seed: int) -> Conversation:
-    """Return a conversation whose user has another name and other numbers."""
-    rng = random.Random(seed)  # noqa: S311  # not for secrets
-    text = msgspec.json.encode(conversation).decode()
-    for part in conversation.user_id.split("_"):
-        letters = "0123456789" if part.isdigit() else "abcdefghijklmnopqrstuvwxyz"
-        other = "".join(rng.choice(letters) for _ in range(max(len(part), 4)))
-        for old, new in ((part.capitalize(), other.capitalize()), (part, other)):
-            text = re.sub(rf"(?<![^\W_]){old}(?![^\W_])", new, text)
-    return msgspec.json.decode(text, type=Conversation)
+def check_modules(versions: Mapping[str, Version]) -> None:
+    """Print how many modules of redaction run compiled; raise UsageError if it is the wrong way."""
+    for name, version in versions.items():
+        compiled, total = version.do("modules")
+        click.echo(f"{name:<9} {compiled} of {total} modules of redaction are compiled")
+        if (version.build == _COMPILED, compiled > 0) != (name == _COMPILED,) * 2:
+            raise click.UsageError(f"redaction runs {version.build} where it must run {name}")
 
 
-def reworded(conversation: Conversation, seed: int) -> Conversation:
-    """Return a conversation in which each message has a unique word."""
-    rng = random.Random(seed)  # noqa: S311  # not for secrets
-    messages = []
-    for message in conversation.messages:
-        word = "".join(rng.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(8))
-        content = message.get("content")
-        if not content:
-            messages.append(message)
-        elif content.startswith(("{", "[{")):
-            head, brace, rest = content.partition("{")
-            messages.append({**message, "content": f'{head}{brace}"trail": "{word}", {rest}'})
-        else:
-            messages.append({**message, "content": f"{content} ({word})"})
-    return replace(conversation, messages=messages)
+def outcome_records(count: int, real: Path | None) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Yield generated, real and hostile records with their origin."""
+    for kind in ("varied", "alike"):
+        yield f"generated, {kind}", list(islice(endless(alike=kind == "alike"), count))
+    spoken = [trace for each in CONVERSATIONS for trace in make_traces(each, started_at=NOW)]
+    yield "real, shipped", spoken[:count]
+    if real is not None:
+        others = read_conversations(real.read_text(encoding="utf-8").splitlines())
+        more = (trace for each in others for trace in make_traces(each, started_at=NOW))
+        yield "real, others", list(islice(more, count))
+    chance = Random(1)  # noqa: S311  # not for secrets
+    yield "hostile", [{**spoken[0], "response": hostile(chance)} for _ in range(count)]
 
 
-def shortened(trace: dict[str, Any], size: int = SIZE) -> dict[str, Any]:
-    """Keep the newest messages of a trace, as many as make about ``size`` bytes."""
-    kept: list[dict[str, Any]] = []
-    room = size - 700
-    for message in reversed(trace["messages"]):
-        taken = len(json.dumps(message))
-        if taken > room:
-            break
-        kept.append(message)
-        room -= taken
-    return {**trace, "messages": kept[::-1], "tool_calls": []}
+def compare_outcomes(versions: Mapping[str, Version], count: int, real: Path | None) -> bool:
+    """Print the hashes of what becomes of records; return whether both builds agree."""
+    both = {name: versions[name] for name in (_PURE, _COMPILED)}
+    agreed = True
+    click.echo("\n| records | build | passed | refused | `_policy` | rows | refusals | audit |")
+    click.echo("|---|---|---|---|---|---|---|---|")
+    for origin, records in outcome_records(count, real):
+        found = {name: each.do("outcomes", "", "shipped", records) for name, each in both.items()}
+        agreed &= found[_PURE] == found[_COMPILED]
+        for name, (policy_hash, *hashes, passed, refused) in found.items():
+            cells = [origin, name, f"{passed:,}", f"{refused:,}", policy_hash, *hashes]
+            click.echo(f"| {' | '.join(cells)} |")
+    click.echo(f"results of both builds are {'equal' if agreed else 'DIFFERENT'}")
+    return agreed
 
 
-def endless(*, alike: bool = False) -> Iterator[dict[str, Any]]:
-    """Yield short traces of conversations that all differ, in personal values and in each message.
+def measure_costs(versions: Mapping[str, Version], kind: str, model: str, scale: Scale) -> Costs:
+    """Return the costs of each version in one case; portions take turns."""
+    traffic = endless(alike=kind == "alike")
+    warm_up = list(islice(traffic, scale.warm_up))
+    for version in versions.values():
+        version.do("added", kind, model, warm_up)
+    spent: dict[str, Counter[str]] = {name: Counter() for name in versions}
+    size = min(PORTION, scale.records)
+    portions = scale.records // size
+    for _ in range(portions):
+        whole, by_stage = (list(islice(traffic, size)) for _ in range(2))
+        for name, version in versions.items():
+            spent[name][ALL] += version.do("added", kind, model, whole)
+        for name, version in versions.items():
+            spent[name].update(version.do("stages", kind, model, by_stage))
+    return {
+        name: {stage: seconds / (portions * size) * 1e6 for stage, seconds in own.items()}
+        for name, own in spent.items()
+    }
 
-    ``alike`` keeps messages without personal data unchanged, so that they repeat.
+
+def show_costs(kind: str, model: str, rounds: Sequence[Costs]) -> None:
+    """Print the costs of a case, and their ratios."""
+    names = list(rounds[0])
+    pairs = [(_COMPILED, _PURE), (_PURE, _BEFORE), (_COMPILED, _BEFORE)]
+    pairs = [pair for pair in pairs if set(pair) <= set(names)]
+    ratios = [f"{own} / {other}" for own, other in pairs]
+    click.echo(f"\n| {kind}, model {model} | {' | '.join([*names, *ratios])} |")
+    click.echo(f"|---{'|---' * (len(names) + len(ratios))}|")
+    for stage in (*STAGES, ALL):
+        cells = [f"{median(each[name][stage] for each in rounds):.0f}" for name in names]
+        cells += [
+            f"{median(each[own][stage] / each[other][stage] for each in rounds):.2f}"
+            for own, other in pairs
+        ]
+        click.echo(f"| {stage} | {' | '.join(cells)} |")
+
+
+def compare_with_stock(versions: Mapping[str, Version], scale: Scale) -> None:
+    """Compare each version with stock Presidio; conversations take turns."""
+    found: dict[str, Counter[str]] = {name: Counter() for name in versions}
+    for conversation in CONVERSATIONS[: scale.conversations]:
+        traces = make_traces(conversation, started_at=NOW)[: scale.traces]
+        for name, version in versions.items():
+            found[name].update(version.do("stock", traces))
+    click.echo(f"\n| stock Presidio, same recognisers | {' | '.join(versions)} |")
+    click.echo(f"|---{'|---' * len(versions)}|")
+    for label, cells in _stock_lines(list(found.values())):
+        click.echo(f"| {label} | {' | '.join(cells)} |")
+
+
+def _stock_lines(found: Sequence[Mapping[str, float]]) -> Iterator[tuple[str, Iterable[str]]]:
+    """Yield the lines of the comparison; each has a cell for each version.
+
+    Stock Presidio remembers nothing, so its time for traces with their history follows from that
+    for a character.
     """
-    for seed in itertools.count(1):
-        for number, conversation in enumerate(CONVERSATIONS):
-            own = seed * len(CONVERSATIONS) + number
-            copy = renamed(conversation, own)
-            copy = copy if alike else reworded(copy, own)
-            yield from map(shortened, make_traces(copy, started_at=NOW, seed=own))
-
-
-def varied(records: int) -> list[dict[str, Any]]:
-    """Return the first of such traces."""
-    return list(itertools.islice(endless(), records))
-
-
-def batches(traces: Sequence[dict[str, Any]]) -> list[DecodedBatch[Any]]:
-    """Return traces as the decoder returns them."""
-    made = []
-    for start in range(0, len(traces), BATCH):
-        part = traces[start : start + BATCH]
-        rows = range(len(part))
-        records = [msgspec.convert(trace, Trace) for trace in part]
-        raws = [RawRecord(0, row, -1, None, b"") for row in rows]
-        made.append(
-            DecodedBatch(
-                RecordKind.TRACE,
-                "t",
-                records,
-                [0] * len(part),
-                list(rows),
-                ["x"] * len(part),
-                raws,
-            )
-        )
-    return made
-
-
-def against_stock(conversations: int) -> None:
-    """Compare on traces with their history, and on unseen text."""
-    recognisers = build_recognisers(policy())
-    stock = ReferenceDetector(recognisers, threshold=THRESHOLD)
-    before = time.process_time()
-    fast = AcceleratedDetector(recognisers, threshold=THRESHOLD, seconds=60)
-    building = time.process_time() - before
-    traces = [
-        trace
-        for conversation in load_shipped_conversations()[:conversations]
-        for trace in make_traces(conversation, started_at=NOW, seed=0)
+    a_character = [each["stock"] / each["distinct_characters"] for each in found]
+    yield "its time, ms/kB", [f"{seconds * 1e6:.1f}" for seconds in a_character]
+    fresh = [each["stock"] / each["fast"] for each in found]
+    past = [
+        seconds * each["characters"] / each["whole"]
+        for seconds, each in zip(a_character, found, strict=True)
     ]
-    spans = [text for trace in traces for text in texts_of(trace)]
-    distinct = list(dict.fromkeys(spans))
-    # Expressions are compiled when a text first needs them: that is the start, not the speed.
-    begun = AcceleratedDetector(recognisers, threshold=THRESHOLD, seconds=60)
-    first = timed(lambda: [detector.find(text) for detector in (begun, stock) for text in distinct])
-    slow_distinct = timed(lambda: [stock.find(text) for text in distinct])
-    fast_distinct = timed(lambda: [fast.find(text) for text in distinct])
-    start = building + first - slow_distinct - fast_distinct
-    differ = sum(stock.find(text) != fast.find(text) for text in distinct)
-    many, few = sum(map(len, spans)), sum(map(len, distinct))
-    start += timed(lambda: [PolicyRedactor(policy(), KEYS).in_place(b) for b in batches(traces)])
-    redactor = PolicyRedactor(policy(), KEYS)
-    work = batches(traces)
-    whole = timed(lambda: [redactor.redact(batch, ingested_at=NOW) for batch in work])
-    start -= whole
-    # What stock takes for all spans follows from its time for a character: it remembers nothing.
-    click.echo(f"spans {many:,} characters, {many / few:.1f} times the {few:,} distinct ones")
-    click.echo(f"stock Presidio, same recognisers   {slow_distinct / few * 1e6:8.2f} ms/kB")
-    click.echo(f"to build and compile               {start:8.1f} CPU-s")
-    click.echo(f"text never seen, no model         x{slow_distinct / fast_distinct:8.1f}")
-    click.echo(f"findings that differ               {differ:8d} of {len(distinct)} texts")
-    click.echo(f"traces, the whole of redaction    x{slow_distinct / few * many / whole:8.1f}")
-
-
-def in_the_worker(records: int, model: str, *, alike: bool = False, audit: bool = True) -> None:
-    """Print what redaction, and its audit, add to a record of varied traffic."""
-    redactor = PolicyRedactor(policy(model), KEYS, audit=audit)
-    for batch in batches(varied(50)):
-        redactor.redact(batch, ingested_at=NOW)
-    before = redactor.statistics()
-    traffic, spent = endless(alike=alike), 0.0
-    for _ in range(0, records, PORTION):
-        spent += _added(redactor, batches(list(itertools.islice(traffic, PORTION))))
-    after = redactor.statistics()
-    hits = after["segment_hits"] - before["segment_hits"]
-    lookups = hits + after["segment_misses"] - before["segment_misses"]
-    refused = after["rejected"] - before["rejected"]
-    click.echo(
-        f"{'alike ' if alike else 'varied'} traces, model {model:8}{'' if audit else 'no audit':10}"
-        f"{spent / records * 1e6:6.0f} CPU-s a million"
-        f" (segments known {hits / lookups:.0%}, refused {refused})"
+    for label, speeds in (("text never seen", fresh), ("traces with their history", past)):
+        yield f"{label}, times as fast", [f"{speed:.1f}" for speed in speeds]
+        yield f"{label}, against the first version", [f"{x / speeds[0]:.2f}" for x in speeds]
+    yield (
+        "characters, and the distinct ones",
+        [f"{each['characters']:,.0f}, {each['distinct_characters']:,.0f}" for each in found],
     )
-
-
-def _added(redactor: PolicyRedactor, work: list[DecodedBatch[Any]]) -> float:
-    """Return the CPU seconds of some batches, less those of making their rows."""
-    gc.freeze()  # a worker holds a few batches, not all of this
-    columns = timed(lambda: [record_batch(b.kind, b, ingested_at=NOW, policy="p") for b in work])
-    return timed(lambda: audit_all(redactor, work)) - columns
-
-
-def audited(redactor: PolicyRedactor, batch: DecodedBatch[Any]) -> None:
-    """Redact a batch and make the rows of its audit, as the worker does."""
-    outcome = redactor.redact(batch, ingested_at=NOW)
-    if outcome.audit:
-        build_audit_rows(outcome.audit, policy=redactor.policy_hash, ingested_at=NOW, previous="")
-
-
-def audit_all(redactor: PolicyRedactor, work: Sequence[DecodedBatch[Any]]) -> None:
-    """Redact batches and make the rows of their audit."""
-    for batch in work:
-        audited(redactor, batch)
-
-
-def hash_of_results(records: int) -> tuple[str, str]:
-    """Return the hash of the policy, and that of all that becomes of some records."""
-    redactor = PolicyRedactor(policy("shipped"), KEYS, audit=True)
-    chance = random.Random(1)  # noqa: S311  # not for secrets
-    traces = [*varied(records), *itertools.islice(endless(alike=True), records)]
-    for conversation in CONVERSATIONS:
-        traces += make_traces(conversation, started_at=NOW, seed=0)
-    spoken = traces[0]
-    traces += [{**spoken, "response": hostile(chance)} for _ in range(records)]
-    digest = hashlib.sha256()
-    for batch in batches(traces):
-        outcome = redactor.redact(batch, ingested_at=NOW)
-        for each in (*outcome.rows.value.to_pylist(), *outcome.rejected, *outcome.audit):
-            digest.update(repr(each).encode("utf-8", "surrogatepass"))
-    return redactor.policy_hash, digest.hexdigest()[:16]
+    yield "findings that differ", [f"{each['differ']} of {each['texts']} texts" for each in found]
 
 
 def memory(megabytes: int) -> None:
@@ -260,7 +215,7 @@ def memory(megabytes: int) -> None:
     peaks: list[int] = []
     while done < megabytes * 1_000_000:
         seed += 1
-        for conversation in load_shipped_conversations():
+        for conversation in CONVERSATIONS:
             copy = reworded(renamed(conversation, 1_000_000 + seed), seed)
             traces = list(make_traces(copy, started_at=NOW, seed=seed))
             done += sum(len(text) for trace in traces for text in texts_of(trace))
@@ -272,59 +227,46 @@ def memory(megabytes: int) -> None:
     click.echo(f"peak memory after each quarter of {megabytes} MB   {peaks_shown} MB", nl=True)
 
 
-def _process(records: int, barrier: Any, walls: Any) -> None:
-    redactor = PolicyRedactor(policy(), KEYS)
-    for batch in batches(varied(50)):
-        redactor.redact(batch, ingested_at=NOW)
-    work = batches(varied(records))
-    barrier.wait()
-    begin = time.perf_counter()
-    for batch in work:
-        redactor.redact(batch, ingested_at=NOW)
-    walls.put(time.perf_counter() - begin)
-
-
-def processes(records: int) -> None:
-    """Compare the wall time of one process with that of two, each with as many records."""
-    context = multiprocessing.get_context("spawn")
-    slowest = []
-    for count in (1, 2):
-        barrier, walls = context.Barrier(count), context.Queue()
-        running = [
-            context.Process(target=_process, args=(records, barrier, walls)) for _ in range(count)
-        ]
-        for process in running:
-            process.start()
-        slowest.append(max(walls.get() for _ in running))
-        for process in running:
-            process.join()
-    click.echo(f"two processes against one         x{2 * slowest[0] / slowest[1]:8.2f}")
+_FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
 
 @click.command()
-@click.option("--conversations", default=4, show_default=True, help="Compared with stock.")
-@click.option("--records", default=8000, show_default=True, help="Varied records.")
-@click.option("--megabytes", default=32, show_default=True, help="Text for the memory's figure.")
-@click.option("--build", type=click.Choice(["compiled", "pure"]), help="Refuse another build.")
-def main(conversations: int, records: int, megabytes: int, build: str | None) -> None:
+@click.option("--before", type=_FOLDER, help="An earlier version.")
+@click.option("--compiled", type=_FOLDER, help="A compiled build of this version.")
+@click.option("--real", type=click.Path(path_type=Path), default=_REAL, help="Conversations.")
+@click.option("--rounds", type=int)
+@click.option("--records", type=int, help="Records of each case, and as many by stage.")
+@click.option("--outcomes", type=int, help="Records of each kind whose results are hashed.")
+@click.option("--conversations", type=int, help="Compared with stock.")
+@click.option("--megabytes", type=int, help="Text for the memory's figure.")
+@click.option("--short", is_flag=True, help="A few records, to see that it works.")
+def main(
+    before: Path | None, compiled: Path | None, real: Path, *, short: bool, **chosen: int | None
+) -> None:
     """Print the figures of docs/redaction.md."""
-    loaded = loaded_build()
-    if build not in (None, loaded):
-        raise click.UsageError(f"redaction is {loaded} here, not {build}")
-    policy_hash, results = hash_of_results(min(records, 1_000))
-    click.echo(f"build {loaded}, policy {policy_hash}, results {results}")
-    gc.freeze()
-    gc.set_threshold(COLLECTOR_THRESHOLD)  # as in the worker
-    against_stock(conversations)
-    for alike in (True, False):
-        in_the_worker(records, "none", alike=alike)
-        in_the_worker(records, "shipped", alike=alike)
-        in_the_worker(records, "shipped", alike=alike, audit=False)
-    processes(records)
-    # Its peak is that of a process, so it gets one of its own.
-    alone = multiprocessing.get_context("spawn").Process(target=memory, args=(megabytes,))
-    alone.start()
-    alone.join()
+    scale = (SHORT if short else LONG)._replace(
+        **{name: value for name, value in chosen.items() if value is not None}
+    )
+    click.echo(describe_python())
+    build = find_compiled(compiled)
+    earlier = before and before.resolve()
+    agreed = True
+    rounds: list[list[Costs]] = []
+    for number in range(scale.rounds):
+        with open_versions(earlier, build) as versions:
+            if number == 0:
+                check_modules(versions)
+                agreed = compare_outcomes(versions, scale.outcomes, real if real.exists() else None)
+                compare_with_stock(versions, scale)
+            rounds.append([measure_costs(versions, *case, scale) for case in CASES])
+    for case, costs in zip(CASES, zip(*rounds, strict=True), strict=True):
+        show_costs(*case, costs)
+    if scale.megabytes:
+        # Its peak is that of a process, so it gets one of its own.
+        alone = multiprocessing.get_context("spawn").Process(target=memory, args=(scale.megabytes,))
+        alone.start()
+        alone.join()
+    sys.exit(int(not agreed))
 
 
 if __name__ == "__main__":

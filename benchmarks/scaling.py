@@ -6,14 +6,9 @@ The start-up time (imports, joining the group) is subtracted by running each ove
 first.
 """
 
-import shutil
-import tempfile
-from pathlib import Path
-
 import click
 
-from benchmarks.worker import Job, prepared
-from tests.servers.kafka import make_kafka, prepare_kafka
+from benchmarks.worker import Job, own_kafka, prepared
 
 
 def cost(job: Job, empty: Job, workers: int) -> tuple[float, float]:
@@ -28,9 +23,7 @@ def cost(job: Job, empty: Job, workers: int) -> tuple[float, float]:
 @click.option("--rounds", default=2, show_default=True)
 def main(records: int, rounds: int) -> None:
     """Compare one process with two."""
-    folder = Path(tempfile.mkdtemp(prefix="goldpan-bench-"))
-    kafka = make_kafka(prepare_kafka(), folder, {}).start()
-    try:
+    with own_kafka() as (kafka, folder):
         job = prepared(kafka, folder, count=records, size=1800)
         empty = prepared(kafka, folder, count=1, size=1800)
         for _ in range(rounds):
@@ -41,9 +34,6 @@ def main(records: int, rounds: int) -> None:
                 f"({cpu_of_two / records * 1e6:.1f} against {cpu / records * 1e6:.1f} CPU-s "
                 "a million)"
             )
-    finally:
-        kafka.close()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

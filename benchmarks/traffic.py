@@ -1,8 +1,8 @@
 """Traffic for the benchmarks of the worker: traces of real conversations, by size, on a topic."""
 
 import json
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator
+from itertools import count, islice
 from typing import Any
 
 from confluent_kafka import Producer
@@ -31,22 +31,31 @@ def _shortened(trace: dict[str, Any], size: int) -> dict[str, Any]:
     return {**trace, "messages": kept[::-1], "tool_calls": []}
 
 
-def traces(count: int, size: int, *, conversations: int = 12) -> Iterator[bytes]:
-    """Yield ``count`` traces of about ``size`` bytes as JSON; ids differ, texts repeat."""
+def traces(number: int, size: int, *, conversations: int = 12) -> Iterator[bytes]:
+    """Yield ``number`` traces of about ``size`` bytes as JSON; ids differ, texts repeat."""
     made = 0
     seed = 0
-    while made < count:
+    while made < number:
         for conversation in load_shipped_conversations()[:conversations]:
             for trace in make_traces(conversation, started_at=STARTED_AT, seed=seed):
                 yield json.dumps(_shortened(trace, size), separators=(",", ":")).encode()
                 made += 1
-                if made == count:
+                if made == number:
                     return
         seed += 1
 
 
-def produce(bootstrap: str, topic: str, values: Iterator[bytes] | Sequence[bytes]) -> int:
-    """Send values to a topic, spread over its partitions; return the number of bytes."""
+def produce(
+    bootstrap: str,
+    topic: str,
+    values: Iterable[bytes],
+    *,
+    keys: Iterable[bytes] | None = None,
+) -> int:
+    """Send values to a topic, spread over its partitions; return the number of bytes.
+
+    Without ``keys`` the key of a value is its number.
+    """
     producer = Producer(
         {
             "bootstrap.servers": bootstrap,
@@ -57,12 +66,10 @@ def produce(bootstrap: str, topic: str, values: Iterator[bytes] | Sequence[bytes
         }
     )
     sent = 0
-    stream = iter(values)
-    number = 0
+    stream = zip(keys or (b"%d" % number for number in count()), values, strict=False)
     while chunk := list(islice(stream, 5_000)):
-        for value in chunk:
-            producer.produce(topic, value, key=b"%d" % number)
-            number += 1
+        for key, value in chunk:
+            producer.produce(topic, value, key=key)
             sent += len(value)
         producer.flush()
     return sent

@@ -6,6 +6,7 @@ Without exactly-once, validation or redaction: it measures the bare work.
 """
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -15,9 +16,11 @@ from deltalake import write_deltalake
 
 RECORDS = 10_000
 
+Row = dict[str, Any]
 
-def main() -> None:
-    """Consume ``COUNT`` records, and write them."""
+
+def consume_and_write(row_of: Callable[[bytes], Row]) -> None:
+    """Consume ``COUNT`` records, and write a row of each."""
     bootstrap, topic, count, table = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
     consumer = Consumer(
         {
@@ -29,13 +32,13 @@ def main() -> None:
     )
     consumer.subscribe([topic])
     records = 0
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     while records < count:
         for message in consumer.consume(1000, 0.5):
             value = message.value()
             if message.error() is None and value is not None:
                 records += 1
-                rows.append(_row(value))
+                rows.append(row_of(value))
         if len(rows) >= RECORDS or records == count:
             write_deltalake(table, pa.Table.from_pylist(rows), mode="append")
             consumer.commit(asynchronous=False)
@@ -43,8 +46,9 @@ def main() -> None:
     consumer.close()
 
 
-def _row(value: bytes) -> dict[str, Any]:
-    row: dict[str, Any] = orjson.loads(value)
+def parse_row(value: bytes) -> Row:
+    """Return the fields of a record that Delta can hold."""
+    row: Row = orjson.loads(value)
     # Delta has no empty structs, and Arrow guesses the type of an empty list as null.
     for name in ("tool_calls", "retrieved", "segments", "attributes"):
         row.pop(name, None)
@@ -54,4 +58,4 @@ def _row(value: bytes) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main()
+    consume_and_write(parse_row)

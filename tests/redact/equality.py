@@ -10,8 +10,6 @@ refusals, and the audit of each record. A change that only saves time must leave
 """
 
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -22,9 +20,10 @@ from typing import Any, NamedTuple
 
 import click
 
-from benchmarks import redaction
 from benchmarks.harmless import TEXTS
 from benchmarks.hostile_texts import hostile
+from benchmarks.varied_traffic import endless
+from benchmarks.versions import Version, serve
 from redact.pipeline.jsonl import LineRedactor
 from redact.pipeline.policy_redactor import PolicyRedactor
 from redact.policies.policy import load_policy
@@ -77,7 +76,7 @@ def draw_all(seed: int, combinations: int, folder: Path | None) -> Iterator[Draw
     for (policy, schema), records in groups.items():
         yield Drawn("leak hunt", policy, schema, records)
     for alike in (False, True):
-        traffic = list(islice(redaction.endless(alike=alike), combinations // 4))
+        traffic = list(islice(endless(alike=alike), combinations // 4))
         yield Drawn("traffic", "strict", "trace", traffic)
     if folder is not None:
         real = [t for part in range(4) for one in conversations(folder, part) for t in traces(one)]
@@ -98,52 +97,10 @@ def _said(text: str) -> dict[str, Any]:
 _PROFILE = json.dumps({"first_name": "Ana", "last_name": "Lopez", "dob": "1990-05-17"})
 
 
-def serve() -> None:
-    """Redact what standard input asks for, with the version that the process has loaded.
-
-    The first line says which build of redaction that is, the others have the results.
-    """
-    share_expressions()
-    build = sys.modules.get("redact.build")  # older versions have none
-    click.echo(json.dumps("pure" if build is None else build.loaded_build()))
-    for line in sys.stdin:
-        click.echo(json.dumps(results(*json.loads(line))))
-
-
-class OtherVersion:
-    """A version of redaction, in a process of its own. What it lacks comes from this version."""
-
-    def __init__(self, checkout: Path, **more: str) -> None:
-        path = os.pathsep.join((str(checkout), str(_THIS_VERSION)))
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", __file__, str(checkout), "--serve"],
-            cwd=checkout,
-            env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": "0", **more},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.build = self._line()
-
-    def ask(self, policy: str, schema: str, records: Sequence[dict[str, Any]]) -> None:
-        """Send records."""
-        if self._process.stdin is None:
-            raise TypeError
-        print(json.dumps([policy, schema, records]), file=self._process.stdin, flush=True)
-
-    def answer(self) -> list[str]:
-        """Return what became of the records that were sent last."""
-        answered: list[str] = self._line()
-        return answered
-
-    def _line(self) -> Any:
-        if self._process.stdout is None:
-            raise TypeError
-        return json.loads(self._process.stdout.readline())
-
-    def end(self) -> None:
-        """End the process."""
-        self._process.communicate()
+def other_version(checkout: Path) -> Version:
+    """Start a version of redaction. What it lacks comes from this version."""
+    words = [__file__, str(checkout), "--serve"]
+    return Version(words, [checkout, _THIS_VERSION], PYTHONHASHSEED="0")
 
 
 @click.command()
@@ -159,9 +116,10 @@ def main(
 ) -> None:
     """Count the results that differ; exit code 1 if there are any."""
     if serves:
-        serve()
+        share_expressions()
+        serve(results)
         return
-    versions = [OtherVersion(checkout.resolve()), OtherVersion(_THIS_VERSION)]
+    versions = [other_version(checkout.resolve()), other_version(_THIS_VERSION)]
     click.echo(f"builds: {versions[0].build} and {versions[1].build}")
     differ = 0
     for drawn_records in draw_all(seed, combinations, folder):

@@ -2,7 +2,7 @@
 
 Each conversation becomes one trace a call of the model: the messages before an assistant's message,
 and that message as the response. The known values of its user (``subjects.json``) are searched for
-in the output, place by place. Used by the tests and by ``benchmarks/redaction.py``.
+in the output, place by place. Used by the tests and by ``benchmarks/names_read.py``.
 """
 
 import json

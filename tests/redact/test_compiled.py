@@ -10,7 +10,7 @@ import pytest
 
 from redact.build import SWITCH
 from tests.architecture.source import ROOT
-from tests.redact.equality import OtherVersion, draw_all, results
+from tests.redact.equality import draw_all, other_version, results
 from tests.servers.compiled_build import lay_out
 from tests.short_versions import short
 
@@ -30,7 +30,7 @@ def test_both_builds_give_the_same(site: Path, combinations: int) -> None:
 
     A few are drawn under the default policy only, since each policy takes seconds to prepare.
     """
-    other = OtherVersion(site)
+    other = other_version(site)
     assert other.build == "compiled"
     for drawn in draw_all(combinations, combinations, None):
         if combinations == _FEW and drawn.policy != "strict":

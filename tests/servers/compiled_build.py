@@ -6,7 +6,10 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 from tests.architecture.source import ROOMS, ROOT
 from tests.servers.cache import cache_root, cached, locked
@@ -15,20 +18,24 @@ from tests.servers.unavailable import ServerUnavailableError, need_program
 _LEVEL = "0"
 """The optimisation of tests: compiling takes less time, and the code means the same."""
 
+_FOR_TESTS: Final = {"COMPILE_REDACTION_LEVEL": _LEVEL, "COMPILE_REDACTION_SEPARATE": "1"}
+
 _FOLDERS = ("redact", "schemas")
 _FILES = ("setup.py", "pyproject.toml", "README.md", "LICENSE")
 _MADE = {".pyc", ".so"}
 
 
-def prepare_compiled() -> Path:
-    """Return a folder with redaction, compiled.
+def prepare_compiled(*, as_shipped: bool = False) -> Path:
+    """Return a folder with redaction, compiled: quickly, or for speed as in a wheel.
 
     Raises ServerUnavailableError if there is no compiler. A compilation that fails is an error.
     """
     need_program("gcc", "compiling redaction")
     if not Path(sysconfig.get_path("include"), "Python.h").exists():
         raise ServerUnavailableError("compiling redaction needs Python.h (Debian: python3-dev)")
-    return cached(f"compiled-{_digest()}", _build)
+    if as_shipped:
+        return cached(f"shipped-{_digest()}", partial(_build, work="shipping", how={}))
+    return cached(f"compiled-{_digest()}", partial(_build, work="compiling", how=_FOR_TESTS))
 
 
 def lay_out(compiled: Path, folder: Path) -> Path:
@@ -57,27 +64,22 @@ def _sources(root: Path) -> list[Path]:
     return [file for file in files if file.is_file() and file.suffix not in _MADE]
 
 
-def _build(folder: Path) -> None:
+def _build(folder: Path, *, work: str, how: Mapping[str, str]) -> None:
     """Compile in a folder that stays, so that only what has changed is compiled again."""
-    work = cache_root() / f"compiling-{sysconfig.get_config_var('SOABI')}"
-    with locked(work.with_suffix(".lock")):
-        _bring_up_to_date(work)
+    work_folder = cache_root() / f"{work}-{sysconfig.get_config_var('SOABI')}"
+    with locked(work_folder.with_suffix(".lock")):
+        _bring_up_to_date(work_folder)
         done = subprocess.run(
             [sys.executable, "setup.py", "-q", "build_ext", "--inplace", f"-j{os.cpu_count()}"],
-            cwd=work,
-            env={
-                **os.environ,
-                "COMPILE_REDACTION": "1",
-                "COMPILE_REDACTION_LEVEL": _LEVEL,
-                "COMPILE_REDACTION_SEPARATE": "1",
-            },
+            cwd=work_folder,
+            env={**os.environ, "COMPILE_REDACTION": "1", **how},
             check=False,
             capture_output=True,
             text=True,
         )
         assert done.returncode == 0, f"{done.stdout[-4_000:]}{done.stderr[-4_000:]}"
-        shutil.copytree(work / "redact", folder / "redact")
-        for made in work.glob("*.so"):
+        shutil.copytree(work_folder / "redact", folder / "redact")
+        for made in work_folder.glob("*.so"):
             shutil.copy(made, folder)
 
 
