@@ -40,7 +40,14 @@ def open_session(url: str, token: str | None) -> tuple[SparkSession, str]:
         raise UsageError(
             "--engine-url is not the address of a Spark Connect server: sc://HOST:PORT"
         ) from None
+    if builder.getDefault(DefaultChannelBuilder.PARAM_TOKEN, None) is not None:
+        raise UsageError(
+            "--engine-url has a token, which other users of this machine can see: put it in a "
+            "file for --engine-token-file"
+        )
     if token is not None:
+        if not token.isascii() or not token.isprintable() or not token:
+            raise UsageError("--engine-token-file: the file has to hold one token, on one line")
         builder.set(DefaultChannelBuilder.PARAM_TOKEN, token)
     # What the client warns of is said again by the error that follows.
     warnings.filterwarnings("ignore", message=r"\[RETRIES_EXCEEDED\]")
