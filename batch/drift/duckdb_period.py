@@ -18,7 +18,7 @@ from batch.drift.count_queries import DUCKDB_MACROS
 from batch.drift.period_engine import PLAIN_TABLES, DayRange, PinnedTables, days_to_read
 from batch.lake_in_duckdb import show_dataset
 from batch.traces_in_force_view import create_plain_traces_view, create_traces_view
-from batch.release.sampling.engine import _ibis_table as table_of_schema
+from batch.engines.unbound_tables import table_of_schema
 from lake.snapshot import TableSnapshot
 from schemas.errors import FatalError, RetryableError
 

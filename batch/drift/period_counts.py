@@ -26,7 +26,7 @@ from batch.drift.tally import (
     FeatureValues,
     TallyCell,
 )
-from batch.release.sampling.engine import unbound_table
+from batch.engines.unbound_tables import unbound_table
 from lake.parquet import PARTITION_COLUMN
 from lake.snapshot import TableSnapshot
 from schemas.arrow import AUDIT_TABLE, LABELS_TABLE, PRIMARY_TABLES, QUARANTINE_TABLE, SPANS_TABLE

@@ -21,6 +21,7 @@ import pyarrow.dataset as ds
 
 from batch.assembled_rows import has_assembled_rows
 from batch.bounded_duckdb import connect_duckdb
+from batch.engines.unbound_tables import table_of_schema, unbound_table
 from batch.lake_in_duckdb import show_dataset
 from batch.release.format.rows import TRACE_COLUMNS
 from batch.release.sampling import selection_query
@@ -38,7 +39,7 @@ from batch.release.sampling.stratified_draw import CellSize, SamplingCell
 from batch.traces_in_force_view import STORED_TRACES, create_traces_view
 from lake.datasets import local_paths
 from lake.snapshot import TableSnapshot
-from schemas.arrow import PROVENANCE, TABLES, TIMESTAMP_US
+from schemas.arrow import PROVENANCE, TABLES
 from schemas.errors import FatalError, UsageError
 from schemas.times import shift_day
 from schemas.trace_in_force import IN_FORCE_COLUMNS
@@ -46,43 +47,6 @@ from schemas.trace_in_force import IN_FORCE_COLUMNS
 _ALL_TRACES: Final = "all_traces"
 SYNTHETIC_TABLE: Final = "synthetic_rows"
 _CLOCK_DAYS: Final = 2  # a label is older than its trace only if a clock is wrong
-
-
-def unbound_table(name: str) -> Any:
-    """Return a table of the lake as an Ibis table that is not bound to an engine.
-
-    ``all_…`` is the same table, not limited to the window. ``stored_…`` has also the
-    rows that are not in force.
-    """
-    schema = TABLES[name.removeprefix("all_").removeprefix("stored_")].arrow
-    return _ibis_table(schema, name)
-
-
-def _ibis_table(schema: pa.Schema, name: str) -> Any:
-    return ibis.table({field.name: _ibis_type(field.type) for field in schema}, name=name)
-
-
-def _ibis_type(arrow: pa.DataType) -> str:
-    if pa.types.is_map(arrow):
-        return f"map<{_ibis_type(arrow.key_type)}, {_ibis_type(arrow.item_type)}>"
-    if pa.types.is_list(arrow):
-        return f"array<{_ibis_type(arrow.value_type)}>"
-    if pa.types.is_struct(arrow):
-        fields = ", ".join(f"{f.name}: {_ibis_type(f.type)}" for f in arrow)
-        return f"struct<{fields}>"
-    return _PLAIN_TYPES[arrow]
-
-
-_PLAIN_TYPES: Final = {
-    pa.string(): "string",
-    pa.int32(): "int32",
-    pa.int64(): "int64",
-    pa.float64(): "float64",
-    pa.bool_(): "boolean",
-    pa.binary(): "binary",
-    pa.date32(): "date",
-    TIMESTAMP_US: "timestamp('UTC', 6)",
-}
 
 
 def cells_expression(spec: ReleaseSpec) -> Any:
@@ -213,12 +177,12 @@ class SelectionEngine:
         self._run(f"CREATE TEMP TABLE {name} AS {_as_sql(query.op())}")
         if not self._run(f"SELECT 1 FROM {name} LIMIT 1"):  # noqa: S608 - names of this program
             return None
-        return _ibis_table(schema, name)
+        return table_of_schema(schema, name)
 
     def _give(self, name: str, schema: pa.Schema, columns: Mapping[str, Sequence[Any]]) -> Any:
         """Register a small table and return it for queries."""
         self._connection.register(name, pa.table(columns, schema=schema))
-        return _ibis_table(schema, name)
+        return table_of_schema(schema, name)
 
     def _candidates(self, clusters: Any | None = None) -> Any:
         """Return the candidates, or those of the clusters in a table."""
@@ -297,7 +261,7 @@ class SelectionEngine:
         ``rows`` have the columns of traces, and those that come from the label event.
         """
         self._connection.register(SYNTHETIC_TABLE, rows)
-        table = _ibis_table(rows.schema, SYNTHETIC_TABLE)
+        table = table_of_schema(rows.schema, SYNTHETIC_TABLE)
         strata = self.ask(selection_query.synthetic_strata(self._spec, table))
         return {row["trace_id"]: row["stratum"] for row in strata}
 
