@@ -245,11 +245,11 @@ def common_keys(segments: Any) -> Any:
     return keys.order_by([keys.n.desc(), keys.feature]).limit(MAX_VALUES).select("feature")
 
 
-def with_missing(segments: Any, labels: Any, categories: Any) -> Any:
-    """Return the counts of segments and labels, and of the traces without a value of each."""
-    named = labels.filter(labels.feature == LABEL_FEATURE)
+def without_value(segments: Any, counts: Any) -> Any:
+    """Return how many traces of each day have no label, or no value of a segment."""
+    named = counts.filter(counts.feature == LABEL_FEATURE)
     counted = segments.union(named)
-    days = categories.filter(categories.feature == CATEGORY_FEATURES[0])
+    days = counts.filter(counts.feature == CATEGORY_FEATURES[0])
     traces = days.group_by("day").aggregate(traces=days.n.sum())
     known = segments.select("feature").distinct()
     features = known.union(traces.select(feature=ibis.literal(LABEL_FEATURE)).distinct())
@@ -262,7 +262,7 @@ def with_missing(segments: Any, labels: Any, categories: Any) -> Any:
         value=ibis.literal(NO_VALUE),
         n=both.traces - ibis.coalesce(both.n, 0),
     )
-    return union_counts([segments, labels, without.filter(without.n > 0)])
+    return without.filter(without.n > 0)
 
 
 def common_values(counted: Any) -> Any:
@@ -283,8 +283,7 @@ def tally_cells(counted: Any, separate: Any) -> Any:
     matched = rows.left_join(shown, [rows.feature == shown.feature, rows.value == shown.shown])
     value = ibis.coalesce(matched.shown, ibis.literal(OTHER_VALUES))
     named = matched.select(feature="feature", day="day", value=value, n="n")
-    cells = named.group_by("feature", "day", "value").aggregate(n=named.n.sum())
-    return cells.mutate(n=cells.n.cast("int64"))  # DuckDB adds up in 128 bits
+    return named.group_by("feature", "day", "value").aggregate(n=named.n.sum())
 
 
 def rows_of(counts: Any, features: Any) -> Any:

@@ -5,6 +5,7 @@ Its memory is limited; it spills the rest to the caller's folder.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -62,7 +63,7 @@ class DuckDbPeriod:
 
     def keep(self, name: str, query: Any) -> Any:
         """Compute a query once, and return it as a table of this name."""
-        self._run(f"CREATE TEMP TABLE {name} AS {_as_sql(query)}")
+        self._run(f"CREATE TEMP TABLE {name} AS {_sql_of(query.op())}")
         return ibis.table(query.schema(), name=name)
 
     def give(self, name: str, rows: pa.Table) -> Any:
@@ -73,15 +74,17 @@ class DuckDbPeriod:
     def ask(self, query: Any) -> pa.Table:
         """Return the rows of a query."""
         with _duckdb_errors():
-            return self._connection.sql(_as_sql(query)).to_arrow_table()
+            return self._connection.sql(_sql_of(query.op())).to_arrow_table()
 
     def _run(self, sql: str) -> list[tuple[Any, ...]]:
         with _duckdb_errors():
             return self._connection.execute(sql).fetchall()
 
 
-def _as_sql(query: Any) -> str:
-    return str(ibis.to_sql(query, dialect="duckdb"))
+@lru_cache(maxsize=64)
+def _sql_of(query: Any) -> str:
+    # Writing the SQL takes longer than running it on few rows, and both periods ask alike.
+    return str(ibis.to_sql(query.to_expr(), dialect="duckdb"))
 
 
 @contextmanager

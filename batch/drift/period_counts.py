@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from batch.drift import count_queries
-from batch.drift.count_queries import union_counts
+from batch.drift.count_queries import repeating_traces, union_counts
 from batch.drift.period_engine import TRACES, DayRange, PeriodEngine, PinnedTables
 from batch.drift.tally import (
     QUARANTINE_FEATURE,
@@ -52,31 +52,24 @@ class PeriodCounts:
     ) -> None:
         self._engine = engine
         traces, spans = unbound_table(TRACES), unbound_table(SPANS_TABLE)
-        found = engine.ask(count_queries.topics_of(spans))
-        topics = found["_topic"].to_pylist()
+        topics = engine.ask(count_queries.topics_of(spans))["_topic"].to_pylist()
         first, last = ((day - EPOCH).days for day in days)
         labels = count_queries.label_groups(
-            unbound_table(LABELS_TABLE), count_queries.repeating_traces(), (first, last), settled_days
+            unbound_table(LABELS_TABLE), repeating_traces(), (first, last), settled_days
         )
-        findings = count_queries.finding_counts(unbound_table(AUDIT_TABLE), topics)
-        quarantine = count_queries.quarantine_counts(unbound_table(QUARANTINE_TABLE), topics)
-        keep = engine.keep
-        categories = keep("category_groups", count_queries.category_groups(traces))
-        numbers = keep("number_groups", count_queries.number_groups(traces))
-        self._categories = count_queries.category_counts(categories)
-        self._segments = count_queries.segment_counts(
-            keep("segment_groups", count_queries.segment_groups(traces))
-        )
-        self._labels = count_queries.label_counts(keep("label_groups", labels))
-        self._others = union_counts(
-            [
-                self._categories,
-                count_queries.number_counts(numbers),
-                keep("finding_counts", findings),
-                keep("quarantine_counts", quarantine),
-                engine.give("stored_records", _stored_records(tables, days)),
-            ]
-        )
+        categories = engine.keep("category_groups", count_queries.category_groups(traces))
+        numbers = engine.keep("number_groups", count_queries.number_groups(traces))
+        segments = engine.keep("segment_groups", count_queries.segment_groups(traces))
+        self._segments = count_queries.segment_counts(segments)
+        parts = [
+            count_queries.category_counts(categories),
+            count_queries.number_counts(numbers),
+            count_queries.label_counts(engine.keep("label_groups", labels)),
+            count_queries.finding_counts(unbound_table(AUDIT_TABLE), topics),
+            count_queries.quarantine_counts(unbound_table(QUARANTINE_TABLE), topics),
+            engine.give("stored_records", _stored_records(tables, days)),
+        ]
+        self._counts = engine.keep("counts", union_counts(parts))
 
     def common_values(self) -> FeatureValues:
         """Return the values to count separately: the commonest of each category, all bands."""
@@ -94,7 +87,8 @@ class PeriodCounts:
         counted = self._counted(chosen)
         tally = FeatureTally()
         tally.add(
-            TallyCell(row["feature"], row["day"], row["value"], row["n"])
+            # DuckDB adds up in 128 bits, which Arrow shows as a decimal.
+            TallyCell(row["feature"], row["day"], row["value"], int(row["n"]))
             for row in self._engine.ask(count_queries.tally_cells(counted, separate)).to_pylist()
         )
         return tally
@@ -102,9 +96,8 @@ class PeriodCounts:
     def _counted(self, keys: Any) -> Any:
         """Return all counts but those of other segments than the given ones."""
         segments = count_queries.rows_of(self._segments, keys)
-        return union_counts(
-            [self._others, count_queries.with_missing(segments, self._labels, self._categories)]
-        )
+        without = count_queries.without_value(segments, self._counts)
+        return union_counts([self._counts, segments, without])
 
 
 def _stored_records(tables: PinnedTables, days: DayRange) -> pa.Table:
