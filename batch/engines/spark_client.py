@@ -15,6 +15,7 @@ from pyspark.sql.connect.client import DefaultChannelBuilder
 from pyspark.sql.connect.client.retries import DefaultPolicy
 from pyspark.sql.connect.session import SparkSession
 
+from batch.engines.missing_files import missing_files
 from schemas.errors import FatalError, GoldpanError, RetryableError, UsageError
 
 _RETRIES: Final = 6
@@ -90,10 +91,7 @@ def _error_of(status: str, condition: str, endpoint: str, location: str | None) 
     if condition.startswith(_LOST_SESSION):
         return RetryableError(f"{server} has lost the session, for it was restarted: try again")
     if condition.startswith(_MISSING_FILES):
-        return UsageError(
-            "files of a table version that is read here are missing (vacuum, retention or an "
-            "erasure removed them): name later versions, or none"
-        )
+        return missing_files()
     if location is not None:
         return unseen_table(endpoint, location, condition or status)
     return FatalError(f"{server} failed to answer a query ({condition or status}): see its log")

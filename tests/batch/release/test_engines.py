@@ -10,7 +10,8 @@ import ibis
 import pytest
 
 from batch.release.sampling import selection_query
-from batch.release.sampling.engine import SelectionEngine, cells_expression
+from batch.release.sampling.duckdb_engine import DuckDbEngine
+from batch.release.sampling.ibis_engine import cells_expression
 from lake.snapshot import open_snapshot
 from lake.tables import Lake
 from tests.batch.release.kit import spec
@@ -38,7 +39,7 @@ def _cells_on_duckdb(lake: Lake, asked: Any) -> list[tuple[Any, ...]]:
     traces, labels = open_snapshot(lake, "traces"), open_snapshot(lake, "labels")
     with (
         tempfile.TemporaryDirectory() as folder,
-        SelectionEngine(asked, traces, labels, folder=Path(folder), memory_bytes=2**30) as engine,
+        DuckDbEngine(asked, traces, labels, folder=Path(folder), memory_bytes=2**30) as engine,
     ):
         every = {stratum.text: None for stratum in engine.strata()}
         cells = engine.first_cells(every)

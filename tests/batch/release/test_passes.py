@@ -16,7 +16,8 @@ import pytest
 from batch.bounded_duckdb import temp_dir
 from batch.lake_in_duckdb import show_dataset
 from batch.release.format.rows import TRACE_COLUMNS
-from batch.release.sampling.engine import SelectionEngine, cells_expression
+from batch.release.sampling.duckdb_engine import DuckDbEngine
+from batch.release.sampling.ibis_engine import cells_expression
 from batch.release.sampling.population import count_population
 from batch.release.sampling.row_fetcher import RowCoordinates, fetch_rows
 from batch.release.sampling.spec import ReleaseSpec
@@ -101,11 +102,11 @@ def _lake(folder: Path, seed: int, *, is_assembled: bool) -> Lake:
 
 
 @contextmanager
-def _engine(lake: Lake, asked: ReleaseSpec, folder: Path) -> Iterator[SelectionEngine]:
+def _engine(lake: Lake, asked: ReleaseSpec, folder: Path) -> Iterator[DuckDbEngine]:
     traces, labels = open_snapshot(lake, "traces"), open_snapshot(lake, "labels")
     with (
         temp_dir(folder) as place,
-        SelectionEngine(asked, traces, labels, folder=place, memory_bytes=2**28) as engine,
+        DuckDbEngine(asked, traces, labels, folder=place, memory_bytes=2**28) as engine,
     ):
         yield engine
 
