@@ -5,7 +5,7 @@ is the days just before the window, or a release.
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -17,7 +17,10 @@ from batch.drift.period_counts import PeriodCounts
 from batch.drift.period_engine import DayRange, OpenPeriod, PeriodEngine, PinnedTables
 from batch.drift.release_tally import tally_release
 from batch.drift.report import MIN_FREEDOM, DriftReport, compare_tallies
+from batch.drift.spark_period import SparkPeriod
 from batch.drift.tally import FeatureTally, FeatureValues
+from batch.engines.spark_lake import SparkAddress
+from batch.progress import ReportStep, no_step
 from schemas.errors import UsageError
 
 
@@ -45,7 +48,9 @@ class DriftRequest:
         return DayRange(last - timedelta(days=self.against_days - 1), last)
 
 
-def compare_with_days(tables: PinnedTables, request: DriftRequest, engine: OpenPeriod) -> DriftReport:
+def compare_with_days(
+    tables: PinnedTables, request: DriftRequest, engine: OpenPeriod
+) -> DriftReport:
     """Compare the window with the days before it."""
     with ExitStack() as stack:
         before, after = (
@@ -103,6 +108,18 @@ def open_duckdb_period(
         ) as period,
     ):
         yield period
+
+
+def open_spark_period(
+    tables: PinnedTables,
+    days: DayRange,
+    settled_days: int,
+    *,
+    address: SparkAddress,
+    report: ReportStep = no_step,
+) -> AbstractContextManager[PeriodEngine]:
+    """Open a period on a Spark Connect server."""
+    return SparkPeriod(tables, days, settled_days, address=address, report=report)
 
 
 def _open_period(

@@ -17,9 +17,9 @@ from batch.assembled_rows import has_assembled_rows
 from batch.bounded_duckdb import connect_duckdb
 from batch.drift.count_queries import DUCKDB_MACROS
 from batch.drift.period_engine import PLAIN_TABLES, DayRange, PinnedTables, days_to_read
+from batch.engines.unbound_tables import table_of_schema
 from batch.lake_in_duckdb import show_dataset
 from batch.traces_in_force_view import create_plain_traces_view, create_traces_view
-from batch.engines.unbound_tables import table_of_schema
 from lake.snapshot import TableSnapshot
 from schemas.errors import FatalError, RetryableError
 
