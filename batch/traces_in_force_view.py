@@ -14,6 +14,7 @@ import duckdb
 import pyarrow.compute as pc
 
 from batch.assembled_rows import LATER_REVISION
+from batch.lake_in_duckdb import show_dataset
 from lake.snapshot import TableSnapshot
 from schemas.arrow import EVENT_DATE
 from schemas.trace_in_force import IN_FORCE_COLUMNS, IN_FORCE_ORDER_SQL, in_force_sql
@@ -68,7 +69,7 @@ def create_traces_view(
     day, revision = pc.field(EVENT_DATE), pc.field("revision")
     elsewhere = (day < days[0]) | (day > days[1])
     outranking = revision.is_null() | LATER_REVISION
-    connection.register(STORED_TRACES, traces.dataset(days))
+    show_dataset(connection, STORED_TRACES, traces.dataset(days))
     connection.register("other_traces", traces.dataset().filter(elsewhere & outranking))
     for statement in _STATEMENTS:
         run(statement)
@@ -82,7 +83,7 @@ def create_plain_traces_view(
 ) -> None:
     """Create the view as above for a table without assembled rows: only the days are read."""
     dataset = traces.dataset(days)
-    connection.register(STORED_TRACES, dataset)
+    show_dataset(connection, STORED_TRACES, dataset)
     connection.register("other_traces", dataset.schema.empty_table())
     for statement in _STATEMENTS:
         run(statement)

@@ -6,7 +6,7 @@ view of the session, and the session ends with the context.
 """
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -97,6 +97,16 @@ class SparkLake:
         with self._errors():
             self._session.sql(sql).createOrReplaceTempView(name)
 
+    def keep(self, name: str, query: Any) -> Any:
+        """Run a query now, show its rows as a view, and return that for queries.
+
+        The server keeps the rows where it runs, until the session ends.
+        """
+        kept = self._on_server(lambda: self._session.sql(as_spark_sql(query)).localCheckpoint())
+        with self._errors():
+            kept.createOrReplaceTempView(name)
+        return ibis.table(query.schema(), name=name)
+
     def give(self, name: str, rows: pa.Table) -> Any:
         """Send a small table, and return it for queries."""
         with self._errors():
@@ -116,9 +126,13 @@ class SparkLake:
         return self._run(as_spark_sql(query))
 
     def _run(self, sql: str) -> pa.Table:
+        return self._on_server(lambda: self._session.sql(sql).toArrow())
+
+    def _on_server(self, step: Callable[[], Any]) -> Any:
+        """Run a step that may take long; Ctrl-C cancels it on the server."""
         try:
             with self._errors():
-                return self._session.sql(sql).toArrow()
+                return step()
         except KeyboardInterrupt:
             with suppress(GoldpanError), self._errors():
                 self._session.interruptAll()

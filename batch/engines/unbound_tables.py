@@ -41,6 +41,7 @@ _PLAIN_TYPES: Final = {
     pa.int64(): "int64",
     pa.float64(): "float64",
     pa.bool_(): "boolean",
+    pa.binary(): "binary",
     pa.date32(): "date",
     TIMESTAMP_US: "timestamp('UTC', 6)",
 }
