@@ -7,7 +7,10 @@ import pytest
 from tests.architecture.source import ROOMS, ROOT
 
 IN_FORCE = {
-    "batch/drift/period_counts.py": "counts the view of the traces in force",
+    "batch/drift/duckdb_period.py": "creates the view of the traces in force on DuckDB",
+    "batch/drift/period_counts.py": "counts rows of days from the logs; the rest is the view",
+    "batch/drift/period_engine.py": "names the view of the traces in force",
+    "batch/drift/spark_period.py": "shows the view of the traces in force on Spark",
     "batch/erase/relabel.py": "decides labels by the join, which knows the rule",
     "batch/judge/subjects.py": "judges the view of the traces in force",
     "batch/judge/verdict_feedback.py": "asks which ids are traces of the lake",
@@ -126,7 +129,9 @@ def test_no_module_is_known_twice() -> None:
         ("labels/join_rows.py", "precedence_numbers"),
         ("labels/join_partition.py", "_REPEATS"),
         ("batch/labels/evidence_reader.py", "filter_traces"),
-        ("batch/drift/period_counts.py", "create_traces_view"),
+        ("batch/drift/duckdb_period.py", "create_traces_view"),
+        ("batch/drift/spark_period.py", "show_traces_in_force"),
+        ("batch/engines/spark_traces_in_force.py", "IN_FORCE_ORDER_SQL"),
         ("batch/judge/subjects.py", "create_traces_view"),
         ("batch/release/sampling/engine.py", "create_traces_view"),
         ("batch/release/sampling/selection_query.py", "in_force("),
