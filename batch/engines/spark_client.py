@@ -26,7 +26,13 @@ _REFUSED: Final = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED"})
 _LOST: Final = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED"})
 _LOST_SESSION: Final = "INVALID_HANDLE"
 _MISSING_FILES: Final = ("FAILED_READ_FILE.FILE_NOT_EXIST", "DELTA_FILE_NOT_FOUND")
-_SETTINGS: Final = {"spark.sql.session.timeZone": "UTC", "spark.sql.ansi.enabled": "true"}
+_SETTINGS: Final = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.ansi.enabled": "true",
+    # Rows of files that are missing must not be left out without a word.
+    "spark.sql.files.ignoreMissingFiles": "false",
+    "spark.sql.files.ignoreCorruptFiles": "false",
+}
 
 
 def open_session(url: str, token: str | None) -> tuple[SparkSession, str]:

@@ -1,4 +1,4 @@
-"""The selection as one Ibis query, which runs on DuckDB, Spark or a warehouse.
+"""The selection as one Ibis query, which runs on DuckDB and on Spark.
 
 The order is that of md5 over the seed and an id, as lower-case hex digits compared as text: the
 same on every engine. The query has four steps:

@@ -149,6 +149,20 @@ def test_a_wrong_address_is_refused(
         pass
 
 
+def test_a_server_that_reads_sql_otherwise_is_refused(
+    spark: SharedSpark, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here texts would keep their escapes: every hash with such a text would be another."""
+    client = spark_lake._load_client()
+    otherwise = {"spark.sql.parser.escapedStringLiterals": "true"}
+    monkeypatch.setattr(client, "_SETTINGS", client._SETTINGS | otherwise)
+    with (
+        pytest.raises(FatalError, match="must have their defaults"),
+        SparkLake(SparkAddress(spark.url, TOKEN)),
+    ):
+        pass
+
+
 @pytest.mark.chaos  # the client tries again for ten seconds
 def test_a_server_that_is_not_there(spark_client: SparkParts) -> None:
     """It is an error that may pass."""

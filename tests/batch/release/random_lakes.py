@@ -71,7 +71,7 @@ def with_hostile_values(rng: random.Random, rows: list[Row]) -> list[Row]:
 
 
 def with_hostile_texts(rng: random.Random, rows: list[Row]) -> list[Row]:
-    """As above, with the numbers that the contract allows: none that is infinite or not a number."""
+    """As above, with finite numbers alone, which are those that the contract allows."""
     for row in with_hostile_values(rng, rows):
         for name in ("latency_ms", "cost_usd"):
             if row[name] is not None and not math.isfinite(row[name]):

@@ -68,7 +68,7 @@ def _install(folder: Path) -> None:
 class SparkServer:
     """A server of one core with its files in ``folder``. Started again, it has the same port.
 
-    Its time zone is not UTC, as a client must not rely on it. ``settings`` are Spark's own.
+    Its defaults are others than a client needs, which sets them. ``settings`` are Spark's own.
     """
 
     def __init__(
@@ -95,6 +95,8 @@ class SparkServer:
             "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
             "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
             "spark.sql.session.timeZone": "America/Los_Angeles",
+            "spark.sql.ansi.enabled": "false",
+            "spark.sql.files.ignoreMissingFiles": "true",
             "spark.sql.shuffle.partitions": "2",
             "spark.sql.warehouse.dir": str(folder / "warehouse"),
             "spark.databricks.delta.snapshotPartitions": "2",
