@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from batch.drift.detection import open_spark_period
-from batch.drift.period_engine import OpenPeriod, pin_tables
-from batch.engines.spark_lake import SparkAddress
-from tests.batch.drift.hostile_lake import BEFORE, SETTLED_DAYS, make_hostile_lake
+from batch.drift.period_engine import OpenPeriod
+from batch.engines.spark_lake import SparkAddress, SparkLake
+from tests.batch.drift.hostile_lake import make_hostile_lake
 from tests.batch.drift.test_counts import SEEDS, check_bands, check_counts
 from tests.batch.drift.world import LAST, five_weeks
 from tests.goldpan.test_release_engine import on
@@ -20,7 +20,6 @@ from tests.servers.ports import free_port
 from tests.servers.process import ChildProcess
 from tests.servers.spark import TOKEN, SharedSpark, SparkParts, SparkServer, write_token
 from tests.servers.worker import TEST_KEY, environment, goldpan_command
-from tests.short_versions import short
 
 
 @pytest.fixture
@@ -29,7 +28,8 @@ def on_spark(spark: SharedSpark) -> OpenPeriod:
     return partial(open_spark_period, address=SparkAddress(spark.url, TOKEN))
 
 
-@pytest.mark.parametrize(("seed", "is_assembled"), short(SEEDS, SEEDS[:1]))
+@pytest.mark.chaos  # a minute of work on Spark for each lake
+@pytest.mark.parametrize(("seed", "is_assembled"), SEEDS[:4])
 def test_spark_counts_as_whoever_counts_row_by_row(
     seed: int, is_assembled: bool, on_spark: OpenPeriod, tmp_path: Path
 ) -> None:
@@ -37,11 +37,10 @@ def test_spark_counts_as_whoever_counts_row_by_row(
     check_counts(make_hostile_lake(tmp_path, seed, is_assembled=is_assembled), on_spark)
 
 
-def test_spark_knows_the_edges_of_bands(on_spark: OpenPeriod, tmp_path: Path) -> None:
+def test_spark_knows_the_edges_of_bands(spark: SharedSpark) -> None:
     """Whatever the last digit of its logarithm is."""
-    lake = make_hostile_lake(tmp_path, 0, is_assembled=False)
-    with on_spark(pin_tables(lake), BEFORE, SETTLED_DAYS) as engine:
-        check_bands(engine)
+    with SparkLake(SparkAddress(spark.url, TOKEN)) as session:
+        check_bands(session.give, session.table)
 
 
 @pytest.fixture
