@@ -7,7 +7,7 @@ Texts are compared by their bytes, times by their microseconds, bands by exact e
 engine. Functions have the names of Spark; those of DuckDB are put in their place with the SQL.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from functools import reduce
 from typing import Any, Final
 
@@ -144,21 +144,24 @@ def segment_counts(groups: Any) -> Any:
     )
 
 
-def label_groups(labels: Any, repeating: Any, days: tuple[int, int], settled_days: int) -> Any:
+def label_groups(labels: Any, repeating: Any, period: Any) -> Any:
     """Return how many labels in force of a day have the same word and band of p_fail.
 
-    The day is that of the trace; the label is as of ``settled_days`` after it. ``repeating`` has
-    the traces that repeat others, ``days`` are the first and the last in days since 1970.
+    The day is that of the trace; the label is as of some days after it. ``repeating`` has the
+    traces that repeat others. ``period`` is one row: its ``first`` and ``last`` day since 1970, and
+    ``settled``, the number of those days. So both periods have the same queries.
     """
-    first, last = days
     columns = ("trace_id", "trace_started_at", "label", "p_fail", *_ORDER_COLUMNS)
     known = labels.filter(labels.trace_started_at.notnull()).select(*columns)
     known = known.anti_join(repeating, "trace_id").select(*known.columns)
-    since = _unix_micros(known.trace_started_at) - first * _DAY_US
-    known = known.filter(since >= 0, since < (last - first + 1) * _DAY_US)
-    day = (since / _DAY_US).floor().cast("int64") + first  # exact: no more than some years
-    dated = known.mutate(day=day)
-    until = (dated.day + (1 + settled_days)) * _DAY_US
+    dated = known.cross_join(period)
+    since = _unix_micros(dated.trace_started_at) - dated.first * _DAY_US
+    dated = dated.mutate(since=since).filter(
+        lambda t: t.since >= 0, lambda t: t.since < (t.last - t.first + 1) * _DAY_US
+    )
+    number = (dated.since / _DAY_US).floor().cast("int64")  # exact: no more than some years
+    dated = dated.mutate(day=dated.first + number)
+    until = (dated.day + 1 + dated.settled) * _DAY_US
     settled = dated.filter(_unix_micros(dated.decided_at) < until)
     events = settled.select(
         "day",
@@ -188,7 +191,7 @@ def label_counts(groups: Any) -> Any:
     )
 
 
-def finding_counts(redactions: Any, span_topics: Collection[str]) -> Any:
+def finding_counts(redactions: Any, spans: Any) -> Any:
     """Count a record once for each kind replaced in it, or once as without findings."""
     replaced = redactions.counts.filter(lambda one: one["operator"] != "keep")
     kinds = ibis.ifelse(
@@ -198,31 +201,25 @@ def finding_counts(redactions: Any, span_topics: Collection[str]) -> Any:
     )
     rows = redactions.select("_topic", day=redactions.event_date, value=kinds.unnest())
     counted = rows.group_by("_topic", "day", "value").aggregate(n=rows.count())
-    return _by_source(counted, FINDINGS_FEATURE, span_topics)
+    return _by_source(counted, FINDINGS_FEATURE, spans)
 
 
-def quarantine_counts(quarantine: Any, span_topics: Collection[str]) -> Any:
+def quarantine_counts(quarantine: Any, spans: Any) -> Any:
     """Count the records that were set aside, by reason."""
     keys = {"day": quarantine.event_date, "value": quarantine.reason}
     counted = quarantine.group_by("_topic", **keys).aggregate(n=quarantine.count())
-    return _by_source(counted, QUARANTINE_FEATURE, span_topics)
+    return _by_source(counted, QUARANTINE_FEATURE, spans)
 
 
-def topics_of(spans: Any) -> Any:
-    """Return the topics that rows of spans came from."""
-    return spans.select("_topic").distinct()
-
-
-def _by_source(counted: Any, name: str, span_topics: Collection[str]) -> Any:
+def _by_source(counted: Any, name: str, spans: Any) -> Any:
     """Name the feature: that of spans for the records of topics of spans.
 
     A record of spans holds many items and other texts, so they are not compared together.
     """
-    spans = ibis.literal(SPAN_PREFIX + name)
-    feature: Any = ibis.literal(name)
-    if span_topics:
-        feature = ibis.ifelse(counted["_topic"].isin(sorted(span_topics)), spans, feature)
-    named = counted.select(feature=feature, day="day", value="value", n="n")
+    topics = spans.select(span_topic="_topic").distinct()
+    both = counted.left_join(topics, counted["_topic"] == topics.span_topic)
+    feature = ibis.ifelse(both.span_topic.isnull(), name, SPAN_PREFIX + name)
+    named = both.select(feature=feature, day="day", value="value", n="n")
     summed = named.group_by("feature", "day", "value").aggregate(n=named.n.sum())
     return summed.select("feature", day=_unix_date(summed.day), value="value", n="n")
 

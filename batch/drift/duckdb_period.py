@@ -16,7 +16,6 @@ import pyarrow as pa
 from batch.assembled_rows import has_assembled_rows
 from batch.bounded_duckdb import connect_duckdb
 from batch.drift.period_engine import PLAIN_TABLES, DayRange, PinnedTables, days_to_read
-from batch.engines.unbound_tables import table_of_schema
 from batch.lake_in_duckdb import show_dataset
 from batch.traces_in_force_view import create_plain_traces_view, create_traces_view
 from lake.snapshot import TableSnapshot
@@ -45,6 +44,8 @@ class DuckDbPeriod:
 
     def __enter__(self) -> Self:
         with _duckdb_errors():
+            # Each query opens all files: their footers are read once.
+            self._connection.execute("SET parquet_metadata_cache = true")
             for name in PLAIN_TABLES:
                 days = days_to_read(name, self._days, self._settled)
                 show_dataset(self._connection, name, self._tables[name].dataset(days))
@@ -58,15 +59,13 @@ class DuckDbPeriod:
         view = create_traces_view if has_assembled_rows(traces) else create_plain_traces_view
         view(self._connection, traces, self._days, self._run)
 
-    def keep(self, name: str, query: Any) -> Any:
-        """Compute a query once, and return it as a table of this name."""
+    def keep(self, name: str, query: Any) -> None:
+        """Compute a query once, and show its rows as a table of this name."""
         self._run(f"CREATE TEMP TABLE {name} AS {_sql_of(query.op())}")
-        return ibis.table(query.schema(), name=name)
 
-    def give(self, name: str, rows: pa.Table) -> Any:
-        """Show queries a small table, and return it."""
+    def give(self, name: str, rows: pa.Table) -> None:
+        """Show queries a small table."""
         self._connection.register(name, rows)
-        return table_of_schema(rows.schema, name)
 
     def ask(self, query: Any) -> pa.Table:
         """Return the rows of a query."""
@@ -81,7 +80,7 @@ class DuckDbPeriod:
 @lru_cache(maxsize=64)
 def _sql_of(query: Any) -> str:
     # Writing the SQL takes longer than running it on few rows, and both periods ask alike.
-    return str(ibis.to_sql(query.to_expr(), dialect="duckdb"))
+    return str(ibis.to_sql(query.to_expr(), dialect="duckdb", pretty=False))
 
 
 @contextmanager

@@ -7,10 +7,12 @@ the newest days, which still wait for feedback, would always look different.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
-from typing import Any, Final
+from functools import cache
+from typing import Any, Final, NamedTuple
 
+import ibis
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -42,8 +44,18 @@ _COUNTS: Final = pa.schema(
     ]
 )
 _TRACE_IDS: Final = pa.schema([("trace_id", pa.string())])
+_PERIOD: Final = pa.schema([(name, pa.int64()) for name in ("first", "last", "settled")])
 _FEATURES: Final = pa.schema([("feature", pa.string())])
 _VALUES: Final = pa.schema([("feature", pa.string()), ("value", pa.string())])
+
+
+class _Queries(NamedTuple):
+    """What is asked of a period: queries whose rows are kept, and those over them."""
+
+    kept: Mapping[str, Any]
+    common_keys: Any
+    common_values: Any
+    tally_cells: Any
 
 
 class PeriodCounts:
@@ -53,54 +65,68 @@ class PeriodCounts:
         self, engine: PeriodEngine, tables: PinnedTables, days: DayRange, settled_days: int
     ) -> None:
         self._engine = engine
-        traces, spans = unbound_table(TRACES), unbound_table(SPANS_TABLE)
-        topics = engine.ask(count_queries.topics_of(spans))["_topic"].to_pylist()
+        self._queries = _queries()
         first, last = ((day - EPOCH).days for day in days)
-        repeating = table_of_schema(_TRACE_IDS, REPEATING_TRACES)
-        labels = count_queries.label_groups(
-            unbound_table(LABELS_TABLE), repeating, (first, last), settled_days
-        )
-        categories = engine.keep("category_groups", count_queries.category_groups(traces))
-        numbers = engine.keep("number_groups", count_queries.number_groups(traces))
-        segments = engine.keep("segment_groups", count_queries.segment_groups(traces))
-        self._segments = count_queries.segment_counts(segments)
-        parts = [
-            count_queries.category_counts(categories),
-            count_queries.number_counts(numbers),
-            count_queries.label_counts(engine.keep("label_groups", labels)),
-            count_queries.finding_counts(unbound_table(AUDIT_TABLE), topics),
-            count_queries.quarantine_counts(unbound_table(QUARANTINE_TABLE), topics),
-            engine.give("stored_records", _stored_records(tables, days)),
-        ]
-        self._counts = engine.keep("counts", union_counts(parts))
+        period = {"first": [first], "last": [last], "settled": [settled_days]}
+        engine.give("period", pa.table(period, schema=_PERIOD))
+        engine.give("stored_records", _stored_records(tables, days))
+        for name, query in self._queries.kept.items():
+            engine.keep(name, query)
 
     def common_values(self) -> FeatureValues:
         """Return the values to count separately: the commonest of each category, all bands."""
-        keys = self._engine.ask(count_queries.common_keys(self._segments))
-        chosen = self._engine.give("common_keys", keys.cast(_FEATURES))
-        values = self._engine.ask(count_queries.common_values(self._counted(chosen)))
+        keys = self._engine.ask(self._queries.common_keys)
+        self._engine.give("keys", keys.cast(_FEATURES))
+        values = self._engine.ask(self._queries.common_values)
         return frozenset((row["feature"], row["value"]) for row in values.to_pylist())
 
     def tally(self, values: FeatureValues) -> FeatureTally:
         """Return the counts of some values, and of the remaining values of their features."""
         rows = [{"feature": feature, "value": value} for feature, value in sorted(values)]
-        separate = self._engine.give("separate", pa.Table.from_pylist(rows, schema=_VALUES))
         keys = sorted({name for name, _ in values if name.startswith(SEGMENT_PREFIX)})
-        chosen = self._engine.give("chosen_keys", pa.table({"feature": keys}, schema=_FEATURES))
-        counted = self._counted(chosen)
+        self._engine.give("separate", pa.Table.from_pylist(rows, schema=_VALUES))
+        self._engine.give("keys", pa.table({"feature": keys}, schema=_FEATURES))
         tally = FeatureTally()
         tally.add(
             # DuckDB adds up in 128 bits, which Arrow shows as a decimal.
             TallyCell(row["feature"], row["day"], row["value"], int(row["n"]))
-            for row in self._engine.ask(count_queries.tally_cells(counted, separate)).to_pylist()
+            for row in self._engine.ask(self._queries.tally_cells).to_pylist()
         )
         return tally
 
-    def _counted(self, keys: Any) -> Any:
-        """Return all counts but those of other segments than the given ones."""
-        segments = count_queries.rows_of(self._segments, keys)
-        without = count_queries.without_value(segments, self._counts)
-        return union_counts([self._counts, segments, without])
+
+@cache
+def _queries() -> _Queries:
+    """Return the queries, which are the same for every period."""
+    traces, spans = unbound_table(TRACES), unbound_table(SPANS_TABLE)
+    repeating = table_of_schema(_TRACE_IDS, REPEATING_TRACES)
+    period = table_of_schema(_PERIOD, "period")
+    kept = {
+        "category_groups": count_queries.category_groups(traces),
+        "number_groups": count_queries.number_groups(traces),
+        "segment_groups": count_queries.segment_groups(traces),
+        "label_groups": count_queries.label_groups(unbound_table(LABELS_TABLE), repeating, period),
+    }
+    categories, numbers, pairs, labels = (ibis.table(q.schema(), name=n) for n, q in kept.items())
+    parts = [
+        count_queries.category_counts(categories),
+        count_queries.number_counts(numbers),
+        count_queries.label_counts(labels),
+        count_queries.finding_counts(unbound_table(AUDIT_TABLE), spans),
+        count_queries.quarantine_counts(unbound_table(QUARANTINE_TABLE), spans),
+        table_of_schema(_COUNTS, "stored_records"),
+    ]
+    kept["counts"] = union_counts(parts)
+    counts, segments = table_of_schema(_COUNTS, "counts"), count_queries.segment_counts(pairs)
+    # Of segments, only the keys that are compared.
+    compared = count_queries.rows_of(segments, table_of_schema(_FEATURES, "keys"))
+    every = union_counts([counts, compared, count_queries.without_value(compared, counts)])
+    return _Queries(
+        kept,
+        count_queries.common_keys(segments),
+        count_queries.common_values(every),
+        count_queries.tally_cells(every, table_of_schema(_VALUES, "separate")),
+    )
 
 
 def _stored_records(tables: PinnedTables, days: DayRange) -> pa.Table:

@@ -50,11 +50,11 @@ class PeriodEngine(Protocol):
     It shows them the tables `TRACES` (rows in force), `REPEATING_TRACES` and `PLAIN_TABLES`.
     """
 
-    def keep(self, name: str, query: Any) -> Any:
-        """Compute a query once, and return it as a table of this name."""
+    def keep(self, name: str, query: Any) -> None:
+        """Compute a query once, and show its rows as a table of this name."""
 
-    def give(self, name: str, rows: pa.Table) -> Any:
-        """Show queries a small table, and return it."""
+    def give(self, name: str, rows: pa.Table) -> None:
+        """Show queries a small table."""
 
     def ask(self, query: Any) -> pa.Table:
         """Return the rows of a query."""

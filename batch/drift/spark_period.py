@@ -45,13 +45,13 @@ class SparkPeriod:
     def __exit__(self, *_: object) -> None:
         self._spark.__exit__()
 
-    def keep(self, name: str, query: Any) -> Any:
-        """Compute a query once, and return it as a table of this name."""
-        return self._spark.keep(name, query)
+    def keep(self, name: str, query: Any) -> None:
+        """Compute a query once, and show its rows as a table of this name."""
+        self._spark.keep(name, query)
 
-    def give(self, name: str, rows: pa.Table) -> Any:
-        """Show queries a small table, and return it."""
-        return self._spark.give(name, rows)
+    def give(self, name: str, rows: pa.Table) -> None:
+        """Show queries a small table."""
+        self._spark.give(name, rows)
 
     def ask(self, query: Any) -> pa.Table:
         """Return the rows of a query."""

@@ -97,13 +97,12 @@ class SparkLake:
         with self._errors():
             self._session.sql(sql).createOrReplaceTempView(name)
 
-    def keep(self, name: str, query: Any) -> Any:
-        """Run a query now, show its rows as a view, and return that for queries.
+    def keep(self, name: str, query: Any) -> None:
+        """Run a query now, and show its rows as a view.
 
         The server keeps the rows where it runs, until the session ends.
         """
         self.keep_sql(name, as_spark_sql(query))
-        return ibis.table(query.schema(), name=name)
 
     def keep_sql(self, name: str, sql: str) -> None:
         """Run a query in the SQL of Spark now, and show its rows as a view, as above."""

@@ -28,6 +28,7 @@ from batch.drift.tally import (
     assign_band,
     middle_of_band,
 )
+from batch.engines.unbound_tables import table_of_schema
 from lake.tables import Lake
 from tests.batch.drift.hostile_lake import (
     AFTER,
@@ -70,7 +71,7 @@ def check_counts(lake: Lake, engine: OpenPeriod) -> None:
             assert cells_of(period.tally(values)) == plain_tally(counts, values)
 
 
-def check_bands(give: Callable[[str, pa.Table], Any], ask: Callable[[Any], pa.Table]) -> None:
+def check_bands(give: Callable[[str, pa.Table], object], ask: Callable[[Any], pa.Table]) -> None:
     """Numbers at the edges of bands are in the band that their exact value belongs to."""
     numbers = edge_numbers()
     rows: list[Row] = [
@@ -92,7 +93,8 @@ def check_bands(give: Callable[[str, pa.Table], Any], ask: Callable[[Any], pa.Ta
             ("output_tokens", pa.int64()),
         ]
     )
-    table = give("numbers", pa.Table.from_pylist(rows, schema=schema))
+    give("numbers", pa.Table.from_pylist(rows, schema=schema))
+    table = table_of_schema(schema, "numbers")
     found: Counts = {
         (row["feature"], row["day"], row["value"]): int(row["n"])
         for row in ask(count_queries.number_counts(count_queries.number_groups(table))).to_pylist()
