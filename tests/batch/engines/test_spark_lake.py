@@ -29,7 +29,7 @@ SLOW = (
 @pytest.fixture(scope="module")
 def small_lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     """Two dozen conversations, in a folder whose name must be quoted."""
-    return make_lake(tmp_path_factory.mktemp("small") / "a lake's `copy`", conversations(1), [])
+    return make_lake(tmp_path_factory.mktemp("small") / "a `lake's` copy", conversations(1), [])
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_another_lake_at_the_location_is_refused(
     for uri, why in ((tmp_path / "other", "another table"), (tmp_path / "none", "--engine-lake")):
         address = SparkAddress(spark.url, TOKEN, str(uri))
         with SparkLake(address) as lake, pytest.raises(FatalError, match=why) as refused:
-            lake.show_table("traces", open_snapshot(small_lake, "traces"))
+            lake.show_table("traces", open_snapshot(small_lake, "traces", 1))
         assert "--engine-lake" in str(refused.value)
 
 
