@@ -1,9 +1,10 @@
 """The counts of a period as Ibis queries, which run on DuckDB and on Spark with equal results.
 
-Each query gives rows of ``feature``, ``day`` (in days since 1970), ``value`` and ``n``. Those of a
-table's rows end with few rows, or are kept by the engine (`CountEngine`); the others count these.
-Texts are compared by their bytes, times by their microseconds, bands by exact edges: all as on
-every engine. The functions named here exist on Spark; DuckDB gets what it lacks as macros.
+Functions ``…_groups`` read a table of the lake once. Functions ``…_counts`` make of these groups,
+or of few rows, one form: ``feature``, ``day`` (in days since 1970), ``value`` and ``n``.
+
+Texts are compared by their bytes, times by their microseconds, bands by exact edges: as on every
+engine. Functions have the names of Spark; those of DuckDB are put in their place with the SQL.
 """
 
 from collections.abc import Collection, Sequence
@@ -31,16 +32,9 @@ from batch.drift.tally import (
     SPAN_PREFIX,
     ZERO_BAND,
 )
-from batch.traces_in_force_view import REPEATING_TRACES
 
 MAX_VALUES: Final = 50
 """How many values of a category, and keys of segments, are counted separately."""
-
-DUCKDB_MACROS: Final = (
-    "CREATE TEMP MACRO unix_micros(moment) AS epoch_us(moment)",
-    "CREATE TEMP MACRO unix_date(day) AS datediff('day', DATE '1970-01-01', day)",
-)
-"""The functions of Spark that DuckDB lacks."""
 
 _DAY_US: Final = 86_400_000_000
 _COUNTED: Final = ("feature", "day", "value", "n")
@@ -148,11 +142,6 @@ def segment_counts(groups: Any) -> Any:
         value="value",
         n="n",
     )
-
-
-def repeating_traces() -> Any:
-    """Return the table of the traces that repeat others, which every engine shows."""
-    return ibis.table({"trace_id": "string"}, name=REPEATING_TRACES)
 
 
 def label_groups(labels: Any, repeating: Any, days: tuple[int, int], settled_days: int) -> Any:
@@ -265,9 +254,9 @@ def without_value(segments: Any, counts: Any) -> Any:
     return without.filter(without.n > 0)
 
 
-def common_values(counted: Any) -> Any:
+def common_values(counts: Any) -> Any:
     """Return the values to count separately: the commonest of each category, all bands."""
-    values = counted.group_by("feature", "value").aggregate(n=counted.n.sum())
+    values = counts.group_by("feature", "value").aggregate(n=counts.n.sum())
     order = [values.n.desc(), values.value]
     rank = ibis.row_number().over(ibis.window(group_by=values.feature, order_by=order))
     ranked = values.mutate(rank=rank)
@@ -275,10 +264,10 @@ def common_values(counted: Any) -> Any:
     return ranked.filter((ranked.rank < MAX_VALUES) | ordered).select("feature", "value")
 
 
-def tally_cells(counted: Any, separate: Any) -> Any:
+def tally_cells(counts: Any, separate: Any) -> Any:
     """Return the counts of the values in a table, and of their features' other values."""
     features = separate.select("feature").distinct()
-    rows = rows_of(counted, features)
+    rows = rows_of(counts, features)
     shown = separate.select("feature", shown="value")
     matched = rows.left_join(shown, [rows.feature == shown.feature, rows.value == shown.shown])
     value = ibis.coalesce(matched.shown, ibis.literal(OTHER_VALUES))

@@ -15,7 +15,6 @@ import pyarrow as pa
 
 from batch.assembled_rows import has_assembled_rows
 from batch.bounded_duckdb import connect_duckdb
-from batch.drift.count_queries import DUCKDB_MACROS
 from batch.drift.period_engine import PLAIN_TABLES, DayRange, PinnedTables, days_to_read
 from batch.engines.unbound_tables import table_of_schema
 from batch.lake_in_duckdb import show_dataset
@@ -46,8 +45,6 @@ class DuckDbPeriod:
 
     def __enter__(self) -> Self:
         with _duckdb_errors():
-            for macro in DUCKDB_MACROS:
-                self._connection.execute(macro)
             for name in PLAIN_TABLES:
                 days = days_to_read(name, self._days, self._settled)
                 show_dataset(self._connection, name, self._tables[name].dataset(days))

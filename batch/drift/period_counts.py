@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from batch.drift import count_queries
-from batch.drift.count_queries import repeating_traces, union_counts
+from batch.drift.count_queries import union_counts
 from batch.drift.period_engine import TRACES, DayRange, PeriodEngine, PinnedTables
 from batch.drift.tally import (
     QUARANTINE_FEATURE,
@@ -26,7 +26,8 @@ from batch.drift.tally import (
     FeatureValues,
     TallyCell,
 )
-from batch.engines.unbound_tables import unbound_table
+from batch.engines.unbound_tables import table_of_schema, unbound_table
+from batch.traces_in_force_view import REPEATING_TRACES
 from lake.parquet import PARTITION_COLUMN
 from lake.snapshot import TableSnapshot
 from schemas.arrow import AUDIT_TABLE, LABELS_TABLE, PRIMARY_TABLES, QUARANTINE_TABLE, SPANS_TABLE
@@ -40,6 +41,7 @@ _COUNTS: Final = pa.schema(
         ("n", pa.int64()),
     ]
 )
+_TRACE_IDS: Final = pa.schema([("trace_id", pa.string())])
 _FEATURES: Final = pa.schema([("feature", pa.string())])
 _VALUES: Final = pa.schema([("feature", pa.string()), ("value", pa.string())])
 
@@ -54,8 +56,9 @@ class PeriodCounts:
         traces, spans = unbound_table(TRACES), unbound_table(SPANS_TABLE)
         topics = engine.ask(count_queries.topics_of(spans))["_topic"].to_pylist()
         first, last = ((day - EPOCH).days for day in days)
+        repeating = table_of_schema(_TRACE_IDS, REPEATING_TRACES)
         labels = count_queries.label_groups(
-            unbound_table(LABELS_TABLE), repeating_traces(), (first, last), settled_days
+            unbound_table(LABELS_TABLE), repeating, (first, last), settled_days
         )
         categories = engine.keep("category_groups", count_queries.category_groups(traces))
         numbers = engine.keep("number_groups", count_queries.number_groups(traces))

@@ -36,7 +36,7 @@ class SparkPeriod:
                 self._spark.show_table(name, self._tables[name], days)
             traces = self._tables["traces"]
             show = show_traces_in_force if has_assembled_rows(traces) else show_plain_traces
-            show(self._spark, traces, self._days)
+            show(self._spark, traces, self._days, self._spark.keep_sql)
         except BaseException:
             self.__exit__()
             raise

@@ -102,10 +102,14 @@ class SparkLake:
 
         The server keeps the rows where it runs, until the session ends.
         """
-        kept = self._on_server(lambda: self._session.sql(as_spark_sql(query)).localCheckpoint())
+        self.keep_sql(name, as_spark_sql(query))
+        return ibis.table(query.schema(), name=name)
+
+    def keep_sql(self, name: str, sql: str) -> None:
+        """Run a query in the SQL of Spark now, and show its rows as a view, as above."""
+        kept = self._on_server(lambda: self._session.sql(sql).localCheckpoint())
         with self._errors():
             kept.createOrReplaceTempView(name)
-        return ibis.table(query.schema(), name=name)
 
     def give(self, name: str, rows: pa.Table) -> Any:
         """Send a small table, and return it for queries."""

@@ -112,11 +112,13 @@ def drift(  # noqa: PLR0913 - one argument per option
     Features are segments, models, prompts, errors, latency, tokens, cost, labels, personal data
     found, and quarantine. A feature has drifted if the change is significant after correction for
     multiple testing and its distance is at least --least. Exit code 1 if anything has drifted, or
-    if nothing could be compared.
+    if nothing could be compared. The counts do not depend on the engine; with Spark, exit code 3 if
+    the server cannot be reached.
 
     \b
     Example:
       goldpan drift --days 7 --against-days 28
+      goldpan drift --engine spark --engine-url sc://spark:15002
     """
     request = DriftRequest(
         today=_today(until, settled_days),

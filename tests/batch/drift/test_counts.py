@@ -1,11 +1,12 @@
 """The counts of a period: the same, to the last one, as of whoever counts row by row."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import ibis
 import pyarrow as pa
@@ -69,7 +70,7 @@ def check_counts(lake: Lake, engine: OpenPeriod) -> None:
             assert cells_of(period.tally(values)) == plain_tally(counts, values)
 
 
-def check_bands(engine: PeriodEngine) -> None:
+def check_bands(give: Callable[[str, pa.Table], Any], ask: Callable[[Any], pa.Table]) -> None:
     """Numbers at the edges of bands are in the band that their exact value belongs to."""
     numbers = edge_numbers()
     rows: list[Row] = [
@@ -91,12 +92,10 @@ def check_bands(engine: PeriodEngine) -> None:
             ("output_tokens", pa.int64()),
         ]
     )
-    table = engine.give("numbers", pa.Table.from_pylist(rows, schema=schema))
+    table = give("numbers", pa.Table.from_pylist(rows, schema=schema))
     found: Counts = {
         (row["feature"], row["day"], row["value"]): int(row["n"])
-        for row in engine.ask(
-            count_queries.number_counts(count_queries.number_groups(table))
-        ).to_pylist()
+        for row in ask(count_queries.number_counts(count_queries.number_groups(table))).to_pylist()
     }
     expected: Counts = {}
     for row in rows:
@@ -124,7 +123,7 @@ def duckdb_period(tmp_path: Path) -> Iterator[PeriodEngine]:
 
 def test_duckdb_knows_the_edges_of_bands(duckdb_period: PeriodEngine) -> None:
     """Whatever the last digit of its logarithm is."""
-    check_bands(duckdb_period)
+    check_bands(duckdb_period.give, duckdb_period.ask)
 
 
 @given(st.floats(min_value=0, exclude_min=True, allow_infinity=False))
