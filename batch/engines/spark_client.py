@@ -111,9 +111,9 @@ def _error_of(status: str, condition: str, endpoint: str, location: str | None) 
     return FatalError(f"{server} failed to answer a query ({condition or status}): see its log")
 
 
-def unseen_table(endpoint: str, location: str, why: str) -> FatalError:
+def unseen_table(endpoint: str, location: str, reason: str) -> FatalError:
     """Return the error that a server cannot read a table, or reads another one, at a location."""
     return FatalError(
-        f"the Spark server at {endpoint} does not see this lake's table at {location} ({why}): "
+        f"the Spark server at {endpoint} does not see this lake's table at {location} ({reason}): "
         "name the lake as the server sees it with --engine-lake"
     )
