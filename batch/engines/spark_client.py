@@ -24,15 +24,16 @@ _LONGEST_WAIT_MS: Final = 4_000
 
 _REFUSED: Final = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED"})
 _LOST: Final = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED"})
-_LOST_SESSION: Final = "INVALID_HANDLE"
+_LOST_SESSION: Final = ("INVALID_HANDLE", "NO_ACTIVE_SESSION")
 _MISSING_FILES: Final = ("FAILED_READ_FILE.FILE_NOT_EXIST", "DELTA_FILE_NOT_FOUND")
-_SETTINGS: Final = {
+SESSION_SETTINGS: Final = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",
     # Rows of files that are missing must not be left out without a word.
     "spark.sql.files.ignoreMissingFiles": "false",
     "spark.sql.files.ignoreCorruptFiles": "false",
 }
+"""The settings that queries rely on, whatever a server begins with."""
 
 
 def open_session(url: str, token: str | None) -> tuple[SparkSession, str]:
@@ -62,7 +63,7 @@ def open_session(url: str, token: str | None) -> tuple[SparkSession, str]:
         session.client.set_retry_policies(
             [DefaultPolicy(max_retries=_RETRIES, max_backoff=_LONGEST_WAIT_MS)]
         )
-        for name, value in _SETTINGS.items():
+        for name, value in SESSION_SETTINGS.items():
             session.conf.set(name, value)
     return session, builder.endpoint
 
@@ -110,9 +111,9 @@ def _error_of(status: str, condition: str, endpoint: str, location: str | None) 
     return FatalError(f"{server} failed to answer a query ({condition or status}): see its log")
 
 
-def unseen_table(endpoint: str, location: str, why: str) -> FatalError:
+def unseen_table(endpoint: str, location: str, reason: str) -> FatalError:
     """Return the error that a server cannot read a table, or reads another one, at a location."""
     return FatalError(
-        f"the Spark server at {endpoint} does not see this lake's table at {location} ({why}): "
+        f"the Spark server at {endpoint} does not see this lake's table at {location} ({reason}): "
         "name the lake as the server sees it with --engine-lake"
     )

@@ -82,7 +82,7 @@ class SparkLake:
             reader = self._session.read.format("delta").option("versionAsOf", table.version)
             stored = reader.load(location)
             stored.createOrReplaceTempView(f"{name}_as_stored")
-            query = _with_all_columns(table.name, f"{name}_as_stored", stored.columns)
+            query = with_all_columns(table.name, f"{name}_as_stored", stored.columns)
             if days is not None:
                 day = query[PARTITION_COLUMN]
                 query = query.filter(day >= days[0], day <= days[1])
@@ -184,7 +184,7 @@ def server_location(table_uri: str) -> str:
     return path.rstrip("/")
 
 
-def _with_all_columns(table: str, view: str, stored: Sequence[str]) -> Any:
+def with_all_columns(table: str, view: str, stored: Sequence[str]) -> Any:
     """Return a table's columns; those that a version did not have yet are null."""
     schema = TABLES[table].arrow
     present = pa.schema([field for field in schema if field.name in stored])

@@ -1,7 +1,7 @@
 """Runs the selection on a Spark Connect server, over two tables at one version each.
 
-The server has no temporary tables, so each question reads what it needs again. The texts of the few
-rows that are drawn are read from the lake by this process.
+Each question reads what it needs again, but for the rows of traces that have several, which are put
+in order once. The texts of the few rows that are drawn are read from the lake by this process.
 """
 
 from collections.abc import Collection, Sequence
@@ -47,7 +47,8 @@ class SparkEngine(IbisEngine):
         self._spark.__enter__()
         try:
             if self.is_assembled:
-                show_traces_in_force(self._spark, self._traces, with_days)
+                kept = self._spark.keep_sql
+                show_traces_in_force(self._spark, self._traces, with_days, kept)
             else:
                 self._spark.show_table(STORED_TRACES, self._traces, with_days)
                 self._spark.show_query("traces", unbound_table(STORED_TRACES))

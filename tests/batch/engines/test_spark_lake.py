@@ -1,5 +1,6 @@
 """A Spark Connect server answers over the tables of a lake as they were at one version."""
 
+import importlib
 import shutil
 import signal
 import threading
@@ -9,8 +10,13 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from batch.engines import spark_lake
-from batch.engines.spark_lake import SparkAddress, SparkLake, server_location
+from batch.engines.spark_lake import (
+    SparkAddress,
+    SparkLake,
+    as_spark_sql,
+    server_location,
+    with_all_columns,
+)
 from batch.engines.unbound_tables import table_of_schema, unbound_table
 from lake.snapshot import open_snapshot
 from lake.tables import Lake
@@ -29,7 +35,7 @@ SLOW = (
 @pytest.fixture(scope="module")
 def small_lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     """Two dozen conversations, in a folder whose name must be quoted."""
-    return make_lake(tmp_path_factory.mktemp("small") / "a lake's `copy`", conversations(1), [])
+    return make_lake(tmp_path_factory.mktemp("small") / "a `lake's` copy", conversations(1), [])
 
 
 @pytest.fixture
@@ -80,7 +86,7 @@ def test_values_come_back_as_they_were(connected: SparkLake) -> None:
 def test_a_column_that_a_version_did_not_have_is_null() -> None:
     """Types are those of the contract; nothing is asked of a server."""
     stored = [name for name in unbound_table("traces").columns if name != "segments"]
-    sql = spark_lake.as_spark_sql(spark_lake._with_all_columns("traces", "stored", stored))
+    sql = as_spark_sql(with_all_columns("traces", "stored", stored))
     assert "CAST(NULL AS MAP<STRING, STRING>) AS `segments`" in sql
 
 
@@ -92,7 +98,7 @@ def test_another_lake_at_the_location_is_refused(
     for uri, why in ((tmp_path / "other", "another table"), (tmp_path / "none", "--engine-lake")):
         address = SparkAddress(spark.url, TOKEN, str(uri))
         with SparkLake(address) as lake, pytest.raises(FatalError, match=why) as refused:
-            lake.show_table("traces", open_snapshot(small_lake, "traces"))
+            lake.show_table("traces", open_snapshot(small_lake, "traces", 1))
         assert "--engine-lake" in str(refused.value)
 
 
@@ -153,9 +159,9 @@ def test_a_server_that_reads_sql_otherwise_is_refused(
     spark: SharedSpark, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Here texts would keep their escapes: every hash with such a text would be another."""
-    client = spark_lake._load_client()
+    client = importlib.import_module("batch.engines.spark_client")
     otherwise = {"spark.sql.parser.escapedStringLiterals": "true"}
-    monkeypatch.setattr(client, "_SETTINGS", client._SETTINGS | otherwise)
+    monkeypatch.setattr(client, "SESSION_SETTINGS", client.SESSION_SETTINGS | otherwise)
     with (
         pytest.raises(FatalError, match="must have their defaults"),
         SparkLake(SparkAddress(spark.url, TOKEN)),

@@ -97,6 +97,10 @@ class SparkServer:
             "spark.sql.session.timeZone": "America/Los_Angeles",
             "spark.sql.ansi.enabled": "false",
             "spark.sql.files.ignoreMissingFiles": "true",
+            # Compiling each query costs more than to run it over a few rows.
+            "spark.sql.codegen.wholeStage": "false",
+            "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+            "spark.sql.adaptive.enabled": "false",
             "spark.sql.shuffle.partitions": "2",
             "spark.sql.warehouse.dir": str(folder / "warehouse"),
             "spark.databricks.delta.snapshotPartitions": "2",
