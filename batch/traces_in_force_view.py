@@ -90,5 +90,5 @@ def create_plain_traces_view(
 def _create_view(connection: duckdb.DuckDBPyConnection, run: Callable[[str], Any]) -> None:
     for statement in _STATEMENTS:
         run(statement)
-    are_all = connection.execute("SELECT 1 FROM not_in_force LIMIT 1").fetchone() is None
+    are_all = not connection.execute("SELECT 1 FROM not_in_force LIMIT 1").fetchall()
     run(_ALL_IN_FORCE if are_all else _SOME_IN_FORCE)
