@@ -59,7 +59,7 @@ def drift_on_spark(
 def test_the_report_is_that_of_duckdb(spark: SharedSpark, drift_on_spark: Run) -> None:
     """By the command: what has drifted, by how much, and that it has."""
     here, there = drift_on_spark(), drift_on_spark(*on(spark.url, spark.token_file))
-    assert (here.returncode, there.returncode) == (1, 1)
+    assert (here.returncode, there.returncode) == (1, 1), there.stderr
     reports = [json.loads(done.stdout) for done in (here, there)]
     assert [report.pop("engine") for report in reports] == ["duckdb", "spark"]
     assert reports[0] == reports[1]
