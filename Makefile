@@ -67,6 +67,9 @@ lock: $(BIN)/python
 		--output-file requirements/dev.lock
 	$(COMPILE) --group compile --constraint requirements/dev.lock $(ARGS) \
 		--output-file requirements/compile.lock
+	$(COMPILE) --group spark --constraint requirements/dev.lock $(ARGS) \
+		$(foreach name,numpy protobuf pyarrow python-dateutil pyyaml six typing-extensions,\
+		--no-emit-package $(name)) --output-file requirements/spark.lock
 	$(COMPILE) --group partners $(ARGS) --output-file requirements/partners.lock
 	$(COMPILE) --group judge-partners $(ARGS) --no-emit-package llama-cpp-python \
 		--no-emit-package pip --output-file requirements/judge-partners.lock

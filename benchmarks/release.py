@@ -31,7 +31,7 @@ import pyarrow.parquet as pq
 from batch.bounded_duckdb import temp_dir, temp_root
 from batch.compaction import compact_batches, plan_compaction
 from batch.release.publish.build import BuildOptions, draft_release
-from batch.release.sampling.engine import SelectionEngine
+from batch.release.sampling.duckdb_engine import DuckDbEngine
 from batch.release.sampling.spec import parse_spec
 from lake.commit import commit
 from lake.config import LakeSettings
@@ -207,7 +207,7 @@ def measure(folder: Path, end: str, memory_mib: int, *, counting: bool) -> None:
         memory = memory_mib * 2**20
         with (
             temp_dir(temp_root()) as place,
-            SelectionEngine(spec, traces, labels, folder=place, memory_bytes=memory) as engine,
+            DuckDbEngine(spec, traces, labels, folder=place, memory_bytes=memory) as engine,
         ):
             rows = sum(stratum.traces for stratum in engine.strata())
     else:

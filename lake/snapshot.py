@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.dataset as ds
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
@@ -42,6 +43,11 @@ class TableSnapshot:
         with _errors(f"reading the log of table {self.name}"):
             version: int | None = self.handle.transaction_version(app)
             return version
+
+    def active_files(self) -> pa.Table:
+        """Return the files, as `lake.tables.Table.active_files`; raises RetryableError."""
+        with _errors(f"reading the file list of table {self.name}"):
+            return pa.table(self.handle.get_add_actions(flatten=True))
 
     def dataset(self, days: tuple[date, date] | None = None) -> ds.Dataset:
         """Return the files of these days (both included), or all files; nothing is read yet.

@@ -4,18 +4,23 @@ The window ends with the last settled day, since labels and some traces arrive l
 is the days just before the window, or a release.
 """
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 import pyarrow as pa
 
 from batch.bounded_duckdb import remove_stale_temp_dirs, temp_dir, temp_root
-from batch.drift.period_counts import DayRange, PeriodCounts
+from batch.drift.duckdb_period import DuckDbPeriod
+from batch.drift.period_counts import PeriodCounts
+from batch.drift.period_engine import DayRange, OpenPeriod, PeriodEngine, PinnedTables
 from batch.drift.release_tally import tally_release
 from batch.drift.report import MIN_FREEDOM, DriftReport, compare_tallies
+from batch.drift.spark_period import SparkPeriod
 from batch.drift.tally import FeatureTally, FeatureValues
-from lake.tables import Lake
+from batch.engines.spark_lake import SparkAddress
+from batch.progress import ReportStep, no_step
 from schemas.errors import UsageError
 
 
@@ -29,7 +34,6 @@ class DriftRequest:
     settled_days: int
     alpha: float
     least: float
-    memory_bytes: int
 
     @property
     def window(self) -> DayRange:
@@ -44,12 +48,14 @@ class DriftRequest:
         return DayRange(last - timedelta(days=self.against_days - 1), last)
 
 
-def compare_with_days(lake: Lake, request: DriftRequest) -> DriftReport:
+def compare_with_days(
+    tables: PinnedTables, request: DriftRequest, engine: OpenPeriod
+) -> DriftReport:
     """Compare the window with the days before it."""
-    remove_stale_temp_dirs(temp_root())
     with ExitStack() as stack:
         before, after = (
-            _open_period(stack, lake, request, d) for d in (request.reference, request.window)
+            _open_period(stack, tables, request, days, engine)
+            for days in (request.reference, request.window)
         )
         values = before.common_values() | after.common_values()
         return compare_tallies(
@@ -63,7 +69,7 @@ def compare_with_days(lake: Lake, request: DriftRequest) -> DriftReport:
 
 
 def compare_with_release(
-    lake: Lake, request: DriftRequest, rows: pa.Table, name: str
+    tables: PinnedTables, request: DriftRequest, engine: OpenPeriod, rows: pa.Table, name: str
 ) -> DriftReport:
     """Compare the window with the rows of a release.
 
@@ -74,9 +80,9 @@ def compare_with_release(
             f"a release does not show how days differ, so the window must: give --days "
             f"{MIN_FREEDOM + 1} or more"
         )
-    remove_stale_temp_dirs(temp_root())
     with ExitStack() as stack:
-        after, before = _open_period(stack, lake, request, request.window), tally_release(rows)
+        after = _open_period(stack, tables, request, request.window, engine)
+        before = tally_release(rows)
         values = after.common_values() | _tallied_values(before)
         return compare_tallies(
             before,
@@ -89,17 +95,43 @@ def compare_with_release(
         )
 
 
+@contextmanager
+def open_duckdb_period(
+    tables: PinnedTables, days: DayRange, settled_days: int, *, memory_bytes: int
+) -> Iterator[PeriodEngine]:
+    """Open a period on DuckDB, in this process, with half of the memory: there may be two."""
+    remove_stale_temp_dirs(temp_root())
+    with (
+        temp_dir(temp_root()) as folder,
+        DuckDbPeriod(
+            tables, days, settled_days, folder=folder, memory_bytes=memory_bytes // 2
+        ) as period,
+    ):
+        yield period
+
+
+def open_spark_period(
+    tables: PinnedTables,
+    days: DayRange,
+    settled_days: int,
+    *,
+    address: SparkAddress,
+    report: ReportStep = no_step,
+) -> AbstractContextManager[PeriodEngine]:
+    """Open a period on a Spark Connect server."""
+    return SparkPeriod(tables, days, settled_days, address=address, report=report)
+
+
 def _open_period(
-    stack: ExitStack, lake: Lake, request: DriftRequest, days: DayRange
+    stack: ExitStack,
+    tables: PinnedTables,
+    request: DriftRequest,
+    days: DayRange,
+    engine: OpenPeriod,
 ) -> PeriodCounts:
-    period = PeriodCounts(
-        lake,
-        days,
-        settled_days=request.settled_days,
-        folder=stack.enter_context(temp_dir(temp_root())),
-        memory_bytes=request.memory_bytes // 2,
-    )
-    return stack.enter_context(period)
+    settled = request.settled_days
+    opened = stack.enter_context(engine(tables, days, settled))
+    return PeriodCounts(opened, tables, days, settled)
 
 
 def _tallied_values(tally: FeatureTally) -> FeatureValues:

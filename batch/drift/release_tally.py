@@ -56,7 +56,7 @@ def _features(row: Mapping[str, Any], keys: set[str]) -> Iterator[tuple[str, str
     for name in CATEGORY_FEATURES:
         yield name, NO_VALUE if row[name] is None else str(row[name])
     for name in NUMERIC_FEATURES:
-        yield name, NO_VALUE if row[name] is None else assign_band(name, row[name])
+        yield name, assign_band(name, row[name])
     for key in keys:
         yield SEGMENT_PREFIX + key, row["segments"].get(key, NO_VALUE)
     yield LABEL_FEATURE, NO_VALUE if row[LABEL_FEATURE] == NO_LABEL else row[LABEL_FEATURE]

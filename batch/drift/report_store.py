@@ -8,7 +8,7 @@ import json
 from datetime import date
 from typing import Any, Final, NamedTuple
 
-from batch.drift.period_counts import DayRange
+from batch.drift.period_engine import DayRange
 from batch.drift.report import DriftReport
 from lake.objects import ObjectStore
 

@@ -5,9 +5,12 @@ quarantine found. Numbers are counted in narrow bands, so memory does not grow w
 """
 
 import math
+import sys
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import isqrt
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -47,6 +50,18 @@ SPAN_PREFIX: Final = "span_"
 
 BANDS_PER_OCTAVE: Final = 8
 """A band of a number is 9 % wide: ``floor(8 log2(x))``."""
+EDGE_BITS: Final = 52
+BAND_EDGES: Final = tuple(
+    isqrt(isqrt(isqrt(2 ** (band + BANDS_PER_OCTAVE * EDGE_BITS)))) + (band > 0)
+    for band in range(BANDS_PER_OCTAVE)
+)
+"""The smallest number of each band from 1 up to 2, in units of 2^-52: an eighth root, rounded up.
+
+Logarithms differ in the last digit between engines; comparisons with these do not.
+"""
+LARGEST_NUMBER: Final = sys.float_info.max
+LARGEST_BAND: Final = 1024 * BANDS_PER_OCTAVE - 1
+"""The band of the largest numbers, and of infinity."""
 P_FAIL_BANDS: Final = 50
 ZERO_BAND: Final = -10_000
 """The band of numbers that are 0 or below."""
@@ -112,11 +127,19 @@ def rank_of_band(value: str) -> float:
     return float("-inf") if value == NO_VALUE else float(value)
 
 
-def assign_band(feature: str, value: float) -> str:
-    """Return the band of a number."""
+def assign_band(feature: str, value: float | None) -> str:
+    """Return the band of a number, `NO_VALUE` if there is none."""
+    if value is None or math.isnan(value):
+        return NO_VALUE
     if feature == P_FAIL_FEATURE:
-        return str(min(P_FAIL_BANDS - 1, math.floor(value * P_FAIL_BANDS)))
-    return str(ZERO_BAND if value <= 0 else math.floor(BANDS_PER_OCTAVE * math.log2(value)))
+        return str(math.floor(min(max(0.0, value) * P_FAIL_BANDS, P_FAIL_BANDS - 1)))
+    if value <= 0:
+        return str(ZERO_BAND)
+    if value > LARGEST_NUMBER:
+        return str(LARGEST_BAND)
+    half, exponent = math.frexp(value)
+    units = half * 2 ** (EDGE_BITS + 1)
+    return str(BANDS_PER_OCTAVE * (exponent - 1) + bisect_right(BAND_EDGES, units) - 1)
 
 
 def middle_of_band(feature: str, value: str) -> float:

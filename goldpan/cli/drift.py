@@ -1,7 +1,9 @@
 """``goldpan drift``: detect changes in production traffic."""
 
 import json
+from collections.abc import Callable
 from datetime import date
+from functools import partial
 
 import click
 from rich import box
@@ -9,14 +11,28 @@ from rich.console import Console
 from rich.table import Table
 
 from batch.drift import report_store
-from batch.drift.detection import DriftRequest, compare_with_days, compare_with_release
+from batch.drift.detection import (
+    DriftRequest,
+    compare_with_days,
+    compare_with_release,
+    open_duckdb_period,
+    open_spark_period,
+)
+from batch.drift.period_engine import OpenPeriod, pin_tables
 from batch.drift.report import DriftReport, FailureRate, FeatureDrift
+from batch.engines.spark_lake import SparkAddress
 from batch.release.format.files import DATA, MANIFEST
 from batch.release.format.manifest import covers_all_labels, population_name, read_manifest
 from batch.release.format.reader import read_release_rows
 from batch.release.publish.reference import parse_reference
 from goldpan import release_setup, wiring
 from goldpan.cli.context import CliContext, with_cli_context
+from goldpan.cli.engine_options import (
+    engine_name,
+    log_engine,
+    shown_steps,
+    with_engine_options,
+)
 from goldpan.cli.formatting import format_count
 from goldpan.cli.main import EXIT_NO
 from goldpan.cli.number_options import IntegerParam, NumberParam
@@ -68,12 +84,13 @@ from schemas.times import shift_day
     type=IntegerParam(64),
     default=1024,
     show_default=True,
-    help="Memory limit of the comparison, in MiB.",
+    help="Memory limit of DuckDB, in MiB.",
 )
 @click.option("--keep", is_flag=True, help="Store the report in the lake, for `lake metrics`.")
 @click.option("--no-fail", is_flag=True, help="Exit with 0 even if something has drifted.")
 @with_cli_context
 @click.pass_context
+@with_engine_options
 def drift(  # noqa: PLR0913 - one argument per option
     ctx: click.Context,
     cli: CliContext,
@@ -88,17 +105,20 @@ def drift(  # noqa: PLR0913 - one argument per option
     memory_mib: int,
     keep: bool,
     no_fail: bool,
+    spark: SparkAddress | None,
 ) -> None:
     """Compare the last days with the days before them, or with a release.
 
     Features are segments, models, prompts, errors, latency, tokens, cost, labels, personal data
     found, and quarantine. A feature has drifted if the change is significant after correction for
     multiple testing and its distance is at least --least. Exit code 1 if anything has drifted, or
-    if nothing could be compared.
+    if nothing could be compared. The counts do not depend on the engine; with Spark, exit code 3 if
+    the server cannot be reached.
 
     \b
     Example:
       goldpan drift --days 7 --against-days 28
+      goldpan drift --engine spark --engine-url sc://spark:15002
     """
     request = DriftRequest(
         today=_today(until, settled_days),
@@ -107,16 +127,27 @@ def drift(  # noqa: PLR0913 - one argument per option
         settled_days=settled_days,
         alpha=alpha,
         least=least,
-        memory_bytes=memory_mib * 2**20,
     )
     _refuse_beyond(request)
-    report = _compare(cli, request, reference)
+    log_engine(cli, "drift", spark)
+    with shown_steps(cli, "counting") as report_step:
+        engine: OpenPeriod = (
+            partial(open_duckdb_period, memory_bytes=memory_mib * 2**20)
+            if spark is None
+            else partial(open_spark_period, address=spark, report=report_step)
+        )
+        compare = _comparison(cli, request, engine, reference)
+        if spark is None:
+            report = release_setup.release_retry().call("comparing", compare)
+        else:
+            report = compare()  # Spark's client has tried again itself
     if keep:
         store = Lake(cli.settings.lake).location.files(report_store.DRIFT_FOLDER)
         release_setup.release_retry().call(
             "storing the report", lambda: report_store.store_report(store, request.window, report)
         )
-    cli.answer(report.to_json(), lambda console: _show(console, report))
+    data = report.to_json() | {"engine": engine_name(spark)}
+    cli.answer(data, lambda console: _show(console, report))
     if not report.ok and not no_fail:
         ctx.exit(EXIT_NO)
 
@@ -139,12 +170,13 @@ def _refuse_beyond(request: DriftRequest) -> None:
         )
 
 
-def _compare(cli: CliContext, request: DriftRequest, reference: str | None) -> DriftReport:
+def _comparison(
+    cli: CliContext, request: DriftRequest, engine: OpenPeriod, reference: str | None
+) -> Callable[[], DriftReport]:
+    """Return what compares the newest state of the lake's tables."""
     lake = Lake(cli.settings.lake)
     if reference is None:
-        return release_setup.release_retry().call(
-            "comparing", lambda: compare_with_days(lake, request)
-        )
+        return lambda: compare_with_days(pin_tables(lake), request, engine)
     releases = release_setup.open_releases(cli.settings)
     release = releases.find(parse_reference(reference))
     spec = read_manifest(releases.read(release, MANIFEST))["spec"]
@@ -156,9 +188,7 @@ def _compare(cli: CliContext, request: DriftRequest, reference: str | None) -> D
         )
     rows = read_release_rows(releases.read(release, DATA))
     name = f"release {release.name} {release.version}"
-    return release_setup.release_retry().call(
-        "comparing", lambda: compare_with_release(lake, request, rows, name)
-    )
+    return lambda: compare_with_release(pin_tables(lake), request, engine, rows, name)
 
 
 def _show(console: Console, report: DriftReport) -> None:

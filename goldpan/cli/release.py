@@ -1,7 +1,5 @@
 """``goldpan release``: build, show, verify, compare, export, sign and withdraw golden sets."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -12,7 +10,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Table
 
-from batch.progress import ReportStep
+from batch.engines.spark_lake import SparkAddress
 from batch.release.export.formats import EXPORT_FORMATS, export_remarks
 from batch.release.format.files import DATA, DATASHEET, MANIFEST, WITHDRAWAL
 from batch.release.format.manifest import MIXED_POLICIES, ReleaseFacts, read_manifest
@@ -28,10 +26,16 @@ from batch.release.publish.verify import verify_release as verify_folder
 from batch.release.sampling.spec import load_spec
 from goldpan import release_setup
 from goldpan.cli.context import CliContext, with_cli_context
+from goldpan.cli.engine_options import (
+    engine_name,
+    log_engine,
+    shown_steps,
+    with_engine_options,
+)
 from goldpan.cli.formatting import format_quantity
 from goldpan.cli.main import EXIT_NO
 from goldpan.cli.number_options import IntegerParam
-from goldpan.cli.plain_console import PlainConsole, escape_controls, styled
+from goldpan.cli.plain_console import escape_controls, styled
 from goldpan.cli.release_output import (
     DIGITS,
     built_json,
@@ -75,12 +79,13 @@ _SHOWN: Final = 10
     type=IntegerParam(128),
     default=1024,
     show_default=True,
-    help="Memory limit of the build, in MiB.",
+    help="Memory limit of DuckDB, in MiB.",
 )
 @click.option(
     "--take-over", is_flag=True, help="Replace an unfinished version of a builder that died."
 )
 @click.option("--dry-run", is_flag=True, help="Only show what the release would contain.")
+@with_engine_options
 @with_cli_context
 @click.pass_context
 def build(  # noqa: PLR0913 - one argument per option
@@ -93,14 +98,17 @@ def build(  # noqa: PLR0913 - one argument per option
     memory_mib: int,
     take_over: bool,
     dry_run: bool,
+    spark: SparkAddress | None,
 ) -> None:
     """Build a release from a spec, and publish it if anything changed.
 
-    The changes determine the new version. Exit code 1 if another builder was first.
+    The changes determine the new version. Exit code 1 if another builder was first. The engine
+    changes no byte of a release; with Spark, exit code 3 if the server cannot be reached.
 
     \b
     Example:
       goldpan release build support.yaml
+      goldpan release build support.yaml --engine spark --engine-url sc://spark:15002
     """
     publisher = release_setup.load_publisher(cli.settings)
     release_spec = load_spec(spec)
@@ -110,14 +118,15 @@ def build(  # noqa: PLR0913 - one argument per option
     if publisher is not None and not dry_run:
         release_setup.refuse_other_publisher(cli.settings, releases, publisher)
     lake = Lake(cli.settings.lake)
-    with _progress(cli) as progress:
+    log_engine(cli, "release", spark)
+    with shown_steps(cli, "reading the lake") as progress:
         options = release_setup.make_build_context(cli.settings, memory_mib, progress)
-        options = replace(options, expectations=expectations)
+        options = replace(options, expectations=expectations, spark=spark)
         traces = open_snapshot(lake, "traces", traces_version)
         labels = open_snapshot(lake, "labels", labels_version)
         draft = draft_release(release_spec, traces, labels, options, synthetic)
         if dry_run:
-            _show_draft(cli, draft.facts)
+            _show_draft(cli, draft.facts, engine_name(spark))
             return
         progress("publishing")
         try:
@@ -130,7 +139,7 @@ def build(  # noqa: PLR0913 - one argument per option
         put_signature(releases, _built_version(releases, built), publisher)
     signed_by = publisher.public if publisher else None
     cli.answer(
-        built_json(built) | {"signed_by": signed_by},
+        built_json(built) | {"signed_by": signed_by, "engine": engine_name(spark)},
         lambda console: show_built(console, built, signed_by),
     )
 
@@ -139,18 +148,7 @@ def _built_version(releases: ReleaseRepository, built: BuildResult) -> ReleaseVe
     return releases.find(ReleaseReference(built.name, str(built.version)))
 
 
-@contextmanager
-def _progress(cli: CliContext) -> Iterator[ReportStep]:
-    """Yield a progress reporter for a build; shown only if a person is watching."""
-    console = PlainConsole(stderr=True)
-    if not cli.watched:
-        yield lambda _step: None
-        return
-    with console.status("reading the lake") as status:
-        yield status.update
-
-
-def _show_draft(cli: CliContext, facts: ReleaseFacts) -> None:
+def _show_draft(cli: CliContext, facts: ReleaseFacts, engine: str) -> None:
     summary = {key: value for key, value in facts.items() if key not in {"rows", "spec"}}
 
     def show(console: Console) -> None:
@@ -158,7 +156,7 @@ def _show_draft(cli: CliContext, facts: ReleaseFacts) -> None:
         console.print(f"would contain {rows_text(facts)}")
         console.print(strata_table(facts))
 
-    cli.answer({"dry_run": True, **summary}, show)
+    cli.answer({"dry_run": True, "engine": engine, **summary}, show)
 
 
 @click.command(name="list")

@@ -1,6 +1,7 @@
 """The servers as pytest fixtures, and what happens on a machine that cannot have them."""
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -20,6 +21,13 @@ from tests.servers.s3 import S3, make_s3, prepare_s3
 from tests.servers.s3_faults import FaultyS3
 from tests.servers.shared import run_folder
 from tests.servers.shared_expressions import share_expressions
+from tests.servers.spark import (
+    SharedSpark,
+    SparkParts,
+    SparkServer,
+    prepare_spark,
+    shared_spark,
+)
 from tests.servers.trino import prepare_trino
 from tests.servers.unavailable import ServerUnavailableError
 from tests.servers.worker import Worker
@@ -33,6 +41,7 @@ _NEEDS: dict[str, tuple[str, Callable[[], object]]] = {
     "partners": ("partners", prepare_partners),
     "judge_partners": ("partners", prepare_judge_partners),
     "promptfoo": ("partners", prepare_promptfoo),
+    "spark_parts": ("spark", prepare_spark),
     "trino_jars": ("trino", prepare_trino),
 }
 """Which fixture says that a test needs a server: the marker, and how the server is fetched."""
@@ -47,6 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "registry: needs a real schema registry (Java with Maven)")
     config.addinivalue_line("markers", "collector: needs an OpenTelemetry Collector (Go)")
     config.addinivalue_line("markers", "compiled: needs a C compiler, for compiled redaction")
+    config.addinivalue_line("markers", "spark: needs a real Spark Connect (Java with Maven)")
     config.addinivalue_line("markers", "trino: needs a real Trino (Java 25 with Maven)")
     config.addinivalue_line("markers", "partners: needs requirements/*partners.lock")
 
@@ -311,3 +321,45 @@ def trino_jars() -> Path:
         return prepare_trino()
     except ServerUnavailableError as why:
         missing("trino", why)
+
+
+@pytest.fixture(scope="session")
+def spark_parts() -> SparkParts:
+    """What a Spark Connect server and its client are made of."""
+    try:
+        return prepare_spark()
+    except ServerUnavailableError as why:
+        missing("spark", why)
+
+
+@pytest.fixture(scope="session")
+def _shared_spark(
+    spark_parts: SparkParts, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SharedSpark]:
+    with shared_spark(spark_parts, run_folder(tmp_path_factory)) as shared:
+        yield shared
+
+
+@pytest.fixture
+def spark_client(spark_parts: SparkParts, monkeypatch: pytest.MonkeyPatch) -> SparkParts:
+    """The packages of the client, which this process can import during the test."""
+    monkeypatch.setattr(sys, "path", [*sys.path, str(spark_parts.client)])
+    return spark_parts
+
+
+@pytest.fixture
+def spark(_shared_spark: SharedSpark, spark_client: SparkParts) -> SharedSpark:
+    """One Spark Connect server for all tests, which this process can use. It wants a token."""
+    return _shared_spark
+
+
+@pytest.fixture
+def own_spark(
+    spark_client: SparkParts, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SparkServer]:
+    """A Spark Connect server that the test may kill."""
+    server = SparkServer(spark_client.jars, tmp_path_factory.mktemp("own-spark"))
+    try:
+        yield server.start()
+    finally:
+        server.kill()

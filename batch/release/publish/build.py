@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from batch.bounded_duckdb import remove_stale_temp_dirs, temp_dir, temp_root
+from batch.engines.spark_lake import SparkAddress
 from batch.progress import ReportStep, no_step
 from batch.release.format.commitments import add_salts, row_commitments
 from batch.release.format.contract import release_contract
@@ -53,7 +53,7 @@ from batch.release.publish.repository import (
     last_published_version,
 )
 from batch.release.publish.spec_changes import describe_spec_changes, requires_other_labels
-from batch.release.sampling.engine import SelectionEngine
+from batch.release.sampling.engine_choice import open_engine
 from batch.release.sampling.expectations import Expectations
 from batch.release.sampling.retained_window import retained_window
 from batch.release.sampling.selection import select_rows
@@ -99,7 +99,9 @@ class BuildResult:
 class BuildOptions:
     """The inputs of a build other than the lake: secret of the salts, memory, code versions.
 
-    ``expectations`` say what would have been right, where the spec names files that do.
+    ``expectations`` say what would have been right, where the spec names files that do. With an
+    address of ``spark`` the selection runs there, else on DuckDB in this process; no file of the
+    release says which.
     """
 
     key: bytes
@@ -107,6 +109,7 @@ class BuildOptions:
     code: Mapping[str, str]
     progress: ReportStep = no_step
     expectations: Sequence[Expectations] = ()
+    spark: SparkAddress | None = None
 
 
 def draft_release(
@@ -122,14 +125,14 @@ def draft_release(
     met or data of its window has expired; otherwise the errors of the lake.
     """
     window = retained_window(spec, traces, labels)
-    if removed := remove_stale_temp_dirs(temp_root()):
-        options.progress(f"removed the temporary folders of {removed} selections that died")
-    with (
-        temp_dir(temp_root()) as folder,
-        SelectionEngine(
-            window.spec, traces, labels, folder=folder, memory_bytes=options.memory_bytes
-        ) as engine,
-    ):
+    with open_engine(
+        window.spec,
+        traces,
+        labels,
+        memory_bytes=options.memory_bytes,
+        spark=options.spark,
+        progress=options.progress,
+    ) as engine:
         selection = select_rows(window.spec, engine, options.progress, offer)
     window.check_named(selection.rows)
     selection = replace(selection, spec=spec)

@@ -81,6 +81,14 @@ def column_expression(table: Any, column: str) -> Any:
     return table[column]
 
 
+def is_missing(number: Any) -> Any:
+    """Return the expression that a number is null, which NaN is not: Spark takes both for null.
+
+    NaN is above all other numbers on every engine.
+    """
+    return (number < 0).isnull()
+
+
 def band_names(limits: Sequence[float]) -> list[str]:
     """Return the names of the bands between limits: ``<1000``, ``1000-3500``, ``>=3500``."""
     texts = [f"{limit:g}" for limit in limits]
@@ -121,5 +129,5 @@ def _part(table: Any, column: str, limits: Sequence[float] | None) -> Any:
     if limits is not None:
         names = band_names(limits)
         below = [(value < limit, name) for limit, name in zip(limits, names, strict=False)]
-        value = ibis.cases((value.isnull(), ibis.null("string")), *below, else_=names[-1])
+        value = ibis.cases((is_missing(value), ibis.null("string")), *below, else_=names[-1])
     return ibis.ifelse(value.isnull(), "-", ibis.literal("=").concat(value))

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Final
 
+from batch.engines.unbound_tables import unbound_table
 from batch.release.format.manifest import ANY_LABEL, FailureRateFacts, PopulationCounts
 from batch.release.sampling import population_queries
 from batch.release.sampling.columns import NUMBER_COLUMNS, SEGMENT_PREFIX, is_segment, needs_label
-from batch.release.sampling.engine import SelectionEngine, unbound_table
+from batch.release.sampling.engine import SelectionEngine
 from batch.release.sampling.selection_query import rows_in
 from batch.release.sampling.spec import ReleaseSpec
 from batch.release.sampling.stratified_draw import LEAST_PROBABILITY

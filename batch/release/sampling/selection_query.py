@@ -1,4 +1,4 @@
-"""The selection as one Ibis query, which runs on DuckDB, Spark or a warehouse.
+"""The selection as one Ibis query, which runs on DuckDB and on Spark.
 
 The order is that of md5 over the seed and an id, as lower-case hex digits compared as text: the
 same on every engine. The query has four steps:
@@ -20,6 +20,7 @@ import ibis
 from batch.release.sampling.columns import (
     NO_LABEL,
     column_expression,
+    is_missing,
     needs_label,
     stored_columns,
     stratum_text,
@@ -153,7 +154,7 @@ def _sampling_units(probability: Any) -> Any:
     """
     units = SAMPLING_UNITS / ibis.greatest(probability, ibis.literal(LEAST_PROBABILITY))
     whole = (units + 0.5).floor().cast("int64")
-    return ibis.ifelse(probability.isnull(), ibis.literal(SAMPLING_UNITS, "int64"), whole)
+    return ibis.ifelse(is_missing(probability), ibis.literal(SAMPLING_UNITS, "int64"), whole)
 
 
 def strata(spec: ReleaseSpec, candidates: Any) -> Any:

@@ -11,11 +11,14 @@ import pytest
 
 from batch.drift import report_store
 from batch.drift.detection import DriftRequest, compare_with_days
+from batch.drift.period_engine import pin_tables
 from batch.drift.report import DriftReport
 from batch.drift.statistics import jensen_shannon_distance
 from goldpan.cli.main import run_command
 from lake.objects import FolderStore
+from lake.tables import Lake
 from tests.architecture.source import ROOT
+from tests.batch.drift.test_counts import ON_DUCKDB
 from tests.batch.drift.world import (
     DAYS,
     FIRST,
@@ -38,7 +41,6 @@ ASKED = DriftRequest(
     settled_days=1,
     alpha=0.01,
     least=0.05,
-    memory_bytes=2**28,
 )
 
 SPAN: Mapping[str, Any] = {
@@ -53,7 +55,12 @@ SPAN: Mapping[str, Any] = {
 
 def compared(folder: Path, **changed: Any) -> DriftReport:
     """The comparison of the last week of a lake with the four before."""
-    return compare_with_days(five_weeks(folder, **changed), ASKED)
+    return compare_lake(five_weeks(folder, **changed), ASKED)
+
+
+def compare_lake(lake: Lake, request: DriftRequest) -> DriftReport:
+    """Compare days of a lake on DuckDB."""
+    return compare_with_days(pin_tables(lake), request, ON_DUCKDB)
 
 
 def test_quiet_weeks_are_quiet(tmp_path: Path) -> None:
@@ -81,7 +88,7 @@ def test_records_of_spans_are_compared_apart(tmp_path: Path) -> None:
     add(lake, "otel_spans", [{**SPAN, "started_at": day}] * 50, topic="otlp_spans")
     add(lake, "redactions", mail, topic="otlp_spans")
     add(lake, "quarantine", [set_aside(day)] * 100, topic="otlp_spans")
-    found = compare_with_days(lake, ASKED)
+    found = compare_lake(lake, ASKED)
     assert found.drifted == ()
     rows = {one.feature: one.rows for one in found.findings}
     assert rows["findings"] == (TRACES * (DAYS - WINDOW), TRACES * WINDOW)
@@ -118,7 +125,7 @@ def test_labels_are_as_old_on_each_day(tmp_path: Path) -> None:
     lake = five_weeks(tmp_path)
     eager = {name: getattr(ASKED, name) for name in ASKED.__slots__}
     eager |= {"settled_days": 0, "today": LAST + timedelta(days=1)}
-    found = {one.feature: one for one in compare_with_days(lake, DriftRequest(**eager)).findings}
+    found = {one.feature: one for one in compare_lake(lake, DriftRequest(**eager)).findings}
     rows = found["p_fail"].rows
     # Labels came an hour after their trace; those of the last hour of a day are after its end.
     assert rows[0] / (DAYS - WINDOW) == pytest.approx(rows[1] / WINDOW, rel=0.05)
@@ -151,6 +158,7 @@ def test_the_command_says_no(drift_folder: Path, capsys: pytest.CaptureFixture[s
         run_command([*options, "--json", "--no-fail"]) == 0
     )  # for a job whose report is looked at
     assert json.loads(capsys.readouterr().out) == told
+    assert told.pop("engine") == "duckdb"
     found = report_store.load_newest_report(
         FolderStore(drift_folder / "lake" / report_store.DRIFT_FOLDER)
     )
@@ -227,7 +235,7 @@ def test_the_commands_of_the_page_run(drift_folder: Path) -> None:
     five_weeks(drift_folder / "lake")
     page = (ROOT / "docs" / "drift.md").read_text(encoding="utf-8")
     for arguments in calls(page):
-        if arguments[0] == "drift" and "--release" not in arguments:
+        if arguments[0] == "drift" and not {"--release", "--engine"} & {*arguments}:
             # Without --until it depends on the day of the test whether there is something.
             assert run_command(arguments) in ({0} if "--until" in arguments else {0, 1}), arguments
     for shares, told in (((0.98, 0.96), 0.05), ((0.98, 0.94), 0.09), ((1.0, 0.95), 0.16)):

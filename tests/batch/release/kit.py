@@ -16,7 +16,7 @@ from batch.release.publish.build import (
     publish_draft,
 )
 from batch.release.publish.repository import ReleaseRepository
-from batch.release.sampling.engine import SelectionEngine
+from batch.release.sampling.duckdb_engine import DuckDbEngine
 from batch.release.sampling.selection import Selection, select_rows
 from batch.release.sampling.spec import ReleaseSpec, parse_spec
 from batch.release.sampling.synthetic_rows import SyntheticOffer
@@ -71,7 +71,7 @@ def selected(lake: Lake, **changes: Any) -> Selection:
     traces, labels = open_snapshot(lake, "traces"), open_snapshot(lake, "labels")
     with (
         tempfile.TemporaryDirectory() as folder,
-        SelectionEngine(asked, traces, labels, folder=Path(folder), memory_bytes=2**30) as engine,
+        DuckDbEngine(asked, traces, labels, folder=Path(folder), memory_bytes=2**30) as engine,
     ):
         return select_rows(asked, engine, lambda _what: None)
 

@@ -1,6 +1,5 @@
 """The engine's passes give what the plain query gives, on random lakes."""
 
-import random
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,22 +15,19 @@ import pytest
 from batch.bounded_duckdb import temp_dir
 from batch.lake_in_duckdb import show_dataset
 from batch.release.format.rows import TRACE_COLUMNS
-from batch.release.sampling.engine import SelectionEngine, cells_expression
+from batch.release.sampling.duckdb_engine import DuckDbEngine
+from batch.release.sampling.ibis_engine import cells_expression
 from batch.release.sampling.population import count_population
 from batch.release.sampling.row_fetcher import RowCoordinates, fetch_rows
 from batch.release.sampling.spec import ReleaseSpec
-from lake.config import LakeSettings
 from lake.snapshot import open_snapshot
-from lake.table_log import ASSEMBLY_SEQUENCE
 from lake.tables import Lake
 from schemas.trace_in_force import choose_in_force
 from tests.batch.release.kit import spec
-from tests.batch.release.world import START, Row, add, conversations, label
-from tests.lake.copies import init_lake
+from tests.batch.release.random_lakes import WINDOW, random_lake
+from tests.batch.release.world import Row
 
 TYPED = pa.schema([pa.field("latency_ms", pa.int64())])
-DAY = 86_400_000_000
-FIRST = int(START.timestamp() * 1_000_000)
 SPECS: list[dict[str, Any]] = [
     {"strata": ["label", "segments.plan", "latency_ms"], "bands": {"latency_ms": [600, 900]}},
     {
@@ -46,66 +42,14 @@ SPECS: list[dict[str, Any]] = [
         "where": {"segments.plan": ["free", "gold"]},
     },
 ]
-WINDOW = {"from": "2026-11-01T12:00", "to": "2026-11-03T12:00"}
-
-
-def _rows(rng: random.Random, count: int) -> list[Row]:
-    """Return traces of few ids, so that many come again: on other days, and with other content."""
-    template = conversations(1)[0]
-    rows = []
-    for _ in range(count):
-        number = rng.randrange(count)
-        rows.append(
-            {
-                **template,
-                "trace_id": f"t-{number}",
-                "session_id": rng.choice([None, f"s-{number % 20}", f"s-{rng.randrange(20)}"]),
-                "user_id": rng.choice([None, f"u-{number % 7}"]),
-                "status": rng.choice(["ok", "error"]),
-                "error_type": rng.choice([None, "timeout"]),
-                "latency_ms": rng.choice([None, 500.0, 700.0, 1000.0]),
-                "segments": rng.choice([{}, {"plan": "free"}, {"plan": "silver", "team": "x"}]),
-                "sampling_probability": rng.choice([None, 1.0, 0.25, 0.1]),
-                "started_at": FIRST + rng.randrange(4 * DAY),
-            }
-        )
-    return rows
-
-
-def _labels(rng: random.Random, traces: list[Row]) -> list[Row]:
-    events: list[Row] = []
-    for trace in traces:
-        for revision in range(1, 1 + rng.choice([0, 0, 1, 1, 2])):
-            answer = {"expected_response": rng.choice([None, "so"])}
-            review = {"kind": rng.choice(["review_fail", "review_pass"]), "weight": 1.0}
-            audit = {"route": "audit", "audit_probability": 0.5, "evidence": [review]}
-            more = {**answer, **(audit if rng.random() < 0.2 else {})}
-            event = label(trace, rng.random(), revision=revision, **more)
-            events.append({**event, "label_event_id": f"e-{len(events)}"})
-    return events
-
-
-def _lake(folder: Path, seed: int, *, is_assembled: bool) -> Lake:
-    rng = random.Random(seed)  # noqa: S311
-    lake = init_lake(Lake(LakeSettings(uri=str(folder))))
-    traces = _rows(rng, 150)
-    add(lake, "traces", traces)
-    add(lake, "traces", _rows(rng, 60), policy="policy-b", topic="other.traces")
-    if is_assembled:
-        for row in (assembled := _rows(rng, 80)):
-            row["revision"] = rng.randrange(1, 4)
-            row["duplicate_of"] = rng.choice([None, None, "t-1"])
-        add(lake, "traces", assembled, topic=ASSEMBLY_SEQUENCE)
-    add(lake, "labels", _labels(rng, traces))
-    return lake
 
 
 @contextmanager
-def _engine(lake: Lake, asked: ReleaseSpec, folder: Path) -> Iterator[SelectionEngine]:
+def _engine(lake: Lake, asked: ReleaseSpec, folder: Path) -> Iterator[DuckDbEngine]:
     traces, labels = open_snapshot(lake, "traces"), open_snapshot(lake, "labels")
     with (
         temp_dir(folder) as place,
-        SelectionEngine(asked, traces, labels, folder=place, memory_bytes=2**28) as engine,
+        DuckDbEngine(asked, traces, labels, folder=place, memory_bytes=2**28) as engine,
     ):
         yield engine
 
@@ -151,7 +95,7 @@ def test_the_passes_give_what_the_plain_query_gives(
     tmp_path: Path, seed: int, *, is_assembled: bool
 ) -> None:
     """Strata, first cells, cells of clusters, policies and labels, whatever came several times."""
-    lake = _lake(tmp_path / "lake", seed, is_assembled=is_assembled)
+    lake = random_lake(tmp_path / "lake", seed, is_assembled=is_assembled)
     traces = open_snapshot(lake, "traces").dataset().to_table()
     if is_assembled:
         traces = _in_force(lake)
@@ -206,7 +150,7 @@ def _strata(cells: list[Row]) -> dict[str, tuple[int, int, float]]:
 def test_duckdb_reads_the_rows_that_arrow_reads(tmp_path: Path) -> None:
     """Every column of every row, whatever characters the folder's name has."""
     for name in ("plain", "it's a lake=1"):
-        lake = _lake(tmp_path / name, 3, is_assembled=True)
+        lake = random_lake(tmp_path / name, 3, is_assembled=True)
         asked = spec(window=WINDOW)
         stored = _stored(lake, "traces")[::5]
         places = {RowCoordinates(r["_topic"], r["_partition"], r["_offset"]) for r in stored}
@@ -221,7 +165,7 @@ def test_duckdb_reads_the_rows_that_arrow_reads(tmp_path: Path) -> None:
 
 def test_a_column_that_files_do_not_have_is_null(tmp_path: Path) -> None:
     """Files from before a column existed are read by DuckDB too; other types are left to Arrow."""
-    lake = _lake(tmp_path / "lake", 4, is_assembled=False)
+    lake = random_lake(tmp_path / "lake", 4, is_assembled=False)
     dataset = open_snapshot(lake, "traces").dataset()
     wider = dataset.replace_schema(dataset.schema.append(pa.field("later", pa.float64())))
     with duckdb.connect() as connection:

@@ -16,7 +16,7 @@ from tests.kill_harness import KILLED
 
 SPILLS_AND_DIES = """
 import sys
-from batch.release.sampling.engine import SelectionEngine
+from batch.release.sampling.duckdb_engine import DuckDbEngine
 from lake.config import LakeSettings
 from lake.tables import Lake
 from tests.batch.release.kit import drafted
@@ -28,7 +28,7 @@ def strata(self):
     self._connection.sql(f"CREATE TEMP TABLE much AS SELECT {text} FROM range(1500000) r(i)")
     die()
 
-SelectionEngine.strata = strata
+DuckDbEngine.strata = strata
 drafted(Lake(LakeSettings(uri=sys.argv[1])))
 """
 

@@ -1,0 +1,1 @@
+"""Where queries over the lake can run, other than in this process."""
