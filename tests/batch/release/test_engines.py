@@ -119,6 +119,7 @@ def test_every_answer_is_the_same(
         assert found[question] == answer, question
 
 
+@pytest.mark.chaos  # a minute of work on Spark
 def test_the_engine_changes_no_byte_of_a_release(spark: SharedSpark, tmp_path: Path) -> None:
     """What was built on one engine is nothing new on the other, whatever values rows have."""
     lake = random_lake(tmp_path / "lake", 1, is_assembled=True, change=with_hostile_texts)
