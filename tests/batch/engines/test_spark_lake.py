@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 import pyarrow as pa
 import pytest
@@ -95,6 +96,9 @@ def test_another_lake_at_the_location_is_refused(
 ) -> None:
     """A table with another id, and a folder without a table."""
     make_lake(tmp_path / "other", conversations(1)[:2], [])
+    own_id = str(open_snapshot(small_lake, "traces").handle.metadata().id)
+    log = tmp_path / "other" / "traces" / "_delta_log" / f"{0:020}.json"
+    log.write_text(log.read_text().replace(own_id, str(UUID(int=7))))  # all are copies of one lake
     for uri, why in ((tmp_path / "other", "another table"), (tmp_path / "none", "--engine-lake")):
         address = SparkAddress(spark.url, TOKEN, str(uri))
         with SparkLake(address) as lake, pytest.raises(FatalError, match=why) as refused:

@@ -119,6 +119,7 @@ def test_every_answer_is_the_same(
         assert found[question] == answer, question
 
 
+@pytest.mark.chaos  # a minute of work on Spark
 def test_the_engine_changes_no_byte_of_a_release(spark: SharedSpark, tmp_path: Path) -> None:
     """What was built on one engine is nothing new on the other, whatever values rows have."""
     lake = random_lake(tmp_path / "lake", 1, is_assembled=True, change=with_hostile_texts)
@@ -138,7 +139,7 @@ def test_the_engine_changes_no_byte_of_a_release(spark: SharedSpark, tmp_path: P
 def test_an_erased_lake_gives_the_same_bytes(spark: SharedSpark, tmp_path: Path) -> None:
     """Its files were rewritten; versions from before cannot be read, and both engines say so."""
     lake = new_world(tmp_path / "lake")
-    before = [open_snapshot(lake, name) for name in ("traces", "labels")]
+    traces, labels = open_snapshot(lake, "traces"), open_snapshot(lake, "labels")
     erasure(lake).run()
     whole = WHOLE | {"window": {"from": "2026-01-01", "to": "2027-12-31"}}
     found = [draft(lake, where, **whole) for where in (None, address(spark))]
@@ -147,7 +148,7 @@ def test_an_erased_lake_gives_the_same_bytes(spark: SharedSpark, tmp_path: Path)
     assert len(found[0].rows) > 10
     for where in (None, address(spark)):
         with pytest.raises(UsageError, match="name later versions"):
-            draft_release(spec(**whole), *before, replace(OPTIONS, spark=where))
+            draft_release(spec(**whole), traces, labels, replace(OPTIONS, spark=where))
 
 
 def test_a_limit_holds_about_the_requested_number(conversation_lake: Lake) -> None:
