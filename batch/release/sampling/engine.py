@@ -7,9 +7,10 @@ temporary folder rather than exceed its memory limit.
 Few traces and labels have several rows, so those are found once, and only they are put in order.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self, TypedDict, cast
@@ -26,6 +27,7 @@ from batch.release.format.rows import TRACE_COLUMNS
 from batch.release.sampling import selection_query
 from batch.release.sampling.allocation import Stratum
 from batch.release.sampling.columns import stratum_values
+from batch.release.sampling.passes import count_passes, rows_of_pass
 from batch.release.sampling.row_fetcher import RowCoordinates, fetch_rows
 from batch.release.sampling.selection_query import (
     COORDINATES,
@@ -144,6 +146,7 @@ class SelectionEngine:
         memory_bytes: int,
     ) -> None:
         self._connection = connect_duckdb(folder, memory_bytes)
+        self._memory_bytes = memory_bytes
         self._spec = spec
         self._traces = traces
         self._labels = labels
@@ -154,13 +157,14 @@ class SelectionEngine:
         """The ids that have several rows in view ``traces``; None if there are none."""
         self.labels_in_force: Any = unbound_table("labels").select(*LABEL_COLUMNS)
         self._outranked: Any | None = None
+        self._label_days: tuple[date, date] | None = None
+        self._passes = count_passes(traces.row_count(spec.window.days), memory_bytes)
 
     def __enter__(self) -> Self:
         days = first, _ = self._spec.window.days
-        label_days = None
         if self._labels.as_of is not None:
             until = shift_day(self._labels.as_of.date(), _CLOCK_DAYS)
-            label_days = shift_day(first, -_CLOCK_DAYS), until
+            self._label_days = shift_day(first, -_CLOCK_DAYS), until
         if self.is_assembled:
             create_traces_view(self._connection, self._traces, days, self._run)
             self._shown[STORED_TRACES] = self._traces.dataset(days)
@@ -168,7 +172,7 @@ class SelectionEngine:
             self._show(STORED_TRACES, self._traces.dataset(days))
             self._run(f"CREATE TEMP VIEW traces AS SELECT * FROM {STORED_TRACES}")  # noqa: S608 - names of this program
             self._find_repeated_traces()
-        self._show("labels", self._labels.dataset(label_days))
+        self._show("labels", self._labels.dataset(self._label_days))
         self._find_repeated_labels()
         return self
 
@@ -187,29 +191,36 @@ class SelectionEngine:
         Rows that came as records only are chosen among those of the window.
         """
         traces = selection_query.in_window(self._spec, unbound_table("traces"))
-        repeated = self._keep(selection_query.repeated_ids(traces), "repeated_traces", _IDS)
+        repeated = self._repeated_ids(traces, "repeated_traces", self._passes)
         if repeated is not None:
             again = rows_in(traces.select(*IN_FORCE_COLUMNS), repeated)
             rows = selection_query.outranked(again)
-            self._outranked = self._keep(rows, "outranked", _COORDINATES)
+            self._outranked = self._keep("outranked", _COORDINATES, rows)
             self.repeated_traces = repeated
 
     def _find_repeated_labels(self) -> None:
         """Find the traces with several label events, and the one in force of each."""
         labels = self.labels_in_force
-        repeated = self._keep(selection_query.repeated_ids(labels), "repeated_labels", _IDS)
+        passes = count_passes(self._labels.row_count(self._label_days), self._memory_bytes)
+        repeated = self._repeated_ids(labels, "repeated_labels", passes)
         if repeated is None:
             return
         needed = labels.select(*selection_query.label_columns(self._spec))
         revised = selection_query.labels_in_force(rows_in(needed, repeated))
-        kept = self._keep(revised, "revised_labels", _LABELS)
+        kept = self._keep("revised_labels", _LABELS, revised)
         if kept is not None:
             once = rows_outside(needed, repeated)
             self.labels_in_force = once.union(kept.select(*needed.columns))
 
-    def _keep(self, query: Any, name: str, schema: pa.Schema) -> Any | None:
-        """Run a query into a table of this name; return it, or None if it has no rows."""
+    def _repeated_ids(self, rows: Any, name: str, passes: int) -> Any | None:
+        parts = (rows_of_pass(rows, rows.trace_id, number, passes) for number in range(passes))
+        return self._keep(name, _IDS, *map(selection_query.repeated_ids, parts))
+
+    def _keep(self, name: str, schema: pa.Schema, query: Any, *more: Any) -> Any | None:
+        """Run queries into a table of this name; return it, or None if it has no rows."""
         self._run(f"CREATE TEMP TABLE {name} AS {_as_sql(query.op())}")
+        for other in more:
+            self._run(f"INSERT INTO {name} {_as_sql(other.op())}")
         if not self._run(f"SELECT 1 FROM {name} LIMIT 1"):  # noqa: S608 - names of this program
             return None
         return _ibis_table(schema, name)
@@ -219,8 +230,8 @@ class SelectionEngine:
         self._connection.register(name, pa.table(columns, schema=schema))
         return _ibis_table(schema, name)
 
-    def _candidates(self, clusters: Any | None = None) -> Any:
-        """Return the candidates, or those of the clusters in a table."""
+    def _candidates(self, clusters: Any | None = None, number: int = 0, passes: int = 1) -> Any:
+        """Return the candidates, or those of the clusters in a table, or those of one pass."""
         spec = self._spec
         columns = selection_query.trace_columns(spec)
         rows = selection_query.in_window(spec, unbound_table("traces").select(*columns))
@@ -230,22 +241,28 @@ class SelectionEngine:
         if clusters is not None:
             rows = rows.mutate(cluster=selection_query.cluster_of(spec, rows))
             rows = rows_in(rows, clusters, ["cluster"]).drop("cluster")
+        rows = rows_of_pass(rows, selection_query.cluster_of(spec, rows), number, passes)
         return selection_query.candidates_in_force(spec, rows, self.labels_in_force)
 
     def strata(self) -> list[Stratum]:
         """Return the strata that have cells, sorted by their text."""
-        columns = self._spec.strata
-        strata = [
+        columns, passes = self._spec.strata, 1 if self._spec.one_per == "trace" else self._passes
+        counted: dict[str, Counter[str]] = {}
+        for number in range(passes):
+            candidates = self._candidates(number=number, passes=passes)
+            for row in self.ask(selection_query.strata(self._spec, candidates)):
+                counts = {name: int(row[name]) for name in ("traces", "cells", "represents")}
+                counted.setdefault(row["stratum"], Counter()).update(counts)
+        return [
             Stratum(
-                row["stratum"],
-                stratum_values(row["stratum"], columns),
-                int(row["traces"]),
-                int(row["cells"]),
-                int(row["represents"]) / selection_query.SAMPLING_UNITS,
+                text,
+                stratum_values(text, columns),
+                counts["traces"],
+                counts["cells"],
+                counts["represents"] / selection_query.SAMPLING_UNITS,
             )
-            for row in self.ask(selection_query.strata(self._spec, self._candidates()))
+            for text, counts in sorted(counted.items())
         ]
-        return sorted(strata, key=lambda stratum: stratum.text)
 
     def first_cells(self, limits: Mapping[str, str | None]) -> list[SamplingCell]:
         """Return the cells of each stratum whose hash is below its limit."""
