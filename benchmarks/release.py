@@ -172,7 +172,7 @@ def compaction(folder: Path, traces: int) -> None:
 @click.option("--traces", default=1_000_000, show_default=True)
 @click.option("--days", default=30, show_default=True, help="Days that the lake holds.")
 @click.option("--window", "windows", type=int, multiple=True, help="First days to select from.")
-@click.option("--origin", type=click.Choice(list(Origin)), default=Origin.RECORDS)
+@click.option("--origin", type=click.Choice([o.value for o in Origin]), default="records")
 @click.option("--hex-ids", is_flag=True, help="Ids of 32 random hex digits.")
 @click.option("--memory-mib", default=1024, show_default=True)
 @click.option("--cores", default=1, show_default=True)
@@ -186,7 +186,7 @@ def main(  # noqa: PLR0913 - one argument an option
     traces: int,
     days: int,
     windows: Sequence[int],
-    origin: Origin,
+    origin: str,
     hex_ids: bool,
     memory_mib: int,
     cores: int,
