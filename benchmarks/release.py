@@ -65,7 +65,6 @@ class Measurement:
     days: int
     memory_mib: int
     cores: int
-    is_counting: bool = False
 
     def run(self, version: Path) -> Figures:
         """Run it with a version of the code, in a process of its own."""
@@ -75,8 +74,6 @@ class Measurement:
         command += ["--memory-mib", str(self.memory_mib)]
         if self.settings.s3_endpoint_url:
             command += ["--s3-endpoint-url", self.settings.s3_endpoint_url]
-        if self.is_counting:
-            command.append("--counting")
         if shutil.which("taskset"):
             command = ["taskset", "-c", f"0-{self.cores - 1}", *command]
         threads = {"ARROW_IO_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -211,9 +208,6 @@ def main(  # noqa: PLR0913 - one argument an option
             what = f"out of {'all' if first == days else f'{first} of'} {days} days"
             asked = Measurement(settings, first, memory_mib, cores)
             print_measurement(what, asked, against and against.resolve(), turns)
-        if against is None and not windows:
-            counted = Measurement(settings, FEW_DAYS, memory_mib, cores, is_counting=True)
-            print_measurement(f"strata of {FEW_DAYS} of {days} days, counted", counted, None, 1)
 
 
 if __name__ == "__main__":
