@@ -14,6 +14,7 @@ import duckdb
 import pyarrow.compute as pc
 
 from batch.assembled_rows import LATER_REVISION
+from batch.lake_in_duckdb import show_dataset
 from lake.snapshot import TableSnapshot
 from schemas.arrow import EVENT_DATE
 from schemas.trace_in_force import IN_FORCE_COLUMNS, IN_FORCE_ORDER_SQL, in_force_sql
@@ -48,10 +49,10 @@ _STATEMENTS: Final = (
     SELECT trace_id FROM several GROUP BY trace_id
     HAVING first(duplicate_of ORDER BY {IN_FORCE_ORDER_SQL}) IS NOT NULL
     """,  # noqa: S608 - names of this program
-    f"""
-    CREATE TEMP VIEW traces AS SELECT * FROM {STORED_TRACES}
-    ANTI JOIN not_in_force USING (trace_id, _topic, _partition, _offset)
-    """,  # noqa: S608 - names of this program
+)
+_ALL_IN_FORCE: Final = f"CREATE TEMP VIEW traces AS SELECT * FROM {STORED_TRACES}"  # noqa: S608
+_SOME_IN_FORCE: Final = (
+    f"{_ALL_IN_FORCE} ANTI JOIN not_in_force USING (trace_id, _topic, _partition, _offset)"
 )
 
 
@@ -68,10 +69,9 @@ def create_traces_view(
     day, revision = pc.field(EVENT_DATE), pc.field("revision")
     elsewhere = (day < days[0]) | (day > days[1])
     outranking = revision.is_null() | LATER_REVISION
-    connection.register(STORED_TRACES, traces.dataset(days))
+    show_dataset(connection, STORED_TRACES, traces.dataset(days))
     connection.register("other_traces", traces.dataset().filter(elsewhere & outranking))
-    for statement in _STATEMENTS:
-        run(statement)
+    _create_view(connection, run)
 
 
 def create_plain_traces_view(
@@ -82,7 +82,13 @@ def create_plain_traces_view(
 ) -> None:
     """Create the view as above for a table without assembled rows: only the days are read."""
     dataset = traces.dataset(days)
-    connection.register(STORED_TRACES, dataset)
+    show_dataset(connection, STORED_TRACES, dataset)
     connection.register("other_traces", dataset.schema.empty_table())
+    _create_view(connection, run)
+
+
+def _create_view(connection: duckdb.DuckDBPyConnection, run: Callable[[str], Any]) -> None:
     for statement in _STATEMENTS:
         run(statement)
+    are_all = not connection.execute("SELECT 1 FROM not_in_force LIMIT 1").fetchall()
+    run(_ALL_IN_FORCE if are_all else _SOME_IN_FORCE)

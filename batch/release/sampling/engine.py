@@ -166,7 +166,8 @@ class SelectionEngine:
             until = shift_day(self._labels.as_of.date(), _CLOCK_DAYS)
             self._label_days = shift_day(first, -_CLOCK_DAYS), until
         if self.is_assembled:
-            create_traces_view(self._connection, self._traces, days, self._run)
+            with _lake_errors():
+                create_traces_view(self._connection, self._traces, days, self._run)
             self._shown[STORED_TRACES] = self._traces.dataset(days)
         else:
             self._show(STORED_TRACES, self._traces.dataset(days))
