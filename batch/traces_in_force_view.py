@@ -49,10 +49,10 @@ _STATEMENTS: Final = (
     SELECT trace_id FROM several GROUP BY trace_id
     HAVING first(duplicate_of ORDER BY {IN_FORCE_ORDER_SQL}) IS NOT NULL
     """,  # noqa: S608 - names of this program
-    f"""
-    CREATE TEMP VIEW traces AS SELECT * FROM {STORED_TRACES}
-    ANTI JOIN not_in_force USING (trace_id, _topic, _partition, _offset)
-    """,  # noqa: S608 - names of this program
+)
+_ALL_IN_FORCE: Final = f"CREATE TEMP VIEW traces AS SELECT * FROM {STORED_TRACES}"  # noqa: S608
+_SOME_IN_FORCE: Final = (
+    f"{_ALL_IN_FORCE} ANTI JOIN not_in_force USING (trace_id, _topic, _partition, _offset)"
 )
 
 
@@ -71,8 +71,7 @@ def create_traces_view(
     outranking = revision.is_null() | LATER_REVISION
     show_dataset(connection, STORED_TRACES, traces.dataset(days))
     connection.register("other_traces", traces.dataset().filter(elsewhere & outranking))
-    for statement in _STATEMENTS:
-        run(statement)
+    _create_view(connection, run)
 
 
 def create_plain_traces_view(
@@ -85,5 +84,11 @@ def create_plain_traces_view(
     dataset = traces.dataset(days)
     show_dataset(connection, STORED_TRACES, dataset)
     connection.register("other_traces", dataset.schema.empty_table())
+    _create_view(connection, run)
+
+
+def _create_view(connection: duckdb.DuckDBPyConnection, run: Callable[[str], Any]) -> None:
     for statement in _STATEMENTS:
         run(statement)
+    are_all = not connection.execute("SELECT 1 FROM not_in_force LIMIT 1").fetchall()
+    run(_ALL_IN_FORCE if are_all else _SOME_IN_FORCE)

@@ -85,7 +85,8 @@ class DuckDbEngine(IbisEngine):
     def __enter__(self) -> Self:
         days = self._spec.window.days
         if self.is_assembled:
-            create_traces_view(self._connection, self._traces, days, self._run)
+            with _lake_errors():
+                create_traces_view(self._connection, self._traces, days, self._run)
             self._shown[STORED_TRACES] = self._traces.dataset(days)
         else:
             self._show(STORED_TRACES, self._traces.dataset(days))
