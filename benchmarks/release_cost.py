@@ -47,9 +47,9 @@ def main(*, uri: str, first: str, end: str, s3_endpoint_url: str | None, memory_
     lake = Lake(LakeSettings(uri=uri, s3_endpoint_url=s3_endpoint_url))
     spec = parse_spec(SPEC.format(first=first, end=end), "spec")
     before, began = _moved_bytes(), time.process_time()
-    snapshots = [open_snapshot(lake, name) for name in ("traces", "labels")]
+    traces, labels = open_snapshot(lake, "traces"), open_snapshot(lake, "labels")
     options = BuildOptions(b"k" * 32, memory_mib * 2**20, {})
-    draft = draft_release(spec, *snapshots, options)
+    draft = draft_release(spec, traces, labels, options)
     cpu, after = time.process_time() - began, _moved_bytes()
     figures = {
         "rows": draft.facts["row_count"],
