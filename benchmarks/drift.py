@@ -17,7 +17,9 @@ from pathlib import Path
 
 import click
 
-from benchmarks.release import START, make
+from benchmarks.release_lake import START, LakeShape, make
+from lake.config import LakeSettings
+from lake.tables import Lake
 
 DAYS = 36
 KILO = 1024
@@ -56,8 +58,9 @@ def main(*, sizes: tuple[int, ...], memory_mib: int) -> None:
     """Print a line for each size."""
     for size in sorted(sizes):  # the peak is that of the largest child so far
         with tempfile.TemporaryDirectory() as place:
-            make(Path(place) / "lake", size, DAYS)
-            click.echo(f"{size:,} traces: {compared(Path(place) / 'lake', memory_mib)}")
+            folder = Path(place) / "lake"
+            make(Lake(LakeSettings(uri=str(folder))), LakeShape(size, DAYS))
+            click.echo(f"{size:,} traces: {compared(folder, memory_mib)}")
 
 
 if __name__ == "__main__":

@@ -1,254 +1,146 @@
 """Measures a release of 1,000 traces as the lake grows, and compares compaction with plain pyarrow.
 
-python -m benchmarks.release [--traces 1000000] [--days 30]
-python -m benchmarks.release --compaction
+    python -m benchmarks.release [--traces 1000000] [--days 30] [--lake FOLDER]
+    python -m benchmarks.release --against CHECKOUT [--rounds 3]
+    python -m benchmarks.release --compaction
 
-The lake holds calls of about 700 bytes, four to a conversation, over 30 days; every fifth has a
-label. Time and memory are those of the process that selects, with one thread. Bytes are those that
-it requested the system to read and to write (`rchar` and `wchar` in /proc/self/io): what it writes
-is what it spills. Counting the strata reads only the columns of the design.
+`benchmarks.release_lake` says what the lake holds, and `benchmarks.release_cost` what is measured.
+Each measurement is a process of its own, on one core.
+
+CHECKOUT is a folder with an earlier version (`git worktree add --detach FOLDER COMMIT`). In each
+round it and this version draft the same release from the same lake, one after the other; facts,
+commitments and rows must be equal. CPU time and ratio are medians of the rounds, peak memory and
+spilled bytes the highest.
 """
 
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from statistics import median
+from typing import Final, TypedDict, cast
 
 import click
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from batch.bounded_duckdb import temp_dir, temp_root
 from batch.compaction import compact_batches, plan_compaction
-from batch.release.publish.build import BuildOptions, draft_release
-from batch.release.sampling.duckdb_engine import DuckDbEngine
-from batch.release.sampling.spec import parse_spec
-from lake.commit import commit
+from benchmarks.release_lake import START, LakeShape, Origin, make
 from lake.config import LakeSettings
-from lake.ledger import EntryKind, LedgerEntry, SourceRange
 from lake.live_files import list_live_files
-from lake.parquet import encode_files
-from lake.snapshot import open_snapshot
-from lake.table_commit import Move, TableCommit
-from lake.table_log import position_app
 from lake.tables import Lake
-from schemas.arrow import TABLES, TIMESTAMP_US
-from schemas.redacted import Redacted
 from tests.lake.kit import commit_context
 
-START = datetime(2026, 11, 1, tzinfo=UTC)
-BLOCK = 50_000
-SPEC = """
-name: bench
-window: {{from: 2026-11-01, to: {end}}}
-size: 1000
-strata: [label, segments.plan, status]
-allocation: {{by: error_biased, floor: 10}}
-redaction_policies: any
-labels: {{accept: [pass, fail, unknown, none]}}
-near_duplicates: null
-holdout: {{share: 0.2}}
-"""
-WORDS = (
-    "the",
-    "flight",
-    "to",
-    "Boston",
-    "was",
-    "delayed",
-    "and",
-    "my",
-    "bag",
-    "did",
-    "not",
-    "arrive",
-)
+MEBIBYTE: Final = 2**20
+FEW_DAYS: Final = 3
+_COST: Final = Path(__file__).with_name("release_cost.py")
+_THIS_VERSION: Final = Path(__file__).parents[1]
 
 
-def blocks(table: str, traces: int, days: int) -> Iterator[pa.RecordBatch]:
-    """Yield rows of a table in blocks, ordered by time."""
-    step = 1 if table == "traces" else 5
-    for start in range(0, traces, BLOCK * step):
-        numbers = pa.array(range(start, min(start + BLOCK * step, traces), step), pa.int64())
-        yield _block(table, numbers, traces, days)
+class Figures(TypedDict):
+    """The figures of one draft: CPU-seconds, bytes, the folder of the code, a hash of the draft."""
+
+    rows: int
+    cpu: float
+    read: int
+    spilled: int
+    peak: int
+    version: str
+    hash: str
 
 
-def _block(table: str, numbers: pa.Array, traces: int, days: int) -> pa.RecordBatch:
-    schema = TABLES[table].arrow
-    micros = pc.add(
-        int(START.timestamp() * 1e6), pc.multiply(numbers, days * 86_400_000_000 // traces)
-    )
-    text = numbers.cast(pa.string())
-    known: dict[str, Any] = {
-        "trace_id": pc.binary_join_element_wise("trace", text, "-"),
-        "session_id": _joined("session", pc.divide(numbers, 4)),
-        "user_id": _joined("user", pc.divide(numbers, 40)),
-        "app": _same("support", numbers),
-        "environment": _same("production", numbers),
-        "status": _of(["ok"] * 199 + ["error"], numbers),
-        "latency_ms": pc.multiply(_remainder(numbers, 4000), 1.0),
-        "messages": _of([_messages(i) for i in range(500)], numbers, schema.field("messages").type)
-        if table == "traces"
-        else None,
-        "response": _noise(numbers),
-        "segments": _of(
-            [[("plan", plan)] for plan in ("free", "silver", "gold")],
-            numbers,
-            pa.map_(pa.string(), pa.string()),
-        ),
-        "started_at": micros.cast(TIMESTAMP_US),
-        "label_event_id": _joined("event", numbers),
-        "revision": None if table == "traces" else _same(1, numbers),  # traces are records
-        "label": _of(["pass", "pass", "pass", "fail", "unknown"], numbers),
-        "p_fail": _of([0.1, 0.1, 0.1, 0.9, 0.5], numbers),
-        "route": _same("auto", numbers),
-        "policy_version": _same("agent@1", numbers),
-        "decided_at": micros.cast(TIMESTAMP_US),
-        "_topic": _same("llm.traces", numbers),
-        "_partition": _same(0, numbers),
-        "_offset": numbers,
-        "_ingested_at": micros.cast(TIMESTAMP_US),
-        "_policy": _same("policy", numbers),
-        "event_date": micros.cast(TIMESTAMP_US).cast(pa.date32()),
-    }
-    columns = [_column(field, known.get(field.name), len(numbers)) for field in schema]
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What is measured on a lake: the first days of it, with so much memory, on so many cores."""
 
+    settings: LakeSettings
+    days: int
+    memory_mib: int
+    cores: int
 
-def _column(field: pa.Field, values: Any, rows: int) -> pa.Array:
-    if values is not None:
-        found = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
-        return found if found.type == field.type else found.cast(field.type)
-    if pa.types.is_list(field.type) or pa.types.is_map(field.type):
-        return pa.array([[]] * rows, field.type)
-    return pa.nulls(rows, field.type)
-
-
-def _messages(number: int) -> list[dict[str, Any]]:
-    turn = " ".join(WORDS[(number + i) % len(WORDS)] for i in range(40))
-    return [
-        {"role": role, "content": f"{turn} {number}", "name": None, "tool_call_id": None,
-         "tool_calls": []}
-        for role in ("system", "user")
-    ]  # fmt: skip
-
-
-def _noise(numbers: pa.Array) -> pa.Array:
-    """Return texts of 300 random letters: responses of models compress badly."""
-    rng = np.random.default_rng(numbers[0].as_py())
-    letters = rng.integers(97, 123, size=300 * len(numbers), dtype=np.uint8)
-    ends = np.arange(len(numbers) + 1, dtype=np.int32) * 300
-    buffers = [None, pa.py_buffer(ends.tobytes()), pa.py_buffer(letters.tobytes())]
-    return pa.StringArray.from_buffers(len(numbers), *buffers[1:])
-
-
-def _joined(word: str, numbers: pa.Array) -> pa.Array:
-    return pc.binary_join_element_wise(word, numbers.cast(pa.string()), "-")
-
-
-def _same(value: Any, numbers: pa.Array) -> pa.Array:
-    return pa.repeat(value, len(numbers))
-
-
-def _remainder(numbers: pa.Array, of: int) -> pa.Array:
-    scattered = pc.divide(pc.multiply(numbers, 7919), 13)
-    return pc.subtract(scattered, pc.multiply(pc.divide(scattered, of), of))
-
-
-def _of(values: list[Any], numbers: pa.Array, kind: pa.DataType | None = None) -> pa.Array:
-    return pa.array(values, kind).take(_remainder(numbers, len(values)))
-
-
-def make(folder: Path, traces: int, days: int) -> Lake:
-    """Make a lake with so many traces."""
-    lake = Lake(LakeSettings(uri=str(folder)))
-    lake.init()
-    for name in ("traces", "labels"):
-        table, at = lake.table(name), 0
-        for rows in blocks(name, traces, days):
-            item = SourceRange("llm.traces", 0, at, at + len(rows), at, None, len(rows), len(rows))
-            files = encode_files([Redacted(rows, "policy")], ranges=[item], layout=table.layout)
-            for file in files:
-                table.files.put(file.path, file.data)
-            commit(
-                table,
-                TableCommit(
-                    entry=LedgerEntry(EntryKind.FLUSH, [item], {}),
-                    token=at + 1,
-                    moves=[Move(position_app(item.source), at or None, item.end)],
-                    adds=files,
-                ),
-                commit_context(),
-            )
-            at = item.end
-    return lake
-
-
-def measure(folder: Path, end: str, memory_mib: int, *, counting: bool) -> None:
-    """Draft a release, or count its strata, and print the cost as JSON.
-
-    Runs in its own process.
-    """
-    lake = Lake(LakeSettings(uri=str(folder)))
-    spec = parse_spec(SPEC.format(end=end), "spec")
-    began, before = time.process_time(), _moved_bytes()
-    traces, labels = open_snapshot(lake, "traces"), open_snapshot(lake, "labels")
-    if counting:
-        memory = memory_mib * 2**20
-        with (
-            temp_dir(temp_root()) as place,
-            DuckDbEngine(spec, traces, labels, folder=place, memory_bytes=memory) as engine,
-        ):
-            rows = sum(stratum.traces for stratum in engine.strata())
-    else:
-        release_draft = draft_release(
-            spec, traces, labels, BuildOptions(b"k" * 32, memory_mib * 2**20, {})
+    def run(self, version: Path) -> Figures:
+        """Run it with a version of the code, in a process of its own."""
+        end = START.date() + timedelta(days=self.days)
+        window = [START.date().isoformat(), end.isoformat()]
+        command = [sys.executable, "-P", str(_COST), self.settings.uri, *window]
+        command += ["--memory-mib", str(self.memory_mib)]
+        if self.settings.s3_endpoint_url:
+            command += ["--s3-endpoint-url", self.settings.s3_endpoint_url]
+        if shutil.which("taskset"):
+            command = ["taskset", "-c", f"0-{self.cores - 1}", *command]
+        threads = {"ARROW_IO_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        env = {**os.environ, **threads, "PYTHONPATH": str(version)}
+        done = subprocess.run(
+            command, cwd=version, env=env, stdout=subprocess.PIPE, text=True, check=True
         )
-        rows = release_draft.facts["row_count"]
-    after = _moved_bytes()
-    figures = {
-        "rows": rows,
-        "cpu": time.process_time() - began,
-        "read": after["rchar"] - before["rchar"],
-        "spilled": after["wchar"] - before["wchar"],
-        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-    }
-    click.echo(json.dumps(figures))
+        figures = cast("Figures", json.loads(done.stdout))
+        if Path(figures["version"]) != version:
+            raise click.UsageError(f"{figures['version']} was measured instead of {version}")
+        return figures
 
 
-def _moved_bytes() -> dict[str, int]:
-    lines = Path("/proc/self/io").read_text().splitlines()
-    return {name: int(number) for name, number in (line.split(": ") for line in lines)}
+class DifferentReleaseError(Exception):
+    """Two versions do not draft the same release from one lake."""
 
 
-def print_measurement(folder: Path, what: str, end: str, memory_mib: int, *options: str) -> None:
-    """Measure in a separate process, with one thread for each pool, and print a line."""
-    command = [sys.executable, "-m", "benchmarks.release", "--measure", str(folder), end]
-    env = {**os.environ, "ARROW_IO_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    command += ["--memory-mib", str(memory_mib), *options]
-    pinned = ["taskset", "-c", "0", *command] if shutil.which("taskset") else command
-    done = subprocess.run(pinned, env=env, capture_output=True, text=True, check=True)
-    figures = json.loads(done.stdout)
+def measure(asked: Measurement, versions: Sequence[Path], rounds: int) -> list[list[Figures]]:
+    """Return the figures of each version, one for each round; in a round they take turns."""
+    measured = [[asked.run(version) for version in versions] for _ in range(rounds)]
+    if len({figures["hash"] for row in measured for figures in row}) > 1:
+        raise DifferentReleaseError(f"{asked.days} days: facts, commitments or rows differ")
+    return [list(own) for own in zip(*measured, strict=True)]
+
+
+def describe(what: str, figures: Sequence[Figures]) -> str:
+    """Return the line on one version."""
+    return (
+        f"  {what:<36} {figures[0]['rows']:>8} rows  "
+        f"{median(f['cpu'] for f in figures):6.1f} CPU-s  "
+        f"{max(f['read'] for f in figures) / MEBIBYTE:8.0f} MiB read  "
+        f"{max(f['spilled'] for f in figures) / MEBIBYTE:6.0f} MiB spilled  "
+        f"peak {max(f['peak'] for f in figures) / MEBIBYTE:6.0f} MiB"
+    )
+
+
+def print_measurement(what: str, asked: Measurement, against: Path | None, rounds: int) -> None:
+    """Measure this version, and an earlier one, and print a line for each."""
+    versions = [_THIS_VERSION] if against is None else [against, _THIS_VERSION]
+    measured = measure(asked, versions, rounds)
+    if against is not None:
+        click.echo(describe(f"{what}, earlier version", measured[0]))
+    click.echo(describe(what, measured[-1]))
+    if against is not None:
+        ratio = median(now["cpu"] / old["cpu"] for old, now in zip(*measured, strict=True))
+        click.echo(f"  {'':<36} {ratio:.2f} times the CPU time; facts, commitments, rows equal")
+
+
+def print_size(lake: Lake, shape: LakeShape) -> None:
+    """Print the number of files and bytes in a lake."""
+    tables = [lake.table(name) for name in ("traces", "labels")]
+    for table in tables:
+        table.refresh()
+    files = [file for table in tables for file in list_live_files(table)]
+    few = date.fromordinal(START.toordinal() + FEW_DAYS)
     click.echo(
-        f"  {what:<34} {figures['rows']:>8} rows  {figures['cpu']:6.1f} CPU-s  "
-        f"{figures['read'] / 2**20:8.0f} MiB read  {figures['spilled'] / 2**20:6.0f} MiB spilled  "
-        f"peak {figures['peak'] / 2**20:6.0f} MiB"
+        f"  {shape.traces} traces that came as {shape.origin}: {len(files)} files, "
+        f"{sum(file.bytes for file in files) / MEBIBYTE:.0f} MiB, "
+        f"{sum(file.bytes for file in files if file.day < few) / MEBIBYTE:.0f} MiB of them of the "
+        f"first {FEW_DAYS} days"
     )
 
 
 def compaction(folder: Path, traces: int) -> None:
     """Compact a lake, and read and write the same files with pyarrow."""
-    lake = make(folder, traces, 5)
+    lake = Lake(LakeSettings(uri=str(folder / "lake")))
+    make(lake, LakeShape(traces, 5))
     table = lake.table("traces")
     batches = plan_compaction(table, before=(START + timedelta(days=365)).date())
     size = sum(batch.bytes for batch in batches)
@@ -267,56 +159,55 @@ def compaction(folder: Path, traces: int) -> None:
     files = sum(len(one.batch.files) for one in done)
     after = len(list_live_files(table))
     click.echo(
-        f"  {files} files of {size / 2**20:.0f} MiB ({raw / 2**20:.0f} MiB as Arrow) became "
-        f"{after}: {raw / ours / 2**20:.0f} MiB/s, pyarrow {raw / plain / 2**20:.0f} MiB/s, "
-        f"ratio {plain / ours:.2f}"
+        f"  {files} files of {size / MEBIBYTE:.0f} MiB ({raw / MEBIBYTE:.0f} MiB as Arrow) became "
+        f"{after}: {raw / ours / MEBIBYTE:.0f} MiB/s, "
+        f"pyarrow {raw / plain / MEBIBYTE:.0f} MiB/s, ratio {plain / ours:.2f}"
     )
 
 
 @click.command()
 @click.option("--traces", default=1_000_000, show_default=True)
-@click.option("--days", default=30, show_default=True)
+@click.option("--days", default=30, show_default=True, help="Days that the lake holds.")
+@click.option("--window", "windows", type=int, multiple=True, help="First days to select from.")
+@click.option("--origin", type=click.Choice([o.value for o in Origin]), default="records")
+@click.option("--hex-ids", is_flag=True, help="Ids of 32 random hex digits.")
 @click.option("--memory-mib", default=1024, show_default=True)
+@click.option("--cores", default=1, show_default=True)
+@click.option("--lake", "uri", help="A folder or s3://… to make the lake in, or that has it.")
+@click.option("--s3-endpoint-url")
+@click.option("--against", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--rounds", default=3, show_default=True, help="Rounds with --against.")
 @click.option("--compaction", "is_compaction", is_flag=True)
-@click.option("--measure", "measured", nargs=2, hidden=True)
-@click.option("--counting", is_flag=True, hidden=True)
 def main(  # noqa: PLR0913 - one argument an option
     *,
     traces: int,
     days: int,
+    windows: Sequence[int],
+    origin: str,
+    hex_ids: bool,
     memory_mib: int,
+    cores: int,
+    uri: str | None,
+    s3_endpoint_url: str | None,
+    against: Path | None,
+    rounds: int,
     is_compaction: bool,
-    measured: tuple[str, str] | None,
-    counting: bool,
 ) -> None:
     """Measure a release, or compaction."""
-    if measured:
-        measure(Path(measured[0]), measured[1], memory_mib, counting=counting)
-        return
-    folder = Path(tempfile.mkdtemp(prefix="goldpan-bench-"))
-    try:
+    with ExitStack() as ending:
+        folder = Path(ending.enter_context(tempfile.TemporaryDirectory(prefix="goldpan-bench-")))
         if is_compaction:
             compaction(folder, min(traces, 400_000))
             return
-        lake = make(folder, traces, days)
-        tables = [lake.table(name) for name in ("traces", "labels")]
-        for table in tables:
-            table.refresh()
-        files = [file for table in tables for file in list_live_files(table)]
-        size = sum(file.bytes for file in files)
-        few = sum(file.bytes for file in files if file.day.isoformat() < "2026-11-04")
-        click.echo(
-            f"  {traces} traces, {size / 2**20:.0f} MiB in the lake, {few / 2**20:.0f} MiB of them "
-            "of the first 3 days"
-        )
-        last = (START + timedelta(days=days)).date().isoformat()
-        print_measurement(folder, f"out of all {days} days", last, memory_mib)
-        print_measurement(folder, "out of the first 3 days", "2026-11-04", memory_mib)
-        print_measurement(
-            folder, "strata of the first 3 days, counted", "2026-11-04", memory_mib, "--counting"
-        )
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        settings = LakeSettings(uri=uri or str(folder / "lake"), s3_endpoint_url=s3_endpoint_url)
+        lake, shape = Lake(settings), LakeShape(traces, days, Origin(origin), hex_ids)
+        make(lake, shape)
+        print_size(lake, shape)
+        turns = rounds if against is not None else 1
+        for first in windows or (days, FEW_DAYS):
+            what = f"out of {'all' if first == days else f'{first} of'} {days} days"
+            asked = Measurement(settings, first, memory_mib, cores)
+            print_measurement(what, asked, against and against.resolve(), turns)
 
 
 if __name__ == "__main__":

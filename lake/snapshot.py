@@ -11,6 +11,7 @@ from datetime import date, datetime
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
@@ -19,7 +20,7 @@ from lake.causes import describe_cause
 from lake.datasets import open_dataset
 from lake.delta_log import read_actions
 from lake.parquet import PARTITION_COLUMN
-from lake.tables import Lake
+from lake.tables import Lake, count_rows
 from schemas.arrow import TABLES
 from schemas.errors import RetryableError, UsageError
 from schemas.times import from_millis
@@ -63,6 +64,19 @@ class TableSnapshot:
             return open_dataset(
                 self.handle, file_pruning_predicate=chosen, schema=TABLES[self.name].arrow
             )
+
+    def row_count(self, days: tuple[date, date] | None = None) -> int:
+        """Return how many rows the files of these days (both included), or all files, hold.
+
+        Files whose statistics do not say it are not counted. Raises RetryableError if the log
+        cannot be read.
+        """
+        with _errors(f"reading the file list of table {self.name}"):
+            files = pa.table(self.handle.get_add_actions(flatten=True))
+        if days is not None and len(files):
+            day = pc.field(f"partition.{PARTITION_COLUMN}")
+            files = files.filter((day >= days[0]) & (day <= days[1]))
+        return count_rows(files)
 
 
 def open_snapshot(lake: Lake, name: str, version: int | None = None) -> TableSnapshot:

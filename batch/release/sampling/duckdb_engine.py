@@ -26,6 +26,7 @@ from batch.lake_in_duckdb import show_dataset
 from batch.release.format.rows import TRACE_COLUMNS
 from batch.release.sampling import selection_query
 from batch.release.sampling.ibis_engine import ALL_LABELS, ALL_TRACES, IDS, IbisEngine, label_days
+from batch.release.sampling.passes import count_passes, rows_of_pass
 from batch.release.sampling.row_fetcher import RowCoordinates, fetch_rows
 from batch.release.sampling.selection_query import (
     COORDINATES,
@@ -68,7 +69,8 @@ class DuckDbEngine(IbisEngine):
         folder: Path,
         memory_bytes: int,
     ) -> None:
-        super().__init__(spec)
+        super().__init__(spec, count_passes(traces.row_count(spec.window.days), memory_bytes))
+        self._memory_bytes = memory_bytes
         self._connection = connect_duckdb(folder, memory_bytes)
         self._traces = traces
         self._labels = labels
@@ -83,14 +85,16 @@ class DuckDbEngine(IbisEngine):
     def __enter__(self) -> Self:
         days = self._spec.window.days
         if self.is_assembled:
-            create_traces_view(self._connection, self._traces, days, self._run)
+            with _lake_errors():
+                create_traces_view(self._connection, self._traces, days, self._run)
             self._shown[STORED_TRACES] = self._traces.dataset(days)
         else:
             self._show(STORED_TRACES, self._traces.dataset(days))
             self._run(f"CREATE TEMP VIEW traces AS SELECT * FROM {STORED_TRACES}")  # noqa: S608 - names of this program
             self._find_repeated_traces()
-        self._show("labels", self._labels.dataset(label_days(self._spec, self._labels)))
-        self._find_repeated_labels()
+        from_days = label_days(self._spec, self._labels)
+        self._show("labels", self._labels.dataset(from_days))
+        self._find_repeated_labels(self._labels.row_count(from_days))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -108,29 +112,36 @@ class DuckDbEngine(IbisEngine):
         Rows that came as records only are chosen among those of the window.
         """
         traces = selection_query.in_window(self._spec, unbound_table("traces"))
-        repeated = self._keep(selection_query.repeated_ids(traces), "repeated_traces", IDS)
+        repeated = self._repeated_ids(traces, "repeated_traces", self._passes)
         if repeated is not None:
             again = rows_in(traces.select(*IN_FORCE_COLUMNS), repeated)
             rows = selection_query.outranked(again)
-            self._outranked = self._keep(rows, "outranked", _COORDINATES)
+            self._outranked = self._keep("outranked", _COORDINATES, rows)
             self.repeated_traces = repeated
 
-    def _find_repeated_labels(self) -> None:
+    def _find_repeated_labels(self, rows: int) -> None:
         """Find the traces with several label events, and the one in force of each."""
         labels = self._labels_in_force
-        repeated = self._keep(selection_query.repeated_ids(labels), "repeated_labels", IDS)
+        passes = count_passes(rows, self._memory_bytes)
+        repeated = self._repeated_ids(labels, "repeated_labels", passes)
         if repeated is None:
             return
         needed = labels.select(*selection_query.label_columns(self._spec))
         revised = selection_query.labels_in_force(rows_in(needed, repeated))
-        kept = self._keep(revised, "revised_labels", _LABELS)
+        kept = self._keep("revised_labels", _LABELS, revised)
         if kept is not None:
             once = rows_outside(needed, repeated)
             self._labels_in_force = once.union(kept.select(*needed.columns))
 
-    def _keep(self, query: Any, name: str, schema: pa.Schema) -> Any | None:
-        """Run a query into a table of this name; return it, or None if it has no rows."""
+    def _repeated_ids(self, rows: Any, name: str, passes: int) -> Any | None:
+        parts = (rows_of_pass(rows, rows.trace_id, number, passes) for number in range(passes))
+        return self._keep(name, IDS, *map(selection_query.repeated_ids, parts))
+
+    def _keep(self, name: str, schema: pa.Schema, query: Any, *more: Any) -> Any | None:
+        """Run queries into a table of this name; return it, or None if it has no rows."""
         self._run(f"CREATE TEMP TABLE {name} AS {_as_sql(query.op())}")
+        for other in more:
+            self._run(f"INSERT INTO {name} {_as_sql(other.op())}")
         if not self._run(f"SELECT 1 FROM {name} LIMIT 1"):  # noqa: S608 - names of this program
             return None
         return table_of_schema(schema, name)

@@ -1,6 +1,7 @@
 """Asks the questions of a selection as Ibis queries; a subclass says where they run."""
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Any, Final, cast
@@ -12,6 +13,7 @@ from batch.release.sampling import selection_query
 from batch.release.sampling.allocation import Stratum
 from batch.release.sampling.columns import stratum_values
 from batch.release.sampling.engine import LabelRow, LocatedTrace
+from batch.release.sampling.passes import rows_of_pass
 from batch.release.sampling.row_fetcher import RowCoordinates
 from batch.release.sampling.selection_query import rows_in
 from batch.release.sampling.spec import ReleaseSpec
@@ -46,8 +48,9 @@ def label_days(spec: ReleaseSpec, labels: TableSnapshot) -> tuple[date, date] | 
 class IbisEngine(ABC):
     """The questions of one selection as queries over views ``traces`` and ``labels``."""
 
-    def __init__(self, spec: ReleaseSpec) -> None:
+    def __init__(self, spec: ReleaseSpec, passes: int = 1) -> None:
         self._spec = spec
+        self._passes = passes
 
     @abstractmethod
     def ask(self, query: Any) -> list[dict[str, Any]]:
@@ -70,29 +73,35 @@ class IbisEngine(ABC):
     def labels_in_force(self) -> Any:
         """A query for the label event in force of each trace."""
 
-    def _candidates(self, clusters: Any | None = None) -> Any:
-        """Return the candidates, or those of the clusters in a table."""
+    def _candidates(self, clusters: Any | None = None, number: int = 0, passes: int = 1) -> Any:
+        """Return the candidates, or those of the clusters in a table, or those of one pass."""
         spec = self._spec
         rows = self._rows_in_force(selection_query.trace_columns(spec))
         if clusters is not None:
             rows = rows.mutate(cluster=selection_query.cluster_of(spec, rows))
             rows = rows_in(rows, clusters, ["cluster"]).drop("cluster")
+        rows = rows_of_pass(rows, selection_query.cluster_of(spec, rows), number, passes)
         return selection_query.candidates_in_force(spec, rows, self.labels_in_force)
 
     def strata(self) -> list[Stratum]:
         """Return the strata that have cells, sorted by their text."""
-        columns = self._spec.strata
-        strata = [
+        columns, passes = self._spec.strata, 1 if self._spec.one_per == "trace" else self._passes
+        counted: dict[str, Counter[str]] = {}
+        for number in range(passes):
+            candidates = self._candidates(number=number, passes=passes)
+            for row in self.ask(selection_query.strata(self._spec, candidates)):
+                counts = {name: int(row[name]) for name in ("traces", "cells", "represents")}
+                counted.setdefault(row["stratum"], Counter()).update(counts)
+        return [
             Stratum(
-                row["stratum"],
-                stratum_values(row["stratum"], columns),
-                int(row["traces"]),
-                int(row["cells"]),
-                int(row["represents"]) / selection_query.SAMPLING_UNITS,
+                text,
+                stratum_values(text, columns),
+                counts["traces"],
+                counts["cells"],
+                counts["represents"] / selection_query.SAMPLING_UNITS,
             )
-            for row in self.ask(selection_query.strata(self._spec, self._candidates()))
+            for text, counts in sorted(counted.items())
         ]
-        return sorted(strata, key=lambda stratum: stratum.text)
 
     def first_cells(self, limits: Mapping[str, str | None]) -> list[SamplingCell]:
         """Return the cells of each stratum whose hash is below its limit."""

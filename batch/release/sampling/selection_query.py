@@ -159,17 +159,10 @@ def _sampling_units(probability: Any) -> Any:
 
 def strata(spec: ReleaseSpec, candidates: Any) -> Any:
     """Return the number of traces and of cells of each stratum, and what they represent."""
-    if spec.one_per == "trace":  # each candidate is a cell
-        return candidates.group_by("stratum").aggregate(
-            traces=candidates.count(),
-            cells=candidates.count(),
-            represents=_units_of(candidates).sum(),
-        )
-    sizes = candidates.group_by(_CELL).aggregate(
-        traces=candidates.count(), represents=_units_of(candidates).sum()
-    )
-    return sizes.group_by("stratum").aggregate(
-        traces=sizes.traces.sum(), cells=sizes.count(), represents=sizes.represents.sum()
+    is_cell = spec.one_per == "trace"
+    cells = candidates.count() if is_cell else candidates.cluster.nunique()
+    return candidates.group_by("stratum").aggregate(
+        traces=candidates.count(), cells=cells, represents=_units_of(candidates).sum()
     )
 
 

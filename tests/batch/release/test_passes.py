@@ -1,8 +1,10 @@
 """The engine's passes give what the plain query gives, on random lakes."""
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,10 @@ import pytest
 from batch.bounded_duckdb import temp_dir
 from batch.lake_in_duckdb import show_dataset
 from batch.release.format.rows import TRACE_COLUMNS
+from batch.release.sampling import passes as counting
 from batch.release.sampling.duckdb_engine import DuckDbEngine
 from batch.release.sampling.ibis_engine import cells_expression
+from batch.release.sampling.passes import MOST_PASSES, count_passes, rows_of_pass
 from batch.release.sampling.population import count_population
 from batch.release.sampling.row_fetcher import RowCoordinates, fetch_rows
 from batch.release.sampling.spec import ReleaseSpec
@@ -28,6 +32,7 @@ from tests.batch.release.random_lakes import WINDOW, random_lake
 from tests.batch.release.world import Row
 
 TYPED = pa.schema([pa.field("latency_ms", pa.int64())])
+MEMORY = 2**28
 SPECS: list[dict[str, Any]] = [
     {"strata": ["label", "segments.plan", "latency_ms"], "bands": {"latency_ms": [600, 900]}},
     {
@@ -49,7 +54,7 @@ def _engine(lake: Lake, asked: ReleaseSpec, folder: Path) -> Iterator[DuckDbEngi
     traces, labels = open_snapshot(lake, "traces"), open_snapshot(lake, "labels")
     with (
         temp_dir(folder) as place,
-        DuckDbEngine(asked, traces, labels, folder=place, memory_bytes=2**28) as engine,
+        DuckDbEngine(asked, traces, labels, folder=place, memory_bytes=MEMORY) as engine,
     ):
         yield engine
 
@@ -90,11 +95,16 @@ def _fitting(asked: ReleaseSpec, rows: list[Row]) -> set[str]:
 
 
 @pytest.mark.parametrize("is_assembled", [False, True], ids=["records", "assembled"])
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(("seed", "passes"), [(1, 1), (2, MOST_PASSES)])
 def test_the_passes_give_what_the_plain_query_gives(
-    tmp_path: Path, seed: int, *, is_assembled: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, passes: int, *, is_assembled: bool
 ) -> None:
-    """Strata, first cells, cells of clusters, policies and labels, whatever came several times."""
+    """Strata, first cells, cells of clusters, policies and labels, whatever came several times.
+
+    They are the same if ids and cells are counted in several passes.
+    """
+    if passes > 1:
+        monkeypatch.setattr(counting, "BYTES_PER_ROW", MEMORY)
     lake = random_lake(tmp_path / "lake", seed, is_assembled=is_assembled)
     traces = open_snapshot(lake, "traces").dataset().to_table()
     if is_assembled:
@@ -136,6 +146,44 @@ def test_the_passes_give_what_the_plain_query_gives(
             assert population.labels == dict(Counter(last.get(t, "none") for t in fitting))
             assert population.drawn > 0
             assert population.changed_resends > 0
+
+
+def test_each_row_is_in_one_pass_with_its_like() -> None:
+    """None is left out or read twice, also without a key, and equal keys are counted together."""
+    keys = [None, "", *(f"id-{number % 300}" for number in range(1_000))]
+    ids = ibis.table({"id": "string"}, name="ids")
+    with duckdb.connect() as connection:
+        connection.register("ids", pa.table({"id": pa.array(keys, pa.string())}))
+        parts = [
+            connection.sql(
+                str(ibis.to_sql(rows_of_pass(ids, ids.id, number, 4), dialect="duckdb"))
+            ).fetchall()
+            for number in range(4)
+        ]
+    assert Counter(row[0] for part in parts for row in part) == Counter(keys)
+    assert all(len(part) > 100 for part in parts)
+    assert not any(set(one) & set(other) for one, other in itertools.combinations(parts, 2))
+
+
+def test_a_lake_that_fits_into_memory_is_counted_in_one_pass() -> None:
+    """Larger ones in two or four, and never in more."""
+    mebibyte = 2**20
+    assert [count_passes(rows, 1024 * mebibyte) for rows in (0, 5_000_000, 10_000_000, 10**9)] == [
+        1,
+        1,
+        2,
+        MOST_PASSES,
+    ]
+    assert count_passes(10_000_000, 4096 * mebibyte) == 1
+
+
+def test_the_log_counts_the_rows_of_some_days(tmp_path: Path) -> None:
+    """As many as are there, so that passes fit what is read; of days without files, none."""
+    traces = open_snapshot(random_lake(tmp_path / "lake", 4, is_assembled=True), "traces")
+    windows = [(date(2026, 11, first), date(2026, 11, last)) for first, last in ((1, 2), (3, 3))]
+    for days in (None, *windows):
+        assert traces.row_count(days) == traces.dataset(days).count_rows() > 0
+    assert traces.row_count((date(2025, 1, 1), date(2025, 1, 2))) == 0
 
 
 def _strata(cells: list[Row]) -> dict[str, tuple[int, int, float]]:
