@@ -88,7 +88,8 @@ class NumberedRows:
         """
         batch = self.number_rows(columns, policies, at=at)
         contract = TABLES[self.table.name].record
-        boxed = box_derived_rows(batch, contract, redacted_texts=texts, policy=WITHOUT_TEXT)
+        policy = next((applied for applied in policies if applied != WITHOUT_TEXT), WITHOUT_TEXT)
+        boxed = box_derived_rows(batch, contract, redacted_texts=texts, policy=policy)
         try:
             self.append(boxed, at=at, guards=guards)
         except FencedError:

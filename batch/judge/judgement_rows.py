@@ -5,6 +5,7 @@ from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 
+from batch.numbered_rows import WITHOUT_TEXT
 from judges.judgement import CallFacts, Judgement, JudgementKey
 from judges.outcome import JudgeAnswer
 from schemas.arrow import JUDGEMENTS_TABLE, TABLES, record_schema
@@ -15,8 +16,6 @@ JudgementRow = Mapping[str, Any]
 
 CLAIM: Final = "claim"
 JUDGEMENT: Final = "judgement"
-WITHOUT_TEXT: Final = "identity"
-"""The redaction policy of a row without a rationale."""
 READ_COLUMNS: Final = tuple(
     name for name in TABLES[JUDGEMENTS_TABLE].arrow.names if not name.startswith("_")
 )

@@ -8,20 +8,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Generic, Protocol, TypeVar
 
-from batch.judge.judgement_rows import (
-    WITHOUT_TEXT,
-    JudgementRow,
-    judgement_columns,
-)
-from batch.numbered_rows import NumberedRows
+from batch.judge.judgement_rows import JudgementRow, judgement_columns
+from batch.numbered_rows import WITHOUT_TEXT, NumberedRows
 from lake.fences import ERASURE_FENCE
 from lake.ledger import EntryKind
 from lake.table_commit import CommitContext, Condition
 from lake.table_log import JUDGE_SEQUENCE
 from lake.tables import Lake, Table
-from redact.pipeline.derived_rows import box_derived_rows
 from schemas.arrow import JUDGEMENTS_TABLE
-from schemas.errors import FencedError
 
 
 class ErasedMeanwhileError(Exception):
@@ -84,13 +78,10 @@ class JudgementStore(Generic[KnownT]):
             if not rows:
                 return rows
             columns, policies = judgement_columns(rows, policy)
-            batch = self._rows.number_rows(columns, policies, at=at)
             texts = [row["rationale"] for row in rows if row.get("rationale") is not None]
-            try:
-                boxed = box_derived_rows(batch, "judgement", redacted_texts=texts, policy=policy)
-                self._rows.append(boxed, at=at, guards=self._guards)
-            except FencedError:
-                continue
-            for row in rows:
-                self.known.add(row)
-            return rows
+            if self._rows.append_derived(
+                columns, policies, texts=texts, at=at, guards=self._guards
+            ):
+                for row in rows:
+                    self.known.add(row)
+                return rows
