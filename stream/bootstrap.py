@@ -23,6 +23,7 @@ from stream.label_driver.setup import LabelParts, LabelSetup
 from stream.memory import (
     MemoryBudget,
     read_resident_bytes,
+    release_unused,
     tune_collector,
     use_jemalloc_pool,
 )
@@ -159,6 +160,7 @@ class _Bootstrap:
         take_over = assembly.take_over()
         self._wait_for("Kafka and the lake", lambda: take_over.check(self.topics))
         tune_collector()
+        release_unused()  # what the start has freed
         goal = assembly.goal(partitions, take_over, limit) if until_caught_up else None
         return assembly.worker(take_over).run(goal)
 

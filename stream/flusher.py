@@ -210,8 +210,15 @@ class Flusher:
         self._thread.join(seconds)
 
     def _run(self) -> None:
-        while (flush := self._inbox.get()) is not None:
+        while self._run_next():
+            pass
+
+    def _run_next(self) -> bool:
+        """Run the next flush; return whether there was one. Nothing here keeps its rows then."""
+        flush = self._inbox.get()
+        if flush is not None:
             self._outbox.put(self._outcome_of(flush))
+        return flush is not None
 
     def _outcome_of(self, flush: Flush | LabelFlush) -> FlushOutcome:
         try:

@@ -69,8 +69,11 @@ def consumer_properties(settings: KafkaSettings, *, fetch_queue: int) -> dict[st
         "fetch.wait.max.ms": 100,
         "queued.min.messages": 20_000,
         "queued.max.messages.kbytes": max(1024, fetch_queue // 1024),
-        "fetch.message.max.bytes": min(4 * 2**20, max(2**20, fetch_queue // 4)),
-        "fetch.max.bytes": max(2**20, min(32 * 2**20, fetch_queue // 2)),
+        # When the queue is full. It lasts for less than the default of a second.
+        "fetch.queue.backoff.ms": 20,
+        "fetch.message.max.bytes": min(4 * 2**20, max(2**20, fetch_queue // 8)),
+        # As compressed: a response that is unpacked takes several times as much beside the queue.
+        "fetch.max.bytes": max(2**20, min(32 * 2**20, fetch_queue // 8)),
         **connection_properties(settings),
         "group.id": settings.group_id,
         "group.protocol": settings.group_protocol,

@@ -22,10 +22,11 @@ RECOMMENDED_BYTES = 768 * MIB
 """The lowest limit that docs/capacity.md recommends for a worker with the name model."""
 MIN_HEADROOM_BYTES = 48 * 2**20
 FIRST_USE_BYTES = 32 * 2**20  # code, threads and pools that the first flush creates
-_MAXIMAL_QUEUE = 64 * 2**20
+_MAXIMAL_QUEUE = 8 * 2**20  # in the client it takes several times as much
 _MAXIMAL_BATCH = 3 * 2**20  # above this the CPU caches do not help: columns cost 1.7 x
 _NEAR = 0.95  # of the ceiling
 _RELEASE_SECONDS = 1.0
+_TRIM_SECONDS = 10.0  # between releases that nothing asked for: each takes milliseconds
 _POOL = "ARROW_DEFAULT_MEMORY_POOL"
 COLLECTOR_THRESHOLD = 50_000
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -97,9 +98,10 @@ class MemoryBudget:
     """How the limit is divided; all in bytes.
 
     ``buffers`` is for rows that wait for a flush or are being flushed. Encoding briefly needs about
-    as much again (the encoded file, one row group and the dictionaries). Kafka's client prefetches
-    up to ``fetch_queue`` bytes. A ``batch`` from that queue is held raw, decoded and as rows while
-    it is processed. ``join`` is for the state of the label join.
+    as much again (the encoded file, one row group and the dictionaries), and allocators keep some
+    of that. Kafka's client prefetches up to ``fetch_queue`` bytes. A ``batch`` from that queue is
+    held raw, decoded and as rows while it is processed. ``join`` is for the state of the label
+    join.
     """
 
     ceiling: int
@@ -130,7 +132,7 @@ class MemoryBudget:
         join = room // 4 if joined else 0
         room -= join
         queue = min(_MAXIMAL_QUEUE, room // 10)
-        return cls(ceiling, buffers=room // 4, fetch_queue=queue, join=join)
+        return cls(ceiling, buffers=room // 6, fetch_queue=queue, join=join)
 
     def flush_bytes(self, configured: int) -> int:
         """Return the buffer size that triggers a flush: one may fill while another is written."""
@@ -168,16 +170,26 @@ class MemoryGate:
             self.closed = False
         return self.closed
 
+    def trim(self) -> None:
+        """Return to the system what a flush has freed, at most every few seconds.
+
+        Otherwise allocators keep it, and each later peak is on top of it.
+        """
+        self._release_after(_TRIM_SECONDS)
+
     def _near_ceiling(self) -> bool:
         """Return whether the process is near its limit, even after releasing unused memory."""
         limit = _NEAR * self.budget.ceiling
         if self.resident() < limit:
             return False
+        self._release_after(_RELEASE_SECONDS)
+        return self.resident() >= limit
+
+    def _release_after(self, seconds: float) -> None:
         now = self.monotonic()
-        if self._released_at is None or now - self._released_at >= _RELEASE_SECONDS:
+        if self._released_at is None or now - self._released_at >= seconds:
             self._released_at = now
             self.release()
-        return self.resident() >= limit
 
 
 def tune_collector() -> None:

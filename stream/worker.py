@@ -137,8 +137,7 @@ class Worker:
             self.kafka.reposition(self.assignment.owned.values())
         else:
             self._take(batch)
-        while outcome := self.flushes.finished():
-            self._handle_outcome(outcome)
+        self._handle_outcomes()
         if self._fenced:
             self._reload_tombstones()
         self.assembly.check()
@@ -234,6 +233,15 @@ class Worker:
         )
         if labels is not None:
             self.flushes.submit(labels)
+
+    def _handle_outcomes(self) -> None:
+        """Process what the flusher has finished, and return the memory of its rows."""
+        finished = 0
+        while outcome := self.flushes.finished():
+            self._handle_outcome(outcome)
+            finished += 1
+        if finished:
+            self.gate.trim()
 
     def _handle_outcome(self, outcome: FlushOutcome) -> None:
         """Process the outcome of a flush."""

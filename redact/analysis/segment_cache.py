@@ -5,6 +5,7 @@ repeats. Without the secret the hash reveals nothing, and texts are not used as 
 """
 
 import hashlib
+from collections import OrderedDict
 from functools import lru_cache
 from typing import Generic, TypeVar
 
@@ -14,48 +15,39 @@ _KEY_BYTES = 16
 
 
 class SegmentCache(Generic[V]):
-    """A cache of two generations: when the young one is full, the old one is dropped.
+    """A cache that drops what has not been asked for the longest.
 
-    ``capacity`` bounds the sum of the weights in both; ``hits`` and ``misses`` count look-ups.
+    ``capacity`` bounds the sum of the weights; ``hits`` and ``misses`` count look-ups.
     """
 
     def __init__(self, capacity: int) -> None:
-        self._half = capacity // 2
-        self.young: dict[bytes, tuple[V, int]] = {}
-        self.old: dict[bytes, tuple[V, int]] = {}
-        self._weight = 0
+        self._capacity = capacity
+        self.entries: OrderedDict[bytes, tuple[V, int]] = OrderedDict()
+        self.weight = 0
         self.hits = 0
         self.misses = 0
 
     def get(self, key: bytes) -> V | None:
         """Return the value stored under ``key``, if it is still cached."""
-        entry = self.young.get(key)
+        entry = self.entries.get(key)
         if entry is None:
-            entry = self.old.get(key)
-            if entry is None:
-                self.misses += 1
-                return None
-            self._insert(key, entry)
+            self.misses += 1
+            return None
+        self.entries.move_to_end(key)
         self.hits += 1
         return entry[0]
 
     def store(self, key: bytes, value: V, weight: int) -> None:
         """Store ``value``; ``weight`` is its approximate size in bytes, or by how much it grew."""
-        cached = self.young.get(key)
-        if cached is None:
-            self._insert(key, (value, weight))
-        else:
-            self._weight += weight
-            self.young[key] = (value, cached[1] + weight)
-
-    def _insert(self, key: bytes, entry: tuple[V, int]) -> None:
-        if self._weight > self._half:
-            self.old, self.young, self._weight = self.young, {}, 0
-        self.young[key] = entry
-        self._weight += entry[1]
+        cached = self.entries.get(key)
+        self.entries[key] = (value, weight if cached is None else cached[1] + weight)
+        self.weight += weight
+        while self.weight > self._capacity:
+            _, dropped = self.entries.popitem(last=False)
+            self.weight -= dropped[1]
 
     def __len__(self) -> int:
-        return len(self.young) + len(self.old)
+        return len(self.entries)
 
 
 def segment_key(secret: bytes, text: str, context: bytes = b"") -> bytes:

@@ -22,6 +22,7 @@ from redact.crypto.keys import Keys
 from redact.crypto.pseudonyms import Pseudonyms, build_operators
 from redact.field_keys.key_book import KeyBook
 from redact.identities.extraction import identities_from_prose
+from redact.identities.identity import NO_IDENTITIES
 from redact.identities.identity_search import IdentityFinder, RecordIdentities
 from redact.lexical.embedded_files import FILE_TYPE
 from redact.lexical.findings import NamesStage, PiiFinding
@@ -36,7 +37,9 @@ from schemas.reasons import QuarantineReason
 
 T = TypeVar("T")
 
-SEGMENT_CACHE_BYTES = 192 * 1024 * 1024
+SEGMENT_CACHE_BYTES = 64 * 1024 * 1024
+"""About 28,000 segments: the new ones of some 17,000 records."""
+
 _WEIGHT = 900
 """Approximate size in bytes of a cached segment, without its marks and outputs."""
 
@@ -182,10 +185,12 @@ class Segmenter:
         if any(finder.serial not in occurrences for finder in names.finders):
             if isinstance(analysed.analysis, SegmentFailure):
                 raise TypeError("a segment that failed cannot be rendered")
-            if len(occurrences) > _MOST_NAMES:
-                occurrences.clear()
-            occurrences |= names.absent
-            occurrences |= find_names_in_segment(text, analysed.analysis, names)
+            found = find_names_in_segment(text, analysed.analysis, names)
+            if occurrences and len(occurrences) <= _MOST_NAMES:
+                occurrences = occurrences | names.absent | found
+            else:  # most segments are of one record: those without a name share one dictionary
+                occurrences = names.absent | found if found else names.absent
+            analysed.occurrences = occurrences
         return [finder for finder in names.finders if occurrences[finder.serial]]
 
     def watched(self, work: Callable[[], T]) -> T:
@@ -236,6 +241,8 @@ class Segmenter:
         """Cache a segment whose analysis is complete."""
         if isinstance(analysed.analysis, SegmentAnalysis):
             analysed.analysis.drop_prose()
+            if not analysed.analysis.learnt:
+                analysed.analysis.learnt = NO_IDENTITIES  # each empty set takes 216 bytes
         self.cache.store(analysed.key, analysed, _weight(analysed.analysis))
 
     def numbered_renderer(

@@ -56,7 +56,7 @@ _CHECKS: Final[Mapping[str, re.Pattern[str]]] = {
     "IBAN_CODE": _IBAN,
     "SECRET": _SECRET,
 }
-RESIDUAL_SCAN_BYTES = 16 * 1024 * 1024
+RESIDUAL_SCAN_BYTES = 8 * 1024 * 1024
 _WEIGHT = 240
 """Approximate size in bytes of a cache entry for a clean output."""
 

@@ -48,6 +48,15 @@ def test_other_properties_are_the_users_own() -> None:
     assert (found["fetch.wait.max.ms"], found["security.protocol"]) == (7, "ssl")
 
 
+def test_a_response_is_small_beside_the_queue() -> None:
+    """It is limited as compressed, and unpacked beside the queue, which may be several times."""
+    queue = 16 * 2**20
+    found = consumer_properties(KafkaSettings(), fetch_queue=queue)
+    assert found["fetch.max.bytes"] <= queue // 8
+    assert found["fetch.message.max.bytes"] <= found["fetch.max.bytes"]
+    assert found["queued.max.messages.kbytes"] * 1024 == queue
+
+
 def test_a_dead_worker_is_noticed_soon() -> None:
     """By the classic protocol's property, which is the user's own; the other one refuses it."""
     name = "session.timeout.ms"

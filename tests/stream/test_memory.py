@@ -170,6 +170,17 @@ def test_tidying_up_is_not_done_at_every_turn() -> None:
     assert process.released == 3
 
 
+def test_what_a_flush_has_freed_is_given_back_at_times() -> None:
+    """Far from the ceiling too, else the next peak is on top of it; and not at every flush."""
+    process = Process(kept=200 * MIB, releasable=150 * MIB)
+    gate = process.gate()
+    for second in range(25):
+        process.now = float(second)
+        gate.trim()
+    assert process.released == 3
+    assert process.resident() == 50 * MIB
+
+
 @pytest.mark.parametrize("call", [release_unused, lambda: read_resident_bytes() >= 0])
 def test_the_system_is_asked_in_a_way_that_it_knows(call: Callable[[], object]) -> None:
     """Neither raises, wherever this runs."""
