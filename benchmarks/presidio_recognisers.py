@@ -31,22 +31,29 @@ def presidio_recogniser(recogniser: PatternRecogniser) -> EntityRecognizer:
     return _PatternReference(recogniser)
 
 
-class _PatternReference(PatternRecognizer):  # type: ignore[misc]  # Presidio has no types
+class _PatternReference(PatternRecognizer):
     """Runs the patterns of a recogniser as Presidio does."""
 
     def __init__(self, recogniser: PatternRecogniser) -> None:
         super().__init__(
             supported_entity=recogniser.supported_entities[0],
             patterns=[Pattern(p.name, p.regex, p.score) for p in recogniser.patterns],
-            context=recogniser.context,
+            context=recogniser.context or [],
             global_regex_flags=recogniser.global_regex_flags,
             name=recogniser.name,
         )
-        self.validate_result = recogniser.validate_result
-        self.invalidate_result = recogniser.invalidate_result
+        self._recogniser = recogniser
+
+    def validate_result(self, pattern_text: str) -> bool | None:
+        """Return what the recogniser says of a match."""
+        return self._recogniser.validate_result(pattern_text)
+
+    def invalidate_result(self, pattern_text: str) -> bool | None:
+        """Return whether the recogniser rejects a match."""
+        return self._recogniser.invalidate_result(pattern_text)
 
 
-class _SpanReference(EntityRecognizer):  # type: ignore[misc]  # Presidio has no types
+class _SpanReference(EntityRecognizer):
     """Finds the spans of :meth:`spans`, the slow way."""
 
     def __init__(self, recogniser: PatternRecogniser) -> None:
@@ -55,6 +62,7 @@ class _SpanReference(EntityRecognizer):  # type: ignore[misc]  # Presidio has no
             context=recogniser.context,
             name=recogniser.name,
         )
+        self._name = recogniser.name
 
     def load(self) -> None:
         """Do nothing."""
@@ -68,15 +76,16 @@ class _SpanReference(EntityRecognizer):  # type: ignore[misc]  # Presidio has no
     ) -> list[RecognizerResult]:
         """Return all findings, as Presidio's engine requests it."""
         del entities, nlp_artifacts
+        name: str = self._name
         results = [
             RecognizerResult(
                 entity_type=self.supported_entities[0],
                 start=start,
                 end=end,
                 score=score,
-                analysis_explanation=AnalysisExplanation(self.name, score),
+                analysis_explanation=AnalysisExplanation(name, score),
                 recognition_metadata={
-                    RecognizerResult.RECOGNIZER_NAME_KEY: self.name,
+                    RecognizerResult.RECOGNIZER_NAME_KEY: name,
                     RecognizerResult.RECOGNIZER_IDENTIFIER_KEY: self.id,
                 },
             )
@@ -119,7 +128,7 @@ class _PhoneReference(_SpanReference):
         return [(*span, self._recogniser.SCORE) for span in sorted(filter(None, found))]
 
 
-class PlainNlpEngine(NlpEngine):  # type: ignore[misc]  # Presidio has no types
+class PlainNlpEngine(NlpEngine):
     """Splits English text into lower-case tokens, which Presidio compares with context words.
 
     A blank spaCy pipeline leaves the lemma of a token empty, so that no context word ever matches.

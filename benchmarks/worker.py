@@ -23,6 +23,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from operator import methodcaller
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -153,13 +154,12 @@ def one_round(
     show_round("plain loop", plain)
     rivals = {"plain loop": plain}
     for name, args in presidio.items():
-        slow = jobs.measure(
-            lambda job, args=args: job.rival_with_table("presidio_loop", *args), jobs.presidio
-        )
+        work = methodcaller("rival_with_table", "presidio_loop", *args)
+        slow = jobs.measure(work, jobs.presidio)
         show_round(name, slow, rivals)
         rivals[name] = slow
     for name, settings in builds.items():
-        show_round(name, jobs.measure(lambda job, own=settings: job.goldpan(**own)), rivals)
+        show_round(name, jobs.measure(methodcaller("goldpan", **settings)), rivals)
 
 
 def show_round(name: str, own: Round, rivals: Mapping[str, Round] | None = None) -> None:
