@@ -71,9 +71,11 @@ def consumer_properties(settings: KafkaSettings, *, fetch_queue: int) -> dict[st
         "queued.max.messages.kbytes": max(1024, fetch_queue // 1024),
         # When the queue is full. It lasts for less than the default of a second.
         "fetch.queue.backoff.ms": 20,
-        "fetch.message.max.bytes": min(4 * 2**20, max(2**20, fetch_queue // 8)),
+        # Of one partition. With little of each at a time, what belongs together in several is read
+        # soon after each other, which the caches of redaction need.
+        "fetch.message.max.bytes": max(2**17, fetch_queue // 32),
         # As compressed: a response that is unpacked takes several times as much beside the queue.
-        "fetch.max.bytes": max(2**20, min(32 * 2**20, fetch_queue // 8)),
+        "fetch.max.bytes": max(2**20, fetch_queue // 8),
         **connection_properties(settings),
         "group.id": settings.group_id,
         "group.protocol": settings.group_protocol,

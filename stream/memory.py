@@ -132,7 +132,7 @@ class MemoryBudget:
         join = room // 4 if joined else 0
         room -= join
         queue = min(_MAXIMAL_QUEUE, room // 10)
-        return cls(ceiling, buffers=room // 6, fetch_queue=queue, join=join)
+        return cls(ceiling, buffers=room // 8, fetch_queue=queue, join=join)
 
     def flush_bytes(self, configured: int) -> int:
         """Return the buffer size that triggers a flush: one may fill while another is written."""

@@ -16,7 +16,7 @@ from redact.rendering import residual_scan
 from stream.memory import tune_collector
 from tests.redact.kit import NOW, decoded
 
-# So few records fill them; the others are full after some thousand.
+# So few records fill them; those of the model and of names fill more slowly.
 segmenter.SEGMENT_CACHE_BYTES, residual_scan.RESIDUAL_SCAN_BYTES = 4 * 2**20, 2**18
 from redact.crypto.keys import Keys
 from redact.pipeline.policy_redactor import PolicyRedactor
@@ -33,11 +33,11 @@ for quarter in range(4):
 
 
 @pytest.mark.chaos  # `test_memory.py` always runs
-def test_peaks_after_each_quarter_are_within_a_twentieth() -> None:
-    """Once its cache is full, traffic in which no conversation repeats adds nothing."""
+def test_peaks_are_within_a_twentieth_after_the_first_quarter() -> None:
+    """Once its caches are full, traffic in which no conversation repeats adds hardly anything."""
     done = subprocess.run(
         [sys.executable, "-c", QUARTERS], cwd=ROOT, capture_output=True, text=True, check=True
     )
     peaks = list(map(int, done.stdout.split()))
     assert len(peaks) == 4
-    assert peaks[-1] <= 1.05 * peaks[0], peaks
+    assert peaks[-1] <= 1.05 * peaks[1], peaks
