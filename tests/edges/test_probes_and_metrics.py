@@ -93,7 +93,14 @@ def test_ready_when_positions_are_taken(
     _produce(mock_kafka, 0, 20)
     env = settings(mock_kafka, tmp_path / "lake", metrics__port=worker_port.number)
     worker = start_worker(env)
-    _watch(lambda: worker_port.get("/livez")[0] == 200, worker, "alive")
+    answers: list[tuple[int, str]] = []
+
+    def answered() -> bool:
+        answers.append(worker_port.get("/livez"))
+        return answers[-1][0] != 0
+
+    _watch(answered, worker, "answering")
+    assert answers[-1] == (200, "ok\n")
     status, told = worker_port.get("/readyz")
     # The embedded broker keeps the first member of a group waiting for three seconds.
     assert (status, "no partitions" in told) == (503, True), told
