@@ -155,7 +155,13 @@ def test_brokers_that_do_not_answer_are_told(
 
     mock_kafka.close()
     _watch(lambda: worker_port.get("/readyz")[0] == 503, worker, "not ready", 60)
-    assert "no Kafka broker has answered" in worker_port.get("/readyz")[1]
+    # Before it knows that, the client has given up its partitions: its session ends earlier.
+    _watch(
+        lambda: "no Kafka broker has answered" in worker_port.get("/readyz")[1],
+        worker,
+        "saying why",
+        60,
+    )
     _watch(
         lambda: worker_port.series("lag_records") == worker_port.series("lag_seconds") == {},
         worker,
