@@ -12,14 +12,18 @@ STUCK_SECONDS = 120.0
 class WorkerHealth:
     """``monotonic`` is a clock in seconds, ``silence`` the seconds since a broker last answered.
 
-    The probes call `live` and `ready` from threads of their own.
+    The probes call `live` and `ready` from threads of their own. Until the loop's first turn, the
+    start counts as one; each of its waits has a limit below ``STUCK_SECONDS``.
     """
 
     monotonic: Callable[[], float]
     silence: Callable[[], float] = lambda: 0.0
-    _turned_at: float = 0.0
+    _turned_at: float = field(init=False)
     _assigned: bool = False
     _failing: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._turned_at = self.monotonic()
 
     def live(self) -> str | None:
         """Return None while the loop runs."""

@@ -123,6 +123,7 @@ def test_a_compiler_that_fails_fails_the_build(image: Image) -> None:
 
 
 @pytest.mark.chaos
+@pytest.mark.timeout(1200)  # compiling for speed takes over three minutes of CPU time
 def test_the_image_from_the_lock(image: Image, mock_kafka: MockKafka) -> None:
     """Every step as it is written: all packages from the lock, by hash, in a new environment."""
     ran = image.build()

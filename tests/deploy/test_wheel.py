@@ -61,6 +61,7 @@ def test_a_compiler_that_fails_leaves_no_wheel(source: Path, tmp_path: Path) -> 
     assert not list(tmp_path.rglob("*.whl"))
 
 
+@pytest.mark.timeout(1200)  # compiling for speed takes over three minutes of CPU time
 def test_the_wheel_runs_in_a_bare_environment(source: Path, tmp_path: Path) -> None:
     """It says that it is compiled, redacts as in pure Python, and prepares its expressions."""
     try:

@@ -93,7 +93,14 @@ def test_ready_when_positions_are_taken(
     _produce(mock_kafka, 0, 20)
     env = settings(mock_kafka, tmp_path / "lake", metrics__port=worker_port.number)
     worker = start_worker(env)
-    _watch(lambda: worker_port.get("/livez")[0] == 200, worker, "alive")
+    answers: list[tuple[int, str]] = []
+
+    def answered() -> bool:
+        answers.append(worker_port.get("/livez"))
+        return answers[-1][0] != 0
+
+    _watch(answered, worker, "answering")
+    assert answers[-1] == (200, "ok\n")
     status, told = worker_port.get("/readyz")
     # The embedded broker keeps the first member of a group waiting for three seconds.
     assert (status, "no partitions" in told) == (503, True), told
@@ -148,7 +155,13 @@ def test_brokers_that_do_not_answer_are_told(
 
     mock_kafka.close()
     _watch(lambda: worker_port.get("/readyz")[0] == 503, worker, "not ready", 60)
-    assert "no Kafka broker has answered" in worker_port.get("/readyz")[1]
+    # Before it knows that, the client has given up its partitions: its session ends earlier.
+    _watch(
+        lambda: "no Kafka broker has answered" in worker_port.get("/readyz")[1],
+        worker,
+        "saying why",
+        60,
+    )
     _watch(
         lambda: worker_port.series("lag_records") == worker_port.series("lag_seconds") == {},
         worker,
