@@ -111,7 +111,9 @@ def encode_day(rows: pa.Table, day: date, name: str, layout: TableLayout) -> Dat
     data = memoryview(sink.getvalue())
     digest = blake2b(data, digest_size=6).hexdigest()
     path = f"{PARTITION_COLUMN}={day.isoformat()}/{name}-{digest}.parquet"
-    stats = json.dumps(_statistics(rows, layout.statistics), separators=(",", ":"))
+    # Without escapes: delta-rs reads a pair such as \ud842\udfb7 as a lesser character than it is.
+    found = _statistics(rows, layout.statistics)
+    stats = json.dumps(found, separators=(",", ":"), ensure_ascii=False)
     return DataFile(
         path=path, data=data, rows=len(rows), day=day, stats=stats, sha256=sha256(data).hexdigest()
     )

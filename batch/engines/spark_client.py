@@ -74,6 +74,21 @@ def close_session(session: SparkSession) -> None:
     session.stop()
 
 
+def checkpoint(session: SparkSession, sql: str) -> Any:
+    """Run a query now, and return its rows as the server keeps them.
+
+    The client takes what is kept as the active session's, whoever asked: so this one is active
+    meanwhile. Otherwise two sessions at a time would look for it in the first one.
+    """
+    active = SparkSession._active_session  # the client has no other way
+    before = getattr(active, "session", None)
+    active.session = session
+    try:
+        return session.sql(sql).localCheckpoint()
+    finally:
+        active.session = before
+
+
 @contextmanager
 def spark_errors(endpoint: str, location: str | None = None) -> Iterator[None]:
     """Turn the errors of Spark's client into goldpan's; ``location`` is of a table that is opened.

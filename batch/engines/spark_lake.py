@@ -106,7 +106,7 @@ class SparkLake:
 
     def keep_sql(self, name: str, sql: str) -> None:
         """Run a query in the SQL of Spark now, and show its rows as a view, as above."""
-        kept = self._on_server(lambda: self._session.sql(sql).localCheckpoint())
+        kept = self._on_server(lambda: self._client.checkpoint(self._session, sql))
         with self._errors():
             kept.createOrReplaceTempView(name)
 

@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 
 from lake.ledger import SourcePartition
 from lake.parquet import DataFile, coverage_name, encode_files, partition_values
+from lake.snapshot import open_snapshot
 from lake.table_layouts import TABLE_LAYOUTS
 from lake.tables import Lake
 from schemas.redacted import Redacted
+from tests.batch.release.world import add, conversations
 from tests.lake.kit import OTHER, SOURCE, START, At, append, make_lake, open_lake, rows, span
 
 LAYOUT = TABLE_LAYOUTS["feedback"]
@@ -156,6 +158,18 @@ def test_filters_find_what_a_look_at_every_row_finds(
         every = [at for at in every if getattr(at[place], compare)(value)]
     found = four_file_lake.table("feedback").read(["_partition", "_offset"], wanted).to_pylist()
     assert sorted(At(row["_partition"], row["_offset"]) for row in found) == every
+
+
+def test_no_character_hides_a_row(tmp_path: Path) -> None:
+    """The greatest text of a file is read as it is, whatever plane of Unicode it is from."""
+    lake = make_lake(tmp_path)
+    template = conversations(1)[0]
+    texts = ["\x00", '"', "\\", "\u2028", *(chr(plane << 16 | 0xFFFD) for plane in range(17))]
+    for text in texts:
+        add(lake, "traces", [{**template, "trace_id": text}])
+    dataset = open_snapshot(lake, "traces").dataset()
+    for text in texts:
+        assert dataset.count_rows(filter=pc.field("trace_id") == text) == 1, ascii(text)
 
 
 def test_delta_sees_the_statistics(four_file_lake: Lake, tmp_path: Path) -> None:

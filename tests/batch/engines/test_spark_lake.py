@@ -84,6 +84,19 @@ def test_values_come_back_as_they_were(connected: SparkLake) -> None:
     assert len(found) == len(HOSTILE_TEXTS)
 
 
+def test_sessions_keep_rows_apart(spark: SharedSpark) -> None:
+    """Two at a time, as of the two periods of drift, and the second after the first has ended."""
+    address = SparkAddress(spark.url, TOKEN)
+    kept, again = (table_of_schema(pa.schema([("n", pa.int64())]), n) for n in ("kept", "again"))
+    with SparkLake(address) as other:
+        with SparkLake(address) as one:
+            one.keep_sql("kept", "SELECT 1L AS n")
+            other.keep_sql("kept", "SELECT 2L AS n")
+            assert (one.ask(kept), other.ask(kept)) == ([{"n": 1}], [{"n": 2}])
+        other.keep_sql("again", "SELECT 3L AS n")
+        assert (other.ask(kept), other.ask(again)) == ([{"n": 2}], [{"n": 3}])
+
+
 def test_a_column_that_a_version_did_not_have_is_null() -> None:
     """Types are those of the contract; nothing is asked of a server."""
     stored = [name for name in unbound_table("traces").columns if name != "segments"]
