@@ -68,19 +68,26 @@ def _build(folder: Path, *, work: str, how: Mapping[str, str]) -> None:
     """Compile in a folder that stays, so that only what has changed is compiled again."""
     work_folder = cache_root() / f"{work}-{sysconfig.get_config_var('SOABI')}"
     with locked(work_folder.with_suffix(".lock")):
-        _bring_up_to_date(work_folder)
-        done = subprocess.run(
-            [sys.executable, "setup.py", "-q", "build_ext", "--inplace", f"-j{os.cpu_count()}"],
-            cwd=work_folder,
-            env={**os.environ, "COMPILE_REDACTION": "1", **how},
-            check=False,
-            capture_output=True,
-            text=True,
-        )
+        done = _compile(work_folder, how)
+        if done.returncode:  # mypyc may fail over what it kept of classes that have changed
+            shutil.rmtree(work_folder)
+            done = _compile(work_folder, how)
         assert done.returncode == 0, f"{done.stdout[-4_000:]}{done.stderr[-4_000:]}"
         shutil.copytree(work_folder / "redact", folder / "redact")
         for made in work_folder.glob("*.so"):
             shutil.copy(made, folder)
+
+
+def _compile(work_folder: Path, how: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    _bring_up_to_date(work_folder)
+    return subprocess.run(
+        [sys.executable, "setup.py", "-q", "build_ext", "--inplace", f"-j{os.cpu_count()}"],
+        cwd=work_folder,
+        env={**os.environ, "COMPILE_REDACTION": "1", **how},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
 
 
 def _bring_up_to_date(work: Path) -> None:
