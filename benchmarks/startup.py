@@ -45,9 +45,12 @@ class Start(NamedTuple):
 
 def seconds(broker: EmbeddedBroker, folder: Path, start: Start) -> float:
     """Return the CPU seconds of one start."""
+    lake = tempfile.mkdtemp(prefix="lake-", dir=folder)
     environment = _environment(start.folder) | {
         "GOLDPAN_KAFKA__BOOTSTRAP_SERVERS": broker.address,
-        "GOLDPAN_LAKE__URI": tempfile.mkdtemp(prefix="lake-", dir=folder),
+        # A group of its own: else it waits until the session of the one before, killed, has ended.
+        "GOLDPAN_KAFKA__GROUP_ID": Path(lake).name,
+        "GOLDPAN_LAKE__URI": lake,
         "GOLDPAN_REDACT__KEY": KEY,
         "GOLDPAN_METRICS__PORT": "0",
         "GOLDPAN_LOG__FORMAT": "json",
