@@ -167,7 +167,7 @@ def test_brokers_that_do_not_answer_are_told(
         worker,
         "no lag",
     )
-    assert worker_port.total("kafka_silent_seconds") > 30
+    _watch(lambda: worker_port.total("kafka_silent_seconds") > 30, worker, "showing the silence")
     assert worker_port.total("ready") == 0
     assert worker_port.get("/livez")[0] == 200
     worker.sigterm()
