@@ -118,9 +118,9 @@ def build(  # noqa: PLR0913 - one argument per option
     if publisher is not None and not dry_run:
         release_setup.refuse_other_publisher(cli.settings, releases, publisher)
     lake = Lake(cli.settings.lake)
-    log_engine(cli, "release", spark)
     with shown_steps(cli, "reading the lake") as progress:
         options = release_setup.make_build_context(cli.settings, memory_mib, progress)
+        log_engine(cli, "release", spark)
         options = replace(options, expectations=expectations, spark=spark)
         traces = open_snapshot(lake, "traces", traces_version)
         labels = open_snapshot(lake, "labels", labels_version)

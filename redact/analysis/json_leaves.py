@@ -82,7 +82,7 @@ class _Context:
 
     def inside(self, owner: int) -> "_Context":
         """Return the context inside the object here, which has the number ``owner``."""
-        rule = self.rule if self.key.below == "all" else None
+        rule = self.rule if self.key.reach == "all" else None
         wording = self.wording or self.key.holds == "wording"
         return _Context(self.key, rule, self.certain, self.part, owner, wording)
 

@@ -15,13 +15,12 @@ class FieldKey:
     ``rule`` is a type, ``HARMLESS``, or None if nothing is known. ``plain`` keys are words that
     contain nothing personal. With ``certain`` the key alone decides, otherwise the value must look
     like the type. ``part`` is the part of a name: `given`, `family`, or `name` for a key that says
-    no more than that. ``below`` is the reach of the rule: objects below the key (`all`), or only
+    no more than that. ``reach`` is that of the rule: objects below the key (`all`), or only
     values and lists (`values`). ``inherits`` is False if the rule of a key above does not apply.
     ``shows`` is what the key says about the object around it, ``holds`` about an object below.
     """
 
     __slots__ = (
-        "below",
         "certain",
         "holds",
         "inherits",
@@ -29,6 +28,7 @@ class FieldKey:
         "name",
         "part",
         "plain",
+        "reach",
         "rule",
         "shows",
     )
@@ -41,7 +41,7 @@ class FieldKey:
         plain: bool,  # noqa: FBT001
         certain: bool = True,  # noqa: FBT001, FBT002
         part: str = "",
-        below: Literal["all", "values"] = "all",
+        reach: Literal["all", "values"] = "all",
         inherits: bool = True,  # noqa: FBT001, FBT002
         shows: Literal["person", "thing", ""] = "",
         holds: NamedHolder = "",
@@ -52,7 +52,7 @@ class FieldKey:
         self.plain: Final = plain
         self.certain: Final = certain
         self.part: Final = part
-        self.below: Final = below
+        self.reach: Final = reach
         self.inherits: Final = inherits
         self.shows: Final = shows
         self.holds: Final = holds
@@ -66,7 +66,7 @@ class FieldKey:
             and self.plain == other.plain
             and self.certain == other.certain
             and self.part == other.part
-            and self.below == other.below
+            and self.reach == other.reach
             and self.inherits == other.inherits
             and self.shows == other.shows
             and self.holds == other.holds

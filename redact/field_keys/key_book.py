@@ -84,7 +84,7 @@ class KeyBook:
             _PLAIN_KEY.match(name) is not None,
             meaning.certain,
             meaning.part,
-            meaning.below,
+            meaning.reach,
             meaning.inherits,
             "thing" if _OF_PACKAGE.fullmatch(name) else meaning.shows,
             meaning.holds,

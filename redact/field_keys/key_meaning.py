@@ -29,7 +29,7 @@ class KeyMeaning(msgspec.Struct, frozen=True, gc=False):
     rule: str | None = None
     certain: bool = True
     part: str = ""
-    below: Literal["all", "values"] = "all"
+    reach: Literal["all", "values"] = "all"
     inherits: bool = True
     shows: Literal["person", "thing", ""] = ""
     holds: NamedHolder = ""
@@ -140,7 +140,7 @@ def _is(unit: tuple[str, KeyWord], cat: WordCategory) -> bool:
 
 
 _FACT = KeyMeaning(inherits=False)
-_HARMLESS = KeyMeaning(HARMLESS, below="values", inherits=False)
+_HARMLESS = KeyMeaning(HARMLESS, reach="values", inherits=False)
 _ID_WORDS = frozenset({"id", "ids", "uuid", "guid", "identifier", "ref", "reference", "index"})
 _WITH_IDS = frozenset({"PHONE_NUMBER", "STREET_ADDRESS", "SECRET", "PERSON", "CREDIT_CARD"})
 """Types whose entries have ids of their own: `address_id`, `token_id`."""
@@ -202,7 +202,7 @@ def _leaves_meaning(word: KeyWord, text: str, after: KeyWord) -> bool:
 
 def _vague_meaning(word: KeyWord) -> KeyMeaning:
     if word.type == "USER_ID":
-        return KeyMeaning(word.type, certain=False, below="values", holds="person")
+        return KeyMeaning(word.type, certain=False, reach="values", holds="person")
     return KeyMeaning(word.type, certain=False, part=word.part)
 
 
@@ -272,7 +272,7 @@ def _decide_unnamed(units: KeyUnits) -> KeyMeaning:
     if last.cat & (WordCategory.AMOUNT | WordCategory.NUMBER):
         repeats = len(units) == 1 and not last.cat & (WordCategory.AMOUNT | WordCategory.ABOUT)
         inherits = repeats and text not in _ID_WORDS
-        return KeyMeaning(HARMLESS, below="values", inherits=inherits, holds=holds)
+        return KeyMeaning(HARMLESS, reach="values", inherits=inherits, holds=holds)
     if last.cat & WordCategory.ABOUT or any(_is(unit, WordCategory.ASKS) for unit in units[:-1]):
         return KeyMeaning(inherits=False, holds=holds)
     return KeyMeaning(part=_PARTS.get(text, ""), holds=holds)
@@ -287,7 +287,7 @@ def _decide_role(units: KeyUnits) -> KeyMeaning:
         return KeyMeaning(holds="person")
     sure = _is(units[-1], WordCategory.HUMAN) and not _is(units[-1], WordCategory.THING)
     return KeyMeaning(
-        "PERSON", sure and not _is(units[0], WordCategory.VERB), below="values", holds="person"
+        "PERSON", sure and not _is(units[0], WordCategory.VERB), reach="values", holds="person"
     )
 
 
