@@ -345,7 +345,7 @@ def spark_client(spark_parts: SparkParts, monkeypatch: pytest.MonkeyPatch) -> Sp
     """The packages of the client, which this process can import during the test."""
     monkeypatch.setattr(sys, "path", [*sys.path, str(spark_parts.client)])
     main = sys.modules["__main__"]
-    if not hasattr(main, "__file__"):  # as in a process of xdist, which the client takes for doctests
+    if not hasattr(main, "__file__"):  # a process of xdist: the client would take it for doctests
         monkeypatch.setattr(main, "__file__", __file__, raising=False)
     return spark_parts
 
