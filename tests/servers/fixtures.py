@@ -344,6 +344,8 @@ def _shared_spark(
 def spark_client(spark_parts: SparkParts, monkeypatch: pytest.MonkeyPatch) -> SparkParts:
     """The packages of the client, which this process can import during the test."""
     monkeypatch.setattr(sys, "path", [*sys.path, str(spark_parts.client)])
+    # A process of pytest-xdist has no main file: the client then thinks that it tests itself.
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", __file__, raising=False)
     return spark_parts
 
 
