@@ -71,8 +71,7 @@ class TableSnapshot:
         Files whose statistics do not say it are not counted. Raises RetryableError if the log
         cannot be read.
         """
-        with _errors(f"reading the file list of table {self.name}"):
-            files = pa.table(self.handle.get_add_actions(flatten=True))
+        files = self.active_files()
         if days is not None and len(files):
             day = pc.field(f"partition.{PARTITION_COLUMN}")
             files = files.filter((day >= days[0]) & (day <= days[1]))

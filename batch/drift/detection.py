@@ -4,23 +4,17 @@ The window ends with the last settled day, since labels and some traces arrive l
 is the days just before the window, or a release.
 """
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 import pyarrow as pa
 
-from batch.bounded_duckdb import remove_stale_temp_dirs, temp_dir, temp_root
-from batch.drift.duckdb_period import DuckDbPeriod
 from batch.drift.period_counts import PeriodCounts
-from batch.drift.period_engine import DayRange, OpenPeriod, PeriodEngine, PinnedTables
+from batch.drift.period_engine import DayRange, OpenPeriod, PinnedTables
 from batch.drift.release_tally import tally_release
 from batch.drift.report import MIN_FREEDOM, DriftReport, compare_tallies
-from batch.drift.spark_period import SparkPeriod
 from batch.drift.tally import FeatureTally, FeatureValues
-from batch.engines.spark_lake import SparkAddress
-from batch.progress import ReportStep, no_step
 from schemas.errors import UsageError
 
 
@@ -93,33 +87,6 @@ def compare_with_release(
             least=request.least,
             weighed=True,
         )
-
-
-@contextmanager
-def open_duckdb_period(
-    tables: PinnedTables, days: DayRange, settled_days: int, *, memory_bytes: int
-) -> Iterator[PeriodEngine]:
-    """Open a period on DuckDB, in this process, with half of the memory: there may be two."""
-    remove_stale_temp_dirs(temp_root())
-    with (
-        temp_dir(temp_root()) as folder,
-        DuckDbPeriod(
-            tables, days, settled_days, folder=folder, memory_bytes=memory_bytes // 2
-        ) as period,
-    ):
-        yield period
-
-
-def open_spark_period(
-    tables: PinnedTables,
-    days: DayRange,
-    settled_days: int,
-    *,
-    address: SparkAddress,
-    report: ReportStep = no_step,
-) -> AbstractContextManager[PeriodEngine]:
-    """Open a period on a Spark Connect server."""
-    return SparkPeriod(tables, days, settled_days, address=address, report=report)
 
 
 def _open_period(

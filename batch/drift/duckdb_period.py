@@ -4,25 +4,45 @@ Its memory is limited; it spills the rest to the caller's folder.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import lru_cache
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
 
-import duckdb
-import ibis
 import pyarrow as pa
 
 from batch.assembled_rows import has_assembled_rows
-from batch.bounded_duckdb import connect_duckdb
-from batch.drift.period_engine import PLAIN_TABLES, DayRange, PinnedTables, days_to_read
+from batch.bounded_duckdb import connect_duckdb, remove_stale_temp_dirs, temp_dir, temp_root
+from batch.drift.period_engine import (
+    PLAIN_TABLES,
+    DayRange,
+    PeriodEngine,
+    PinnedTables,
+    days_to_read,
+)
+from batch.engines.duckdb_queries import as_duckdb_sql, duckdb_errors
 from batch.lake_in_duckdb import show_dataset
 from batch.traces_in_force_view import create_plain_traces_view, create_traces_view
 from lake.snapshot import TableSnapshot
-from schemas.errors import FatalError, RetryableError
+from schemas.errors import RetryableError
 
-_MISSING_FILE: Final = ("FileNotFoundError", "[errno 2]", "No files found", "No such file")
-"""How delta-rs, Arrow for a folder, and DuckDB itself report a missing file."""
+_TOO_LARGE: Final = (
+    "counting exceeded its memory limit: compare fewer days, or raise the limit with --memory-mib"
+)
+
+
+@contextmanager
+def open_duckdb_period(
+    tables: PinnedTables, days: DayRange, settled_days: int, *, memory_bytes: int
+) -> Iterator[PeriodEngine]:
+    """Open a period on DuckDB, in this process, with half of the memory: there may be two."""
+    remove_stale_temp_dirs(temp_root())
+    with (
+        temp_dir(temp_root()) as folder,
+        DuckDbPeriod(
+            tables, days, settled_days, folder=folder, memory_bytes=memory_bytes // 2
+        ) as period,
+    ):
+        yield period
 
 
 class DuckDbPeriod:
@@ -61,41 +81,25 @@ class DuckDbPeriod:
 
     def keep(self, name: str, query: Any) -> None:
         """Compute a query once, and show its rows as a table of this name."""
-        self._run(f"CREATE TEMP TABLE {name} AS {_sql_of(query.op())}")
+        self._run(f"CREATE TEMP TABLE {name} AS {as_duckdb_sql(query)}")
 
     def give(self, name: str, rows: pa.Table) -> None:
         """Show queries a small table."""
         self._connection.register(name, rows)
 
-    def ask(self, query: Any) -> pa.Table:
-        """Return the rows of a query."""
+    def table(self, query: Any) -> pa.Table:
+        """Return the rows of a query as an Arrow table."""
         with _duckdb_errors():
-            return self._connection.sql(_sql_of(query.op())).to_arrow_table()
+            return self._connection.sql(as_duckdb_sql(query)).to_arrow_table()
 
     def _run(self, sql: str) -> list[tuple[Any, ...]]:
         with _duckdb_errors():
             return self._connection.execute(sql).fetchall()
 
 
-@lru_cache(maxsize=64)
-def _sql_of(query: Any) -> str:
-    # Writing the SQL takes longer than running it on few rows, and both periods ask alike.
-    return str(ibis.to_sql(query.to_expr(), dialect="duckdb", pretty=False))
-
-
-@contextmanager
-def _duckdb_errors() -> Iterator[None]:
-    try:
-        yield
-    except duckdb.OutOfMemoryException:
-        raise FatalError(
-            "counting exceeded its memory limit: compare fewer days, or raise the limit with "
-            "--memory-mib"
-        ) from None
-    except (duckdb.InvalidInputException, duckdb.IOException) as error:
-        if not any(sign in str(error) for sign in _MISSING_FILE):
-            raise
-        raise RetryableError(
-            "files of a table that is read here are missing (vacuum, retention or an erasure "
-            "removed them)"
-        ) from None
+def _duckdb_errors() -> AbstractContextManager[None]:
+    missing = RetryableError(
+        "files of a table that is read here are missing (vacuum, retention or an erasure removed "
+        "them)"
+    )
+    return duckdb_errors(too_large=_TOO_LARGE, missing=missing)

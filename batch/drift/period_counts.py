@@ -75,9 +75,9 @@ class PeriodCounts:
 
     def common_values(self) -> FeatureValues:
         """Return the values to count separately: the commonest of each category, all bands."""
-        keys = self._engine.ask(self._queries.common_keys)
+        keys = self._engine.table(self._queries.common_keys)
         self._engine.give("keys", keys.cast(_FEATURES))
-        values = self._engine.ask(self._queries.common_values)
+        values = self._engine.table(self._queries.common_values)
         return frozenset((row["feature"], row["value"]) for row in values.to_pylist())
 
     def tally(self, values: FeatureValues) -> FeatureTally:
@@ -90,7 +90,7 @@ class PeriodCounts:
         tally.add(
             # DuckDB adds up in 128 bits, which Arrow shows as a decimal.
             TallyCell(row["feature"], row["day"], row["value"], int(row["n"]))
-            for row in self._engine.ask(self._queries.tally_cells).to_pylist()
+            for row in self._engine.table(self._queries.tally_cells).to_pylist()
         )
         return tally
 

@@ -50,14 +50,14 @@ class PeriodEngine(Protocol):
     It shows them the tables `TRACES` (rows in force), `REPEATING_TRACES` and `PLAIN_TABLES`.
     """
 
-    def keep(self, name: str, query: Any) -> None:
+    def keep(self, name: str, query: Any) -> object:
         """Compute a query once, and show its rows as a table of this name."""
 
-    def give(self, name: str, rows: pa.Table) -> None:
+    def give(self, name: str, rows: pa.Table) -> object:
         """Show queries a small table."""
 
-    def ask(self, query: Any) -> pa.Table:
-        """Return the rows of a query."""
+    def table(self, query: Any) -> pa.Table:
+        """Return the rows of a query as an Arrow table."""
 
 
 OpenPeriod = Callable[[PinnedTables, DayRange, int], AbstractContextManager[PeriodEngine]]

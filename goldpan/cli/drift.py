@@ -15,11 +15,11 @@ from batch.drift.detection import (
     DriftRequest,
     compare_with_days,
     compare_with_release,
-    open_duckdb_period,
-    open_spark_period,
 )
+from batch.drift.duckdb_period import open_duckdb_period
 from batch.drift.period_engine import OpenPeriod, pin_tables
 from batch.drift.report import DriftReport, FailureRate, FeatureDrift
+from batch.drift.spark_period import open_spark_period
 from batch.engines.spark_lake import SparkAddress
 from batch.release.format.files import DATA, MANIFEST
 from batch.release.format.manifest import covers_all_labels, population_name, read_manifest

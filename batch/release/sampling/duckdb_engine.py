@@ -7,19 +7,17 @@ temporary folder rather than exceed its memory limit.
 Few traces and labels have several rows, so those are found once, and only they are put in order.
 """
 
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
-from functools import lru_cache
+from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final, Self
 
-import duckdb
-import ibis
 import pyarrow as pa
 import pyarrow.dataset as ds
 
 from batch.assembled_rows import has_assembled_rows
 from batch.bounded_duckdb import connect_duckdb
+from batch.engines.duckdb_queries import as_duckdb_sql, duckdb_errors
 from batch.engines.missing_files import missing_files
 from batch.engines.unbound_tables import table_of_schema, unbound_table
 from batch.lake_in_duckdb import show_dataset
@@ -39,7 +37,6 @@ from batch.traces_in_force_view import STORED_TRACES, create_traces_view
 from lake.datasets import local_paths
 from lake.snapshot import TableSnapshot
 from schemas.arrow import PROVENANCE, TABLES
-from schemas.errors import FatalError
 from schemas.trace_in_force import IN_FORCE_COLUMNS
 
 _COORDINATES: Final = pa.schema([PROVENANCE.field(name) for name in COORDINATES])
@@ -47,14 +44,10 @@ _LABELS: Final = pa.schema([TABLES["labels"].arrow.field(name) for name in LABEL
 _ROWS: Final = pa.schema([TABLES["traces"].arrow.field(name) for name in TRACE_COLUMNS])
 
 
-@lru_cache(maxsize=128)
-def _as_sql(query: Any) -> str:
-    # On a small lake this takes as long as to run the query, and releases of one spec ask alike.
-    return str(ibis.to_sql(query.to_expr(), dialect="duckdb"))
-
-
-_MISSING_FILE: Final = ("FileNotFoundError", "[errno 2]", "No files found", "No such file")
-"""How delta-rs, Arrow for a folder, and DuckDB itself report a missing file."""
+_TOO_LARGE: Final = (
+    "the selection needs more memory than it may use: narrow the window or the filters of the "
+    "spec, or allow more with --memory-mib"
+)
 
 
 class DuckDbEngine(IbisEngine):
@@ -139,9 +132,9 @@ class DuckDbEngine(IbisEngine):
 
     def _keep(self, name: str, schema: pa.Schema, query: Any, *more: Any) -> Any | None:
         """Run queries into a table of this name; return it, or None if it has no rows."""
-        self._run(f"CREATE TEMP TABLE {name} AS {_as_sql(query.op())}")
+        self._run(f"CREATE TEMP TABLE {name} AS {as_duckdb_sql(query)}")
         for other in more:
-            self._run(f"INSERT INTO {name} {_as_sql(other.op())}")
+            self._run(f"INSERT INTO {name} {as_duckdb_sql(other)}")
         if not self._run(f"SELECT 1 FROM {name} LIMIT 1"):  # noqa: S608 - names of this program
             return None
         return table_of_schema(schema, name)
@@ -181,7 +174,7 @@ class DuckDbEngine(IbisEngine):
         columns = dict(zip(COORDINATES, zip(*coordinates, strict=True), strict=True))
         table = self._give("chosen_rows", pa.table(columns, schema=_COORDINATES))
         rows = rows_in(unbound_table(name), table, COORDINATES)
-        found = self._table(_as_sql(rows.select(*TRACE_COLUMNS).op()))
+        found = self._table(as_duckdb_sql(rows.select(*TRACE_COLUMNS)))
         return [found.cast(_ROWS)]  # DuckDB names the time zone as the machine does
 
     def ask(self, query: Any) -> list[dict[str, Any]]:
@@ -189,7 +182,7 @@ class DuckDbEngine(IbisEngine):
 
         Raises FatalError if it needs more memory than allowed, UsageError for missing files.
         """
-        return self._run(_as_sql(query.op()))
+        return self._run(as_duckdb_sql(query))
 
     def _run(self, sql: str) -> list[dict[str, Any]]:
         return list(self._table(sql).to_pylist())
@@ -200,16 +193,5 @@ class DuckDbEngine(IbisEngine):
             return pa.table({}) if relation is None else relation.to_arrow_table()
 
 
-@contextmanager
-def _lake_errors() -> Iterator[None]:
-    try:
-        yield
-    except duckdb.OutOfMemoryException:
-        raise FatalError(
-            "the selection needs more memory than it may use: narrow the window or the filters "
-            "of the spec, or allow more with --memory-mib"
-        ) from None
-    except (duckdb.InvalidInputException, duckdb.IOException) as error:
-        if not any(sign in str(error) for sign in _MISSING_FILE):
-            raise
-        raise missing_files() from None
+def _lake_errors() -> AbstractContextManager[None]:
+    return duckdb_errors(too_large=_TOO_LARGE, missing=missing_files())

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch.drift import count_queries
-from batch.drift.detection import open_duckdb_period
+from batch.drift.duckdb_period import open_duckdb_period
 from batch.drift.period_counts import PeriodCounts
 from batch.drift.period_engine import OpenPeriod, PeriodEngine, pin_tables
 from batch.drift.tally import (

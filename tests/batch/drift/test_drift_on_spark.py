@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from batch.drift.detection import open_spark_period
 from batch.drift.period_engine import OpenPeriod
+from batch.drift.spark_period import open_spark_period
 from batch.engines.spark_lake import SparkAddress, SparkLake
 from tests.batch.drift.hostile_lake import make_hostile_lake
 from tests.batch.drift.test_counts import SEEDS, check_bands, check_counts
