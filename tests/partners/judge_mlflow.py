@@ -38,10 +38,12 @@ def kept(traces: Iterable[Any]) -> list[dict[str, Any]]:
 assessments, judge, rows, records = sys.argv[1:]
 mlflow.set_tracking_uri("sqlite:///mlflow.db")
 logged = mlflow.set_experiment("logged").experiment_id
-for line in lines_of(assessments):
-    span = mlflow.start_span_no_context(name="chat")
+lines = lines_of(assessments)
+spans = [mlflow.start_span_no_context(name="chat") for _ in lines]
+for span in spans:
     span.end()
-    mlflow.flush_trace_async_logging()
+mlflow.flush_trace_async_logging()  # takes a second, however many there are
+for line, span in zip(lines, spans, strict=True):
     mlflow.log_assessment(span.trace_id, Assessment.from_dictionary(line | {"trace_id": ""}))
 mlflow.set_experiment("scored")
 found = mlflow.genai.evaluate(data=lines_of(records), scorers=[judge_scorer(judge, rows)])
