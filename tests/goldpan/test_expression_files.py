@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -86,11 +86,12 @@ def test_what_cannot_be_a_file_of_ours_is_not_read(tmp_path: Path, log: Log) -> 
     """A pipe that nobody writes to, a device without an end, a file larger than the memory."""
     kept = tmp_path / "name.expressions"
     store = ExpressionFolder(tmp_path, log)
-    for make in (
+    makers: list[Callable[[], None]] = [
         lambda: os.mkfifo(kept),
         lambda: kept.symlink_to("/dev/zero"),
         lambda: _make_huge(kept),
-    ):
+    ]
+    for make in makers:
         make()
         assert store.load("name") is None
         store.save("name", b"content")
