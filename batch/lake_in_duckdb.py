@@ -2,7 +2,7 @@
 
 DuckDB's reader takes about half the CPU of a pyarrow dataset, and skips parts of row groups. The
 files are exactly those of a snapshot. Arrow reads them where DuckDB cannot: elsewhere than in a
-folder, and where DuckDB would see other types than the table has.
+folder, where DuckDB would see other types than the table has, and where it would misread the path.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ def show_dataset(connection: duckdb.DuckDBPyConnection, name: str, dataset: ds.D
     Raises an error of DuckDB if a file is missing.
     """
     paths = local_paths(dataset)
-    if paths and not any(_GLOB & set(path) for path in paths):
+    if paths and not any(_is_misread(path) for path in paths):
         columns = _columns(connection, paths, dataset.schema)
         if columns is not None:
             source = _read_parquet(paths)
@@ -33,6 +33,16 @@ def show_dataset(connection: duckdb.DuckDBPyConnection, name: str, dataset: ds.D
             return True
     connection.register(name, dataset)
     return False
+
+
+def _is_misread(path: str) -> bool:
+    """Return whether DuckDB would take a path for a pattern, or find other columns in it.
+
+    It takes each folder ``name=value`` for a column, in place of that in the files. Only the folder
+    of the day is one.
+    """
+    lake, _day, _file = path.rsplit("/", 2)
+    return "=" in lake or not _GLOB.isdisjoint(path)
 
 
 def _read_parquet(paths: Sequence[str]) -> str:

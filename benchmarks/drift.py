@@ -17,6 +17,7 @@ from pathlib import Path
 
 import click
 
+from benchmarks.options import COUNT
 from benchmarks.release_lake import START, LakeShape, make
 from lake.config import LakeSettings
 from lake.tables import Lake
@@ -52,7 +53,7 @@ def compared(folder: Path, memory_mib: int) -> str:
 
 
 @click.command()
-@click.option("--traces", "sizes", multiple=True, type=int, default=(200_000, 1_000_000))
+@click.option("--traces", "sizes", multiple=True, type=COUNT, default=(200_000, 1_000_000))
 @click.option("--memory-mib", default=256, show_default=True)
 def main(*, sizes: tuple[int, ...], memory_mib: int) -> None:
     """Print a line for each size."""

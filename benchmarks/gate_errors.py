@@ -31,6 +31,7 @@ from benchmarks.gate_worlds import (
     reviews_of,
     rows_to_review,
 )
+from benchmarks.options import COUNT
 from judges.gate.decision import GateVerdict, decide_gate, gate_verdict
 from judges.gate.definition import GateDefinition, parse_gate
 from judges.gate.readings import GateReview, GateRows, MetricReadings
@@ -319,8 +320,8 @@ def same_system(flips: float, worlds: Iterable[GateWorld]) -> tuple[float, float
 
 
 @click.command()
-@click.argument("names", nargs=-1)
-@click.option("--runs", default=2_000, show_default=True)
+@click.argument("names", nargs=-1, type=click.Choice([*(b.name for b in BOUNDARIES), _SAME]))
+@click.option("--runs", type=COUNT, default=2_000, show_default=True)
 @click.option("--rows", default=300, show_default=True)
 @click.option("--seed", default=1, show_default=True)
 def main(names: tuple[str, ...], runs: int, rows: int, seed: int) -> None:

@@ -22,6 +22,7 @@ import click
 from confluent_kafka import Producer
 
 from benchmarks.memory_watch import WatchedRun, run_watched
+from benchmarks.options import CHECKOUT, COUNT
 from benchmarks.varied_traffic import endless_with_feedback
 from benchmarks.worker import Job, prepared
 from tests.servers.kafka import Kafka, make_kafka, prepare_kafka
@@ -108,12 +109,12 @@ def with_redaction(job: Job, against: Path | None) -> None:
 
 
 @click.command()
-@click.option("--records", default=200_000, show_default=True)
+@click.option("--records", type=COUNT, default=200_000, show_default=True)
 @click.option("--million", is_flag=True, help="Also a million records on 10 partitions.")
 @click.option("--tight", "is_tight", is_flag=True, help="Only with as little as is accepted.")
 @click.option("--redaction", is_flag=True, help="Only with redaction and labels.")
 @click.option(
-    "--against", type=click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path),
+    "--against", type=CHECKOUT,
     help="Another checkout, to compare redaction with.",
 )  # fmt: skip
 def main(

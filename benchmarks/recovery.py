@@ -30,6 +30,7 @@ from confluent_kafka import Producer
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
+from benchmarks.options import COUNT
 from benchmarks.traffic import traces
 from benchmarks.worker import Job
 from tests.servers.kafka import Kafka, make_kafka, prepare_kafka
@@ -176,7 +177,7 @@ def measure(kafka: Kafka, folder: Path, case: Case) -> float:
 
 
 @click.command()
-@click.option("--rounds", default=5, show_default=True)
+@click.option("--rounds", type=COUNT, default=5, show_default=True)
 @click.option("--protocol", type=click.Choice(["classic", "consumer"]), default="classic")
 @click.option("--names", is_flag=True, help="Workers have names in the group.")
 @click.option(

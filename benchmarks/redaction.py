@@ -37,6 +37,7 @@ import click
 
 from benchmarks.compiled_folder import find_compiled
 from benchmarks.hostile_texts import hostile
+from benchmarks.options import CHECKOUT, COUNT
 from benchmarks.python_build import describe_python
 from benchmarks.redaction_costs import KEYS, STAGES, audited, batches, policy, texts_of
 from benchmarks.varied_traffic import CONVERSATIONS, endless, renamed, reworded
@@ -231,14 +232,14 @@ _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
 
 @click.command()
-@click.option("--before", type=_FOLDER, help="An earlier version.")
+@click.option("--before", type=CHECKOUT, help="An earlier version.")
 @click.option("--compiled", type=_FOLDER, help="A compiled build of this version.")
 @click.option("--real", type=click.Path(path_type=Path), default=_REAL, help="Conversations.")
-@click.option("--rounds", type=int)
-@click.option("--records", type=int, help="Records of each case, and as many by stage.")
-@click.option("--outcomes", type=int, help="Records of each kind whose results are hashed.")
-@click.option("--conversations", type=int, help="Compared with stock.")
-@click.option("--megabytes", type=int, help="Text for the memory's figure.")
+@click.option("--rounds", type=COUNT)
+@click.option("--records", type=COUNT, help="Records of each case, and as many by stage.")
+@click.option("--outcomes", type=COUNT, help="Records of each kind whose results are hashed.")
+@click.option("--conversations", type=COUNT, help="Compared with stock.")
+@click.option("--megabytes", type=COUNT, help="Text for the memory's figure.")
 @click.option("--short", is_flag=True, help="A few records, to see that it works.")
 def main(
     before: Path | None, compiled: Path | None, real: Path, *, short: bool, **chosen: int | None

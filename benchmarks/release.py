@@ -33,6 +33,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from batch.compaction import compact_batches, plan_compaction
+from benchmarks.options import CHECKOUT, COUNT
 from benchmarks.release_lake import START, LakeShape, Origin, make
 from lake.config import LakeSettings
 from lake.live_files import list_live_files
@@ -166,17 +167,17 @@ def compaction(folder: Path, traces: int) -> None:
 
 
 @click.command()
-@click.option("--traces", default=1_000_000, show_default=True)
+@click.option("--traces", type=COUNT, default=1_000_000, show_default=True)
 @click.option("--days", default=30, show_default=True, help="Days that the lake holds.")
-@click.option("--window", "windows", type=int, multiple=True, help="First days to select from.")
+@click.option("--window", "windows", type=COUNT, multiple=True, help="First days to select from.")
 @click.option("--origin", type=click.Choice([o.value for o in Origin]), default="records")
 @click.option("--hex-ids", is_flag=True, help="Ids of 32 random hex digits.")
 @click.option("--memory-mib", default=1024, show_default=True)
 @click.option("--cores", default=1, show_default=True)
 @click.option("--lake", "uri", help="A folder or s3://… to make the lake in, or that has it.")
 @click.option("--s3-endpoint-url")
-@click.option("--against", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--rounds", default=3, show_default=True, help="Rounds with --against.")
+@click.option("--against", type=CHECKOUT)
+@click.option("--rounds", type=COUNT, default=3, show_default=True, help="Rounds with --against.")
 @click.option("--compaction", "is_compaction", is_flag=True)
 def main(  # noqa: PLR0913 - one argument an option
     *,

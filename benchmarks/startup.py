@@ -24,6 +24,7 @@ from typing import NamedTuple
 import click
 import psutil
 
+from benchmarks.options import CHECKOUT, COUNT
 from benchmarks.python_build import describe_python
 from benchmarks.worker import KEY
 from goldpan.demo.broker import EmbeddedBroker
@@ -106,8 +107,8 @@ def _show(name: str, values: Sequence[float]) -> None:
 
 
 @click.command()
-@click.option("--rounds", default=5, show_default=True)
-@click.option("--against", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--rounds", type=COUNT, default=5, show_default=True)
+@click.option("--against", type=CHECKOUT)
 def main(rounds: int, against: Path | None) -> None:
     """Compare starts without redaction, with it, as in the image, and with kept expressions."""
     folder = Path(tempfile.mkdtemp(prefix="goldpan-bench-"))

@@ -30,6 +30,7 @@ from typing import Final, NamedTuple
 import click
 
 from benchmarks.compiled_folder import find_compiled
+from benchmarks.options import COUNT
 from benchmarks.processes import Cost, run
 from benchmarks.python_build import describe_python
 from benchmarks.traffic import produce, traces
@@ -224,9 +225,9 @@ class Traffic(NamedTuple):
 
 
 @click.command()
-@click.option("--records", type=int, help="By default 200000, with redaction 40000.")
-@click.option("--rounds", default=2, show_default=True)
-@click.option("--size", "sizes", multiple=True, type=int, help="By default 1800 and 14000.")
+@click.option("--records", type=COUNT, help="By default 200000, with redaction 40000.")
+@click.option("--rounds", type=COUNT, default=2, show_default=True)
+@click.option("--size", "sizes", multiple=True, type=COUNT, help="By default 1800 and 14000.")
 @click.option("--redaction", is_flag=True, help="goldpan redacts, by its default policy.")
 @click.option("--labels", is_flag=True, help="goldpan decides labels.")
 @click.option("--varied", is_flag=True, help="Other users and messages in each conversation.")

@@ -13,11 +13,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
+from stat import S_ISREG
 from typing import Final
 
 from stream.events import EventLog
 
 _POLL_SECONDS: Final = 0.05
+_MOST_BYTES: Final = 2**28
+"""A file of a policy has about 5 MB; a larger one could fill the memory."""
 _CPUINFO: Final = Path("/proc/cpuinfo")
 _OF_PROCESSOR: Final = ("model name", "flags", "Features", "CPU implementer", "CPU part")
 
@@ -47,9 +50,12 @@ class ExpressionFolder:
                 os.close(descriptor)
 
     def load(self, name: str) -> bytes | None:
-        """Return the content of the file, None if it cannot be read."""
+        """Return the content of the file, None if it cannot be read, or cannot be ours."""
         try:
-            return self._path(name).read_bytes()
+            with open(self._path(name), "rb", opener=_open_at_once) as file:
+                found = os.fstat(file.fileno())
+                is_ours = S_ISREG(found.st_mode) and found.st_size <= _MOST_BYTES
+                return file.read(found.st_size) if is_ours else None
         except OSError:
             return None
 
@@ -83,6 +89,11 @@ class ExpressionFolder:
     def _report(self, error: OSError) -> None:
         detail = f"GOLDPAN_REDACT__CACHE_DIR: {error.strerror}"
         self._log.warning("expressions_not_kept", detail=detail)
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a file; a pipe of somebody else in the folder is not waited for."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _wait_for_lock(descriptor: int, seconds: float) -> None:

@@ -4,6 +4,7 @@ This module needs the extra `spark`. Messages name the condition that Spark give
 which may quote a row.
 """
 
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,13 @@ from schemas.errors import FatalError, GoldpanError, RetryableError, UsageError
 _RETRIES: Final = 6
 """How often a call is repeated while the server cannot be reached: for about ten seconds."""
 _LONGEST_WAIT_MS: Final = 4_000
+
+_URL: Final = re.compile(
+    r"sc://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]+)?(/(;[a-z0-9_.-]+=[!-:<>-~]*)*)?"
+)
+"""The client takes more, and leaves out what it does not know: a name, a password, a query."""
+_SECRETS: Final = ("token", "authorization")
+_SWITCH: Final = ("true", "false")
 
 _REFUSED: Final = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED"})
 _LOST: Final = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED"})
@@ -41,17 +49,7 @@ def open_session(url: str, token: str | None) -> tuple[SparkSession, str]:
 
     Raises UsageError for a url that is none, otherwise as `spark_errors`.
     """
-    try:
-        builder = DefaultChannelBuilder(url)
-    except (PySparkException, ValueError):
-        raise UsageError(
-            "--engine-url is not the address of a Spark Connect server: sc://HOST:PORT"
-        ) from None
-    if builder.getDefault(DefaultChannelBuilder.PARAM_TOKEN, None) is not None:
-        raise UsageError(
-            "--engine-url has a token, which other users of this machine can see: put it in a "
-            "file for --engine-token-file"
-        )
+    builder = _builder_of(url)
     if token is not None:
         if not token.isascii() or not token.isprintable() or not token:
             raise UsageError("--engine-token-file: the file has to hold one token, on one line")
@@ -66,6 +64,27 @@ def open_session(url: str, token: str | None) -> tuple[SparkSession, str]:
         for name, value in SESSION_SETTINGS.items():
             session.conf.set(name, value)
     return session, builder.endpoint
+
+
+def _builder_of(url: str) -> DefaultChannelBuilder:
+    try:
+        builder = DefaultChannelBuilder(url)
+        is_plain = _URL.fullmatch(url) and builder.getDefault("use_ssl", "true") in _SWITCH
+    except (PySparkException, ValueError):
+        is_plain = False
+    if not is_plain:
+        raise UsageError(
+            "--engine-url is not the address of a Spark Connect server: sc://HOST:PORT, with "
+            "parameters as /;name=value"
+        )
+    if any(builder.getDefault(name, None) is not None for name in _SECRETS):
+        raise UsageError(
+            "--engine-url has a token, which other users of this machine can see: put it in a "
+            "file for --engine-token-file"
+        )
+    if builder.getDefault(DefaultChannelBuilder.PARAM_SESSION_ID, None) is not None:
+        raise UsageError("--engine-url has a session_id: each job opens a session of its own")
+    return builder
 
 
 def close_session(session: SparkSession) -> None:

@@ -9,12 +9,13 @@ import click
 from rich.console import Console
 
 from goldpan.cli.context import CliContext, with_cli_context
+from goldpan.cli.metrics_file import write_atomically
 from lake.location import LakeLocation
 from lake.warehouse_ddl import WAREHOUSES, WarehousePlace, bucket_address, write_warehouse_ddl
 from schemas.errors import UsageError
 
-_NAME: Final = re.compile(r"[A-Za-z0-9_]+")
-_ADDRESS: Final = re.compile(r"[a-z][a-z0-9]*://[^\s'`\\;]+")
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ADDRESS: Final = re.compile(r"[a-z][a-z0-9]*://[^\s'`\\;?#]+")
 _BIGQUERY: Final = (
     "BigQuery cannot read the tables of a lake: it accepts no column whose name begins with "
     "_partition, and each table has one. Load an export of a release there, or read the lake from "
@@ -94,9 +95,7 @@ def ddl(  # noqa: PLR0913 - one argument per option
         _require_use(option, value, needed=own.volume, warehouse=warehouse)
     if volume_address is not None:
         _require_use("--volume-address", volume_address, needed=own.volume, warehouse=warehouse)
-    for text in (where, *([] if volume_address is None else [volume_address])):
-        if not _ADDRESS.fullmatch(text):
-            raise UsageError(f"{text!r} is no address, such as s3://bucket/lake")
+    _require_addresses(warehouse, where, volume_address)
     place = WarehousePlace(
         _schema(schema, own.schema_parts, warehouse),
         where,
@@ -106,7 +105,7 @@ def ddl(  # noqa: PLR0913 - one argument per option
     )
     made = write_warehouse_ddl(warehouse, place, prefix=prefix)
     if out is not None:
-        out.write_text(made.sql, encoding="utf-8")
+        write_atomically(out, made.sql.encode(), "--out")
 
     def show(console: Console) -> None:
         if out is None:
@@ -136,6 +135,14 @@ def _lake_address(location: LakeLocation) -> str:
     return location.uri
 
 
+def _require_addresses(warehouse: str, lake: str, volume: str | None) -> None:
+    for text in (lake, *([] if volume is None else [volume])):
+        if not _ADDRESS.fullmatch(text):
+            raise UsageError(f"{text!r} is no address, such as s3://bucket/lake")
+    if warehouse == "athena" and not lake.startswith("s3://"):
+        raise UsageError(f"Athena reads addresses that begin with s3://, and not {lake!r}")
+
+
 def _schema(schema: str | None, parts: Sequence[str], warehouse: str) -> str:
     """Return the schema if it has the parts that a warehouse names."""
     form = ".".join(parts)
@@ -160,4 +167,6 @@ def _require_use(option: str, value: str | None, *, needed: bool, warehouse: str
 
 def _require_name(text: str) -> None:
     if not _NAME.fullmatch(text):
-        raise UsageError(f"{text!r} is no name: use letters, digits and underscores")
+        raise UsageError(
+            f"{text!r} is no name: use letters, digits and underscores, and no digit first"
+        )

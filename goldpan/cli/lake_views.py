@@ -7,6 +7,7 @@ import click
 from rich.console import Console
 
 from goldpan.cli.context import CliContext, with_cli_context
+from goldpan.cli.metrics_file import write_atomically
 from lake.location import LakeLocation
 from lake.trace_views import SOURCE_TABLES, SPANS_VIEW, TRACES_VIEW, write_views
 from lake.view_dialects import VIEW_DIALECTS
@@ -70,7 +71,7 @@ def views(  # noqa: PLR0913 - one argument per option
         dialect, addresses=None if without_tables else addresses, prefix=prefix, schema=schema
     )
     if out is not None:
-        out.write_text(text, encoding="utf-8")
+        write_atomically(out, text.encode(), "--out")
     names = [f"{prefix}{view}" for view in (SPANS_VIEW, TRACES_VIEW)]
 
     def show(console: Console) -> None:

@@ -14,6 +14,7 @@ import click
 from goldpan import wiring
 from goldpan.cli.context import CliContext, with_cli_context
 from goldpan.cli.main import EXIT_NO
+from goldpan.cli.metrics_file import write_atomically
 from goldpan.cli.number_options import IntegerParam
 from goldpan.cli.progress import STDIN, open_line_file
 from goldpan.line_redaction import LINE_SCHEMAS, LineEngine, LineResult, open_line_engine
@@ -95,7 +96,7 @@ def redact(  # noqa: PLR0913 - one argument per option
         policy = load_policy(cli.settings.redact.policy)
         made_at = wiring.utc_now().strftime("%Y-%m-%d %H:%M UTC")
         page = render_report(tally, policy, policy_hash=engine.policy_hash, made_at=made_at)
-        report.write_text(page, encoding="utf-8")
+        write_atomically(report, page.encode(), "--report")
     _report(cli, tally, passed, refused)
     if refused:
         ctx.exit(EXIT_NO)

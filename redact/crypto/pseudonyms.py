@@ -17,7 +17,9 @@ _BODY, _CHECK = 9, 3
 _MARK = 12
 PLACEHOLDER = re.compile(rf"<([A-Z][A-Z_]{{1,39}}):([a-z2-7]{{{_BODY + _CHECK}}})>")
 
-_MAX_TOKENS = 10_000
+_MAX_TOKENS = 4_096
+_LONGEST_KEPT = 256
+"""Longer values, such as files, are not kept: so a bound on their number bounds the memory."""
 
 
 class Pseudonyms:
@@ -38,6 +40,8 @@ class Pseudonyms:
         if cached is not None:
             return cached
         token = self._token_of(kind, canonical_form(kind, value, self._regions), scope)
+        if len(value) > _LONGEST_KEPT:
+            return token
         if len(self._tokens) >= _MAX_TOKENS:
             self._tokens.clear()
         self._tokens[kind, value, scope] = token

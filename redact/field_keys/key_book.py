@@ -17,6 +17,7 @@ _SEPARATORS = re.compile(r"[\s.-]+")
 _PLAIN_KEY = re.compile(r"[A-Za-z_$][A-Za-z_$.-]{0,63}(?:[0-9]{1,3})?\Z")
 _LABEL = re.compile(r"[\s_.-]+|(?<=[a-z])(?=[A-Z])")
 _MAX_KEYS = 20_000
+_LONGEST_KEPT = 256
 
 
 class KeyBook:
@@ -43,7 +44,7 @@ class KeyBook:
         if field_key is None:
             name = raw if "\\" not in raw else str(json.loads(f'"{raw}"', strict=False))
             field_key = self.named(name)
-            if len(self.keys_read) < _MAX_KEYS:
+            if len(raw) <= _LONGEST_KEPT and len(self.keys_read) < _MAX_KEYS:
                 self.keys_read[raw] = field_key
         return field_key
 

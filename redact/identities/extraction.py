@@ -86,7 +86,7 @@ def merge_identities(parts: Sequence[frozenset[IdentityValue]]) -> frozenset[Ide
     return saying[0] if len(saying) == 1 else saying[0].union(*saying[1:])
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1_024)
 def identities_from_user_id(user_id: str) -> frozenset[IdentityValue]:
     """Return the identities of a user id: itself, and a name it may contain (``mia_li_3668``)."""
     learnt = {IdentityValue("USER_ID", user_id)} if len(user_id) >= _SHORTEST else set()
@@ -98,7 +98,7 @@ def identities_from_user_id(user_id: str) -> frozenset[IdentityValue]:
     return frozenset(learnt)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1_024)
 def identities_from_user(user_id: str) -> frozenset[IdentityValue]:
     """Return the identities of the user that a span names: as above, and also of a short id.
 

@@ -216,7 +216,8 @@ def _by_serial(finder: IdentityFinder) -> int:
     return finder.serial
 
 
-# About the identities in some minutes of conversations: together they take about 12 MB.
+# About the identities in some minutes of conversations: together they take about 12 MB, and fill
+# within some 12,000 records.
 _finder = lru_cache(maxsize=4_096)(_build_finder)
 identities_of = lru_cache(maxsize=1_024)(RecordIdentities)
 """Return the finders of a record's identities; cached."""

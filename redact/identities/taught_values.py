@@ -24,7 +24,8 @@ _POSSESSIVE: Final = re.compile(r"['\u2019]s\Z")
 _ESCAPE: Final = re.compile(r"(?:\\u[0-9a-fA-F]{4})+")
 _MOST_WORDS: Final = 8
 _MOST_IDENTITIES: Final = 200
-_MOST_KNOWN: Final = 100_000
+_MOST_KNOWN: Final = 16_384
+_LONGEST_KNOWN: Final = 256
 _EXACT: Final = "x"
 
 
@@ -87,9 +88,11 @@ class TaughtValues:
     def _mark(self, form: str) -> str:
         made = self._known.get(form)
         if made is None:
+            made = self._make(form)
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
-            made = self._known[form] = self._make(form)
+            if len(form) <= _LONGEST_KNOWN:
+                self._known[form] = made
         return made
 
 

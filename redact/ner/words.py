@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence, Set
 from typing import Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from redact.ner.candidates import candidacy
 from redact.ner.exact import Wholes
@@ -121,7 +122,7 @@ class WordRows:
     ) -> None:
         self._vectors = vectors
         self._width = width
-        self._capacity = capacity
+        self._table, self.candidacies = _empty_rows(capacity, width)
         self.cleared = -1
         self._clear(0)
 
@@ -151,8 +152,8 @@ class WordRows:
     def _clear(self, room: int) -> None:
         """Clear the cache, and make room for ``room`` words; the first row stays empty."""
         self._known: dict[GappedStretch, list[int]] = {}
-        self._table = np.zeros((1 + max(self._capacity, room), self._width), np.int16)
-        self.candidacies = np.zeros(len(self._table), np.uint8)
+        if 1 + room > len(self._table):
+            self._table, self.candidacies = _empty_rows(room, self._width)
         self._used = 1
         self.cleared += 1
 
@@ -169,6 +170,11 @@ class WordRows:
         added = slice(self._used - len(together), self._used)
         self._table[added] = self._vectors(together)
         self.candidacies[added] = [candidacy(word.text) for word in together]
+
+
+def _empty_rows(room: int, width: int) -> tuple[Wholes, npt.NDArray[np.uint8]]:
+    """Return the vectors and the candidacies of ``room`` words; the first row is of none."""
+    return np.zeros((1 + room, width), np.int16), np.zeros(1 + room, np.uint8)
 
 
 def _words_of(stretches: Set[GappedStretch]) -> dict[GappedStretch, list[TextWord]]:

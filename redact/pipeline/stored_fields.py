@@ -41,7 +41,8 @@ _TYPES: Final = NUMBER_LIKE | {
 _PREFIX: Final = re.compile(r"[A-Za-z]\w{0,20}[:/#-](.{7,80})\Z")
 """A prefix before an address or a number (`chat-`, `user/`), and the rest."""
 _GAP: Final = "\n\n"
-_MOST_CLEAN: Final = 50_000
+_MOST_CLEAN: Final = 16_384
+_LONGEST_CLEAN: Final = 256
 _TOGETHER: Final = 2_000
 """Total length of values that are scanned as one text."""
 
@@ -168,7 +169,7 @@ class StoredFieldScanner:
     def _remember(self, clean: Iterable[str]) -> None:
         if len(self._clean) > _MOST_CLEAN:
             self._clean.clear()
-        self._clean.update(clean)
+        self._clean.update(value for value in clean if len(value) <= _LONGEST_CLEAN)
 
     def _detect(self, text: str) -> list[PiiFinding]:
         return [

@@ -182,6 +182,13 @@ def test_snowflake_finds_the_tables_in_its_volume(capsys: pytest.CaptureFixture[
         (("--for", "athena", "--schema", "llm"), "or give the address of the lake"),
         (("--for", "athena", "--schema", "llm", "--address", "bucket/lake"), "is no address"),
         (("--for", "athena", "--schema", "llm", "--address", "s3://b/x'y"), "is no address"),
+        (("--for", "athena", "--schema", "llm", "--address", "s3://b/x?y"), "is no address"),
+        (("--for", "athena", "--schema", "llm", "--address", "s3a://b/x"), "Athena reads"),
+        (("--for", "athena", "--schema", "1llm", "--address", ADDRESS), "no digit first"),
+        (
+            ("--for", "athena", "--schema", "llm", "--address", ADDRESS, "--out", "none/x.sql"),
+            "cannot be written: No such file",
+        ),
         (SNOWFLAKE, "snowflake needs --volume"),
         ((*SNOWFLAKE, "--volume", "V"), "snowflake needs --integration"),
         ((*SNOWFLAKE, "--volume", "V'", "--integration", "I"), "is no name"),

@@ -1,7 +1,8 @@
 """The folder of compiled expressions: shared by processes, and never worth a failure."""
 
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,28 @@ def test_links_are_not_followed(tmp_path: Path, log: Log) -> None:
         store.save("name", b"content")
     assert target.read_text() == "untouched"
     assert store.load("name") == b"content"
+
+
+def _make_huge(file: Path) -> None:
+    file.touch()
+    os.truncate(file, 2**33)
+
+
+def test_what_cannot_be_a_file_of_ours_is_not_read(tmp_path: Path, log: Log) -> None:
+    """A pipe that nobody writes to, a device without an end, a file larger than the memory."""
+    kept = tmp_path / "name.expressions"
+    store = ExpressionFolder(tmp_path, log)
+    makers: list[Callable[[], None]] = [
+        lambda: os.mkfifo(kept),
+        lambda: kept.symlink_to("/dev/zero"),
+        lambda: _make_huge(kept),
+    ]
+    for make in makers:
+        make()
+        assert store.load("name") is None
+        store.save("name", b"content")
+        assert store.load("name") == b"content"
+        kept.unlink()
 
 
 def test_one_at_a_time(tmp_path: Path, log: Log) -> None:

@@ -1,7 +1,20 @@
 """Caches stay bounded, however long a worker runs and whatever repeats."""
 
+import gc
+from collections.abc import Sequence
+
+import numpy as np
+
 from redact.analysis.segment_cache import SegmentCache
 from redact.analysis.segment_parts import SegmentAnalysis
+from redact.crypto.keys import Keys
+from redact.crypto.pseudonyms import Pseudonyms
+from redact.field_keys.key_book import KeyBook
+from redact.identities.identity import IdentityValue
+from redact.identities.taught_values import TaughtValues, mark_identities
+from redact.ner.exact import Wholes
+from redact.ner.words import TextWord, WordRows
+from redact.policies.policy import KeyRules
 from tests.redact.kit import NOW, decoded, minimal
 from tests.redact.test_leaks import engine
 
@@ -66,3 +79,72 @@ def test_a_prompt_that_all_share_does_not_grow_with_its_readers() -> None:
     assert len(known) == 1
     assert len(known[0].outputs) <= 66
     assert len(known[0].occurrences) <= 300
+
+
+def kept_characters(holder: object) -> int:
+    """Return how many characters the dictionaries that an object holds keep alive."""
+    seen = {id(holder)}
+    pending = [holder]
+    characters = 0
+    while pending:
+        for each in gc.get_referents(pending.pop()):
+            if id(each) in seen:
+                continue
+            seen.add(id(each))
+            if isinstance(each, str):
+                characters += len(each)
+            elif isinstance(each, dict | tuple):
+                pending.append(each)
+    return characters
+
+
+def test_tokens_are_kept_of_short_values_only() -> None:
+    """The bytes of a file are a value too: ten thousand of them would fill the memory."""
+    made = Pseudonyms(Keys.derive(bytes(32)))
+    long = "x" * 100_000
+    assert made.token("FILE", long) == made.token("FILE", long)
+    assert kept_characters(made) < 1_000
+    for number in range(5_000):
+        made.token("PERSON", f"Zora Quill {number}")
+    assert 5_000 < kept_characters(made) < 500_000
+
+
+def test_meanings_are_kept_of_short_keys_only() -> None:
+    """Whoever writes JSON chooses its keys, and each may be as long as a record."""
+    book = KeyBook(KeyRules())
+    long = f"user_email_{'x' * 100_000}"
+    assert book.key(long).name == book.key(long).name
+    assert book.key("user_email").rule == "EMAIL_ADDRESS"
+    assert long not in book.keys_read
+    assert "user_email" in book.keys_read
+
+
+def test_marks_are_kept_of_short_words_only() -> None:
+    """A long word that has the mark of a taught value is found nevertheless, each time."""
+    made = Pseudonyms(Keys.derive(bytes(32)))
+    taught = TaughtValues(made.word_mark)
+    value = IdentityValue("ACCOUNT", "q7" * 5_000)
+    marks = mark_identities([value], made.word_mark)
+    assert marks is not None
+    for _ in range(2):
+        assert taught.find([marks], [f"It is {value.value} here."]) == {value}
+    assert kept_characters(taught) < 1_000
+
+
+def test_a_full_cache_of_words_keeps_its_place_in_memory() -> None:
+    """A table that is replaced when it is full leaves a hole that nothing else fits in."""
+
+    def vectors(words: Sequence[TextWord]) -> Wholes:
+        return np.array([[len(word.text)] for word in words], np.int16)
+
+    rows = WordRows(vectors, 1, capacity=50)
+    table, cleared = rows.table, rows.cleared
+    for number in range(100):
+        text = f"tide {'x' * number} of harbour{'s' * number}"
+        numbers = rows.numbers([text])[0]
+        assert rows.table[numbers].ravel().tolist() == [len(word) for word in text.split()]
+    assert rows.cleared > cleared
+    assert rows.table is table
+    wide = [" ".join("y" * (1 + number) for number in range(200))]
+    numbers = rows.numbers(wide)[0]
+    assert rows.table[numbers].ravel().tolist() == list(range(1, 201))

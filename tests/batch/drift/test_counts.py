@@ -125,7 +125,7 @@ def duckdb_period(tmp_path: Path) -> Iterator[PeriodEngine]:
 
 def test_duckdb_knows_the_edges_of_bands(duckdb_period: PeriodEngine) -> None:
     """Whatever the last digit of its logarithm is."""
-    check_bands(duckdb_period.give, duckdb_period.ask)
+    check_bands(duckdb_period.give, duckdb_period.table)
 
 
 @given(st.floats(min_value=0, exclude_min=True, allow_infinity=False))

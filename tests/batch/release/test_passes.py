@@ -222,3 +222,15 @@ def test_a_column_that_files_do_not_have_is_null(tmp_path: Path) -> None:
         assert counted == [(dataset.count_rows(), 0)]
         other = ds.dataset(dataset.files, filesystem=dataset.filesystem, schema=TYPED)
         assert not show_dataset(connection, "other", other)
+
+
+@pytest.mark.parametrize("folder", ["status=none", "event_date=2020-01-01", "_OFFSET=3", "{a,b}"])
+def test_no_column_is_read_from_the_path_of_a_lake(tmp_path: Path, folder: str) -> None:
+    """DuckDB would put the value of such a folder in place of that of each row."""
+    lake = random_lake(tmp_path / folder / "lake", 4, is_assembled=False)
+    dataset = open_snapshot(lake, "traces").dataset()
+    with duckdb.connect() as connection:
+        show_dataset(connection, "traces", dataset)
+        found = connection.sql("SELECT status, event_date, _offset FROM traces").to_arrow_table()
+    expected = dataset.to_table(found.column_names)
+    assert sorted(map(repr, found.to_pylist())) == sorted(map(repr, expected.to_pylist()))
