@@ -78,6 +78,14 @@ def draft(lake: Lake, where: SparkAddress | None, **changes: Any) -> ReleaseDraf
     return draft_release(spec(**changes), traces, labels, replace(OPTIONS, spark=where))
 
 
+def one_of_each(rows: pa.Table) -> pa.Table:
+    """Return one row of each trace: rows that somebody wrote by hand have ids of their own."""
+    first_places = {
+        key: place for place, key in reversed(list(enumerate(rows["trace_id"].to_pylist())))
+    }
+    return rows.take(sorted(first_places.values()))
+
+
 def answers(engine: SelectionEngine, asked: ReleaseSpec, rows: pa.Table) -> dict[str, Any]:
     """Return the answers to all questions of a selection over a table of traces."""
     strata = engine.strata()
@@ -108,7 +116,7 @@ def test_every_answer_is_the_same(
     """Strata, cells, ids, hashes, labels and counts, over values that engines take differently."""
     lake = random_lake(tmp_path / "lake", 5, is_assembled=is_assembled, change=with_hostile_values)
     traces, labels = open_snapshot(lake, "traces"), open_snapshot(lake, "labels")
-    rows = traces.dataset().to_table()
+    rows = one_of_each(traces.dataset().to_table())
     asked = spec(window=WINDOW, **changes)
     with DuckDbEngine(asked, traces, labels, folder=tmp_path, memory_bytes=2**28) as on_duckdb:
         expected = answers(on_duckdb, asked, rows)
