@@ -114,10 +114,11 @@ class ResidualScanner:
         for text in outputs:
             scanned = self._scanned(text)
             residual.update(scanned.values)
-            if forbidden is not scanned.absent and not forbidden <= scanned.absent:
+            if forbidden == scanned.absent:
+                forbidden = scanned.absent  # outputs of a conversation share one set
+            elif not forbidden <= scanned.absent:
                 occurring = self._occurring(forbidden - scanned.absent, text)
                 residual.update(occurring)
-                # Without a difference all outputs of a record share one set.
                 scanned.absent = forbidden.difference(occurring) if occurring else forbidden
         return frozenset(residual)
 
