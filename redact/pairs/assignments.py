@@ -6,6 +6,7 @@ A value extends to the next key, or to the end of a value of its kind.
 import re
 from collections.abc import Iterator, Sequence
 
+from redact.lexical.turns import with_turns
 from redact.pairs.escapes import read_value
 from redact.pairs.extents import trim_extent, value_extent
 from redact.pairs.items import KeySign, ValueLiteral
@@ -40,7 +41,7 @@ def read_assignments(text: str, claimed: Sequence[tuple[int, int]]) -> Iterator[
     before: KeySign | None = None
     skip = floor = index = 0
     count = len(claimed)
-    for sign in SIGN_PATTERN.finditer(text):
+    for sign in with_turns(SIGN_PATTERN.finditer(text)):
         position = sign.start()
         if position < skip:
             continue

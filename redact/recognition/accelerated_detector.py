@@ -10,6 +10,7 @@ for all regions. Tests compare the findings with Presidio's (``tests/redact``).
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import regex
@@ -180,8 +181,12 @@ class AcceleratedDetector:
         """Do what Presidio's ``PatternRecognizer.analyze`` does for one pattern."""
         kind = search.recogniser.supported_entities[0]
         findings: list[PiiFinding] = []
-        matches = _matches(search, text, self._seconds_left(deadline))
         recogniser = search.recogniser
+        if not search.mark and isinstance(recogniser, GatedRecogniser):
+            left = partial(self._seconds_left, deadline)
+            matches = recogniser.matches(search.pattern, text, left)
+        else:
+            matches = _matches(search, text, self._seconds_left(deadline))
         for match in self._until_deadline(matches, deadline):
             if isinstance(recogniser, JudgedRecogniser):
                 findings += (PiiFinding(kind, *judged) for judged in recogniser.judge(text, match))
@@ -227,11 +232,6 @@ def _first_of(words: tuple[str, ...], lowered: str) -> int:
 
 
 def _matches(search: PatternSearch, text: str, seconds: float) -> Iterator[Any]:
-    recogniser = search.recogniser
-    if not search.mark and isinstance(recogniser, JudgedRecogniser):
-        for start, end in recogniser.stretches(text):
-            yield from search.pattern.finditer(text, start, end, timeout=seconds)
-        return
     if not search.mark:
         yield from search.pattern.finditer(text, timeout=seconds)
         return

@@ -5,15 +5,13 @@ before it. A token never spans white space, so it is enough to split the text be
 word by word and backwards, until five key words are found.
 """
 
-import re
-from collections.abc import Iterator
 from functools import lru_cache
 
 from redact.lexical.english_rules import english_stop_words
 from redact.recognition.plain_tokens import english_tokens, is_punctuation
 
-_PREFIX_WORDS = 5
-_WORD = re.compile(r"\S+")
+_KEY_WORDS = 6
+"""The token at a finding's start, if it is a key word, and five before it; or six before it."""
 LONGEST_WORD = 2_000
 """Only this much of a longer run without white space is split, around a finding."""
 
@@ -26,6 +24,7 @@ class ContextWords:
 
     def __init__(self) -> None:
         self._split = lru_cache(maxsize=20_000)(self._tokens)
+        self._pieces_of = lru_cache(maxsize=5_000)(self._pieces_of_word)
         self._last: tuple[str, frozenset[str]] = ("", frozenset())
         self._stop_words = english_stop_words()
 
@@ -38,54 +37,59 @@ class ContextWords:
         present = [word for word in words if lowered.find(word, 0, end) >= 0]
         if not present:
             return False
-        keys = self._key_words(text, lowered, start, end)
-        return any(word in key for key in keys for word in present)
-
-    def _key_words(self, text: str, lowered: str, start: int, end: int) -> list[str]:
-        """Return the lemma at ``start`` if it is a key word, and up to five key words before it."""
-        keys: list[str] = []
-        for lemma, is_key in self._backwards(text, start, end):
-            if is_key or (_beside_colon(lemma, lowered) and lemma in self._pieces(text)):
-                keys.append(lemma)
-                if len(keys) > _PREFIX_WORDS:
-                    break
-        return keys
-
-    def _backwards(self, text: str, start: int, end: int) -> Iterator[tuple[str, bool]]:
-        """Yield (lemma, is a key word) from the token that holds ``start`` back to the first."""
-        while end > 0:
+        left = _KEY_WORDS
+        while end > 0 and left > 0:
             begin = _chunk_start(text, end)
-            if begin < end:
-                tokens = self._split(text[begin:end])
-                for offset, lemma, is_key, _ in reversed(tokens):
-                    if begin + offset <= start:
-                        yield lemma, is_key
+            keys = self._key_words(text, lowered, begin, end, start) if begin < end else []
+            for key in keys[:left]:
+                if any([word in key for word in present]):  # noqa: C419  # faster so
+                    return True
+            left -= len(keys)
             end = begin
             while end > 0 and text[end - 1].isspace():
                 end -= 1
             # spaCy attaches one space to the preceding word; the rest of the gap is a token.
-            gap = begin - end - (1 if end > 0 and text[end : end + 1] == " " else 0)
-            if gap > 0:
-                yield "", True
+            if begin - end > (1 if end > 0 and text[end : end + 1] == " " else 0):
+                left -= 1
+        return False
+
+    def _key_words(self, text: str, lowered: str, begin: int, end: int, start: int) -> list[str]:
+        """Return the key words of a chunk that begin at ``start`` or before, the last one first."""
+        has_pieces = ":" in text
+        return [
+            lemma
+            for offset, lemma, is_key, _ in self._split(text[begin:end])
+            if begin + offset <= start
+            and (is_key or (has_pieces and self._is_piece(lemma, text, lowered)))
+        ]
+
+    def _is_piece(self, lemma: str, text: str, lowered: str) -> bool:
+        """Return whether Presidio adds a lemma as a key word when it splits another at a colon."""
+        return _beside_colon(lemma, lowered) and lemma in self._pieces(text)
 
     def _pieces(self, text: str) -> frozenset[str]:
         """Return the pieces that Presidio adds as key words by splitting key words at colons."""
-        if ":" not in text:
-            return frozenset()
         if text == self._last[0]:
             return self._last[1]
         pieces: set[str] = set()
-        for match in _WORD.finditer(text):
-            if ":" not in match[0] or len(match[0]) > LONGEST_WORD:
-                continue
-            for _, lemma, is_key, is_skipped in self._split(match[0]):
-                if not is_key and not is_skipped and ":" in lemma:
-                    pieces.update(lemma.split(":"))
+        for word in text.split():
+            if ":" in word and len(word) <= LONGEST_WORD:
+                pieces.update(self._pieces_of(word))
         self._last = (text, frozenset(pieces))
         return self._last[1]
 
+    def _pieces_of_word(self, word: str) -> tuple[str, ...]:
+        return tuple(
+            [
+                piece
+                for _, lemma, is_key, is_skipped in self._split(word)
+                if not is_key and not is_skipped and ":" in lemma
+                for piece in lemma.split(":")
+            ]
+        )
+
     def _tokens(self, chunk: str) -> tuple[_Token, ...]:
-        """Split a chunk without white space."""
+        """Return the tokens of a chunk without white space, the last one first."""
         tokens: list[_Token] = []
         offset = 0
         for token in english_tokens().split(chunk):
@@ -94,6 +98,7 @@ class ContextWords:
             is_key = ":" not in lemma and not skipped
             tokens.append((offset, lemma, is_key, skipped))
             offset += len(token)
+        tokens.reverse()
         return tuple(tokens)
 
     def _is_skipped(self, lemma: str) -> bool:
@@ -116,7 +121,10 @@ def _chunk_end(text: str, start: int) -> int:
 
 
 def _chunk_start(text: str, end: int) -> int:
-    begin, limit = end, max(end - LONGEST_WORD, 0)
-    while begin > limit and not text[begin - 1].isspace():
-        begin -= 1
-    return begin
+    """Return where the run without white space that ends at ``end`` begins, if it is not longer."""
+    limit = max(end - LONGEST_WORD, 0)
+    begin = text.rfind(" ", limit, end) + 1 or limit
+    words = text[begin:end].rsplit(None, 1)
+    if not words or text[end - 1].isspace():
+        return end
+    return end - len(words[-1])

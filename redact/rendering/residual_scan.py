@@ -7,15 +7,17 @@ not a card.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
+
+from mypy_extensions import mypyc_attr
 
 from redact.analysis.json_leaves import is_json_document, read_leaves
 from redact.analysis.segment_cache import SegmentCache, segment_key
 from redact.crypto.pseudonyms import PLACEHOLDER
 from redact.field_keys.key_book import KeyBook
 from redact.field_keys.key_meaning import HARMLESS
-from redact.identities.identity import IdentityValue
+from redact.identities.identity import NO_IDENTITIES, IdentityValue
 from redact.lexical.normalisation import normalise
 from redact.lexical.scripts import are_joined
 from redact.lexical.thing_numbers import belongs_to_thing
@@ -57,7 +59,7 @@ _CHECKS: Final[Mapping[str, re.Pattern[str]]] = {
     "SECRET": _SECRET,
 }
 RESIDUAL_SCAN_BYTES = 8 * 1024 * 1024
-_WEIGHT = 240
+_WEIGHT = 320
 """Approximate size in bytes of a cache entry for a clean output."""
 
 _SHORTEST = 6
@@ -73,6 +75,20 @@ class _Match(NamedTuple):
     end: int
 
 
+@mypyc_attr(acyclic=True)
+class _ScannedText:
+    """What the scan has found in an output, and identities that do not occur in it.
+
+    A conversation repeats its history, and states the same identities in each of its records.
+    """
+
+    __slots__ = ("absent", "values")
+
+    def __init__(self, values: tuple[IdentityValue, ...]) -> None:
+        self.values = values
+        self.absent = NO_IDENTITIES
+
+
 class ResidualScanner:
     """Scans outputs under one policy; ``book`` gives the meaning of keys in them."""
 
@@ -80,7 +96,7 @@ class ResidualScanner:
         self._secret = secret
         self._book = book
         self._allowed = frozenset(word.casefold() for word in policy.allow)
-        self._cache: SegmentCache[tuple[IdentityValue, ...]] = SegmentCache(RESIDUAL_SCAN_BYTES)
+        self._cache: SegmentCache[_ScannedText] = SegmentCache(RESIDUAL_SCAN_BYTES)
         self._kinds = frozenset(kind for kind in _CHECKS if _replaced_everywhere(policy, kind))
 
     def left(
@@ -93,26 +109,37 @@ class ResidualScanner:
 
         ``learnt`` are the identities that the record states; ``rules`` are those of its texts.
         """
-        texts = list(outputs)
-        residual = {value for text in texts for value in self._values(text)}
-        forbidden = [identity for identity in learnt if _is_forbidden(identity, rules)]
-        if forbidden:
-            lowered = "\n".join(texts).lower()
-            residual.update(
-                identity
-                for identity in forbidden
-                if identity.value.lower() in lowered and self._occurs(identity.value, texts)
-            )
+        forbidden = frozenset([each for each in learnt if _is_forbidden(each, rules)])
+        residual: set[IdentityValue] = set()
+        for text in outputs:
+            scanned = self._scanned(text)
+            residual.update(scanned.values)
+            if forbidden == scanned.absent:
+                forbidden = scanned.absent  # outputs of a conversation share one set
+            elif not forbidden <= scanned.absent:
+                occurring = self._occurring(forbidden - scanned.absent, text)
+                residual.update(occurring)
+                scanned.absent = forbidden.difference(occurring) if occurring else forbidden
         return frozenset(residual)
 
-    def _values(self, text: str) -> tuple[IdentityValue, ...]:
+    def _scanned(self, text: str) -> _ScannedText:
         key = segment_key(self._secret, text, b"proof")
-        values = self._cache.get(key)
-        if values is None:
+        scanned = self._cache.get(key)
+        if scanned is None:
             normal = normalise(text)
             values = self._scan(text) or (self._scan(normal.text) if normal else _NOTHING)
-            self._cache.store(key, values, _WEIGHT)
-        return values
+            scanned = _ScannedText(values)
+            self._cache.store(key, scanned, _WEIGHT)
+        return scanned
+
+    def _occurring(self, identities: Iterable[IdentityValue], text: str) -> list[IdentityValue]:
+        """Return the identities that occur in a text."""
+        lowered = text.lower()
+        return [
+            identity
+            for identity in identities
+            if identity.value.lower() in lowered and self._occurs(identity.value, text)
+        ]
 
     def _scan(self, text: str) -> tuple[IdentityValue, ...]:
         may = [kind for kind in _possible_types(text) if kind in self._kinds]
@@ -153,17 +180,15 @@ class ResidualScanner:
                 return inner >= 0 and self._under_harmless_key(leaf.text, inner, value, depth + 1)
         return False
 
-    def _occurs(self, value: str, outputs: Sequence[str]) -> bool:
-        """Return whether a value occurs in the outputs, not as part of a longer word."""
+    def _occurs(self, value: str, text: str) -> bool:
+        """Return whether a value occurs in a text, not as part of a longer word."""
         if value.casefold() in self._allowed:
             return False
-        pattern = re.compile(re.escape(value), re.IGNORECASE)
+        bare = PLACEHOLDER.sub(" ", text)
         return any(
             not are_joined(bare[match.start() - 1 : match.start()], match[0][0])
             and not are_joined(match[0][-1], bare[match.end() : match.end() + 1])
-            for output in outputs
-            for bare in (PLACEHOLDER.sub(" ", output),)
-            for match in pattern.finditer(bare)
+            for match in re.finditer(re.escape(value), bare, re.IGNORECASE)
         )
 
 

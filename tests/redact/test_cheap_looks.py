@@ -19,7 +19,7 @@ from redact.recognition.persons.person_phrases import GreetedNameRecogniser
 from redact.rendering import renderer
 from redact.screening import ner_gate
 from tests.redact.equality import audited_redactor, results
-from tests.redact.kit import minimal
+from tests.redact.kit import minimal, needs_pure_python
 
 _NUMBERS = (
     "2024-05-11T", "2024-05-11", "T06:00", "212", "555", "0187", "(212) ", "+1 ", "+49", ".", " ",
@@ -132,6 +132,7 @@ def test_the_gate_of_the_model_is_the_same_without_its_checks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Identifiers, names of codes, ages and capitals: searched only where they may occur."""
+    needs_pure_python()
     random = Random(7)  # noqa: S311  # not for secrets
     texts = [_mixed(random, _FREE_TEXT, 12) for _ in range(6_000)]
 

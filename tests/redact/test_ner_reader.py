@@ -25,6 +25,7 @@ from redact.ner.tagger_reader import TaggerReader
 from redact.ner.windows import CacheSizes
 from redact.ner.word_chances import WordChances
 from tests.architecture.source import ROOT
+from tests.redact.kit import needs_pure_python
 from tests.redact.test_ner_stage import PERSONS
 
 _PIECES = st.one_of(
@@ -293,6 +294,7 @@ def test_a_text_that_differs_by_a_word_is_read_around_it(
     tagger: Tagger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The rest is remembered, to the last bit, by each layer."""
+    needs_pure_python()
     random = Random(8)  # noqa: S311  # not for secrets
     text = " ".join(random.choices([word for said, _ in PERSONS for word in said.split()], k=120))
     texts = [text, text.replace(" the ", " Ingrid ", 1), f"{text} (again)", text]
@@ -328,6 +330,7 @@ def test_rows_are_not_remembered_if_computing_fails(
     tagger: Tagger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A window is known only with its row: the next call computes what the failed one did not."""
+    needs_pure_python()
     text = PERSONS[0][0]
     known = WordChances(tagger)
 

@@ -114,6 +114,7 @@ def test_what_is_prepared_is_what_a_redactor_asks_for(
 
 def test_a_source_tree_has_none_and_gets_none() -> None:
     """An edited expression would have no effect, as with compiled modules."""
+    needs_pure_python()
     assert not PREPARED.exists()
     assert PREPARED.is_relative_to(ROOT)
     with pytest.raises(SystemExit, match="source tree"):

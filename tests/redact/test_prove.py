@@ -1,6 +1,7 @@
 """The residual scan finds what the detectors miss, and the audit trail has no gap."""
 
 import json
+from random import Random
 from typing import Any
 
 import pytest
@@ -116,6 +117,30 @@ def test_learnt_values_may_not_be_left() -> None:
     assert prover.left(["hello ZORA QUILL"], learnt, rules) == {learnt[0]}
     assert prover.left(["id zora_quill_1."], learnt, rules) == {learnt[1]}
     assert prover.left(["id zora_quill_12", "all fine"], learnt, rules) == set()
+
+
+def test_what_an_output_does_not_hold_is_remembered_for_each_value_alone() -> None:
+    """Records with other identities, rules or outputs are answered as by a new scanner."""
+    policy = load_policy("strict")
+    known = ResidualScanner(policy, KEYS.cache, KeyBook(policy.keys))
+    random = Random(5)  # noqa: S311  # not for secrets
+    values = [IdentityValue("PERSON", "Zora Quill"), IdentityValue("USER_ID", "zora_quill_1")]
+    values += [
+        IdentityValue("PERSON", "Ann Quill Zora"),
+        IdentityValue("EMAIL_ADDRESS", "a@b.example"),
+    ]
+    pieces = ["Zora Quill", "zora_quill_1", "Ann", "Quill", "a@b.example", "x", "\n", "hello"]
+    texts = [" ".join(random.choices(pieces, k=4)) for _ in range(30)]
+    found = 0
+    for _ in range(300):
+        learnt = frozenset(random.sample(values, random.randrange(len(values))))
+        outputs = random.sample(texts, random.randrange(1, 4))
+        rules = policy.rules(random.choice(["redact", "redact_json"]))
+        fresh = ResidualScanner(policy, KEYS.cache, KeyBook(policy.keys))
+        expected = fresh.left(outputs, learnt, rules)
+        assert known.left(outputs, learnt, rules) == expected
+        found += len(expected)
+    assert found > 100
 
 
 def test_audit_rows_list_what_was_done_and_hold_no_value() -> None:

@@ -171,6 +171,8 @@ DISGUISED_MAIL_EXPRESSION = (
     rf"(?:{_PART}{_DOT}){{1,4}}{_ENDS}(?![A-Za-z0-9]|[ ]?\()"
 )
 _MIDDLE = rf"{_AT}{_PART}{_DOT}"
+_OUTSIDE = re.compile(r"[^\w .+@\[\](){}<>-]")
+"""A character that no such address has."""
 _WORDY = re.compile(r"[ ](?:at|\u00e4t|arroba|chiocciola|arobase|ma\u0142pa)[ ]", re.IGNORECASE)
 _ORDINARY = re.compile(
     r"(?:"
@@ -202,12 +204,20 @@ class DisguisedMailRecogniser(JudgedRecogniser):
         )
 
     def stretches(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield the lines with the middle of such an address, from its `at` to its first `dot`."""
+        """Yield the runs of an address's characters around the middle of one.
+
+        The middle is from its `at` to its first `dot`.
+        """
         middle = compile_expression(_MIDDLE, self.global_regex_flags)
+        end = 0
         found = middle.search(text)
         while found is not None:
-            end = text.find("\n", found.end()) + 1 or len(text)
-            yield text.rfind("\n", 0, found.start()) + 1, end
+            before = text[end : found.start()]
+            outside = _OUTSIDE.search(before[::-1])
+            start = found.start() - outside.start() if outside else end
+            outside = _OUTSIDE.search(text, found.end())
+            end = outside.start() if outside else len(text)
+            yield start, end
             found = middle.search(text, end)
 
     def judge(self, text: str, match: Any) -> Iterator[JudgedSpan]:

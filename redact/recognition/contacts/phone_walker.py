@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import phonenumbers
-import regex
 from phonenumbers import (
     PhoneMetadata,
     PhoneNumberMatcher,
@@ -26,6 +25,9 @@ _AFTER = 3
 """Characters after a candidate that decide whether it is a time of day."""
 _EXTENSION = "extinao="
 """Letters of `ext`, `int`, `anexo` and `;ext=`, which phonenumbers reads before an extension."""
+
+FEWEST_ABROAD = 6
+"""The digits of the shortest valid number of any country, with its country code."""
 
 _MEMORY = 4_096
 """Candidates whose numbers are remembered: one record in seven has a new one."""
@@ -57,9 +59,7 @@ class PhoneWalker:
         self._max_digits = max_digits
         self._none: SpanPerRegion = (None,) * len(regions)
         self._fewest = tuple(map(_fewest_digits, regions))
-        self._lengths = tuple(map(_lengths, regions))
-        self._leading = tuple(map(_leading_digits, regions))
-        self._valid = tuple(_valid(region) if leniency else _ANY for region in regions)
+        self._may_be_dialled = tuple(map(_ways_of_dialling if leniency else _any_way, regions))
         self._pattern = phonenumbermatcher._PATTERN
         self._shortest = min(4, *self._fewest)
         self._first = re.compile(rf"[{vars(phonenumbermatcher)['_LEAD_CLASS_CHARS']}]|\d")
@@ -143,24 +143,21 @@ class PhoneWalker:
         if not trimmed:
             # After a part that does not count the walk finds other parts of the same candidate.
             digits = min(digits, self._max_digits(candidate))
-        abroad = "+" in candidate or "\uff0b" in candidate
-        if candidate.startswith("+"):
-            # With its country code a number is the same in every region.
-            first = self._in_region(self._regions[0], before, candidate, after)
-            if first == (0, len(candidate)):
-                return length, (first,) * len(self._regions)
-        lead = _lead_of_one_number(candidate)
-        bare = "".join(_DIGIT.findall(candidate)) if lead else ""
+        fewest = self._fewest
+        if "+" in candidate or "\uff0b" in candidate:
+            fewest = tuple([min(own, FEWEST_ABROAD) for own in fewest])
+            if candidate.startswith("+") and digits >= FEWEST_ABROAD:
+                # With its country code a number is the same in every region.
+                first = self._in_region(self._regions[0], before, candidate, after)
+                if first == (0, len(candidate)):
+                    return length, (first,) * len(self._regions)
+        number = "".join(_DIGIT.findall(candidate)) if _is_one_number(candidate) else ""
         per_region = tuple(
             self._in_region(region, before, candidate, after)
-            if abroad
-            or (
-                digits >= fewest
-                and (not lead or lead in leading or (digits in lengths and valid.fullmatch(bare)))
-            )
+            if digits >= least and (not number or may_be_dialled(number))
             else None
-            for region, fewest, lengths, leading, valid in zip(
-                self._regions, self._fewest, self._lengths, self._leading, self._valid, strict=True
+            for region, least, may_be_dialled in zip(
+                self._regions, fewest, self._may_be_dialled, strict=True
             )
         )
         return length, per_region if any(per_region) else self._none
@@ -186,44 +183,75 @@ def _first_ascii(shortest: int) -> re.Pattern[str]:
 _PLAIN = re.compile(r"[0-9() ./-]+")
 
 
-def _lead_of_one_number(candidate: str) -> str:
-    """Return the first digit of a candidate that can only be one number, else an empty string."""
+def _is_one_number(candidate: str) -> bool:
+    """Return whether a candidate is one number or none, and no part of it can be another."""
     inner = vars(phonenumbermatcher)["_INNER_MATCHES"]
-    if _PLAIN.fullmatch(candidate) is None or any(part.search(candidate) for part in inner):
-        return ""
-    first = _DIGIT.search(candidate)
-    return first[0] if first else ""
+    return _PLAIN.fullmatch(candidate) is not None and not any(
+        part.search(candidate) for part in inner
+    )
 
 
 def _fewest_digits(region: str) -> int:
-    """Return the minimum number of digits of a valid number in a region."""
-    lengths = _lengths(region)
-    return min(lengths) if lengths else 1
-
-
-def _lengths(region: str) -> frozenset[int]:
-    """Return the possible numbers of digits of a valid number in a region or its siblings.
-
-    Prefixes for dialling within the country or from abroad do not count.
-    """
-    return frozenset(
+    """Return the minimum number of digits of a valid number, as dialled in a region."""
+    lengths = [
         length
         for kind in _kinds(region, ("general_desc", *_KINDS))
         for length in kind.possible_length
         if length > 0
-    )
+    ]
+    metadata = PhoneMetadata.metadata_for_region(region)
+    rule = (metadata and metadata.national_prefix_transform_rule) or ""
+    added = re.findall(r"(?<!\\)[0-9]", rule)  # `20\1` puts the area before the local number
+    return max(min(lengths, default=1) - len(added), 1)
 
 
-_ANY = re.compile(r".*")
+def _any_way(region: str) -> Callable[[str], bool]:
+    """Return a function that is true for all digits."""
+    del region
+    return bool
 
 
-def _valid(region: str) -> re.Pattern[str]:
-    """Return a pattern for each valid number of a region or its siblings, and few others.
+def _ways_of_dialling(region: str) -> Callable[[str], bool]:
+    """Return a function that is true for the digits of each valid number, as dialled in a region.
 
-    Prefixes for dialling within the country or from abroad are not included.
+    That is the number itself, of this region or of another with its country code, after that code
+    and the prefix within the country, as ``phonenumbers.parse`` removes them. Where the prefix
+    changes what follows it, and after the prefix for other countries, anything may be a number.
+    Where the prefix is required a number alone is none.
     """
+    metadata = PhoneMetadata.metadata_for_region(region)
+    code = phonenumbers.country_code_for_region(region)
     patterns = {kind.national_number_pattern for kind in _kinds(region, _KINDS)} - {None}
-    return re.compile("|".join(f"(?:{pattern})" for pattern in sorted(patterns)))
+    valid = "|".join(f"(?:{pattern})" for pattern in sorted(patterns))
+    prefix = (metadata and metadata.national_prefix_for_parsing) or ""
+    forms = [f"(?:{code}(?:{prefix})?|(?:{prefix}))(?:{prefix})?(?:{valid})"]
+    if metadata and metadata.international_prefix:
+        forms.append(f"(?:{metadata.international_prefix}).*")
+    if metadata and metadata.national_prefix_transform_rule:
+        forms.append(f"(?:{code})?(?:{prefix}).*")
+    with_prefix, alone = re.compile("|".join(forms)), re.compile(valid)
+
+    def may_be_dialled(digits: str) -> bool:
+        if with_prefix.fullmatch(digits):
+            return True
+        return alone.fullmatch(digits) is not None and _may_stand_alone(code, digits)
+
+    return may_be_dialled
+
+
+def _may_stand_alone(code: int, digits: str) -> bool:
+    """Return whether a valid number may be dialled without a prefix within the country."""
+    if digits.startswith("0"):
+        return True
+    number = phonenumbers.PhoneNumber(
+        country_code=code,
+        national_number=int(digits),
+        raw_input=digits,
+        country_code_source=phonenumbers.CountryCodeSource.FROM_DEFAULT_COUNTRY,
+    )
+    is_present: Callable[[phonenumbers.PhoneNumber], bool]
+    is_present = vars(phonenumbermatcher)["_is_national_prefix_present_if_required"]
+    return is_present(number)
 
 
 def _kinds(region: str, names: Iterable[str]) -> list[Any]:
@@ -250,20 +278,3 @@ _KINDS = (
     "uan",
     "voicemail",
 )
-
-
-def _leading_digits(region: str) -> frozenset[str]:
-    """Return the first digits of the dialling prefixes of a region."""
-    metadata = PhoneMetadata.metadata_for_region(region)
-    code = str(phonenumbers.country_code_for_region(region))
-    prefixes = (
-        metadata and metadata.national_prefix_for_parsing,
-        metadata and metadata.national_prefix,
-        metadata and metadata.international_prefix,
-    )
-    return frozenset(
-        digit
-        for digit in "0123456789"
-        if code.startswith(digit)
-        or any(prefix and regex.match(prefix, digit, partial=True) for prefix in prefixes)
-    )

@@ -4,7 +4,7 @@ Presidio passes only the characters of a match to a check. Whether digits are a 
 an identifier, an address or a version, depends on the text around them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from redact.recognition.matching.pattern_recogniser import PatternRecogniser
@@ -21,6 +21,13 @@ class GatedRecogniser(PatternRecogniser):
         del text
         return True
 
+    def matches(self, pattern: Any, text: str, seconds_left: Callable[[], float]) -> Iterator[Any]:
+        """Yield the matches of one of its patterns in a text.
+
+        ``seconds_left`` returns how long that may take; TimeoutError if it takes longer.
+        """
+        return pattern.finditer(text, timeout=seconds_left())  # type: ignore[no-any-return]
+
 
 class JudgedRecogniser(GatedRecogniser):
     """Base class of recognisers with a :meth:`judge`.
@@ -36,6 +43,11 @@ class JudgedRecogniser(GatedRecogniser):
         No match is outside of them, and each holds all that its matches depend on.
         """
         return ((0, len(text)),)
+
+    def matches(self, pattern: Any, text: str, seconds_left: Callable[[], float]) -> Iterator[Any]:
+        """Yield the matches in the stretches."""
+        for start, end in self.stretches(text):
+            yield from pattern.finditer(text, start, end, timeout=seconds_left())
 
     def judge(self, text: str, match: Any) -> Iterable[JudgedSpan]:
         """Return the spans of ``text`` that count, for one match of one pattern."""

@@ -8,6 +8,7 @@ number of something else.
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from redact.recognition.matching.edges import RIGHT
@@ -79,6 +80,7 @@ class LabelledNumberRecogniser(JudgedRecogniser):
     """Finds the numbers of some rows of a table, all of one type."""
 
     def __init__(self, kind: str, rows: Sequence[LabelledNumber]) -> None:
+        self.rows = tuple(rows)
         self._rows = {name_expression(row): (row, _value_pattern(row)) for row in rows}
         super().__init__(
             supported_entity=kind,
@@ -95,6 +97,30 @@ class LabelledNumberRecogniser(JudgedRecogniser):
         A name is within one line, and its digit is on that line or on the next.
         """
         return lines_near_digits(text)
+
+    def matches(self, pattern: Any, text: str, seconds_left: Callable[[], float]) -> Iterator[Any]:
+        """Yield the matches of a row: its names are looked for in lower case first.
+
+        That takes a tenth of the time, and the row's pattern runs only where a name is.
+        """
+        lowered = text.lower()
+        if len(lowered) != len(text) or has_odd_case(text):
+            yield from super().matches(pattern, text, seconds_left)
+            return
+        names = _names_pattern(self._rows[pattern.pattern][0].names)
+        for free, end in self.stretches(text):
+            start = free
+            name = names.search(lowered, start, end)
+            while name is not None:
+                at = name.start()
+                following = at + 1
+                for begin in (at - 1, at) if at > start else (at,):  # a sign may precede the name
+                    match = pattern.match(text, begin, end, timeout=seconds_left())
+                    if match is not None:
+                        yield match
+                        start = following = match.end()
+                        break
+                name = names.search(lowered, following, end)
 
     def judge(self, text: str, match: Any) -> Iterator[JudgedSpan]:
         """Yield the number without its name."""
@@ -160,6 +186,20 @@ def name_expression(row: LabelledNumber) -> str:
         rf"(?:\b|_|{_OTHER})(?P<n>(?:{row.names})(?:'?s)?)(?:\b|[_0-9]|(?<=[#.])|{_OTHER})"
         rf"(?=[^0-9\n]{{0,{_FAR}}}\n?[^0-9\n]{{0,{_FAR}}}[0-9])"
     )
+
+
+def has_odd_case(text: str) -> bool:
+    """Return whether a letter is one of a name in another case, but not when it is lowered."""
+    return _ODD_CASE.search(text) is not None
+
+
+_ODD_CASE = re.compile("[\u0130\u0131\u017f\u1c81-\u1c85]")
+
+
+@lru_cache(maxsize=256)
+def _names_pattern(names: str) -> re.Pattern[str]:
+    """Return the pattern of a row's names in text that is in lower case."""
+    return re.compile(names.lower())  # some count in capitals only
 
 
 def _value_pattern(row: LabelledNumber) -> re.Pattern[str]:

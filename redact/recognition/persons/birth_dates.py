@@ -1,6 +1,11 @@
 """Recognisers for birth dates: a date in any usual form after words about birth."""
 
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
 from redact.recognition.matching.edges import LEFT, RIGHT
+from redact.recognition.matching.judged_matches import GatedRecogniser
 from redact.recognition.matching.labelled_numbers import LabelledNumber
 from redact.recognition.matching.lazy_patterns import ScoredPattern
 from redact.recognition.matching.pattern_recogniser import PatternRecogniser
@@ -18,9 +23,12 @@ DATE_FORMS = (
     rf"{LEFT}{_MONTHS}\.?[ ]{{1,2}}{_DAY}(?:st|nd|rd|th)?,?[ ]{{1,2}}{_YEAR}{RIGHT}",
     rf"{LEFT}{_DAY}(?:st|nd|rd|th)?[ ]{{1,2}}(?:of[ ])?{_MONTHS}\.?,?[ ]{{1,2}}{_YEAR}{RIGHT}",
 )
+_NUMERIC = 2
+"""How many of them have numbers only."""
+_RUN = re.compile(r"[0-9][0-9/.-]{5,}")
 
 
-class BirthDateRecogniser(PatternRecogniser):
+class BirthDateRecogniser(GatedRecogniser):
     """Finds birth dates: dates after a word such as `born` or `dob`."""
 
     def __init__(self) -> None:
@@ -29,6 +37,18 @@ class BirthDateRecogniser(PatternRecogniser):
             patterns=[ScoredPattern(f"Date {i}", form, 0.1) for i, form in enumerate(DATE_FORMS)],
             context=["born", "birth", "dob", "d.o.b", "birthday", "birthdate"],
         )
+
+    def matches(self, pattern: Any, text: str, seconds_left: Callable[[], float]) -> Iterator[Any]:
+        """Yield the matches of a pattern: those of numbers alone are in runs of digits and signs.
+
+        A run is as long as the shortest date or longer. Most of the time of such a pattern passes
+        at the other characters of a text.
+        """
+        if pattern.pattern not in DATE_FORMS[:_NUMERIC]:
+            yield from super().matches(pattern, text, seconds_left)
+            return
+        for run in _RUN.finditer(text):
+            yield from pattern.finditer(text, run.start(), run.end() + 1, timeout=seconds_left())
 
 
 class WrittenDateRecogniser(PatternRecogniser):
