@@ -1,5 +1,6 @@
 """Fixtures for all tests: the real servers, logging as it was; and how hypothesis draws."""
 
+import atexit
 import gc
 import logging
 import sys
@@ -24,18 +25,18 @@ settings.load_profile("any machine")
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Leave what is collected out of garbage collection: each pass would visit all of it."""
+    """Leave what is collected out of garbage collection: each pass would visit all of it.
+
+    The end of the process frees it, as libraries report what is left; pytest's own last passes
+    are before that.
+    """
+    atexit.register(gc.unfreeze)
     gc.disable()
     try:
         return (yield)
     finally:
         gc.freeze()
         gc.enable()
-
-
-def pytest_unconfigure() -> None:
-    """Let the end of the process free everything: libraries report what is left."""
-    gc.unfreeze()
 
 
 @pytest.hookimpl(trylast=True)

@@ -42,12 +42,16 @@ def _unpacked(path: Path) -> Iterator[str]:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Yield all that a value is made of, as text."""
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from (*_texts(key), *_texts(inner))
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            yield from _texts(inner)
-    else:
-        yield value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    """Yield all that a value is made of, as text, in no order."""
+    inside = [value]
+    while inside:
+        value = inside.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, Mapping):
+            inside += value.keys()
+            inside += value.values()
+        elif isinstance(value, list | tuple):
+            inside += value
+        else:
+            yield value.decode("latin-1") if isinstance(value, bytes) else str(value)
