@@ -70,10 +70,11 @@ class Scale(NamedTuple):
     traces: int
     """The most traces of a conversation."""
     megabytes: int
+    cases: tuple[tuple[str, str], ...] = CASES
 
 
 LONG: Final = Scale(3, 1_000, 2_000, 1_000, len(CONVERSATIONS), 1_000, 1_024)
-SHORT: Final = Scale(1, 10, 20, 10, 1, 2, 0)
+SHORT: Final = Scale(1, 10, 20, 10, 1, 2, 0, CASES[-1:])
 
 
 @contextmanager
@@ -259,8 +260,8 @@ def main(
                 check_modules(versions)
                 agreed = compare_outcomes(versions, scale.outcomes, real if real.exists() else None)
                 compare_with_stock(versions, scale)
-            rounds.append([measure_costs(versions, *case, scale) for case in CASES])
-    for case, costs in zip(CASES, zip(*rounds, strict=True), strict=True):
+            rounds.append([measure_costs(versions, *case, scale) for case in scale.cases])
+    for case, costs in zip(scale.cases, zip(*rounds, strict=True), strict=True):
         show_costs(*case, costs)
     if scale.megabytes:
         # Its peak is that of a process, so it gets one of its own.

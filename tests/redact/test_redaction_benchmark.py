@@ -47,7 +47,7 @@ def test_the_short_comparison(
     names = "pure | compiled | compiled / pure"
     if before:
         names = f"before | {names} | pure / before | compiled / before"
-    for kind, model in redaction.CASES:
+    for kind, model in redaction.SHORT.cases:
         assert f"| {kind}, model {model} | {names} |" in done.output
     assert "| findings that differ | 0 of" in done.output
 
@@ -78,6 +78,7 @@ def test_another_build_than_the_one_named_is_refused(name: str, build: str, comp
         redaction.check_modules({name: FixedVersion(build, [compiled, 146])})
 
 
+@pytest.mark.chaos  # two processes, for what the test before says of each of them
 def test_a_folder_without_compiled_modules_is_refused(
     compiled_parts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
