@@ -47,7 +47,7 @@ def test_the_short_comparison(
     names = "pure | compiled | compiled / pure"
     if before:
         names = f"before | {names} | pure / before | compiled / before"
-    for kind, model in redaction.SHORT.cases:
+    for kind, model in redaction.SHORT_CASES:
         assert f"| {kind}, model {model} | {names} |" in done.output
     assert "| findings that differ | 0 of" in done.output
 
