@@ -10,6 +10,7 @@ not its rows, so a view shows the tables as they are when it is read.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from lake.sql_names import quote_words
 from lake.view_dialects import VIEW_DIALECTS, Pairs, ViewDialect
 from schemas.arrow import SPANS_TABLE
 from schemas.trace_in_force import in_force_sql
@@ -37,7 +38,7 @@ def write_views(
     ``prefix`` goes before the names of the views. ``schema`` is where views and tables are.
     """
     own = VIEW_DIALECTS[dialect]
-    place = "" if schema is None else f"{schema}."
+    place = "" if schema is None else f"{quote_words(dialect, schema)}."
     view = own.local_view if addresses is None else own.view
     tables = [own.table(f"{place}{name}", at) for name, at in (addresses or {}).items()]
     statements = [*tables, *view_statements(own, view, place, prefix)]

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from lake.sql_names import quote_words
 from lake.trace_views import SPANS_VIEW, TRACES_VIEW, view_statements
 from lake.view_dialects import WAREHOUSE_VIEWS, quote_text, quote_with_backslashes
 from schemas.arrow import TABLES
@@ -84,16 +85,17 @@ def write_warehouse_ddl(
     """
     own, views = WAREHOUSES[name], WAREHOUSE_VIEWS[name]
     suffix = "" if own.described is None else SOURCE_SUFFIX
+    schema_name = quote_words(name, destination.schema)
     statements: list[str] = []
     for table, schema in TABLES.items():
-        source, shown = (f"{destination.schema}.{table}{end}" for end in (suffix, ""))
+        source, shown = (f"{schema_name}.{table}{end}" for end in (suffix, ""))
         doc, columns = CONTRACTS[schema.record].doc, describe_columns(schema)
         if own.described is None:
             statements.append(_remarks(doc, columns) + own.register(destination, source, table))
         else:
             statements.append(own.register(destination, source, table))
             statements += own.described(shown, source, doc, columns)
-    statements += view_statements(views, views.view, f"{destination.schema}.", prefix)
+    statements += view_statements(views, views.view, f"{schema_name}.", prefix)
     described = () if own.described is None else tuple(TABLES)
     return WarehouseStatements(
         tuple(f"{table}{suffix}" for table in TABLES),
@@ -145,7 +147,7 @@ def _databricks_table(place: WarehousePlace, name: str, table: str) -> str:
 def _trino_table(place: WarehousePlace, name: str, table: str) -> str:
     catalog, schema = place.schema.split(".")
     return (
-        f"CALL {catalog}.system.register_table(\n"
+        f"CALL {quote_words('trino', catalog)}.system.register_table(\n"
         f"  schema_name => {quote_text(schema)},\n"
         f"  table_name => {quote_text(name.rpartition('.')[2])},\n"
         f"  table_location => {quote_text(place.table_address(table))})"
@@ -153,9 +155,8 @@ def _trino_table(place: WarehousePlace, name: str, table: str) -> str:
 
 
 def _athena_table(place: WarehousePlace, name: str, table: str) -> str:
-    quoted = ".".join(f"`{part}`" for part in name.split("."))
     return (
-        f"CREATE EXTERNAL TABLE IF NOT EXISTS {quoted}\n"
+        f"CREATE EXTERNAL TABLE IF NOT EXISTS `{place.schema}`.`{name.rpartition('.')[2]}`\n"
         f"LOCATION {quote_text(place.table_address(table) + '/')}\n"
         "TBLPROPERTIES ('table_type' = 'DELTA')"
     )

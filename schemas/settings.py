@@ -35,6 +35,8 @@ class SettingsGroup(BaseModel):
             raise ValueError("must be true or false")
         elif kinds & {str, Path} and isinstance(value, str):
             _refuse_as_text(value)
+            if Path in kinds and (value == "~" or value.startswith("~/")):
+                raise ValueError("must not begin with ~, which only a shell replaces")
         return value
 
 

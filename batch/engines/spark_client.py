@@ -131,7 +131,10 @@ def _name(status: Any) -> str:
 def _error_of(status: str, condition: str, endpoint: str, location: str | None) -> GoldpanError:
     server = f"the Spark server at {endpoint}"
     if status in _REFUSED:
-        return FatalError(f"{server} refused the token: check --engine-token-file")
+        return FatalError(
+            f"{server} refused the token: check --engine-token-file (without it, Spark's client "
+            "sends what is in SPARK_CONNECT_AUTHENTICATE_TOKEN)"
+        )
     if status in _LOST:
         return RetryableError(
             f"{server} cannot be reached: check that it runs, and --engine-url; then try again"

@@ -18,6 +18,8 @@ from schemas.text_files import read_text_file
 
 DUCKDB: Final = "duckdb"
 SPARK: Final = "spark"
+_LONGEST_TOKEN: Final = 7_000
+"""The headers of a call, which hold the token, have 8 KiB at most on a Spark Connect server."""
 _OPTIONS: Final = (
     click.option(
         "--engine",
@@ -83,14 +85,21 @@ def _spark_address(
     engine: str, url: str | None, token_file: Path | None, lake_uri: str | None
 ) -> SparkAddress | None:
     if engine == DUCKDB:
-        if url or token_file or lake_uri:
+        if any(option is not None for option in (url, token_file, lake_uri)):
             raise UsageError(
                 "--engine-url, --engine-token-file and --engine-lake are for --engine spark"
             )
         return None
     if not url:
         raise UsageError("--engine spark needs --engine-url: sc://HOST:PORT")
+    if lake_uri is not None and not lake_uri.strip("/ "):
+        raise UsageError(f"--engine-lake {lake_uri!r} is the address of no lake")
     token = None
     if token_file is not None:
         token = read_text_file(token_file, f"The token {token_file}").strip()
+        if len(token) > _LONGEST_TOKEN:
+            raise UsageError(
+                f"--engine-token-file: {token_file} is too long for a token, which has "
+                f"{_LONGEST_TOKEN} characters at most"
+            )
     return SparkAddress(url, token, lake_uri)

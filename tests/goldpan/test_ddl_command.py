@@ -144,6 +144,31 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
 SNOWFLAKE = ("--for", "snowflake", "--schema", "llm.traces", "--address", ADDRESS)
 
 
+@pytest.mark.parametrize(
+    ("warehouse", "schema", "quoted"),
+    [
+        ("snowflake", "llm.order", 'llm."ORDER".'),
+        ("trino", "table.Order", '"table"."Order".'),
+        ("databricks", "main.select", "main.`select`."),
+        ("athena", "order", '"order".'),
+    ],
+)
+def test_a_schema_named_by_a_word_of_sql_is_quoted(
+    warehouse: str, schema: str, quoted: str
+) -> None:
+    """Each statement is read, and names the schema as it is called without quotes."""
+    place = WarehousePlace(schema, ADDRESS, "volume", "s3://bucket/", "integration")
+    made = write_warehouse_ddl(warehouse, place).statements
+    views = [text for text in made if "CREATE OR REPLACE VIEW" in text]
+    assert views
+    assert all(f"VIEW {quoted}" in text and f"FROM {quoted}" in text for text in views)
+    for text in made:
+        if not text.startswith("CALL"):
+            assert not list(parse(warehouse, text).find_all(exp.Command)), text
+    calls = [text for text in made if text.startswith("CALL")]
+    assert all('CALL "table".system.' in text and "=> 'Order'" in text for text in calls)
+
+
 def test_the_command_writes_a_file(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

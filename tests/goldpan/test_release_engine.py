@@ -60,6 +60,9 @@ def test_without_the_extra(run_build: Run, monkeypatch: pytest.MonkeyPatch) -> N
         ("--engine", "spark"),
         ("--engine-url", "sc://localhost:1"),
         ("--engine-lake", "s3a://bucket/lake"),
+        ("--engine-lake", ""),
+        ("--engine", "spark", "--engine-url", "sc://localhost:1", "--engine-lake", ""),
+        ("--engine", "spark", "--engine-url", "sc://localhost:1", "--engine-lake", "/"),
         ("--engine", "trino"),
         on("sc://localhost:1", Path("missing")),
     ],
@@ -68,6 +71,16 @@ def test_options_that_do_not_fit(run_build: Run, options: tuple[str, ...]) -> No
     """Before the lake is read."""
     done = run_build(*BUILD, *options)
     assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_a_file_that_is_no_token(run_build: Run, tmp_path: Path) -> None:
+    """A key store by mistake, for example: the sentence names the option and the file."""
+    (tmp_path / "token").write_text("t" * 8192)
+    done = run_build(*BUILD, *on("sc://localhost:1", tmp_path / "token"))
+    assert done.returncode == 2
+    assert "--engine-token-file" in done.stderr
+    assert "too long for a token" in " ".join(done.stderr.split())
+    assert "ttt" not in done.stderr
 
 
 def test_the_answer_names_the_engine(run_build: Run, engine_workspace: Path) -> None:

@@ -46,6 +46,14 @@ def test_sizes_have_units(monkeypatch: pytest.MonkeyPatch, text: str, size: int)
     assert load_settings().stream.flush_bytes == size
 
 
+@pytest.mark.parametrize("name", ["REDACT__CACHE_DIR", "REDACT__KEY_FILE"])
+def test_a_path_with_a_tilde_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Only shells know it: it would make a folder of that name, wherever the worker is."""
+    monkeypatch.setenv(f"GOLDPAN_{name}", "~/kept")
+    with pytest.raises(UsageError, match="must not begin with ~"):
+        load_settings()
+
+
 def test_kafka_properties_are_a_json_object(monkeypatch: pytest.MonkeyPatch) -> None:
     """Any librdkafka property goes through one variable."""
     monkeypatch.setenv("GOLDPAN_KAFKA__PROPERTIES", '{"security.protocol": "SSL", "retries": 3}')

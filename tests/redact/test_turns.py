@@ -13,7 +13,7 @@ from tests.redact.kit import needs_pure_python
 def test_other_threads_have_a_turn_after_some_steps(steps: int, given: int) -> None:
     """All steps are there, in order."""
     needs_pure_python()
-    with patch.object(turns.time, "sleep") as slept:
+    with patch("time.sleep") as slept:
         assert list(turns.with_turns(iter(range(steps)))) == list(range(steps))
     assert slept.call_count == given
 
@@ -21,6 +21,6 @@ def test_other_threads_have_a_turn_after_some_steps(steps: int, given: int) -> N
 def test_a_text_of_signs_has_turns() -> None:
     """It is the loop over the signs of keys that takes longest."""
     needs_pure_python()
-    with patch.object(turns.time, "sleep") as slept:
+    with patch("time.sleep") as slept:
         read_pairs("a=1 b: 2\n" * 3_000)
     assert slept.call_count > 3

@@ -30,6 +30,7 @@ from schemas.trace_in_force import choose_in_force
 from tests.batch.release.kit import spec
 from tests.batch.release.random_lakes import WINDOW, random_lake
 from tests.batch.release.world import Row
+from tests.short_versions import short
 
 TYPED = pa.schema([pa.field("latency_ms", pa.int64())])
 MEMORY = 2**28
@@ -94,8 +95,13 @@ def _fitting(asked: ReleaseSpec, rows: list[Row]) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("is_assembled", [False, True], ids=["records", "assembled"])
-@pytest.mark.parametrize(("seed", "passes"), [(1, 1), (2, MOST_PASSES)])
+@pytest.mark.parametrize(
+    ("seed", "passes", "is_assembled"),
+    short(
+        [(1, 1, False), (2, MOST_PASSES, True), (1, 1, True), (2, MOST_PASSES, False)],
+        always=[(1, 1, False), (2, MOST_PASSES, True)],
+    ),
+)
 def test_the_passes_give_what_the_plain_query_gives(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, passes: int, *, is_assembled: bool
 ) -> None:
