@@ -23,6 +23,7 @@ from schemas.records import Feedback, LabelEvent, Trace
 from tests.labels.kit import feedback, labels, partition_of, policy, told, trace
 from tests.labels.worlds import records
 from tests.lake.kit import commit_context
+from tests.short_versions import drawn
 from tests.stream.label_world import PARTITIONS, TOPICS, Worker, World, finish, haunt
 from tests.stream.protocol.simulated import SimulatedLake
 
@@ -52,8 +53,7 @@ def happen(world: World, moves: int) -> None:
         assert world.problems() == []
 
 
-@settings(max_examples=30)
-@given(records(), st.integers(0, 10**6))
+@drawn(12, 30, records(), st.integers(0, 10**6))
 def test_any_order_batching_crash_and_hand_over_gives_the_same_labels(
     world_records: Sequence[Trace | Feedback], seed: int
 ) -> None:
