@@ -1,21 +1,13 @@
 """The Java of this machine, and what Maven fetches for it."""
 
 import re
-import shutil
 import subprocess
-from collections.abc import Callable
-from functools import cache, partial
-from hashlib import sha256
+from functools import cache
 from pathlib import Path
 
-from tests.servers.cache import cached
 from tests.servers.unavailable import ServerUnavailableError, fetch, need_program
 
 OLDEST_JAVA = 17
-_ARCHIVE = "classes.jsa"
-
-RunOnce = Callable[[Path, str], None]
-"""Lets a server start and end in a folder, with an option for its Java."""
 
 
 def java(purpose: str) -> str:
@@ -32,25 +24,6 @@ def java_version() -> str:
     """What `java -version` says of itself."""
     said = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False)
     return said.stderr
-
-
-def shared_classes(jars: Path, run_once: RunOnce, *more: str) -> str:
-    """Return the option by which Java takes the classes of a server from an archive.
-
-    So a start takes half the time. The archive is made once, of what ``run_once`` lets a server
-    load; it depends on the jars, on Java, and on ``more``.
-    """
-    digest = sha256("\n".join((java_version(), *more)).encode()).hexdigest()[:12]
-    made = cached(f"{jars.name}-classes-{digest}", partial(_archive_classes, run_once))
-    return f"-XX:SharedArchiveFile={made / _ARCHIVE}"
-
-
-def _archive_classes(run_once: RunOnce, folder: Path) -> None:
-    place = folder / "server"
-    try:
-        run_once(place, f"-XX:ArchiveClassesAtExit={folder / _ARCHIVE}")
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
 
 
 def copy_dependencies(pom: Path, folder: Path, purpose: str) -> None:

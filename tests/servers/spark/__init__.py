@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +11,7 @@ from socket import create_connection
 from typing import Final, NamedTuple
 
 from tests.servers.cache import cached
-from tests.servers.java import copy_dependencies, java, shared_classes
+from tests.servers.java import copy_dependencies, java
 from tests.servers.ports import free_port
 from tests.servers.process import ChildProcess
 from tests.servers.shared import SharedFolder, shared_server
@@ -30,9 +29,10 @@ _OPEN = (
     "util.concurrent.atomic",
 )
 _OPENED = (*(f"java.base/java.{name}" for name in _OPEN), "java.base/sun.nio.ch")
-_LIGHT = ("-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:ActiveProcessorCount=1")
-
-_FIRST_QUERY = _HERE / "first_query.py"
+_LIGHT = (
+    "-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:ActiveProcessorCount=1",
+    "-XX:-BytecodeVerificationRemote",
+)  # fmt: skip
 
 
 class SparkParts(NamedTuple):
@@ -80,7 +80,6 @@ class SparkServer:
         folder: Path,
         settings: Mapping[str, str] | None = None,
         keeper: Sequence[str] = (),
-        java_options: Sequence[str] = (),
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._port = free_port()
@@ -112,10 +111,9 @@ class SparkServer:
         }
         opened = [f"--add-opens={name}=ALL-UNNAMED" for name in _OPENED]
         given = [f"-D{name}={value}" for name, value in options.items()]
-        program = [java(PURPOSE), *_LIGHT, *java_options, "-Duser.timezone=Asia/Tokyo"]
-        main = ["-cp", f"{jars}/*", "org.apache.spark.sql.connect.service.SparkConnectServer"]
+        program = ["-cp", f"{jars}/*", "org.apache.spark.sql.connect.service.SparkConnectServer"]
         self._child = ChildProcess(
-            [*program, *opened, *given, *main],
+            [java(PURPOSE), *_LIGHT, *opened, "-Duser.timezone=Asia/Tokyo", *given, *program],
             out=folder / "spark.log",
             cwd=folder,
             keeper=keeper,
@@ -130,10 +128,6 @@ class SparkServer:
                 raise AssertionError(f"Spark does not answer\n{self._child.tail()}")
             time.sleep(0.1)
         return self
-
-    def stop(self) -> None:
-        """SIGTERM, and wait."""
-        self._child.stop()
 
     def kill(self) -> None:
         """SIGKILL."""
@@ -162,29 +156,11 @@ def shared_spark(parts: SparkParts, run: Path) -> Iterator[SharedSpark]:
     """The server of the run with the temporary folder ``run``."""
 
     def start(folder: SharedFolder) -> tuple[str, object]:
-        options = [_classes(parts)]
-        server = SparkServer(
-            parts.jars, folder.path, keeper=folder.keeper, java_options=options
-        ).start()
+        server = SparkServer(parts.jars, folder.path, keeper=folder.keeper).start()
         return server.url, server
 
     with shared_server(run / "spark", start) as url:
         yield SharedSpark(url, write_token(run / "spark"), parts)
-
-
-def _classes(parts: SparkParts) -> str:
-    def run_once(folder: Path, option: str) -> None:
-        server = SparkServer(parts.jars, folder, java_options=[option])
-        try:
-            url = f"{server.start().url}/;token={TOKEN}"
-            query = [sys.executable, str(_FIRST_QUERY), url, str(folder / "table")]
-            env = parts.environment(os.environ)
-            done = subprocess.run(query, env=env, capture_output=True, text=True, check=False)
-            assert done.returncode == 0, done.stderr
-        finally:
-            server.stop()
-
-    return shared_classes(parts.jars, run_once, _FIRST_QUERY.read_text())
 
 
 def write_token(folder: Path) -> Path:
