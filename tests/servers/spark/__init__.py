@@ -29,10 +29,7 @@ _OPEN = (
     "util.concurrent.atomic",
 )
 _OPENED = (*(f"java.base/java.{name}" for name in _OPEN), "java.base/sun.nio.ch")
-_LIGHT = (
-    "-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:ActiveProcessorCount=1",
-    "-XX:-BytecodeVerificationRemote",
-)  # fmt: skip
+_LIGHT = ("-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:ActiveProcessorCount=1")
 
 
 class SparkParts(NamedTuple):
