@@ -182,11 +182,7 @@ class AcceleratedDetector:
         kind = search.recogniser.supported_entities[0]
         findings: list[PiiFinding] = []
         recogniser = search.recogniser
-        if not search.mark and isinstance(recogniser, GatedRecogniser):
-            left = partial(self._seconds_left, deadline)
-            matches = recogniser.matches(search.pattern, text, left)
-        else:
-            matches = _matches(search, text, self._seconds_left(deadline))
+        matches = _matches(search, text, partial(self._seconds_left, deadline))
         for match in self._until_deadline(matches, deadline):
             if isinstance(recogniser, JudgedRecogniser):
                 findings += (PiiFinding(kind, *judged) for judged in recogniser.judge(text, match))
@@ -231,7 +227,12 @@ def _first_of(words: tuple[str, ...], lowered: str) -> int:
     return min(positions, default=len(lowered) + 2 * _LONGEST_WORD)
 
 
-def _matches(search: PatternSearch, text: str, seconds: float) -> Iterator[Any]:
+def _matches(search: PatternSearch, text: str, seconds_left: Callable[[], float]) -> Iterator[Any]:
+    recogniser = search.recogniser
+    if not search.mark and isinstance(recogniser, GatedRecogniser):
+        yield from recogniser.matches(search.pattern, text, seconds_left)
+        return
+    seconds = seconds_left()
     if not search.mark:
         yield from search.pattern.finditer(text, timeout=seconds)
         return
